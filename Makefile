@@ -1,0 +1,59 @@
+# libdama. `make demo` and `make test` are the two commands; `make help` lists the rest.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+VERSION := $(shell sed -n 's/^\#define DAMA_VERSION_\(MAJOR\|MINOR\|PATCH\) //p' include/dama.h | paste -sd.)
+SOVERSION := 0
+PREFIX ?= /usr/local
+BUILD := build
+PYTHON := .deps/python/bin/python
+
+# ONNX Runtime is opened at run time; the wheel in our own environment serves where the caller names no other.
+export DAMA_ONNXRUNTIME ?= $(firstword $(wildcard $(CURDIR)/.deps/python/lib/python3*/site-packages/onnxruntime/capi/libonnxruntime.so.*))
+
+# The flags that make libdama.so one self-contained file that exports dama_* alone. They cannot stand in Package.swift:
+# unsafeFlags there would keep other packages from depending on a version of this one.
+#  - static-stdlib puts the Swift runtime inside; lld, because GNU ld leaks Swift symbols through `local: *`;
+#  - nodelete, because the Swift runtime does not survive dlclose.
+SO_FLAGS := -Xswiftc -static-stdlib -Xswiftc -use-ld=lld \
+	-Xlinker --version-script=$(CURDIR)/scripts/libdama.map \
+	-Xlinker -soname=libdama.so.$(SOVERSION) -Xlinker -z -Xlinker nodelete
+SWIFT_BUILD := swift build -c release
+LIBRARY := $(BUILD)/lib/libdama.so.$(VERSION)
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+.PHONY: bootstrap
+bootstrap: ## install what building and testing need (once)
+	@scripts/bootstrap
+
+.PHONY: build
+build: bootstrap ## libdama.so and the command line, into build/
+	$(SWIFT_BUILD) --scratch-path .build-so --product dama $(SO_FLAGS)
+	$(SWIFT_BUILD) --product dama-cli
+	@mkdir -p $(BUILD)/lib $(BUILD)/bin
+	install -m 755 .build-so/release/libdama.so $(LIBRARY)
+	ln -sf $(notdir $(LIBRARY)) $(BUILD)/lib/libdama.so.$(SOVERSION)
+	ln -sf libdama.so.$(SOVERSION) $(BUILD)/lib/libdama.so
+	install -m 755 .build/release/dama-cli $(BUILD)/bin/dama
+
+.PHONY: test
+test: test-swift test-abi test-python ## every test that needs no torch
+
+.PHONY: test-swift
+test-swift: bootstrap
+	swift test
+
+.PHONY: test-abi
+test-abi: build
+	Tests/ABI/run $(BUILD)
+
+.PHONY: test-python
+test-python: build
+	DAMA_LIBRARY=$(CURDIR)/$(BUILD)/lib/libdama.so PYTHONPATH=bindings/python $(PYTHON) -m pytest -q bindings/python/tests
+
+.PHONY: clean
+clean: ## remove what was built, keep what was installed
+	rm -rf .build .build-so .build-asan .build-tsan $(BUILD)

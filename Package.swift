@@ -1,0 +1,52 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Dependencies point one way, top to bottom in this list: a target may only use targets above it.
+// The C header is imported by DamaABI alone.
+let package = Package(
+    name: "libdama",
+    products: [
+        // For Swift packages: `import Dama`.
+        .library(name: "Dama", targets: ["Dama"]),
+        // The C ABI, libdama.so. Built with the flags in the Makefile (`make build`).
+        .library(name: "dama", type: .dynamic, targets: ["DamaABI"]),
+        // The command line. Products may not share a name, so `make install` renames it to `dama`.
+        .executable(name: "dama-cli", targets: ["DamaCLI"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    ],
+    targets: [
+        // MARK: C
+        .systemLibrary(name: "CDama", path: "include"),
+        .systemLibrary(name: "COnnxRuntime"),
+        .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .target(
+            name: "CDamaShims",
+            linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png"), .linkedLibrary("m")]),
+
+        // MARK: Core
+        .target(name: "DamaSupport", dependencies: ["CDamaShims"]),
+        .target(name: "DamaPreference", dependencies: ["DamaSupport"]),
+        .target(name: "DamaText", dependencies: ["DamaSupport"]),
+        .target(name: "DamaImage", dependencies: ["DamaSupport", "CDamaShims"]),
+        .target(name: "DamaRuntime", dependencies: ["DamaSupport", "COnnxRuntime"]),
+        .target(name: "DamaGraph", dependencies: ["DamaSupport"]),
+        .target(
+            name: "DamaModels",
+            dependencies: ["DamaSupport", "DamaText", "DamaImage", "DamaRuntime", "DamaGraph", "COpenBLAS"]),
+        .target(
+            name: "Dama",
+            dependencies: ["DamaSupport", "DamaPreference", "DamaText", "DamaImage", "DamaModels"]),
+
+        // MARK: Faces
+        .target(name: "DamaABI", dependencies: ["Dama", "CDama", "CDamaShims"]),
+        .executableTarget(
+            name: "DamaCLI",
+            dependencies: ["Dama", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+
+        // MARK: Tests
+        .target(name: "DamaTestSupport", dependencies: ["DamaSupport"], path: "Tests/DamaTestSupport"),
+        .testTarget(name: "DamaSupportTests", dependencies: ["DamaSupport", "DamaTestSupport"]),
+    ]
+)

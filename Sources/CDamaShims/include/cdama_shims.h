@@ -1,0 +1,7 @@
+// C that Swift cannot say. Names begin with cdama_, so that nothing here is exported from libdama.so as dama_*.
+#ifndef CDAMA_SHIMS_H
+#define CDAMA_SHIMS_H
+
+#include "cdama_error.h"
+
+#endif

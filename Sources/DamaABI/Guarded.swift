@@ -1,0 +1,78 @@
+import CDama
+import CDamaShims
+import Dama
+
+/// Runs the body of a C function: a ``DamaError`` becomes its status, and its text the thread's error message.
+///
+/// Every `@c` function that can fail is one `guarded { … }`. Nothing is written to out parameters before the last thing
+/// that can fail.
+func guarded(_ body: () throws -> Void) -> dama_status {
+    do {
+        try body()
+        return DAMA_OK
+    } catch let error as DamaError {
+        return fail(error)
+    } catch {
+        return fail(.internal("unexpected error: \(error)"))
+    }
+}
+
+private func fail(_ error: DamaError) -> dama_status {
+    var message = error.message
+    message.withUTF8 { text in
+        text.withMemoryRebound(to: CChar.self) { cdama_error_set($0.baseAddress, $0.count) }
+    }
+    return error.code.status
+}
+
+extension DamaError.Code {
+    var status: dama_status {
+        switch self {
+        case .invalidArgument: DAMA_INVALID_ARGUMENT
+        case .shapeMismatch: DAMA_SHAPE_MISMATCH
+        case .io: DAMA_IO
+        case .model: DAMA_MODEL
+        case .unsupported: DAMA_UNSUPPORTED
+        case .outOfMemory: DAMA_OUT_OF_MEMORY
+        case .internal: DAMA_INTERNAL
+        case .cancelled: DAMA_CANCELLED
+        }
+    }
+}
+
+// MARK: - Checking what comes over the boundary
+
+/// The pointer, or an error that names the parameter.
+func require<T>(_ pointer: UnsafeMutablePointer<T>?, _ name: String) throws -> UnsafeMutablePointer<T> {
+    guard let pointer else { throw DamaError.invalidArgument("\(name) is NULL") }
+    return pointer
+}
+
+func require<T>(_ pointer: UnsafePointer<T>?, _ name: String) throws -> UnsafePointer<T> {
+    guard let pointer else { throw DamaError.invalidArgument("\(name) is NULL") }
+    return pointer
+}
+
+/// A C array as a buffer. The count is checked before it becomes an `Int`, for a `size_t` may be larger.
+func buffer<T>(_ pointer: UnsafePointer<T>?, _ count: Int, _ name: String) throws -> UnsafeBufferPointer<T> {
+    try checkCount(count, MemoryLayout<T>.stride, name)
+    return UnsafeBufferPointer(start: count == 0 ? pointer : try require(pointer, name), count: count)
+}
+
+func buffer<T>(
+    _ pointer: UnsafeMutablePointer<T>?, _ count: Int, _ name: String
+) throws -> UnsafeMutableBufferPointer<T> {
+    try checkCount(count, MemoryLayout<T>.stride, name)
+    return UnsafeMutableBufferPointer(start: count == 0 ? pointer : try require(pointer, name), count: count)
+}
+
+private func checkCount(_ count: Int, _ stride: Int, _ name: String) throws {
+    guard count >= 0, !count.multipliedReportingOverflow(by: stride).overflow else {
+        throw DamaError.invalidArgument("the size of \(name), \(UInt(bitPattern: count)), is no possible array size")
+    }
+}
+
+/// A C string as a Swift one. Broken UTF-8 is repaired with U+FFFD, as Python's `errors="replace"` does.
+func string(_ pointer: UnsafePointer<CChar>?, _ name: String) throws -> String {
+    String(cString: try require(pointer, name))
+}

@@ -1,0 +1,16 @@
+import CDama
+import Dama
+
+@c @implementation
+public func dama_hardness(
+    _ chosenScores: UnsafePointer<Float>?, _ chosenCount: Int,
+    _ rejectedScores: UnsafePointer<Float>?, _ rejectedCount: Int,
+    _ delta: UnsafeMutablePointer<Double>?
+) -> dama_status {
+    guarded {
+        let delta = try require(delta, "delta")
+        let chosen = Array(try buffer(chosenScores, chosenCount, "chosen_scores"))
+        let rejected = Array(try buffer(rejectedScores, rejectedCount, "rejected_scores"))
+        delta.pointee = try Hardness.fromProbabilities(chosen: chosen, rejected: rejected).delta
+    }
+}

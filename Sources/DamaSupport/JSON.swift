@@ -1,0 +1,116 @@
+/// A JSON value (RFC 8259) that keeps the order of an object's members.
+///
+/// `JSON` lives here, and not in Foundation, because Foundation would add tens of megabytes to libdama.so and because
+/// parsing must never trap: depth and size are bounded, and whatever is wrong is a ``DamaError`` with its byte offset.
+public enum JSON: Equatable, Sendable {
+    case null
+    case bool(Bool)
+    /// A number written without fraction or exponent that fits into 64 bits.
+    case int(Int64)
+    /// Any other number. Always finite.
+    case double(Double)
+    case string(String)
+    case array([JSON])
+    case object(JSONObject)
+}
+
+/// The members of a JSON object, in the order of the text.
+public struct JSONObject: Equatable, Sendable, ExpressibleByDictionaryLiteral {
+    public typealias Member = (key: String, value: JSON)
+
+    /// Every member, repeated keys included.
+    public private(set) var members: [Member]
+    /// Position of the last member of each key; only for objects large enough to be worth it.
+    private var index: [String: Int]?
+    private static let indexThreshold = 12
+
+    public init(_ members: [Member] = []) {
+        self.members = members
+        if members.count >= Self.indexThreshold {
+            var index = [String: Int](minimumCapacity: members.count)
+            for (position, member) in members.enumerated() { index[member.key] = position }
+            self.index = index
+        }
+    }
+
+    public init(dictionaryLiteral elements: (String, JSON)...) {
+        self.init(elements.map { (key: $0.0, value: $0.1) })
+    }
+
+    public var count: Int { members.count }
+
+    /// The value of `key`; the last one where a key is repeated, as most readers do.
+    public subscript(key: String) -> JSON? {
+        if let index { return index[key].map { members[$0].value } }
+        return members.last { $0.key == key }?.value
+    }
+
+    /// The first key that stands more than once, if there is one.
+    public var repeatedKey: String? {
+        var seen = Set<String>(minimumCapacity: members.count)
+        return members.first { !seen.insert($0.key).inserted }?.key
+    }
+
+    public static func == (a: JSONObject, b: JSONObject) -> Bool {
+        a.members.count == b.members.count
+            && zip(a.members, b.members).allSatisfy { $0.key == $1.key && $0.value == $1.value }
+    }
+}
+
+// MARK: - Reading values
+
+extension JSON {
+    /// The member `key` of an object; `nil` where this is no object, the key is missing or the value is `null`.
+    public subscript(key: String) -> JSON? {
+        guard case .object(let object) = self, let value = object[key], value != .null else { return nil }
+        return value
+    }
+
+    public var string: String? { if case .string(let value) = self { value } else { nil } }
+    public var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
+    public var array: [JSON]? { if case .array(let value) = self { value } else { nil } }
+    public var object: JSONObject? { if case .object(let value) = self { value } else { nil } }
+
+    /// The number as a `Double`, whichever way it was written.
+    public var double: Double? {
+        switch self {
+        case .int(let value): Double(value)
+        case .double(let value): value
+        default: nil
+        }
+    }
+
+    /// The number as an `Int`; `nil` where it has a fraction or does not fit.
+    public var int: Int? {
+        switch self {
+        case .int(let value): Int(exactly: value)
+        case .double(let value): Int(exactly: value)
+        default: nil
+        }
+    }
+
+    /// What kind of value this is, for messages: "a string", "an object", …
+    public var kind: String {
+        switch self {
+        case .null: "null"
+        case .bool: "a boolean"
+        case .int, .double: "a number"
+        case .string: "a string"
+        case .array: "an array"
+        case .object: "an object"
+        }
+    }
+}
+
+extension JSON: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
+    ExpressibleByBooleanLiteral, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
+{
+    public init(stringLiteral value: String) { self = .string(value) }
+    public init(integerLiteral value: Int64) { self = .int(value) }
+    public init(floatLiteral value: Double) { self = .double(value) }
+    public init(booleanLiteral value: Bool) { self = .bool(value) }
+    public init(arrayLiteral elements: JSON...) { self = .array(elements) }
+    public init(dictionaryLiteral elements: (String, JSON)...) {
+        self = .object(JSONObject(elements.map { (key: $0.0, value: $0.1) }))
+    }
+}

@@ -1,0 +1,42 @@
+import Glibc
+
+/// A file mapped into memory, read-only. The mapping lives as long as the object.
+///
+/// Weights are used where they lie: nothing is copied, and the pages of a model that two handles map are shared.
+/// A file that another process truncates while it is mapped ends this process (SIGBUS), as with every mapped file.
+public final class MappedFile: @unchecked Sendable {
+    public let path: String
+    public let bytes: UnsafeRawBufferPointer
+
+    /// - Throws: ``DamaError/Code/io`` where the path is no readable regular file.
+    public init(path: String) throws(DamaError) {
+        self.path = path
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw .io("cannot open \(path): \(describeErrno())") }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw .io("cannot read \(path): \(describeErrno())") }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw .io("\(path) is not a regular file") }
+        let size = Int(status.st_size)
+        guard size > 0 else {
+            bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+            return
+        }
+        guard let address = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), address != MAP_FAILED else {
+            throw .io("cannot map \(path) (\(size) bytes): \(describeErrno())")
+        }
+        bytes = UnsafeRawBufferPointer(start: address, count: size)
+    }
+
+    deinit {
+        if let address = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: address), bytes.count) }
+    }
+}
+
+/// The text of the calling thread's `errno`.
+public func describeErrno() -> String {
+    var buffer = [CChar](repeating: 0, count: 256)
+    let code = errno
+    guard strerror_r(code, &buffer, buffer.count) == 0 else { return "error \(code)" }
+    return buffer.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+}
