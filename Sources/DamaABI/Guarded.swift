@@ -67,7 +67,8 @@ func buffer<T>(
 }
 
 private func checkCount(_ count: Int, _ stride: Int, _ name: String) throws {
-    guard count >= 0, !count.multipliedReportingOverflow(by: stride).overflow else {
+    // No process can hold more than 2^47 bytes; a count beyond is a negative number or garbage.
+    guard count >= 0, count <= (1 << 47) / stride else {
         throw DamaError.invalidArgument("the size of \(name), \(UInt(bitPattern: count)), is no possible array size")
     }
 }
