@@ -3,5 +3,6 @@
 #define CDAMA_SHIMS_H
 
 #include "cdama_error.h"
+#include "cdama_sha256.h"
 
 #endif
