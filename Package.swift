@@ -47,6 +47,9 @@ let package = Package(
 
         // MARK: Tests
         .target(name: "DamaTestSupport", dependencies: ["DamaSupport"], path: "Tests/DamaTestSupport"),
-        .testTarget(name: "DamaSupportTests", dependencies: ["DamaSupport", "DamaTestSupport"]),
+        .testTarget(
+            name: "DamaSupportTests", dependencies: ["DamaSupport", "DamaTestSupport"], exclude: ["Fixtures"]),
+        .testTarget(
+            name: "DamaModelsTests", dependencies: ["DamaModels", "DamaTestSupport"], exclude: ["Fixtures"]),
     ]
 )

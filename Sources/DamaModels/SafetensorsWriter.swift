@@ -1,0 +1,94 @@
+import CDamaShims
+import DamaSupport
+
+/// Writes safetensors files that every reader of the format takes.
+public enum SafetensorsWriter {
+    /// One tensor to write. The bytes are the caller's and must stay valid during the call.
+    public struct Tensor {
+        public var name: String
+        public var type: WeightType
+        public var shape: [Int]
+        /// The elements, row-major, little-endian.
+        public var bytes: UnsafeRawBufferPointer
+
+        public init(name: String, type: WeightType, shape: [Int], bytes: UnsafeRawBufferPointer) {
+            self.name = name
+            self.type = type
+            self.shape = shape
+            self.bytes = bytes
+        }
+    }
+
+    /// Writes `tensors` to `path`, beside it first and renamed when complete, so that a reader or a crash never meets half
+    /// a file. The data starts at a multiple of 8 bytes, large element types first, so every tensor is aligned.
+    ///
+    /// - Throws: ``DamaError/Code/invalidArgument`` for a repeated name, or bytes that do not fit type and shape;
+    ///   ``DamaError/Code/io`` where the disk refuses (the old file then stays).
+    public static func write(
+        _ tensors: [Tensor], metadata: [String: String] = ["format": "pt"], to path: String
+    ) throws(DamaError) {
+        let ordered = tensors.sorted { ($1.type.bits ?? 0, $0.name) < ($0.type.bits ?? 0, $1.name) }
+        let header = try header(ordered, metadata: metadata)
+        try Files.replace(path) { sink throws(DamaError) in
+            try sink.append(header)
+            for tensor in ordered { try sink.append(tensor.bytes) }
+        }
+    }
+
+    /// The bytes of `values` as elements of `type`, rounded to nearest, ties to even.
+    ///
+    /// - Throws: ``DamaError/Code/unsupported`` for a type that is not fp32, fp16 or bf16.
+    public static func encode(_ values: UnsafeBufferPointer<Float>, as type: WeightType) throws(DamaError) -> [UInt8] {
+        switch type {
+        case .float32, .float16, .bfloat16: break
+        default: throw .unsupported("cannot write the type \(type.name); weights are written as F32, F16 or BF16")
+        }
+        let size = values.count * (type == .float32 ? 4 : 2)
+        return [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+            switch type {
+            case .float16: cdama_float_to_half(buffer.baseAddress, values.baseAddress, values.count)
+            case .bfloat16: cdama_float_to_bfloat16(buffer.baseAddress, values.baseAddress, values.count)
+            default: UnsafeMutableRawBufferPointer(buffer).copyMemory(from: UnsafeRawBufferPointer(values))
+            }
+            count = size
+        }
+    }
+
+    private static func header(_ tensors: [Tensor], metadata: [String: String]) throws(DamaError) -> [UInt8] {
+        var members: [JSONObject.Member] = []
+        if !metadata.isEmpty {
+            let sorted = metadata.sorted { $0.key < $1.key }
+            members.append(("__metadata__", .object(JSONObject(sorted.map { ($0.key, .string($0.value)) }))))
+        }
+        var offset = 0
+        for tensor in tensors {
+            var bits = tensor.type.bits
+            for size in tensor.shape {
+                guard size >= 0 else { bits = nil; break }
+                let product = bits?.multipliedReportingOverflow(by: size)
+                bits = product.flatMap { $0.overflow ? nil : $0.partialValue }
+            }
+            guard let bits, bits % 8 == 0, bits / 8 == tensor.bytes.count else {
+                throw .invalidArgument(
+                    "tensor \"\(tensor.name)\" has \(tensor.bytes.count) bytes, which do not fit the type"
+                        + " \(tensor.type.name) and the shape \(tensor.shape)")
+            }
+            let end = offset + tensor.bytes.count
+            let entry: JSON = [
+                "dtype": .string(tensor.type.name),
+                "shape": .array(tensor.shape.map { .int(Int64($0)) }),
+                "data_offsets": [.int(Int64(offset)), .int(Int64(end))],
+            ]
+            members.append((tensor.name, entry))
+            offset = end
+        }
+        let object = JSONObject(members)
+        if let name = object.repeatedKey {
+            throw .invalidArgument("two tensors are called \"\(name)\"; names must differ (and not be __metadata__)")
+        }
+        var text: [UInt8] = []
+        JSON.object(object).write(to: &text)
+        text.append(contentsOf: repeatElement(UInt8(ascii: " "), count: (8 - text.count % 8) % 8))
+        return withUnsafeBytes(of: UInt64(text.count).littleEndian) { Array($0) } + text
+    }
+}

@@ -1,0 +1,112 @@
+import CDamaShims
+import DamaSupport
+import Dispatch
+
+/// A weight where it lies in its mapped file. Holding the view holds the mapping.
+public struct TensorView: @unchecked Sendable {
+    public let name: String
+    public let type: WeightType
+    public let shape: [Int]
+    /// The elements, row-major, little-endian, not necessarily aligned. Valid as long as the view (or a copy) lives.
+    public let bytes: UnsafeRawBufferPointer
+    /// What keeps `bytes` valid.
+    public let owner: MappedFile
+
+    /// The number of elements.
+    public var count: Int { shape.reduce(1, *) }
+
+    /// The elements as fp32. fp16 and bf16 convert exactly.
+    ///
+    /// - Throws: ``DamaError/Code/unsupported`` for any other type.
+    public func floats() throws(DamaError) -> [Float] {
+        try checkUsable()
+        return [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
+            convert(from: 0, into: UnsafeMutableBufferPointer(rebasing: buffer[..<count]))
+            initialized = count
+        }
+    }
+
+    /// Writes elements `start ..< start + target.count` as fp32 into memory of the caller; large ones on several threads.
+    ///
+    /// - Throws: ``DamaError/Code/unsupported`` for a type that is not fp32, fp16 or bf16;
+    ///   ``DamaError/Code/shapeMismatch`` where the range leaves the tensor.
+    public func copyFloats(from start: Int = 0, into target: UnsafeMutableBufferPointer<Float>) throws(DamaError) {
+        try checkUsable()
+        guard start >= 0, start <= count, target.count <= count - start else {
+            throw .shapeMismatch(
+                "tensor \"\(name)\" has \(count) elements; \(target.count) from position \(start) were asked for")
+        }
+        convert(from: start, into: target)
+    }
+
+    private func checkUsable() throws(DamaError) {
+        switch type {
+        case .float32, .float16, .bfloat16: return
+        default:
+            throw .unsupported("tensor \"\(name)\" has the type \(type.name); weights are used as F32, F16 or BF16")
+        }
+    }
+
+    private func convert(from start: Int, into target: UnsafeMutableBufferPointer<Float>) {
+        guard let source = bytes.baseAddress, let destination = target.baseAddress else { return }
+        nonisolated(unsafe) let from = source
+        nonisolated(unsafe) let to = destination
+        let type = self.type
+        @Sendable func piece(_ range: Range<Int>) {
+            let output = to + range.lowerBound
+            let offset = start + range.lowerBound
+            switch type {
+            case .float16: cdama_float_from_half(output, from + 2 * offset, range.count)
+            case .bfloat16: cdama_float_from_bfloat16(output, from + 2 * offset, range.count)
+            default: UnsafeMutableRawPointer(output).copyMemory(from: from + 4 * offset, byteCount: 4 * range.count)
+            }
+        }
+        let total = target.count
+        let pieceSize = 1 << 18
+        guard total > 2 * pieceSize else { return piece(0..<total) }
+        DispatchQueue.concurrentPerform(iterations: (total + pieceSize - 1) / pieceSize) { index in
+            piece(index * pieceSize..<min((index + 1) * pieceSize, total))
+        }
+    }
+}
+
+/// The element types of the safetensors format. Those that libdama cannot compute with are listed, and refused on use.
+public enum WeightType: Hashable, Sendable {
+    case float32
+    case float16
+    case bfloat16
+    /// Any other, by the format's name for it: `F64`, `I64`, `F8_E4M3`, …
+    case other(String)
+
+    public init(name: String) {
+        switch name {
+        case "F32": self = .float32
+        case "F16": self = .float16
+        case "BF16": self = .bfloat16
+        default: self = .other(name)
+        }
+    }
+
+    /// The format's name.
+    public var name: String {
+        switch self {
+        case .float32: "F32"
+        case .float16: "F16"
+        case .bfloat16: "BF16"
+        case .other(let name): name
+        }
+    }
+
+    /// Bits of one element; `nil` for a type that this library has not heard of.
+    public var bits: Int? {
+        switch name {
+        case "F4": 4
+        case "F6_E2M3", "F6_E3M2": 6
+        case "BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ": 8
+        case "F16", "BF16", "I16", "U16": 16
+        case "F32", "I32", "U32": 32
+        case "F64", "I64", "U64", "C64": 64
+        default: nil
+        }
+    }
+}

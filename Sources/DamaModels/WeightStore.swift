@@ -1,0 +1,131 @@
+import DamaSupport
+import Dispatch
+import Synchronization
+
+/// The weights of a model: one safetensors file, or shards with an index, as one table of tensors. May be used from
+/// several threads.
+public final class WeightStore: Sendable {
+    /// Where the weights come from: a directory or a file.
+    public let path: String
+    /// Every tensor's name, sorted.
+    public let names: [String]
+    private let tensors: [String: TensorView]
+    private let cachedFingerprint = Mutex<String?>(nil)
+
+    /// Opens `model.safetensors` of a Hugging Face directory, or the shards that `model.safetensors.index.json` lists.
+    /// Where both are there the single file counts, as in transformers.
+    ///
+    /// - Throws: ``DamaError/Code/io`` for missing files; ``DamaError/Code/model`` for wrong contents.
+    public convenience init(directory: String) throws(DamaError) {
+        let single = "\(directory)/model.safetensors"
+        let index = "\(directory)/model.safetensors.index.json"
+        if Files.exists(single) {
+            try self.init(file: single)
+        } else if Files.exists(index) {
+            self.init(path: directory, tensors: try Self.shards(directory: directory, index: index))
+        } else if !Files.isDirectory(directory) {
+            throw .io("\(directory) is not a directory; expected one that holds a model")
+        } else {
+            let pickled = Files.exists("\(directory)/pytorch_model.bin") ? " (pytorch_model.bin cannot be read)" : ""
+            throw .io("\(directory) has neither model.safetensors nor model.safetensors.index.json\(pickled)")
+        }
+    }
+
+    /// Opens one safetensors file.
+    public convenience init(file path: String) throws(DamaError) {
+        let file = try SafetensorsFile(path: path)
+        var tensors = [String: TensorView](minimumCapacity: file.names.count)
+        for name in file.names { tensors[name] = file[name] }
+        self.init(path: path, tensors: tensors)
+    }
+
+    private init(path: String, tensors: [String: TensorView]) {
+        self.path = path
+        self.tensors = tensors
+        names = tensors.keys.sorted()
+    }
+
+    // MARK: Tensors
+
+    public func contains(_ name: String) -> Bool { tensors[name] != nil }
+
+    /// The bytes of all tensors together.
+    public var byteCount: Int { tensors.values.reduce(0) { $0 + $1.bytes.count } }
+
+    /// The tensor called `name`.
+    ///
+    /// - Parameter expectedShape: the shape that the model's configuration asks for.
+    /// - Throws: ``DamaError/Code/model`` where there is no such tensor or its shape is another, naming both shapes.
+    public func tensor(_ name: String, expectedShape: [Int]? = nil) throws(DamaError) -> TensorView {
+        guard let tensor = tensors[name] else {
+            throw .model("\(path) has no tensor \"\(name)\" among its \(tensors.count)")
+        }
+        if let expectedShape, tensor.shape != expectedShape {
+            throw .model("\(path): tensor \"\(name)\" has the shape \(tensor.shape), expected \(expectedShape)")
+        }
+        return tensor
+    }
+
+    // MARK: Fingerprint
+
+    /// SHA-256, in hexadecimal, over every tensor's name, type, shape and bytes in the order of their names. How they are
+    /// spread over files, and the files' metadata, make no difference.
+    ///
+    /// Reads all weights, on all cores, the first time it is asked for; keeps the answer.
+    public var fingerprint: String {
+        cachedFingerprint.withLock { cached in
+            if let cached { return cached }
+            let result = computeFingerprint()
+            cached = result
+            return result
+        }
+    }
+
+    private func computeFingerprint() -> String {
+        let digests = Mutex([[UInt8]](repeating: [], count: names.count))
+        DispatchQueue.concurrentPerform(iterations: names.count) { index in
+            guard let tensor = tensors[names[index]] else { return }
+            var hash = SHA256()
+            for text in [tensor.name, tensor.type.name, "\(tensor.shape)"] {
+                hash.update(UInt64(text.utf8.count))
+                hash.update(text.utf8)
+            }
+            hash.update(tensor.bytes)
+            digests.withLock { $0[index] = hash.digest }
+        }
+        var hash = SHA256()
+        for digest in digests.withLock({ $0 }) { hash.update(digest) }
+        return hash.hexDigest
+    }
+
+    // MARK: Shards
+
+    private static func shards(directory: String, index: String) throws(DamaError) -> [String: TensorView] {
+        guard let map = try Files.readJSON(index)["weight_map"]?.object else {
+            throw .model("\(index): expected an object \"weight_map\" from tensor names to file names")
+        }
+        if let name = map.repeatedKey { throw .model("\(index): \"weight_map\" names tensor \"\(name)\" twice") }
+        var files: [String: SafetensorsFile] = [:]
+        var tensors = [String: TensorView](minimumCapacity: map.count)
+        for member in map.members {
+            guard let shard = member.value.string else {
+                throw .model("\(index): tensor \"\(member.key)\" has \(member.value.kind) for its file name")
+            }
+            // A shard stands beside its index; a path that leads elsewhere is no shard.
+            guard !shard.isEmpty, !shard.utf8.contains(UInt8(ascii: "/")), !shard.utf8.contains(0) else {
+                throw .model("\(index): \"\(shard)\" is not the name of a file beside the index")
+            }
+            if files[shard] == nil {
+                guard Files.exists("\(directory)/\(shard)") else {
+                    throw .io("\(directory)/\(shard) is missing; \(index) places tensor \"\(member.key)\" there")
+                }
+                files[shard] = try SafetensorsFile(path: "\(directory)/\(shard)")
+            }
+            guard let tensor = files[shard]?[member.key] else {
+                throw .model("\(directory)/\(shard) has no tensor \"\(member.key)\"; \(index) places it there")
+            }
+            tensors[member.key] = tensor
+        }
+        return tensors
+    }
+}
