@@ -51,5 +51,7 @@ let package = Package(
             name: "DamaSupportTests", dependencies: ["DamaSupport", "DamaTestSupport"], exclude: ["Fixtures"]),
         .testTarget(
             name: "DamaModelsTests", dependencies: ["DamaModels", "DamaTestSupport"], exclude: ["Fixtures"]),
+        .testTarget(
+            name: "DamaRuntimeTests", dependencies: ["DamaRuntime", "DamaTestSupport"], exclude: ["Fixtures"]),
     ]
 )

@@ -5,5 +5,6 @@
 #include "cdama_error.h"
 #include "cdama_float.h"
 #include "cdama_sha256.h"
+#include "cdama_processors.h"
 
 #endif

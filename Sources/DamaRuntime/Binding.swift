@@ -1,0 +1,70 @@
+import COnnxRuntime
+import DamaSupport
+
+/// Inputs and outputs tied to a session once, for runs whose values stay on their device. Not for use by two threads at
+/// the same time.
+public final class Binding {
+    public let session: Session
+    private let binding: OpaquePointer
+    /// What is bound must live as long as it is.
+    private var bound: [String: TensorValue] = [:]
+    private var outputNames: [String] = []
+    private var runtime: OnnxRuntime { session.runtime }
+
+    public init(_ session: Session) throws(DamaError) {
+        var binding: OpaquePointer?
+        try session.runtime.check(session.runtime.api.pointee.CreateIoBinding!(session.session, &binding))
+        guard let binding else { throw .internal("ONNX Runtime gave no binding") }
+        self.session = session
+        self.binding = binding
+    }
+
+    deinit { session.runtime.api.pointee.ReleaseIoBinding!(binding) }
+
+    /// Gives an input its value; a second call replaces it.
+    public func bind(input name: String, to value: TensorValue) throws(DamaError) {
+        try runtime.check(runtime.api.pointee.BindInput!(binding, name, value.value))
+        bound[name] = value
+    }
+
+    /// Has an output written into memory that is there already.
+    public func bind(output name: String, to value: TensorValue) throws(DamaError) {
+        try runtime.check(runtime.api.pointee.BindOutput!(binding, name, value.value))
+        bound[name] = value
+        if !outputNames.contains(name) { outputNames.append(name) }
+    }
+
+    /// Has an output allocated by the runtime on `device` in each run.
+    public func bind(output name: String, on device: Device) throws(DamaError) {
+        let info = try runtime.memoryInfo(device)
+        defer { runtime.api.pointee.ReleaseMemoryInfo!(info) }
+        try runtime.check(runtime.api.pointee.BindOutputToDevice!(binding, name, info))
+        bound[name] = nil
+        if !outputNames.contains(name) { outputNames.append(name) }
+    }
+
+    public func run(options: RunOptions? = nil) throws(DamaError) {
+        try runtime.checkProcess()
+        do throws(DamaError) {
+            try runtime.check(runtime.api.pointee.RunWithBinding!(session.session, options?.options, binding))
+        } catch {
+            throw options?.explain(error) ?? error
+        }
+    }
+
+    /// The outputs of the last run by name.
+    public func outputs() throws(DamaError) -> [String: TensorValue] {
+        let api = runtime.api
+        var allocator: UnsafeMutablePointer<OrtAllocator>?
+        try runtime.check(api.pointee.GetAllocatorWithDefaultOptions!(&allocator))
+        var values: UnsafeMutablePointer<OpaquePointer?>?
+        var count = 0
+        try runtime.check(api.pointee.GetBoundOutputValues!(binding, allocator, &values, &count))
+        defer { if let values { OnnxRuntime.discard(api, api.pointee.AllocatorFree!(allocator, values)) } }
+        let tensors = try session.adopt((0..<count).map { values?[$0] })
+        guard tensors.count == outputNames.count else {
+            throw .internal("ONNX Runtime gave \(tensors.count) outputs for \(outputNames.count) names")
+        }
+        return Dictionary(zip(outputNames, tensors)) { _, last in last }
+    }
+}

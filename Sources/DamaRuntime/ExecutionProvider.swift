@@ -1,0 +1,61 @@
+import COnnxRuntime
+import DamaSupport
+
+/// Where sessions run and where tensors lie.
+public enum Device: Hashable, Sendable, CustomStringConvertible {
+    case cpu
+    case cuda(Int32)
+
+    /// Reads "cpu", "cuda" or "cuda:N".
+    public init(_ text: String) throws(DamaError) {
+        switch text {
+        case "cpu": self = .cpu
+        case "cuda": self = .cuda(0)
+        default:
+            let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+            guard parts.count == 2, parts[0] == "cuda", let id = Int32(parts[1]), id >= 0 else {
+                throw .invalidArgument("unknown execution provider '\(text)'; there are 'cpu', 'cuda' and 'cuda:N'")
+            }
+            self = .cuda(id)
+        }
+    }
+
+    public var description: String {
+        switch self {
+        case .cpu: "cpu"
+        case .cuda(let id): "cuda:\(id)"
+        }
+    }
+
+    /// ONNX Runtime's name of the provider.
+    var providerName: String {
+        switch self {
+        case .cpu: "CPUExecutionProvider"
+        case .cuda: "CUDAExecutionProvider"
+        }
+    }
+}
+
+extension OnnxRuntime {
+    /// - Throws: ``DamaError/Code/unsupported`` naming what this runtime has, where it cannot run on `device`.
+    public func requireProvider(for device: Device) throws(DamaError) {
+        guard providers.contains(device.providerName) else {
+            throw .unsupported(
+                "ONNX Runtime \(version) at \(path) cannot run on '\(device)': it has "
+                    + "\(providers.joined(separator: ", "))"
+                    + (device == .cpu ? "" : "; the wheel onnxruntime-gpu brings CUDAExecutionProvider"))
+        }
+    }
+
+    /// Describes memory on `device`; the caller releases it.
+    func memoryInfo(_ device: Device) throws(DamaError) -> OpaquePointer {
+        var info: OpaquePointer?
+        switch device {
+        case .cpu: try check(api.pointee.CreateCpuMemoryInfo!(OrtArenaAllocator, OrtMemTypeDefault, &info))
+        case .cuda(let id):
+            try check(api.pointee.CreateMemoryInfo!("Cuda", OrtDeviceAllocator, id, OrtMemTypeDefault, &info))
+        }
+        guard let info else { throw .internal("ONNX Runtime gave no memory description") }
+        return info
+    }
+}

@@ -1,0 +1,39 @@
+import COnnxRuntime
+import DamaSupport
+
+extension OnnxRuntime {
+    /// Turns a status of the C API into an error with the runtime's own words, and frees it.
+    func check(_ status: OrtStatusPtr?) throws(DamaError) { try Self.check(api, status) }
+
+    static func check(_ api: UnsafePointer<OrtApi>, _ status: OrtStatusPtr?) throws(DamaError) {
+        guard let status else { return }
+        defer { api.pointee.ReleaseStatus!(status) }
+        let text = api.pointee.GetErrorMessage!(status).map { String(cString: $0) } ?? "no message"
+        let message = oneLine(text)
+        switch api.pointee.GetErrorCode!(status) {
+        case ORT_NO_SUCHFILE:
+            throw .io("ONNX Runtime: \(message)")
+        case ORT_NO_MODEL, ORT_INVALID_PROTOBUF, ORT_INVALID_GRAPH:
+            throw .model("ONNX Runtime: \(message)")
+        case ORT_NOT_IMPLEMENTED:
+            throw .unsupported("ONNX Runtime: \(message)")
+        case ORT_INVALID_ARGUMENT:
+            throw .invalidArgument("ONNX Runtime: \(message)")
+        default:
+            if message.contains("bad_alloc") || message.contains("Failed to allocate memory") {
+                throw .outOfMemory("ONNX Runtime: \(message)")
+            }
+            throw .model("ONNX Runtime: \(message)")
+        }
+    }
+
+    /// Frees a status that nobody asked for.
+    static func discard(_ api: UnsafePointer<OrtApi>, _ status: OrtStatusPtr?) {
+        if let status { api.pointee.ReleaseStatus!(status) }
+    }
+
+    /// Runs of white space, line breaks among them, become one space.
+    static func oneLine(_ text: String) -> String {
+        text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    }
+}

@@ -1,0 +1,173 @@
+import COnnxRuntime
+import DamaSupport
+import Glibc
+import Synchronization
+
+/// The process's ONNX Runtime: the library, opened at run time, and its one environment.
+///
+/// The library is never linked, so that everything that runs no model works without it. There is one runtime and one
+/// environment in a process, with one pool of threads for all sessions: pools of their own that spin would take the
+/// processors from each other. The environment lives until the process ends.
+public final class OnnxRuntime: @unchecked Sendable {
+    /// The C API that the headers describe. It is append-only: any newer runtime gives it too.
+    public static let apiVersion = 21
+    /// The environment variable that names the library.
+    public static let pathVariable = "DAMA_ONNXRUNTIME"
+    /// The oldest runtime with this API.
+    static let oldestVersion = "1.21"
+
+    /// The path or name that the library was opened by.
+    public let path: String
+    /// The runtime's version, for instance "1.32.0".
+    public let version: String
+    /// Threads that compute one operator in the shared pool; 0 where the runtime chose (one for each core).
+    public let threads: Int
+    /// The names of the execution providers that this runtime was built with, for instance "CPUExecutionProvider".
+    public let providers: [String]
+
+    let api: UnsafePointer<OrtApi>
+    let environment: OpaquePointer
+    private let process = getpid()
+
+    // MARK: Opening
+
+    private static let shared = Mutex<OnnxRuntime?>(nil)
+
+    /// The process's runtime, opened by the first call.
+    ///
+    /// - Parameters:
+    ///   - path: The library's file. Without it, `$DAMA_ONNXRUNTIME`, then `libonnxruntime.so.1` and
+    ///     `libonnxruntime.so` on the loader's path.
+    ///   - threads: Size of the shared pool; counts in the first call alone. 0 is one for each processor that this
+    ///     process may use.
+    /// - Throws: ``DamaError/Code/unsupported`` where there is none, where it is too old, or where another one is in use
+    ///   already; ``DamaError/Code/invalidArgument`` for a number of threads out of range.
+    public static func load(path: String? = nil, threads: Int = 0) throws(DamaError) -> OnnxRuntime {
+        guard (0...1024).contains(threads) else {
+            throw .invalidArgument("threads is \(threads); it must be from 0 (the default) to 1024")
+        }
+        let result = shared.withLock { runtime -> Result<OnnxRuntime, DamaError> in
+            do throws(DamaError) {
+                if let runtime {
+                    if let path, !isSameFile(path, runtime.path) {
+                        throw .unsupported(
+                            "this process uses the ONNX Runtime \(runtime.path) already and cannot use \(path) beside it")
+                    }
+                    return .success(runtime)
+                }
+                let opened = try OnnxRuntime(opening: try open(path: path), threads: threads)
+                runtime = opened
+                return .success(opened)
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try result.get()
+    }
+
+    struct Library {
+        var path: String
+        var handle: UnsafeMutableRawPointer
+    }
+
+    static func open(path: String?) throws(DamaError) -> Library {
+        if let path { return try open(named: path, source: "the path given") }
+        if let value = getenv(pathVariable) {
+            let path = String(cString: value)
+            if !path.isEmpty { return try open(named: path, source: "$\(pathVariable)") }
+        }
+        for name in ["libonnxruntime.so.1", "libonnxruntime.so"] {
+            if let handle = dlopen(name, RTLD_NOW | RTLD_LOCAL) { return Library(path: name, handle: handle) }
+        }
+        throw .unsupported(
+            "no ONNX Runtime found: $\(pathVariable) is not set, and the loader knows neither libonnxruntime.so.1 nor "
+                + "libonnxruntime.so; install one (`pip install onnxruntime`) and set \(pathVariable) to its "
+                + "capi/libonnxruntime.so.*")
+    }
+
+    private static func open(named path: String, source: String) throws(DamaError) -> Library {
+        if let handle = dlopen(path, RTLD_NOW | RTLD_LOCAL) { return Library(path: path, handle: handle) }
+        let reason = dlerror().map { String(cString: $0) } ?? "unknown reason"
+        throw .unsupported(
+            "cannot open \(path) (\(source)) as ONNX Runtime: \(reason); it should be the file libonnxruntime.so.* of "
+                + "`pip install onnxruntime` or of a release")
+    }
+
+    init(opening library: Library, threads: Int) throws(DamaError) {
+        typealias GetApiBase = @convention(c) () -> UnsafePointer<OrtApiBase>?
+        guard let symbol = dlsym(library.handle, "OrtGetApiBase"),
+            let base = unsafeBitCast(symbol, to: GetApiBase.self)(),
+            let getVersion = base.pointee.GetVersionString, let text = getVersion(), let getApi = base.pointee.GetApi
+        else {
+            dlclose(library.handle)
+            throw .unsupported("\(library.path) is no ONNX Runtime: it does not have the function OrtGetApiBase")
+        }
+        let version = String(cString: text)
+        // Asked for an API that it lacks, an old runtime writes to stderr; so its version is read first.
+        guard Self.isNewEnough(version), let api = getApi(UInt32(Self.apiVersion)) else {
+            throw .unsupported(
+                "\(library.path) is ONNX Runtime \(version); \(Self.oldestVersion) or later is needed "
+                    + "(`pip install -U onnxruntime`)")
+        }
+        self.path = library.path
+        self.version = version
+        self.threads = threads > 0 ? threads : Processors.restricted ?? 0
+        self.api = api
+        environment = try Self.createEnvironment(api, threads: self.threads)
+        providers = try Self.availableProviders(api)
+    }
+
+    static func isNewEnough(_ version: String) -> Bool {
+        let parts = version.split(separator: ".").prefix(2).map { Int($0) ?? 0 }
+        guard parts.count == 2 else { return false }
+        return parts[0] > 1 || (parts[0] == 1 && parts[1] >= apiVersion)
+    }
+
+    private static func isSameFile(_ a: String, _ b: String) -> Bool {
+        if a == b { return true }
+        guard let first = realpath(a, nil) else { return false }
+        defer { free(first) }
+        guard let second = realpath(b, nil) else { return false }
+        defer { free(second) }
+        return strcmp(first, second) == 0
+    }
+
+    // MARK: Environment
+
+    private static func createEnvironment(
+        _ api: UnsafePointer<OrtApi>, threads: Int
+    ) throws(DamaError) -> OpaquePointer {
+        var options: OpaquePointer?
+        try check(api, api.pointee.CreateThreadingOptions!(&options))
+        defer { api.pointee.ReleaseThreadingOptions!(options) }
+        try check(api, api.pointee.SetGlobalIntraOpNumThreads!(options, Int32(threads)))
+        try check(api, api.pointee.SetGlobalInterOpNumThreads!(options, 1))
+        // Whatever goes wrong comes back as a status. A library does not write to its host's stderr.
+        let quiet: OrtLoggingFunction = { _, _, _, _, _, _ in }
+        var environment: OpaquePointer?
+        try check(
+            api,
+            api.pointee.CreateEnvWithCustomLoggerAndGlobalThreadPools!(
+                quiet, nil, ORT_LOGGING_LEVEL_FATAL, "dama", options, &environment))
+        guard let environment else { throw .internal("ONNX Runtime gave no environment") }
+        return environment
+    }
+
+    private static func availableProviders(_ api: UnsafePointer<OrtApi>) throws(DamaError) -> [String] {
+        var names: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
+        var count: Int32 = 0
+        try check(api, api.pointee.GetAvailableProviders!(&names, &count))
+        defer { discard(api, api.pointee.ReleaseAvailableProviders!(names, count)) }
+        return (0..<Int(count)).compactMap { index in names?[index].map { String(cString: $0) } }
+    }
+
+    /// - Throws: ``DamaError/Code/unsupported`` in a child made by `fork` alone, where the pool's threads are gone and
+    ///   running a session would wait for them for ever.
+    func checkProcess() throws(DamaError) {
+        guard getpid() == process else {
+            throw .unsupported(
+                "ONNX Runtime was started before this process was forked, and its threads are not in the child; "
+                    + "start worker processes with exec (in Python: multiprocessing's \"spawn\")")
+        }
+    }
+}

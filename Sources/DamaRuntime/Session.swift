@@ -1,0 +1,172 @@
+import COnnxRuntime
+import DamaSupport
+
+/// A model that is ready to run. May be used from several threads at once.
+public final class Session: @unchecked Sendable {
+    /// An input or an output of a model.
+    public struct Port: Sendable, Equatable {
+        public var name: String
+        /// `nil` for a type that we do not know, or for something that is no tensor.
+        public var elementType: ElementType?
+        /// `nil` for a dimension that varies.
+        public var shape: [Int?]
+    }
+
+    public let runtime: OnnxRuntime
+    public let inputs: [Port]
+    public let outputs: [Port]
+    public let device: Device
+
+    let session: OpaquePointer
+    /// Weights that the session uses where they lie.
+    private let initializers: [TensorValue]
+
+    // MARK: Making
+
+    /// A session from the bytes of an ONNX model.
+    ///
+    /// - Parameter name: What messages call the model.
+    public convenience init(
+        _ runtime: OnnxRuntime, model bytes: [UInt8], name: String, options: SessionOptions = SessionOptions()
+    ) throws(DamaError) {
+        try self.init(runtime, options, name) { settings, session in
+            bytes.withUnsafeBytes {
+                runtime.api.pointee.CreateSessionFromArray!(
+                    runtime.environment, $0.baseAddress, $0.count, settings, &session)
+            }
+        }
+    }
+
+    /// A session from an ONNX file; external data is looked for beside it.
+    public convenience init(
+        _ runtime: OnnxRuntime, path: String, options: SessionOptions = SessionOptions()
+    ) throws(DamaError) {
+        // The runtime's own message for a missing file is right, but one for a folder is not.
+        guard Files.exists(path), !Files.isDirectory(path) else { throw .io("\(path) is not a file") }
+        try self.init(runtime, options, path) { settings, session in
+            runtime.api.pointee.CreateSession!(runtime.environment, path, settings, &session)
+        }
+    }
+
+    private init(
+        _ runtime: OnnxRuntime, _ options: SessionOptions, _ name: String,
+        create: (OpaquePointer, inout OpaquePointer?) -> OrtStatusPtr?
+    ) throws(DamaError) {
+        try runtime.checkProcess()
+        let settings = try options.make(runtime)
+        defer { runtime.api.pointee.ReleaseSessionOptions!(settings) }
+        var created: OpaquePointer?
+        do throws(DamaError) {
+            try runtime.check(create(settings, &created))
+        } catch {
+            // Whatever the runtime calls it, what it refuses here is the model.
+            throw DamaError(error.code == .invalidArgument ? .model : error.code, "\(name): \(error.message)")
+        }
+        guard let session = created else { throw .internal("ONNX Runtime gave no session") }
+        do throws(DamaError) {
+            inputs = try Self.ports(
+                runtime, session, runtime.api.pointee.SessionGetInputCount!,
+                runtime.api.pointee.SessionGetInputName!, runtime.api.pointee.SessionGetInputTypeInfo!)
+            outputs = try Self.ports(
+                runtime, session, runtime.api.pointee.SessionGetOutputCount!,
+                runtime.api.pointee.SessionGetOutputName!, runtime.api.pointee.SessionGetOutputTypeInfo!)
+        } catch {
+            runtime.api.pointee.ReleaseSession!(session)
+            throw error
+        }
+        self.runtime = runtime
+        self.session = session
+        self.device = options.device
+        self.initializers = Array(options.initializers.values)
+    }
+
+    deinit { runtime.api.pointee.ReleaseSession!(session) }
+
+    // MARK: Running
+
+    /// Runs the model and gives the outputs asked for, on the CPU, in that order.
+    ///
+    /// - Throws: ``DamaError/cancelled`` where `options` were told to stop; what the runtime says otherwise.
+    public func run(
+        _ inputs: [String: TensorValue], outputs: [String], options: RunOptions? = nil
+    ) throws(DamaError) -> [TensorValue] {
+        try runtime.checkProcess()
+        let entries = Array(inputs)
+        let values = entries.map { Optional($0.value.value) }
+        var results = [OpaquePointer?](repeating: nil, count: outputs.count)
+        do throws(DamaError) {
+            try withCStrings(entries.map(\.key)) { inputNames throws(DamaError) in
+                try withCStrings(outputs) { outputNames throws(DamaError) in
+                    try runtime.check(
+                        runtime.api.pointee.Run!(
+                            session, options?.options, inputNames, values, values.count, outputNames, outputs.count,
+                            &results))
+                }
+            }
+        } catch {
+            throw options?.explain(error) ?? error
+        }
+        withExtendedLifetime(entries) {}
+        return try adopt(results)
+    }
+
+    /// Takes over values that the runtime made; where one of them is refused, none leaks.
+    func adopt(_ values: [OpaquePointer?]) throws(DamaError) -> [TensorValue] {
+        var tensors: [TensorValue] = []
+        var failure: DamaError?
+        for value in values {
+            guard let value else {
+                failure = failure ?? .internal("ONNX Runtime gave no value for an output")
+                continue
+            }
+            guard failure == nil else {
+                runtime.api.pointee.ReleaseValue!(value)
+                continue
+            }
+            do throws(DamaError) {
+                tensors.append(try TensorValue(runtime, owning: value))
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+        return tensors
+    }
+
+    // MARK: Describing
+
+    private typealias GetCount = @convention(c) (OpaquePointer?, UnsafeMutablePointer<Int>?) -> OrtStatusPtr?
+    private typealias GetName =
+        @convention(c) (
+            OpaquePointer?, Int, UnsafeMutablePointer<OrtAllocator>?,
+            UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
+        ) -> OrtStatusPtr?
+    private typealias GetType =
+        @convention(c) (OpaquePointer?, Int, UnsafeMutablePointer<OpaquePointer?>?) -> OrtStatusPtr?
+
+    private static func ports(
+        _ runtime: OnnxRuntime, _ session: OpaquePointer, _ getCount: GetCount, _ getName: GetName, _ getType: GetType
+    ) throws(DamaError) -> [Port] {
+        let api = runtime.api
+        var allocator: UnsafeMutablePointer<OrtAllocator>?
+        try runtime.check(api.pointee.GetAllocatorWithDefaultOptions!(&allocator))
+        var count = 0
+        try runtime.check(getCount(session, &count))
+        var ports: [Port] = []
+        for index in 0..<count {
+            var text: UnsafeMutablePointer<CChar>?
+            try runtime.check(getName(session, index, allocator, &text))
+            var port = Port(name: text.map { String(cString: $0) } ?? "", elementType: nil, shape: [])
+            if let text { OnnxRuntime.discard(api, api.pointee.AllocatorFree!(allocator, text)) }
+            var info: OpaquePointer?
+            try runtime.check(getType(session, index, &info))
+            defer { api.pointee.ReleaseTypeInfo!(info) }
+            // Borrowed from `info`; NULL where the port is no tensor.
+            var tensor: OpaquePointer?
+            try runtime.check(api.pointee.CastTypeInfoToTensorInfo!(info, &tensor))
+            if let tensor { (port.elementType, port.shape) = try runtime.typeAndShape(tensor) }
+            ports.append(port)
+        }
+        return ports
+    }
+}

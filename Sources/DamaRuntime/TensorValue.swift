@@ -1,0 +1,180 @@
+import COnnxRuntime
+import DamaSupport
+
+/// A tensor of ONNX Runtime: memory of the caller's used where it lies, or memory that the runtime allocated.
+///
+/// The elements of a tensor on the CPU can be read and written; those of one on another device only sessions reach.
+public final class TensorValue: @unchecked Sendable {
+    public let elementType: ElementType
+    /// Row-major; empty for a scalar.
+    public let shape: [Int]
+    public let device: Device
+    public var count: Int { shape.reduce(1, *) }
+    public var byteCount: Int { count * elementType.size }
+
+    let runtime: OnnxRuntime
+    let value: OpaquePointer
+    /// Whoever holds the memory, where the runtime does not.
+    private let owner: AnyObject?
+
+    // MARK: Making
+
+    /// A tensor over memory that stays where it is; `owner` keeps it there as long as the tensor lives.
+    ///
+    /// The memory must not be written to by sessions unless it is bound as an output: a read-only mapping is fine.
+    public init(
+        _ runtime: OnnxRuntime, borrowing memory: UnsafeRawBufferPointer, type: ElementType, shape: [Int],
+        device: Device = .cpu, owner: AnyObject?
+    ) throws(DamaError) {
+        let size = try Self.byteCount(type, shape)
+        guard memory.count == size else {
+            throw .shapeMismatch("a \(type) tensor of shape \(shape) takes \(size) bytes; \(memory.count) were given")
+        }
+        let info = try runtime.memoryInfo(device)
+        defer { runtime.api.pointee.ReleaseMemoryInfo!(info) }
+        // The runtime refuses NULL even where there is nothing to point at.
+        let address = UnsafeMutableRawPointer(mutating: memory.baseAddress) ?? Self.nowhere
+        var value: OpaquePointer?
+        let dimensions = shape.map(Int64.init)
+        try runtime.check(
+            runtime.api.pointee.CreateTensorWithDataAsOrtValue!(
+                info, address, memory.count, dimensions, dimensions.count, type.onnx, &value))
+        guard let value else { throw .internal("ONNX Runtime gave no tensor") }
+        self.runtime = runtime
+        self.value = value
+        self.owner = owner
+        self.elementType = type
+        self.shape = shape
+        self.device = device
+    }
+
+    /// A tensor in memory that the runtime allocates on the CPU. The elements are undefined.
+    public init(_ runtime: OnnxRuntime, allocating type: ElementType, shape: [Int]) throws(DamaError) {
+        _ = try Self.byteCount(type, shape)
+        var allocator: UnsafeMutablePointer<OrtAllocator>?
+        try runtime.check(runtime.api.pointee.GetAllocatorWithDefaultOptions!(&allocator))
+        var value: OpaquePointer?
+        let dimensions = shape.map(Int64.init)
+        try runtime.check(
+            runtime.api.pointee.CreateTensorAsOrtValue!(
+                allocator, dimensions, dimensions.count, type.onnx, &value))
+        guard let value else { throw .internal("ONNX Runtime gave no tensor") }
+        self.runtime = runtime
+        self.value = value
+        self.owner = nil
+        self.elementType = type
+        self.shape = shape
+        self.device = .cpu
+    }
+
+    /// A tensor on the CPU that holds a copy of `elements`.
+    public convenience init<Element: TensorElement>(
+        _ runtime: OnnxRuntime, _ elements: [Element], shape: [Int]
+    ) throws(DamaError) {
+        try self.init(runtime, allocating: Element.elementType, shape: shape)
+        guard elements.count == count else {
+            throw .shapeMismatch("a tensor of shape \(shape) has \(count) elements; \(elements.count) were given")
+        }
+        try withMutableElements(of: Element.self) { target in _ = target.update(fromContentsOf: elements) }
+    }
+
+    /// Takes over a value that the runtime made, the result of a run for instance.
+    init(_ runtime: OnnxRuntime, owning value: OpaquePointer) throws(DamaError) {
+        self.runtime = runtime
+        self.value = value
+        self.owner = nil
+        do throws(DamaError) {
+            (elementType, shape) = try Self.describe(runtime, value)
+            device = try Self.device(runtime, value)
+        } catch {
+            runtime.api.pointee.ReleaseValue!(value)
+            throw error
+        }
+    }
+
+    deinit { runtime.api.pointee.ReleaseValue!(value) }
+
+    // MARK: Elements
+
+    /// The elements of a tensor on the CPU, for reading.
+    public func withElements<Element: TensorElement, Result>(
+        of type: Element.Type, _ body: (UnsafeBufferPointer<Element>) throws(DamaError) -> Result
+    ) throws(DamaError) -> Result {
+        try withMutableElements(of: type) { elements throws(DamaError) in
+            try body(UnsafeBufferPointer(elements))
+        }
+    }
+
+    /// The elements of a tensor on the CPU, for writing too.
+    public func withMutableElements<Element: TensorElement, Result>(
+        of type: Element.Type, _ body: (UnsafeMutableBufferPointer<Element>) throws(DamaError) -> Result
+    ) throws(DamaError) -> Result {
+        guard Element.elementType == elementType else {
+            throw .internal("a tensor of \(elementType) was read as \(Element.elementType)")
+        }
+        guard device == .cpu else { throw .internal("a tensor on \(device) was read on the host") }
+        var address: UnsafeMutableRawPointer?
+        try runtime.check(runtime.api.pointee.GetTensorMutableData!(value, &address))
+        let start = count == 0 ? nil : address?.bindMemory(to: Element.self, capacity: count)
+        defer { withExtendedLifetime(self) {} }
+        return try body(UnsafeMutableBufferPointer(start: start, count: start == nil ? 0 : count))
+    }
+
+    /// A copy of the elements of a tensor on the CPU.
+    public func array<Element: TensorElement>(of type: Element.Type = Element.self) throws(DamaError) -> [Element] {
+        try withElements(of: type) { Array($0) }
+    }
+
+    // MARK: Describing
+
+    /// Bytes of a tensor, or an error where no memory could hold it.
+    static func byteCount(_ type: ElementType, _ shape: [Int]) throws(DamaError) -> Int {
+        var size = type.size
+        for length in shape {
+            let (product, overflow) = size.multipliedReportingOverflow(by: length)
+            guard length >= 0, !overflow else { throw .shapeMismatch("no tensor can have the shape \(shape)") }
+            size = product
+        }
+        return size
+    }
+
+    nonisolated(unsafe) private static let nowhere = UnsafeMutableRawPointer.allocate(byteCount: 64, alignment: 64)
+
+    private static func describe(
+        _ runtime: OnnxRuntime, _ value: OpaquePointer
+    ) throws(DamaError) -> (ElementType, [Int]) {
+        var isTensor: Int32 = 0
+        try runtime.check(runtime.api.pointee.IsTensor!(value, &isTensor))
+        guard isTensor != 0 else { throw .unsupported("the model gave a sequence or a map; only tensors are used") }
+        var info: OpaquePointer?
+        try runtime.check(runtime.api.pointee.GetTensorTypeAndShape!(value, &info))
+        defer { runtime.api.pointee.ReleaseTensorTypeAndShapeInfo!(info) }
+        let (type, dimensions) = try runtime.typeAndShape(info)
+        guard let type else { throw .unsupported("the model gave a tensor of a type that is not supported") }
+        return (type, dimensions.map { $0 ?? 0 })
+    }
+
+    private static func device(_ runtime: OnnxRuntime, _ value: OpaquePointer) throws(DamaError) -> Device {
+        var info: OpaquePointer?
+        try runtime.check(runtime.api.pointee.GetTensorMemoryInfo!(value, &info))
+        var kind = OrtMemoryInfoDeviceType_CPU
+        runtime.api.pointee.MemoryInfoGetDeviceType!(info, &kind)
+        guard kind != OrtMemoryInfoDeviceType_CPU else { return .cpu }
+        var id: Int32 = 0
+        try runtime.check(runtime.api.pointee.MemoryInfoGetId!(info, &id))
+        return .cuda(id)
+    }
+}
+
+extension OnnxRuntime {
+    /// Element type (`nil` for one we do not know) and dimensions (`nil` for one that varies).
+    func typeAndShape(_ info: OpaquePointer?) throws(DamaError) -> (ElementType?, [Int?]) {
+        var type = ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED
+        try check(api.pointee.GetTensorElementType!(info, &type))
+        var rank = 0
+        try check(api.pointee.GetDimensionsCount!(info, &rank))
+        var dimensions = [Int64](repeating: 0, count: rank)
+        try check(api.pointee.GetDimensions!(info, &dimensions, rank))
+        return (ElementType(rawValue: type.rawValue), dimensions.map { $0 < 0 ? nil : Int($0) })
+    }
+}

@@ -1,0 +1,41 @@
+import CDamaShims
+import Glibc
+
+/// How many processors this process may use.
+public enum Processors {
+    /// The number where something narrows it below what the machine has: an affinity mask or a control group's quota.
+    public static var restricted: Int? {
+        let usable = usable
+        return usable < online ? usable : nil
+    }
+
+    /// Processors of the machine, less what an affinity mask or a control group's quota takes away; at least 1.
+    public static var usable: Int {
+        var count = online
+        let allowed = Int(cdama_allowed_processors())
+        if allowed > 0 { count = min(count, allowed) }
+        // "MAX PERIOD" in microseconds, MAX being "max" where there is no limit. A container sees its own group here.
+        if let bytes = try? Files.readSmall("/sys/fs/cgroup/cpu.max") {
+            let parts = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace)
+            if parts.count == 2, let quota = Double(parts[0]), let period = Double(parts[1]), quota > 0, period > 0 {
+                count = min(count, Int(exactly: (quota / period).rounded(.up)) ?? count)
+            }
+        }
+        return max(1, count)
+    }
+
+    private static var online: Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
+}
+
+extension Files {
+    /// The first 4096 bytes of a file of the kernel's, which has no size to map.
+    fileprivate static func readSmall(_ path: String) throws(DamaError) -> [UInt8] {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw .io("cannot open \(path): \(describeErrno())") }
+        defer { close(descriptor) }
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        let count = Glibc.read(descriptor, &bytes, bytes.count)
+        guard count >= 0 else { throw .io("cannot read \(path): \(describeErrno())") }
+        return Array(bytes.prefix(count))
+    }
+}
