@@ -1,0 +1,78 @@
+import DamaSupport
+
+/// One row of a batch for the decoder: a shared prefix and the responses that follow it.
+///
+/// Both responses of a pair follow the same image and prompt. Packed as `[prefix | chosen | rejected]`, the prefix is
+/// computed once: positions of the rejected response restart where the chosen one's did, and it attends to the prefix and
+/// to itself alone. Log-probabilities are those of two separate sequences.
+public struct TokenSequence: Equatable, Sendable {
+    /// Stands in ``tokens`` where a row of image features takes the place of a token's embedding.
+    public static let imagePlaceholder: Int32 = -1
+
+    /// One response inside the sequence.
+    public struct Response: Equatable, Sendable {
+        /// Where its tokens stand in ``TokenSequence/tokens``; not empty.
+        public var range: Range<Int>
+    }
+
+    /// Token ids, ``imagePlaceholder`` for image features. [T]
+    public private(set) var tokens: [Int32]
+    /// Rotary positions. [T]
+    public private(set) var positions: [Int32]
+    /// Length of the shared prefix.
+    public let prefixLength: Int
+    public private(set) var responses: [Response]
+
+    /// - Parameters:
+    ///   - prefix: at least one token, for the first token of a response is predicted from the prefix's last row.
+    ///   - responses: each at least one token.
+    /// - Throws: ``DamaError/Code/invalidArgument`` where one of them is empty.
+    public init(prefix: [Int32], responses: [[Int32]]) throws(DamaError) {
+        guard !prefix.isEmpty else {
+            throw .invalidArgument("the prompt has no tokens; the first response token is predicted from the prompt's last")
+        }
+        tokens = prefix
+        positions = prefix.indices.map(Int32.init)
+        prefixLength = prefix.count
+        self.responses = []
+        for (index, response) in responses.enumerated() {
+            guard !response.isEmpty else { throw .invalidArgument("response \(index) has no tokens") }
+            let start = tokens.count
+            tokens += response
+            positions += response.indices.map { Int32(prefix.count + $0) }
+            self.responses.append(Response(range: start..<tokens.count))
+        }
+    }
+
+    public var count: Int { tokens.count }
+
+    /// Rows whose hidden state predicts a response token, responses one after the other. [R]
+    public var predictingRows: [Int32] {
+        responses.flatMap { response in
+            response.range.map { Int32($0 == response.range.lowerBound ? prefixLength - 1 : $0 - 1) }
+        }
+    }
+
+    /// The tokens those rows predict. [R]
+    public var targets: [Int32] { responses.flatMap { tokens[$0.range] } }
+
+    /// Writes the additive attention mask: 0 where a row may look, `blocked` where it may not.
+    ///
+    /// - Parameters:
+    ///   - mask: [length, length], row-major: query rows, key columns.
+    ///   - length: at least ``count``; rows beyond are padding and see the first column, so that their softmax has a value.
+    public func writeMask(into mask: UnsafeMutableBufferPointer<Float>, length: Int, blocked: Float) {
+        mask.update(repeating: blocked)
+        for row in 0..<length {
+            let line = mask.extracting(row * length..<(row + 1) * length)
+            guard row < count else {
+                line[0] = 0
+                continue
+            }
+            line.extracting(0..<min(row + 1, prefixLength)).update(repeating: 0)
+            if let own = responses.first(where: { $0.range.contains(row) }) {
+                line.extracting(own.range.lowerBound..<row + 1).update(repeating: 0)
+            }
+        }
+    }
+}

@@ -1,0 +1,158 @@
+import DamaSupport
+
+/// How a question and an image become the text that a model was trained to continue.
+///
+/// A template is one string with named places: `{question}` and `{response}` once each, `{image}` at most once, `{system}`
+/// at most once. What stands before `{response}` is the prompt; what stands after it ends the response.
+///
+///     try PromptTemplate("USER: {image}\n{question} ASSISTANT: {response}</s>")
+public struct PromptTemplate: Equatable, Sendable {
+    /// The text before the response, with its places still open.
+    public let prompt: String
+    /// Between prompt and response: white space that the tokenizer joins to the response's first word.
+    public let responsePrefix: String
+    /// What ends a response, such as `</s>`.
+    public let responseSuffix: String
+    /// What `{system}` stands for where the caller gives nothing else.
+    public let system: String
+
+    /// A prompt's text, cut where the image features go.
+    public struct Rendered: Equatable, Sendable {
+        /// The text before the image; the whole prompt where ``afterImage`` is nil.
+        public var beforeImage: String
+        public var afterImage: String?
+    }
+
+    /// - Throws: ``DamaError/Code/invalidArgument`` for a place that is missing, repeated or unknown.
+    public init(_ template: String, system: String = "") throws(DamaError) {
+        for place in ["{question}", "{response}"] where Self.occurrences(of: place, in: template) != 1 {
+            throw .invalidArgument("template must hold \(place) exactly once: \(quoted(template))")
+        }
+        for place in ["{image}", "{system}"] where Self.occurrences(of: place, in: template) > 1 {
+            throw .invalidArgument("template may hold \(place) only once: \(quoted(template))")
+        }
+        let (before, after) = Self.cut(template, at: "{response}")!
+        guard Self.occurrences(of: "{question}", in: before) == 1, Self.occurrences(of: "{image}", in: after) == 0 else {
+            throw .invalidArgument("template must hold {question} and {image} before {response}: \(quoted(template))")
+        }
+        var prompt = Substring(before)
+        var space = ""
+        while let last = prompt.last, last == " " {
+            space.append(last)
+            prompt.removeLast()
+        }
+        self.prompt = String(prompt)
+        responsePrefix = space
+        responseSuffix = after
+        self.system = system
+    }
+
+    /// A template by name (see ``names``), or the text itself where it holds places.
+    public static func named(_ text: String) throws(DamaError) -> PromptTemplate {
+        if let template = known[text] { return try PromptTemplate(template.text, system: template.system) }
+        guard text.contains("{response}") else {
+            throw .invalidArgument(
+                "unknown template \(quoted(text)); known are \(names.joined(separator: ", ")), "
+                    + "or a text with the places {image}, {question} and {response}")
+        }
+        return try PromptTemplate(text)
+    }
+
+    public static var names: [String] { known.keys.sorted() }
+
+    /// True where the prompt has a place for an image.
+    public var hasImage: Bool { prompt.contains("{image}") }
+
+    /// The prompt for one question.
+    ///
+    /// A question in LLaVA's data may hold the image token itself (`<image>\nWhat…`); it is taken out, since the template
+    /// says where the image goes.
+    ///
+    /// - Throws: ``DamaError/Code/invalidArgument`` where `question` holds `imageToken` more than once.
+    public func render(
+        question: String, system: String? = nil, imageToken: String = "<image>"
+    ) throws(DamaError) -> Rendered {
+        let count = Self.occurrences(of: imageToken, in: question)
+        guard count <= 1 else {
+            throw .invalidArgument("the prompt holds \(imageToken) \(count) times; one image is supported")
+        }
+        var question = question
+        if let (before, after) = Self.cut(question, at: imageToken) {
+            guard hasImage else {
+                throw .invalidArgument("the prompt holds \(imageToken), but the template has no place {image}")
+            }
+            question = trimmed(before + after)
+        }
+        let text = Self.replacing("{system}", in: prompt, with: system ?? self.system)
+        let parts = Self.cut(text, at: "{image}")
+        return Rendered(
+            beforeImage: Self.replacing("{question}", in: parts?.0 ?? text, with: question),
+            afterImage: parts.map { Self.replacing("{question}", in: $0.1, with: question) })
+    }
+
+    // MARK: Known templates
+
+    private struct Known {
+        var text: String
+        var system: String = ""
+    }
+
+    /// The conversation formats of the models that load here, as their authors publish them.
+    private static let known: [String: Known] = [
+        "vicuna_v1": Known(
+            text: "{system} USER: {image}\n{question} ASSISTANT: {response}</s>",
+            system: "A chat between a curious user and an artificial intelligence assistant. "
+                + "The assistant gives helpful, detailed, and polite answers to the user's questions."),
+        "llava-1.5": Known(text: "USER: {image}\n{question} ASSISTANT: {response}</s>"),
+        "plain": Known(text: "{image}{question} {response}</s>"),
+        "llama-2": Known(text: "[INST] {question} [/INST] {response}</s>"),
+        "llama-3": Known(
+            text: "<|start_header_id|>user<|end_header_id|>\n\n{question}<|eot_id|>"
+                + "<|start_header_id|>assistant<|end_header_id|>\n\n{response}<|eot_id|>"),
+        "chatml": Known(
+            text: "<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n{question}<|im_end|>\n"
+                + "<|im_start|>assistant\n{response}<|im_end|>",
+            system: "You are a helpful AI assistant named SmolLM, trained by Hugging Face"),
+        "zephyr": Known(text: "<|user|>\n{question}</s>\n<|assistant|>\n{response}</s>"),
+    ]
+
+    // MARK: Strings without Foundation
+
+    private static func occurrences(of needle: String, in text: String) -> Int {
+        var count = 0
+        var rest = text
+        while let (_, after) = cut(rest, at: needle) {
+            count += 1
+            rest = after
+        }
+        return count
+    }
+
+    private static func cut(_ text: String, at needle: String) -> (String, String)? {
+        // Over bytes: a character may join the needle's last scalar with a combining mark behind it.
+        let (text, needle) = (Array(text.utf8), Array(needle.utf8))
+        guard !needle.isEmpty, text.count >= needle.count,
+            let start = (0...(text.count - needle.count)).first(where: { text[$0...].starts(with: needle) })
+        else { return nil }
+        return (
+            String(decoding: text[..<start], as: UTF8.self),
+            String(decoding: text[(start + needle.count)...], as: UTF8.self)
+        )
+    }
+
+    private static func replacing(_ needle: String, in text: String, with replacement: String) -> String {
+        guard let (before, after) = cut(text, at: needle) else { return text }
+        return before + replacement + after
+    }
+
+    private func trimmed(_ text: String) -> String {
+        let isSpace: (Unicode.Scalar) -> Bool = { $0.properties.isWhitespace }
+        let scalars = text.unicodeScalars
+        guard let first = scalars.firstIndex(where: { !isSpace($0) }),
+            let last = scalars.lastIndex(where: { !isSpace($0) })
+        else { return "" }
+        return String(scalars[first...last])
+    }
+}
+
+private func quoted(_ text: String) -> String { JSON.string(text).text }
