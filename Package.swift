@@ -48,6 +48,8 @@ let package = Package(
         // MARK: Tests
         .target(name: "DamaTestSupport", dependencies: ["DamaSupport"], path: "Tests/DamaTestSupport"),
         .testTarget(
+            name: "DamaPreferenceTests", dependencies: ["DamaPreference", "DamaTestSupport"], exclude: ["Fixtures"]),
+        .testTarget(
             name: "DamaSupportTests", dependencies: ["DamaSupport", "DamaTestSupport"], exclude: ["Fixtures"]),
         .testTarget(
             name: "DamaModelsTests", dependencies: ["DamaModels", "DamaTestSupport"], exclude: ["Fixtures"]),

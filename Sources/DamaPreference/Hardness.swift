@@ -68,14 +68,6 @@ public enum Hardness {
     }
 }
 
-/// σ(x) = 1 / (1 + e^−x), without overflow at either end.
-@inlinable
-public func sigmoid(_ x: Double) -> Double {
-    if x >= 0 { return 1 / (1 + exp(-x)) }
-    let e = exp(x)
-    return e / (1 + e)
-}
-
 extension Comparable {
     @inlinable
     public func clamped(to range: ClosedRange<Self>) -> Self { min(max(self, range.lowerBound), range.upperBound) }
