@@ -3,6 +3,7 @@
 #define CDAMA_SHIMS_H
 
 #include "cdama_error.h"
+#include "cdama_http.h"
 #include "cdama_float.h"
 #include "cdama_sha256.h"
 #include "cdama_processors.h"

@@ -1,0 +1,138 @@
+#include "cdama_http.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+// The part of libcurl's ABI that is used. The numbers have not changed since libcurl 7 and cannot: they are compiled into
+// every program that uses it. libcurl's header is not needed to build, nor libcurl itself to run anything else.
+typedef void CURL;
+struct curl_slist;
+enum {
+    OPTION_WRITEDATA = 10001,
+    OPTION_URL = 10002,
+    OPTION_ERRORBUFFER = 10010,
+    OPTION_POSTFIELDS = 10015,
+    OPTION_HTTPHEADER = 10023,
+    OPTION_NOSIGNAL = 99,
+    OPTION_PROTOCOLS = 181,
+    OPTION_TIMEOUT_MS = 155,
+    OPTION_POSTFIELDSIZE_LARGE = 30120,
+    OPTION_WRITEFUNCTION = 20011,
+    INFO_RESPONSE_CODE = 0x200002,
+    PROTOCOL_HTTP_AND_HTTPS = 1 | 2,
+    GLOBAL_ALL = 3
+};
+
+static struct {
+    int (*global_init)(long);
+    CURL *(*easy_init)(void);
+    int (*easy_setopt)(CURL *, int, ...);
+    int (*easy_perform)(CURL *);
+    int (*easy_getinfo)(CURL *, int, ...);
+    void (*easy_cleanup)(CURL *);
+    const char *(*easy_strerror)(int);
+    struct curl_slist *(*slist_append)(struct curl_slist *, const char *);
+    void (*slist_free_all)(struct curl_slist *);
+} curl;
+static int have_curl = 0;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void *look_up(void *library, const char *name, int *missing) {
+    void *symbol = dlsym(library, name);
+    *missing |= symbol == NULL;
+    return symbol;
+}
+
+static void open_curl(void) {
+    void *library = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
+    if (library == NULL) {
+        library = dlopen("libcurl-gnutls.so.4", RTLD_NOW | RTLD_LOCAL);
+    }
+    if (library == NULL) {
+        return;
+    }
+    int missing = 0;
+    *(void **)&curl.global_init = look_up(library, "curl_global_init", &missing);
+    *(void **)&curl.easy_init = look_up(library, "curl_easy_init", &missing);
+    *(void **)&curl.easy_setopt = look_up(library, "curl_easy_setopt", &missing);
+    *(void **)&curl.easy_perform = look_up(library, "curl_easy_perform", &missing);
+    *(void **)&curl.easy_getinfo = look_up(library, "curl_easy_getinfo", &missing);
+    *(void **)&curl.easy_cleanup = look_up(library, "curl_easy_cleanup", &missing);
+    *(void **)&curl.easy_strerror = look_up(library, "curl_easy_strerror", &missing);
+    *(void **)&curl.slist_append = look_up(library, "curl_slist_append", &missing);
+    *(void **)&curl.slist_free_all = look_up(library, "curl_slist_free_all", &missing);
+    have_curl = !missing && curl.global_init(GLOBAL_ALL) == 0;
+}
+
+struct sink {
+    cdama_http_response *response;
+    size_t limit;
+    int too_long;
+};
+
+static size_t receive(char *data, size_t size, size_t count, void *user) {
+    struct sink *sink = user;
+    cdama_http_response *response = sink->response;
+    size_t more = size * count;
+    if (more > sink->limit - response->length) {
+        sink->too_long = 1;
+        return 0;
+    }
+    char *grown = realloc(response->body, response->length + more + 1);
+    if (grown == NULL) {
+        return 0;
+    }
+    memcpy(grown + response->length, data, more);
+    response->body = grown;
+    response->length += more;
+    return more;
+}
+
+int cdama_http_post(const char *url, const char *const *headers, size_t header_count, const char *body,
+                    size_t body_length, long timeout_ms, size_t limit, cdama_http_response *response) {
+    memset(response, 0, sizeof *response);
+    pthread_once(&once, open_curl);
+    if (!have_curl) {
+        return CDAMA_HTTP_NO_CURL;
+    }
+    CURL *handle = curl.easy_init();
+    if (handle == NULL) {
+        strcpy(response->error, "libcurl could not start a transfer");
+        return CDAMA_HTTP_FAILED;
+    }
+    struct curl_slist *list = NULL;
+    for (size_t i = 0; i < header_count; i++) {
+        struct curl_slist *longer = curl.slist_append(list, headers[i]);
+        list = longer != NULL ? longer : list;
+    }
+    struct sink sink = {response, limit, 0};
+    curl.easy_setopt(handle, OPTION_URL, url);
+    curl.easy_setopt(handle, OPTION_PROTOCOLS, (long)PROTOCOL_HTTP_AND_HTTPS);
+    curl.easy_setopt(handle, OPTION_HTTPHEADER, list);
+    curl.easy_setopt(handle, OPTION_POSTFIELDSIZE_LARGE, (long long)body_length);
+    curl.easy_setopt(handle, OPTION_POSTFIELDS, body);
+    curl.easy_setopt(handle, OPTION_TIMEOUT_MS, timeout_ms);
+    curl.easy_setopt(handle, OPTION_NOSIGNAL, 1L);
+    curl.easy_setopt(handle, OPTION_ERRORBUFFER, response->error);
+    curl.easy_setopt(handle, OPTION_WRITEFUNCTION, receive);
+    curl.easy_setopt(handle, OPTION_WRITEDATA, &sink);
+    int code = curl.easy_perform(handle);
+    curl.easy_getinfo(handle, INFO_RESPONSE_CODE, &response->status);
+    if (code != 0 && response->error[0] == '\0') {
+        strncpy(response->error, curl.easy_strerror(code), sizeof response->error - 1);
+    }
+    curl.slist_free_all(list);
+    curl.easy_cleanup(handle);
+    if (sink.too_long) {
+        return CDAMA_HTTP_TOO_LONG;
+    }
+    return code == 0 ? CDAMA_HTTP_OK : CDAMA_HTTP_FAILED;
+}
+
+void cdama_http_free(cdama_http_response *response) {
+    free(response->body);
+    response->body = NULL;
+    response->length = 0;
+}

@@ -1,0 +1,35 @@
+#ifndef CDAMA_HTTP_H
+#define CDAMA_HTTP_H
+
+#include <stddef.h>
+
+/// An answer to cdama_http_post(). Free `body` with cdama_http_free().
+typedef struct cdama_http_response {
+    /// The HTTP status; 0 where none came.
+    long status;
+    char *body;
+    size_t length;
+    /// libcurl's words for what went wrong; empty where an answer came.
+    char error[256];
+} cdama_http_response;
+
+/// What cdama_http_post() came to.
+enum {
+    CDAMA_HTTP_OK = 0,
+    /// No answer; `error` says why. Trying again may help.
+    CDAMA_HTTP_FAILED = 1,
+    /// libcurl is not installed.
+    CDAMA_HTTP_NO_CURL = 2,
+    /// The answer is longer than the limit.
+    CDAMA_HTTP_TOO_LONG = 3
+};
+
+/// Posts `body` to an http:// or https:// address and waits for the answer, at most `timeout_ms`. libcurl is opened at
+/// run time: who posts nothing needs none. `headers` are lines such as "Content-Type: application/json". May be called
+/// from several threads at once.
+int cdama_http_post(const char *url, const char *const *headers, size_t header_count, const char *body,
+                    size_t body_length, long timeout_ms, size_t limit, cdama_http_response *response);
+
+void cdama_http_free(cdama_http_response *response);
+
+#endif

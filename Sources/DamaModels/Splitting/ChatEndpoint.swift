@@ -1,0 +1,129 @@
+import CDamaShims
+import DamaSupport
+import Glibc
+
+/// A language model behind an OpenAI-compatible `/chat/completions` address.
+///
+/// May be used from several threads at once; who bounds concurrency is the caller. Needs libcurl at run time.
+public struct ChatEndpoint: Sendable {
+    /// The whole address, `http://127.0.0.1:8000/v1/chat/completions` for instance.
+    public var url: String
+    /// The name of the model that the server knows.
+    public var model: String
+    /// Sent as a bearer token where it is there.
+    public var apiKey: String?
+    /// For one attempt, in seconds.
+    public var timeout: Double = 60
+    /// Further attempts after the first, for time-outs, lost connections and the statuses 408, 429 and 5xx.
+    public var retries = 4
+    /// The pause before the second attempt, in seconds; it doubles each time.
+    public var firstPause: Double = 0.5
+    /// Answers longer than this, in bytes, are refused.
+    public var limit = 1 << 20
+
+    public init(url: String, model: String, apiKey: String? = nil) {
+        self.url = url
+        self.model = model
+        self.apiKey = apiKey
+    }
+
+    /// One message of a conversation.
+    public struct Message: Sendable, Equatable {
+        public var role: String
+        public var content: String
+
+        public init(role: String, content: String) {
+            self.role = role
+            self.content = content
+        }
+    }
+
+    /// The model's answer, at temperature 0.
+    ///
+    /// - Throws: ``DamaError/Code/invalidArgument`` for an address that is no http or https one;
+    ///   ``DamaError/Code/io`` where the last attempt failed too, naming the address and what came back;
+    ///   ``DamaError/Code/unsupported`` without libcurl.
+    public func complete(_ messages: [Message], maximumTokens: Int) throws(DamaError) -> String {
+        guard url.hasPrefix("http://") || url.hasPrefix("https://"), !url.utf8.contains(where: { $0 <= 0x20 }) else {
+            throw .invalidArgument("\"\(url)\" is no http:// or https:// address")
+        }
+        let request: JSON = [
+            "model": .string(model), "temperature": 0, "max_tokens": .int(Int64(maximumTokens)),
+            "messages": .array(messages.map { ["role": .string($0.role), "content": .string($0.content)] }),
+        ]
+        let body = Array(request.text.utf8)
+        var pause = firstPause
+        var attempt = 0
+        while true {
+            attempt += 1
+            switch post(body) {
+            case .answered(let bytes):
+                return try content(of: bytes)
+            case .failed(let error, let mayTryAgain):
+                guard mayTryAgain, attempt <= retries else {
+                    throw DamaError(error.code, error.message + (attempt > 1 ? " (after \(attempt) attempts)" : ""))
+                }
+            }
+            usleep(UInt32(min(max(pause, 0), 60) * 1e6))
+            pause *= 2
+        }
+    }
+
+    // MARK: One attempt
+
+    private enum Outcome {
+        case answered([UInt8])
+        case failed(DamaError, mayTryAgain: Bool)
+    }
+
+    private func post(_ body: [UInt8]) -> Outcome {
+        var headers = ["Content-Type: application/json", "Accept: application/json"]
+        if let apiKey { headers.append("Authorization: Bearer \(apiKey)") }
+        let lines = headers.map { strdup($0) }
+        defer { lines.forEach { free($0) } }
+        var response = cdama_http_response()
+        defer { cdama_http_free(&response) }
+        let milliseconds = Int((min(max(timeout, 0.001), 86_400) * 1000).rounded())
+        let code = body.withUnsafeBytes { body in
+            lines.map { UnsafePointer($0) }.withUnsafeBufferPointer { lines in
+                cdama_http_post(
+                    url, lines.baseAddress, lines.count, body.baseAddress?.assumingMemoryBound(to: CChar.self),
+                    body.count, milliseconds, limit, &response)
+            }
+        }
+        let bytes = Array(UnsafeRawBufferPointer(start: response.body, count: response.length))
+        switch Int(code) {
+        case CDAMA_HTTP_OK where response.status == 200:
+            return .answered(bytes)
+        case CDAMA_HTTP_OK:
+            let text = String(decoding: bytes.prefix(200), as: UTF8.self).split(whereSeparator: \.isNewline)
+            let status = response.status
+            return .failed(
+                .io("\(url) answered with status \(status): \(text.joined(separator: " "))"),
+                mayTryAgain: status == 408 || status == 429 || (500...599).contains(status))
+        case CDAMA_HTTP_NO_CURL:
+            return .failed(
+                .unsupported("libcurl is needed to reach \(url); install it (Debian: libcurl4)"), mayTryAgain: false)
+        case CDAMA_HTTP_TOO_LONG:
+            return .failed(.io("\(url) answered with more than \(limit) bytes"), mayTryAgain: false)
+        default:
+            let reason = withUnsafeBytes(of: response.error) { error in
+                String(decoding: error.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            return .failed(.io("cannot reach \(url): \(reason)"), mayTryAgain: true)
+        }
+    }
+
+    private func content(of bytes: [UInt8]) throws(DamaError) -> String {
+        let answer: JSON
+        do {
+            answer = try JSON(parsing: bytes)
+        } catch {
+            throw .io("\(url) answered with something that is \(error.message)")
+        }
+        guard let text = answer["choices"]?.array?.first?["message"]?["content"]?.string else {
+            throw .io("\(url) answered without choices[0].message.content: \(answer.text.prefix(200))")
+        }
+        return text
+    }
+}
