@@ -5,6 +5,7 @@ SHELL := /bin/bash
 VERSION := $(shell sed -n 's/^\#define DAMA_VERSION_\(MAJOR\|MINOR\|PATCH\) //p' include/dama.h | paste -sd.)
 SOVERSION := 0
 PREFIX ?= /usr/local
+DESTDIR ?=
 BUILD := build
 PYTHON := .deps/python/bin/python
 
@@ -20,10 +21,11 @@ SO_FLAGS := -Xswiftc -static-stdlib -Xswiftc -use-ld=lld \
 	-Xlinker -soname=libdama.so.$(SOVERSION) -Xlinker -z -Xlinker nodelete
 SWIFT_BUILD := swift build -c release
 LIBRARY := $(BUILD)/lib/libdama.so.$(VERSION)
+DIST := dama-$(VERSION)-linux-$(shell uname -m)
 
 .PHONY: help
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
 .PHONY: bootstrap
 bootstrap: ## install what building and testing need (once)
@@ -32,12 +34,15 @@ bootstrap: ## install what building and testing need (once)
 .PHONY: build
 build: bootstrap ## libdama.so and the command line, into build/
 	$(SWIFT_BUILD) --scratch-path .build-so --product dama $(SO_FLAGS)
-	$(SWIFT_BUILD) --product dama-cli
+	$(SWIFT_BUILD) --static-swift-stdlib --product dama-cli
 	@mkdir -p $(BUILD)/lib $(BUILD)/bin
 	install -m 755 .build-so/release/libdama.so $(LIBRARY)
 	ln -sf $(notdir $(LIBRARY)) $(BUILD)/lib/libdama.so.$(SOVERSION)
 	ln -sf libdama.so.$(SOVERSION) $(BUILD)/lib/libdama.so
 	install -m 755 .build/release/dama-cli $(BUILD)/bin/dama
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Tests. Each part ends in a line `NAME: N passed, N failed`, or in its framework's own; .ci/run adds them up.
 
 .PHONY: test
 test: test-swift test-abi test-python ## every test that needs no torch
@@ -54,6 +59,55 @@ test-abi: build
 test-python: build
 	DAMA_LIBRARY=$(CURDIR)/$(BUILD)/lib/libdama.so PYTHONPATH=bindings/python $(PYTHON) -m pytest -q bindings/python/tests
 
+.PHONY: test-install
+test-install: build
+	Tests/Install/run $(BUILD) $(VERSION) $(SOVERSION)
+
+.PHONY: test-examples
+test-examples: build
+	Tests/Examples/run $(BUILD)
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Sanitizers and fuzzing
+
+.PHONY: asan tsan ubsan
+asan: bootstrap ## tests under AddressSanitizer and LeakSanitizer
+	scripts/sanitize address
+tsan: bootstrap ## tests under ThreadSanitizer
+	scripts/sanitize thread
+ubsan: bootstrap ## tests with the C parts under UndefinedBehaviorSanitizer
+	scripts/sanitize undefined
+
+SECONDS ?= 600
+.PHONY: fuzz
+fuzz: bootstrap ## fuzz the parsers: make fuzz [TARGET=JSON] [SECONDS=600]
+	scripts/fuzz $(SECONDS) $(TARGET)
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Installing
+
+.PHONY: install
+install: build ## install below PREFIX (default /usr/local); DESTDIR is put before it
+	scripts/install $(DESTDIR)$(PREFIX) $(VERSION) $(SOVERSION)
+
+.PHONY: dist
+dist: build ## relocatable archive of what install lays out
+	rm -rf $(BUILD)/dist
+	scripts/install $(BUILD)/dist/$(DIST) $(VERSION) $(SOVERSION)
+	tar -C $(BUILD)/dist --owner=0 --group=0 --sort=name -czf $(BUILD)/$(DIST).tar.gz $(DIST)
+	@echo $(BUILD)/$(DIST).tar.gz
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Housekeeping
+
+.PHONY: format
+format: ## lay out the Swift code as .swift-format says
+	scripts/format
+
+.PHONY: lint
+lint: ## fail where `make format` would change something
+	scripts/format --check
+
 .PHONY: clean
 clean: ## remove what was built, keep what was installed
-	rm -rf .build .build-so .build-asan .build-tsan $(BUILD)
+	rm -rf .build .build-* Fuzz/.build $(BUILD)

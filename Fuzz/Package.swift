@@ -1,0 +1,19 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// One executable for each parser, run by `make fuzz TARGET=JSON SECONDS=600`. A package of its own: its flags are no
+// concern of those who build libdama. To add a parser: a folder Sources/FuzzName with one file (FuzzJSON is the
+// pattern), a line in the list below, and a few small seeds in Corpus/Name. What fuzzing finds becomes a test.
+let parsers = ["JSON"]
+
+let package = Package(
+    name: "Fuzz",
+    dependencies: [.package(name: "libdama", path: "..")],
+    targets: parsers.map {
+        .executableTarget(
+            name: "Fuzz\($0)",
+            dependencies: [.product(name: "Dama", package: "libdama")],
+            // libFuzzer brings main().
+            swiftSettings: [.unsafeFlags(["-parse-as-library"])])
+    }
+)
