@@ -56,5 +56,8 @@ let package = Package(
             name: "DamaModelsTests", dependencies: ["DamaModels", "DamaTestSupport"], exclude: ["Fixtures"]),
         .testTarget(
             name: "DamaRuntimeTests", dependencies: ["DamaRuntime", "DamaTestSupport"], exclude: ["Fixtures"]),
+        .testTarget(
+            name: "DamaGraphTests", dependencies: ["DamaGraph", "DamaRuntime", "DamaTestSupport"],
+            exclude: ["check_model.py"]),
     ]
 )

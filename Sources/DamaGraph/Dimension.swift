@@ -1,0 +1,59 @@
+/// The length of one axis of a tensor: known when the graph is built, or named and known when it runs.
+///
+/// Two axes of the same name have the same length in a run. Lengths that follow from others carry the formula as their
+/// name: `"past + sequence"`, `"sequence - 1"`.
+public enum Dimension: Hashable, Sendable {
+    case fixed(Int)
+    case symbol(String)
+
+    /// The length, where it is known when the graph is built.
+    public var fixed: Int? { if case .fixed(let length) = self { length } else { nil } }
+
+    static func + (a: Dimension, b: Dimension) -> Dimension {
+        switch (a, b) {
+        case (.fixed(let a), .fixed(let b)):
+            let (sum, overflow) = a.addingReportingOverflow(b)
+            return overflow ? .symbol("\(a) + \(b)") : .fixed(sum)
+        case (_, .fixed(0)): return a
+        case (.fixed(0), _): return b
+        default: return .symbol("\(a) + \(b)")
+        }
+    }
+
+    static func - (a: Dimension, length: Int) -> Dimension {
+        switch a {
+        case .fixed(let a): .fixed(max(0, a - length))
+        case .symbol(let name): length == 0 ? a : .symbol("\(name) - \(length)")
+        }
+    }
+}
+
+extension Dimension: ExpressibleByIntegerLiteral, ExpressibleByStringLiteral, CustomStringConvertible {
+    public init(integerLiteral value: Int) { self = .fixed(value) }
+    public init(stringLiteral value: String) { self = .symbol(value) }
+
+    public var description: String {
+        switch self {
+        case .fixed(let length): "\(length)"
+        case .symbol(let name): name
+        }
+    }
+}
+
+/// The lengths of all axes, outermost first; empty for a scalar.
+public typealias Shape = [Dimension]
+
+extension Shape {
+    /// The lengths, where all are known when the graph is built.
+    var fixed: [Int]? {
+        var lengths: [Int] = []
+        for dimension in self {
+            guard let length = dimension.fixed else { return nil }
+            lengths.append(length)
+        }
+        return lengths
+    }
+
+    /// As in messages: `[batch, 4]`.
+    var text: String { "[\(map(\.description).joined(separator: ", "))]" }
+}

@@ -1,0 +1,98 @@
+import DamaSupport
+
+// Layers made of the operators; their gradients follow from those.
+
+extension GraphBuilder {
+    /// Splits the last axis into heads: [batch, sequence, heads · size] → [batch, heads, sequence, size].
+    public func splitHeads(_ x: Value, _ heads: Int) throws(DamaError) -> Value {
+        guard x.rank == 3, heads > 0, let width = x.shape[2].fixed, width % heads == 0 else {
+            throw .model("\(place("splitHeads")): \(x.shape.text) does not split into \(heads) heads")
+        }
+        return try transpose(
+            reshape(x, [x.shape[0], x.shape[1], .fixed(heads), .fixed(width / heads)]), [0, 2, 1, 3])
+    }
+
+    /// The way back: [batch, heads, sequence, size] → [batch, sequence, heads · size].
+    public func mergeHeads(_ x: Value) throws(DamaError) -> Value {
+        guard x.rank == 4, let heads = x.shape[1].fixed, let size = x.shape[3].fixed else {
+            throw .internal("\(place("mergeHeads")): \(x.shape.text) is not [batch, heads, sequence, size]")
+        }
+        return try reshape(transpose(x, [0, 2, 1, 3]), [x.shape[0], x.shape[2], .fixed(heads * size)])
+    }
+
+    /// softmax(scale · q kᵀ + mask) v, with as many query heads to a key head as the shapes say (grouped-query
+    /// attention, Ainslie et al., 2023).
+    ///
+    /// - Parameters:
+    ///   - q: [batch, heads, queries, size].
+    ///   - k: [batch, key heads, keys, size], and `v` alike; the key heads divide the heads.
+    ///   - mask: Added to the scores: 0 or −∞ (a large negative number), broadcast to [batch, 1, queries, keys].
+    ///   - scale: 1/√size where it is not given.
+    /// - Returns: [batch, heads, queries, size].
+    public func attention(
+        _ q: Value, _ k: Value, _ v: Value, mask: Value?, scale: Float? = nil
+    ) throws(DamaError) -> Value {
+        guard q.rank == 4, k.rank == 4, v.rank == 4, let heads = q.shape[1].fixed, let keyHeads = k.shape[1].fixed,
+            let size = q.shape[3].fixed, keyHeads > 0, heads % keyHeads == 0, size > 0
+        else {
+            throw .model("\(place("attention")): the heads of queries \(q.shape.text) and keys \(k.shape.text) do not fit")
+        }
+        let group = heads / keyHeads
+        let scale = scale ?? 1 / Float(size).squareRoot()
+        let (batch, queries, keys) = (q.shape[0], q.shape[2], k.shape[2])
+        guard group > 1 else {
+            var scores = try matmul(q, k, transposeB: true, scale: scale)
+            if let mask { scores = try add(scores, mask) }
+            return try matmul(softmax(scores), v)
+        }
+        // The queries of a group are further rows beside the same keys: nothing is repeated.
+        let rows: Dimension = queries.fixed.map { .fixed($0 * group) } ?? .symbol("\(group) * \(queries)")
+        let folded = try reshape(q, [batch, .fixed(keyHeads), rows, .fixed(size)])
+        var scores = try matmul(folded, k, transposeB: true, scale: scale)
+        if let mask {
+            scores = try reshape(scores, [batch, .fixed(heads), queries, keys])
+            scores = try reshape(add(scores, mask), [batch, .fixed(keyHeads), rows, keys])
+        }
+        return try reshape(matmul(softmax(scores), v), [batch, .fixed(heads), queries, .fixed(size)])
+    }
+
+    /// Convolution with a kernel as large as its stride, as a matrix product: the patches of a vision transformer.
+    ///
+    /// - Parameters:
+    ///   - pixels: [batch, channels, height, width].
+    ///   - weight: [out, channels, patch, patch].
+    /// - Returns: [batch, patches, out], patches row by row.
+    public func patchEmbedding(_ pixels: Value, _ weight: Value, bias: Value? = nil) throws(DamaError) -> Value {
+        guard pixels.rank == 4, let channels = pixels.shape[1].fixed, let height = pixels.shape[2].fixed,
+            let width = pixels.shape[3].fixed, let kernel = weight.shape.fixed, kernel.count == 4, kernel[2] == kernel[3],
+            kernel[1] == channels, kernel[2] > 0, height % kernel[2] == 0, width % kernel[2] == 0
+        else {
+            throw .model("\(place("patchEmbedding")): pixels \(pixels.shape.text) do not divide into patches of "
+                + weight.shape.text)
+        }
+        let (out, patch) = (kernel[0], kernel[2])
+        let (rows, columns) = (height / patch, width / patch)
+        let cut = try reshape(
+            pixels,
+            [pixels.shape[0], .fixed(channels), .fixed(rows), .fixed(patch), .fixed(columns), .fixed(patch)])
+        let elements = Dimension.fixed(channels * patch * patch)
+        let patches = try reshape(
+            transpose(cut, [0, 2, 4, 1, 3, 5]), [pixels.shape[0], .fixed(rows * columns), elements])
+        return try linear(patches, reshape(weight, [.fixed(out), elements]), bias: bias)
+    }
+
+    /// What attention adds to scores so that no query sees a later key: 0, and −∞ (−10⁹) above the diagonal.
+    ///
+    /// - Parameter axis: The axis of `x` that is the sequence.
+    /// - Returns: [sequence, sequence].
+    public func causalMask(_ x: Value, axis: Int) throws(DamaError) -> Value {
+        let axis = try normalized(axis, x, "causalMask")
+        let length = try reshape(size(of: x, axis: axis), [])
+        let zero = try scalar(0, .int64)
+        let one = try scalar(1, .int64)
+        let dimension = x.shape[axis]
+        let positions = emit("Range", [zero, length, one], .int64, [dimension])
+        let later = try compare("Greater", reshape(positions, [1, dimension]), reshape(positions, [dimension, 1]))
+        return try `where`(later, scalar(-1e9, .float32), scalar(0, .float32))
+    }
+}

@@ -1,0 +1,135 @@
+import DamaSupport
+
+/// Where a model's weights come from when a session runs it.
+public enum WeightPlacement: Sendable {
+    /// Each run brings them, as it brings the inputs: while they are trained.
+    case inputs
+    /// The session gets them when it is made (`AddExternalInitializers`), from wherever they are mapped.
+    case initializers
+}
+
+extension Graph {
+    /// The version of ONNX's operators that nodes are written to: ONNX Runtime 1.17 and later know it.
+    static let opset = 20
+    private static let irVersion = 9
+
+    /// The graph as an ONNX model. The same calls on a builder give the same bytes.
+    public func onnx(weights placement: WeightPlacement = .initializers) -> [UInt8] {
+        onnx { _ in placement }
+    }
+
+    /// The graph as an ONNX model, with a place for each weight by its name: a model whose adapters are trained has those
+    /// as inputs and all else as initializers.
+    public func onnx(weights placement: (String) -> WeightPlacement) -> [UInt8] {
+        var model = ProtobufWriter()
+        model.write(1, Self.irVersion)
+        model.write(2, "libdama")
+        model.write(7) { write(&$0, placement) }
+        for (domain, version) in [("", Self.opset), ("com.microsoft", 1)] {
+            model.write(8) {
+                $0.write(1, domain)
+                $0.write(2, version)
+            }
+        }
+        return model.bytes
+    }
+
+    // The numbers below are those of the fields in onnx.proto.
+
+    private func write(_ writer: inout ProtobufWriter, _ placement: (String) -> WeightPlacement) {
+        var used = Set(outputs.map(\.id))
+        for node in nodes { for case let input? in node.inputs { used.insert(input.id) } }
+        for node in nodes { writer.write(1) { write(node, used, &$0) } }
+        writer.write(2, name)
+        for id in values.indices where used.contains(id) {
+            if case .constant(let tensor) = values[id].source {
+                writer.write(5) { Self.write(tensor, values[id].name, &$0) }
+            }
+        }
+        for weight in weights where used.contains(weight.id) && placement(name(of: weight)) == .initializers {
+            writer.write(5) { writeExternal(weight, &$0) }
+        }
+        for input in inputs { writer.write(11) { writePort(input, &$0) } }
+        for weight in weights where used.contains(weight.id) && placement(name(of: weight)) == .inputs {
+            writer.write(11) { writePort(weight, &$0) }
+        }
+        for output in outputs { writer.write(12) { writePort(output, &$0) } }
+    }
+
+    private func write(_ node: Node, _ used: Set<Int>, _ writer: inout ProtobufWriter) {
+        for input in node.inputs { writer.write(1, input.map(name(of:)) ?? "") }
+        // Optional outputs that nobody reads cost time, and keep the runtime from fusing nodes.
+        let needed = max(1, (node.outputs.lastIndex { used.contains($0.id) } ?? 0) + 1)
+        for (position, output) in node.outputs.prefix(needed).enumerated() {
+            writer.write(2, position == 0 || used.contains(output.id) ? name(of: output) : "")
+        }
+        writer.write(3, node.name)
+        writer.write(4, node.op)
+        for (name, value) in node.attributes {
+            writer.write(5) { attribute in
+                attribute.write(1, name)
+                switch value {
+                case .float(let number):
+                    attribute.write(2, number)
+                    attribute.write(20, 1)
+                case .int(let number):
+                    attribute.write(3, number)
+                    attribute.write(20, 2)
+                case .string(let text):
+                    attribute.write(4, text)
+                    attribute.write(20, 3)
+                case .ints(let numbers):
+                    for number in numbers { attribute.write(8, number) }
+                    attribute.write(20, 7)
+                }
+            }
+        }
+        if !node.domain.isEmpty { writer.write(7, node.domain) }
+    }
+
+    private static func write(_ tensor: ConstantTensor, _ name: String, _ writer: inout ProtobufWriter) {
+        for length in tensor.shape { writer.write(1, length) }
+        writer.write(2, Int(tensor.type.rawValue))
+        writer.write(8, name)
+        writer.write(9, tensor.bytes)
+    }
+
+    /// A tensor whose bytes lie elsewhere. The session replaces it by the value it is given under this name, so the
+    /// location is never opened.
+    private func writeExternal(_ weight: Value, _ writer: inout ProtobufWriter) {
+        var bytes = weight.type.size
+        for dimension in weight.shape {
+            let length = dimension.fixed ?? 0
+            writer.write(1, length)
+            bytes = bytes.multipliedReportingOverflow(by: length).partialValue
+        }
+        writer.write(2, Int(weight.type.rawValue))
+        writer.write(8, name(of: weight))
+        for (key, value) in [("location", "weights"), ("offset", "0"), ("length", "\(bytes)")] {
+            writer.write(13) {
+                $0.write(1, key)
+                $0.write(2, value)
+            }
+        }
+        writer.write(14, 1)
+    }
+
+    private func writePort(_ value: Value, _ writer: inout ProtobufWriter) {
+        writer.write(1, name(of: value))
+        writer.write(2) { type in
+            type.write(1) { tensor in
+                tensor.write(1, Int(value.type.rawValue))
+                tensor.write(2) { shape in
+                    for dimension in value.shape {
+                        shape.write(1) {
+                            switch dimension {
+                            case .fixed(let length): $0.write(1, length)
+                            case .symbol(let name): $0.write(2, name)
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,165 @@
+import DamaSupport
+
+// Operators that move elements and do not compute.
+
+// MARK: Forward
+
+extension GraphBuilder {
+    /// The same elements in another shape. A symbol may stand for a length that follows from the others, for one that
+    /// an input of the graph has, and for a product: `["batch", "sequence", 64]` as `["rows", 64]` and back.
+    public func reshape(_ x: Value, _ shape: Shape) throws(DamaError) -> Value {
+        if x.shape == shape { return x }
+        try checkElements(x.shape, shape)
+        var lengths: [Int] = []
+        var open: [Int] = []
+        for (axis, dimension) in shape.enumerated() {
+            switch dimension {
+            case .fixed(let length): lengths.append(length)
+            // 0 takes over the length of the same axis of x.
+            case .symbol where axis < x.rank && x.shape[axis] == dimension: lengths.append(0)
+            case .symbol:
+                open.append(axis)
+                lengths.append(-1)
+            }
+        }
+        guard open.count > 1 else {
+            return emit("Reshape", [x, constant(lengths)], x.type, shape)
+        }
+        // At most one length can be left open; the others are looked up.
+        var pieces = lengths.map { constant([$0]) }
+        var unknown: [Int] = []
+        for axis in open {
+            if let size = size(of: shape[axis], from: [x]) { pieces[axis] = size } else { unknown.append(axis) }
+        }
+        guard unknown.count <= 1 else {
+            let names = unknown.map { "\"\(shape[$0])\"" }.joined(separator: " and ")
+            throw .internal("\(place("reshape")): nothing tells the lengths \(names) of \(shape.text)")
+        }
+        return emit("Reshape", [x, try concat(pieces, axis: 0)], x.type, shape)
+    }
+
+    /// Refuses shapes whose numbers of elements are known to differ.
+    private func checkElements(_ from: Shape, _ to: Shape) throws(DamaError) {
+        var counts: [Dimension: Int] = [:]
+        var (fixedFrom, fixedTo) = (1, 1)
+        for dimension in from {
+            if let length = dimension.fixed { fixedFrom = fixedFrom.multipliedReportingOverflow(by: length).partialValue }
+            else { counts[dimension, default: 0] += 1 }
+        }
+        for dimension in to {
+            if let length = dimension.fixed { fixedTo = fixedTo.multipliedReportingOverflow(by: length).partialValue }
+            else { counts[dimension, default: 0] -= 1 }
+        }
+        let sameSymbols = counts.values.allSatisfy { $0 == 0 }
+        // With another symbol on either side it may fit when it runs.
+        guard !sameSymbols || fixedFrom == fixedTo else {
+            throw .model("\(place("reshape")): \(from.text) has not as many elements as \(to.text)")
+        }
+    }
+
+    /// The axes in another order: axis i of the result is axis `order[i]` of x.
+    public func transpose(_ x: Value, _ order: [Int]) throws(DamaError) -> Value {
+        guard order.sorted() == Array(0..<x.rank) else {
+            throw .internal("\(place("transpose")): \(order) is no order of the axes of \(x.shape.text)")
+        }
+        if order == Array(0..<x.rank) { return x }
+        return emit("Transpose", [x], x.type, order.map { x.shape[$0] }, [("perm", .ints(order))])
+    }
+
+    /// The values one after another along an axis; a negative axis counts from the end.
+    public func concat(_ values: [Value], axis: Int) throws(DamaError) -> Value {
+        guard let first = values.first else { throw .internal("\(place("concat")): there is nothing to join") }
+        if values.count == 1 { return first }
+        let axis = try normalized(axis, first, "concat")
+        var shape = first.shape
+        for value in values.dropFirst() {
+            guard value.type == first.type, value.rank == first.rank else {
+                throw .internal("\(place("concat")): \(first.type) \(first.shape.text) and \(value.type) "
+                    + "\(value.shape.text) cannot be joined")
+            }
+            for other in shape.indices where other != axis && shape[other] != value.shape[other] {
+                throw .model("\(place("concat")): \(first.shape.text) and \(value.shape.text) differ in axis \(other)")
+            }
+            shape[axis] = shape[axis] + value.shape[axis]
+        }
+        return emit("Concat", values, first.type, shape, [("axis", .int(axis))])
+    }
+
+    /// The part `start ..< end` of an axis. A negative bound counts from the end, no `end` goes to the end.
+    public func slice(_ x: Value, axis: Int, from start: Int = 0, to end: Int? = nil) throws(DamaError) -> Value {
+        let axis = try normalized(axis, x, "slice")
+        if start == 0, end == nil { return x }
+        var shape = x.shape
+        if let length = x.shape[axis].fixed {
+            let first = start < 0 ? start + length : start
+            let last = end.map { $0 < 0 ? $0 + length : $0 } ?? length
+            guard 0 <= first, first <= last, last <= length else {
+                throw .model("\(place("slice")): \(start) ..< \(end.map(String.init) ?? "end") is not within axis "
+                    + "\(axis) of \(x.shape.text)")
+            }
+            shape[axis] = .fixed(last - first)
+        } else {
+            switch (start >= 0, end) {
+            case (true, nil): shape[axis] = shape[axis] - start
+            case (true, let end?) where end < 0: shape[axis] = shape[axis] - (start - end)
+            case (true, let end?): shape[axis] = .fixed(max(0, end - start))
+            case (false, nil): shape[axis] = .fixed(-start)
+            case (false, let end?) where end < 0: shape[axis] = .fixed(max(0, end - start))
+            default:
+                throw .unsupported("\(place("slice")): a start from the end and an end from the start of \(x.shape.text)")
+            }
+        }
+        return emit("Slice", [
+            x, constant([start]), constant([end ?? Int(Int64.max)]), constant([axis]),
+        ], x.type, shape)
+    }
+
+    /// x cut along an axis into parts of these lengths.
+    public func split(_ x: Value, axis: Int, _ lengths: [Int]) throws(DamaError) -> [Value] {
+        let axis = try normalized(axis, x, "split")
+        guard x.shape[axis] == .fixed(lengths.reduce(0, +)), lengths.allSatisfy({ $0 >= 0 }) else {
+            throw .model("\(place("split")): axis \(axis) of \(x.shape.text) has no parts of \(lengths)")
+        }
+        return split(x, axis, lengths.map(Dimension.fixed), constant(lengths))
+    }
+
+    func split(_ x: Value, _ axis: Int, _ parts: [Dimension], _ lengths: Value) -> [Value] {
+        let outputs = parts.map { part in
+            var shape = x.shape
+            shape[axis] = part
+            return (type: x.type, shape: shape)
+        }
+        return node("Split", [x, lengths], outputs: outputs, attributes: [("axis", .int(axis))])
+    }
+
+    /// x repeated along axes of length 1, and along new ones in front.
+    public func expand(_ x: Value, _ shape: Shape, from sources: [Value] = []) throws(DamaError) -> Value {
+        if x.shape == shape { return x }
+        guard try broadcast("expand", [x.shape, shape]) == shape else {
+            throw .model("\(place("expand")): \(x.shape.text) does not expand to \(shape.text)")
+        }
+        return emit("Expand", [x, try lengths(of: shape, from: [x] + sources)], x.type, shape)
+    }
+
+    /// A shape as an int64 tensor.
+    func lengths(of shape: Shape, from sources: [Value]) throws(DamaError) -> Value {
+        if let fixed = shape.fixed { return constant(fixed) }
+        var pieces: [Value] = []
+        for dimension in shape {
+            guard let piece = size(of: dimension, from: sources) else {
+                throw .internal("\(place("shape")): nothing tells the length \"\(dimension)\" of \(shape.text)")
+            }
+            pieces.append(piece)
+        }
+        return try concat(pieces, axis: 0)
+    }
+
+    /// An axis from the front, for one that may count from the end.
+    func normalized(_ axis: Int, _ x: Value, _ op: String) throws(DamaError) -> Int {
+        let positive = axis < 0 ? axis + x.rank : axis
+        guard x.shape.indices.contains(positive) else {
+            throw .internal("\(place(op)): \(x.shape.text) has no axis \(axis)")
+        }
+        return positive
+    }
+}

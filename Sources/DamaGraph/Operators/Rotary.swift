@@ -1,0 +1,36 @@
+import DamaSupport
+
+// MARK: Forward
+
+extension GraphBuilder {
+    /// Rotary position embedding (Su et al., 2021) in Llama's form: the two halves of each head are the pairs.
+    ///
+    /// With p the position of a token: [a, b] → [a cos p − b sin p, b cos p + a sin p].
+    ///
+    /// - Parameters:
+    ///   - x: [batch, sequence, heads · size].
+    ///   - positions: int64 [batch, sequence], each below the rows of `cosine`.
+    ///   - cosine: [positions, size / 2], and `sine` alike: inputs, or constants that carry any scaling of the frequencies.
+    public func rotary(
+        _ x: Value, positions: Value, cosine: Value, sine: Value, heads: Int
+    ) throws(DamaError) -> Value {
+        try requireFloat("rotary", x)
+        guard x.rank == 3, heads > 0, let width = x.shape[2].fixed, width % (2 * heads) == 0 else {
+            throw .model("\(place("rotary")): \(x.shape.text) is not [batch, sequence, \(heads) heads of an even size]")
+        }
+        guard positions.type == .int64, positions.shape == Array(x.shape.prefix(2)) else {
+            throw .internal("\(place("rotary")): the positions are \(positions.type) \(positions.shape.text), expected "
+                + "int64 \(Array(x.shape.prefix(2)).text)")
+        }
+        let half = Dimension.fixed(width / heads / 2)
+        guard cosine.shape == sine.shape, cosine.rank == 2, cosine.shape[1] == half, cosine.type == x.type,
+            sine.type == x.type
+        else {
+            throw .model("\(place("rotary")): cosine \(cosine.shape.text) and sine \(sine.shape.text) are not both "
+                + "[positions, \(half)] of \(x.type)")
+        }
+        return emit(
+            "RotaryEmbedding", domain: "com.microsoft", [x, positions, cosine, sine], x.type, x.shape,
+            [("num_heads", .int(heads))])
+    }
+}
