@@ -1,0 +1,197 @@
+import DamaGraph
+import DamaSupport
+
+/// The Llama decoder as graphs. Weights carry the names that `LlamaForCausalLM` gives them in its files.
+public struct LlamaGraph: Sendable {
+    public let configuration: LlamaConfiguration
+
+    public init(_ configuration: LlamaConfiguration) { self.configuration = configuration }
+
+    /// Names of inputs and outputs.
+    public enum Port {
+        /// [batch, sequence, hidden]
+        public static let embeddings = "embeddings"
+        /// int64 [batch, sequence]
+        public static let positions = "positions"
+        /// [positions, head size / 2]
+        public static let cosine = "cosine"
+        public static let sine = "sine"
+        /// [batch, 1, sequence, sequence]
+        public static let mask = "mask"
+        /// int64 [rows]: rows of the batch's flattened sequences
+        public static let rows = "rows"
+        /// int64 [batch · sequence, uses]: see `GraphBuilder.selectRows`
+        public static let inverseRows = "inverse_rows"
+        /// int64 [rows]
+        public static let targets = "targets"
+        /// [rows]
+        public static let logProbabilities = "log_probabilities"
+        /// [rows, vocabulary]
+        public static let logits = "logits"
+        /// int32 [batch]: tokens before the last one of each sequence
+        public static let lastPositions = "last_positions"
+        /// int32 []
+        public static let totalLength = "total_length"
+        public static func pastKey(_ layer: Int) -> String { "past_key.\(layer)" }
+        public static func pastValue(_ layer: Int) -> String { "past_value.\(layer)" }
+        public static func presentKey(_ layer: Int) -> String { "present_key.\(layer)" }
+        public static func presentValue(_ layer: Int) -> String { "present_value.\(layer)" }
+    }
+
+    /// What a scoring graph gives.
+    public enum Head: Sendable {
+        /// log π(target) of each row.
+        case logProbabilities
+        /// Everything the model says about each row.
+        case logits
+    }
+
+    /// The graph that scores given tokens: attention as the mask says, only the rows asked for reach the LM head.
+    ///
+    /// - Parameter trainable: with what differentiation needs beside it (``Port/inverseRows``).
+    public func scoring(_ head: Head = .logProbabilities, trainable: Bool = false) throws(DamaError) -> Graph {
+        let g = GraphBuilder("llama")
+        let c = configuration
+        let embeddings = try g.input(Port.embeddings, .float32, ["batch", "sequence", .fixed(c.hiddenSize)])
+        let positions = try g.input(Port.positions, .int64, ["batch", "sequence"])
+        let cosine = try g.input(Port.cosine, .float32, ["positions", .fixed(c.headSize / 2)])
+        let sine = try g.input(Port.sine, .float32, ["positions", .fixed(c.headSize / 2)])
+        let mask = try g.input(Port.mask, .float32, ["batch", 1, "sequence", "sequence"])
+        let rows = try g.input(Port.rows, .int64, ["rows"])
+
+        let hidden = try decoder(g, embeddings) { attention throws(DamaError) in
+            func rotate(_ x: Value, _ heads: Int) throws(DamaError) -> Value {
+                try g.splitHeads(
+                    g.rotary(x, positions: positions, cosine: cosine, sine: sine, heads: heads), heads)
+            }
+            return try g.mergeHeads(
+                g.attention(
+                    rotate(attention.query, c.heads), rotate(attention.key, c.keyValueHeads),
+                    g.splitHeads(attention.value, c.keyValueHeads), mask: mask))
+        }
+        let flat = try g.reshape(hidden, ["tokens", .fixed(c.hiddenSize)])
+        let selected: Value
+        if trainable {
+            let inverse = try g.input(Port.inverseRows, .int64, ["tokens", "uses"])
+            selected = try g.selectRows(flat, rows, inverse: inverse)
+        } else {
+            selected = try g.gather(flat, rows)
+        }
+        // Only what is selected is normalised: the norm works on each row by itself.
+        let logits = try lmHead(g, normalized(g, selected, "model.norm"))
+        switch head {
+        case .logits:
+            try g.output(Port.logits, logits)
+        case .logProbabilities:
+            let targets = try g.input(Port.targets, .int64, ["rows"])
+            try g.output(Port.logProbabilities, g.tokenLogProbabilities(logits, targets))
+        }
+        return g.graph
+    }
+
+    /// The graph of one step of generation: the tokens given are written into the key-value cache behind those before
+    /// them, and the last row of each sequence reaches the LM head.
+    ///
+    /// The cache has its full length from the start ([batch, key heads, length, head size] for each layer); bind each
+    /// `present` to the memory of its `past`, and nothing is copied.
+    public func generation() throws(DamaError) -> Graph {
+        let g = GraphBuilder("llama-generation")
+        let c = configuration
+        let embeddings = try g.input(Port.embeddings, .float32, ["batch", "sequence", .fixed(c.hiddenSize)])
+        let cosine = try g.input(Port.cosine, .float32, ["positions", .fixed(c.headSize / 2)])
+        let sine = try g.input(Port.sine, .float32, ["positions", .fixed(c.headSize / 2)])
+        let lastPositions = try g.input(Port.lastPositions, .int32, ["batch"])
+        let totalLength = try g.input(Port.totalLength, .int32, [])
+        let rows = try g.input(Port.rows, .int64, ["rows"])
+        let cache: Shape = ["batch", .fixed(c.keyValueHeads), "length", .fixed(c.headSize)]
+
+        let hidden = try decoder(g, embeddings) { attention throws(DamaError) in
+            let pastKey = try g.input(Port.pastKey(attention.layer), .float32, cache)
+            let pastValue = try g.input(Port.pastValue(attention.layer), .float32, cache)
+            let outputs = g.node(
+                "GroupQueryAttention", domain: "com.microsoft",
+                [
+                    attention.query, attention.key, attention.value, pastKey, pastValue, lastPositions, totalLength,
+                    cosine, sine,
+                ],
+                outputs: [
+                    (.float32, ["batch", "sequence", .fixed(c.heads * c.headSize)]), (.float32, cache), (.float32, cache),
+                ],
+                attributes: [
+                    ("num_heads", .int(c.heads)), ("kv_num_heads", .int(c.keyValueHeads)), ("do_rotary", .int(1)),
+                ])
+            try g.output(Port.presentKey(attention.layer), outputs[1])
+            try g.output(Port.presentValue(attention.layer), outputs[2])
+            return outputs[0]
+        }
+        let selected = try g.gather(g.reshape(hidden, ["tokens", .fixed(c.hiddenSize)]), rows)
+        try g.output(Port.logits, lmHead(g, normalized(g, selected, "model.norm")))
+        return g.graph
+    }
+
+    // MARK: Parts
+
+    /// What an attention layer works on: each [batch, sequence, heads · head size], before rotary embedding.
+    private struct Attention {
+        var layer: Int
+        var query: Value
+        var key: Value
+        var value: Value
+    }
+
+    /// All layers, without the last normalisation.
+    private func decoder(
+        _ g: GraphBuilder, _ embeddings: Value, attention: (Attention) throws(DamaError) -> Value
+    ) throws(DamaError) -> Value {
+        let c = configuration
+        let (queries, keys) = (c.heads * c.headSize, c.keyValueHeads * c.headSize)
+        var hidden = embeddings
+        for layer in 0..<c.layers {
+            hidden = try g.scope("layers.\(layer)") { () throws(DamaError) in
+                let name = "model.layers.\(layer)"
+                let before = try normalized(g, hidden, "\(name).input_layernorm")
+                let mixed = try g.scope("attention") { () throws(DamaError) in
+                    func project(_ part: String, _ size: Int) throws(DamaError) -> Value {
+                        try linear(g, before, "\(name).self_attn.\(part)", c.hiddenSize, size, c.attentionBias)
+                    }
+                    let result = try attention(
+                        Attention(
+                            layer: layer, query: project("q_proj", queries), key: project("k_proj", keys),
+                            value: project("v_proj", keys)))
+                    return try linear(g, result, "\(name).self_attn.o_proj", queries, c.hiddenSize, c.attentionBias)
+                }
+                let middle = try g.add(hidden, mixed)
+                let after = try normalized(g, middle, "\(name).post_attention_layernorm")
+                let fed = try g.scope("mlp") { () throws(DamaError) in
+                    func widen(_ part: String) throws(DamaError) -> Value {
+                        try linear(g, after, "\(name).mlp.\(part)", c.hiddenSize, c.intermediateSize, c.feedForwardBias)
+                    }
+                    let gated = try g.multiply(g.silu(widen("gate_proj")), widen("up_proj"))
+                    return try linear(
+                        g, gated, "\(name).mlp.down_proj", c.intermediateSize, c.hiddenSize, c.feedForwardBias)
+                }
+                return try g.add(middle, fed)
+            }
+        }
+        return hidden
+    }
+
+    private func linear(
+        _ g: GraphBuilder, _ x: Value, _ name: String, _ from: Int, _ to: Int, _ hasBias: Bool
+    ) throws(DamaError) -> Value {
+        try g.linear(
+            x, g.weight("\(name).weight", .float32, [to, from]),
+            bias: hasBias ? g.weight("\(name).bias", .float32, [to]) : nil)
+    }
+
+    private func normalized(_ g: GraphBuilder, _ x: Value, _ name: String) throws(DamaError) -> Value {
+        try g.rmsNorm(
+            x, scale: g.weight("\(name).weight", .float32, [configuration.hiddenSize]),
+            epsilon: Float(configuration.rmsNormEpsilon))
+    }
+
+    private func lmHead(_ g: GraphBuilder, _ x: Value) throws(DamaError) -> Value {
+        let name = configuration.tiesEmbeddings ? "model.embed_tokens.weight" : "lm_head.weight"
+        return try g.linear(x, g.weight(name, .float32, [configuration.vocabularySize, configuration.hiddenSize]))
+    }
+}
