@@ -59,5 +59,7 @@ let package = Package(
         .testTarget(
             name: "DamaGraphTests", dependencies: ["DamaGraph", "DamaRuntime", "DamaTestSupport"],
             exclude: ["check_model.py"]),
+        .testTarget(
+            name: "DamaTextTests", dependencies: ["DamaText", "DamaTestSupport"], exclude: ["Fixtures"]),
     ]
 )

@@ -1,0 +1,149 @@
+import DamaSupport
+
+/// The tokens that are found in text before anything else: special tokens, and those added after training.
+struct AddedTokens: Sendable {
+    struct Token: Sendable {
+        var content: String
+        var id: Int32
+        /// Only matches where no letter, digit or mark is next to it.
+        var isSingleWord = false
+        /// Swallows white space on its left, or right.
+        var stripsLeft = false
+        var stripsRight = false
+        /// Found in the normalised text, by its normalised content; else in the text as given.
+        var isNormalized = false
+        /// Left out when decoding without special tokens, and found only outside plain text.
+        var isSpecial = false
+    }
+
+    enum Segment: Sendable {
+        case text(Piece)
+        case token(Int32)
+    }
+
+    private(set) var table: TokenTable
+    private var tokens: [Int32: Token] = [:]
+    private var raw = Trie()
+    private var normalized = Trie()
+    private(set) var specialIDs: Set<Int32> = []
+
+    init(_ tokens: [Token], normalizer: Normalizer?) throws(DamaError) {
+        table = TokenTable(capacity: tokens.count)
+        for (index, token) in tokens.enumerated() where !token.content.isEmpty {
+            if table.id(of: token.content) == token.id { continue }
+            try table.insert(token.content, id: Int(token.id), field: "added_tokens[\(index)]")
+            self.tokens[token.id] = token
+            if token.isSpecial { specialIDs.insert(token.id) }
+        }
+        // Where two have the same normalised content, special tokens come first.
+        for token in tokens.filter(\.isSpecial) + tokens.filter({ !$0.isSpecial }) {
+            var pattern = Array(token.content.unicodeScalars)
+            if token.isNormalized {
+                normalizer?.apply(to: &pattern)
+                normalized.insert(pattern, token.id)
+            } else {
+                raw.insert(pattern, token.id)
+            }
+        }
+    }
+
+    /// Cuts `text` at the tokens that stand in it as given.
+    func splitRaw(_ text: [Unicode.Scalar]) -> [Segment] { split(Piece(text, startsText: true), raw) }
+
+    /// Cuts a piece of normalised text at the tokens that are matched after normalisation.
+    func splitNormalized(_ piece: Piece) -> [Segment] { split(piece, normalized) }
+
+    private func split(_ piece: Piece, _ trie: Trie) -> [Segment] {
+        let text = piece.scalars
+        if text.isEmpty { return [] }
+        if trie.isEmpty { return [.text(piece)] }
+        var segments: [Segment] = []
+        var end = text.startIndex
+        var position = text.startIndex
+        while let match = trie.firstMatch(in: text, from: position) {
+            position = match.range.upperBound
+            guard let token = tokens[match.id] else { continue }
+            var range = match.range
+            if token.isSingleWord {
+                let before = range.lowerBound > text.startIndex && Self.isWord(text[range.lowerBound - 1])
+                let after = range.upperBound < text.endIndex && Self.isWord(text[range.upperBound])
+                if before || after { continue }
+            }
+            if token.stripsLeft {
+                var start = range.lowerBound
+                while start > text.startIndex, UnicodeClass.isSpace(text[start - 1]) { start -= 1 }
+                range = min(max(start, end), range.upperBound)..<range.upperBound
+            }
+            if token.stripsRight {
+                var stop = range.upperBound
+                while stop < text.endIndex, UnicodeClass.isSpace(text[stop]) { stop += 1 }
+                range = range.lowerBound..<stop
+            }
+            if end < range.lowerBound { segments.append(.text(piece.part(end..<range.lowerBound))) }
+            segments.append(.token(token.id))
+            end = range.upperBound
+        }
+        if end < text.endIndex { segments.append(.text(piece.part(end..<text.endIndex))) }
+        return segments
+    }
+
+    private static func isWord(_ scalar: Unicode.Scalar) -> Bool {
+        let properties = scalar.properties
+        if properties.isAlphabetic || properties.isJoinControl { return true }
+        switch properties.generalCategory {
+        case .nonspacingMark, .spacingMark, .enclosingMark, .decimalNumber, .connectorPunctuation: return true
+        default: return false
+        }
+    }
+}
+
+/// Finds the leftmost, and there the longest, of many strings.
+private struct Trie: Sendable {
+    private struct Edge: Hashable, Sendable {
+        var node: Int32
+        var scalar: UInt32
+    }
+
+    private var edges: [Edge: Int32] = [:]
+    private var ids: [Int32?] = [nil]
+    /// Which characters below U+0080 begin a string; most text has none of them.
+    private var firstASCII = [Bool](repeating: false, count: 128)
+
+    var isEmpty: Bool { edges.isEmpty }
+
+    /// The first of equal strings stays.
+    mutating func insert(_ string: [Unicode.Scalar], _ id: Int32) {
+        guard let first = string.first else { return }
+        if first.value < 128 { firstASCII[Int(first.value)] = true }
+        var node: Int32 = 0
+        for scalar in string {
+            let edge = Edge(node: node, scalar: scalar.value)
+            if let next = edges[edge] {
+                node = next
+            } else {
+                node = Int32(ids.count)
+                edges[edge] = node
+                ids.append(nil)
+            }
+        }
+        if ids[Int(node)] == nil { ids[Int(node)] = id }
+    }
+
+    func firstMatch(
+        in text: ArraySlice<Unicode.Scalar>, from position: Int
+    ) -> (range: Range<Int>, id: Int32)? {
+        for start in position..<text.endIndex {
+            let value = text[start].value
+            if value < 128, !firstASCII[Int(value)] { continue }
+            var node: Int32 = 0
+            var found: (range: Range<Int>, id: Int32)?
+            for index in start..<text.endIndex {
+                guard let next = edges[Edge(node: node, scalar: text[index].value)] else { break }
+                node = next
+                if let id = ids[Int(node)] { found = (start..<index + 1, id) }
+            }
+            if let found { return found }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,73 @@
+import DamaSupport
+
+/// A compiled regular expression of the family that tokenizer.json files use, matched over Unicode scalars.
+///
+/// Supported: alternation, groups `(…)`, `(?:…)`, `(?i:…)`, a leading `(?i)`; classes `[…]`, `[^…]`, `\p{L}`, `\P{N}`,
+/// `\s \S \d \D \w \W`, `.`; quantifiers `* + ? {m} {m,} {m,n}`, lazy with `?`, possessive with `+`; look-ahead of
+/// bounded length `(?=…)`, `(?!…)`; escapes of characters. Anything else is a ``DamaError``, never an approximation.
+///
+/// Semantics are those of a backtracking matcher with Oniguruma's (Ruby) syntax: leftmost, first alternative first. One
+/// match costs at most O(instructions × length): after a budget of steps, states that failed once are not tried again.
+struct Pattern: Sendable {
+    enum Instruction: Equatable, Sendable {
+        /// One scalar of the set.
+        case scalar(Int)
+        /// As many scalars of the set as there are, between the bounds; gives back one at a time unless possessive.
+        case run(set: Int, minimum: Int, maximum: Int, isPossessive: Bool)
+        /// Tries the first target, then the second.
+        case split(Int, Int)
+        case jump(Int)
+        /// The body, at most `reach` scalars long, follows and ends in `match`; goes on at `next` where its success
+        /// differs from `isNegative`.
+        case look(isNegative: Bool, reach: Int, next: Int)
+        case match
+    }
+
+    let source: String
+    let instructions: [Instruction]
+    let sets: [ScalarSet]
+
+    /// - Throws: ``DamaError/Code/unsupported`` naming the construct and its place; ``DamaError/Code/model`` where the
+    ///   pattern is malformed.
+    init(_ source: String) throws(DamaError) {
+        var compiler = PatternCompiler(source)
+        try compiler.compile()
+        self.source = source
+        instructions = compiler.instructions
+        sets = compiler.sets
+    }
+
+    /// A pattern of this library itself, known to compile.
+    init(known source: String) {
+        do {
+            self = try Pattern(source)
+        } catch {
+            preconditionFailure("\(error.message)")
+        }
+    }
+
+    /// Every match in `text`, left to right. Empty matches are included, except right behind another match.
+    func matches(in text: ArraySlice<Unicode.Scalar>) -> [Range<Int>] {
+        var found: [Range<Int>] = []
+        text.withUnsafeBufferPointer { buffer in
+            var matcher = PatternMatcher(pattern: self, text: buffer)
+            var start = 0
+            var lastEnd = -1
+            while start <= buffer.count {
+                guard let end = matcher.match(at: start) else {
+                    start += 1
+                    continue
+                }
+                if end == start, end == lastEnd {
+                    start += 1
+                    continue
+                }
+                found.append(text.startIndex + start..<text.startIndex + end)
+                lastEnd = end
+                start = end
+            }
+        }
+        return found
+    }
+}
+

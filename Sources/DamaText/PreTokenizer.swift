@@ -1,0 +1,121 @@
+import DamaSupport
+
+/// A step that cuts text into the words that the model sees one at a time.
+indirect enum PreTokenizer: Sendable {
+    case sequence([PreTokenizer])
+    case split(SplitPattern, SplitBehavior, isInverted: Bool)
+    case byteLevel(addsPrefixSpace: Bool, splits: Bool)
+    case metaspace(Metaspace)
+    case digits(areIndividual: Bool)
+    case whitespace
+
+    func apply(to pieces: [Piece]) -> [Piece] {
+        switch self {
+        case .sequence(let steps):
+            return steps.reduce(pieces) { $1.apply(to: $0) }
+        case .split(let pattern, let behavior, let isInverted):
+            return pieces.flatMap {
+                $0.split(at: pattern.matches(in: $0.scalars), behavior, isInverted: isInverted)
+            }
+        case .byteLevel(let addsPrefixSpace, let splits):
+            var result: [Piece] = []
+            for var piece in pieces {
+                if addsPrefixSpace, piece.scalars.first != " " {
+                    piece.scalars = ([" "] + piece.scalars)[...]
+                }
+                let words = splits ? piece.split(at: Self.gpt2.matches(in: piece.scalars), .isolated) : [piece]
+                for word in words {
+                    result.append(Piece(ByteAlphabet.encode(word.scalars), startsText: word.startsText))
+                }
+            }
+            return result
+        case .metaspace(let metaspace):
+            return pieces.flatMap(metaspace.split)
+        case .digits(let areIndividual):
+            return pieces.flatMap { piece in
+                let matches = piece.scalars.indices.filter { UnicodeClass.isNumeric(piece.scalars[$0]) }
+                return piece.split(at: matches.map { $0..<$0 + 1 }, areIndividual ? .isolated : .contiguous)
+            }
+        case .whitespace:
+            return pieces.flatMap { piece in
+                let matches = piece.scalars.indices.filter { UnicodeClass.isSpace(piece.scalars[$0]) }
+                return piece.split(at: matches.map { $0..<$0 + 1 }, .removed)
+            }
+        }
+    }
+
+    /// GPT-2's splitting, which `ByteLevel` brings along.
+    private static let gpt2 = Pattern(
+        known: #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#)
+}
+
+/// SentencePiece's spaces: each becomes "▁", and words begin with one.
+struct Metaspace: Sendable {
+    enum PrependScheme: String, Sendable {
+        case always, never, first
+    }
+
+    var replacement: Unicode.Scalar
+    var prependScheme: PrependScheme
+    var splits: Bool
+
+    func split(_ piece: Piece) -> [Piece] {
+        var scalars = piece.scalars.map { $0 == " " ? replacement : $0 }
+        let prepends = prependScheme == .always || prependScheme == .first && piece.startsText
+        if prepends, scalars.first != replacement { scalars.insert(replacement, at: 0) }
+        let replaced = Piece(scalars, startsText: piece.startsText)
+        guard splits else { return [replaced] }
+        let matches = scalars.indices.filter { scalars[$0] == replacement }
+        return replaced.split(at: matches.map { $0..<$0 + 1 }, .mergedWithNext)
+    }
+
+    /// Both spellings: `prepend_scheme`, and the older `add_prefix_space`.
+    init(_ field: JSONField) throws(DamaError) {
+        replacement = try field.character("replacement")
+        let addsPrefixSpace = try field["add_prefix_space"]?.bool()
+        if let scheme = field["prepend_scheme"] {
+            let name = try scheme.string()
+            guard let value = PrependScheme(rawValue: name) else {
+                throw .model("\(scheme.path): expected \"always\", \"never\" or \"first\", found \(quoted(name))")
+            }
+            guard addsPrefixSpace != false || value == .never else {
+                throw .model("\(field.path): add_prefix_space is false, but prepend_scheme is \(quoted(name))")
+            }
+            prependScheme = value
+        } else {
+            prependScheme = addsPrefixSpace ?? true ? .always : .never
+        }
+        splits = try field.bool("split", default: true)
+    }
+}
+
+extension PreTokenizer {
+    private static let known = "Sequence, Split, ByteLevel, Metaspace, Digits and WhitespaceSplit"
+
+    init(_ field: JSONField) throws(DamaError) {
+        let type = try field.string("type")
+        switch type {
+        case "Sequence":
+            var steps: [PreTokenizer] = []
+            for step in try field.require("pretokenizers").array() { steps.append(try PreTokenizer(step)) }
+            self = .sequence(steps)
+        case "Split":
+            let behavior = try field.require("behavior")
+            let name = try behavior.string()
+            guard let value = SplitBehavior(rawValue: name) else {
+                throw .model("\(behavior.path): unknown behavior \(quoted(name))")
+            }
+            self = .split(
+                try SplitPattern(field.require("pattern")), value,
+                isInverted: try field.bool("invert", default: false))
+        case "ByteLevel":
+            self = .byteLevel(
+                addsPrefixSpace: try field.bool("add_prefix_space", default: true),
+                splits: try field.bool("use_regex", default: true))
+        case "Metaspace": self = .metaspace(try Metaspace(field))
+        case "Digits": self = .digits(areIndividual: try field.bool("individual_digits", default: false))
+        case "WhitespaceSplit": self = .whitespace
+        default: throw field.unknownType(type, known: Self.known)
+        }
+    }
+}

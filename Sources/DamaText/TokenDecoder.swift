@@ -1,0 +1,129 @@
+import DamaSupport
+
+/// A step from tokens back to text. Each takes a list of strings and gives a list of strings; at the end they are joined.
+indirect enum TokenDecoder: Sendable {
+    case sequence([TokenDecoder])
+    case byteLevel
+    case byteFallback
+    case fuse
+    case replace(SplitPattern, with: [Unicode.Scalar])
+    case strip(Unicode.Scalar, start: Int, stop: Int)
+    case metaspace(replacement: Unicode.Scalar, dropsFirst: Bool)
+    /// `BPEDecoder`: the suffix becomes a space, at the end nothing.
+    case wordSuffix(String)
+
+    func apply(to tokens: [String]) -> [String] {
+        switch self {
+        case .sequence(let steps):
+            return steps.reduce(tokens) { $1.apply(to: $0) }
+        case .byteLevel:
+            return [String(decoding: tokens.flatMap(ByteAlphabet.decode), as: UTF8.self)]
+        case .byteFallback: return Self.joinBytes(tokens)
+        case .fuse: return [tokens.joined()]
+        case .replace(let pattern, let content):
+            return tokens.map { token in
+                var scalars = Array(token.unicodeScalars)
+                Normalizer.replace(pattern, with: content).apply(to: &scalars)
+                return Self.string(scalars)
+            }
+        case .strip(let content, let start, let stop):
+            return tokens.map { token in
+                let scalars = Array(token.unicodeScalars)
+                var first = 0
+                while first < min(start, scalars.count), scalars[first] == content { first += 1 }
+                var last = scalars.count
+                let floor = max(0, scalars.count - stop)
+                while last > floor, scalars[last - 1] == content { last -= 1 }
+                return first < last ? Self.string(scalars[first..<last]) : ""
+            }
+        case .metaspace(let replacement, let dropsFirst):
+            return tokens.enumerated().map { index, token in
+                var text = String.UnicodeScalarView()
+                for scalar in token.unicodeScalars {
+                    if scalar != replacement {
+                        text.append(scalar)
+                    } else if index > 0 || !dropsFirst {
+                        text.append(" ")
+                    }
+                }
+                return String(text)
+            }
+        case .wordSuffix(let suffix):
+            let pattern = SplitPattern.literal(Array(suffix.unicodeScalars))
+            return tokens.enumerated().map { index, token in
+                var scalars = Array(token.unicodeScalars)
+                let space: [Unicode.Scalar] = index == tokens.count - 1 ? [] : [" "]
+                Normalizer.replace(pattern, with: space).apply(to: &scalars)
+                return Self.string(scalars)
+            }
+        }
+    }
+
+    /// Joins runs of "<0x…>" tokens to the text that their bytes spell; a run that is no UTF-8 gives U+FFFD for each.
+    private static func joinBytes(_ tokens: [String]) -> [String] {
+        var result: [String] = []
+        var bytes: [UInt8] = []
+        func flush() {
+            if bytes.isEmpty { return }
+            if let text = String(validating: bytes, as: UTF8.self) {
+                result.append(text)
+            } else {
+                result.append(contentsOf: repeatElement("\u{FFFD}", count: bytes.count))
+            }
+            bytes = []
+        }
+        for token in tokens {
+            if let byte = byte(of: token) {
+                bytes.append(byte)
+            } else {
+                flush()
+                result.append(token)
+            }
+        }
+        flush()
+        return result
+    }
+
+    private static func byte(of token: String) -> UInt8? {
+        let utf8 = token.utf8
+        guard utf8.count == 6, utf8.starts(with: "<0x".utf8), utf8.last == UInt8(ascii: ">") else { return nil }
+        return UInt8(token.dropFirst(3).dropLast(), radix: 16)
+    }
+
+    private static func string(_ scalars: some Sequence<Unicode.Scalar>) -> String {
+        var view = String.UnicodeScalarView()
+        view.append(contentsOf: scalars)
+        return String(view)
+    }
+}
+
+extension TokenDecoder {
+    private static let known = "Sequence, ByteLevel, ByteFallback, Fuse, Replace, Strip, Metaspace and BPEDecoder"
+
+    init(_ field: JSONField) throws(DamaError) {
+        let type = try field.string("type")
+        switch type {
+        case "Sequence":
+            var steps: [TokenDecoder] = []
+            for step in try field.require("decoders").array() { steps.append(try TokenDecoder(step)) }
+            self = .sequence(steps)
+        case "ByteLevel": self = .byteLevel
+        case "ByteFallback": self = .byteFallback
+        case "Fuse": self = .fuse
+        case "Replace":
+            let content = try field.string("content")
+            self = .replace(try SplitPattern(field.require("pattern")), with: Array(content.unicodeScalars))
+        case "Strip":
+            let start = try field.require("start").int()
+            let stop = try field.require("stop").int()
+            guard start >= 0, stop >= 0 else { throw .model("\(field.path): start and stop must not be negative") }
+            self = .strip(try field.character("content"), start: start, stop: stop)
+        case "Metaspace":
+            let metaspace = try Metaspace(field)
+            self = .metaspace(
+                replacement: metaspace.replacement, dropsFirst: metaspace.prependScheme != .never)
+        case "BPEDecoder": self = .wordSuffix(try field.string("suffix", default: "</w>"))
+        default: throw field.unknownType(type, known: Self.known)
+        }
+    }
+}

@@ -1,0 +1,208 @@
+import DamaSupport
+
+extension Tokenizer {
+    /// Reads the tokenizer of a Hugging Face directory: tokenizer.json, or CLIP's vocab.json and merges.txt. The roles
+    /// of special tokens come from tokenizer_config.json, special_tokens_map.json and config.json where they are there.
+    ///
+    /// - Throws: ``DamaError/Code/io`` where neither is there; ``DamaError/Code/model`` naming the file and the field.
+    public convenience init(directory: String) throws(DamaError) {
+        let roles = try Roles(directory: directory)
+        let json = "\(directory)/tokenizer.json"
+        let vocabulary = "\(directory)/vocab.json"
+        let merges = "\(directory)/merges.txt"
+        if Files.exists(json) {
+            try self.init(file: json, roles: roles)
+        } else if Files.exists(vocabulary), Files.exists(merges) {
+            try self.init(vocabulary: vocabulary, merges: merges)
+        } else {
+            throw .io("\(directory) holds neither tokenizer.json nor vocab.json with merges.txt")
+        }
+    }
+
+    /// Reads one tokenizer.json.
+    public convenience init(json path: String) throws(DamaError) {
+        try self.init(file: path, roles: Roles())
+    }
+
+    /// Takes a tokenizer.json that is already parsed.
+    public convenience init(json: JSON) throws(DamaError) {
+        try self.init(json, roles: Roles())
+    }
+
+    private convenience init(file path: String, roles: Roles) throws(DamaError) {
+        let json = try Files.readJSON(path)
+        do {
+            try self.init(json, roles: roles)
+        } catch {
+            throw DamaError(error.code, "\(path): \(error.message)")
+        }
+    }
+
+    convenience init(_ json: JSON, roles: Roles) throws(DamaError) {
+        guard json.object != nil else { throw .model("expected an object, found \(json.kind)") }
+        let root = JSONField(json, "")
+        let model = try BytePairEncoding(root.require("model"))
+        var normalizer: Normalizer?
+        if let field = root["normalizer"] { normalizer = try Normalizer(field) }
+        var preTokenizer: PreTokenizer?
+        if let field = root["pre_tokenizer"] { preTokenizer = try PreTokenizer(field) }
+        var decoder: TokenDecoder?
+        if let field = root["decoder"] { decoder = try TokenDecoder(field) }
+
+        var tokens: [AddedTokens.Token] = []
+        if let field = root["added_tokens"] {
+            for token in try field.array() {
+                tokens.append(try AddedTokens.Token(token, vocabulary: model.vocabulary))
+            }
+        }
+        let added = try AddedTokens(tokens, normalizer: normalizer)
+        var postProcessor = PostProcessor()
+        if let field = root["post_processor"] {
+            postProcessor = try PostProcessor(field) { id in
+                guard let id = Int32(exactly: id) else { return false }
+                return model.vocabulary.contains(id: id) || added.table.contains(id: id)
+            }
+        }
+        self.init(
+            normalizer: normalizer, preTokenizer: preTokenizer, model: model, postProcessor: postProcessor,
+            decoder: decoder, added: added,
+            specialTokens: roles.resolve(unknown: model.unknownID) {
+                added.table.id(of: $0) ?? model.vocabulary.id(of: $0)
+            })
+    }
+
+    /// The names of the tokens with a role.
+    struct Roles {
+        var bos: String?
+        var eos: String?
+        var pad: String?
+        var unk: String?
+
+        init() {}
+
+        init(directory: String) throws(DamaError) {
+            // The first file that names a role counts.
+            for name in ["tokenizer_config.json", "special_tokens_map.json"] {
+                let path = "\(directory)/\(name)"
+                guard Files.exists(path) else { continue }
+                let root = JSONField(try Files.readJSON(path), "")
+                if bos == nil { bos = try Self.name(root["bos_token"], path) }
+                if eos == nil { eos = try Self.name(root["eos_token"], path) }
+                if pad == nil { pad = try Self.name(root["pad_token"], path) }
+                if unk == nil { unk = try Self.name(root["unk_token"], path) }
+            }
+        }
+
+        /// `"<s>"` or `{"content": "<s>", …}`
+        private static func name(_ field: JSONField?, _ path: String) throws(DamaError) -> String? {
+            guard let field else { return nil }
+            if let name = field.value.string { return name }
+            do {
+                return try field.string("content")
+            } catch {
+                throw DamaError(error.code, "\(path): \(error.message)")
+            }
+        }
+
+        func resolve(unknown: Int32?, id: (String) -> Int32?) -> SpecialTokens {
+            SpecialTokens(
+                bos: bos.flatMap(id), eos: eos.flatMap(id), pad: pad.flatMap(id), unk: unk.flatMap(id) ?? unknown)
+        }
+    }
+}
+
+extension AddedTokens.Token {
+    init(_ field: JSONField, vocabulary: TokenTable) throws(DamaError) {
+        content = try field.string("content")
+        let number = try field.require("id").int()
+        guard number >= 0, number < TokenTable.idLimit, let id = Int32(exactly: number) else {
+            throw .model("\(field.path).id: \(number) is out of range; ids lie in 0..<\(TokenTable.idLimit)")
+        }
+        if let known = vocabulary.id(of: content), known != id {
+            throw .model("\(field.path): \(quoted(content)) has id \(id) here and \(known) in model.vocab")
+        }
+        if let other = vocabulary.token(of: id), vocabulary.id(of: content) == nil {
+            throw .model("\(field.path): id \(id) of \(quoted(content)) is that of \(quoted(other)) in model.vocab")
+        }
+        self.id = id
+        isSingleWord = try field.bool("single_word", default: false)
+        stripsLeft = try field.bool("lstrip", default: false)
+        stripsRight = try field.bool("rstrip", default: false)
+        isSpecial = try field.bool("special", default: false)
+        isNormalized = try field.bool("normalized", default: !isSpecial)
+    }
+}
+
+extension BytePairEncoding {
+    /// The `model` of a tokenizer.json.
+    convenience init(_ field: JSONField) throws(DamaError) {
+        // Old files do not say the type; merges tell byte-pair encoding from the others.
+        let type = try field["type"]?.string() ?? (field["merges"] == nil ? "" : "BPE")
+        guard type == "BPE" else { throw field.unknownType(type, known: "BPE") }
+        if let dropout = field["dropout"] {
+            guard dropout.value.double == 0 else {
+                throw .unsupported("\(dropout.path): dropout makes encoding random; set it to null")
+            }
+        }
+        var options = Options()
+        options.unknownToken = try field["unk_token"]?.string()
+        options.continuingPrefix = try field.string("continuing_subword_prefix", default: "")
+        options.endOfWordSuffix = try field.string("end_of_word_suffix", default: "")
+        options.fusesUnknown = try field.bool("fuse_unk", default: false)
+        options.fallsBackToBytes = try field.bool("byte_fallback", default: false)
+        options.ignoresMerges = try field.bool("ignore_merges", default: false)
+        try self.init(
+            vocabulary: TokenTable(field.require("vocab")), merges: Self.merges(field.require("merges")),
+            options: options)
+    }
+
+    /// Merges as `"a b"` or `["a", "b"]`.
+    private static func merges(_ field: JSONField) throws(DamaError) -> [(left: String, right: String)] {
+        guard let array = field.value.array else { throw field.wrongKind("an array") }
+        var merges: [(left: String, right: String)] = []
+        merges.reserveCapacity(array.count)
+        for (index, element) in array.enumerated() {
+            switch element {
+            case .string(let line):
+                guard let pair = pair(line) else {
+                    throw .model("\(field.path)[\(index)]: expected two tokens and a space, found \(quoted(line))")
+                }
+                merges.append(pair)
+            case .array(let pair) where pair.count == 2:
+                guard let left = pair[0].string, let right = pair[1].string else { fallthrough }
+                merges.append((left, right))
+            default:
+                throw .model("\(field.path)[\(index)]: expected \"a b\" or [\"a\", \"b\"]")
+            }
+        }
+        return merges
+    }
+
+    /// The two halves of a line of merges.txt.
+    static func pair(_ line: some StringProtocol) -> (left: String, right: String)? {
+        let utf8 = line.utf8
+        guard let space = utf8.firstIndex(of: 0x20), !utf8[utf8.index(after: space)...].contains(0x20) else {
+            return nil
+        }
+        return (
+            String(decoding: utf8[..<space], as: UTF8.self),
+            String(decoding: utf8[utf8.index(after: space)...], as: UTF8.self)
+        )
+    }
+}
+
+extension TokenTable {
+    /// `{"token": id, …}`
+    init(_ field: JSONField) throws(DamaError) {
+        let members = try field.object().members
+        self.init(capacity: members.count)
+        for (token, id) in members {
+            guard let number = id.int else {
+                throw .model("\(field.path): the id of \(quoted(token)) is \(id.kind); expected a whole number")
+            }
+            try insert(token, id: number, field: field.path)
+        }
+    }
+
+    func contains(id: Int32) -> Bool { token(of: id) != nil }
+}
