@@ -36,16 +36,16 @@ build: bootstrap ## libdama.so and the command line, into build/
 	$(SWIFT_BUILD) --scratch-path .build-so --product dama $(SO_FLAGS)
 	$(SWIFT_BUILD) --static-swift-stdlib --product dama-cli
 	@mkdir -p $(BUILD)/lib $(BUILD)/bin
-	install -m 755 .build-so/release/libdama.so $(LIBRARY)
+	strip --strip-debug -o $(LIBRARY) .build-so/release/libdama.so
 	ln -sf $(notdir $(LIBRARY)) $(BUILD)/lib/libdama.so.$(SOVERSION)
 	ln -sf libdama.so.$(SOVERSION) $(BUILD)/lib/libdama.so
-	install -m 755 .build/release/dama-cli $(BUILD)/bin/dama
+	strip --strip-debug -o $(BUILD)/bin/dama .build/release/dama-cli
 
 # ----------------------------------------------------------------------------------------------------------------------
 # Tests. Each part ends in a line `NAME: N passed, N failed`, or in its framework's own; .ci/run adds them up.
 
 .PHONY: test
-test: test-swift test-abi test-python ## every test that needs no torch
+test: test-swift test-abi test-python test-install ## every test that needs no torch
 
 .PHONY: test-swift
 test-swift: bootstrap
@@ -60,8 +60,8 @@ test-python: build
 	DAMA_LIBRARY=$(CURDIR)/$(BUILD)/lib/libdama.so PYTHONPATH=bindings/python $(PYTHON) -m pytest -q bindings/python/tests
 
 .PHONY: test-install
-test-install: build
-	Tests/Install/run $(BUILD) $(VERSION) $(SOVERSION)
+test-install: dist
+	Tests/Install/run $(BUILD) $(BUILD)/$(DIST).tar.gz
 
 .PHONY: test-examples
 test-examples: build
@@ -87,7 +87,11 @@ fuzz: bootstrap ## fuzz the parsers: make fuzz [TARGET=JSON] [SECONDS=600]
 # Installing
 
 .PHONY: install
-install: build ## install below PREFIX (default /usr/local); DESTDIR is put before it
+install: build install-only ## install below PREFIX (default /usr/local); DESTDIR is put before it
+
+# Without building: what root can do after `make build` as a user.
+.PHONY: install-only
+install-only:
 	scripts/install $(DESTDIR)$(PREFIX) $(VERSION) $(SOVERSION)
 
 .PHONY: dist

@@ -1,0 +1,12 @@
+/* A program outside the tree, in C: what it includes and links comes from pkg-config alone. */
+#include <dama.h>
+#include <stdio.h>
+#include <string.h>
+
+int main(void) {
+    const float chosen[] = {20, 25}, rejected[] = {21};
+    double delta = 0;
+    if (dama_hardness(chosen, 2, rejected, 1, &delta) != DAMA_OK) return 1;
+    printf("%s %.3f\n", dama_version_string(), delta);
+    return !(delta > 0.9 && delta < 1);
+}
