@@ -15,8 +15,8 @@ extension AdaptiveBeta {
         public var referenceRejected: UnsafePointer<Double>?
         /// α_D of each pair, finite and > 0; nil for 1.
         public var alphaData: UnsafePointer<Double>?
-        /// Token counts ≥ 1, both or neither: log-probabilities are divided by them (SimPO, averaged IPO). The gradients
-        /// are with respect to the sums that were passed.
+        /// Token counts ≥ 1, both or neither: log-probabilities are divided by them (SimPO, averaged IPO). The
+        /// gradients are with respect to the sums that were passed.
         public var chosenLengths: UnsafePointer<Int64>?
         public var rejectedLengths: UnsafePointer<Int64>?
         /// The pairs of this rank.

@@ -194,7 +194,9 @@ extension AdaptiveBeta.Configuration {
                 + "its source must be all pairs")
         try require(dataShare >= 0 && dataShare <= 1, "rho is \(dataShare); it must be in [0, 1]")
         try require(floor.isFinite && floor >= 0, "beta floor is \(floor); it must be 0 or more")
-        try require(ceiling > 0 && ceiling >= floor, "beta ceiling is \(ceiling); it must be above 0 and the floor, \(floor)")
+        try require(
+            ceiling > 0 && ceiling >= floor,
+            "beta ceiling is \(ceiling); it must be above 0 and the floor, \(floor)")
         try require(momentum >= 0 && momentum < 1, "momentum is \(momentum); it must be in [0, 1)")
         try loss.validate()
     }

@@ -7,8 +7,8 @@ extension AdaptiveBeta {
 
     /// Configuration, running mean, counts and generator as bytes, with a version and a checksum.
     ///
-    /// A controller made from them goes on bit for bit as this one would. A step that has not been committed is not part
-    /// of the state.
+    /// A controller made from them goes on bit for bit as this one would. A step that has not been committed is not
+    /// part of the state.
     public func state() -> [UInt8] {
         var writer = ByteWriter()
         writer.append(Self.magic)
@@ -25,8 +25,8 @@ extension AdaptiveBeta {
 
     /// The controller whose ``state()`` these bytes are.
     ///
-    /// - Throws: ``DamaError/Code/invalidArgument`` for bytes that are cut short, damaged or something else, and for the
-    ///   state of a later version.
+    /// - Throws: ``DamaError/Code/invalidArgument`` for bytes that are cut short, damaged or something else, and for
+    ///   the state of a later version.
     public init(state: [UInt8]) throws(DamaError) {
         let name = "controller state"
         guard state.starts(with: Self.magic) else {
@@ -116,7 +116,9 @@ extension ByteReader {
 
     private mutating func readChoice<T: RawRepresentable<UInt32>>(_ field: String) throws(DamaError) -> T {
         let raw = try read(UInt32.self)
-        guard let value = T(rawValue: raw) else { throw .invalidArgument("controller state has \(field) \(raw), which is unknown") }
+        guard let value = T(rawValue: raw) else {
+            throw .invalidArgument("controller state has \(field) \(raw), which is unknown")
+        }
         return value
     }
 }

@@ -51,10 +51,11 @@ extension AdaptiveBeta {
 
     private func check(_ batch: Batch) throws(DamaError) {
         guard batch.count >= 1 else { throw .invalidArgument("the batch is empty; a step needs at least one pair") }
-        guard batch.count <= Int(Int32.max) else { throw .invalidArgument("a batch of \(batch.count) pairs is too large") }
+        guard batch.count <= Int(Int32.max) else {
+            throw .invalidArgument("a batch of \(batch.count) pairs is too large")
+        }
         guard batch.slice.lowerBound >= 0, batch.slice.upperBound <= batch.count else {
-            throw .shapeMismatch(
-                "the slice \(batch.slice.lowerBound)..<\(batch.slice.upperBound) is outside the batch of \(batch.count)")
+            throw .shapeMismatch("the slice \(batch.slice) is outside the batch of \(batch.count)")
         }
         if !configuration.loss.isReferenceFree, batch.referenceChosen == nil || batch.referenceRejected == nil {
             throw .invalidArgument("reference log-probabilities are missing; only SimPO goes without them")
@@ -65,7 +66,8 @@ extension AdaptiveBeta {
         if let chosen = batch.chosenLengths, let rejected = batch.rejectedLengths {
             for index in 0..<batch.count where chosen[index] < 1 || rejected[index] < 1 {
                 throw .invalidArgument(
-                    "pair \(index) has lengths \(chosen[index]) and \(rejected[index]); a response has at least one token")
+                    "pair \(index) has lengths \(chosen[index]) and \(rejected[index]); a response has at least one "
+                        + "token")
             }
         }
         if let alpha = batch.alphaData {
@@ -144,7 +146,8 @@ extension AdaptiveBeta {
         }
     }
 
-    /// R_B, Eq. (12), and α_M, Eq. (13). Ratios of σ are taken through logarithms, so that they hold where σ underflows.
+    /// R_B, Eq. (12), and α_M, Eq. (13). Ratios of σ are taken through logarithms, so that they hold where σ
+    /// underflows.
     private func respond(_ count: Int, center: Double, _ summary: inout Summary) {
         let kept = Double(summary.kept)
         var sum = 0.0
@@ -180,7 +183,8 @@ extension AdaptiveBeta {
             let beta = min(max(free, configuration.floor), configuration.ceiling)
             guard !free.isNaN, beta.isFinite else {
                 throw .invalidArgument(
-                    "beta of pair \(index) would be \(free): the kept gaps are too far from the running mean; set a ceiling")
+                    "beta of pair \(index) would be \(free): the kept gaps are too far from the running mean; "
+                        + "set a ceiling")
             }
             guard beta > 0 || configuration.loss != .ipo else {
                 throw .invalidArgument("beta of pair \(index) would be 0, which IPO divides by; set a floor")

@@ -1,7 +1,7 @@
 import DamaSupport
 
-/// Model responsiveness and adaptive β (sections 3.3 and 3.4 of the paper): from the log-probabilities of a batch to the
-/// mask, each pair's β, the loss and its gradients.
+/// Model responsiveness and adaptive β (sections 3.3 and 3.4 of the paper): from the log-probabilities of a batch to
+/// the mask, each pair's β, the loss and its gradients.
 ///
 /// ```swift
 /// var controller = try AdaptiveBeta(.paper)
@@ -19,9 +19,9 @@ import DamaSupport
 /// A step changes nothing: the running mean and the generator move on ``commit()``, after the optimizer's step. A step
 /// whose update was skipped is simply not committed.
 ///
-/// **Several ranks.** Every rank makes the same controller, passes the log-probabilities of the global batch in the same
-/// order, and asks for its own slice. Mask, α_M and the divisor are those of the global batch, so nothing depends on the
-/// number of ranks. The gradients already hold the global divisor: add them up over the ranks; where a framework
+/// **Several ranks.** Every rank makes the same controller, passes the log-probabilities of the global batch in the
+/// same order, and asks for its own slice. Mask, α_M and the divisor are those of the global batch, so nothing depends
+/// on the number of ranks. The gradients already hold the global divisor: add them up over the ranks; where a framework
 /// averages them, multiply by the number of ranks first.
 public struct AdaptiveBeta: Sendable {
     /// What has been committed so far.

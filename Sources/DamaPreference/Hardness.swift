@@ -45,7 +45,8 @@ public enum Hardness {
         try check(rejected, "rejected")
         let denominator = rejected.reduce(0) { $0 + Double($1) }
         guard denominator != 0 else {
-            throw .invalidArgument("scores of the rejected response add up to 0, so their ratio has no value; use probabilities")
+            throw .invalidArgument(
+                "scores of the rejected response add up to 0, so their ratio has no value; use probabilities")
         }
         return chosen.reduce(0) { $0 + Double($1) } / denominator
     }

@@ -3,8 +3,8 @@ import Glibc
 
 /// A loss of the margin h of one pair, with the pair's own β taken as a constant.
 ///
-/// h is the log-ratio margin of DPO, [log πθ(y_w) − log πref(y_w)] − [log πθ(y_l) − log πref(y_l)]; for ``simpo(margin:)``
-/// it is the margin of length-normalised log-probabilities without a reference.
+/// h is the log-ratio margin of DPO, [log πθ(y_w) − log πref(y_w)] − [log πθ(y_l) − log πref(y_l)]; for
+/// ``simpo(margin:)`` it is the margin of length-normalised log-probabilities without a reference.
 ///
 /// ```swift
 /// let (value, derivative) = PreferenceLoss.sigmoid.evaluate(margin: 2, beta: 0.1)

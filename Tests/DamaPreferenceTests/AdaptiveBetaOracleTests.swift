@@ -64,8 +64,8 @@ final class AdaptiveBetaOracleTests: XCTestCase {
 
     private func compareProgress(_ controller: AdaptiveBeta, _ expected: JSON, _ label: String) throws {
         assertClose(controller.runningMean, try XCTUnwrap(expected["running_mean"]?.double), tolerance, label)
-        assertClose(
-            controller.progress.runningDeviation, try XCTUnwrap(expected["running_deviation"]?.double), tolerance, label)
+        let deviation = try XCTUnwrap(expected["running_deviation"]?.double)
+        assertClose(controller.progress.runningDeviation, deviation, tolerance, label)
     }
 
     private func compare(_ found: [Double], _ expected: JSON, _ key: String, _ label: String) throws {

@@ -343,12 +343,12 @@ final class AdaptiveBetaTests: XCTestCase {
         var it = AdaptiveBeta.Configuration.released
         it.filter = .none
         it.momentum = 0
-        for (responsiveness, expected) in [(AdaptiveBeta.Responsiveness.ratioOfMean, exp(-10.0)), (.meanOfRatios, exp(-10))] {
+        for responsiveness in [AdaptiveBeta.Responsiveness.ratioOfMean, .meanOfRatios] {
             it.responsiveness = responsiveness
             var controller = try AdaptiveBeta(it)
             _ = try controller.step(.margins([-800, -800]))
             try controller.commit()
-            assertClose(try controller.step(.margins([-810, -810])).alphaModel / expected, 1, 1e-10)
+            assertClose(try controller.step(.margins([-810, -810])).alphaModel / exp(-10), 1, 1e-10)
         }
         it.responsiveness = .ratioOfMean
         var controller = try AdaptiveBeta(it)
@@ -388,7 +388,8 @@ final class AdaptiveBetaTests: XCTestCase {
         }
         assertFails("empty") { try controller.step(.margins([])) }
         assertFails("policyRejected has 1 values") {
-            try controller.step(policyChosen: [1, 2], policyRejected: [1], referenceChosen: [1, 2], referenceRejected: [1, 2])
+            try controller.step(
+                policyChosen: [1, 2], policyRejected: [1], referenceChosen: [1, 2], referenceRejected: [1, 2])
         }
         assertFails("reference") { try controller.step(policyChosen: [1], policyRejected: [1]) }
         assertFails("alpha_data of pair 1") { try controller.step(.margins([1, 2], alphaData: [1, .nan])) }
@@ -396,7 +397,8 @@ final class AdaptiveBetaTests: XCTestCase {
         assertFails("outside the batch") { try controller.step(.margins([1, 2]), slice: 1..<3) }
         assertFails("both responses") {
             try controller.step(
-                policyChosen: [1], policyRejected: [1], referenceChosen: [1], referenceRejected: [1], chosenLengths: [3])
+                policyChosen: [1], policyRejected: [1], referenceChosen: [1], referenceRejected: [1],
+                chosenLengths: [3])
         }
         assertFails("at least one token") {
             try controller.step(

@@ -20,7 +20,8 @@ final class PreferenceLossTests: XCTestCase {
                 let (value, derivative) = loss.evaluate(margin: margin, beta: beta)
                 let above = loss.evaluate(margin: margin + step, beta: beta).value
                 let below = loss.evaluate(margin: margin - step, beta: beta).value
-                assertClose(derivative, (above - below) / (2 * step), 1e-8 * max(1, value), "\(loss) at \(margin), β \(beta)")
+                let difference = (above - below) / (2 * step)
+                assertClose(derivative, difference, 1e-8 * max(1, value), "\(loss) at \(margin), β \(beta)")
             }
         }
     }

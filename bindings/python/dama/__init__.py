@@ -3,9 +3,21 @@
 Everything here calls ``libdama.so`` through ctypes; only numpy is needed.
 """
 
+from . import losses
+from ._adaptive_beta import AdaptiveBeta, AdaptiveBetaStep
 from ._errors import DamaError
-from ._hardness import hardness
+from ._hardness import alpha_data, hardness, hardness_from_scores
 from ._native import library_path, version
 
-__all__ = ["DamaError", "hardness", "library_path", "version"]
+__all__ = [
+    "AdaptiveBeta",
+    "AdaptiveBetaStep",
+    "DamaError",
+    "alpha_data",
+    "hardness",
+    "hardness_from_scores",
+    "library_path",
+    "losses",
+    "version",
+]
 __version__ = version()

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import ctypes
+from typing import Optional
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
+from ._arrays import as_doubles
 from ._native import check, declare
 
 _FLOATS = ctypes.POINTER(ctypes.c_float)
 _hardness = declare(
     "dama_hardness", _FLOATS, ctypes.c_size_t, _FLOATS, ctypes.c_size_t, ctypes.POINTER(ctypes.c_double)
 )
+_from_scores = declare(
+    "dama_hardness_from_scores", _FLOATS, ctypes.c_size_t, _FLOATS, ctypes.c_size_t, ctypes.POINTER(ctypes.c_double)
+)
+_alpha_data = declare("dama_alpha_data", ctypes.c_void_p, ctypes.c_size_t, ctypes.c_double, ctypes.c_void_p)
 
 
 def hardness(chosen_scores: ArrayLike, rejected_scores: ArrayLike) -> float:
@@ -22,12 +28,30 @@ def hardness(chosen_scores: ArrayLike, rejected_scores: ArrayLike) -> float:
     The result lies in [−1, 1]; large means easy to tell apart. Raises ``InvalidArgument`` for an empty list or a score
     that is not finite.
     """
+    return _call(_hardness, chosen_scores, rejected_scores)
+
+
+def hardness_from_scores(chosen_scores: ArrayLike, rejected_scores: ArrayLike) -> float:
+    """δ of one pair by the ablation of Table 2: sum of the chosen scores over sum of the rejected ones."""
+    return _call(_from_scores, chosen_scores, rejected_scores)
+
+
+def alpha_data(delta: ArrayLike, mean_delta: Optional[float] = None) -> NDArray[np.float64]:
+    """α_D = σ(δ) / σ(δ̄) of pairs, Eq. (7).
+
+    ``delta`` [n] are hardnesses; ``mean_delta`` is the dataset's mean, by default that of ``delta``. Raises
+    ``InvalidArgument`` where a number is not finite.
+    """
+    values = np.ascontiguousarray(as_doubles(delta))
+    result = np.empty(values.shape)
+    mean = float("nan") if mean_delta is None else mean_delta
+    check(_alpha_data(values.ctypes.data, values.size, mean, result.ctypes.data))
+    return result
+
+
+def _call(function: ctypes._CFuncPtr, chosen_scores: ArrayLike, rejected_scores: ArrayLike) -> float:  # type: ignore[name-defined]
     chosen = np.ascontiguousarray(chosen_scores, dtype=np.float32).reshape(-1)
     rejected = np.ascontiguousarray(rejected_scores, dtype=np.float32).reshape(-1)
     delta = ctypes.c_double()
-    check(
-        _hardness(
-            chosen.ctypes.data_as(_FLOATS), chosen.size, rejected.ctypes.data_as(_FLOATS), rejected.size, delta
-        )
-    )
+    check(function(chosen.ctypes.data_as(_FLOATS), chosen.size, rejected.ctypes.data_as(_FLOATS), rejected.size, delta))
     return delta.value

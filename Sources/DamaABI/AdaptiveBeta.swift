@@ -1,0 +1,313 @@
+import CDama
+import Dama
+
+/// What a `dama_adaptive_beta *` points to.
+private final class Controller {
+    var value: AdaptiveBeta
+
+    init(_ value: AdaptiveBeta) { self.value = value }
+
+    /// The caller's handle: one retain that ``dama_adaptive_beta_free`` gives back.
+    static func handle(_ value: AdaptiveBeta) -> OpaquePointer {
+        OpaquePointer(Unmanaged.passRetained(Controller(value)).toOpaque())
+    }
+}
+
+private func controller(_ handle: OpaquePointer?) throws -> Controller {
+    guard let handle else { throw DamaError.invalidArgument("controller is NULL") }
+    return Unmanaged<Controller>.fromOpaque(UnsafeRawPointer(handle)).takeUnretainedValue()
+}
+
+// MARK: - Options
+
+@c @implementation
+public func dama_adaptive_beta_options_init(
+    _ options: UnsafeMutablePointer<dama_adaptive_beta_options>?, _ preset: dama_preset
+) -> dama_status {
+    guarded {
+        let options = try require(options, "options")
+        let configuration: AdaptiveBeta.Configuration =
+            switch preset {
+            case DAMA_PRESET_PAPER: .paper
+            case DAMA_PRESET_RELEASED: .released
+            case DAMA_PRESET_BETA_DPO: .betaDPO
+            case DAMA_PRESET_DPO: .dpo
+            case DAMA_PRESET_D2PO: .d2po
+            case DAMA_PRESET_MDPO: .mdpo
+            default: throw DamaError.invalidArgument("preset \(preset.rawValue) is unknown")
+            }
+        options.pointee = dama_adaptive_beta_options(configuration)
+    }
+}
+
+extension dama_adaptive_beta_options {
+    /// The first version of the struct; later fields come after it.
+    fileprivate static let firstSize = MemoryLayout<Self>.size
+    fileprivate static let initializer = "dama_adaptive_beta_options_init()"
+
+    fileprivate init(_ it: AdaptiveBeta.Configuration) {
+        self.init()
+        struct_size = UInt32(MemoryLayout<Self>.size)
+        gap = dama_gap(it.gap.rawValue)
+        beta = it.beta
+        normalize = it.normalizes ? 1 : 0
+        filter = dama_filter(it.filter.rawValue)
+        `guard` = it.guardFactor
+        switch it.keep {
+        case .count(let count):
+            keep = count
+            keep_ratio = 1
+        case .ratio(let ratio):
+            keep = 0
+            keep_ratio = ratio
+        }
+        sample_scale = dama_sample_scale(it.sampleScale.rawValue)
+        responsiveness = dama_responsiveness(it.responsiveness.rawValue)
+        slope = it.slope
+        mean_source = dama_mean_source(it.meanSource.rawValue)
+        mean_time = dama_mean_time(it.meanTime.rawValue)
+        combination = dama_combination(it.combination.rawValue)
+        loss = dama_loss(it.loss.kind.rawValue)
+        rho = it.dataShare
+        beta_floor = it.floor
+        beta_ceiling = it.ceiling
+        momentum = it.momentum
+        seed = it.seed
+        loss_parameter = it.loss.parameter
+    }
+
+    fileprivate func configuration() throws -> AdaptiveBeta.Configuration {
+        var it = AdaptiveBeta.Configuration()
+        it.gap = try choice(gap.rawValue, "gap")
+        it.beta = beta
+        it.normalizes = normalize != 0
+        it.filter = try choice(filter.rawValue, "filter")
+        it.guardFactor = `guard`
+        it.keep = keep == 0 ? .ratio(keep_ratio) : .count(keep)
+        it.sampleScale = try choice(sample_scale.rawValue, "sample_scale")
+        it.responsiveness = try choice(responsiveness.rawValue, "responsiveness")
+        it.slope = slope
+        it.meanSource = try choice(mean_source.rawValue, "mean_source")
+        it.meanTime = try choice(mean_time.rawValue, "mean_time")
+        it.combination = try choice(combination.rawValue, "combination")
+        it.loss = try preferenceLoss(loss, loss_parameter)
+        it.dataShare = rho
+        it.floor = beta_floor
+        it.ceiling = beta_ceiling
+        it.momentum = momentum
+        it.seed = seed
+        return it
+    }
+}
+
+// MARK: - Life
+
+@c @implementation
+public func dama_adaptive_beta_create(
+    _ out: UnsafeMutablePointer<OpaquePointer?>?, _ options: UnsafePointer<dama_adaptive_beta_options>?
+) -> dama_status {
+    guarded {
+        let out = try require(out, "out")
+        var configuration = AdaptiveBeta.Configuration.paper
+        if let options {
+            configuration = try readStruct(
+                options, "options", minimum: dama_adaptive_beta_options.firstSize,
+                defaults: dama_adaptive_beta_options(.paper), initializer: dama_adaptive_beta_options.initializer
+            ).configuration()
+        }
+        out.pointee = Controller.handle(try AdaptiveBeta(configuration))
+    }
+}
+
+@c @implementation
+public func dama_adaptive_beta_free(_ controller: OpaquePointer?) {
+    guard let controller else { return }
+    Unmanaged<Controller>.fromOpaque(UnsafeRawPointer(controller)).release()
+}
+
+// MARK: - Stepping
+
+@c @implementation
+public func dama_preference_batch_init(_ batch: UnsafeMutablePointer<dama_preference_batch>?) {
+    guard let batch else { return }
+    batch.pointee = dama_preference_batch()
+    batch.pointee.struct_size = UInt32(MemoryLayout<dama_preference_batch>.size)
+    batch.pointee.slice_count = rest
+}
+
+@c @implementation
+public func dama_preference_result_init(_ result: UnsafeMutablePointer<dama_preference_result>?) {
+    guard let result else { return }
+    result.pointee = dama_preference_result()
+    result.pointee.struct_size = UInt32(MemoryLayout<dama_preference_result>.size)
+}
+
+/// DAMA_REST: (size_t)-1 comes over as −1.
+private let rest = -1
+
+@c @implementation
+public func dama_adaptive_beta_step(
+    _ controller: OpaquePointer?, _ batch: UnsafePointer<dama_preference_batch>?,
+    _ result: UnsafeMutablePointer<dama_preference_result>?
+) -> dama_status {
+    guarded {
+        let controller = try DamaABI.controller(controller)
+        let batch = try require(batch, "batch")
+        let result = try require(result, "result")
+        try checkedStructSize(
+            batch, "batch", minimum: MemoryLayout<dama_preference_batch>.size,
+            initializer: "dama_preference_batch_init()")
+        try checkedStructSize(
+            UnsafePointer(result), "result", minimum: MemoryLayout<dama_preference_result>.size,
+            initializer: "dama_preference_result_init()")
+        let input = try batch.pointee.input()
+        guard result.pointee.capacity >= input.slice.count || !result.pointee.hasArrays else {
+            throw DamaError.shapeMismatch(
+                "the result's arrays have room for \(result.pointee.capacity) pairs; the slice has "
+                    + "\(input.slice.count)")
+        }
+        let summary = try controller.value.step(input, into: result.pointee.output)
+        result.pointee.set(summary)
+    }
+}
+
+extension dama_preference_batch {
+    /// The batch with its pointers and its slice checked; what is in the arrays is the step's to check.
+    fileprivate func input() throws -> AdaptiveBeta.Batch {
+        let policyChosen = try buffer(policy_chosen, count, "policy_chosen")
+        let policyRejected = try buffer(policy_rejected, count, "policy_rejected")
+        guard count > 0, let policyChosen = policyChosen.baseAddress, let policyRejected = policyRejected.baseAddress
+        else { throw DamaError.invalidArgument("the batch is empty; a step needs at least one pair") }
+        guard slice_offset >= 0, slice_offset <= count,
+            slice_count == rest || (slice_count >= 0 && slice_count <= count - slice_offset)
+        else {
+            throw DamaError.shapeMismatch(
+                "the slice at \(UInt(bitPattern: slice_offset)) of \(UInt(bitPattern: slice_count)) pairs is "
+                    + "outside the batch of \(count)")
+        }
+        let end = slice_count == rest ? count : slice_offset + slice_count
+        return AdaptiveBeta.Batch(
+            count: count, policyChosen: policyChosen, policyRejected: policyRejected,
+            referenceChosen: reference_chosen, referenceRejected: reference_rejected, alphaData: alpha_data,
+            chosenLengths: chosen_lengths, rejectedLengths: rejected_lengths, slice: slice_offset..<end)
+    }
+}
+
+extension dama_preference_result {
+    fileprivate var hasArrays: Bool {
+        beta != nil || mask != nil || margins != nil || losses != nil || grad_chosen != nil || grad_rejected != nil
+            || reward_chosen != nil || reward_rejected != nil || plain_reward_chosen != nil
+            || plain_reward_rejected != nil
+    }
+
+    fileprivate var output: AdaptiveBeta.Output {
+        var it = AdaptiveBeta.Output()
+        it.beta = beta
+        it.mask = mask
+        it.margins = margins
+        it.losses = losses
+        it.gradChosen = grad_chosen
+        it.gradRejected = grad_rejected
+        it.rewardChosen = reward_chosen
+        it.rewardRejected = reward_rejected
+        it.plainRewardChosen = plain_reward_chosen
+        it.plainRewardRejected = plain_reward_rejected
+        return it
+    }
+
+    fileprivate mutating func set(_ it: AdaptiveBeta.Summary) {
+        loss = it.loss
+        slice_loss = it.sliceLoss
+        alpha_model = it.alphaModel
+        batch_gap = it.batchGap
+        running_mean = it.runningMean
+        accuracy = it.accuracy
+        kept = it.kept
+        kept_in_slice = it.keptInSlice
+        nonfinite = it.nonFinite
+        normalized = it.normalized ? 1 : 0
+        sampled_uniformly = it.sampledUniformly ? 1 : 0
+    }
+}
+
+@c @implementation
+public func dama_adaptive_beta_commit(_ controller: OpaquePointer?) -> dama_status {
+    guarded { try DamaABI.controller(controller).value.commit() }
+}
+
+// MARK: - State
+
+@c @implementation
+public func dama_adaptive_beta_running_mean(
+    _ controller: OpaquePointer?, _ runningMean: UnsafeMutablePointer<Double>?
+) -> dama_status {
+    guarded {
+        let controller = try DamaABI.controller(controller)
+        try require(runningMean, "running_mean").pointee = controller.value.runningMean
+    }
+}
+
+@c @implementation
+public func dama_adaptive_beta_progress_init(_ progress: UnsafeMutablePointer<dama_adaptive_beta_progress>?) {
+    guard let progress else { return }
+    progress.pointee = dama_adaptive_beta_progress()
+    progress.pointee.struct_size = UInt32(MemoryLayout<dama_adaptive_beta_progress>.size)
+}
+
+@c @implementation
+public func dama_adaptive_beta_get_progress(
+    _ controller: OpaquePointer?, _ progress: UnsafeMutablePointer<dama_adaptive_beta_progress>?
+) -> dama_status {
+    guarded {
+        let it = try DamaABI.controller(controller).value.progress
+        let progress = try require(progress, "progress")
+        let value = dama_adaptive_beta_progress(
+            struct_size: 0, running_mean: it.runningMean, running_deviation: it.runningDeviation, steps: it.steps,
+            nonfinite_pairs: it.nonFinitePairs, uniform_samplings: it.uniformSamplings)
+        try writeStruct(
+            value, to: progress, "progress", minimum: MemoryLayout<dama_adaptive_beta_progress>.size,
+            initializer: "dama_adaptive_beta_progress_init()")
+    }
+}
+
+@c @implementation
+public func dama_adaptive_beta_get_options(
+    _ controller: OpaquePointer?, _ options: UnsafeMutablePointer<dama_adaptive_beta_options>?
+) -> dama_status {
+    guarded {
+        let it = try DamaABI.controller(controller).value.configuration
+        try writeStruct(
+            dama_adaptive_beta_options(it), to: try require(options, "options"), "options",
+            minimum: dama_adaptive_beta_options.firstSize, initializer: dama_adaptive_beta_options.initializer)
+    }
+}
+
+@c @implementation
+public func dama_adaptive_beta_save(
+    _ controller: OpaquePointer?, _ bytes: UnsafeMutablePointer<UInt8>?, _ capacity: Int,
+    _ size: UnsafeMutablePointer<Int>?
+) -> dama_status {
+    guarded {
+        let state = try DamaABI.controller(controller).value.state()
+        let size = try require(size, "size")
+        if bytes != nil {
+            let bytes = try buffer(bytes, capacity, "bytes")
+            guard capacity >= state.count else {
+                throw DamaError.shapeMismatch("bytes has room for \(capacity); the state needs \(state.count)")
+            }
+            _ = bytes.update(from: state)
+        }
+        size.pointee = state.count
+    }
+}
+
+@c @implementation
+public func dama_adaptive_beta_load(
+    _ out: UnsafeMutablePointer<OpaquePointer?>?, _ bytes: UnsafePointer<UInt8>?, _ size: Int
+) -> dama_status {
+    guarded {
+        let out = try require(out, "out")
+        let bytes = Array(try buffer(try require(bytes, "bytes"), size, "bytes"))
+        out.pointee = Controller.handle(try AdaptiveBeta(state: bytes))
+    }
+}

@@ -1,0 +1,85 @@
+"""Preference losses of the margin h with a β for each pair: values and derivatives.
+
+h is the log-ratio margin of a pair, [log π(y_w) − log π_ref(y_w)] − [log π(y_l) − log π_ref(y_l)]. ∂ℓ/∂h is also
+∂ℓ/∂log π(y_w), and the negative of ∂ℓ/∂log π(y_l). β is a constant for the derivative. Exact for margins of ±1e4 and
+more.
+
+``margins`` and ``beta`` are arrays, lists, numbers or torch tensors that broadcast against each other::
+
+    value, derivative = dama.losses.sigmoid([1.5, -2.0], 0.1)
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import NamedTuple, Optional
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ._adaptive_beta import LOSSES, loss_parameter
+from ._arrays import as_doubles
+from ._native import check, declare
+
+__all__ = ["Loss", "cdpo", "hinge", "ipo", "robust", "sigmoid", "simpo"]
+
+_pointer = ctypes.c_void_p
+_evaluate = declare(
+    "dama_loss_evaluate", ctypes.c_uint32, ctypes.c_double, _pointer, _pointer, ctypes.c_size_t, _pointer, _pointer
+)
+
+
+class Loss(NamedTuple):
+    """ℓ and ∂ℓ/∂h, float64, in the shape that margins and β broadcast to."""
+
+    value: NDArray[np.float64]
+    derivative: NDArray[np.float64]
+
+
+def sigmoid(margins: ArrayLike, beta: ArrayLike) -> Loss:
+    """−log σ(βh): DPO, Eq. (3)."""
+    return _call("sigmoid", margins, beta)
+
+
+def ipo(margins: ArrayLike, beta: ArrayLike) -> Loss:
+    """(h − 1/(2β))²: IPO."""
+    return _call("ipo", margins, beta)
+
+
+def hinge(margins: ArrayLike, beta: ArrayLike) -> Loss:
+    """max(0, 1 − βh); the derivative at the kink is 0."""
+    return _call("hinge", margins, beta)
+
+
+def cdpo(margins: ArrayLike, beta: ArrayLike, label_smoothing: float) -> Loss:
+    """−(1 − ε) log σ(βh) − ε log σ(−βh): conservative DPO, ε in [0, 0.5)."""
+    return _call("cdpo", margins, beta, label_smoothing=label_smoothing)
+
+
+def robust(margins: ArrayLike, beta: ArrayLike, label_smoothing: float) -> Loss:
+    """(−(1 − ε) log σ(βh) + ε log σ(−βh)) / (1 − 2ε): robust DPO, ε in [0, 0.5)."""
+    return _call("robust", margins, beta, label_smoothing=label_smoothing)
+
+
+def simpo(margins: ArrayLike, beta: ArrayLike, simpo_margin: float) -> Loss:
+    """−log σ(βh − γ): SimPO. ``margins`` are differences of length-normalised log-probabilities."""
+    return _call("simpo", margins, beta, simpo_margin=simpo_margin)
+
+
+def _call(
+    name: str,
+    margins: ArrayLike,
+    beta: ArrayLike,
+    label_smoothing: Optional[float] = None,
+    simpo_margin: Optional[float] = None,
+) -> Loss:
+    h, b = np.broadcast_arrays(as_doubles(margins), as_doubles(beta))
+    h, b = np.ascontiguousarray(h).reshape(h.shape), np.ascontiguousarray(b).reshape(b.shape)
+    value, derivative = np.empty(h.shape), np.empty(h.shape)
+    parameter = loss_parameter(name, label_smoothing, simpo_margin)
+    check(
+        _evaluate(
+            LOSSES[name], parameter, h.ctypes.data, b.ctypes.data, h.size, value.ctypes.data, derivative.ctypes.data
+        )
+    )
+    return Loss(value, derivative)
