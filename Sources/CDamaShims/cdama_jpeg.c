@@ -38,8 +38,8 @@ static void on_error(j_common_ptr info) {
     longjmp(f->escape, 1);
 }
 
-// libjpeg goes on after damage and calls it a warning. Damage to the picture is an error here; oddities around it, which
-// cameras and editors do write, are not.
+// libjpeg goes on after damage and calls it a warning. Damage to the picture is an error here; oddities around it,
+// which cameras and editors do write, are not.
 static void on_message(j_common_ptr info, int level) {
     if (level >= 0) {
         return;
@@ -188,7 +188,8 @@ typedef struct encoder {
     unsigned long count;
 } encoder;
 
-static void encode(encoder *encoder, const uint8_t *rgb, uint32_t width, uint32_t height, int quality, int full_chroma) {
+static void encode(
+    encoder *encoder, const uint8_t *rgb, uint32_t width, uint32_t height, int quality, int full_chroma) {
     struct jpeg_compress_struct *info = &encoder->info;
     jpeg_create_compress(info);
     jpeg_mem_dest(info, &encoder->bytes, &encoder->count);

@@ -3,18 +3,20 @@ import DamaSupport
 
 /// What a decoder may spend on one image.
 public struct ImageLimits: Sendable, Equatable {
-    /// The most pixels that an image may have when decoded. Checked before anything of that size is allocated, so that a
-    /// small file cannot claim all memory. The default, 178,956,970, is where Pillow refuses.
+    /// The most pixels that an image may have when decoded. Checked before anything of that size is allocated, so
+    /// that a small file cannot claim all memory. The default, 178,956,970, is where Pillow refuses.
     public var pixels: Int
 
     public init(pixels: Int = 178_956_970) { self.pixels = pixels }
 
-    /// 3 · width · height, where that can be counted.
-    static func byteCount(width: Int, height: Int) throws(DamaError) -> Int {
+    /// 3 · width · height.
+    ///
+    /// - Throws: ``DamaError/Code/outOfMemory`` where that is more than the limit.
+    func byteCount(width: Int, height: Int) throws(DamaError) -> Int {
         let (area, overflow) = width.multipliedReportingOverflow(by: height)
         let (count, overflow3) = area.multipliedReportingOverflow(by: 3)
-        guard !overflow, !overflow3 else {
-            throw .outOfMemory("an image of \(width) × \(height) pixels is larger than memory can be")
+        guard !overflow, !overflow3, area <= pixels else {
+            throw .outOfMemory("an image of \(width) × \(height) pixels is larger than the limit of \(pixels) pixels")
         }
         return count
     }
@@ -23,9 +25,9 @@ public struct ImageLimits: Sendable, Equatable {
 /// Reads JPEG and PNG files, recognised by their contents, to the pixels that Pillow's
 /// `Image.open(…).convert("RGB")` gives.
 ///
-/// As there, EXIF orientation is not applied, colour profiles and gamma are ignored, and transparency is dropped without
-/// blending. CMYK is taken for Adobe's inverted kind. Stricter than there: a file that is cut short or damaged in its
-/// picture data is an error, never a picture that is partly grey.
+/// As there, EXIF orientation is not applied, colour profiles and gamma are ignored, and transparency is dropped
+/// without blending. CMYK is taken for Adobe's inverted kind. Stricter than there: a file that is cut short or
+/// damaged in its picture data is an error, never a picture that is partly grey.
 ///
 /// Pure functions; call them from as many threads as there are.
 public enum ImageDecoder {
@@ -79,11 +81,7 @@ public enum ImageDecoder {
         defer { File.close(handle) }
         let (width, height) = (Int(width32), Int(height32))
         guard width > 0, height > 0 else { throw .model("damaged \(File.name): \(width) × \(height) pixels") }
-        let count = try ImageLimits.byteCount(width: width, height: height)
-        guard count / 3 <= limits.pixels else {
-            throw .outOfMemory(
-                "the image has \(width) × \(height) = \(count / 3) pixels; the limit is \(limits.pixels)")
-        }
+        let count = try limits.byteCount(width: width, height: height)
         var status = CDAMA_IMAGE_OK
         let pixels = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
             status = File.read(handle, buffer.baseAddress, &message)

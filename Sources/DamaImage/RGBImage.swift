@@ -8,8 +8,8 @@ public struct RGBImage: Sendable, Equatable {
     /// `height` × `width` × 3 bytes, row after row.
     public let pixels: [UInt8]
 
-    /// - Throws: ``DamaError/Code/invalidArgument`` for sizes below 1; ``DamaError/Code/shapeMismatch`` where the bytes are
-    ///   not `width` · `height` · 3.
+    /// - Throws: ``DamaError/Code/invalidArgument`` for sizes below 1; ``DamaError/Code/shapeMismatch`` where the
+    ///   bytes are not `width` · `height` · 3.
     public init(width: Int, height: Int, pixels: [UInt8]) throws(DamaError) {
         guard width > 0, height > 0 else {
             throw .invalidArgument("an image of \(width) × \(height) pixels; both sides must be at least 1")
@@ -69,6 +69,12 @@ extension RGBImage {
         guard width > 0, height > 0 else {
             throw .invalidArgument("cannot scale an image to \(width) × \(height) pixels; both must be at least 1")
         }
+        // A sliver of an image scaled by its short side. Positions along one side must stay countable, and few.
+        guard width <= 1 << 24, height <= 1 << 24 else {
+            throw .outOfMemory(
+                "scaling an image of \(self.width) × \(self.height) pixels makes it \(width) × \(height); the most is"
+                    + " \(1 << 24) a side")
+        }
         let part = part ?? PixelRect(left: 0, top: 0, width: width, height: height)
         guard part.left >= 0, part.top >= 0, part.width > 0, part.height > 0,
             part.left <= width, part.width <= width - part.left, part.top <= height, part.height <= height - part.top
@@ -76,7 +82,7 @@ extension RGBImage {
             throw .invalidArgument("\(part) is not inside an image of \(width) × \(height) pixels")
         }
         if width == self.width, height == self.height { return cropped(part) }
-        let count = try ImageLimits.byteCount(width: part.width, height: part.height)
+        let count = try ImageLimits().byteCount(width: part.width, height: part.height)
         var status = CDAMA_IMAGE_OK
         let scaled = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
             status = cdama_resize_rgb(
@@ -103,12 +109,12 @@ extension RGBImage {
         return RGBImage(checkedWidth: part.width, height: part.height, pixels: result)
     }
 
-    /// The image in the middle of a square as wide as its longer side, on a ground of one colour: `expand2square` of the
-    /// original LLaVA trainer.
+    /// The image in the middle of a square as wide as its longer side, on a ground of one colour: `expand2square` of
+    /// the original LLaVA trainer.
     public func paddedToSquare(red: UInt8, green: UInt8, blue: UInt8) throws(DamaError) -> RGBImage {
         if width == height { return self }
         let side = max(width, height)
-        let count = try ImageLimits.byteCount(width: side, height: side)
+        let count = try ImageLimits().byteCount(width: side, height: side)
         let (left, top) = ((side - width) / 2, (side - height) / 2)
         let square = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
             guard let target = buffer.baseAddress else { return }

@@ -1,3 +1,4 @@
+import DamaImage
 import DamaSupport
 
 /// A model that places images and sentences in one space: CLIP, or a stand-in with known answers in tests.
@@ -26,18 +27,4 @@ public protocol ImageTextEncoder: Sendable {
 
     /// Unit-norm embeddings, one for each text, in order.
     func embed(texts: [String]) throws(DamaError) -> [[Float]]
-}
-
-/// An image as the vision tower takes it.
-public struct PreparedImage: Sendable {
-    /// [3, height, width], normalised.
-    public var pixels: [Float]
-    public var height: Int
-    public var width: Int
-
-    public init(pixels: [Float], height: Int, width: Int) {
-        self.pixels = pixels
-        self.height = height
-        self.width = width
-    }
 }

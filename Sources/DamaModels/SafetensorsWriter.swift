@@ -19,8 +19,8 @@ public enum SafetensorsWriter {
         }
     }
 
-    /// Writes `tensors` to `path`, beside it first and renamed when complete, so that a reader or a crash never meets half
-    /// a file. The data starts at a multiple of 8 bytes, large element types first, so every tensor is aligned.
+    /// Writes `tensors` to `path`, beside it first and renamed when complete, so that a reader or a crash never meets
+    /// half a file. The data starts at a multiple of 8 bytes, large element types first, so every tensor is aligned.
     ///
     /// - Throws: ``DamaError/Code/invalidArgument`` for a repeated name, or bytes that do not fit type and shape;
     ///   ``DamaError/Code/io`` where the disk refuses (the old file then stays).

@@ -26,7 +26,8 @@ public struct TensorView: @unchecked Sendable {
         }
     }
 
-    /// Writes elements `start ..< start + target.count` as fp32 into memory of the caller; large ones on several threads.
+    /// Writes elements `start ..< start + target.count` as fp32 into memory of the caller; large ones on several
+    /// threads.
     ///
     /// - Throws: ``DamaError/Code/unsupported`` for a type that is not fp32, fp16 or bf16;
     ///   ``DamaError/Code/shapeMismatch`` where the range leaves the tensor.

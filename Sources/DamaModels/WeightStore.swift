@@ -68,8 +68,8 @@ public final class WeightStore: Sendable {
 
     // MARK: Fingerprint
 
-    /// SHA-256, in hexadecimal, over every tensor's name, type, shape and bytes in the order of their names. How they are
-    /// spread over files, and the files' metadata, make no difference.
+    /// SHA-256, in hexadecimal, over every tensor's name, type, shape and bytes in the order of their names. How they
+    /// are spread over files, and the files' metadata, make no difference.
     ///
     /// Reads all weights, on all cores, the first time it is asked for; keeps the answer.
     public var fingerprint: String {

@@ -1,9 +1,11 @@
 import Glibc
 
 extension Files {
-    /// Replaces the file at `path` as one: `write` fills a new file beside it, which is flushed to the disk and renamed.
+    /// Replaces the file at `path` as one: `write` fills a new file beside it, which is flushed to the disk and
+    /// renamed.
     ///
-    /// Readers see the old file or the whole new one. Where anything fails the old file stays and the new one is removed.
+    /// Readers see the old file or the whole new one. Where anything fails the old file stays and the new one is
+    /// removed.
     /// - Parameter write: hands its bytes to ``FileSink/append(_:)``, in pieces as small or large as it likes.
     public static func replace(
         _ path: String, write: (inout FileSink) throws(DamaError) -> Void

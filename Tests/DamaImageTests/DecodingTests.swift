@@ -8,7 +8,8 @@ final class DecodingTests: XCTestCase {
     /// Every kind of JPEG and PNG against `Image.open(…).convert("RGB")`.
     ///
     /// PNG is exact. JPEG is, too, where Pillow's libjpeg and ours compute alike, as libjpeg-turbo 2.1 and 3.2 do; the
-    /// standard leaves the inverse transform's rounding open, so one grey level is allowed, four after YCC → CMYK → RGB.
+    /// standard leaves the inverse transform's rounding open, so one grey level is allowed, four after YCC → CMYK →
+    /// RGB.
     func testEqualsPillow() throws {
         let fixtures = try PillowFixtures("decode")
         XCTAssertGreaterThan(fixtures.entries.count, 45)
@@ -22,4 +23,89 @@ final class DecodingTests: XCTestCase {
             XCTAssertLessThanOrEqual(largestDifference(found, expected), allowed, file)
         }
     }
+
+    /// Every prefix of every kind of file is an error, and no crash.
+    func testEveryTruncationIsAnError() throws {
+        let fixtures = try PillowFixtures("decode")
+        for entry in fixtures.entries {
+            let file = try XCTUnwrap(entry["file"]?.string)
+            var bytes = try Files.read("\(fixtures.folder)/\(file)")
+            if file.contains("trailing") { bytes.removeLast(13) }
+            for count in stride(from: 0, to: bytes.count, by: bytes.count > 600 ? 7 : 1) {
+                XCTAssertThrowsError(try ImageDecoder.decode(Array(bytes[..<count])), "\(file) cut to \(count)")
+            }
+        }
+    }
+
+    /// Flipped bits give an error or a picture of the right shape.
+    func testDamageNeverCrashes() throws {
+        let fixtures = try PillowFixtures("decode")
+        var failures = 0
+        for entry in fixtures.entries {
+            let file = try XCTUnwrap(entry["file"]?.string)
+            let bytes = try Files.read("\(fixtures.folder)/\(file)")
+            for position in stride(from: 2, to: bytes.count, by: 5) {
+                var damaged = bytes
+                damaged[position] ^= UInt8(truncatingIfNeeded: 1 << (position % 8))
+                do {
+                    let image = try ImageDecoder.decode(damaged, limits: ImageLimits(pixels: 1_000_000))
+                    XCTAssertEqual(image.pixels.count, 3 * image.width * image.height)
+                } catch {
+                    failures += 1
+                }
+            }
+        }
+        XCTAssertGreaterThan(failures, 100)
+    }
+
+    func testSizeIsCheckedBeforeAnythingIsAllocated() throws {
+        let fixtures = try PillowFixtures("decode")
+        for (file, width, height) in [("jpeg_420.jpg", 43, 29), ("png_filtered.png", 33, 20)] {
+            let path = "\(fixtures.folder)/\(file)"
+            let area = width * height
+            XCTAssertEqual(try ImageDecoder.decode(path: path, limits: ImageLimits(pixels: area)).width, width)
+            let message = "\(path): an image of \(width) × \(height) pixels is larger than the limit of \(area - 1)"
+            assertFails(.outOfMemory, message) {
+                _ = try ImageDecoder.decode(path: path, limits: ImageLimits(pixels: area - 1))
+            }
+        }
+        // Headers alone that claim 65,535² and (2³¹ − 1)² pixels.
+        var jpeg = try Files.read("\(fixtures.folder)/jpeg_420.jpg")
+        let frame = try XCTUnwrap(jpeg.indices.dropLast().first { jpeg[$0] == 0xFF && jpeg[$0 + 1] == 0xC0 })
+        for offset in 5..<9 { jpeg[frame + offset] = 0xFF }
+        assertFails(.model, "Maximum supported image dimension") { _ = try ImageDecoder.decode(jpeg) }
+        for offset in [5, 7] { jpeg[frame + offset] = 0xF0 }
+        assertFails(.outOfMemory, "61695 × 61695 pixels is larger than the limit") { _ = try ImageDecoder.decode(jpeg) }
+        let claim: [UInt8] = [0x7F, 0xFF, 0xFF, 0xFF]
+        let header = Array("IHDR".utf8) + claim + claim + [8, 2, 0, 0, 0]
+        let png = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A, 0, 0, 0, 13] + header + bigEndian(CRC32.of(header))
+            + [0, 0, 0, 0] + Array("IDAT".utf8) + bigEndian(CRC32.of(Array("IDAT".utf8)))
+        assertFails(.outOfMemory, "2147483647 × 2147483647 pixels is larger") { _ = try ImageDecoder.decode(png) }
+    }
+
+    func testOtherFormatsAreNamed() throws {
+        let cases: [([UInt8], String)] = [
+            ([], "the image is empty; JPEG and PNG can be read"), (Array("GIF89a".utf8), "a GIF"),
+            (Array("RIFF1234WEBPVP8 ".utf8), "a WebP"), (Array("BM".utf8), "a BMP"), ([0x49, 0x49, 0x2A, 0], "a TIFF"),
+            (Array("1234ftypavif".utf8), "an AVIF"), (Array("<svg".utf8), "of no known format"),
+            ([0xFF], "of no known format"),
+        ]
+        for (bytes, text) in cases {
+            assertFails(.unsupported, text) { _ = try ImageDecoder.decode(bytes) }
+        }
+        assertFails(.io, "/no/such.jpg") { _ = try ImageDecoder.decode(path: "/no/such.jpg") }
+    }
+
+    /// Two colour components and 12 bits a sample are JPEG, but nothing that Pillow reads either.
+    func testUnusualJPEGIsNamed() throws {
+        let fixtures = try PillowFixtures("decode")
+        var jpeg = try Files.read("\(fixtures.folder)/jpeg_420.jpg")
+        let frame = try XCTUnwrap(jpeg.indices.dropLast().first { jpeg[$0] == 0xFF && jpeg[$0 + 1] == 0xC0 })
+        jpeg[frame + 4] = 12
+        assertFails(.unsupported, "JPEG of a kind not read: Unsupported JPEG data precision 12") {
+            _ = try ImageDecoder.decode(jpeg)
+        }
+    }
+
+    private func bigEndian(_ value: UInt32) -> [UInt8] { withUnsafeBytes(of: value.bigEndian) { Array($0) } }
 }

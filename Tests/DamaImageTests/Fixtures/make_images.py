@@ -78,9 +78,8 @@ def png(samples, depth, color, interlaced=False, extra=b""):
     else:
         data = pack_rows(samples, depth)
     header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, int(interlaced))
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + extra + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
-    )
+    body = chunk(b"IHDR", header) + extra + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
 
 
 def pngs():
@@ -147,23 +146,24 @@ def jpegs():
     yield "jpeg_trailing_bytes.jpg", save(image) + b"after the end"
 
 
-decode = Results("decode")
-for name, data in [*pngs(), *jpegs()]:
-    (decode.folder / name).write_bytes(data)
-    decode.add({"file": name}, np.array(Image.open(io.BytesIO(data)).convert("RGB")))
-decode.write()
+if __name__ == "__main__":
+    decode = Results("decode")
+    for name, data in [*pngs(), *jpegs()]:
+        (decode.folder / name).write_bytes(data)
+        decode.add({"file": name}, np.array(Image.open(io.BytesIO(data)).convert("RGB")))
+    decode.write()
 
-resize = Results("resize")
-sources = {"photo": picture(61, 83), "tall": picture(97, 3, 1), "dot": picture(1, 1, 2), "row": picture(1, 57, 4)}
-for name, array in sources.items():
-    resize.add({"source": name}, array)
-    for filter in range(6):
-        sizes = [(24, 17), (1, 1), (7, 66)]
-        if filter == 3:
-            sizes += [(83, 20), (31, 61), (84, 60), (100, 70)]
-        for width, height in sizes:
-            if name != "photo" and width > 83:
-                continue
-            scaled = Image.fromarray(array).resize((width, height), filter)
-            resize.add({"from": name, "filter": filter}, np.array(scaled))
-resize.write()
+    resize = Results("resize")
+    sources = {"photo": picture(61, 83), "tall": picture(97, 3, 1), "dot": picture(1, 1, 2), "row": picture(1, 57, 4)}
+    for name, array in sources.items():
+        resize.add({"source": name}, array)
+        for filter in range(6):
+            sizes = [(24, 17), (1, 1), (7, 66)]
+            if filter == 3:
+                sizes += [(83, 20), (31, 61), (84, 60), (100, 70)]
+            for width, height in sizes:
+                if name != "photo" and width > 83:
+                    continue
+                scaled = Image.fromarray(array).resize((width, height), filter)
+                resize.add({"from": name, "filter": filter}, np.array(scaled))
+    resize.write()

@@ -1,7 +1,5 @@
-import DamaSupport
-
-/// Typed reading of a model's config.json: every field is checked once, where it is read, and a complaint names the file,
-/// the field's path, what was found and what would be right.
+/// Typed reading of a model's config.json: every field is checked once, where it is read, and a complaint names the
+/// file, the field's path, what was found and what would be right.
 public struct ConfigReader: Sendable {
     /// The object to read from.
     public let json: JSON

@@ -1,0 +1,178 @@
+import DamaSupport
+
+/// What a Hugging Face directory's preprocessor_config.json asks for: scale, crop, rescale, normalise.
+///
+/// Equal to the Pillow-based image processors of transformers (`CLIPImageProcessorPil`; the "slow" ones before version
+/// 5): the same pixels, and the same float32 operations on them. The torchvision-based ("fast") processors scale with
+/// torch's own resampling, which differs from Pillow's by up to a few grey levels, and fold rescaling and normalisation
+/// into one step, which differs in the last bits.
+///
+/// A value without state: call it from as many threads as there are.
+public struct ImageProcessor: Sendable, Equatable {
+    /// How the picture is scaled.
+    public enum Resizing: Sendable, Equatable {
+        /// Not at all.
+        case none
+        /// The shorter side to this many pixels, the longer in proportion, rounded down.
+        case shortestEdge(Int)
+        case exact(PixelSize)
+    }
+
+    /// First of all, set the picture in the middle of a square of the mean colour, so that nothing is cropped away:
+    /// what the original LLaVA trainer does (`image_aspect_ratio: pad`), and `do_pad` of `LlavaImageProcessor`.
+    public var padsToSquare = false
+    public var resizing: Resizing
+    public var filter: ResizeFilter
+    /// The middle part that is kept; black (zero before normalisation) where the picture is smaller.
+    public var crop: PixelSize?
+    /// What grey levels are multiplied by; `nil` leaves them 0 to 255.
+    public var rescaleFactor: Double?
+    /// Of red, green and blue, after rescaling. Also the colour of the padding.
+    public var mean: [Double]
+    public var deviation: [Double]
+    public var normalizes: Bool
+
+    /// The numbers of `openai/clip-vit-base-patch32`, and of LLaVA-1.5 with `edge` 336.
+    public static func clip(edge: Int = 224) -> ImageProcessor {
+        ImageProcessor(
+            resizing: .shortestEdge(edge), filter: .bicubic, crop: PixelSize(width: edge, height: edge),
+            rescaleFactor: 1 / 255, mean: [0.48145466, 0.4578275, 0.40821073],
+            deviation: [0.26862954, 0.26130258, 0.27577711], normalizes: true)
+    }
+
+    /// The size of every result; `nil` where it depends on the picture.
+    public var outputSize: PixelSize? {
+        if let crop { return crop }
+        switch resizing {
+        case .exact(let size): return size
+        case .shortestEdge(let edge): return padsToSquare ? PixelSize(width: edge, height: edge) : nil
+        case .none: return nil
+        }
+    }
+}
+
+/// Width and height in pixels.
+public struct PixelSize: Sendable, Equatable {
+    public var width: Int
+    public var height: Int
+
+    public init(width: Int, height: Int) {
+        self.width = width
+        self.height = height
+    }
+}
+
+// MARK: - Processing
+
+extension ImageProcessor {
+    /// The picture as the vision tower takes it.
+    ///
+    /// - Throws: ``DamaError/Code/outOfMemory`` where the configuration makes this picture too large;
+    ///   ``DamaError/Code/invalidArgument`` for a mean or deviation that is not three numbers.
+    public func process(_ image: RGBImage) throws(DamaError) -> PreparedImage {
+        let levels = try levelTables()
+        let image = padsToSquare ? try padded(image) : image
+        let full = try scaledSize(of: image)
+        guard let crop else {
+            let scaled = try image.resized(width: full.width, height: full.height, filter: filter)
+            return Self.planes(of: scaled, left: 0, top: 0, size: full, levels: levels)
+        }
+        // Only the part that the crop keeps is computed; where it reaches outside, there is nothing to compute.
+        let left = Self.floorHalf(full.width - crop.width)
+        let top = Self.floorHalf(full.height - crop.height)
+        let part = PixelRect(
+            left: max(left, 0), top: max(top, 0), width: min(full.width, crop.width),
+            height: min(full.height, crop.height))
+        let scaled = try image.resized(width: full.width, height: full.height, filter: filter, part: part)
+        return Self.planes(of: scaled, left: max(-left, 0), top: max(-top, 0), size: crop, levels: levels)
+    }
+
+    /// Decodes and prepares the bytes of a JPEG or PNG file.
+    public func process(
+        fileBytes: UnsafeRawBufferPointer, limits: ImageLimits = ImageLimits()
+    ) throws(DamaError) -> PreparedImage {
+        try process(ImageDecoder.decode(fileBytes, limits: limits))
+    }
+
+    /// ⌊n / 2⌋, also below zero.
+    private static func floorHalf(_ n: Int) -> Int { n >> 1 }
+
+    private func padded(_ image: RGBImage) throws(DamaError) -> RGBImage {
+        var color: [UInt8] = []
+        for value in mean {
+            // Truncated, as the trainer does.
+            guard value >= 0, value <= 1, let level = UInt8(exactly: (value * 255).rounded(.towardZero)) else {
+                throw .invalidArgument("image_mean \(mean) is no colour to pad with; expected numbers from 0 to 1")
+            }
+            color.append(level)
+        }
+        return try image.paddedToSquare(red: color[0], green: color[1], blue: color[2])
+    }
+
+    private func scaledSize(of image: RGBImage) throws(DamaError) -> PixelSize {
+        switch resizing {
+        case .none: return PixelSize(width: image.width, height: image.height)
+        case .exact(let size): return size
+        case .shortestEdge(let edge):
+            let (short, long) = (min(image.width, image.height), max(image.width, image.height))
+            // Python's int(edge · long / short), in doubles.
+            let (product, overflow) = edge.multipliedReportingOverflow(by: long)
+            guard !overflow, let longer = Int(exactly: (Double(product) / Double(short)).rounded(.towardZero)) else {
+                throw .outOfMemory("an image of \(image.width) × \(image.height) pixels cannot be scaled to \(edge)")
+            }
+            return image.width <= image.height
+                ? PixelSize(width: edge, height: longer) : PixelSize(width: longer, height: edge)
+        }
+    }
+
+    /// What each of the 256 levels becomes, for each channel. The order and precision of NumPy in transformers:
+    /// rescaling in double, rounded to float32; then mean and deviation in float32.
+    private func levelTables() throws(DamaError) -> [Float] {
+        guard mean.count == 3, deviation.count == 3 else {
+            throw .invalidArgument("image_mean \(mean) and image_std \(deviation) must be three numbers each")
+        }
+        var tables: [Float] = []
+        tables.reserveCapacity(3 * 256)
+        for channel in 0..<3 {
+            let (mean, deviation) = (Float(mean[channel]), Float(deviation[channel]))
+            for level in 0..<256 {
+                let value = Float(rescaleFactor.map { Double(level) * $0 } ?? Double(level))
+                tables.append(normalizes ? (value - mean) / deviation : value)
+            }
+        }
+        return tables
+    }
+
+    /// Red, green and blue planes of `size`, with the image at (`left`, `top`) and level 0 around it.
+    private static func planes(
+        of image: RGBImage, left: Int, top: Int, size: PixelSize, levels: [Float]
+    ) -> PreparedImage {
+        let area = size.width * size.height
+        let pixels = [Float](unsafeUninitializedCapacity: 3 * area) { target, initialized in
+            if image.width < size.width || image.height < size.height {
+                for channel in 0..<3 {
+                    target[channel * area..<(channel + 1) * area].update(repeating: levels[channel * 256])
+                }
+            }
+            levels.withUnsafeBufferPointer { levels in
+                image.pixels.withUnsafeBufferPointer { source in
+                    guard let source = source.baseAddress, let target = target.baseAddress,
+                        let levels = levels.baseAddress
+                    else { return }
+                    for y in 0..<image.height {
+                        var pixel = source + 3 * y * image.width
+                        let row = target + (top + y) * size.width + left
+                        for x in 0..<image.width {
+                            row[x] = levels[Int(pixel[0])]
+                            row[area + x] = levels[256 + Int(pixel[1])]
+                            row[2 * area + x] = levels[512 + Int(pixel[2])]
+                            pixel += 3
+                        }
+                    }
+                }
+            }
+            initialized = 3 * area
+        }
+        return PreparedImage(pixels: pixels, height: size.height, width: size.width)
+    }
+}

@@ -1,0 +1,13 @@
+/// An image as the vision tower takes it.
+public struct PreparedImage: Sendable {
+    /// [3, height, width], normalised.
+    public var pixels: [Float]
+    public var height: Int
+    public var width: Int
+
+    public init(pixels: [Float], height: Int, width: Int) {
+        self.pixels = pixels
+        self.height = height
+        self.width = width
+    }
+}
