@@ -29,7 +29,7 @@ public final class Session: @unchecked Sendable {
     public convenience init(
         _ runtime: OnnxRuntime, model bytes: [UInt8], name: String, options: SessionOptions = SessionOptions()
     ) throws(DamaError) {
-        try self.init(runtime, options, name) { settings, session in
+        try self.init(runtime, options, name, hasNoFolder: true) { settings, session in
             bytes.withUnsafeBytes {
                 runtime.api.pointee.CreateSessionFromArray!(
                     runtime.environment, $0.baseAddress, $0.count, settings, &session)
@@ -43,17 +43,17 @@ public final class Session: @unchecked Sendable {
     ) throws(DamaError) {
         // The runtime's own message for a missing file is right, but one for a folder is not.
         guard Files.exists(path), !Files.isDirectory(path) else { throw .io("\(path) is not a file") }
-        try self.init(runtime, options, path) { settings, session in
+        try self.init(runtime, options, path, hasNoFolder: false) { settings, session in
             runtime.api.pointee.CreateSession!(runtime.environment, path, settings, &session)
         }
     }
 
     private init(
-        _ runtime: OnnxRuntime, _ options: SessionOptions, _ name: String,
+        _ runtime: OnnxRuntime, _ options: SessionOptions, _ name: String, hasNoFolder: Bool,
         create: (OpaquePointer, inout OpaquePointer?) -> OrtStatusPtr?
     ) throws(DamaError) {
         try runtime.checkProcess()
-        let settings = try options.make(runtime)
+        let settings = try options.make(runtime, modelHasNoFolder: hasNoFolder)
         defer { runtime.api.pointee.ReleaseSessionOptions!(settings) }
         var created: OpaquePointer?
         do throws(DamaError) {

@@ -33,13 +33,13 @@ public struct SessionOptions: Sendable {
     public init() {}
 
     /// The C options; the caller releases them.
-    func make(_ runtime: OnnxRuntime) throws(DamaError) -> OpaquePointer {
+    func make(_ runtime: OnnxRuntime, modelHasNoFolder: Bool) throws(DamaError) -> OpaquePointer {
         let api = runtime.api
         var created: OpaquePointer?
         try runtime.check(api.pointee.CreateSessionOptions!(&created))
         guard let options = created else { throw .internal("ONNX Runtime gave no session options") }
         do throws(DamaError) {
-            try fill(options, runtime)
+            try fill(options, runtime, modelHasNoFolder)
         } catch {
             api.pointee.ReleaseSessionOptions!(options)
             throw error
@@ -47,7 +47,9 @@ public struct SessionOptions: Sendable {
         return options
     }
 
-    private func fill(_ options: OpaquePointer, _ runtime: OnnxRuntime) throws(DamaError) {
+    private func fill(
+        _ options: OpaquePointer, _ runtime: OnnxRuntime, _ modelHasNoFolder: Bool
+    ) throws(DamaError) {
         let api = runtime.api
         try runtime.check(api.pointee.SetSessionGraphOptimizationLevel!(options, optimization.level))
         try runtime.check(api.pointee.SetSessionExecutionMode!(options, ORT_SEQUENTIAL))
@@ -63,6 +65,8 @@ public struct SessionOptions: Sendable {
         try runtime.check(api.pointee.DisableMemPattern!(options))
         if !arena { try runtime.check(api.pointee.DisableCpuMemArena!(options)) }
         if !prepacking { configuration["session.disable_prepacking"] = "1" }
+        // Our graphs name their weights' files from the root. A model that comes from a file keeps its own folder.
+        if modelHasNoFolder { configuration["session.model_external_initializers_file_folder_path"] = "/" }
         for (key, value) in configuration {
             try runtime.check(api.pointee.AddSessionConfigEntry!(options, key, value))
         }
@@ -86,12 +90,10 @@ public struct SessionOptions: Sendable {
     }
 
     private func addInitializers(_ options: OpaquePointer, _ runtime: OnnxRuntime) throws(DamaError) {
-        guard !initializers.isEmpty else { return }
-        let entries = Array(initializers)
-        let values = entries.map { Optional($0.value.value) }
-        try withCStrings(entries.map(\.key)) { names throws(DamaError) in
-            try runtime.check(
-                runtime.api.pointee.AddExternalInitializers!(options, names, values, values.count))
+        // AddInitializer, for AddExternalInitializers copies: it hands the values over to the optimizer's graph. So what
+        // the optimizer would fold must not depend on these alone.
+        for (name, tensor) in initializers {
+            try runtime.check(runtime.api.pointee.AddInitializer!(options, name, tensor.value))
         }
     }
 }

@@ -26,12 +26,12 @@ final class LoadingTests: XCTestCase {
 
     func testASecondRuntimeIsRefused() throws {
         _ = try OnnxRuntime.load()
-        assertFails(.unsupported, "already") { () throws(DamaError) in _ = try OnnxRuntime.load(path: "/lib/other.so") }
+        assertFails(.unsupported, "already") { _ = try OnnxRuntime.load(path: "/lib/other.so") }
     }
 
     func testThreadsOutOfRange() {
         for threads in [-1, 1025] {
-            assertFails(.invalidArgument, "threads is \(threads)") { () throws(DamaError) in
+            assertFails(.invalidArgument, "threads is \(threads)") {
                 _ = try OnnxRuntime.load(threads: threads)
             }
         }
@@ -43,25 +43,25 @@ final class LoadingTests: XCTestCase {
 
         unsetenv(OnnxRuntime.pathVariable)
         if dlopen("libonnxruntime.so.1", RTLD_LAZY) == nil, dlopen("libonnxruntime.so", RTLD_LAZY) == nil {
-            assertFails(.unsupported, "pip install onnxruntime") { () throws(DamaError) in
+            assertFails(.unsupported, "pip install onnxruntime") {
                 _ = try OnnxRuntime.open(path: nil)
             }
         }
         setenv(OnnxRuntime.pathVariable, "/nowhere/libonnxruntime.so", 1)
-        assertFails(.unsupported, "/nowhere/libonnxruntime.so ($DAMA_ONNXRUNTIME)") { () throws(DamaError) in
+        assertFails(.unsupported, "/nowhere/libonnxruntime.so ($DAMA_ONNXRUNTIME)") {
             _ = try OnnxRuntime.open(path: nil)
         }
-        assertFails(.unsupported, "(the path given)") { () throws(DamaError) in
+        assertFails(.unsupported, "(the path given)") {
             _ = try OnnxRuntime.open(path: "/nowhere/x.so")
         }
     }
 
     func testFilesThatAreNoRuntime() throws {
-        assertFails(.unsupported, "cannot open") { () throws(DamaError) in
+        assertFails(.unsupported, "cannot open") {
             _ = try OnnxRuntime.open(path: Fixtures.path("make_models.py"))
         }
         let other = try compile("int something_else(void) { return 1; }")
-        assertFails(.unsupported, "does not have the function OrtGetApiBase") { () throws(DamaError) in
+        assertFails(.unsupported, "does not have the function OrtGetApiBase") {
             _ = try OnnxRuntime(opening: try OnnxRuntime.open(path: other), threads: 0)
         }
     }
@@ -75,7 +75,7 @@ final class LoadingTests: XCTestCase {
             static const struct base base = {get, version};
             const struct base *OrtGetApiBase(void) { return &base; }
             """)
-        assertFails(.unsupported, "is ONNX Runtime 1.20.1; 1.21 or later is needed") { () throws(DamaError) in
+        assertFails(.unsupported, "is ONNX Runtime 1.20.1; 1.21 or later is needed") {
             _ = try OnnxRuntime(opening: try OnnxRuntime.open(path: old), threads: 0)
         }
     }
@@ -85,14 +85,14 @@ final class LoadingTests: XCTestCase {
         XCTAssertEqual(try Device("cuda"), .cuda(0))
         XCTAssertEqual(try Device("cuda:3"), .cuda(3))
         for name in ["", "gpu", "cuda:", "cuda:-1", "cuda:1:2", "CPU"] {
-            assertFails(.invalidArgument, "'\(name)'") { () throws(DamaError) in _ = try Device(name) }
+            assertFails(.invalidArgument, "'\(name)'") { _ = try Device(name) }
         }
     }
 
     func testAProviderThatIsMissing() throws {
         let runtime = try OnnxRuntime.load()
         try XCTSkipIf(runtime.providers.contains("CUDAExecutionProvider"))
-        assertFails(.unsupported, "CPUExecutionProvider") { () throws(DamaError) in
+        assertFails(.unsupported, "CPUExecutionProvider") {
             try runtime.requireProvider(for: .cuda(0))
         }
     }
@@ -111,20 +111,5 @@ final class LoadingTests: XCTestCase {
         compiler.waitUntilExit()
         XCTAssertEqual(compiler.terminationStatus, 0)
         return library.path
-    }
-}
-
-/// Checks that `body` fails with this code and with `text` in its message, which must be one line.
-func assertFails(
-    _ code: DamaError.Code, _ text: String, file: StaticString = #filePath, line: UInt = #line,
-    _ body: () throws(DamaError) -> Void
-) {
-    do throws(DamaError) {
-        try body()
-        XCTFail("no error; expected \(code) with '\(text)'", file: file, line: line)
-    } catch {
-        XCTAssertEqual(error.code, code, error.message, file: file, line: line)
-        XCTAssertTrue(error.message.contains(text), error.message, file: file, line: line)
-        XCTAssertFalse(error.message.contains("\n"), error.message, file: file, line: line)
     }
 }

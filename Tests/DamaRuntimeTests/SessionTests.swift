@@ -11,9 +11,11 @@ final class SessionTests: XCTestCase {
     private func model(_ name: String) throws -> [UInt8] { try Files.read(Fixtures.path("\(name).onnx")) }
 
     /// y = x w + b with w = [[1, 2], [3, 4], [5, 6]] and b = [10, 20].
-    private func externalSession(_ runtime: OnnxRuntime) throws -> Session {
+    private func externalSession(
+        _ runtime: OnnxRuntime, _ memory: Weights = Weights([1, 2, 3, 4, 5, 6, 10, 20])
+    ) throws -> Session {
         var options = SessionOptions()
-        let memory = Weights([1, 2, 3, 4, 5, 6, 10, 20])
+        options.prepacking = false
         options.initializers["w"] = try TensorValue(
             runtime, borrowing: memory.bytes(0, 6), type: .float32, shape: [3, 2], owner: memory)
         options.initializers["b"] = try TensorValue(
@@ -30,6 +32,17 @@ final class SessionTests: XCTestCase {
         let y = try session.run(["x": x], outputs: ["y"])
         XCTAssertEqual(y[0].shape, [2, 2])
         XCTAssertEqual(try y[0].array(of: Float.self), [11, 22, 19, 32])
+    }
+
+    func testWeightsAreUsedWhereTheyLie() throws {
+        let runtime = try OnnxRuntime.load()
+        let memory = Weights([1, 2, 3, 4, 5, 6, 10, 20])
+        let session = try externalSession(runtime, memory)
+        // A copy would not see this.
+        memory.elements[0] = 7
+        memory.elements[7] = 30
+        let x = try TensorValue(runtime, [1, 0, 0] as [Float], shape: [1, 3])
+        XCTAssertEqual(try session.run(["x": x], outputs: ["y"])[0].array(of: Float.self), [17, 32])
     }
 
     func testASessionFromAFileAndEachElementType() throws {
@@ -110,15 +123,15 @@ final class SessionTests: XCTestCase {
     func testShapesThatCannotBe() throws {
         let runtime = try OnnxRuntime.load()
         for shape in [[-1], [Int.max, 2], [1 << 31, 1 << 31, 4]] {
-            assertFails(.shapeMismatch, "no tensor can have") { () throws(DamaError) in
+            assertFails(.shapeMismatch, "no tensor can have") {
                 _ = try TensorValue(runtime, allocating: .float32, shape: shape)
             }
         }
-        assertFails(.shapeMismatch, "2 were given") { () throws(DamaError) in
+        assertFails(.shapeMismatch, "2 were given") {
             _ = try TensorValue(runtime, [1, 2] as [Float], shape: [3])
         }
         let memory = Weights([1, 2])
-        assertFails(.shapeMismatch, "takes 12 bytes; 8 were given") { () throws(DamaError) in
+        assertFails(.shapeMismatch, "takes 12 bytes; 8 were given") {
             _ = try TensorValue(runtime, borrowing: memory.bytes(0, 2), type: .float32, shape: [3], owner: memory)
         }
     }

@@ -1,11 +1,13 @@
 import DamaSupport
 
 /// Where a model's weights come from when a session runs it.
-public enum WeightPlacement: Sendable {
+public enum WeightPlacement: Sendable, Equatable {
     /// Each run brings them, as it brings the inputs: while they are trained.
     case inputs
-    /// The session gets them when it is made (`AddExternalInitializers`), from wherever they are mapped.
+    /// The session gets them when it is made (`AddInitializer`) and uses them where they are mapped.
     case initializers
+    /// The session maps them itself: little-endian elements from this byte of the file on. The path is absolute.
+    case file(path: String, offset: Int)
 }
 
 extension Graph {
@@ -46,8 +48,9 @@ extension Graph {
                 writer.write(5) { Self.write(tensor, values[id].name, &$0) }
             }
         }
-        for weight in weights where used.contains(weight.id) && placement(name(of: weight)) == .initializers {
-            writer.write(5) { writeExternal(weight, &$0) }
+        for weight in weights where used.contains(weight.id) {
+            let place = placement(name(of: weight))
+            if place != .inputs { writer.write(5) { writeExternal(weight, place, &$0) } }
         }
         for input in inputs { writer.write(11) { writePort(input, &$0) } }
         for weight in weights where used.contains(weight.id) && placement(name(of: weight)) == .inputs {
@@ -94,9 +97,15 @@ extension Graph {
         writer.write(9, tensor.bytes)
     }
 
-    /// A tensor whose bytes lie elsewhere. The session replaces it by the value it is given under this name, so the
-    /// location is never opened.
-    private func writeExternal(_ weight: Value, _ writer: inout ProtobufWriter) {
+    /// A tensor whose bytes lie elsewhere. Locations are relative to the root: the session's folder for external data is
+    /// "/" (see `SessionOptions`), because the runtime refuses a symbolic link out of its folder, and the files of a hub's
+    /// cache are such links. One that the session is given by name is never opened, but the runtime looks whether its
+    /// location is there.
+    private func writeExternal(_ weight: Value, _ place: WeightPlacement, _ writer: inout ProtobufWriter) {
+        var (location, offset) = ("dev/null", 0)
+        if case .file(let path, let start) = place {
+            (location, offset) = (String(path.drop { $0 == "/" }), start)
+        }
         var bytes = weight.type.size
         for dimension in weight.shape {
             let length = dimension.fixed ?? 0
@@ -105,7 +114,7 @@ extension Graph {
         }
         writer.write(2, Int(weight.type.rawValue))
         writer.write(8, name(of: weight))
-        for (key, value) in [("location", "weights"), ("offset", "0"), ("length", "\(bytes)")] {
+        for (key, value) in [("location", location), ("offset", "\(offset)"), ("length", "\(bytes)")] {
             writer.write(13) {
                 $0.write(1, key)
                 $0.write(2, value)

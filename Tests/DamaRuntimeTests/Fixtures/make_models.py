@@ -25,7 +25,7 @@ def value(name, kind, shape):
 def external(name, shape):
     tensor = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=shape)
     tensor.data_location = TensorProto.EXTERNAL
-    tensor.external_data.add(key="location", value="none")
+    tensor.external_data.add(key="location", value="dev/null")
     return tensor
 
 
