@@ -48,8 +48,25 @@ public final class RuntimeWeights: Sendable {
             return try TensorValue(
                 runtime, borrowing: tensor.bytes, type: .float32, shape: tensor.shape, owner: tensor.owner)
         }
-        let value = try TensorValue(runtime, allocating: .float32, shape: tensor.shape)
-        try value.withMutableElements(of: Float.self) { target throws(DamaError) in try tensor.copyFloats(into: target) }
-        return value
+        // Sessions take initializers only from memory that is not the runtime's own.
+        let memory = FloatMemory(count: tensor.count)
+        try tensor.copyFloats(into: memory.elements)
+        return try TensorValue(
+            runtime, borrowing: UnsafeRawBufferPointer(memory.elements), type: .float32, shape: tensor.shape,
+            owner: memory)
     }
+}
+
+/// Floats in memory of our own, aligned for vector instructions.
+final class FloatMemory: @unchecked Sendable {
+    let elements: UnsafeMutableBufferPointer<Float>
+    private let memory: UnsafeMutableRawPointer
+
+    init(count: Int) {
+        memory = .allocate(byteCount: max(1, count) * MemoryLayout<Float>.stride, alignment: 64)
+        elements = UnsafeMutableBufferPointer(
+            start: memory.bindMemory(to: Float.self, capacity: count), count: count)
+    }
+
+    deinit { memory.deallocate() }
 }
