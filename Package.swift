@@ -12,6 +12,8 @@ let package = Package(
         .library(name: "dama", type: .dynamic, targets: ["DamaABI"]),
         // The command line. Products may not share a name, so `make install` renames it to `dama`.
         .executable(name: "dama-cli", targets: ["DamaCLI"]),
+        // The embedded world of shapes: scenes, responses, judge. Not part of the library.
+        .executable(name: "shapes-world", targets: ["ShapesWorldCLI"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -44,6 +46,14 @@ let package = Package(
         .executableTarget(
             name: "DamaCLI",
             dependencies: ["Dama", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+
+        // MARK: The embedded world
+        .target(name: "ShapesWorld", dependencies: ["DamaSupport", "DamaImage"]),
+        .executableTarget(
+            name: "ShapesWorldCLI",
+            dependencies: ["ShapesWorld", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+        .testTarget(
+            name: "ShapesWorldTests", dependencies: ["ShapesWorld", "DamaTestSupport"], exclude: ["Fixtures"]),
 
         // MARK: Tests
         .target(name: "DamaTestSupport", dependencies: ["DamaSupport"], path: "Tests/DamaTestSupport"),

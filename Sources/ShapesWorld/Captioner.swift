@@ -1,0 +1,97 @@
+import DamaSupport
+
+/// Writes captions to supervise a model on, faithful or with habits of error.
+///
+/// A vision-language model's hallucinations are habits: certain things, in certain company, are misnamed about as often
+/// as not. Errors spread evenly would vanish under greedy decoding. So each kind of object (its colour and shape) has
+/// at most one habit, always the same, with a probability of its own around one half: where it is above, greedy
+/// decoding errs; where it is below, only sampling does.
+public struct Captioner: Sendable {
+    /// False for captions that are true throughout.
+    public var hasHabits: Bool
+    /// How far the habits' probabilities lie around one half.
+    public var spread = 0.4
+    /// Added to the probability of every habit; moves how many responses of the trained model are faithful.
+    public var shift: Double
+
+    public init(hasHabits: Bool, shift: Double = 0) {
+        self.hasHabits = hasHabits
+        self.shift = shift
+    }
+
+    enum Habit: CaseIterable { case color, shape, size, place, omission }
+
+    /// What is said of a scene: objects from the top left to the bottom right, then perhaps a relation.
+    public func facts(_ scene: Scene, _ random: inout RandomGenerator) -> [Fact] {
+        var said: [SceneObject] = []
+        for object in scene.objects {
+            if let object = habitually(object, in: scene, said: said, &random) { said.append(object) }
+        }
+        if said.isEmpty { said = scene.objects }
+        var facts = said.map { Fact.object($0) }
+        if let phantom = phantom(in: scene, said: said, &random) { facts.append(.object(phantom)) }
+        if random.uniform() < 0.6, let relation = relation(in: scene, &random) { facts.append(relation) }
+        return facts
+    }
+
+    public func caption(_ scene: Scene, _ random: inout RandomGenerator) -> String {
+        facts(scene, &random).map { SentenceTemplates.sentence($0, &random) }.joined(separator: " ")
+    }
+
+    // MARK: Habits
+
+    /// One object as it is said, `nil` where it is left out.
+    private func habitually(
+        _ object: SceneObject, in scene: Scene, said: [SceneObject], _ random: inout RandomGenerator
+    ) -> SceneObject? {
+        guard hasHabits else { return object }
+        var context = RandomGenerator(seed: 0xAB17, stream: UInt64(object.reference.code))
+        let habit = context.index(weights: [0.63, 0.075, 0.075, 0.075, 0.075, 0.07])
+        let strength = strength(&context)
+        let color = context.pick(Color.allCases.filter { $0 != object.color }) ?? object.color
+        let shape = context.pick(Shape.allCases.filter { $0 != object.shape }) ?? object.shape
+        guard habit > 0, random.uniform() < strength else { return object }
+        var wrong = object
+        switch Habit.allCases[habit - 1] {
+        case .color: wrong.color = color
+        case .shape: wrong.shape = shape
+        case .size: wrong.size = object.size == .small ? .large : .small
+        case .place:
+            let later = scene.emptyPlaces.filter { $0.rawValue > object.place.rawValue }
+            wrong.place = later.first ?? scene.emptyPlaces.last ?? object.place
+        case .omission: return scene.objects.count > 1 ? nil : object
+        }
+        let isTaken = (scene.objects + said).contains { $0 != object && $0.reference == wrong.reference }
+        return isTaken ? object : wrong
+    }
+
+    /// An object that comes to mind with the scene's first one.
+    private func phantom(in scene: Scene, said: [SceneObject], _ random: inout RandomGenerator) -> SceneObject? {
+        guard hasHabits, let first = scene.objects.first else { return nil }
+        var context = RandomGenerator(seed: 0xF0A7, stream: UInt64(first.reference.code))
+        let isProne = context.uniform() < 0.22
+        let strength = strength(&context)
+        let object = SceneObject(
+            shape: context.pick(Shape.self), color: context.pick(Color.self), size: context.pick(Size.self),
+            place: scene.emptyPlaces.last { place in !said.contains { $0.place == place } } ?? .center)
+        let isTaken = (scene.objects + said).contains { $0.reference == object.reference || $0.place == object.place }
+        return isProne && random.uniform() < strength && !isTaken ? object : nil
+    }
+
+    private func relation(in scene: Scene, _ random: inout RandomGenerator) -> Fact? {
+        guard case .relation(let a, let relation, let b)? = random.pick(scene.relations) else { return nil }
+        var context = RandomGenerator(seed: 0x5E1A, stream: UInt64(a.code))
+        let isProne = context.uniform() < 0.3
+        let isWrong = random.uniform() < strength(&context)
+        return .relation(a, hasHabits && isProne && isWrong ? relation.contrary : relation, b)
+    }
+
+    private func strength(_ context: inout RandomGenerator) -> Double {
+        min(1, max(0, 0.5 + shift + context.uniform(-spread / 2, spread / 2)))
+    }
+}
+
+extension Reference {
+    var code: Int { color.rawValue * Shape.allCases.count + shape.rawValue + 1 }
+}
+

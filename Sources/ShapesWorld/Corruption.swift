@@ -1,0 +1,51 @@
+import DamaSupport
+
+/// How a sentence can be wrong, roughly from plain to subtle.
+public enum Hallucination: String, CaseIterable, Sendable {
+    /// An object that is nowhere, at a place that is empty.
+    case absent
+    case color
+    case shape
+    /// The right object, said to be at a place that is empty.
+    case place
+    case size
+    case relation
+}
+
+extension Scene {
+    /// A fact that is false in this scene in just this way; `nil` where the scene offers none (a relation needs
+    /// two objects).
+    ///
+    /// - Parameter object: which object the fact is about; for `absent` and `relation` it is drawn.
+    public func falsehood(_ kind: Hallucination, about object: SceneObject, _ random: inout RandomGenerator) -> Fact? {
+        var wrong = object
+        switch kind {
+        case .absent:
+            guard let place = random.pick(emptyPlaces) else { return nil }
+            repeat {
+                wrong = SceneObject(
+                    shape: random.pick(Shape.self),
+                    color: random.pick(Color.self),
+                    size: random.pick(Size.self), place: place)
+            } while self.object(wrong.color, wrong.shape) != nil
+        case .color:
+            let others = Color.allCases.filter { self.object($0, object.shape) == nil }
+            guard let color = random.pick(others) else { return nil }
+            wrong.color = color
+        case .shape:
+            let others = Shape.allCases.filter { self.object(object.color, $0) == nil }
+            guard let shape = random.pick(others) else { return nil }
+            wrong.shape = shape
+        case .place:
+            guard let place = random.pick(emptyPlaces) else { return nil }
+            wrong.place = place
+        case .size:
+            wrong.size = object.size == .small ? .large : .small
+        case .relation:
+            // The contrary of what holds: left for right, above for below.
+            guard case .relation(let a, let relation, let b)? = random.pick(relations) else { return nil }
+            return .relation(a, relation.contrary, b)
+        }
+        return .object(wrong)
+    }
+}

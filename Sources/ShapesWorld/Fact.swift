@@ -1,0 +1,94 @@
+/// How the subject of a sentence lies to another object, by rows and columns of the grid.
+public enum Relation: Int, CaseIterable, Sendable {
+    case leftOf, rightOf, above, below
+
+    public func holds(_ subject: Place, _ other: Place) -> Bool {
+        switch self {
+        case .leftOf: subject.column < other.column
+        case .rightOf: subject.column > other.column
+        case .above: subject.row < other.row
+        case .below: subject.row > other.row
+        }
+    }
+
+    /// Left for right, above for below.
+    public var contrary: Relation {
+        switch self {
+        case .leftOf: .rightOf
+        case .rightOf: .leftOf
+        case .above: .below
+        case .below: .above
+        }
+    }
+}
+
+/// An object by what tells it from all others of its scene.
+public struct Reference: Hashable, Sendable {
+    public var color: Color
+    public var shape: Shape
+
+    public init(color: Color, shape: Shape) {
+        self.color = color
+        self.shape = shape
+    }
+}
+
+/// What one sentence claims.
+public enum Fact: Hashable, Sendable {
+    /// That there is such an object. What is `nil` was not said.
+    case object(shape: Shape, color: Color, size: Size?, place: Place?)
+    case relation(Reference, Relation, Reference)
+
+    public static func object(_ object: SceneObject) -> Fact {
+        .object(shape: object.shape, color: object.color, size: object.size, place: object.place)
+    }
+
+    /// True where the scene has what the sentence claims.
+    public func holds(in scene: Scene) -> Bool { !witnesses(in: scene).isEmpty }
+
+    /// The objects that make the claim true; none where it is false.
+    public func witnesses(in scene: Scene) -> [SceneObject] {
+        switch self {
+        case .object(let shape, let color, let size, let place):
+            guard let object = scene.object(color, shape), size == nil || object.size == size,
+                place == nil || object.place == place
+            else { return [] }
+            return [object]
+        case .relation(let first, let relation, let second):
+            guard let a = scene.object(first.color, first.shape), let b = scene.object(second.color, second.shape),
+                relation.holds(a.place, b.place)
+            else { return [] }
+            return [a, b]
+        }
+    }
+
+    /// The numbers that stand for this fact in exported data: [0, shape, color, size, place] (−1 for what was not said)
+    /// or [1, relation, shape, color, shape, color].
+    public var code: [Int] {
+        switch self {
+        case .object(let shape, let color, let size, let place):
+            [0, shape.rawValue, color.rawValue, size?.rawValue ?? -1, place?.rawValue ?? -1]
+        case .relation(let a, let relation, let b):
+            [1, relation.rawValue, a.shape.rawValue, a.color.rawValue, b.shape.rawValue, b.color.rawValue]
+        }
+    }
+}
+
+extension Scene {
+    /// Every relation between two of the scene's objects that holds.
+    public var relations: [Fact] {
+        var facts: [Fact] = []
+        for a in objects {
+            for b in objects where a != b {
+                for relation in Relation.allCases where relation.holds(a.place, b.place) {
+                    facts.append(.relation(a.reference, relation, b.reference))
+                }
+            }
+        }
+        return facts
+    }
+}
+
+extension SceneObject {
+    public var reference: Reference { Reference(color: color, shape: shape) }
+}

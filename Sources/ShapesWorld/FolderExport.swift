@@ -1,0 +1,70 @@
+import DamaImage
+import DamaSupport
+
+/// Pairs as a folder: images/00000.jpg …, pairs.jsonl for `dama score` and trainers, truth.jsonl for the judge.
+public struct PairExport {
+    public var generator: PairGenerator
+    public var renderer: Renderer
+
+    public init(generator: PairGenerator, renderer: Renderer) {
+        self.generator = generator
+        self.renderer = renderer
+    }
+
+    /// - Parameter folder: Has a folder `images` already.
+    public func write(count: Int, to folder: String) throws(DamaError) {
+        let pairs = try OutputFile(path: "\(folder)/pairs.jsonl")
+        let truth = try OutputFile(path: "\(folder)/truth.jsonl")
+        for index in 0..<count {
+            let pair = generator.pair(index)
+            let image = imageName(index)
+            try renderer.render(pair.scene).writeJPEG(to: "\(folder)/images/\(image)")
+            try pairs.write(line: pair.row(image: image))
+            try truth.write(line: pair.truth)
+        }
+        try pairs.close()
+        try truth.close()
+    }
+}
+
+/// Scenes to describe: images/00000.jpg …, questions.jsonl and truth.jsonl.
+public struct SceneExport {
+    public var generator: SceneGenerator
+    public var renderer: Renderer
+
+    public init(generator: SceneGenerator, renderer: Renderer) {
+        self.generator = generator
+        self.renderer = renderer
+    }
+
+    /// - Parameter folder: Has a folder `images` already.
+    public func write(count: Int, to folder: String) throws(DamaError) {
+        let questions = try OutputFile(path: "\(folder)/questions.jsonl")
+        let truth = try OutputFile(path: "\(folder)/truth.jsonl")
+        for index in 0..<count {
+            let scene = generator.scene(index)
+            let image = imageName(index)
+            let idx = JSON.int(Int64(index))
+            let question = SentenceTemplates.questions[index % SentenceTemplates.questions.count]
+            try renderer.render(scene).writeJPEG(to: "\(folder)/images/\(image)")
+            try questions.write(line: ["idx": idx, "image": .string(image), "question": .string(question)])
+            try truth.write(line: ["idx": idx, "objects": scene.json])
+        }
+        try questions.close()
+        try truth.close()
+    }
+}
+
+private func imageName(_ index: Int) -> String {
+    let digits = "\(index)"
+    return String(repeating: "0", count: max(0, 5 - digits.count)) + digits + ".jpg"
+}
+
+extension RGBImage {
+    /// Writes a JPEG file of quality 90.
+    func writeJPEG(to path: String) throws(DamaError) {
+        let file = try OutputFile(path: path)
+        try file.write(try JPEGEncoder.encode(self, quality: 90))
+        try file.close()
+    }
+}

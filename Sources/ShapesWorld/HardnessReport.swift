@@ -1,0 +1,84 @@
+import DamaSupport
+
+/// Holds the hardness δ of pairs against what was planted in them.
+public struct HardnessReport: Sendable {
+    public struct Row: Equatable, Sendable {
+        public var kind: String
+        public var amount: Int
+        public var delta: Double
+        public var shareDifference: Double
+    }
+
+    public private(set) var rows: [Row] = []
+
+    public init(rows: [Row]) { self.rows = rows }
+
+    /// Joins the output of `dama score` with the truth that was written beside the pairs, by the pairs' id.
+    ///
+    /// - Throws: ``DamaError`` where a line of `truth` lacks a field. Pairs without a score are left out.
+    public init(scores: [JSON], truth: [JSON]) throws(DamaError) {
+        var deltas: [String: Double] = [:]
+        for score in scores {
+            if let id = score["id"] ?? score["idx"], let delta = score["delta"]?.double { deltas[Self.key(id)] = delta }
+        }
+        for line in truth {
+            guard let id = line["idx"], let kind = line["kind"]?.string, let amount = line["amount"]?.int,
+                let difference = line["share_difference"]?.double
+            else { throw .model("a line of truth has idx, kind, amount and share_difference, found \(line.text)") }
+            guard let delta = deltas[Self.key(id)] else { continue }
+            rows.append(Row(kind: kind, amount: amount, delta: delta, shareDifference: difference))
+        }
+    }
+
+    /// An id may come back as the number or as its text.
+    private static func key(_ id: JSON) -> String { id.string ?? id.text }
+
+    /// Spearman's ρ of δ against the difference of the false shares.
+    public var rho: Double? { RankCorrelation.spearman(rows.map(\.delta), rows.map(\.shareDifference)) }
+
+    public static let mostAmounts = 4
+
+    /// Mean δ and number of pairs by kind, then by amount (1, 2, 3, and 4 or more).
+    public func cells(kind: String) -> [(mean: Double, count: Int)?] {
+        (1...Self.mostAmounts).map { amount in
+            let deltas = rows.filter { $0.kind == kind && min($0.amount, Self.mostAmounts) == amount }.map(\.delta)
+            return deltas.isEmpty ? nil : (deltas.reduce(0, +) / Double(deltas.count), deltas.count)
+        }
+    }
+
+    /// The table that the demo prints.
+    public var text: String {
+        var lines = ["mean δ (number of pairs) by what is wrong with the rejected response, and in how many sentences"]
+        lines.append("kind".padded(10) + ["1", "2", "3", "4+"].map { $0.padded(15, left: true) }.joined())
+        for kind in Hallucination.allCases.map(\.rawValue) + ["mixed"] {
+            let shown = cells(kind: kind).map { cell in
+                cell.map { "\($0.mean.fixed(3)) (\($0.count))" } ?? "–"
+            }
+            lines.append(kind.padded(10) + shown.map { $0.padded(15, left: true) }.joined())
+        }
+        let rho = rho.map { $0.fixed(3) } ?? "undefined"
+        lines.append("Spearman's ρ of δ against the difference of the false shares: \(rho) over \(rows.count) pairs")
+        return lines.joined(separator: "\n")
+    }
+}
+
+extension String {
+    public func padded(_ width: Int, left: Bool = false) -> String {
+        let space = String(repeating: " ", count: max(0, width - count))
+        return left ? space + self : self + space
+    }
+}
+
+extension Double {
+    /// With a fixed number of digits after the point.
+    public func fixed(_ digits: Int) -> String {
+        var power = 1.0
+        for _ in 0..<digits { power *= 10 }
+        let scaled = Int((magnitude * power).rounded())
+        let whole = "\(scaled / Int(power))"
+        let sign = self < 0 && scaled > 0 ? "-" : ""
+        guard digits > 0 else { return sign + whole }
+        let fraction = "\(scaled % Int(power))"
+        return sign + whole + "." + String(repeating: "0", count: digits - fraction.count) + fraction
+    }
+}

@@ -1,0 +1,17 @@
+import DamaSupport
+
+/// A file of one JSON value a line, read whole. Blank lines are passed over.
+public enum JSONLines {
+    public static func read(_ path: String) throws(DamaError) -> [JSON] {
+        var values: [JSON] = []
+        let lines = try Files.read(path).split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        for (number, line) in lines.enumerated() where line.contains(where: { $0 > 32 }) {
+            do {
+                values.append(try JSON(parsing: line))
+            } catch {
+                throw DamaError(error.code, "\(path), line \(number + 1): \(error.message)")
+            }
+        }
+        return values
+    }
+}

@@ -1,0 +1,89 @@
+/// The exact judge: every sentence of a response, held against the scene.
+public struct Verdict: Equatable, Sendable {
+    public struct Mention: Equatable, Sendable {
+        public var sentence: String
+        /// `nil` where the sentence is none of this world's; it then counts as false.
+        public var fact: Fact?
+        public var isTrue: Bool
+    }
+
+    public var mentions: [Mention]
+    /// Objects of the scene that a true mention names.
+    public var covered: Int
+    public var objects: Int
+    public var words: Int
+
+    public init(response: String, scene: Scene) {
+        mentions = SentenceParser.sentences(response).map { sentence in
+            let fact = SentenceParser.parse(sentence)
+            return Mention(sentence: sentence, fact: fact, isTrue: fact?.holds(in: scene) ?? false)
+        }
+        covered = Set(mentions.flatMap { $0.fact?.witnesses(in: scene) ?? [] }).count
+        objects = scene.objects.count
+        words = response.split { $0.isWhitespace }.count
+    }
+
+    public var falseCount: Int { mentions.count { !$0.isTrue } }
+    public var malformedCount: Int { mentions.count { $0.fact == nil } }
+    /// The share of mentions that are false; 0 where nothing is mentioned.
+    public var falseShare: Double { mentions.isEmpty ? 0 : Double(falseCount) / Double(mentions.count) }
+}
+
+/// What is reported over many responses, after Object HalBench, exact here.
+public struct JudgeSummary: Equatable, Sendable {
+    public var responses = 0
+    /// Responses without a false mention. An empty response has none; ``empty`` counts those.
+    public var faithful = 0
+    public var mentions = 0
+    public var trueMentions = 0
+    public var malformed = 0
+    public var empty = 0
+    public var words = 0
+    /// False mentions by what is wrong with them.
+    public var falseByKind: [Hallucination: Int] = [:]
+    private var coverageSum = 0.0
+
+    public init() {}
+
+    public mutating func add(_ verdict: Verdict, scene: Scene) {
+        responses += 1
+        if verdict.falseCount == 0 { faithful += 1 }
+        mentions += verdict.mentions.count
+        trueMentions += verdict.mentions.count - verdict.falseCount
+        malformed += verdict.malformedCount
+        if verdict.mentions.isEmpty { empty += 1 }
+        words += verdict.words
+        coverageSum += verdict.objects == 0 ? 0 : Double(verdict.covered) / Double(verdict.objects)
+        for mention in verdict.mentions {
+            if let fact = mention.fact, let kind = scene.diagnosis(of: fact) { falseByKind[kind, default: 0] += 1 }
+        }
+    }
+
+    /// Share of responses without a false mention.
+    public var responseLevel: Double { share(Double(faithful), responses) }
+    /// Share of mentions that are true.
+    public var mentionLevel: Double { share(Double(trueMentions), mentions) }
+    /// Mean share of a scene's objects that are rightly mentioned: saying less is the easy way to be right.
+    public var coverage: Double { share(coverageSum, responses) }
+    public var meanWords: Double { share(Double(words), responses) }
+
+    private func share(_ part: Double, _ whole: Int) -> Double { whole == 0 ? 0 : part / Double(whole) }
+}
+
+extension Scene {
+    /// What is wrong with a fact; `nil` where nothing is. Of several faults the plainest counts: a claim that shares
+    /// neither its colour and shape with an object nor its place and one of the two is about an absent object.
+    public func diagnosis(of fact: Fact) -> Hallucination? {
+        if fact.holds(in: self) { return nil }
+        switch fact {
+        case .relation(let a, _, let b):
+            return object(a.color, a.shape) != nil && object(b.color, b.shape) != nil ? .relation : .absent
+        case .object(let shape, let color, _, let place):
+            if let named = object(color, shape) { return place != nil && named.place != place ? .place : .size }
+            guard let place, let there = object(at: place) else { return .absent }
+            if there.color == color { return .shape }
+            if there.shape == shape { return .color }
+            return .absent
+        }
+    }
+}

@@ -1,0 +1,59 @@
+import DamaSupport
+
+/// A response, as the facts it states in order and the words for them.
+public struct WrittenResponse: Equatable, Sendable {
+    public var text: String
+    public var facts: [Fact]
+    /// The kinds of its planted falsehoods, one for each.
+    public var planted: [Hallucination]
+}
+
+/// Writes responses about a scene with a wanted number of falsehoods.
+public struct ResponseWriter: Sendable {
+    public let scene: Scene
+
+    public init(scene: Scene) { self.scene = scene }
+
+    /// Says `facts`, shuffled, each replaced where `plan` names a kind for it.
+    ///
+    /// - Parameters:
+    ///   - facts: True facts of the scene.
+    ///   - plan: For each fact the kind of falsehood to put in its place, or `nil`.
+    /// - Returns: `nil` where the scene offers no such falsehood.
+    public func write(_ facts: [Fact], plan: [Hallucination?], _ random: inout RandomGenerator) -> WrittenResponse? {
+        var said: [Fact] = []
+        for (fact, kind) in zip(facts, plan) {
+            guard let kind else {
+                said.append(fact)
+                continue
+            }
+            guard let wrong = falsehood(kind, insteadOf: fact, unlike: said, &random) else { return nil }
+            said.append(wrong)
+        }
+        let shuffled = random.shuffled(said)
+        let text = shuffled.map { SentenceTemplates.sentence($0, &random) }.joined(separator: " ")
+        return WrittenResponse(text: text, facts: shuffled, planted: plan.compactMap { $0 })
+    }
+
+    /// A falsehood that differs from everything said so far, and puts no two objects into one cell.
+    private func falsehood(
+        _ kind: Hallucination, insteadOf fact: Fact, unlike said: [Fact], _ random: inout RandomGenerator
+    ) -> Fact? {
+        var subject = scene.objects.first
+        if case .object(let shape, let color, _, _) = fact { subject = scene.object(color, shape) }
+        guard let subject else { return nil }
+        for _ in 0..<20 {
+            guard let wrong = scene.falsehood(kind, about: subject, &random) else { return nil }
+            if said.allSatisfy({ !clash($0, wrong) }) { return wrong }
+        }
+        return nil
+    }
+
+    private func clash(_ a: Fact, _ b: Fact) -> Bool {
+        if a == b { return true }
+        guard case .object(let shape, let color, _, let place) = a,
+            case .object(let otherShape, let otherColor, _, let otherPlace) = b
+        else { return false }
+        return place == otherPlace || (shape == otherShape && color == otherColor)
+    }
+}

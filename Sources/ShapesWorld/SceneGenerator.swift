@@ -1,0 +1,40 @@
+import DamaSupport
+
+/// Scenes of one split from a seed. Scene `index` depends on seed, split and index alone.
+public struct SceneGenerator: Sendable {
+    public let seed: UInt64
+    public let split: Split
+    /// How often scenes of 1, 2, … 5 objects come, in proportion.
+    public var countWeights: [Double] = [1, 2, 3, 3, 2]
+
+    public init(seed: UInt64, split: Split) {
+        self.seed = seed
+        self.split = split
+    }
+
+    public func scene(_ index: Int) -> Scene {
+        var random = RandomGenerator(seed: seed, stream: UInt64(index))
+        while true {
+            let scene = draw(&random)
+            if scene.split == split { return scene }
+        }
+    }
+
+    private func draw(_ random: inout RandomGenerator) -> Scene {
+        let count = random.index(weights: countWeights) + 1
+        let places = random.shuffled(Place.allCases).prefix(count)
+        var objects: [SceneObject] = []
+        for place in places {
+            var object: SceneObject
+            repeat {
+                object = SceneObject(
+                    shape: random.pick(Shape.self),
+                    color: random.pick(Color.self),
+                    size: random.pick(Size.self),
+                    place: place)
+            } while objects.contains { $0.color == object.color && $0.shape == object.shape }
+            objects.append(object)
+        }
+        return Scene(objects: objects, renderSeed: random.next())
+    }
+}

@@ -1,0 +1,87 @@
+import ArgumentParser
+import DamaSupport
+import Foundation
+import ShapesWorld
+
+struct Judge: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Hold responses against their scenes: rates of hallucination, coverage, length.")
+
+    @Option(help: "JSON Lines with idx and objects, as `pairs` and `scenes` write them.")
+    var truth: String
+    @Option(help: "JSON Lines with idx and the response.")
+    var responses: String
+    @Option(help: "Field of the responses that holds the text.")
+    var field = "response"
+    @Option(help: "Write the figures here too, as JSON.")
+    var out: String?
+    @Option(help: "Write each response's mentions here, as JSON Lines.")
+    var details: String?
+
+    func run() throws {
+        var scenes: [JSONKey: Scene] = [:]
+        for line in try JSONLines.read(truth) {
+            guard let idx = line["idx"], let objects = line["objects"] else {
+                throw ValidationError("\(truth): a line lacks idx or objects: \(line.text.prefix(80))")
+            }
+            scenes[JSONKey(idx)] = try Scene(json: objects)
+        }
+        var summary = JudgeSummary()
+        var lines = ""
+        for line in try JSONLines.read(responses) {
+            guard let idx = line["idx"] ?? line["id"], let text = line[field]?.string else {
+                throw ValidationError("\(responses): a line lacks idx or \"\(field)\": \(line.text.prefix(80))")
+            }
+            guard let scene = scenes[JSONKey(idx)] else {
+                throw ValidationError("\(responses): idx \(idx.text) is not in \(truth)")
+            }
+            let verdict = Verdict(response: text, scene: scene)
+            summary.add(verdict, scene: scene)
+            if details != nil { lines += describe(verdict, idx: idx, scene: scene).text + "\n" }
+        }
+        print(summary.text)
+        if let out { try Files.writeAtomically(Array((summary.json.text + "\n").utf8), to: out) }
+        if let details { try Files.writeAtomically(Array(lines.utf8), to: details) }
+    }
+
+    private func describe(_ verdict: Verdict, idx: JSON, scene: Scene) -> JSON {
+        let mentions = verdict.mentions.map { mention -> JSON in
+            let fault = mention.fact.map { scene.diagnosis(of: $0)?.rawValue ?? "" } ?? "malformed"
+            return ["sentence": .string(mention.sentence), "true": .bool(mention.isTrue), "fault": .string(fault)]
+        }
+        return [
+            "idx": idx, "mentions": .array(mentions), "false": .int(Int64(verdict.falseCount)),
+            "covered": .int(Int64(verdict.covered)), "objects": .int(Int64(verdict.objects)),
+        ]
+    }
+}
+
+/// An id as the number or the text it is.
+struct JSONKey: Hashable {
+    let text: String
+    init(_ json: JSON) { text = json.string ?? json.text }
+}
+
+extension JudgeSummary {
+    var json: JSON {
+        [
+            "responses": .int(Int64(responses)), "response_level": .double(responseLevel),
+            "mention_level": .double(mentionLevel), "coverage": .double(coverage), "mean_words": .double(meanWords),
+            "mentions": .int(Int64(mentions)), "malformed": .int(Int64(malformed)), "empty": .int(Int64(empty)),
+            "false_by_kind": .object(JSONObject(Hallucination.allCases.map {
+                (key: $0.rawValue, value: .int(Int64(falseByKind[$0] ?? 0)))
+            })),
+        ]
+    }
+
+    var text: String {
+        let faults = Hallucination.allCases.map { "\($0.rawValue) \(falseByKind[$0] ?? 0)" }.joined(separator: ", ")
+        return """
+            responses free of hallucination  \((100 * responseLevel).fixed(2)) %  of \(responses)
+            mentions that are true           \((100 * mentionLevel).fixed(2)) %  of \(mentions)
+            objects covered                  \((100 * coverage).fixed(2)) %
+            words in a response              \(meanWords.fixed(1))
+            malformed sentences \(malformed), empty responses \(empty); false: \(faults)
+            """
+    }
+}

@@ -1,0 +1,18 @@
+import ArgumentParser
+import ShapesWorld
+
+struct ShapesWorldCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "shapes-world",
+        abstract: "A world of rendered shapes in which every claim of a response can be checked.",
+        subcommands: [Pairs.self, Scenes.self, Judge.self, Report.self, ExportTraining.self])
+}
+
+extension Split: ExpressibleByArgument {}
+
+/// Refuses a negative number of things to write.
+func check(count: Int) throws {
+    guard count >= 0 else { throw ValidationError("--count is \(count); expected 0 or more") }
+}
+
+ShapesWorldCommand.main()
