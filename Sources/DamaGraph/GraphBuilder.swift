@@ -168,9 +168,9 @@ public final class GraphBuilder {
     /// They have no gradient rule either.
     public func node(
         _ op: String, domain: String = "", _ inputs: [Value?], outputs: [(type: ElementType, shape: Shape)],
-        attributes: [(name: String, value: Attribute)] = []
+        attributes: [(name: String, value: Attribute)] = [], name: String? = nil
     ) -> [Value] {
-        let name = uniqueName(op.lowercasedASCII)
+        let name = uniqueName(name ?? op.lowercasedASCII)
         let index = graph.nodes.count
         let values = outputs.enumerated().map { position, output in
             append(position == 0 ? name : "\(name):\(position)", .node(index), output.type, output.shape)
@@ -179,6 +179,9 @@ public final class GraphBuilder {
             name: name, op: op, domain: domain, inputs: inputs, outputs: values, attributes: attributes))
         return values
     }
+
+    /// Adds a node whose values are in the graph already.
+    func append(_ node: Node) { graph.nodes.append(node) }
 
     func emit(
         _ op: String, domain: String = "", _ inputs: [Value?], _ type: ElementType, _ shape: Shape,
@@ -212,7 +215,8 @@ public final class GraphBuilder {
     func size(of dimension: Dimension, from values: [Value]) -> Value? {
         guard case .symbol(let symbol) = dimension else { return dimension.fixed.map { constant([$0]) } }
         if let known = sizes[symbol] { return known }
-        for value in values + graph.inputs {
+        // Inputs first: the backward graph has them anyway.
+        for value in graph.inputs + values {
             guard let axis = value.shape.firstIndex(of: dimension) else { continue }
             let size = size(of: value, axis: axis)
             sizes[symbol] = size

@@ -14,6 +14,7 @@ extension Graph {
     /// The version of ONNX's operators that nodes are written to: ONNX Runtime 1.17 and later know it.
     static let opset = 20
     private static let irVersion = 9
+    private static let withOptionalOutputs: Set = ["LayerNormalization", "SimplifiedLayerNormalization"]
 
     /// The graph as an ONNX model. The same calls on a builder give the same bytes.
     public func onnx(weights placement: WeightPlacement = .initializers) -> [UInt8] {
@@ -62,9 +63,10 @@ extension Graph {
     private func write(_ node: Node, _ used: Set<Int>, _ writer: inout ProtobufWriter) {
         for input in node.inputs { writer.write(1, input.map(name(of:)) ?? "") }
         // Optional outputs that nobody reads cost time, and keep the runtime from fusing nodes.
-        let needed = max(1, (node.outputs.lastIndex { used.contains($0.id) } ?? 0) + 1)
+        let optional = Self.withOptionalOutputs.contains(node.op)
+        let needed = optional ? max(1, (node.outputs.lastIndex { used.contains($0.id) } ?? 0) + 1) : node.outputs.count
         for (position, output) in node.outputs.prefix(needed).enumerated() {
-            writer.write(2, position == 0 || used.contains(output.id) ? name(of: output) : "")
+            writer.write(2, !optional || position == 0 || used.contains(output.id) ? name(of: output) : "")
         }
         writer.write(3, node.name)
         writer.write(4, node.op)

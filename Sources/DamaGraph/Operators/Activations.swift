@@ -25,3 +25,57 @@ extension GraphBuilder {
         return emit("QuickGelu", domain: "com.microsoft", [x], x.type, x.shape, [("alpha", .float(slope))])
     }
 }
+
+// MARK: Gradient
+
+extension GradientRule {
+    static let activations = [
+        // σ′ = σ (1 − σ)
+        GradientRule("Sigmoid") { c throws(DamaError) in
+            let y = try c.output(0)
+            return [try c.g.multiply(c.g.multiply(c.gradient(), y), c.g.subtract(1, y))]
+        },
+        // tanh′ = 1 − tanh²
+        GradientRule("Tanh") { c throws(DamaError) in
+            let y = try c.output(0)
+            return [try c.g.multiply(c.gradient(), c.g.subtract(1, c.g.multiply(y, y)))]
+        },
+        // erf′ = 2 / √π exp(−x²)
+        GradientRule("Erf") { c throws(DamaError) in
+            let x = try c.input(0)
+            let bell = try c.g.exp(c.g.negate(c.g.multiply(x, x)))
+            return [try c.g.multiply(c.gradient(), c.g.multiply(bell, 2 / Double.pi.squareRoot()))]
+        },
+        GradientRule("Gelu") { c throws(DamaError) in
+            let x = try c.input(0)
+            let slope = c.node.string("approximate") == "tanh" ? try geluTanhSlope(c.g, x) : try geluSlope(c.g, x)
+            return [try c.g.multiply(c.gradient(), slope)]
+        },
+        // y = x σ(a x): y′ = σ + a y (1 − σ)
+        GradientRule("QuickGelu") { c throws(DamaError) in
+            let (g, x) = (c.g, try c.input(0))
+            let a = Double(c.node.float("alpha", default: 1.702))
+            let sigmoid = try g.sigmoid(a == 1 ? x : g.multiply(x, a))
+            var rest = try g.multiply(g.multiply(x, sigmoid), g.subtract(1, sigmoid))
+            if a != 1 { rest = try g.multiply(rest, a) }
+            return [try g.multiply(c.gradient(), g.add(sigmoid, rest))]
+        },
+    ]
+
+    /// (x Φ(x))′ = Φ(x) + x φ(x)
+    private static func geluSlope(_ g: GraphBuilder, _ x: Value) throws(DamaError) -> Value {
+        let distribution = try g.multiply(g.add(g.erf(g.multiply(x, 0.5.squareRoot())), 1), 0.5)
+        let density = try g.multiply(g.exp(g.multiply(g.multiply(x, x), -0.5)), 1 / (2 * Double.pi).squareRoot())
+        return try g.add(distribution, g.multiply(x, density))
+    }
+
+    /// With u = 2 √(2/π) (x + 0.044715 x³) the form with tanh is x σ(u), and (x σ(u))′ = σ + x σ (1 − σ) u′.
+    private static func geluTanhSlope(_ g: GraphBuilder, _ x: Value) throws(DamaError) -> Value {
+        let linear = 2 * (2 / Double.pi).squareRoot()
+        let cubic = linear * 0.044715
+        let square = try g.multiply(x, x)
+        let sigmoid = try g.sigmoid(g.multiply(x, g.add(g.multiply(square, cubic), linear)))
+        let inner = try g.multiply(x, g.add(g.multiply(square, 3 * cubic), linear))
+        return try g.add(sigmoid, g.multiply(g.multiply(sigmoid, g.subtract(1, sigmoid)), inner))
+    }
+}

@@ -85,3 +85,65 @@ extension GraphBuilder {
         return result
     }
 }
+
+// MARK: Gradient
+
+extension GradientRule {
+    static let elementwise = [
+        GradientRule("Add") { c throws(DamaError) in
+            let gradient = try c.gradient()
+            return [
+                try c.ifNeeded(0) { () throws(DamaError) in try c.unbroadcast(gradient, to: c.input(0)) },
+                try c.ifNeeded(1) { () throws(DamaError) in try c.unbroadcast(gradient, to: c.input(1)) },
+            ]
+        },
+        GradientRule("Sub") { c throws(DamaError) in
+            let gradient = try c.gradient()
+            return [
+                try c.ifNeeded(0) { () throws(DamaError) in try c.unbroadcast(gradient, to: c.input(0)) },
+                try c.ifNeeded(1) { () throws(DamaError) in
+                    try c.g.negate(c.unbroadcast(gradient, to: c.input(1)))
+                },
+            ]
+        },
+        GradientRule("Mul") { c throws(DamaError) in
+            let (a, b, gradient) = (try c.input(0), try c.input(1), try c.gradient())
+            return [
+                try c.ifNeeded(0) { () throws(DamaError) in try c.unbroadcast(c.g.multiply(gradient, b), to: a) },
+                try c.ifNeeded(1) { () throws(DamaError) in try c.unbroadcast(c.g.multiply(gradient, a), to: b) },
+            ]
+        },
+        // y = a / b: ∂y/∂a = 1 / b, ∂y/∂b = −y / b
+        GradientRule("Div") { c throws(DamaError) in
+            let (a, b) = (try c.input(0), try c.input(1))
+            let quotient = try c.g.divide(c.gradient(), b)
+            return [
+                try c.ifNeeded(0) { () throws(DamaError) in try c.unbroadcast(quotient, to: a) },
+                try c.ifNeeded(1) { () throws(DamaError) in
+                    try c.g.negate(c.unbroadcast(c.g.multiply(quotient, c.output(0)), to: b))
+                },
+            ]
+        },
+        GradientRule("Neg") { c throws(DamaError) in [try c.g.negate(c.gradient())] },
+        GradientRule("Exp") { c throws(DamaError) in [try c.g.multiply(c.gradient(), c.output(0))] },
+        GradientRule("Log") { c throws(DamaError) in [try c.g.divide(c.gradient(), c.input(0))] },
+        GradientRule("Sqrt") { c throws(DamaError) in
+            [try c.g.divide(c.g.multiply(c.gradient(), 0.5), c.output(0))]
+        },
+        GradientRule("Identity") { c throws(DamaError) in [try c.gradient()] },
+        GradientRule("Cast") { c throws(DamaError) in [try c.g.cast(c.gradient(), to: c.input(0).type)] },
+        GradientRule("Where") { c throws(DamaError) in
+            let (condition, gradient) = (try c.input(0), try c.gradient())
+            let zero = try c.g.scalar(0, gradient.type)
+            return [
+                nil,
+                try c.ifNeeded(1) { () throws(DamaError) in
+                    try c.unbroadcast(c.g.where(condition, gradient, zero), to: c.input(1))
+                },
+                try c.ifNeeded(2) { () throws(DamaError) in
+                    try c.unbroadcast(c.g.where(condition, zero, gradient), to: c.input(2))
+                },
+            ]
+        },
+    ]
+}

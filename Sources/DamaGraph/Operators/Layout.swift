@@ -7,7 +7,10 @@ import DamaSupport
 extension GraphBuilder {
     /// The same elements in another shape. A symbol may stand for a length that follows from the others, for one that
     /// an input of the graph has, and for a product: `["batch", "sequence", 64]` as `["rows", 64]` and back.
-    public func reshape(_ x: Value, _ shape: Shape) throws(DamaError) -> Value {
+    public func reshape(_ x: Value, _ shape: Shape) throws(DamaError) -> Value { try reshape(x, shape, from: []) }
+
+    /// - Parameter sources: Values that may tell a length too.
+    func reshape(_ x: Value, _ shape: Shape, from sources: [Value]) throws(DamaError) -> Value {
         if x.shape == shape { return x }
         try checkElements(x.shape, shape)
         var lengths: [Int] = []
@@ -29,7 +32,7 @@ extension GraphBuilder {
         var pieces = lengths.map { constant([$0]) }
         var unknown: [Int] = []
         for axis in open {
-            if let size = size(of: shape[axis], from: [x]) { pieces[axis] = size } else { unknown.append(axis) }
+            if let size = size(of: shape[axis], from: [x] + sources) { pieces[axis] = size } else { unknown.append(axis) }
         }
         guard unknown.count <= 1 else {
             let names = unknown.map { "\"\(shape[$0])\"" }.joined(separator: " and ")
@@ -133,7 +136,10 @@ extension GraphBuilder {
     }
 
     /// x repeated along axes of length 1, and along new ones in front.
-    public func expand(_ x: Value, _ shape: Shape, from sources: [Value] = []) throws(DamaError) -> Value {
+    public func expand(_ x: Value, _ shape: Shape) throws(DamaError) -> Value { try expand(x, shape, from: []) }
+
+    /// - Parameter sources: Values that may tell a length too.
+    func expand(_ x: Value, _ shape: Shape, from sources: [Value]) throws(DamaError) -> Value {
         if x.shape == shape { return x }
         guard try broadcast("expand", [x.shape, shape]) == shape else {
             throw .model("\(place("expand")): \(x.shape.text) does not expand to \(shape.text)")
@@ -161,5 +167,75 @@ extension GraphBuilder {
             throw .internal("\(place(op)): \(x.shape.text) has no axis \(axis)")
         }
         return positive
+    }
+}
+
+// MARK: Gradient
+
+extension GradientRule {
+    static let layout = [
+        GradientRule("Reshape") { c throws(DamaError) in
+            let x = try c.input(0)
+            return [try c.g.reshape(c.gradient(), x.shape, from: [x]), nil]
+        },
+        GradientRule("Transpose") { c throws(DamaError) in
+            let order = c.node.ints("perm")
+            var inverse = order
+            for (axis, source) in order.enumerated() { inverse[source] = axis }
+            return [try c.g.transpose(c.gradient(), inverse)]
+        },
+        GradientRule("Expand") { c throws(DamaError) in [try c.unbroadcast(c.gradient(), to: c.input(0)), nil] },
+        GradientRule("Concat") { c throws(DamaError) in
+            let axis = c.node.int("axis")
+            let parts = c.node.inputs.compactMap(\.self)
+            var lengths: [Value] = []
+            for part in parts {
+                guard let length = c.g.size(of: part.shape[axis], from: [part]) else {
+                    throw .internal("\(c.node.name): nothing tells the length \"\(part.shape[axis])\"")
+                }
+                lengths.append(length)
+            }
+            let fixed = parts.map { $0.shape[axis] }.fixed
+            let split: Value
+            if let fixed { split = c.g.constant(fixed) } else { split = try c.g.concat(lengths, axis: 0) }
+            let pieces = c.g.split(try c.gradient(), axis, parts.map { $0.shape[axis] }, split)
+            return zip(pieces, c.needs).map { $1 ? $0 : nil }
+        },
+        GradientRule("Split") { c throws(DamaError) in
+            var pieces: [Value] = []
+            for (gradient, output) in zip(c.gradients, c.node.outputs) {
+                if let gradient { pieces.append(gradient) } else { pieces.append(try c.zeros(like: output)) }
+            }
+            return [try c.g.concat(pieces, axis: c.node.int("axis")), nil]
+        },
+        GradientRule("Slice") { c throws(DamaError) in try padded(c) },
+    ]
+
+    /// The gradient of a slice: itself, and zeros before and after.
+    private static func padded(_ c: GradientContext) throws(DamaError) -> [Value?] {
+        let (g, x) = (c.g, try c.input(0))
+        guard let start = g.graph.constant(try c.input(1))?.integers?.first,
+            let end = g.graph.constant(try c.input(2))?.integers?.first,
+            let axis = g.graph.constant(try c.input(3))?.integers?.first
+        else { throw .internal("\(c.node.name): a slice with bounds that are no constants") }
+        /// How many elements lie beyond a bound that counts from the other side.
+        func rest(_ count: Int) throws(DamaError) -> Value {
+            if let length = x.shape[axis].fixed { return g.constant([length - count]) }
+            guard let length = g.size(of: x.shape[axis], from: [x]) else {
+                throw .internal("\(c.node.name): nothing tells the length \"\(x.shape[axis])\"")
+            }
+            return g.emit("Sub", [length, g.constant([count])], .int64, [1])
+        }
+        let before = start >= 0 ? g.constant([start]) : try rest(-start)
+        let after = end < 0 ? g.constant([-end]) : end == Int(Int64.max) ? g.constant([0]) : try rest(end)
+        let pads: Value
+        if let before = g.graph.constant(before)?.integers, let after = g.graph.constant(after)?.integers {
+            pads = g.constant(before + after)
+        } else {
+            pads = try g.concat([before, after], axis: 0)
+        }
+        let gradient = g.emit(
+            "Pad", [try c.gradient(), pads, nil, g.constant([axis])], x.type, x.shape, [("mode", .string("constant"))])
+        return [gradient, nil, nil, nil]
     }
 }

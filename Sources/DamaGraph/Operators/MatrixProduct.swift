@@ -42,3 +42,50 @@ extension GraphBuilder {
         return try add(product, bias)
     }
 }
+
+// MARK: Gradient
+
+extension GradientRule {
+    static let matrixProduct = [
+        GradientRule("MatMul") { c throws(DamaError) in try matrixGradients(c) },
+        GradientRule("FusedMatMul") { c throws(DamaError) in try matrixGradients(c) },
+    ]
+
+    /// Y = s A B: ∂A = s ∂Y Bᵀ and ∂B = s Aᵀ ∂Y; with A or B transposed, the same with the factors' places changed.
+    private static func matrixGradients(_ c: GradientContext) throws(DamaError) -> [Value?] {
+        let (g, gradient) = (c.g, try c.gradient())
+        let (a, b) = (try c.input(0), try c.input(1))
+        let (transposedA, transposedB) = (c.node.int("transA") != 0, c.node.int("transB") != 0)
+        let scale = c.node.float("alpha", default: 1)
+        return [
+            try c.ifNeeded(0) { () throws(DamaError) in
+                let product = transposedA
+                    ? try g.matmul(b, gradient, transposeA: transposedB, transposeB: true, scale: scale)
+                    : try g.matmul(gradient, b, transposeB: !transposedB, scale: scale)
+                return try c.unbroadcast(product, to: a)
+            },
+            try c.ifNeeded(1) { () throws(DamaError) in
+                var (left, right) = (a, gradient)
+                if b.rank == 2, a.rank > 2, !transposedA {
+                    // One product over all rows, not one for each batch and a sum.
+                    left = try g.flattenRows(a)
+                    right = try g.flattenRows(gradient)
+                }
+                let product = transposedB
+                    ? try g.matmul(right, left, transposeA: true, transposeB: transposedA, scale: scale)
+                    : try g.matmul(left, right, transposeA: !transposedA, scale: scale)
+                return try c.unbroadcast(product, to: b)
+            },
+        ]
+    }
+}
+
+extension GraphBuilder {
+    /// All axes but the last as one.
+    fileprivate func flattenRows(_ x: Value) throws(DamaError) -> Value {
+        let leading = x.shape.dropLast()
+        let rows: Dimension = Array(leading).fixed.map { .fixed($0.reduce(1, *)) }
+            ?? .symbol(leading.map(\.description).joined(separator: " * "))
+        return try reshape(x, [rows, x.shape[x.rank - 1]])
+    }
+}

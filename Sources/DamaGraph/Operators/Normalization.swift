@@ -47,3 +47,58 @@ extension GraphBuilder {
         }
     }
 }
+
+// MARK: Gradient
+
+extension GradientRule {
+    static let normalization = [
+        // ∂x = y (∂y − Σ ∂y y)
+        GradientRule("Softmax") { c throws(DamaError) in
+            let (g, y, axis) = (c.g, try c.output(0), c.node.int("axis", default: -1))
+            let product = try g.multiply(c.gradient(), y)
+            let share = try g.multiply(y, g.reduceSum(product, axes: [axis], keep: true))
+            return [try g.subtract(product, share)]
+        },
+        // ∂x = ∂y − exp(y) Σ ∂y
+        GradientRule("LogSoftmax") { c throws(DamaError) in
+            let (g, axis) = (c.g, c.node.int("axis", default: -1))
+            let gradient = try c.gradient()
+            let share = try g.multiply(g.exp(c.output(0)), g.reduceSum(gradient, axes: [axis], keep: true))
+            return [try g.subtract(gradient, share)]
+        },
+        // With n = (x − mean) / std and h = ∂y scale: ∂x = (h − mean h − n mean(h n)) / std
+        GradientRule("LayerNormalization") { c throws(DamaError) in
+            let (g, x, scale) = (c.g, try c.input(0), try c.input(1))
+            let gradient = try c.gradient()
+            let normal = try g.multiply(g.subtract(x, c.output(1)), c.output(2))
+            return [
+                try c.ifNeeded(0) { () throws(DamaError) in
+                    let h = try g.multiply(gradient, scale)
+                    let along = try g.multiply(normal, g.reduceMean(g.multiply(h, normal), axes: [-1], keep: true))
+                    let centred = try g.subtract(h, g.reduceMean(h, axes: [-1], keep: true))
+                    return try g.multiply(g.subtract(centred, along), c.output(2))
+                },
+                try c.ifNeeded(1) { () throws(DamaError) in
+                    try c.unbroadcast(g.multiply(gradient, normal), to: scale)
+                },
+                try c.ifNeeded(2) { () throws(DamaError) in try c.unbroadcast(gradient, to: c.input(2)) },
+            ]
+        },
+        // With r = 1 / √(mean x² + ε) and h = ∂y scale: ∂x = r h − x r³ mean(h x)
+        GradientRule("SimplifiedLayerNormalization") { c throws(DamaError) in
+            let (g, x, scale, r) = (c.g, try c.input(0), try c.input(1), try c.output(1))
+            let gradient = try c.gradient()
+            return [
+                try c.ifNeeded(0) { () throws(DamaError) in
+                    let h = try g.multiply(gradient, scale)
+                    let cube = try g.multiply(g.multiply(r, r), r)
+                    let mean = try g.reduceMean(g.multiply(h, x), axes: [-1], keep: true)
+                    return try g.subtract(g.multiply(h, r), g.multiply(x, g.multiply(mean, cube)))
+                },
+                try c.ifNeeded(1) { () throws(DamaError) in
+                    try c.unbroadcast(g.multiply(gradient, g.multiply(x, r)), to: scale)
+                },
+            ]
+        },
+    ]
+}

@@ -34,3 +34,48 @@ extension GraphBuilder {
         return emit(op, [x, constant(reduced)], x.type, shape, [("keepdims", .int(keep ? 1 : 0))])
     }
 }
+
+// MARK: Gradient
+
+extension GradientRule {
+    static let reductions = [
+        GradientRule("ReduceSum") { c throws(DamaError) in
+            let x = try c.input(0)
+            return [try c.g.expand(keepingAxes(c, c.gradient()), x.shape, from: [x]), nil]
+        },
+        GradientRule("ReduceMean") { c throws(DamaError) in
+            let (g, x) = (c.g, try c.input(0))
+            var mean = try keepingAxes(c, c.gradient())
+            for axis in try axes(c) {
+                if let length = x.shape[axis].fixed {
+                    mean = try g.divide(mean, Double(max(1, length)))
+                } else {
+                    let length = g.size(of: x.shape[axis], from: [x]) ?? g.size(of: x, axis: axis)
+                    mean = try g.divide(mean, g.cast(g.reshape(length, []), to: x.type))
+                }
+            }
+            return [try g.expand(mean, x.shape, from: [x]), nil]
+        },
+        // ∂x = ∂y softmax(x) = ∂y exp(x − y)
+        GradientRule("ReduceLogSumExp") { c throws(DamaError) in
+            let g = c.g
+            let share = try g.exp(g.subtract(c.input(0), keepingAxes(c, c.output(0))))
+            return [try g.multiply(share, keepingAxes(c, c.gradient())), nil]
+        },
+    ]
+
+    private static func axes(_ c: GradientContext) throws(DamaError) -> [Int] {
+        guard let axes = c.g.graph.constant(try c.input(1))?.integers else {
+            throw .internal("\(c.node.name): a reduction over axes that are no constant")
+        }
+        return axes
+    }
+
+    /// `value`, which has the shape of the result, with length 1 where axes were reduced.
+    private static func keepingAxes(_ c: GradientContext, _ value: Value) throws(DamaError) -> Value {
+        if c.node.int("keepdims", default: 1) != 0 { return value }
+        let x = try c.input(0)
+        let reduced = try axes(c)
+        return try c.g.reshape(value, x.shape.indices.map { reduced.contains($0) ? 1 : x.shape[$0] }, from: [x])
+    }
+}

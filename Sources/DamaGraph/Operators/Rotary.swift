@@ -34,3 +34,17 @@ extension GraphBuilder {
             [("num_heads", .int(heads))])
     }
 }
+
+// MARK: Gradient
+
+extension GradientRule {
+    static let rotary = [
+        // A rotation: its transpose is the rotation by −p.
+        GradientRule("RotaryEmbedding") { c throws(DamaError) in
+            let gradient = try c.g.rotary(
+                c.gradient(), positions: c.input(1), cosine: c.input(2), sine: c.g.negate(c.input(3)),
+                heads: c.node.int("num_heads"))
+            return [gradient, nil, nil, nil]
+        },
+    ]
+}

@@ -64,3 +64,59 @@ extension GraphBuilder {
         }[0]
     }
 }
+
+// MARK: Gradient
+
+extension GradientRule {
+    static let rows = [
+        // The host adds the rows up. ScatterND with reduction "add" would do it here, but with an index that stands twice
+        // its CPU kernel loses updates as soon as it has two threads.
+        GradientRule("Gather") { c throws(DamaError) in
+            guard c.node.int("axis") == 0 else {
+                throw .unsupported("\(c.node.name): Gather has a gradient along axis 0 only")
+            }
+            try c.addRows(of: c.input(0), at: c.input(1), c.gradient())
+            return [nil, nil]
+        },
+        // ∂x_i = Σ ∂y_j over the j with rows[j] = i: what the inverse lists, gathered, with a row of zeros for "no more".
+        GradientRule("SelectRows") { c throws(DamaError) in
+            let (g, x, inverse) = (c.g, try c.input(0), try c.input(2))
+            let row = Array(x.shape.dropFirst())
+            let rank = try c.input(1).rank
+            var gradient = try c.gradient()
+            if rank != 1 {
+                let leading = Array(gradient.shape.prefix(rank))
+                let count: Dimension = leading.fixed.map { .fixed($0.reduce(1, *)) }
+                    ?? .symbol(leading.map(\.description).joined(separator: " * "))
+                gradient = try g.reshape(gradient, [count] + row, from: [x])
+            }
+            let zero = try g.expand(g.scalar(0, x.type), [1] + row, from: [x])
+            let picked = try g.gather(g.concat([gradient, zero], axis: 0), inverse)
+            return [try g.reduceSum(picked, axes: [1]), nil, nil]
+        },
+        GradientRule("GatherElements") { c throws(DamaError) in
+            let (x, indices, axis) = (try c.input(0), try c.input(1), c.node.int("axis"))
+            guard indices.shape[axis] == 1 else {
+                throw .unsupported("\(c.node.name): GatherElements has a gradient for one index a row only, found "
+                    + "\(indices.shape[axis])")
+            }
+            return [try c.g.scatter(c.zeros(like: x), indices, c.gradient(), axis), nil]
+        },
+        // ∂logits = ∂y (one-hot(token) − softmax(logits)): two passes over the matrix and one element a row.
+        GradientRule("TokenLogProbabilities") { c throws(DamaError) in
+            let (g, logits, tokens) = (c.g, try c.input(0), try c.input(1))
+            let column = try g.reshape(c.gradient(), tokens.shape + [1])
+            let indices = try g.reshape(tokens, tokens.shape + [1])
+            let dense = try g.multiply(g.softmax(logits), g.negate(column))
+            let hits = try g.add(g.gatherElements(dense, indices, axis: 1), column)
+            return [g.scatter(dense, indices, hits, 1), nil]
+        },
+    ]
+}
+
+extension GraphBuilder {
+    /// `x` with other elements at `indices`, one for each row, so that none is written twice.
+    fileprivate func scatter(_ x: Value, _ indices: Value, _ elements: Value, _ axis: Int) -> Value {
+        emit("ScatterElements", [x, indices, elements], x.type, x.shape, [("axis", .int(axis))])
+    }
+}

@@ -1,0 +1,207 @@
+import DamaSupport
+
+/// Cuts a graph with its backward pass in two, and decides what crosses the cut.
+struct Partition {
+    private let original: Graph
+    /// The original's nodes, then those of the backward pass.
+    private var joint: Graph
+    private let scopes: [String]
+    private var firstBackward: Int
+
+    init(_ original: Graph, _ joint: Graph, recompute scopes: [String]) {
+        (self.original, self.joint, self.scopes) = (original, joint, scopes)
+        firstBackward = original.nodes.count
+        moveShapesForward()
+    }
+
+    /// Has the forward half tell the shapes of its values: a shape is smaller to keep than the value.
+    private mutating func moveShapesForward() {
+        var forward = Array(joint.nodes.prefix(firstBackward))
+        var backward: [Node] = []
+        for node in joint.nodes.dropFirst(firstBackward) {
+            if node.op == "Shape", case .node(let index)? = node.inputs[0].map({ joint.values[$0.id].source }),
+                index < firstBackward
+            {
+                forward.append(node)
+            } else {
+                backward.append(node)
+            }
+        }
+        joint.nodes = forward + backward
+        firstBackward = forward.count
+        joint.numberSources()
+    }
+
+    /// - Parameter seeds: Inputs of the joint graph that the backward half alone has.
+    func split(
+        seeds: [Value], _ gradients: [Differentiation.Gradient]
+    ) throws(DamaError) -> Differentiation {
+        let results = Array(joint.outputs.dropFirst(original.outputs.count))
+        let live = joint.nodes(for: results, from: firstBackward)
+        var backward = BackwardHalf(joint, firstBackward, scopes)
+        for index in live { try backward.take(joint.nodes[index]) }
+
+        let kept = backward.kept
+        var forward = joint
+        forward.nodes = Array(joint.nodes.prefix(firstBackward))
+        forward.outputs = original.outputs + kept.filter { !original.outputs.contains($0) }
+        forward.nodes = forward.nodes(for: forward.outputs, from: 0).map { forward.nodes[$0] }
+        forward.regions = []
+        forward.prune()
+
+        var second = backward.builder.graph
+        second.name = "\(original.name).backward"
+        second.regions = []
+        for value in kept {
+            second.values[value.id].source = .input
+            second.inputs.append(value)
+        }
+        second.outputs = results
+        second.prune()
+        // A seed is an input even where nothing reads it, so that whoever runs the graph need not know.
+        for seed in seeds where !second.inputs.contains(seed) { second.inputs.append(seed) }
+        return Differentiation(
+            forward: forward, backward: second, activations: kept.map(joint.name(of:)),
+            seeds: seeds.map(joint.name(of:)), gradients: gradients)
+    }
+}
+
+/// The nodes of the backward half, and what they take from the forward half.
+private struct BackwardHalf {
+    let builder: GraphBuilder
+    /// Values of the forward half that become activations, in the order in which they are first needed.
+    private(set) var kept: [Value] = []
+    private let joint: Graph
+    private let firstBackward: Int
+    private let scopes: [String]
+    /// What stands for a value of the forward half here.
+    private var mapped: [Int: Value] = [:]
+    private var keptIds: Set<Int> = []
+    /// For each recomputed scope, a gradient that flows into it: recomputation waits for it.
+    private var gates: [String: Value] = [:]
+    private var waiting: [String: Value] = [:]
+
+    init(_ joint: Graph, _ firstBackward: Int, _ scopes: [String]) {
+        (self.joint, self.firstBackward, self.scopes) = (joint, firstBackward, scopes)
+        var empty = joint
+        empty.nodes = []
+        builder = GraphBuilder(extending: empty)
+    }
+
+    /// Adds a node of the backward pass.
+    mutating func take(_ node: Node) throws(DamaError) {
+        var copy = node
+        // "gradient/layers.0/…": the node's gradient is ready before anything of its scope is computed again.
+        let scope = scope(of: node.name.dropFirst("gradient/".count))
+        if let scope, gates[scope] == nil {
+            gates[scope] = node.inputs.compactMap(\.self).first { isBackward($0) && $0.type.isFloatingPoint }
+        }
+        for (position, input) in node.inputs.enumerated() {
+            guard let input else { continue }
+            copy.inputs[position] = try resolve(input, for: scope)
+        }
+        builder.append(copy)
+    }
+
+    /// The value as the backward half has it: itself, kept, or computed again.
+    ///
+    /// - Parameter user: The scope of the node that takes it. Only there a scope's values are computed again; what another
+    ///   takes of them crosses its border.
+    private mutating func resolve(_ value: Value, for user: String?) throws(DamaError) -> Value {
+        guard case .node(let index) = joint.values[value.id].source, index < firstBackward else { return value }
+        let node = joint.nodes[index]
+        let home = scope(of: node.name[...])
+        if let home, home != user { return keep(value) }
+        if let known = mapped[value.id] { return known }
+        guard isCheap(node) || home != nil else { return keep(value) }
+        var inputs: [Value?] = []
+        for input in node.inputs { inputs.append(try input.map { input throws(DamaError) in try gated(input, home) }) }
+        let outputs = builder.node(
+            node.op, domain: node.domain, inputs, outputs: node.outputs.map { ($0.type, $0.shape) },
+            attributes: node.attributes, name: "again/\(node.name)")
+        for (old, new) in zip(node.outputs, outputs) { mapped[old.id] = new }
+        return mapped[value.id] ?? value
+    }
+
+    /// An input of a node that is computed again in `home`: what comes from outside waits for the gradient, so that the
+    /// runtime does not compute all layers again before it needs the first.
+    private mutating func gated(_ input: Value, _ home: String?) throws(DamaError) -> Value {
+        let inner = try resolve(input, for: home)
+        guard let home, case .node(let index) = joint.values[input.id].source, index < firstBackward,
+            scope(of: joint.nodes[index].name[...]) != home, input.type.isFloatingPoint, let gate = gates[home]
+        else { return inner }
+        if let known = waiting["\(home) \(input.id)"] { return known }
+        let result = try builder.scope("again/\(home)") { () throws(DamaError) in
+            // A reshape to the shape it has, for which the runtime has to wait and which costs nothing.
+            let all = builder.emit("Shape", [gate], .int64, [.fixed(gate.rank)])
+            if gate.shape == inner.shape { return builder.emit("Reshape", [inner, all], inner.type, inner.shape) }
+            let none = builder.emit("Slice", [
+                all, builder.constant([0]), builder.constant([0]), builder.constant([0]),
+            ], .int64, [0])
+            let own = builder.emit("Shape", [inner], .int64, [.fixed(inner.rank)])
+            return builder.emit(
+                "Reshape", [inner, try builder.concat([none, own], axis: 0)], inner.type, inner.shape)
+        }
+        waiting["\(home) \(input.id)"] = result
+        return result
+    }
+
+    private mutating func keep(_ value: Value) -> Value {
+        if keptIds.insert(value.id).inserted { kept.append(value) }
+        return value
+    }
+
+    /// Whether a node only looks at its input, so that keeping the result would keep the same numbers twice.
+    private func isCheap(_ node: Node) -> Bool {
+        switch node.op {
+        case "Reshape", "Identity", "Expand": true
+        // Of an input; the shape of a value within the graph is smaller than the value.
+        case "Shape": node.inputs.allSatisfy { $0.map { !isForward($0) } ?? true }
+        case "Concat": node.outputs.allSatisfy { $0.type == .int64 }
+        default: false
+        }
+    }
+
+    private func isForward(_ value: Value) -> Bool {
+        if case .node(let index) = joint.values[value.id].source { index < firstBackward } else { false }
+    }
+
+    private func isBackward(_ value: Value) -> Bool {
+        if case .node(let index) = joint.values[value.id].source { index >= firstBackward } else { false }
+    }
+
+    private func scope(of name: Substring) -> String? {
+        scopes.first { name.hasPrefix($0) && name.dropFirst($0.count).first == "/" }
+    }
+}
+
+extension Graph {
+    /// Positions of the nodes from `start` on that `results` depend on, in order.
+    fileprivate func nodes(for results: [Value], from start: Int) -> [Int] {
+        var wanted = [Bool](repeating: false, count: values.count)
+        for result in results { wanted[result.id] = true }
+        var live: [Int] = []
+        for index in nodes.indices.reversed() where index >= start {
+            guard nodes[index].outputs.contains(where: { wanted[$0.id] }) else { continue }
+            live.append(index)
+            for case let input? in nodes[index].inputs { wanted[input.id] = true }
+        }
+        return live.reversed()
+    }
+
+    /// Drops the inputs and weights that no node reads, and numbers the sources of values anew.
+    fileprivate mutating func prune() {
+        var used = Set(outputs.map(\.id))
+        for node in nodes { for case let input? in node.inputs { used.insert(input.id) } }
+        numberSources()
+        inputs.removeAll { !used.contains($0.id) }
+        weights.removeAll { !used.contains($0.id) }
+    }
+
+    /// Has each value name the node that it comes from by its place today.
+    fileprivate mutating func numberSources() {
+        for (index, node) in nodes.enumerated() {
+            for output in node.outputs { values[output.id].source = .node(index) }
+        }
+    }
+}
