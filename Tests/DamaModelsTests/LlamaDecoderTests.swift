@@ -9,7 +9,7 @@ final class LlamaDecoderTests: XCTestCase {
     /// Both sides compute in fp32; log-probabilities of random models are of the order of 10.
     private let tolerance: Float = 1e-4
 
-    static let cases = ["mha", "gqa_tied", "bias_llama3", "linear_bf16"]
+    static let cases = ["mha", "gqa_tied", "bias_llama3", "heads_of_12", "linear_bf16"]
 
     static func decoder(_ name: String) throws -> LlamaDecoder {
         let folder = Fixtures.path("llama/\(name)")

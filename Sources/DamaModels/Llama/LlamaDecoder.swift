@@ -13,7 +13,7 @@ public final class LlamaDecoder: Sendable {
     let device: Device
     private let names: Names
     private let embeddingTable: TensorView
-    private let graphs: LlamaGraph
+    let graphs: LlamaGraph
     private let sessions = Mutex<[Kind: Session]>([:])
 
     enum Kind: Hashable { case logProbabilities, logits, generation }

@@ -40,6 +40,8 @@ CASES = {
             "original_max_position_embeddings": 32,
         },
     },
+    # Heads of a size that attention kernels like to refuse.
+    "heads_of_12": {"hidden_size": 36, "num_attention_heads": 3, "num_key_value_heads": 1},
     "linear_bf16": {"rope_parameters": {"rope_type": "linear", "rope_theta": 10000.0, "factor": 2.0}, "dtype": "bf16"},
 }
 

@@ -1,0 +1,103 @@
+@testable import DamaModels
+import DamaRuntime
+import DamaSupport
+import DamaTestSupport
+import XCTest
+
+final class LlamaGenerationTests: XCTestCase {
+    private struct Case {
+        var prompt: [Int32]
+        var continuation: [Int32]
+    }
+
+    private func greedy(_ name: String) throws -> [Case] {
+        try XCTUnwrap(Fixtures.json("llama/\(name)/expected.json")["greedy"]?.array).map { json in
+            func ids(_ key: String) throws -> [Int32] {
+                try XCTUnwrap(json[key]?.array).map { Int32(try XCTUnwrap($0.int)) }
+            }
+            return Case(prompt: try ids("prompt"), continuation: try ids("continuation"))
+        }
+    }
+
+    private var options: GenerationOptions {
+        var options = GenerationOptions()
+        options.maximumTokens = 24
+        options.endTokens = []
+        return options
+    }
+
+    /// Prompts of different lengths in one batch with a cache, against transformers one by one without.
+    func testGreedyBatchEqualsTransformersTokenForToken() throws {
+        for name in LlamaDecoderTests.cases {
+            let cases = try greedy(name)
+            let found = try LlamaDecoderTests.decoder(name).generate(cases.map { .init($0.prompt) }, options)
+            XCTAssertEqual(found.map(\.tokens), cases.map(\.continuation), name)
+            XCTAssertTrue(found.allSatisfy { $0.finish == .length })
+        }
+    }
+
+    func testEndsAtAnEndTokenAtTheCallersWordAndAtTheLimit() throws {
+        let cases = try greedy("mha")
+        let decoder = try LlamaDecoderTests.decoder("mha")
+        var options = options
+        // The first token that did not come up before: the continuation must end there.
+        let first = cases[0].continuation
+        let end = try XCTUnwrap(first.indices.first { $0 > 2 && !first[..<$0].contains(first[$0]) })
+        options.endTokens = [first[end]]
+        var heard: [Int32] = []
+        let found = try decoder.generate([.init(cases[0].prompt)], options) { _, token in
+            heard.append(token)
+            return true
+        }
+        XCTAssertEqual(found, [.init(tokens: Array(first[..<end]), finish: .endToken)])
+        XCTAssertEqual(heard, Array(first[..<end]))
+
+        options.endTokens = []
+        var count = 0
+        let stopped = try decoder.generate(cases.map { .init($0.prompt) }, options) { index, _ in
+            if index == 1 { count += 1 }
+            return index != 1 || count < 3
+        }
+        XCTAssertEqual(stopped[1], .init(tokens: Array(cases[1].continuation[..<3]), finish: .stop))
+        // The others are not disturbed by one that ended.
+        XCTAssertEqual(stopped[0].tokens, cases[0].continuation)
+        XCTAssertEqual(stopped[2].tokens, cases[2].continuation)
+    }
+
+    func testSeedDecidesTheSample() throws {
+        let decoder = try LlamaDecoderTests.decoder("gqa_tied")
+        let prompt = LlamaDecoder.Prompt(try greedy("gqa_tied")[0].prompt)
+        var options = options
+        options.sampling = SamplingOptions(temperature: 5)
+        let a = try decoder.generate([prompt], options)
+        XCTAssertEqual(a, try decoder.generate([prompt], options))
+        options.seed = 1
+        XCTAssertNotEqual(a, try decoder.generate([prompt], options))
+    }
+
+    func testCancelAndBadInput() throws {
+        let decoder = try LlamaDecoderTests.decoder("mha")
+        assertFails(.cancelled, "callback") {
+            _ = try decoder.generate([.init([1])], self.options) { _, _ throws(DamaError) in throw .cancelled }
+        }
+        assertFails(.invalidArgument, "prompt 1 has no tokens") {
+            _ = try decoder.generate([.init([1]), .init([])], self.options)
+        }
+        assertFails(.invalidArgument, "batch is empty") { _ = try decoder.generate([], self.options) }
+        assertFails(.shapeMismatch, "256 positions") {
+            _ = try decoder.generate([.init([Int32](repeating: 5, count: 256))], self.options)
+        }
+        var options = options
+        options.maximumTokens = 0
+        assertFails(.invalidArgument, "max_tokens") { _ = try decoder.generate([.init([1])], options) }
+    }
+
+    func testStopsWhereTheModelsPositionsEnd() throws {
+        let decoder = try LlamaDecoderTests.decoder("mha")
+        var options = options
+        options.maximumTokens = 100
+        let found = try decoder.generate([.init([Int32](repeating: 5, count: 250))], options)
+        XCTAssertEqual(found[0].tokens.count, 6)
+        XCTAssertEqual(found[0].finish, .length)
+    }
+}
