@@ -4,24 +4,24 @@ import DamaSupport
 ///
 /// Everything is checked here, so that whoever holds a header can slice the data without a further thought: types,
 /// shapes and byte counts agree, and the tensors cover the data without overlap or hole, as the format demands.
-struct SafetensorsHeader {
-    struct Entry {
-        let name: String
-        let type: WeightType
-        let shape: [Int]
+public struct SafetensorsHeader: Sendable {
+    public struct Entry: Sendable {
+        public let name: String
+        public let type: WeightType
+        public let shape: [Int]
         /// Bytes from the start of the file.
-        let range: Range<Int>
+        public let range: Range<Int>
     }
 
     /// The longest header that the format allows.
-    static let maximumLength = 100_000_000
+    public static let maximumLength = 100_000_000
 
     /// In the order of the data.
-    let entries: [Entry]
-    let metadata: [String: String]
+    public let entries: [Entry]
+    public let metadata: [String: String]
 
     /// - Throws: ``DamaError/Code/model`` naming the tensor, what was found and what was expected.
-    init(parsing file: UnsafeRawBufferPointer) throws(DamaError) {
+    public init(parsing file: UnsafeRawBufferPointer) throws(DamaError) {
         guard file.count >= 8 else {
             throw .model("a safetensors file starts with 8 bytes of header length; this one has \(file.count) bytes")
         }

@@ -1,0 +1,34 @@
+import Dama
+
+/// Image files: any bytes are a ``DamaError`` or a picture of the size it says, which can be prepared for a model.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func fuzzImage(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
+    var bytes = Array(UnsafeBufferPointer(start: data, count: size))
+    repairChecksums(&bytes)
+    guard let image = try? ImageDecoder.decode(bytes, limits: ImageLimits(pixels: 1 << 16)) else { return 0 }
+    guard image.pixels.count == 3 * image.width * image.height else { fatalError("wrong number of pixels") }
+    var processor = ImageProcessor.clip(edge: 16)
+    processor.padsToSquare = size % 2 == 0 && max(image.width, image.height) < 1024
+    guard let prepared = try? processor.process(image) else {
+        // Only a sliver that would grow beyond all bounds may be refused.
+        guard max(image.width, image.height) / min(image.width, image.height) > 10_000 else {
+            fatalError("\(image.width) × \(image.height) refused")
+        }
+        return 0
+    }
+    guard prepared.pixels.count == 3 * 16 * 16, prepared.pixels.allSatisfy(\.isFinite) else { fatalError("wrong result") }
+    return 0
+}
+
+/// Makes the chunks' checksums right again in what was a PNG file, or no change would ever get past them.
+private func repairChecksums(_ bytes: inout [UInt8]) {
+    guard bytes.starts(with: [0x89, 0x50, 0x4E, 0x47]) else { return }
+    var start = 8
+    while start + 12 <= bytes.count {
+        let length = bytes[start..<start + 4].reduce(0) { $0 << 8 | Int($1) }
+        guard length <= bytes.count - start - 12 else { return }
+        let checksum = CRC32.of(bytes[start + 4..<start + 8 + length])
+        for index in 0..<4 { bytes[start + 8 + length + index] = UInt8(truncatingIfNeeded: checksum >> (24 - 8 * index)) }
+        start += 12 + length
+    }
+}
