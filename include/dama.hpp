@@ -7,6 +7,8 @@
 
 #include <dama.h>
 
+#include <cstdint>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -37,6 +39,125 @@ inline double hardness(const std::vector<float> &chosen_scores, const std::vecto
                         &delta));
     return delta;
 }
+
+/** The log-probabilities of a global batch; see dama_preference_batch. Optional vectors may stay empty. */
+struct PreferenceBatch {
+    std::vector<double> policy_chosen, policy_rejected, reference_chosen, reference_rejected;
+    std::vector<double> alpha_data;
+    std::vector<std::int64_t> chosen_lengths, rejected_lengths;
+    std::size_t slice_offset = 0;
+    std::size_t slice_count = DAMA_REST;
+};
+
+/** What a step found; see dama_preference_result. */
+struct PreferenceStep {
+    std::vector<double> beta, margins, losses, grad_chosen, grad_rejected;
+    std::vector<double> reward_chosen, reward_rejected, plain_reward_chosen, plain_reward_rejected;
+    std::vector<std::uint8_t> mask;
+    /** The numbers of the batch; its pointers are not set. */
+    dama_preference_result summary{};
+};
+
+/** Owns a dama_adaptive_beta. Moves, does not copy; one thread at a time. */
+class AdaptiveBeta {
+public:
+    using Options = dama_adaptive_beta_options;
+
+    static Options preset(dama_preset preset = DAMA_PRESET_PAPER) {
+        Options options;
+        check(dama_adaptive_beta_options_init(&options, preset));
+        return options;
+    }
+
+    explicit AdaptiveBeta(const Options &options = preset()) {
+        dama_adaptive_beta *handle = nullptr;
+        check(dama_adaptive_beta_create(&handle, &options));
+        handle_.reset(handle);
+    }
+
+    static AdaptiveBeta from_state(const std::vector<std::uint8_t> &state) {
+        dama_adaptive_beta *handle = nullptr;
+        check(dama_adaptive_beta_load(&handle, state.data(), state.size()));
+        return AdaptiveBeta(handle);
+    }
+
+    /** See dama_adaptive_beta_step(). Throws std::invalid_argument where vectors differ in length. */
+    PreferenceStep step(const PreferenceBatch &batch) {
+        const std::size_t count = batch.policy_chosen.size();
+        dama_preference_batch in;
+        dama_preference_batch_init(&in);
+        in.count = count;
+        in.policy_chosen = data(batch.policy_chosen, count);
+        in.policy_rejected = data(batch.policy_rejected, count);
+        in.reference_chosen = data(batch.reference_chosen, count);
+        in.reference_rejected = data(batch.reference_rejected, count);
+        in.alpha_data = data(batch.alpha_data, count);
+        in.chosen_lengths = data(batch.chosen_lengths, count);
+        in.rejected_lengths = data(batch.rejected_lengths, count);
+        in.slice_offset = batch.slice_offset;
+        in.slice_count = batch.slice_count;
+
+        const std::size_t rest = count - (batch.slice_offset < count ? batch.slice_offset : count);
+        const std::size_t width = batch.slice_count < rest ? batch.slice_count : rest;
+        PreferenceStep out;
+        dama_preference_result_init(&out.summary);
+        out.summary.capacity = width;
+        out.mask.resize(width);
+        out.summary.mask = out.mask.data();
+        const auto room = [width](std::vector<double> &values) {
+            values.resize(width);
+            return values.data();
+        };
+        out.summary.beta = room(out.beta);
+        out.summary.margins = room(out.margins);
+        out.summary.losses = room(out.losses);
+        out.summary.grad_chosen = room(out.grad_chosen);
+        out.summary.grad_rejected = room(out.grad_rejected);
+        out.summary.reward_chosen = room(out.reward_chosen);
+        out.summary.reward_rejected = room(out.reward_rejected);
+        out.summary.plain_reward_chosen = room(out.plain_reward_chosen);
+        out.summary.plain_reward_rejected = room(out.plain_reward_rejected);
+        check(dama_adaptive_beta_step(handle_.get(), &in, &out.summary));
+        out.summary.mask = nullptr;
+        out.summary.beta = out.summary.margins = out.summary.losses = nullptr;
+        out.summary.grad_chosen = out.summary.grad_rejected = nullptr;
+        out.summary.reward_chosen = out.summary.reward_rejected = nullptr;
+        out.summary.plain_reward_chosen = out.summary.plain_reward_rejected = nullptr;
+        return out;
+    }
+
+    void commit() { check(dama_adaptive_beta_commit(handle_.get())); }
+
+    double running_mean() const {
+        double mean = 0;
+        check(dama_adaptive_beta_running_mean(handle_.get(), &mean));
+        return mean;
+    }
+
+    std::vector<std::uint8_t> state() const {
+        std::size_t size = 0;
+        check(dama_adaptive_beta_save(handle_.get(), nullptr, 0, &size));
+        std::vector<std::uint8_t> bytes(size);
+        check(dama_adaptive_beta_save(handle_.get(), bytes.data(), bytes.size(), &size));
+        return bytes;
+    }
+
+private:
+    struct Free {
+        void operator()(dama_adaptive_beta *handle) const { dama_adaptive_beta_free(handle); }
+    };
+
+    explicit AdaptiveBeta(dama_adaptive_beta *handle) : handle_(handle) {}
+
+    /** NULL for an empty vector; the C call then says what is missing. */
+    template <typename T> static const T *data(const std::vector<T> &values, std::size_t count) {
+        if (values.empty()) return nullptr;
+        if (values.size() != count) throw std::invalid_argument("the vectors of a batch differ in length");
+        return values.data();
+    }
+
+    std::unique_ptr<dama_adaptive_beta, Free> handle_;
+};
 
 } // namespace dama
 

@@ -146,8 +146,7 @@ extension AdaptiveBeta {
         }
     }
 
-    /// R_B, Eq. (12), and α_M, Eq. (13). Ratios of σ are taken through logarithms, so that they hold where σ
-    /// underflows.
+    /// R_B, Eq. (12), and α_M, Eq. (13). Ratios of σ go through logarithms where σ would underflow.
     private func respond(_ count: Int, center: Double, _ summary: inout Summary) {
         let kept = Double(summary.kept)
         var sum = 0.0
@@ -156,9 +155,16 @@ extension AdaptiveBeta {
         switch configuration.responsiveness {
         case .ratioOfMean: summary.alphaModel = exp(logSigmoid(summary.batchGap) - logSigmoid(center))
         case .meanOfRatios:
-            let base = logSigmoid(center)
             var ratios = 0.0
-            for index in 0..<count where scratch.kept[index] { ratios += exp(logSigmoid(scratch.gap[index]) - base) }
+            if center > -700 {
+                for index in 0..<count where scratch.kept[index] { ratios += sigmoid(scratch.gap[index]) }
+                ratios /= sigmoid(center)
+            } else {
+                let base = logSigmoid(center)
+                for index in 0..<count where scratch.kept[index] {
+                    ratios += exp(logSigmoid(scratch.gap[index]) - base)
+                }
+            }
             summary.alphaModel = ratios / kept
         case .linear: summary.alphaModel = 1 + configuration.slope * (summary.batchGap - center)
         }

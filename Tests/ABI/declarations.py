@@ -68,8 +68,10 @@ def options_program(declared: list[Function]) -> str:
         if f.name.endswith("_options_init"):
             kind = f.parameters[0].rstrip("* ")
             others = "".join(", 0" for _ in f.parameters[1:])
+            call = f"{f.name}(&options{others})"
+            call = call if f.result.split()[-1] == "void" else f"CHECK({call} == DAMA_OK)"
             lines.append(
-                f"    {{ {kind} options; memset(&options, 0xA5, sizeof options); {f.name}(&options{others});\n"
+                f"    {{ {kind} options; memset(&options, 0xA5, sizeof options); {call};\n"
                 f"      CHECK(options.struct_size == sizeof options); CHECK(offsetof({kind}, struct_size) == 0); }}"
             )
     return '#include <dama.h>\n#include "check.h"\n\nint main(void) {\n%s\n    return check_failures != 0;\n}\n' % "\n".join(
