@@ -26,6 +26,8 @@ struct AddedTokens: Sendable {
     private var raw = Trie()
     private var normalized = Trie()
     private(set) var specialIDs: Set<Int32> = []
+    /// What decoders are given for the tokens that normalisation changes: its inverse is their work.
+    private(set) var normalizedContents: [Int32: String] = [:]
 
     init(_ tokens: [Token], normalizer: Normalizer?) throws(DamaError) {
         table = TokenTable(capacity: tokens.count)
@@ -41,6 +43,9 @@ struct AddedTokens: Sendable {
             if token.isNormalized {
                 normalizer?.apply(to: &pattern)
                 normalized.insert(pattern, token.id)
+                var content = String.UnicodeScalarView()
+                content.append(contentsOf: pattern)
+                normalizedContents[token.id] = String(content)
             } else {
                 raw.insert(pattern, token.id)
             }

@@ -4,7 +4,8 @@ import Synchronization
 /// Byte-pair encoding: a word becomes its characters, and pairs of neighbours merge, lowest rank first.
 ///
 /// The result is that of Hugging Face's `BPE` model, options included: unknown tokens (fused or not), byte fallback,
-/// `end_of_word_suffix`, `continuing_subword_prefix`, `ignore_merges`. Dropout is refused, for encoding would be random.
+/// `end_of_word_suffix`, `continuing_subword_prefix`, `ignore_merges`. Dropout is refused, for encoding would be
+/// random.
 final class BytePairEncoding: Sendable {
     struct Options: Sendable {
         var unknownToken: String?

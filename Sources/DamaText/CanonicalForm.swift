@@ -2,8 +2,8 @@
 
 /// Unicode normalisation forms NFC and NFD as Hugging Face's tokenizers compute them.
 ///
-/// They do so by Unicode 9: a character assigned later has no combining class there, is never composed or decomposed, and
-/// so stands between its neighbours like a wall. The standard library follows a later version.
+/// They do so by Unicode 9: a character assigned later has no combining class there, is never composed or decomposed,
+/// and so stands between its neighbours like a wall. The standard library follows a later version.
 enum CanonicalForm {
     case composed, decomposed
 

@@ -1,6 +1,7 @@
 import DamaSupport
 
-/// A step from tokens back to text. Each takes a list of strings and gives a list of strings; at the end they are joined.
+/// A step from tokens back to text. Each takes a list of strings and gives a list of strings; at the end they are
+/// joined.
 indirect enum TokenDecoder: Sendable {
     case sequence([TokenDecoder])
     case byteLevel

@@ -1,7 +1,7 @@
 import DamaSupport
 
-/// Tokens and their ids, both ways. Tokens are compared byte by byte: Swift's own strings would take the composed and the
-/// decomposed "é" for the same token.
+/// Tokens and their ids, both ways. Tokens are compared byte by byte: Swift's own strings would take the composed and
+/// the decomposed "é" for the same token.
 struct TokenTable: Sendable {
     /// Ids are below this, so that a damaged file cannot make us allocate without bound.
     static let idLimit = 1 << 22
@@ -33,7 +33,8 @@ struct TokenTable: Sendable {
     ///   place in the file.
     mutating func insert(_ token: String, id: Int, field: String) throws(DamaError) {
         guard id >= 0, id < Self.idLimit else {
-            throw .model("\(field): id \(id) of token \(quoted(token)) is out of range; ids lie in 0..<\(Self.idLimit)")
+            throw .model(
+                "\(field): id \(id) of token \(quoted(token)) is out of range; ids lie in 0..<\(Self.idLimit)")
         }
         var token = token
         let known: Int32?? = token.withUTF8 { utf8 in

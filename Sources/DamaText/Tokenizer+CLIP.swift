@@ -33,7 +33,8 @@ extension Tokenizer {
             if line.utf8.last == 0x0D { line = Substring(line.utf8.dropLast()) }
             if line.isEmpty || line.hasPrefix("#version") { continue }
             guard let pair = BytePairEncoding.pair(line) else {
-                throw .model("\(path), line \(number + 1): expected two tokens and a space, found \(quoted(String(line)))")
+                throw .model(
+                    "\(path), line \(number + 1): expected two tokens and a space, found \(quoted(String(line)))")
             }
             merges.append(pair)
         }

@@ -3,7 +3,8 @@ import DamaSupport
 /// Text to token ids and back, as Hugging Face's `tokenizers` does it from the same tokenizer.json.
 ///
 /// The pipeline is: added tokens → normaliser → pre-tokeniser → byte-pair encoding → special tokens around; and the
-/// decoder on the way back. Truncation and padding that the file may ask for are not applied: nothing is cut in silence.
+/// decoder on the way back. Truncation and padding that the file may ask for are not applied: nothing is cut in
+/// silence.
 ///
 /// A tokenizer is immutable; all methods may be called from any thread.
 public final class Tokenizer: Sendable {
@@ -104,7 +105,7 @@ public final class Tokenizer: Sendable {
     public func decode(_ ids: some Sequence<Int32>, skipSpecialTokens: Bool = true) -> String {
         var tokens: [String] = []
         for id in ids where !(skipSpecialTokens && isSpecial(id)) {
-            if let token = token(of: id) { tokens.append(token) }
+            if let token = added.normalizedContents[id] ?? token(of: id) { tokens.append(token) }
         }
         guard let decoder else { return tokens.joined(separator: " ") }
         return decoder.apply(to: tokens).joined()

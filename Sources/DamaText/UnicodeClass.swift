@@ -1,8 +1,8 @@
 /// Character classes as Hugging Face's tokenizers see them.
 ///
 /// Patterns there run on Oniguruma, which knows Unicode 16; the standard library knows later versions. A character
-/// assigned after Unicode 16 is therefore unassigned to a pattern. Lower-casing, white space and digits outside patterns
-/// follow the current Unicode version on both sides.
+/// assigned after Unicode 16 is therefore unassigned to a pattern. Lower-casing, white space and digits outside
+/// patterns follow the current Unicode version on both sides.
 enum UnicodeClass {
     /// The general category of `scalar` in Unicode 16.
     static func category(_ scalar: Unicode.Scalar) -> Unicode.GeneralCategory {

@@ -1,4 +1,4 @@
-"""Writes corpus_pools.json: what corpus strings are put together from. Run by hand; only the standard library is needed.
+"""Writes corpus_pools.json: what corpus strings are put together from. Run by hand.
 
 A pool is either `ranges` (runs of random characters of these code points, surrogates left out) or `items`
 (hexadecimal UTF-8, or bytes that are no UTF-8). corpus.py and Corpus.swift draw from it with the same generator.
@@ -51,21 +51,33 @@ RANGES = {
     "any_plane": [(0x10000, 0x10FFFF)],
 }
 
-WORDS = """the a cat dog in on of and is are large small red blue green circle square star photo image There is a describe
-There's don't I'm we've you'll they're he'd it's won't IT'S WE'VE 'S 't 'ſ L'été naïve café CAFÉ Straße STRASSE Ångström
-İstanbul ISTANBUL ıspanak ΟΔΟΣ Σίσυφος ΣΑΣ όσος ﬁne ﬀ ǅ ǆ Ǆ ẞ Ÿ Москва ЁЛКА Київ שָׁלוֹם العَرَبِيَّة हिन्दी क्षत्रिय ภาษาไทย
-ตัวอย่าง 한국어 한국어 日本語 カタカナ ｶﾀｶﾅ 中文 漢字 ﬃ №5 ½ ² ³ Ⅷ ⅷ ① 1,234.56 3.14e-10 0x1F 2024-02-29 12:30:45 100% $5.00 €9
-https://example.com/a/b?c=d&e=f#g http://user:pw@host:8080/ www.test.org me@mail.example ftp://x.y foo_bar fooBar FooBar123
-for(int i=0;i<n;++i){a[i]+=b->c;} def f(x): return x**2 <div class="x">&nbsp;</div> \\n \\t \\u0041 {"key": [1, 2]} #include <a.h>
-a.b.c e.g. i.e. U.S.A. Dr. Mr. ... … ?! !? -- — – “quoted” ‘single’ «guillemets» (paren) [bracket] {brace} * / ~ ^ ` | 👩‍👩‍👧‍👦
-👨🏽‍💻 🏳️‍🌈 🇩🇪 🇺🇳🇫🇷 ❤️ ☎️ 1️⃣ 👍🏿 🤷🏼‍♀️ e\u0301 A\u030A o\u0302\u0323 q\u0307\u0323 \u1E9B\u0323 \u212B \u2126 \uF900 \u0958 \u0344 \u0F73
-<|startoftext|> <|endoftext|> <|ENDOFTEXT|> <s> </s> <unk> <S> <pad> <image> <|im_start|> <|im_end|> <|begin_of_text|> <|eot_id|>
-<|reserved|> <mask> <0x0A> <0xE2> ▁ ▁the Ġ Ċ âĢ™ ð </w> a</w> <| |> <|""".split()
+WORDS = """the a cat dog in on of and is are large small red blue green circle square star photo image There is
+a describe There's don't I'm we've you'll they're he'd it's won't IT'S WE'VE 'S 't 'ſ L'été naïve
+café CAFÉ Straße STRASSE Ångström İstanbul ISTANBUL ıspanak ΟΔΟΣ Σίσυφος ΣΑΣ όσος ﬁne ﬀ ǅ ǆ Ǆ ẞ Ÿ
+Москва ЁЛКА Київ שָׁלוֹם العَرَبِيَّة हिन्दी क्षत्रिय ภาษาไทย ตัวอย่าง 한국어 한국어 日本語 カタカナ ｶﾀｶﾅ 中文 漢字 ﬃ
+№5 ½ ² ³ Ⅷ ⅷ ① 1,234.56 3.14e-10 0x1F 2024-02-29 12:30:45 100% $5.00 €9
+https://example.com/a/b?c=d&e=f#g http://user:pw@host:8080/ www.test.org me@mail.example ftp://x.y
+foo_bar fooBar FooBar123 for(int i=0;i<n;++i){a[i]+=b->c;} def f(x): return x**2 <div
+class="x">&nbsp;</div> \\n \\t \\u0041 {"key": [1, 2]} #include <a.h> a.b.c e.g. i.e. U.S.A. Dr. Mr.
+... … ?! !? -- — – “quoted” ‘single’ «guillemets» (paren) [bracket] {brace} * / ~ ^ ` | 👩‍👩‍👧‍👦 👨🏽‍💻
+🏳️‍🌈 🇩🇪 🇺🇳🇫🇷 ❤️ ☎️ 1️⃣ 👍🏿 🤷🏼‍♀️ e\u0301 A\u030A o\u0302\u0323 q\u0307\u0323 \u1E9B\u0323 \u212B
+\u2126 \uF900 \u0958 \u0344 \u0F73 <|startoftext|> <|endoftext|> <|ENDOFTEXT|> <s> </s> <unk> <S>
+<pad> <image> <|im_start|> <|im_end|> <|begin_of_text|> <|eot_id|> <|reserved|> <mask> <0x0A> <0xE2>
+▁ ▁the Ġ Ċ âĢ™ ð </w> a</w> <| |> <|""".split()
 WORDS = [w.encode().decode("unicode_escape") if "\\u" in w and "0041" not in w else w for w in WORDS]
 
-SPACES = [" ", "  ", "   ", "\t", "\n", "\r\n", "\n\n", " \n", "\n ", " " * 17, "\u00a0", "\u3000", "\u200b", "\r", "\x85", "\u2028"]
-LONG = ["a" * 90, "ab" * 60, "!" * 70, " " * 120, "\n" * 33, "0" * 65, "é" * 40, "漢" * 30, "ha" * 100, "=" * 64, "\t " * 20]
-BROKEN = ["ff", "c3", "e282", "f09f98", "eda080", "c080", "80", "f8888080", "e28228", "f4908080", "edb080eda080", "f0808080", "c3e9", "fe"]
+SPACES = [
+    " ", "  ", "   ", "\t", "\n", "\r\n", "\n\n", " \n", "\n ", " " * 17, "\u00a0", "\u3000", "\u200b", "\r",
+    "\x85", "\u2028",
+]
+LONG = [
+    "a" * 90, "ab" * 60, "!" * 70, " " * 120, "\n" * 33, "0" * 65, "é" * 40, "漢" * 30, "ha" * 100, "=" * 64,
+    "\t " * 20,
+]
+BROKEN = [
+    "ff", "c3", "e282", "f09f98", "eda080", "c080", "80", "f8888080", "e28228", "f4908080", "edb080eda080",
+    "f0808080", "c3e9", "fe",
+]
 
 
 def main() -> None:

@@ -1,0 +1,57 @@
+import DamaSupport
+
+/// Cuts a response into the sub-sentences that CLIP scores one by one (section 3.2 of the paper).
+///
+/// The built-in one is ``BuiltInSplitter``; ``CallbackSplitter`` takes a function, and a language model stands behind
+/// the same protocol.
+public protocol SubSentenceSplitter: Sendable {
+    /// The sub-sentences of `text`, in order. Empty for a text without words.
+    ///
+    /// - Parameter limit: What a sub-sentence may have at most; `nil` for no limit.
+    func split(_ text: String, limit: TokenLimit?) throws(DamaError) -> [String]
+}
+
+/// The most tokens that one sub-sentence may have, and how they are counted.
+public struct TokenLimit: Sendable {
+    /// 77 in CLIP, start and end included.
+    public var maximum: Int
+    /// The tokens of a text, special ones included.
+    public var count: @Sendable (String) -> Int
+
+    public init(maximum: Int, count: @escaping @Sendable (String) -> Int) {
+        self.maximum = maximum
+        self.count = count
+    }
+
+    /// Counts with a tokenizer.
+    public init(maximum: Int, tokenizer: Tokenizer) {
+        self.init(maximum: maximum) { tokenizer.encode($0).count }
+    }
+
+    func allows(_ text: String) -> Bool { count(text) <= maximum }
+}
+
+/// A splitter that asks a function. What the function gives back is trimmed, empty sub-sentences are left out, and one
+/// over the limit is split further by the built-in rules: nothing is ever cut off.
+public struct CallbackSplitter: SubSentenceSplitter {
+    private let body: @Sendable (String) throws -> [String]
+
+    /// - Parameter body: Gets the text, gives its sub-sentences. An error that is no ``DamaError`` becomes one.
+    public init(_ body: @escaping @Sendable (String) throws -> [String]) {
+        self.body = body
+    }
+
+    public func split(_ text: String, limit: TokenLimit?) throws(DamaError) -> [String] {
+        let parts: [String]
+        do {
+            parts = try body(text)
+        } catch let error as DamaError {
+            throw error
+        } catch {
+            throw .invalidArgument("the splitter failed: \(error)")
+        }
+        var result: [String] = []
+        for part in parts { result += try BuiltInSplitter.fit(part, limit: limit) }
+        return result
+    }
+}
