@@ -67,8 +67,8 @@ let package = Package(
         .testTarget(
             name: "DamaRuntimeTests", dependencies: ["DamaRuntime", "DamaTestSupport"], exclude: ["Fixtures"]),
         .testTarget(
-            name: "DamaGraphTests", dependencies: ["DamaGraph", "DamaRuntime", "DamaTestSupport"],
-            exclude: ["check_model.py"]),
+            name: "DamaGraphTests", dependencies: ["DamaGraph", "DamaModels", "DamaRuntime", "DamaTestSupport"],
+            exclude: ["Fixtures", "check_model.py"]),
         .testTarget(
             name: "DamaTextTests", dependencies: ["DamaText", "DamaTestSupport"], exclude: ["Fixtures"]),
     ]

@@ -74,7 +74,8 @@ struct Region: Sendable {
     var outputs: [Value]
 }
 
-/// A computation as our own data: what ``GraphBuilder`` builds, ``differentiate(_:)`` transforms and ``onnx(_:)`` writes.
+/// A computation as our own data: what ``GraphBuilder`` builds, ``differentiate(outputs:trainable:recompute:)``
+/// transforms and ``onnx(weights:)`` writes.
 public struct Graph: Sendable {
     /// Where a value comes from.
     enum Source: Sendable {

@@ -35,7 +35,8 @@ extension GraphBuilder {
         guard q.rank == 4, k.rank == 4, v.rank == 4, let heads = q.shape[1].fixed, let keyHeads = k.shape[1].fixed,
             let size = q.shape[3].fixed, keyHeads > 0, heads % keyHeads == 0, size > 0
         else {
-            throw .model("\(place("attention")): the heads of queries \(q.shape.text) and keys \(k.shape.text) do not fit")
+            throw .model("\(place("attention")): the heads of queries \(q.shape.text) and of keys \(k.shape.text) do "
+                + "not fit")
         }
         let group = heads / keyHeads
         let scale = scale ?? 1 / Float(size).squareRoot()
@@ -64,8 +65,9 @@ extension GraphBuilder {
     /// - Returns: [batch, patches, out], patches row by row.
     public func patchEmbedding(_ pixels: Value, _ weight: Value, bias: Value? = nil) throws(DamaError) -> Value {
         guard pixels.rank == 4, let channels = pixels.shape[1].fixed, let height = pixels.shape[2].fixed,
-            let width = pixels.shape[3].fixed, let kernel = weight.shape.fixed, kernel.count == 4, kernel[2] == kernel[3],
-            kernel[1] == channels, kernel[2] > 0, height % kernel[2] == 0, width % kernel[2] == 0
+            let width = pixels.shape[3].fixed, let kernel = weight.shape.fixed, kernel.count == 4,
+            kernel[2] == kernel[3], kernel[1] == channels, kernel[2] > 0, height % kernel[2] == 0,
+            width % kernel[2] == 0
         else {
             throw .model("\(place("patchEmbedding")): pixels \(pixels.shape.text) do not divide into patches of "
                 + weight.shape.text)

@@ -190,7 +190,8 @@ public final class GraphBuilder {
         node(op, domain: domain, inputs, outputs: [(type, shape)], attributes: attributes)[0]
     }
 
-    /// Gives the nodes that `body` adds one gradient rule together. What `body` returns is all that may be used of them.
+    /// Gives the nodes that `body` adds one gradient rule together. What `body` returns is all that may be used of
+    /// them.
     func region(
         _ rule: String, _ inputs: [Value], _ body: () throws(DamaError) -> [Value]
     ) throws(DamaError) -> [Value] {

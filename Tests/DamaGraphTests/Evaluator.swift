@@ -200,7 +200,8 @@ struct Evaluator {
         }
         let a = node.int("transA") != 0 ? swapped(a) : a
         let b = node.int("transB") != 0 ? swapped(b) : b
-        let (rows, inner, columns) = (a.shape[a.shape.count - 2], a.shape[a.shape.count - 1], b.shape[b.shape.count - 1])
+        let (rows, inner) = (a.shape[a.shape.count - 2], a.shape[a.shape.count - 1])
+        let columns = b.shape[b.shape.count - 1]
         let scale = Double(node.float("alpha", default: 1))
         // Which matrix of a and of b makes each matrix of the result.
         func number(_ shape: [Int]) -> Tensor {

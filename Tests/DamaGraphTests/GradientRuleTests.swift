@@ -45,7 +45,8 @@ final class GradientRuleTests: XCTestCase {
             XCTAssertLessThan(exact.distance(to: numeric), 1e-7, "\(name) in double", file: file, line: line)
             // A few roundings of 6e-8, magnified where terms cancel.
             XCTAssertLessThan(
-                try XCTUnwrap(floats[name]).distance(to: exact), 2e-5, "\(name) in ONNX Runtime", file: file, line: line)
+                try XCTUnwrap(floats[name]).distance(to: exact), 2e-5, "\(name) in ONNX Runtime", file: file,
+                line: line)
         }
     }
 
@@ -290,7 +291,8 @@ final class GradientRuleTests: XCTestCase {
             try g.rotary(
                 g.input("x", .float32, ["batch", "sequence", 12]),
                 positions: g.input("positions", .int64, ["batch", "sequence"]),
-                cosine: g.input("cosine", .float32, ["positions", 2]), sine: g.input("sine", .float32, ["positions", 2]),
+                cosine: g.input("cosine", .float32, ["positions", 2]),
+                sine: g.input("sine", .float32, ["positions", 2]),
                 heads: 3)
         }
     }
@@ -346,7 +348,9 @@ final class GradientRuleTests: XCTestCase {
         assertFails(.unsupported, "layers.3/reducemax: the operator ReduceMax has no gradient rule") {
             _ = try g.graph.differentiate(outputs: ["y"], trainable: ["w"])
         }
-        assertFails(.invalidArgument, "no output \"z\"") { _ = try g.graph.differentiate(outputs: ["z"], trainable: ["w"]) }
+        assertFails(.invalidArgument, "no output \"z\"") {
+            _ = try g.graph.differentiate(outputs: ["z"], trainable: ["w"])
+        }
         assertFails(.invalidArgument, "no weight and no input \"v\"") {
             _ = try g.graph.differentiate(outputs: ["y"], trainable: ["v"])
         }
@@ -362,7 +366,9 @@ final class GradientRuleTests: XCTestCase {
         let h = GraphBuilder("rows of a value")
         let table = try h.exp(h.weight("table", .float32, [4, 2]))
         try h.output("y", h.gather(table, h.input("ids", .int64, ["n"])))
-        assertFails(.unsupported, "take selectRows") { _ = try h.graph.differentiate(outputs: ["y"], trainable: ["table"]) }
+        assertFails(.unsupported, "take selectRows") {
+            _ = try h.graph.differentiate(outputs: ["y"], trainable: ["table"])
+        }
     }
 }
 
@@ -384,7 +390,9 @@ extension Differentiation {
                 let indices = try XCTUnwrap(feeds[rows.indices] ?? outputs[rows.indices])
                 let width = sum.shape.dropFirst().reduce(1, *)
                 for (position, index) in indices.values.enumerated() {
-                    for column in 0..<width { sum.values[Int(index) * width + column] += values.values[position * width + column] }
+                    for column in 0..<width {
+                        sum.values[Int(index) * width + column] += values.values[position * width + column]
+                    }
                 }
             }
             result[gradient.name] = sum

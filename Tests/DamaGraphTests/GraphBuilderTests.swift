@@ -51,8 +51,9 @@ final class GraphBuilderTests: XCTestCase {
             "positions": Tensor(integers: [0, 1, 2, 0, 1, 2], [2, 3]),
             "cosine": Tensor((0..<6).map { cos(Double($0 / 2) * ($0 % 2 == 0 ? 1 : 0.01)) }, [3, 2]),
             "sine": Tensor((0..<6).map { sin(Double($0 / 2) * ($0 % 2 == 0 ? 1 : 0.01)) }, [3, 2]),
-            "embedding": Tensor(random: &generator, [11, 8], scale: 0.3), "norm.weight": Tensor(random: &generator, [8]),
-            "norm.bias": Tensor(random: &generator, [8]), "square": Tensor(random: &generator, [8, 8]),
+            "embedding": Tensor(random: &generator, [11, 8], scale: 0.3),
+            "norm.weight": Tensor(random: &generator, [8]), "norm.bias": Tensor(random: &generator, [8]),
+            "square": Tensor(random: &generator, [8, 8]),
             "narrow": Tensor(random: &generator, [4, 8]),
         ]
     }
@@ -160,12 +161,18 @@ final class GraphBuilderTests: XCTestCase {
         fails(.model, "layers.7/matmul: [batch, 4] and [3, 5] (the second transposed) cannot be multiplied") {
             () throws(DamaError) in try g.linear(x, w)
         }
-        fails(.model, "layers.7/Add: the shapes [batch, 4] and [3, 5] do not fit") { () throws(DamaError) in try g.add(x, w) }
-        fails(.internal, "layers.7/Add: the operands are float32 and int64") { () throws(DamaError) in try g.add(x, ids) }
+        fails(.model, "layers.7/Add: the shapes [batch, 4] and [3, 5] do not fit") {
+            () throws(DamaError) in try g.add(x, w)
+        }
+        fails(.internal, "layers.7/Add: the operands are float32 and int64") {
+            () throws(DamaError) in try g.add(x, ids)
+        }
         fails(.model, "layers.7/reshape: [batch, 4] has not as many elements as [batch, 5]") {
             () throws(DamaError) in try g.reshape(x, ["batch", 5])
         }
-        fails(.internal, "nothing tells the lengths \"a\" and \"b\"") { () throws(DamaError) in try g.reshape(x, ["a", "b"]) }
+        fails(.internal, "nothing tells the lengths \"a\" and \"b\"") {
+            () throws(DamaError) in try g.reshape(x, ["a", "b"])
+        }
         fails(.model, "3 ..< 2 is not within axis 1") {
             () throws(DamaError) in try g.slice(x, axis: 1, from: 3, to: 2)
         }
@@ -173,7 +180,9 @@ final class GraphBuilderTests: XCTestCase {
         fails(.model, "layers.7/rmsNorm: float32 [3, 5] does not fit") {
             () throws(DamaError) in try g.rmsNorm(x, scale: w, epsilon: 1e-6)
         }
-        fails(.model, "weight \"w\" is used as float32 [3, 5]") { () throws(DamaError) in try g.weight("w", .float32, [5, 3]) }
+        fails(.model, "weight \"w\" is used as float32 [3, 5]") {
+            () throws(DamaError) in try g.weight("w", .float32, [5, 3])
+        }
         fails(.internal, "two values of the name \"x\"") { () throws(DamaError) in try g.input("x", .float32, []) }
         fails(.model, "layers.7/splitHeads: [batch, 4] does not split into 3 heads") {
             () throws(DamaError) in try g.splitHeads(x, 3)

@@ -2,8 +2,8 @@ import DamaSupport
 
 /// A graph cut into a forward and a backward half.
 ///
-/// The halves are run one after the other, for what flows back may depend on the results of the whole batch. The forward
-/// half gives its outputs and, beside them, the activations that the backward half takes as inputs.
+/// The halves are run one after the other, for what flows back may depend on the results of the whole batch. The
+/// forward half gives its outputs and, beside them, the activations that the backward half takes as inputs.
 public struct Differentiation: Sendable {
     /// The outputs of the original graph, then ``activations``.
     public var forward: Graph
@@ -40,8 +40,8 @@ extension Graph {
     /// Differentiates by the reverse mode (Linnainmaa, 1970): gradients of Σ seed · output, for the seeds that the
     /// backward half is run with.
     ///
-    /// Only what lies on a path from a trainable value to one of the outputs is differentiated, and only the activations
-    /// that it takes are kept.
+    /// Only what lies on a path from a trainable value to one of the outputs is differentiated, and only the
+    /// activations that it takes are kept.
     ///
     /// - Parameters:
     ///   - outputs: Names of the outputs that something flows back from.
@@ -49,7 +49,8 @@ extension Graph {
     ///   - scopes: Names of scopes, layers mostly, whose inner values are computed a second time in the backward half
     ///     instead of being kept: only what crosses their borders is.
     /// - Throws: ``DamaError/Code/unsupported`` for an operator without a rule on the path, naming it and its node;
-    ///   ``DamaError/Code/invalidArgument`` for a name that is not in the graph and a trainable value without influence.
+    ///   ``DamaError/Code/invalidArgument`` for a name that is not in the graph, and for a trainable value
+    ///   without influence.
     public func differentiate(
         outputs names: [String], trainable: [String], recompute scopes: [String] = []
     ) throws(DamaError) -> Differentiation {
@@ -71,7 +72,8 @@ extension Graph {
             leaves.append(leaf)
         }
         guard !targets.isEmpty, !leaves.isEmpty else {
-            throw .invalidArgument("nothing to differentiate: \(targets.count) outputs, \(leaves.count) trainable values")
+            throw .invalidArgument(
+                "nothing to differentiate: \(targets.count) outputs, \(leaves.count) trainable values")
         }
         var sweep = ReverseSweep(self, leaves)
         let seeds = try sweep.run(from: targets)
@@ -136,8 +138,8 @@ private struct ReverseSweep {
         let needs = node.inputs.map { $0.map { depends[$0.id] } ?? false }
         guard outputGradients.contains(where: { $0 != nil }), needs.contains(true) else { return }
         guard let rule = GradientRule.all[node.op] else {
-            throw .unsupported("\(node.name): the operator \(node.op) has no gradient rule, and lies between a trainable "
-                + "value and an output")
+            throw .unsupported("\(node.name): the operator \(node.op) has no gradient rule, and lies between a "
+                + "trainable value and an output")
         }
         let leafIds = Set(leaves.map(\.id))
         let context = GradientContext(

@@ -2,7 +2,7 @@ import DamaSupport
 
 /// How the gradient of an operator's inputs follows from that of its outputs.
 ///
-/// The rules stand beside the operators, in `Operators/`; this list is what ``Graph/differentiate(outputs:trainable:recompute:)`` looks in.
+/// The rules stand beside the operators, in `Operators/`.
 struct GradientRule: Sendable {
     /// The operator, or the name of a ``Region``.
     let op: String

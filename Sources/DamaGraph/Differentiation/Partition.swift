@@ -105,8 +105,8 @@ private struct BackwardHalf {
 
     /// The value as the backward half has it: itself, kept, or computed again.
     ///
-    /// - Parameter user: The scope of the node that takes it. Only there a scope's values are computed again; what another
-    ///   takes of them crosses its border.
+    /// - Parameter user: The scope of the node that takes it. Only there a scope's values are computed again; what
+    ///   another takes of them crosses its border.
     private mutating func resolve(_ value: Value, for user: String?) throws(DamaError) -> Value {
         guard case .node(let index) = joint.values[value.id].source, index < firstBackward else { return value }
         let node = joint.nodes[index]

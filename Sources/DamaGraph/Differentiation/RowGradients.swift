@@ -10,8 +10,8 @@ public enum RowGradients {
     ///   - indices: Each in 0 ..< rows of `gradient`.
     ///   - gradient: [rows, width].
     ///   - threads: At most so many threads share the rows among them; 0 for all processors.
-    /// - Throws: ``DamaError/Code/shapeMismatch`` where the counts do not fit, ``DamaError/Code/invalidArgument`` for an
-    ///   index outside the rows; nothing is added then.
+    /// - Throws: ``DamaError/Code/shapeMismatch`` where the counts do not fit; ``DamaError/Code/invalidArgument`` for
+    ///   an index outside the rows; nothing is added then.
     public static func add(
         _ values: UnsafeBufferPointer<Float>, at indices: UnsafeBufferPointer<Int64>,
         to gradient: UnsafeMutableBufferPointer<Float>, width: Int, threads: Int = 0
@@ -40,8 +40,8 @@ public enum RowGradients {
         if parts == 1 { part(0) } else { DispatchQueue.concurrentPerform(iterations: parts, execute: part) }
     }
 
-    /// The way back of ``GraphBuilder/selectRows(_:_:inverse:)``: for each of `count` rows, the positions in `rows` that
-    /// hold it, filled up with `rows.count`.
+    /// The way back of ``GraphBuilder/selectRows(_:_:inverse:)``: for each of `count` rows, the positions in `rows`
+    /// that hold it, filled up with `rows.count`.
     ///
     /// - Returns: The table [count, uses] and `uses`, at least 1.
     /// - Throws: ``DamaError/Code/invalidArgument`` for a row outside 0 ..< count.

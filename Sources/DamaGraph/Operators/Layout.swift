@@ -32,7 +32,11 @@ extension GraphBuilder {
         var pieces = lengths.map { constant([$0]) }
         var unknown: [Int] = []
         for axis in open {
-            if let size = size(of: shape[axis], from: [x] + sources) { pieces[axis] = size } else { unknown.append(axis) }
+            if let size = size(of: shape[axis], from: [x] + sources) {
+                pieces[axis] = size
+            } else {
+                unknown.append(axis)
+            }
         }
         guard unknown.count <= 1 else {
             let names = unknown.map { "\"\(shape[$0])\"" }.joined(separator: " and ")
@@ -43,19 +47,13 @@ extension GraphBuilder {
 
     /// Refuses shapes whose numbers of elements are known to differ.
     private func checkElements(_ from: Shape, _ to: Shape) throws(DamaError) {
-        var counts: [Dimension: Int] = [:]
-        var (fixedFrom, fixedTo) = (1, 1)
-        for dimension in from {
-            if let length = dimension.fixed { fixedFrom = fixedFrom.multipliedReportingOverflow(by: length).partialValue }
-            else { counts[dimension, default: 0] += 1 }
+        func parts(_ shape: Shape) -> (fixed: Int, symbols: [String]) {
+            let fixed = shape.compactMap(\.fixed).reduce(1) { $0.multipliedReportingOverflow(by: $1).partialValue }
+            return (fixed, shape.filter { $0.fixed == nil }.map(\.description).sorted())
         }
-        for dimension in to {
-            if let length = dimension.fixed { fixedTo = fixedTo.multipliedReportingOverflow(by: length).partialValue }
-            else { counts[dimension, default: 0] -= 1 }
-        }
-        let sameSymbols = counts.values.allSatisfy { $0 == 0 }
-        // With another symbol on either side it may fit when it runs.
-        guard !sameSymbols || fixedFrom == fixedTo else {
+        let (before, after) = (parts(from), parts(to))
+        // With other symbols on either side it may fit when it runs.
+        guard before.symbols != after.symbols || before.fixed == after.fixed else {
             throw .model("\(place("reshape")): \(from.text) has not as many elements as \(to.text)")
         }
     }
@@ -109,7 +107,8 @@ extension GraphBuilder {
             case (false, nil): shape[axis] = .fixed(-start)
             case (false, let end?) where end < 0: shape[axis] = .fixed(max(0, end - start))
             default:
-                throw .unsupported("\(place("slice")): a start from the end and an end from the start of \(x.shape.text)")
+                throw .unsupported("\(place("slice")): a start from the end with an end from the start, of "
+                    + x.shape.text)
             }
         }
         return emit("Slice", [

@@ -10,7 +10,8 @@ extension GraphBuilder {
     /// - Parameters:
     ///   - x: [batch, sequence, heads · size].
     ///   - positions: int64 [batch, sequence], each below the rows of `cosine`.
-    ///   - cosine: [positions, size / 2], and `sine` alike: inputs, or constants that carry any scaling of the frequencies.
+    ///   - cosine: [positions, size / 2], and `sine` alike: inputs or constants, with any scaling of the
+    ///     frequencies.
     public func rotary(
         _ x: Value, positions: Value, cosine: Value, sine: Value, heads: Int
     ) throws(DamaError) -> Value {

@@ -22,9 +22,9 @@ extension GraphBuilder {
     ///
     /// - Parameters:
     ///   - rows: int64, any shape; each element in 0 ..< rows of x.
-    ///   - inverse: int64 [rows of x, most uses]. Row i lists the positions in `rows` (flattened) that hold i, filled up
-    ///     with the number of elements of `rows`. ``RowGradients/inverse(of:count:)`` makes it. The forward graph does
-    ///     not read it.
+    ///   - inverse: int64 [rows of x, most uses]. Row i lists the positions in `rows` (flattened) that hold i, filled
+    ///     up with the number of elements of `rows`. ``RowGradients/inverse(of:count:)`` makes it. The forward graph
+    ///     does not read it.
     public func selectRows(_ x: Value, _ rows: Value, inverse: Value) throws(DamaError) -> Value {
         guard inverse.rank == 2, inverse.type == .int64, let count = x.shape.first, inverse.shape[0] == count else {
             throw .internal("\(place("selectRows")): the inverse is \(inverse.type) \(inverse.shape.text), not int64 "
@@ -69,8 +69,8 @@ extension GraphBuilder {
 
 extension GradientRule {
     static let rows = [
-        // The host adds the rows up. ScatterND with reduction "add" would do it here, but with an index that stands twice
-        // its CPU kernel loses updates as soon as it has two threads.
+        // The host adds the rows up. ScatterND with reduction "add" would do it here, but with an index that stands
+        // twice its CPU kernel loses updates as soon as it has two threads.
         GradientRule("Gather") { c throws(DamaError) in
             guard c.node.int("axis") == 0 else {
                 throw .unsupported("\(c.node.name): Gather has a gradient along axis 0 only")
@@ -78,7 +78,7 @@ extension GradientRule {
             try c.addRows(of: c.input(0), at: c.input(1), c.gradient())
             return [nil, nil]
         },
-        // ∂x_i = Σ ∂y_j over the j with rows[j] = i: what the inverse lists, gathered, with a row of zeros for "no more".
+        // ∂x_i = Σ ∂y_j over the j with rows[j] = i: what the inverse lists, gathered; "no more" is a row of zeros.
         GradientRule("SelectRows") { c throws(DamaError) in
             let (g, x, inverse) = (c.g, try c.input(0), try c.input(2))
             let row = Array(x.shape.dropFirst())
