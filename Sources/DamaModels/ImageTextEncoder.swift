@@ -14,7 +14,7 @@ public protocol ImageTextEncoder: Sendable {
     /// The most tokens a text may have, start and end included; 77 in CLIP.
     var tokenLimit: Int { get }
     /// SHA-256, in hexadecimal, of everything a score depends on: weights, tokenizer, image processing.
-    var fingerprint: String { get }
+    var fingerprint: String { get throws(DamaError) }
 
     /// How many tokens `text` has, start and end included.
     func tokenCount(_ text: String) -> Int

@@ -1,0 +1,228 @@
+import DamaImage
+import DamaRuntime
+import DamaSupport
+import DamaText
+import Synchronization
+
+/// A CLIP model: images and sentences to embeddings in one space. May be used from several threads at once.
+public final class CLIPEncoder: ImageTextEncoder {
+    /// How a model is loaded and what it takes.
+    public struct Options: Sendable {
+        /// What happens to a text of more tokens than the model takes.
+        public enum LongTexts: Sendable {
+            /// It is an error that names the text and its number of tokens.
+            case refuse
+            /// Its end is cut off, as Hugging Face's `truncation=True` does.
+            case cut
+        }
+
+        /// Threads of inference; 0 is one for each processor that this process may use. See ``OnnxRuntime/load``.
+        public var threads = 0
+        public var device: Device = .cpu
+        public var longTexts: LongTexts = .refuse
+        /// The most pixels that an image may have when decoded.
+        public var maximumImagePixels = ImageLimits().pixels
+        /// exp(logit_scale) for models that do not hold it, which are those in ONNX files; 100 where it is not given.
+        public var logitScale: Float?
+        /// The file of ONNX Runtime; see ``OnnxRuntime/load``.
+        public var runtimePath: String?
+
+        public init() {}
+    }
+
+    public let dimension: Int
+    public let logitScale: Float
+    public let tokenLimit: Int
+
+    private let towers: any CLIPTowers
+    private let tokenizer: Tokenizer
+    private let processor: ImageProcessor
+    private let directory: String
+    private let options: Options
+    private let cachedFingerprint = Mutex<String?>(nil)
+
+    /// Opens a Hugging Face directory: config.json, safetensors in one file or sharded, tokenizer.json (or vocab.json and
+    /// merges.txt) and preprocessor_config.json; or, in place of the safetensors, `text_model.onnx` and
+    /// `vision_model.onnx`, also in the folder `onnx`.
+    ///
+    /// - Throws: ``DamaError`` naming the file, and the field or tensor, that is missing or wrong.
+    public init(directory: String, options: Options = Options()) throws(DamaError) {
+        guard Files.isDirectory(directory) else {
+            throw .io("\(directory) is not a directory; expected one that holds a CLIP model")
+        }
+        guard (1...(1 << 40)).contains(options.maximumImagePixels) else {
+            throw .invalidArgument("the limit of \(options.maximumImagePixels) pixels for an image must be positive")
+        }
+        if let scale = options.logitScale, !(scale.isFinite && scale > 0) {
+            throw .invalidArgument("the logit scale \(scale) must be a positive number")
+        }
+        let tokenizer = try Tokenizer(directory: directory)
+        let processor = try ImageProcessor(directory: directory)
+        let runtime = try OnnxRuntime.load(path: options.runtimePath, threads: options.threads)
+        var session = SessionOptions()
+        session.threads = options.threads
+        session.device = options.device
+        if let files = CLIPOnnxTowers.files(in: directory), !Self.hasSafetensors(directory) {
+            towers = try CLIPOnnxTowers(
+                directory: directory, text: files.text, vision: files.vision, logitScale: options.logitScale,
+                runtime: runtime, options: session)
+        } else {
+            towers = try CLIPGraphTowers(directory: directory, runtime: runtime, options: session)
+        }
+        dimension = towers.dimension
+        logitScale = towers.logitScale
+        tokenLimit = towers.maximumLength
+        self.tokenizer = tokenizer
+        self.processor = processor
+        self.directory = directory
+        self.options = options
+        try checkParts()
+    }
+
+    private static func hasSafetensors(_ directory: String) -> Bool {
+        ["model.safetensors", "model.safetensors.index.json"].contains { Files.exists("\(directory)/\($0)") }
+    }
+
+    /// Tokenizer, image processor and towers have to fit each other.
+    private func checkParts() throws(DamaError) {
+        if let size = processor.outputSize, let side = towers.imageSize, size != PixelSize(width: side, height: side) {
+            throw .model(
+                "\(directory): preprocessor_config.json makes images of \(size.width) × \(size.height) pixels; the "
+                    + "vision model takes \(side) × \(side)")
+        }
+        let around = tokenizer.surroundingTokens
+        guard !around.before.isEmpty || !around.after.isEmpty else {
+            throw .model("\(directory): the tokenizer adds no start and no end token, which CLIP needs")
+        }
+        guard around.before.count + around.after.count <= tokenLimit else {
+            throw .model("\(directory): the model takes \(tokenLimit) tokens, not even those around a text")
+        }
+    }
+
+    /// Computed when it is first asked for: it reads all weights.
+    public var fingerprint: String {
+        get throws(DamaError) {
+            if let known = cachedFingerprint.withLock({ $0 }) { return known }
+            var hash = SHA256()
+            hash.update("clip 1 \(options.longTexts)".utf8)
+            hash.update(try towers.fingerprint.utf8)
+            hash.update(processor.settings.text.utf8)
+            for name in ["tokenizer.json", "vocab.json", "merges.txt"] where Files.exists("\(directory)/\(name)") {
+                let file = try MappedFile(path: "\(directory)/\(name)")
+                hash.update(UInt64(file.bytes.count))
+                hash.update(file.bytes)
+            }
+            let result = hash.hexDigest
+            cachedFingerprint.withLock { $0 = result }
+            return result
+        }
+    }
+
+    // MARK: Images
+
+    public func prepare(imageBytes: [UInt8]) throws(DamaError) -> PreparedImage {
+        try prepare(ImageDecoder.decode(imageBytes, limits: ImageLimits(pixels: options.maximumImagePixels)))
+    }
+
+    /// The image in a file; errors name it.
+    public func prepare(imagePath: String) throws(DamaError) -> PreparedImage {
+        try prepare(ImageDecoder.decode(path: imagePath, limits: ImageLimits(pixels: options.maximumImagePixels)))
+    }
+
+    public func prepare(_ image: RGBImage) throws(DamaError) -> PreparedImage {
+        let prepared = try processor.process(image)
+        if let side = towers.imageSize, prepared.height != side || prepared.width != side {
+            throw .model(
+                "\(directory): preprocessor_config.json makes \(prepared.width) × \(prepared.height) pixels of this "
+                    + "image; the vision model takes \(side) × \(side)")
+        }
+        return prepared
+    }
+
+    public func embed(images: [PreparedImage]) throws(DamaError) -> [[Float]] {
+        guard !images.isEmpty else { return [] }
+        if let side = towers.imageSize, let other = images.first(where: { $0.height != side || $0.width != side }) {
+            throw .shapeMismatch(
+                "an image of \(other.width) × \(other.height) pixels was given; the vision model takes \(side) × \(side)")
+        }
+        let embeddings = try towers.embed(images: images)
+        guard embeddings.count == images.count else {
+            throw .model("the vision model gave \(embeddings.count) embeddings for \(images.count) images")
+        }
+        return try unitNorm(embeddings) { "image \($0)" }
+    }
+
+    // MARK: Texts
+
+    public func tokenCount(_ text: String) -> Int { tokenizer.encode(text).count }
+
+    public func embed(texts: [String]) throws(DamaError) -> [[Float]] {
+        var numbers: [[Int32]: Int] = [:]
+        var sequences: [[Int32]] = []
+        var slots: [Int] = []
+        var firstText: [Int] = []
+        var known: [String: Int] = [:]
+        for (index, text) in texts.enumerated() {
+            if let slot = known[text] {
+                slots.append(slot)
+                continue
+            }
+            let sequence = try sequence(text)
+            let slot = numbers[sequence] ?? sequences.count
+            if slot == sequences.count {
+                numbers[sequence] = slot
+                sequences.append(sequence)
+                firstText.append(index)
+            }
+            known[text] = slot
+            slots.append(slot)
+        }
+        let embeddings = try unitNorm(towers.embed(sequences: sequences)) { "\"\(texts[firstText[$0]].prefix(80))\"" }
+        return slots.map { embeddings[$0] }
+    }
+
+    /// A text's tokens up to the one whose row becomes the embedding: no later one reaches it in a causal tower.
+    private func sequence(_ text: String) throws(DamaError) -> [Int32] {
+        var tokens = tokenizer.encode(text)
+        if tokens.count > tokenLimit {
+            guard options.longTexts == .cut else {
+                throw .invalidArgument(
+                    "\"\(text.prefix(80))\(text.count > 80 ? "…" : "")\" has \(tokens.count) tokens; the model takes "
+                        + "\(tokenLimit): split it, or choose to cut long texts")
+            }
+            let after = tokenizer.surroundingTokens.after
+            tokens = Array(tokens.prefix(tokenLimit - after.count)) + after
+        }
+        guard let largest = tokens.max(), let smallest = tokens.min() else { throw .internal("a text of no tokens") }
+        if let size = towers.vocabularySize, Int(largest) >= size || smallest < 0 {
+            throw .model(
+                "\(directory): the tokenizer gave token \(largest), but the text model knows \(size) tokens; they do not "
+                    + "belong together")
+        }
+        let end =
+            switch towers.endRule {
+            case .largestToken: tokens.firstIndex(of: largest) ?? 0
+            case .first(let id): tokens.firstIndex { Int($0) == id } ?? 0
+            }
+        return Array(tokens[...end])
+    }
+
+    // MARK: Norm
+
+    private func unitNorm(
+        _ embeddings: [[Float]], _ name: (Int) -> String
+    ) throws(DamaError) -> [[Float]] {
+        var result: [[Float]] = []
+        result.reserveCapacity(embeddings.count)
+        for (index, embedding) in embeddings.enumerated() {
+            var square: Float = 0
+            for value in embedding { square += value * value }
+            let norm = square.squareRoot()
+            guard norm.isFinite, norm > 0 else {
+                throw .model("\(directory): the embedding of \(name(index)) has the norm \(norm); the weights are broken")
+            }
+            result.append(embedding.map { $0 / norm })
+        }
+        return result
+    }
+}

@@ -1,0 +1,128 @@
+import DamaImage
+import DamaRuntime
+import DamaSupport
+
+/// The hub's ONNX layout: `text_model.onnx` and `vision_model.onnx`, also in the folder `onnx`.
+final class CLIPOnnxTowers: CLIPTowers {
+    let dimension: Int
+    let logitScale: Float
+    let vocabularySize: Int?
+    let maximumLength: Int
+    let endRule: CLIPTextConfiguration.EndRule
+    let imageSize: Int?
+    private let runtime: OnnxRuntime
+    private let text: Session
+    private let vision: Session
+    private let files: [String]
+
+    private static let imagesPerRun = 8
+    /// Texts of about the same length that run together.
+    private static let textsPerRun = 32
+
+    /// The two files of a directory, if it has them.
+    static func files(in directory: String) -> (text: String, vision: String)? {
+        for folder in [directory, "\(directory)/onnx"] {
+            let files = ("\(folder)/text_model.onnx", "\(folder)/vision_model.onnx")
+            if Files.exists(files.0), Files.exists(files.1) { return files }
+        }
+        return nil
+    }
+
+    /// - Parameter logitScale: exp(logit_scale), which these files do not hold; 100, OpenAI's, where it is not given.
+    init(
+        directory: String, text textPath: String, vision visionPath: String, logitScale: Float?, runtime: OnnxRuntime,
+        options: SessionOptions
+    ) throws(DamaError) {
+        var configuration: CLIPConfiguration?
+        if Files.exists("\(directory)/config.json") { configuration = try CLIPConfiguration(directory: directory) }
+        text = try Session(runtime, path: textPath, options: options)
+        vision = try Session(runtime, path: visionPath, options: options)
+        files = [textPath, visionPath]
+        try Self.require(text, textPath, "text", input: "input_ids", output: "text_embeds")
+        try Self.require(vision, visionPath, "vision", input: "pixel_values", output: "image_embeds")
+        let widths = [(text, "text_embeds"), (vision, "image_embeds")].compactMap { session, name in
+            session.outputs.first { $0.name == name }?.shape.last ?? nil
+        }
+        guard let width = widths.first ?? configuration?.projectionSize, width > 0,
+            widths.allSatisfy({ $0 == width })
+        else {
+            throw .model(
+                "\(textPath) and \(visionPath): the embeddings have the sizes \(widths); expected one size, and a "
+                    + "config.json with projection_dim where the files do not tell it")
+        }
+        dimension = width
+        self.logitScale = logitScale ?? 100
+        self.runtime = runtime
+        vocabularySize = configuration?.text.vocabularySize
+        maximumLength = configuration?.text.maximumLength ?? 77
+        endRule = configuration?.text.endRule ?? .largestToken
+        let side = vision.inputs.first { $0.name == "pixel_values" }?.shape.last ?? nil
+        imageSize = side ?? configuration?.vision.imageSize
+    }
+
+    private static func require(
+        _ session: Session, _ path: String, _ kind: String, input: String, output: String
+    ) throws(DamaError) {
+        func list(_ ports: [Session.Port]) -> String { ports.map { "\"\($0.name)\"" }.joined(separator: ", ") }
+        guard session.inputs.contains(where: { $0.name == input }),
+            session.outputs.contains(where: { $0.name == output && $0.elementType == .float32 })
+        else {
+            throw .model(
+                "\(path) is no CLIP \(kind) model: its inputs are \(list(session.inputs)) and its outputs "
+                    + "\(list(session.outputs)); expected an input \"\(input)\" and a float32 output \"\(output)\"")
+        }
+    }
+
+    var fingerprint: String {
+        get throws(DamaError) {
+            var hash = SHA256()
+            for path in files {
+                let file = try MappedFile(path: path)
+                hash.update(UInt64(file.bytes.count))
+                hash.update(file.bytes)
+            }
+            hash.update("\(logitScale) \(endRule)".utf8)
+            return hash.hexDigest
+        }
+    }
+
+    func embed(sequences: [[Int32]]) throws(DamaError) -> [[Float]] {
+        var embeddings = [[Float]](repeating: [], count: sequences.count)
+        // Of about the same length together, so that little is padding.
+        let order = sequences.indices.sorted { sequences[$0].count < sequences[$1].count }
+        for start in stride(from: 0, to: order.count, by: Self.textsPerRun) {
+            let batch = order[start..<min(start + Self.textsPerRun, order.count)]
+            let length = batch.map { sequences[$0].count }.max() ?? 0
+            var tokens: [Int64] = [], mask: [Int64] = []
+            for text in batch {
+                // Filled up with the end token, of which the first counts, as OpenAI's tokenizer does.
+                let sequence = sequences[text]
+                let padding = length - sequence.count
+                tokens += sequence.map(Int64.init)
+                tokens += Array(repeating: Int64(sequence.last ?? 0), count: padding)
+                mask += Array(repeating: 1, count: sequence.count) + Array(repeating: 0, count: padding)
+            }
+            var inputs: [String: TensorValue] = [:]
+            for (name, values) in [("input_ids", tokens), ("attention_mask", mask)] {
+                guard let port = text.inputs.first(where: { $0.name == name }) else { continue }
+                let shape = [batch.count, length]
+                inputs[name] = port.elementType == .int32
+                    ? try TensorValue(runtime, values.map { Int32(clamping: $0) }, shape: shape)
+                    : try TensorValue(runtime, values, shape: shape)
+            }
+            let rows = try rows(text.run(inputs, outputs: ["text_embeds"])[0], "text_embeds")
+            for (text, row) in zip(batch, rows) { embeddings[text] = row }
+        }
+        return embeddings
+    }
+
+    func embed(images: [PreparedImage]) throws(DamaError) -> [[Float]] {
+        var embeddings: [[Float]] = []
+        for start in stride(from: 0, to: images.count, by: Self.imagesPerRun) {
+            let pixels = try TensorValue.pixels(runtime, images[start..<min(start + Self.imagesPerRun, images.count)])
+            embeddings += try rows(
+                vision.run(["pixel_values": pixels], outputs: ["image_embeds"])[0], "image_embeds")
+        }
+        return embeddings
+    }
+}

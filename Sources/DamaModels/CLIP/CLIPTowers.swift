@@ -1,0 +1,146 @@
+import DamaImage
+import DamaRuntime
+import DamaSupport
+
+/// What gives a CLIP model's embeddings, not yet scaled to unit norm: graphs of our own over safetensors, or ONNX files.
+protocol CLIPTowers: Sendable {
+    /// Numbers in one embedding.
+    var dimension: Int { get }
+    var logitScale: Float { get }
+    /// Tokens that the text tower knows.
+    var vocabularySize: Int? { get }
+    /// The most tokens a text may have.
+    var maximumLength: Int { get }
+    /// Which row becomes a text's embedding.
+    var endRule: CLIPTextConfiguration.EndRule { get }
+    /// Width and height of the images; `nil` where the model does not say.
+    var imageSize: Int? { get }
+    /// SHA-256 of the weights and of what is computed with them, in hexadecimal.
+    var fingerprint: String { get throws(DamaError) }
+
+    /// - Parameter sequences: Different texts, each ending with the token whose row becomes the embedding.
+    func embed(sequences: [[Int32]]) throws(DamaError) -> [[Float]]
+    /// - Parameter images: All of the same size, the one that the vision tower takes.
+    func embed(images: [PreparedImage]) throws(DamaError) -> [[Float]]
+}
+
+extension CLIPTowers {
+    /// Cuts `values`, [rows, width], into rows.
+    func rows(_ tensor: TensorValue, _ name: String) throws(DamaError) -> [[Float]] {
+        guard tensor.shape.last == dimension, dimension > 0 else {
+            throw .model("\(name) has the shape \(tensor.shape); expected rows of \(dimension)")
+        }
+        let width = dimension
+        return try tensor.withElements(of: Float.self) { elements throws(DamaError) in
+            stride(from: 0, to: elements.count, by: width).map { Array(elements[$0..<$0 + width]) }
+        }
+    }
+}
+
+/// Graphs of our own over a Hugging Face directory's safetensors.
+final class CLIPGraphTowers: CLIPTowers {
+    let configuration: CLIPConfiguration
+    let logitScale: Float
+    private let store: WeightStore
+    private let runtime: OnnxRuntime
+    private let text: Session
+    private let vision: Session
+
+    /// Images of one run. More at once is no faster, and takes more memory.
+    private static let imagesPerRun = 8
+
+    var dimension: Int { configuration.projectionSize }
+    var vocabularySize: Int? { configuration.text.vocabularySize }
+    var maximumLength: Int { configuration.text.maximumLength }
+    var endRule: CLIPTextConfiguration.EndRule { configuration.text.endRule }
+    var imageSize: Int? { configuration.vision.imageSize }
+
+    init(directory: String, runtime: OnnxRuntime, options: SessionOptions) throws(DamaError) {
+        let configuration = try CLIPConfiguration(directory: directory)
+        let store = try WeightStore(directory: directory)
+        let graph = CLIPGraph(configuration)
+        let weights = CLIPWeights(store, runtime)
+        logitScale = try Self.logitScale(store)
+        text = try weights.session(named: "\(directory) (text)", options: options) { source throws(DamaError) in
+            try graph.text(weight: source)
+        }
+        vision = try weights.session(named: "\(directory) (vision)", options: options) { source throws(DamaError) in
+            try graph.vision(weight: source)
+        }
+        self.configuration = configuration
+        self.store = store
+        self.runtime = runtime
+    }
+
+    /// exp(logit_scale).
+    private static func logitScale(_ store: WeightStore) throws(DamaError) -> Float {
+        let tensor = try store.tensor("logit_scale")
+        guard tensor.count == 1, let logarithm = try tensor.floats().first else {
+            throw .model("\(store.path): tensor \"logit_scale\" has the shape \(tensor.shape), expected one number")
+        }
+        let scale = exponential(logarithm)
+        guard scale.isFinite, scale > 0 else {
+            throw .model("\(store.path): exp(logit_scale) is \(scale); expected a positive number")
+        }
+        return scale
+    }
+
+    var fingerprint: String {
+        get throws(DamaError) {
+            var hash = SHA256()
+            hash.update(store.fingerprint.utf8)
+            hash.update("\(configuration)".utf8)
+            return hash.hexDigest
+        }
+    }
+
+    func embed(sequences: [[Int32]]) throws(DamaError) -> [[Float]] {
+        var embeddings = [[Float]](repeating: [], count: sequences.count)
+        for packs in TokenPacks.layOut(sequences) {
+            typealias Port = CLIPGraph.Port
+            let (count, length, ends) = (packs.packs, packs.length, packs.ends)
+            let result = try text.run(
+                [
+                    Port.tokens: TensorValue(runtime, packs.tokens, shape: [count, length]),
+                    Port.positions: TensorValue(runtime, packs.positions, shape: [count, length]),
+                    Port.mask: TensorValue(runtime, packs.mask, shape: [count, 1, length, length]),
+                    Port.ends: TensorValue(runtime, packs.endRows, shape: [count, ends]),
+                    Port.endMask: TensorValue(runtime, packs.endMask, shape: [count, 1, ends, length]),
+                ], outputs: [Port.textEmbeddings])
+            let rows = try rows(result[0], Port.textEmbeddings)
+            for place in packs.places { embeddings[place.text] = rows[place.row] }
+        }
+        return embeddings
+    }
+
+    func embed(images: [PreparedImage]) throws(DamaError) -> [[Float]] {
+        var embeddings: [[Float]] = []
+        embeddings.reserveCapacity(images.count)
+        for start in stride(from: 0, to: images.count, by: Self.imagesPerRun) {
+            let pixels = try TensorValue.pixels(runtime, images[start..<min(start + Self.imagesPerRun, images.count)])
+            let result = try vision.run([CLIPGraph.Port.pixels: pixels], outputs: [CLIPGraph.Port.imageEmbeddings])
+            embeddings += try rows(result[0], CLIPGraph.Port.imageEmbeddings)
+        }
+        return embeddings
+    }
+}
+
+extension TensorValue {
+    /// [images, 3, height, width] of images of one size.
+    static func pixels(_ runtime: OnnxRuntime, _ images: ArraySlice<PreparedImage>) throws(DamaError) -> TensorValue {
+        guard let first = images.first else { throw .internal("no images") }
+        let size = first.pixels.count
+        guard images.allSatisfy({ $0.height == first.height && $0.width == first.width && $0.pixels.count == size }),
+            size == 3 * first.height * first.width
+        else { throw .shapeMismatch("images of one run differ in size, or their pixels are not [3, height, width]") }
+        let tensor = try TensorValue(
+            runtime, allocating: .float32, shape: [images.count, 3, first.height, first.width])
+        try tensor.withMutableElements(of: Float.self) { target throws(DamaError) in
+            for (index, image) in images.enumerated() {
+                _ = UnsafeMutableBufferPointer(rebasing: target[index * size..<(index + 1) * size])
+                    .update(fromContentsOf: image.pixels)
+            }
+        }
+        return tensor
+    }
+}
