@@ -1,0 +1,22 @@
+import DamaSupport
+
+/// An image in one of the forms in which callers have it.
+public enum ImageSource: Sendable {
+    /// A JPEG or PNG file.
+    case path(String)
+    /// The bytes of such a file.
+    case bytes([UInt8])
+    /// Decoded pixels.
+    case pixels(RGBImage)
+
+    /// The pixels.
+    ///
+    /// - Throws: what ``ImageDecoder`` throws.
+    public func decode(limits: ImageLimits = ImageLimits()) throws(DamaError) -> RGBImage {
+        switch self {
+        case .path(let path): try ImageDecoder.decode(path: path, limits: limits)
+        case .bytes(let bytes): try ImageDecoder.decode(bytes, limits: limits)
+        case .pixels(let image): image
+        }
+    }
+}

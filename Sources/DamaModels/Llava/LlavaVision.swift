@@ -1,0 +1,89 @@
+import DamaGraph
+import DamaImage
+import DamaRuntime
+import DamaSupport
+
+/// LLaVA's way from an image to rows beside token embeddings: vision tower, selection, two-layer projector. May be used
+/// from several threads.
+public final class LlavaVision: Sendable {
+    public let configuration: LlavaConfiguration
+    private let runtime: OnnxRuntime
+    private let session: Session
+
+    private enum Port {
+        static let pixels = "pixel_values"
+        static let features = "image_features"
+    }
+
+    /// How files of different ages call the parts.
+    private static let knownTowers = [
+        "vision_tower.vision_model.", "vision_tower.", "model.vision_tower.vision_model.", "model.vision_tower.",
+    ]
+    private static let knownProjectors = ["multi_modal_projector.", "model.multi_modal_projector."]
+
+    public init(
+        _ configuration: LlavaConfiguration, _ store: WeightStore, _ runtime: OnnxRuntime, device: Device = .cpu
+    ) throws(DamaError) {
+        func prefix(_ known: [String], _ name: String) throws(DamaError) -> String {
+            if let prefix = known.first(where: { store.contains($0 + name) }) { return prefix }
+            throw .model("\(store.path) has none of \(known.map { $0 + name }.joined(separator: ", "))")
+        }
+        let tower = try prefix(Self.knownTowers, "embeddings.class_embedding")
+        let projector = try prefix(Self.knownProjectors, "linear_1.weight")
+        var options = SessionOptions()
+        options.device = device
+        session = try CLIPWeights(store, runtime).session(named: "\(store.path) (vision)", options: options) {
+            source throws(DamaError) in
+            try Self.graph(configuration, tower: tower, projector: projector, weight: source)
+        }
+        self.configuration = configuration
+        self.runtime = runtime
+    }
+
+    /// The graph: pixels [batch, 3, size, size] to features [batch, image tokens, hidden of the text model].
+    static func graph(
+        _ c: LlavaConfiguration, tower: String, projector: String,
+        weight: (GraphBuilder) -> CLIPGraph.WeightSource
+    ) throws(DamaError) -> Graph {
+        let g = GraphBuilder("llava-vision")
+        let source = weight(g)
+        let size = Dimension.fixed(c.vision.imageSize)
+        let pixels = try g.input(Port.pixels, .float32, ["batch", .fixed(c.vision.channels), size, size])
+        let stack = CLIPVisionStack(g, c.vision, prefix: tower, weight: source)
+        var hidden = try stack.hiddenStates(pixels, layers: c.visionLayers)
+        if c.selection == .default { hidden = try g.slice(hidden, axis: 1, from: 1) }
+        func linear(_ x: Value, _ name: String, _ from: Int) throws(DamaError) -> Value {
+            try g.linear(
+                x, source("\(projector)\(name).weight", [c.text.hiddenSize, from]),
+                bias: c.projectorBias ? source("\(projector)\(name).bias", [c.text.hiddenSize]) : nil)
+        }
+        let projected = try g.gelu(linear(hidden, "linear_1", c.vision.tower.hiddenSize))
+        try g.output(Port.features, linear(projected, "linear_2", c.text.hiddenSize))
+        return g.graph
+    }
+
+    /// The features of images, [image tokens, hidden of the text model] each.
+    ///
+    /// - Throws: ``DamaError/Code/shapeMismatch`` for an image of another size than the tower's.
+    public func features(_ images: [PreparedImage], options: RunOptions? = nil) throws(DamaError) -> [[Float]] {
+        let size = configuration.vision.imageSize
+        for image in images where image.width != size || image.height != size {
+            throw .shapeMismatch(
+                "the image was prepared as \(image.width) × \(image.height); the vision tower takes \(size) × \(size); "
+                    + "see preprocessor_config.json")
+        }
+        var features: [[Float]] = []
+        let rowSize = configuration.imageTokens * configuration.text.hiddenSize
+        // More images at once are no faster, and take more memory.
+        for start in stride(from: 0, to: images.count, by: 4) {
+            let pixels = try TensorValue.pixels(runtime, images[start..<min(start + 4, images.count)])
+            let output = try session.run([Port.pixels: pixels], outputs: [Port.features], options: options)[0]
+            try output.withElements(of: Float.self) { all in
+                for first in stride(from: 0, to: all.count, by: rowSize) {
+                    features.append(Array(all[first..<first + rowSize]))
+                }
+            }
+        }
+        return features
+    }
+}

@@ -1,0 +1,48 @@
+import DamaImage
+
+/// An image, a question about it, and the answer that was preferred to the other.
+public struct PreferencePair: Sendable {
+    /// `nil` for a model of text alone.
+    public var image: ImageSource?
+    public var prompt: String
+    public var chosen: String
+    public var rejected: String
+
+    public init(image: ImageSource? = nil, prompt: String, chosen: String, rejected: String) {
+        self.image = image
+        self.prompt = prompt
+        self.chosen = chosen
+        self.rejected = rejected
+    }
+}
+
+/// log π(y | I, x) of one response.
+public struct ResponseLogProbability: Equatable, Sendable {
+    /// Of each response token, the end token included.
+    public var tokens: [Float]
+    /// Whether the response's end was cut off to fit the maximum length.
+    public var wasCut: Bool
+
+    public init(tokens: [Float], wasCut: Bool = false) {
+        self.tokens = tokens
+        self.wasCut = wasCut
+    }
+
+    /// The number of response tokens.
+    public var count: Int { tokens.count }
+    /// log π of the whole response, what DPO compares.
+    public var sum: Double { tokens.reduce(0) { $0 + Double($1) } }
+    /// Per token.
+    public var mean: Double { tokens.isEmpty ? 0 : sum / Double(tokens.count) }
+}
+
+/// Both responses' log-probabilities of a pair.
+public struct PairLogProbabilities: Equatable, Sendable {
+    public var chosen: ResponseLogProbability
+    public var rejected: ResponseLogProbability
+
+    public init(chosen: ResponseLogProbability, rejected: ResponseLogProbability) {
+        self.chosen = chosen
+        self.rejected = rejected
+    }
+}

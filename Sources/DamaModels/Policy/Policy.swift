@@ -1,0 +1,273 @@
+import DamaImage
+import DamaRuntime
+import DamaSupport
+import DamaText
+
+/// A language model, with or without a vision tower, from a Hugging Face directory: log-probabilities of responses, and
+/// text. May be used from several threads.
+///
+/// ```swift
+/// let policy = try Policy(directory: "llava-1.5-7b-hf")
+/// let pair = PreferencePair(image: .path("cat.jpg"), prompt: "What is this?", chosen: "A cat.", rejected: "A dog.")
+/// let logps = try policy.logProbabilities([pair])[0]
+/// print(logps.chosen.sum - logps.rejected.sum)
+/// ```
+public final class Policy: Sendable {
+    public let directory: String
+    public let options: PolicyOptions
+    public let tokenizer: Tokenizer
+    public let template: PromptTemplate
+    public let decoder: LlamaDecoder
+    /// `nil` for a model of text alone.
+    public let vision: LlavaVision?
+    private let processor: ImageProcessor?
+    let text: PolicyTokens
+
+    /// The most tokens of image, prompt and one response.
+    public var maximumLength: Int {
+        min(options.maximumLength ?? .max, decoder.configuration.maximumPositions)
+    }
+
+    /// Opens a directory with config.json, safetensors and tokenizer.json, and for LLaVA preprocessor_config.json.
+    ///
+    /// - Throws: ``DamaError/Code/unsupported`` for another architecture, naming those that load; otherwise what is wrong
+    ///   with the file at hand.
+    public init(directory: String, options: PolicyOptions = PolicyOptions()) throws(DamaError) {
+        let config = try ConfigReader(path: "\(directory)/config.json")
+        let runtime = try OnnxRuntime.load(path: options.runtimePath, threads: options.threads)
+        let weights = RuntimeWeights(try WeightStore(directory: directory), runtime)
+        tokenizer = try Tokenizer(directory: directory)
+        let type = try config.string("model_type", default: "")
+        var configuration: LlamaConfiguration
+        var image: (token: String, id: Int32, features: Int)?
+        switch type {
+        case "llama":
+            configuration = try LlamaConfiguration(config)
+            vision = nil
+            processor = nil
+        case "llava":
+            let llava = try LlavaConfiguration(config)
+            configuration = llava.text
+            vision = try LlavaVision(llava, weights.store, runtime, device: options.device)
+            var processor = try ImageProcessor(directory: directory)
+            if options.imageMode == .pad { processor.padsToSquare = true }
+            self.processor = processor
+            guard let token = tokenizer.token(of: llava.imageToken) else {
+                throw .model(
+                    "\(directory): the tokenizer has no token \(llava.imageToken), which config.json names as the image's")
+            }
+            image = (token, llava.imageToken, llava.imageTokens)
+        default:
+            throw .unsupported(
+                "\(config.place): model_type is \"\(type)\"; supported are \"llama\" (LlamaForCausalLM) and \"llava\" "
+                    + "(LlavaForConditionalGeneration)")
+        }
+        configuration.endTokens = try Self.endTokens(directory, configuration, tokenizer)
+        guard tokenizer.idEnd <= configuration.vocabularySize else {
+            throw .model(
+                "\(directory): the tokenizer has ids up to \(tokenizer.idEnd - 1), but vocab_size is "
+                    + "\(configuration.vocabularySize)")
+        }
+        decoder = try LlamaDecoder(configuration, weights, runtime, device: options.device)
+        template = try PromptTemplate.named(options.template ?? (image == nil ? "plain" : "vicuna_v1"))
+        text = PolicyTokens(tokenizer: tokenizer, template: template, image: image)
+        self.directory = directory
+        self.options = options
+    }
+
+    /// generation_config.json knows better than config.json which tokens end a text.
+    private static func endTokens(
+        _ directory: String, _ configuration: LlamaConfiguration, _ tokenizer: Tokenizer
+    ) throws(DamaError) -> [Int] {
+        let path = "\(directory)/generation_config.json"
+        if Files.exists(path) {
+            let ids = try ConfigReader(path: path).ints("eos_token_id", in: 0...(configuration.vocabularySize - 1))
+            if !ids.isEmpty { return ids }
+        }
+        if !configuration.endTokens.isEmpty { return configuration.endTokens }
+        return tokenizer.specialTokens.eos.map { [Int($0)] } ?? []
+    }
+
+    // MARK: Log-probabilities
+
+    /// log π of both responses of every pair, in order.
+    ///
+    /// Images that are the same bytes or the same path are encoded once in a call. Pairs of like length run together, in
+    /// batches within the token budget.
+    ///
+    /// - Throws: ``DamaError/Code/invalidArgument`` naming the pair (`pair 3: …`) whose input is wrong.
+    public func logProbabilities(
+        _ pairs: [PreferencePair], run: RunOptions? = nil
+    ) throws(DamaError) -> [PairLogProbabilities] {
+        guard !pairs.isEmpty else { throw .invalidArgument("the batch is empty; expected at least one pair") }
+        let features = try imageFeatures(pairs.map(\.image), run: run)
+        var sequences: [TokenSequence] = []
+        var cuts: [[Bool]] = []
+        for (index, pair) in pairs.enumerated() {
+            do {
+                let (sequence, cut) = try layOut(pair)
+                sequences.append(sequence)
+                cuts.append(cut)
+            } catch {
+                throw DamaError(error.code, "pair \(index): \(error.message)")
+            }
+        }
+        let rows = sequences.enumerated().map { LlamaDecoder.Row($1, features: features[$0]) }
+        let flat = try score(rows, run: run)
+        return sequences.indices.map { index in
+            var start = 0
+            let responses = zip(sequences[index].responses, cuts[index]).map { response, cut in
+                defer { start += response.range.count }
+                return ResponseLogProbability(
+                    tokens: Array(flat[index][start..<start + response.range.count]), wasCut: cut)
+            }
+            return PairLogProbabilities(chosen: responses[0], rejected: responses[1])
+        }
+    }
+
+    /// The pair as one sequence, and which responses were cut.
+    private func layOut(_ pair: PreferencePair) throws(DamaError) -> (TokenSequence, [Bool]) {
+        let encoded = try text.encode(prompt: pair.prompt, responses: [pair.chosen, pair.rejected])
+        let room = maximumLength - encoded.prompt.count
+        var responses = encoded.responses
+        var cuts = [false, false]
+        for index in responses.indices where responses[index].count > room {
+            let name = index == 0 ? "chosen" : "rejected"
+            guard options.overlong == .cut, room > 0 else {
+                throw .invalidArgument(
+                    "prompt (\(encoded.prompt.count) tokens) and \(name) response (\(responses[index].count)) are longer "
+                        + "than the maximum of \(maximumLength)")
+            }
+            responses[index].removeSubrange(room...)
+            cuts[index] = true
+        }
+        return (try TokenSequence(prefix: encoded.prompt, responses: responses), cuts)
+    }
+
+    /// Token log-probabilities of rows of any number, in batches of like lengths.
+    private func score(_ rows: [LlamaDecoder.Row], run: RunOptions?) throws(DamaError) -> [[Float]] {
+        var results = [[Float]](repeating: [], count: rows.count)
+        // Without sharing, each response becomes a row of its own, and its numbers are put behind one another again.
+        var pieces: [(owner: Int, row: LlamaDecoder.Row)] = []
+        for (index, row) in rows.enumerated() {
+            guard !options.sharesPrefix else {
+                pieces.append((index, row))
+                continue
+            }
+            let sequence = row.sequence
+            for response in sequence.responses {
+                let own = try TokenSequence(
+                    prefix: Array(sequence.tokens[..<sequence.prefixLength]),
+                    responses: [Array(sequence.tokens[response.range])])
+                pieces.append((index, LlamaDecoder.Row(own, features: row.features)))
+            }
+        }
+        let order = pieces.indices.sorted {
+            (pieces[$0].row.sequence.count, $0) < (pieces[$1].row.sequence.count, $1)
+        }
+        var found = [[Float]](repeating: [], count: pieces.count)
+        var start = 0
+        while start < order.count {
+            var end = start + 1
+            // Sorted by length: the next one is the longest so far, and all are padded to it.
+            while end < order.count,
+                (end - start + 1) * pieces[order[end]].row.sequence.count <= options.tokenBudget
+            {
+                end += 1
+            }
+            let batch = order[start..<end]
+            for (piece, values) in zip(batch, try decoder.logProbabilities(batch.map { pieces[$0].row }, options: run)) {
+                found[piece] = values
+            }
+            start = end
+        }
+        for (piece, values) in zip(pieces, found) { results[piece.owner] += values }
+        return results
+    }
+
+    // MARK: Images
+
+    /// The features of each image; empty for a model of text alone.
+    private func imageFeatures(_ images: [ImageSource?], run: RunOptions?) throws(DamaError) -> [[Float]] {
+        guard let vision, let processor else {
+            if let index = images.firstIndex(where: { $0 != nil }) {
+                throw .invalidArgument("pair \(index) has an image, but \(directory) is a model of text alone")
+            }
+            return images.map { _ in [] }
+        }
+        var features = [[Float]](repeating: [], count: images.count)
+        var known: [ImageKey: Int] = [:]
+        for (index, image) in images.enumerated() {
+            guard let image else { throw .invalidArgument("pair \(index) has no image, but the model takes one") }
+            let key = ImageKey(image)
+            if let first = known[key] {
+                features[index] = features[first]
+                continue
+            }
+            do {
+                let prepared = try processor.process(image.decode(limits: options.imageLimits))
+                features[index] = try vision.features([prepared], options: run)[0]
+            } catch {
+                throw DamaError(error.code, "pair \(index): \(error.message)")
+            }
+            known[key] = index
+        }
+        return features
+    }
+
+    /// What makes two images of one call the same.
+    private enum ImageKey: Hashable {
+        case path(String)
+        case bytes([UInt8])
+        case pixels(width: Int, [UInt8])
+
+        init(_ image: ImageSource) {
+            switch image {
+            case .path(let path): self = .path(path)
+            case .bytes(let bytes): self = .bytes(bytes)
+            case .pixels(let image): self = .pixels(width: image.width, image.pixels)
+            }
+        }
+    }
+
+    // MARK: Generation
+
+    /// A text that continues a prompt.
+    public struct Generated: Equatable, Sendable {
+        public var text: String
+        public var tokens: [Int32]
+        public var finish: FinishReason
+    }
+
+    /// Continues prompts, as one batch.
+    ///
+    /// - Parameters:
+    ///   - requests: a question, and its image where the model takes one.
+    ///   - stop: texts that end a continuation; they are not part of it.
+    ///   - onText: hears of each piece of text as it becomes certain; what it throws ends all.
+    public func generate(
+        _ requests: [(image: ImageSource?, prompt: String)], _ options: GenerationOptions, stop: [String] = [],
+        run: RunOptions? = nil, onText: (Int, String) throws(DamaError) -> Void = { _, _ in }
+    ) throws(DamaError) -> [Generated] {
+        guard !stop.contains("") else { throw .invalidArgument("a stop string is empty") }
+        let features = try imageFeatures(requests.map(\.image), run: run)
+        var prompts: [LlamaDecoder.Prompt] = []
+        for (index, request) in requests.enumerated() {
+            prompts.append(.init(try text.encode(prompt: request.prompt), features: features[index]))
+        }
+        var streams = requests.map { _ in TextStream(tokenizer, stop: stop) }
+        let continuations = try decoder.generate(prompts, options, run: run) { index, token throws(DamaError) in
+            let (text, isStopped) = streams[index].push(token)
+            if !text.isEmpty { try onText(index, text) }
+            return !isStopped
+        }
+        var results: [Generated] = []
+        for (index, continuation) in continuations.enumerated() {
+            let rest = streams[index].finish()
+            if !rest.isEmpty { try onText(index, rest) }
+            results.append(
+                Generated(text: streams[index].text, tokens: continuation.tokens, finish: continuation.finish))
+        }
+        return results
+    }
+}
