@@ -69,6 +69,11 @@ let package = Package(
         .testTarget(
             name: "DamaGraphTests", dependencies: ["DamaGraph", "DamaModels", "DamaRuntime", "DamaTestSupport"],
             exclude: ["Fixtures", "check_model.py"]),
+        // A job with a known encoder, as a library for the tests and as a process that they can kill.
+        .target(name: "JobTestSupport", dependencies: ["Dama"], path: "Tests/JobTestSupport"),
+        .executableTarget(name: "JobProcess", dependencies: ["JobTestSupport"], path: "Tests/JobProcess"),
+        .testTarget(
+            name: "DamaJobTests", dependencies: ["Dama", "DamaTestSupport", "JobTestSupport", "JobProcess"]),
         .testTarget(
             name: "DamaTextTests", dependencies: ["DamaText", "DamaTestSupport"], exclude: ["Fixtures"]),
     ]

@@ -31,6 +31,18 @@ public enum Files {
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
+    public static func isRegularFile(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+    }
+
+    /// True where both paths name one file, by whichever links.
+    public static func areSame(_ a: String, _ b: String) -> Bool {
+        var (first, second) = (stat(), stat())
+        return stat(a, &first) == 0 && stat(b, &second) == 0
+            && first.st_dev == second.st_dev && first.st_ino == second.st_ino
+    }
+
     /// Writes `bytes` beside `path`, flushes them to the disk and renames: readers see the old file or the whole new one.
     public static func writeAtomically(_ bytes: some Collection<UInt8>, to path: String) throws(DamaError) {
         let temporary = "\(path).tmp-\(getpid())"

@@ -4,6 +4,7 @@
 
 #include "cdama_error.h"
 #include "cdama_http.h"
+#include "cdama_path.h"
 #include "cdama_float.h"
 #include "cdama_image.h"
 #include "cdama_sha256.h"

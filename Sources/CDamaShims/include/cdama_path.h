@@ -1,0 +1,8 @@
+#ifndef CDAMA_PATH_H
+#define CDAMA_PATH_H
+
+/* Opens `path` below the folder that `root` is open on, for reading and without waiting. A path that leads out, by "..",
+ * by a symbolic link or because it is absolute, fails with EXDEV. Gives a descriptor, or −1 with errno set. */
+int cdama_open_beneath(int root, const char *path);
+
+#endif

@@ -1,0 +1,64 @@
+import DamaSupport
+
+/// What became of a row.
+enum RowOutcome: Equatable, Sendable {
+    /// Bytes that only the task understands.
+    case done([UInt8])
+    /// The line for the rejects file, without its line feed.
+    case rejected([UInt8])
+
+    static func rejected(_ row: RawRow, id: JSON?, _ rejection: Rejection) -> RowOutcome {
+        var members: [JSONObject.Member] = [("row", .int(Int64(row.index))), ("line", .int(Int64(row.line)))]
+        if let id { members.append(("id", id)) }
+        members.append(("kind", .string(rejection.kind.rawValue)))
+        members.append(("reason", .string(rejection.reason)))
+        var bytes: [UInt8] = []
+        JSON.object(JSONObject(members)).write(to: &bytes)
+        return .rejected(bytes)
+    }
+}
+
+/// The outcomes of rows that were computed together, with what the task has to know to go on after them.
+struct BlockOutcome: Equatable, Sendable {
+    var rows: [RowOutcome]
+    /// The task's state after the block, given back to it when the job is taken up again.
+    var state: [UInt8]
+
+    var rejectedCount: Int {
+        rows.count { if case .rejected = $0 { true } else { false } }
+    }
+
+    func encoded() -> [UInt8] {
+        var writer = ByteWriter()
+        writer.append(UInt32(truncatingIfNeeded: state.count))
+        writer.append(state)
+        writer.append(UInt32(truncatingIfNeeded: rows.count))
+        for row in rows {
+            let (tag, bytes): (UInt8, [UInt8]) =
+                switch row {
+                case .done(let bytes): (0, bytes)
+                case .rejected(let bytes): (1, bytes)
+                }
+            writer.append(tag)
+            writer.append(UInt32(truncatingIfNeeded: bytes.count))
+            writer.append(bytes)
+        }
+        return writer.bytes
+    }
+
+    init(rows: [RowOutcome], state: [UInt8]) {
+        self.rows = rows
+        self.state = state
+    }
+
+    init(decoding bytes: [UInt8]) throws(DamaError) {
+        var reader = ByteReader(bytes[...], name: "journal record")
+        state = try reader.readBytes(Int(try reader.read(UInt32.self)))
+        rows = []
+        for _ in 0..<(try reader.read(UInt32.self)) {
+            let tag = try reader.read(UInt8.self)
+            let bytes = try reader.readBytes(Int(try reader.read(UInt32.self)))
+            rows.append(tag == 0 ? .done(bytes) : .rejected(bytes))
+        }
+    }
+}

@@ -1,0 +1,75 @@
+import DamaSupport
+
+/// What the fields of a dataset are called in its rows.
+public struct FieldNames: Equatable, Sendable {
+    /// The names that are known here, each with the names looked for in the rows, best first.
+    private var names: [(field: Field, keys: [String])] = [
+        (.id, ["idx", "id"]),
+        (.image, ["image", "image_path"]),
+        (.question, ["question", "prompt"]),
+        (.chosen, ["chosen"]),
+        (.rejected, ["rejected"]),
+        (.chosenSubSentences, ["chosen_sub_sentences"]),
+        (.rejectedSubSentences, ["rejected_sub_sentences"]),
+    ]
+
+    /// A field that jobs read.
+    public enum Field: String, CaseIterable, Sendable {
+        case id = "idx"
+        case image
+        case question
+        case chosen
+        case rejected
+        case chosenSubSentences = "chosen_sub_sentences"
+        case rejectedSubSentences = "rejected_sub_sentences"
+    }
+
+    public init() {}
+
+    /// The usual names with some replaced: `["chosen=answer_good", "image=picture"]`.
+    ///
+    /// - Throws: ``DamaError/Code/invalidArgument`` for text that is no `field=name`, or an unknown field.
+    public init(mappings: [String]) throws(DamaError) {
+        for mapping in mappings {
+            let parts = mapping.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count == 2, !parts[1].isEmpty else {
+                throw .invalidArgument("field mapping \"\(mapping)\" is not of the form field=name")
+            }
+            try map(String(parts[0]), to: String(parts[1]))
+        }
+    }
+
+    /// From now on the field called `field` is looked for under `key` alone.
+    public mutating func map(_ field: String, to key: String) throws(DamaError) {
+        // The path of an image has two usual names, either of which people will write.
+        let canonical = field == "image_path" ? "image" : field == "id" ? "idx" : field
+        guard let known = Field(rawValue: canonical), let position = names.firstIndex(where: { $0.field == known })
+        else {
+            let all = Field.allCases.map(\.rawValue).joined(separator: ", ")
+            throw .invalidArgument("unknown field \"\(field)\" in a field mapping; the fields are \(all)")
+        }
+        names[position].keys = [key]
+    }
+
+    /// The first of the field's names that the row has with a value other than `null`.
+    func value(_ field: Field, of row: JSON) -> JSON? {
+        for key in keys(field) {
+            if let value = row[key] { return value }
+        }
+        return nil
+    }
+
+    /// The names looked for, for messages: `"image" or "image_path"`.
+    func description(_ field: Field) -> String {
+        keys(field).map { "\"\($0)\"" }.joined(separator: " or ")
+    }
+
+    private func keys(_ field: Field) -> [String] { names.first { $0.field == field }?.keys ?? [] }
+
+    /// For comparing the settings of two runs.
+    var json: JSON {
+        .object(JSONObject(names.map { (key: $0.field.rawValue, value: .array($0.keys.map { .string($0) })) }))
+    }
+
+    public static func == (a: FieldNames, b: FieldNames) -> Bool { a.json == b.json }
+}

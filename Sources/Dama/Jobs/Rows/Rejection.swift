@@ -1,0 +1,52 @@
+import DamaSupport
+
+/// Why a row of a dataset is left out of a job. The job goes on; the row goes into the rejects file.
+public struct Rejection: Error, Equatable, Sendable {
+    /// The kinds of fault a row can have; the raw value stands in the rejects file and in the summary's counts.
+    public enum Kind: String, CaseIterable, Sendable {
+        /// Not UTF-8.
+        case notUTF8 = "not_utf8"
+        /// Not JSON, or no object, or an array that ends too soon.
+        case invalidJSON = "invalid_json"
+        /// More bytes than the limit for one row.
+        case rowTooLarge = "row_too_large"
+        /// A field that has to be there and is not.
+        case missingField = "missing_field"
+        /// A field that holds something else than it should.
+        case wrongType = "wrong_type"
+        /// A response without words.
+        case emptyResponse = "empty_response"
+        /// No file at the image's path.
+        case imageMissing = "image_missing"
+        /// A path that leads out of the image root.
+        case imageOutsideRoot = "image_outside_root"
+        /// A folder, a device, or a file without permission.
+        case imageUnreadable = "image_unreadable"
+        /// A file larger, or with more pixels, than the limit.
+        case imageTooLarge = "image_too_large"
+        /// A file that is no image, or a damaged one.
+        case imageBroken = "image_broken"
+        /// A response that cannot be split so that every part fits the text encoder.
+        case cannotSplit = "cannot_split"
+        /// Scores that have no hardness: not finite, or a ratio over zero.
+        case noHardness = "no_hardness"
+    }
+
+    public var kind: Kind
+    /// One line for people.
+    public var reason: String
+
+    public init(_ kind: Kind, _ reason: String) {
+        self.kind = kind
+        self.reason = reason
+    }
+}
+
+/// What stops a single row, or the whole job.
+enum RowFailure: Error {
+    /// The row is at fault.
+    case row(Rejection)
+    /// The machine is: out of memory or file descriptors, a disk that fails. Rejecting rows for it would make the
+    /// result depend on the day.
+    case job(DamaError)
+}

@@ -1,0 +1,109 @@
+import DamaSupport
+import Glibc
+
+/// Exact order statistics of more numbers than memory should hold.
+///
+/// Finite doubles ordered by value are ordered by their bits too, once the sign is taken care of. So the k-th smallest
+/// is found 16 bits at a time: four passes over the numbers, each counting those that share the bits found so far.
+enum OrderStatistics {
+    typealias Visit = (Double) -> Void
+
+    /// The values that would stand at `ranks` (from 0) if the numbers were sorted.
+    ///
+    /// - Parameter forEach: Calls its argument with every number, the same ones each time, more of them than the
+    ///   largest rank.
+    static func select(
+        ranks: [Int], forEach: (Visit) throws(DamaError) -> Void
+    ) throws(DamaError) -> [Double] {
+        // The bits found so far of each rank's value, and its rank among the numbers that share them.
+        var found = ranks.map { (prefix: UInt64(0), rank: $0) }
+        for shift in [48, 32, 16, 0] {
+            var counts: [UInt64: [Int]] = [:]
+            for entry in found { counts[entry.prefix] = Array(repeating: 0, count: 1 << 16) }
+            try forEach { number in
+                let bits = orderedBits(number)
+                // A shift by 64 gives 0 in Swift: in the first pass all share the empty prefix.
+                let prefix = bits >> UInt64(shift + 16)
+                counts[prefix]?[Int(bits >> UInt64(shift) & 0xFFFF)] += 1
+            }
+            for index in found.indices {
+                var rank = found[index].rank
+                for (digit, count) in (counts[found[index].prefix] ?? []).enumerated() {
+                    if rank < count {
+                        found[index] = (found[index].prefix << 16 | UInt64(digit), rank)
+                        break
+                    }
+                    rank -= count
+                }
+            }
+        }
+        return found.map { number(orderedBits: $0.prefix) }
+    }
+
+    /// Quantiles with linear interpolation between neighbours, as numpy's default.
+    static func quantiles(
+        _ levels: [Double], count: Int, forEach: (Visit) throws(DamaError) -> Void
+    ) throws(DamaError) -> [Double] {
+        let positions = levels.map { $0 * Double(count - 1) }
+        let ranks = positions.flatMap { [Int($0), min(Int($0) + 1, count - 1)] }
+        let values = try select(ranks: ranks, forEach: forEach)
+        return positions.enumerated().map { index, position in
+            let (low, high) = (values[2 * index], values[2 * index + 1])
+            return low + (high - low) * (position - position.rounded(.down))
+        }
+    }
+
+    private static func orderedBits(_ number: Double) -> UInt64 {
+        let bits = number.bitPattern
+        return bits >> 63 == 0 ? bits | 1 << 63 : ~bits
+    }
+
+    private static func number(orderedBits bits: UInt64) -> Double {
+        Double(bitPattern: bits >> 63 == 1 ? bits & ~(1 << 63) : ~bits)
+    }
+}
+
+/// Numbers in a file of their own, to be gone through several times.
+struct NumberFile: ~Copyable {
+    private let path: String
+    private let descriptor: Int32
+    private var buffer = ByteWriter()
+    private var byteCount = 0
+
+    init(path: String) throws(DamaError) {
+        self.path = path
+        descriptor = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+        guard descriptor >= 0 else { throw .io("cannot create \(path): \(describeErrno())") }
+    }
+
+    deinit { close(descriptor) }
+
+    mutating func append(_ number: Double) throws(DamaError) {
+        buffer.append(number)
+        if buffer.bytes.count >= 64 << 10 { try flush() }
+    }
+
+    /// To be called after the last ``append(_:)``.
+    mutating func flush() throws(DamaError) {
+        try writeFully(buffer.bytes, to: descriptor, at: byteCount, path)
+        byteCount += buffer.bytes.count
+        buffer = ByteWriter()
+    }
+
+    func forEach(_ visit: (Double) -> Void) throws(DamaError) {
+        var bytes = [UInt8](repeating: 0, count: 64 << 10)
+        var offset = 0
+        while offset < byteCount {
+            let count = pread(descriptor, &bytes, min(bytes.count, byteCount - offset), offset)
+            if count < 0 && errno == EINTR { continue }
+            guard count > 0, count % 8 == 0 else { throw .io("cannot read \(path): \(describeErrno())") }
+            bytes.withUnsafeBytes { buffer in
+                for position in stride(from: 0, to: count, by: 8) {
+                    let bits = buffer.load(fromByteOffset: position, as: UInt64.self)
+                    visit(Double(bitPattern: UInt64(littleEndian: bits)))
+                }
+            }
+            offset += count
+        }
+    }
+}

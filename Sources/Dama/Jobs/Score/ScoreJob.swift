@@ -1,0 +1,148 @@
+import DamaModels
+import DamaSupport
+
+/// Scores every pair of a dataset for hardness: Eqs. (4) to (8) of the paper, from a file to a file.
+///
+/// ```swift
+/// var options = ScoreOptions(data: "pairs.jsonl", output: "scores.jsonl")
+/// options.imageRoot = "images"
+/// let summary = try ScoreJob(options, encoder: encoder).run { print($0.rowsDone) }
+/// ```
+///
+/// Memory does not grow with the rows. Killed at any moment and run again, it goes on where it was, and the files are
+/// byte for byte those of a run that was never stopped, on the same machine with the same number of threads. Bad rows
+/// go to a file of their own. See ``JobPaths`` for the files.
+public struct ScoreJob: Sendable {
+    private let options: ScoreOptions
+    private let encoder: any ImageTextEncoder
+    private let splitter: any ResponseSplitter
+
+    public init(_ options: ScoreOptions, encoder: any ImageTextEncoder, splitter: any ResponseSplitter = NamedSplitter.builtIn) {
+        self.options = options
+        self.encoder = encoder
+        self.splitter = splitter
+    }
+
+    /// Runs the job to its end.
+    ///
+    /// - Parameter observer: Told how far it is; what it throws stops the job, which keeps what is done.
+    /// - Throws: ``DamaError/Code/io`` for files that cannot be read or written, or an output that is in use;
+    ///   ``DamaError/Code/invalidArgument`` for options that make no sense, and for an unfinished or finished output of
+    ///   another job; ``DamaError/Code/model`` where more rows were rejected than allowed, or all were.
+    @discardableResult
+    public func run(
+        observer: @escaping (JobProgress) throws(DamaError) -> Void = { _ in }
+    ) throws(DamaError) -> ScoreSummary {
+        try options.check()
+        let paths = JobPaths(output: options.rows.output)
+        try refuseUnsuitable(paths)
+        let root = try ImageRoot(path: options.imageFolder, byteLimit: options.imageByteLimit)
+        var progress = ProgressReporter(observer: observer)
+        let contents = try RowJob.scan(options.rows, &progress)
+        guard contents.rowCount > 0 else { throw .invalidArgument("\(options.rows.data) holds no rows") }
+        let settings = options.settings(
+            contents: contents, fingerprint: try encoder.fingerprint, splitter: splitter.name, imageRoot: root.path)
+
+        let folder = try JobFolder(path: paths.partial)
+        if options.rows.restart { folder.remove(Self.partialFiles, andFolder: false) }
+        if !Files.exists(folder.file("journal")), !options.rows.restart {
+            do throws(DamaError) {
+                if let summary = try finished(paths, settings) {
+                    folder.remove(Self.partialFiles, andFolder: true)
+                    return summary
+                }
+            } catch {
+                folder.remove(Self.partialFiles, andFolder: true)
+                throw error
+            }
+        }
+        var journal = try RowJournal(path: folder.file("journal"), settings: settings)
+        let cache = try EmbeddingCache(
+            path: folder.file("embeddings"), dimension: encoder.dimension, byteLimit: options.cacheBytes,
+            stored: journal.state)
+        var task = ScoreTask(
+            preparation: ScorePreparation(
+                encoder: encoder, splitter: splitter, root: root, fields: options.fields, cache: cache),
+            options: options)
+        let report = ScoreReport(paths: paths, options: options, settings: finalSettings(settings))
+        do throws(DamaError) {
+            try RowJob.run(&task, options.rows, contents: contents, journal: &journal, &progress)
+        } catch {
+            // Who is told that too many rows are bad wants to see them.
+            if let limit = options.rows.maximumRejected, journal.rejectedCount > limit {
+                try report.writeRejects(journal, in: folder)
+                throw DamaError(error.code, "\(error.message); see \(paths.rejects)")
+            }
+            throw error
+        }
+        try progress.beginWriting()
+        let summary = try report.write(journal, in: folder) { () throws(DamaError) in try progress.report() }
+        try Files.writeAtomically(Array(runFile(progress.current, task.counts).text.utf8) + [0x0A], to: paths.run)
+        folder.remove(Self.partialFiles, andFolder: true)
+        return summary
+    }
+
+    // MARK: Parts
+
+    private static let partialFiles = ["journal", "embeddings", "deltas", "output", "rejects", "summary"]
+
+    /// The settings in the summary, with those that only the end of the job depends on.
+    private func finalSettings(_ settings: JSON) -> JSON {
+        var members = settings.object?.members ?? []
+        members.append(("mean_delta", options.meanDelta.map { .double($0) } ?? .null))
+        return .object(JSONObject(members))
+    }
+
+    /// An output that could not be replaced by renaming, or that would replace the input.
+    private func refuseUnsuitable(_ paths: JobPaths) throws(DamaError) {
+        for path in [paths.output, paths.rejects, paths.summary, paths.run] where Files.exists(path) {
+            guard Files.isRegularFile(path) else {
+                throw .io("\(path) is not a regular file, and would be replaced by one")
+            }
+            guard !Files.areSame(path, options.rows.data) else {
+                throw .invalidArgument("the output \(path) is the dataset itself")
+            }
+        }
+    }
+
+    /// The summary of an earlier run that finished the same job; `nil` where there is no output at all.
+    ///
+    /// - Throws: where there is one of another job, which is not replaced without being told to.
+    private func finished(_ paths: JobPaths, _ settings: JSON) throws(DamaError) -> ScoreSummary? {
+        let summaryExists = Files.exists(paths.summary)
+        guard summaryExists || Files.exists(paths.output) else { return nil }
+        guard summaryExists else {
+            throw .invalidArgument("\(paths.output) exists and is not replaced unless the job is restarted")
+        }
+        let json = try Files.readJSON(paths.summary)
+        let differences = settingsDifferences(json["settings"] ?? .null, finalSettings(settings))
+        guard differences.isEmpty else {
+            throw .invalidArgument(
+                "\(paths.output) is there from a job with \(differences.joined(separator: "; ")), and is not replaced "
+                    + "unless the job is restarted")
+        }
+        guard ResultFile.isUnchanged(paths.output, json["output"]),
+            ResultFile.isUnchanged(paths.rejects, json["rejects"]), var summary = ScoreSummary(json: json)
+        else {
+            throw .invalidArgument(
+                "\(paths.output) or \(paths.rejects) is not what \(paths.summary) describes; restart the job to "
+                    + "replace it")
+        }
+        summary.wasComplete = true
+        return summary
+    }
+
+    /// What differs from run to run.
+    private func runFile(_ progress: JobProgress, _ counts: ScoreTask.Counts) -> JSON {
+        [
+            "seconds": .double(progress.seconds),
+            "rows_per_second": .double(progress.rowsPerSecond),
+            "rows_resumed": .int(Int64(progress.rowsResumed)),
+            "images_embedded": .int(Int64(counts.imagesEmbedded)),
+            "images_from_cache": .int(Int64(counts.imagesFound)),
+            "sentences_embedded": .int(Int64(counts.sentencesEmbedded)),
+            "sentences_from_cache": .int(Int64(counts.sentencesFound)),
+            "workers": .int(Int64(Workers(count: options.rows.workers).count)),
+        ]
+    }
+}

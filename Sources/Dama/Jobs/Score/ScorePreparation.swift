@@ -1,0 +1,161 @@
+import DamaModels
+import DamaSupport
+import DamaText
+
+/// A block of rows with its sentences split and its images ready for the model.
+struct ScoreBlock: Sendable {
+    var rows: [Row]
+    /// By content, so that an image that several rows share is decoded once.
+    var images: [ContentKey: Image]
+
+    enum Row: Sendable {
+        case pair(Pair)
+        case rejected(RowOutcome)
+    }
+
+    struct Pair: Sendable {
+        var row: RawRow
+        var id: JSON
+        var image: ContentKey
+        var imageName: String
+        var chosen: [Sentence]
+        var rejected: [Sentence]
+        var flags: [String]
+    }
+
+    /// Known by its bytes: to Swift's `==` texts are equal that a tokenizer tells apart.
+    struct Sentence: Sendable {
+        var text: String
+        var key: ContentKey
+
+        init(_ text: String) {
+            self.text = text
+            key = ContentKey(sentence: text)
+        }
+    }
+
+    enum Image: Sendable {
+        case prepared(PreparedImage)
+        /// The file's bytes, where the cache had the embedding at the time of reading.
+        case bytes([UInt8])
+        case broken(Rejection)
+    }
+}
+
+/// The part of scoring that runs on the workers, ahead of the model.
+struct ScorePreparation: Sendable {
+    let encoder: any ImageTextEncoder
+    let splitter: any ResponseSplitter
+    let root: ImageRoot
+    let fields: FieldNames
+    let cache: EmbeddingCache
+
+    func block(_ rows: [RawRow], _ workers: Workers) throws(DamaError) -> ScoreBlock {
+        let results = try workers.map(rows) { row throws(DamaError) in try pair(row) }
+        var files: [ContentKey: [UInt8]] = [:]
+        for case .success(let (pair, bytes)) in results { files[pair.image] = bytes }
+        // Any order will do: each image is prepared by itself.
+        let prepared = try workers.map(Array(files)) { file throws(DamaError) -> (ContentKey, ScoreBlock.Image) in
+            (file.key, cache.contains(file.key) ? .bytes(file.value) : image(file.value))
+        }
+        return ScoreBlock(
+            rows: zip(rows, results).map { row, result in
+                switch result {
+                case .success(let (pair, _)): .pair(pair)
+                case .failure(let rejection):
+                    .rejected(.rejected(row, id: PairRecord.identifier(of: row, names: fields), rejection))
+                }
+            },
+            images: Dictionary(uniqueKeysWithValues: prepared))
+    }
+
+    /// Decodes an image; what is wrong with it is kept instead of thrown.
+    func image(_ bytes: [UInt8]) -> ScoreBlock.Image {
+        do throws(DamaError) {
+            return .prepared(try encoder.prepare(imageBytes: bytes))
+        } catch {
+            return .broken(Rejection(error.code == .outOfMemory ? .imageTooLarge : .imageBroken, error.message))
+        }
+    }
+
+    private func pair(_ row: RawRow) throws(DamaError) -> Result<(ScoreBlock.Pair, [UInt8]), Rejection> {
+        do throws(RowFailure) {
+            return .success(try read(row))
+        } catch {
+            switch error {
+            case .row(let rejection): return .failure(rejection)
+            case .job(let error): throw error
+            }
+        }
+    }
+
+    private func read(_ row: RawRow) throws(RowFailure) -> (ScoreBlock.Pair, [UInt8]) {
+        let record: PairRecord
+        do throws(Rejection) {
+            record = try PairRecord(row, names: fields)
+        } catch {
+            throw .row(error)
+        }
+        var flags: [String] = []
+        let chosen = try sentences(record.chosen, record.chosenSubSentences, "chosen", &flags)
+        let rejected = try sentences(record.rejected, record.rejectedSubSentences, "rejected", &flags)
+        if record.chosen == record.rejected { flags.append("same_response") }
+        let bytes = try root.read(record.image)
+        let pair = ScoreBlock.Pair(
+            row: RawRow(index: row.index, line: row.line, bytes: []), id: record.id, image: ContentKey(image: bytes),
+            imageName: record.image, chosen: chosen.map { ScoreBlock.Sentence($0) },
+            rejected: rejected.map { ScoreBlock.Sentence($0) }, flags: flags)
+        return (pair, bytes)
+    }
+
+    // MARK: Sentences
+
+    /// The sub-sentences of a response: those that the data brings, or the splitter's. One that is too long for the
+    /// model is split again.
+    private func sentences(
+        _ response: String, _ given: [String]?, _ name: String, _ flags: inout [String]
+    ) throws(RowFailure) -> [String] {
+        guard let given else { return try split(response, name, &flags) }
+        flags.append("\(name)_given")
+        var sentences: [String] = []
+        var wasDivided = false
+        for sentence in given {
+            if encoder.tokenCount(sentence) <= encoder.tokenLimit {
+                sentences.append(sentence)
+            } else {
+                wasDivided = true
+                sentences += try split(sentence, name, &flags)
+            }
+        }
+        if wasDivided { flags.append("\(name)_divided") }
+        return sentences
+    }
+
+    private func split(_ response: String, _ name: String, _ flags: inout [String]) throws(RowFailure) -> [String] {
+        let result: SplitResponse
+        do throws(DamaError) {
+            let encoder = encoder
+            result = try splitter.split(
+                response, limit: TokenLimit(maximum: encoder.tokenLimit) { encoder.tokenCount($0) })
+        } catch {
+            // What the response is at fault for is the row's; a splitter that broke down or was stopped is the job's.
+            guard error.code == .invalidArgument || error.code == .model else { throw .job(error) }
+            throw .row(Rejection(.cannotSplit, "the \(name) response cannot be split: \(error.message)"))
+        }
+        guard !result.subSentences.isEmpty else {
+            throw .row(Rejection(.emptyResponse, "the \(name) response has no words"))
+        }
+        for sentence in result.subSentences where encoder.tokenCount(sentence) > encoder.tokenLimit {
+            throw .row(
+                Rejection(
+                    .cannotSplit,
+                    "the \(name) response has a sub-sentence of \(encoder.tokenCount(sentence)) tokens that cannot be "
+                        + "split; the model reads \(encoder.tokenLimit)"))
+        }
+        for flag in result.flags {
+            let full = "\(name)_\(flag)"
+            if !flags.contains(full) { flags.append(full) }
+        }
+        return result.subSentences
+    }
+}

@@ -1,0 +1,165 @@
+import DamaModels
+import DamaPreference
+import DamaSupport
+
+/// Scoring as a job over rows: Eqs. (4) to (6) for each pair. α_D needs δ̄ and comes when all rows are there.
+struct ScoreTask: RowTask {
+    private let preparation: ScorePreparation
+    private let options: ScoreOptions
+    private var encoder: any ImageTextEncoder { preparation.encoder }
+    private var cache: EmbeddingCache { preparation.cache }
+    /// What was computed and what was found in the cache in this run.
+    private(set) var counts = Counts()
+
+    struct Counts {
+        var imagesEmbedded = 0
+        var imagesFound = 0
+        var sentencesEmbedded = 0
+        var sentencesFound = 0
+    }
+
+    init(preparation: ScorePreparation, options: ScoreOptions) {
+        self.preparation = preparation
+        self.options = options
+    }
+
+    var state: [UInt8] { cache.stateBytes }
+
+    func makePreparer() -> @Sendable ([RawRow], Workers) throws(DamaError) -> ScoreBlock {
+        let preparation = preparation
+        return { (rows, workers) throws(DamaError) in try preparation.block(rows, workers) }
+    }
+
+    mutating func process(
+        _ block: ScoreBlock, checkpoint: () throws(DamaError) -> Void
+    ) throws(DamaError) -> [RowOutcome] {
+        let images = try embedImages(of: block, checkpoint)
+        let sentences = try embedSentences(of: block, images, checkpoint)
+        var outcomes: [RowOutcome] = []
+        outcomes.reserveCapacity(block.rows.count)
+        for row in block.rows {
+            switch row {
+            case .rejected(let outcome): outcomes.append(outcome)
+            case .pair(let pair): outcomes.append(try score(pair, images, sentences))
+            }
+        }
+        return outcomes
+    }
+
+    func commit() throws(DamaError) { try cache.commit() }
+
+    // MARK: Embedding
+
+    /// Embeddings of the block's images, or why there is none.
+    private mutating func embedImages(
+        of block: ScoreBlock, _ checkpoint: () throws(DamaError) -> Void
+    ) throws(DamaError) -> [ContentKey: Result<[Float], Rejection>] {
+        var results: [ContentKey: Result<[Float], Rejection>] = [:]
+        var missing: [(key: ContentKey, image: PreparedImage)] = []
+        for case .pair(let pair) in block.rows where results[pair.image] == nil {
+            if let found = cache.value(pair.image) {
+                results[pair.image] = .success(found)
+                counts.imagesFound += 1
+                continue
+            }
+            var image = block.images[pair.image]
+            // The embedding was there when the image was read, and has made room for others since.
+            if case .bytes(let bytes) = image { image = preparation.image(bytes) }
+            switch image {
+            case .prepared(let prepared):
+                missing.append((pair.image, prepared))
+                // Holds the place, so that the image is not taken twice.
+                results[pair.image] = .success([])
+            case .broken(let rejection): results[pair.image] = .failure(rejection)
+            case .bytes, nil: throw .internal("image \"\(pair.imageName)\" was not prepared")
+            }
+        }
+        for start in stride(from: 0, to: missing.count, by: options.imagesPerStep) {
+            try checkpoint()
+            let part = missing[start..<min(start + options.imagesPerStep, missing.count)]
+            let vectors = try encoder.embed(images: part.map(\.image))
+            try check(vectors, part.count)
+            for (entry, vector) in zip(part, vectors) {
+                results[entry.key] = .success(vector)
+                cache.insert(entry.key, vector)
+            }
+        }
+        counts.imagesEmbedded += missing.count
+        return results
+    }
+
+    /// Embeddings of the sentences of the pairs whose image is there.
+    private mutating func embedSentences(
+        of block: ScoreBlock, _ images: [ContentKey: Result<[Float], Rejection>],
+        _ checkpoint: () throws(DamaError) -> Void
+    ) throws(DamaError) -> [ContentKey: [Float]] {
+        var results: [ContentKey: [Float]] = [:]
+        var missing: [ScoreBlock.Sentence] = []
+        for case .pair(let pair) in block.rows {
+            guard case .success = images[pair.image] else { continue }
+            for sentence in pair.chosen + pair.rejected where results[sentence.key] == nil {
+                if let found = cache.value(sentence.key) {
+                    results[sentence.key] = found
+                    counts.sentencesFound += 1
+                } else {
+                    results[sentence.key] = []
+                    missing.append(sentence)
+                }
+            }
+        }
+        for start in stride(from: 0, to: missing.count, by: options.sentencesPerStep) {
+            try checkpoint()
+            let part = missing[start..<min(start + options.sentencesPerStep, missing.count)]
+            let vectors = try encoder.embed(texts: part.map(\.text))
+            try check(vectors, part.count)
+            for (sentence, vector) in zip(part, vectors) {
+                results[sentence.key] = vector
+                cache.insert(sentence.key, vector)
+            }
+        }
+        counts.sentencesEmbedded += missing.count
+        return results
+    }
+
+    private func check(_ vectors: [[Float]], _ count: Int) throws(DamaError) {
+        guard vectors.count == count, vectors.allSatisfy({ $0.count == encoder.dimension }) else {
+            throw .internal("the model gave \(vectors.count) embeddings for \(count) inputs, or of a wrong length")
+        }
+    }
+
+    // MARK: Scoring
+
+    private func score(
+        _ pair: ScoreBlock.Pair, _ images: [ContentKey: Result<[Float], Rejection>], _ sentences: [ContentKey: [Float]]
+    ) throws(DamaError) -> RowOutcome {
+        guard let result = images[pair.image] else { throw .internal("image \"\(pair.imageName)\" was not embedded") }
+        switch result {
+        case .failure(let rejection):
+            let named = Rejection(rejection.kind, "image \"\(pair.imageName)\": \(rejection.reason)")
+            return .rejected(pair.row, id: pair.id, named)
+        case .success(let image):
+            let chosen = pair.chosen.map { similarity(image, sentences[$0.key] ?? []) }
+            let rejected = pair.rejected.map { similarity(image, sentences[$0.key] ?? []) }
+            do throws(DamaError) {
+                let probabilities = try Hardness.fromProbabilities(chosen: chosen, rejected: rejected)
+                let delta =
+                    options.deltaSource == .probabilities
+                    ? probabilities.delta : try Hardness.fromScores(chosen: chosen, rejected: rejected)
+                let row = ScoredRow(
+                    id: pair.id, delta: delta,
+                    chosen: ScoredRow.sentences(pair.chosen, chosen, probabilities.chosen),
+                    rejected: ScoredRow.sentences(pair.rejected, rejected, probabilities.rejected), flags: pair.flags)
+                return .done(row.encoded())
+            } catch {
+                return .rejected(pair.row, id: pair.id, Rejection(.noHardness, error.message))
+            }
+        }
+    }
+
+    /// Γ of Eq. (4): the logit scale times the cosine.
+    private func similarity(_ image: [Float], _ sentence: [Float]) -> Float {
+        var sum: Float = 0
+        for (a, b) in zip(image, sentence) { sum += a * b }
+        return encoder.logitScale * sum
+    }
+}

@@ -1,0 +1,89 @@
+import DamaSupport
+
+/// A row that was scored, as the journal keeps it: all of its line of output but α_D.
+struct ScoredRow {
+    var id: JSON
+    var delta: Double
+    var chosen: [Sentence]
+    var rejected: [Sentence]
+    var flags: [String]
+
+    struct Sentence {
+        var text: String
+        var score: Float
+        var probability: Double
+    }
+
+    static func sentences(
+        _ texts: [ScoreBlock.Sentence], _ scores: [Float], _ probabilities: [Double]
+    ) -> [Sentence] {
+        (0..<min(texts.count, scores.count, probabilities.count)).map {
+            Sentence(text: texts[$0].text, score: scores[$0], probability: probabilities[$0])
+        }
+    }
+
+    /// δ, the numbers of sub-sentences, the flags, and the line in two parts, between which α_D will stand.
+    func encoded() -> [UInt8] {
+        var writer = ByteWriter()
+        writer.append(delta)
+        writer.append(UInt32(truncatingIfNeeded: chosen.count))
+        writer.append(UInt32(truncatingIfNeeded: rejected.count))
+        for part in [Array(flags.joined(separator: ",").utf8), head] {
+            writer.append(UInt32(truncatingIfNeeded: part.count))
+            writer.append(part)
+        }
+        writer.append(tail)
+        return writer.bytes
+    }
+
+    private var head: [UInt8] {
+        var bytes = Array("{\"id\":".utf8)
+        id.write(to: &bytes)
+        bytes += ",\"delta\":".utf8
+        bytes += delta.description.utf8
+        bytes += ",\"alpha_data\":".utf8
+        return bytes
+    }
+
+    private var tail: [UInt8] {
+        var bytes: [UInt8] = []
+        for (name, sentences) in [("chosen", chosen), ("rejected", rejected)] {
+            bytes += ",\"\(name)\":[".utf8
+            for (index, sentence) in sentences.enumerated() {
+                bytes += (index == 0 ? "{\"text\":" : ",{\"text\":").utf8
+                JSON.string(sentence.text).write(to: &bytes)
+                // As a Float's own digits: a Double's would look more precise than the score is.
+                bytes += ",\"score\":\(sentence.score),\"probability\":\(sentence.probability)}".utf8
+            }
+            bytes += "]".utf8
+        }
+        bytes += ",\"flags\":".utf8
+        JSON.array(flags.map { .string($0) }).write(to: &bytes)
+        bytes += "}\n".utf8
+        return bytes
+    }
+}
+
+/// A row as read back from the journal.
+struct StoredRow {
+    let delta: Double
+    let chosenCount: Int
+    let rejectedCount: Int
+    let flags: [Substring]
+    private let head: [UInt8]
+    private let tail: [UInt8]
+
+    init(decoding bytes: [UInt8]) throws(DamaError) {
+        var reader = ByteReader(bytes[...], name: "journal record")
+        delta = try reader.readDouble()
+        chosenCount = Int(try reader.read(UInt32.self))
+        rejectedCount = Int(try reader.read(UInt32.self))
+        let flagBytes = try reader.readBytes(Int(try reader.read(UInt32.self)))
+        flags = String(decoding: flagBytes, as: UTF8.self).split(separator: ",")
+        head = try reader.readBytes(Int(try reader.read(UInt32.self)))
+        tail = try reader.readBytes(reader.remaining)
+    }
+
+    /// The line of output, with its line feed.
+    func line(alphaData: Double) -> [UInt8] { head + Array(alphaData.description.utf8) + tail }
+}
