@@ -45,7 +45,7 @@ build: bootstrap ## libdama.so and the command line, into build/
 # Tests. Each part ends in a line `NAME: N passed, N failed`, or in its framework's own; .ci/run adds them up.
 
 .PHONY: test
-test: test-swift test-abi test-python test-install ## every test that needs no torch
+test: test-swift test-abi test-python test-install test-examples ## every test that needs no torch
 
 .PHONY: test-swift
 test-swift: bootstrap

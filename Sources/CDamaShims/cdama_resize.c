@@ -1,6 +1,7 @@
 // Resampling in two passes with Pillow 13's fixed-point arithmetic (libImaging/Resample.c, 8 bits a channel):
-// coefficients of 22 fractional bits, an intermediate image rounded to bytes. Another order of the passes or another
-// precision differs, by a grey level where both sides shrink. Pillow up to 12 always begins with the rows.
+// coefficients of 22 fractional bits, an intermediate image rounded to bytes, columns before rows where the height
+// shrinks by more than twice as many pixels as the width. Older versions always begin with the rows: on photographs
+// more than twice as high as wide that differs by up to 4 grey levels.
 #include "cdama_image.h"
 
 #include <math.h>

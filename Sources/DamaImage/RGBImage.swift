@@ -58,7 +58,8 @@ public struct PixelRect: Sendable, Equatable {
 }
 
 extension RGBImage {
-    /// The image scaled to `width` × `height` with antialiasing, byte for byte as Pillow's `Image.resize` scales it.
+    /// The image scaled to `width` × `height` with antialiasing, byte for byte as `Image.resize` of
+    /// Pillow 13 scales it.
     ///
     /// - Parameter part: the part of the result that is wanted; the rest is not computed.
     /// - Throws: ``DamaError/Code/invalidArgument`` for sizes below 1 or a part that reaches outside;

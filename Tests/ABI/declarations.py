@@ -62,21 +62,26 @@ def functions(source: str) -> list[Function]:
     return found
 
 
-def options_program(declared: list[Function]) -> str:
-    lines = []
+def initializers(declared: list[Function]) -> dict[str, str]:
+    """For every struct with a dama_…_init(): the expression that initialises one at a pointer `p`."""
+    found = {}
     for f in declared:
-        if f.name.endswith("_options_init"):
-            kind = f.parameters[0].rstrip("* ")
-            others = "".join(", 0" for _ in f.parameters[1:])
-            call = f"{f.name}(&options{others})"
-            call = call if f.result.split()[-1] == "void" else f"CHECK({call} == DAMA_OK)"
-            lines.append(
-                f"    {{ {kind} options; memset(&options, 0xA5, sizeof options); {call};\n"
-                f"      CHECK(options.struct_size == sizeof options); CHECK(offsetof({kind}, struct_size) == 0); }}"
-            )
-    return '#include <dama.h>\n#include "check.h"\n\nint main(void) {\n%s\n    return check_failures != 0;\n}\n' % "\n".join(
-        lines
-    )
+        kind = f.parameters[0].rstrip("* ") if f.parameters else ""
+        if f.name.endswith("_init") and f.name == kind + "_init":
+            found[kind] = f"{f.name}(p{''.join(', 0' for _ in f.parameters[1:])})"
+            if f.result == "dama_status":
+                found[kind] = f"CHECK({found[kind]} == DAMA_OK)"
+    return found
+
+
+def options_program(declared: list[Function]) -> str:
+    lines = [
+        f"    {{ {kind} s, *p = &s; memset(p, 0xA5, sizeof s); {expression};\n"
+        f"      CHECK(s.struct_size == sizeof s); CHECK(offsetof({kind}, struct_size) == 0); }}"
+        for kind, expression in initializers(declared).items()
+    ]
+    body = "\n".join(lines)
+    return f'#include <dama.h>\n#include "check.h"\n\nint main(void) {{\n{body}\n    return check_failures != 0;\n}}\n'
 
 
 HOSTILE = r"""
@@ -89,6 +94,8 @@ HOSTILE = r"""
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "check.h"
+
 /* What every pointer that is not NULL points to: zeros, so that a string is empty and a struct_size is wrong. */
 static long long scratch[1 << 22];
 static void *pointer(int null) { return null ? NULL : (void *)scratch; }
@@ -97,6 +104,8 @@ static const double reals[] = {0, -1, NAN, INFINITY, 1e300};
 static int status_is_wrong(dama_status status) {
     return (int)status < 0 || (int)status > 8 || (status != DAMA_OK && dama_error_message()[0] == 0);
 }
+
+%(structs)s
 
 /* Each calls one function; the result says whether it returned something it never should. Bit i of `null` makes the
    i-th parameter NULL; `n` and `x` are what its integers and its reals are. */
@@ -150,6 +159,14 @@ int main(void) {
 def hostile_program(declared: list[Function], source: str) -> str:
     # A handle is a struct without a body: only NULL can be passed for one that was never created.
     handles = set(re.findall(r"typedef struct (dama_\w+) \1\s*;", " ".join(source.split())))
+    starts = initializers(declared)
+    structs = [
+        f"/* Initialised, its pointers NULL; or all zeros. */\n"
+        f"static {kind} *some_{kind}(int null, long long n) {{\n"
+        f"    static {kind} s; {kind} *p = &s;\n    if (null) return NULL;\n"
+        f"    memset(p, 0, sizeof s);\n    if (n) {{ {expression}; }}\n    return p;\n}}"
+        for kind, expression in starts.items()
+    ]
     wrappers, table = [], []
     for f in declared:
         arguments = []
@@ -157,6 +174,8 @@ def hostile_program(declared: list[Function], source: str) -> str:
             bare = kind.replace("const", "").replace("struct", "").strip()
             if kind == "callback" or (bare.count("*") == 1 and bare.rstrip("* ") in handles):
                 arguments.append("NULL")
+            elif bare.count("*") == 1 and bare.rstrip("* ") in starts:
+                arguments.append(f"some_{bare.rstrip('* ')}(null >> {i} & 1, n)")
             elif "*" in kind:
                 arguments.append(f"({kind})pointer(null >> {i} & 1)")
             elif bare in ("float", "double"):
@@ -181,7 +200,7 @@ def hostile_program(declared: list[Function], source: str) -> str:
             f"    (void)null; (void)n; (void)x; {body}\n}}"
         )
         table.append(f'    {{"{f.name}", {len(f.parameters)}, call_{f.name}}},')
-    return HOSTILE % {"wrappers": "\n".join(wrappers), "table": "\n".join(table)}
+    return HOSTILE % {"structs": "\n".join(structs), "wrappers": "\n".join(wrappers), "table": "\n".join(table)}
 
 
 def main() -> None:

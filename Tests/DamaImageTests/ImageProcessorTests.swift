@@ -1,5 +1,7 @@
 import DamaSupport
 import DamaTestSupport
+import Dispatch
+import Synchronization
 import XCTest
 
 @testable import DamaImage
@@ -104,5 +106,22 @@ final class ImageProcessorTests: XCTestCase {
         assertFails(.invalidArgument, "no colour to pad with") { _ = try padding.process(sliver) }
         padding.mean = [0.5]
         assertFails(.invalidArgument, "must be three numbers each") { _ = try padding.process(sliver) }
+    }
+
+    /// Decoding and preparing on many threads at once gives what one thread gives.
+    func testThreadsDoNotDisturbEachOther() throws {
+        let fixtures = try PillowFixtures("decode")
+        let files = try fixtures.entries.map { try Files.read("\(fixtures.folder)/\(XCTUnwrap($0["file"]?.string))") }
+        let processor = ImageProcessor.clip(edge: 20)
+        let alone = try files.map { try processor.process(ImageDecoder.decode($0)).pixels }
+        // Damaged files between the good ones, so that errors are reported beside successes.
+        let differing = Mutex(0)
+        DispatchQueue.concurrentPerform(iterations: 8 * files.count) { index in
+            let file = files[index % files.count]
+            _ = try? ImageDecoder.decode(Array(file.prefix(file.count / 2)))
+            let pixels = (try? processor.process(ImageDecoder.decode(file)))?.pixels
+            if pixels != alone[index % files.count] { differing.withLock { $0 += 1 } }
+        }
+        XCTAssertEqual(differing.withLock { $0 }, 0)
     }
 }

@@ -11,6 +11,17 @@ int main() {
     } catch (const dama::Error &error) {
         thrown = error.status() == DAMA_INVALID_ARGUMENT && error.what()[0] != 0;
     }
+    // A handle that moves, saves and loads.
+    dama::AdaptiveBeta controller;
+    dama::PreferenceBatch batch;
+    batch.policy_chosen = {-40, -50};
+    batch.policy_rejected = {-45, -48};
+    batch.reference_chosen = {-41, -51};
+    batch.reference_rejected = {-44, -47};
+    const dama::PreferenceStep step = controller.step(batch);
+    controller.commit();
+    const auto again = dama::AdaptiveBeta::from_state(controller.state());
+    const bool same = step.summary.kept == 2 && step.beta.size() == 2 && again.running_mean() == controller.running_mean();
     std::printf("%s %.3f\n", dama::version().c_str(), delta);
-    return !(thrown && delta > 0.9 && delta < 1);
+    return !(same && thrown && delta > 0.9 && delta < 1);
 }
