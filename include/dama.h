@@ -453,6 +453,165 @@ DAMA_API DAMA_NODISCARD dama_status dama_adaptive_beta_save(const dama_adaptive_
 DAMA_API DAMA_NODISCARD dama_status dama_adaptive_beta_load(dama_adaptive_beta **out, const uint8_t *bytes,
                                                             size_t size);
 
+/* ---------------------------------------------------------------------------------------------------------------- */
+/* Text: tokenizers and sub-sentences                                                                               */
+/* ---------------------------------------------------------------------------------------------------------------- */
+
+/**
+ * A tokenizer as Hugging Face's tokenizer.json describes it: byte-pair encoding as in CLIP, Llama and GPT-2. It never
+ * changes; one handle may be used from any number of threads at the same time.
+ */
+typedef struct dama_tokenizer dama_tokenizer;
+
+/**
+ * Reads a tokenizer.
+ *
+ * @param[out] out   The tokenizer, the caller's.
+ * @param[in]  path  A tokenizer.json, or a directory that holds one, or that holds CLIP's vocab.json and merges.txt.
+ * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL; DAMA_IO where there is no such file; DAMA_MODEL naming the field that
+ *         is wrong; DAMA_UNSUPPORTED naming the kind of tokenizer or the pattern that this library does not know.
+ *
+ * Thread-safe.
+ */
+DAMA_API DAMA_NODISCARD dama_status dama_tokenizer_create(dama_tokenizer **out, const char *path);
+
+/** Frees a tokenizer; NULL is fine. */
+DAMA_API void dama_tokenizer_free(dama_tokenizer *tokenizer);
+
+/**
+ * The token ids of a text. Nothing is ever cut off.
+ *
+ * @param[in]  tokenizer
+ * @param[in]  text                [text_size] UTF-8, may hold NUL bytes; NULL where text_size is 0.
+ * @param[in]  text_size           Bytes.
+ * @param[in]  add_special_tokens  Not 0 to put the special tokens around the text that belong there.
+ * @param[out] ids                 [capacity]; NULL with capacity 0 to learn the count alone.
+ * @param[in]  capacity
+ * @param[out] count               How many ids there are.
+ * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL; DAMA_SHAPE_MISMATCH where capacity is too small (the message says how
+ *         many there are).
+ *
+ * Thread-safe.
+ */
+DAMA_API DAMA_NODISCARD dama_status dama_tokenizer_encode(const dama_tokenizer *tokenizer, const char *text,
+                                                          size_t text_size, int add_special_tokens, int32_t *ids,
+                                                          size_t capacity, size_t *count);
+
+/**
+ * The text of token ids. Ids that are in no vocabulary are left out.
+ *
+ * @param[in]  tokenizer
+ * @param[in]  ids                  [count]; NULL where count is 0.
+ * @param[in]  count
+ * @param[in]  skip_special_tokens  Not 0 to leave special tokens out.
+ * @param[out] text                 [capacity] UTF-8 and a NUL behind it; NULL with capacity 0 to learn the size alone.
+ * @param[in]  capacity             Bytes, at least size + 1.
+ * @param[out] size                 Bytes of the text without the NUL behind it.
+ * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL; DAMA_SHAPE_MISMATCH where capacity is too small.
+ *
+ * Thread-safe.
+ */
+DAMA_API DAMA_NODISCARD dama_status dama_tokenizer_decode(const dama_tokenizer *tokenizer, const int32_t *ids,
+                                                          size_t count, int skip_special_tokens, char *text,
+                                                          size_t capacity, size_t *size);
+
+/** What a dama_tokenizer holds. */
+typedef struct dama_tokenizer_facts {
+    uint32_t struct_size;
+    /** Number of tokens, added ones included. */
+    int32_t vocabulary_size;
+    /** The largest id plus one: rows that an embedding table needs. */
+    int32_t id_end;
+    /** Beginning and end of a sequence, padding, unknown; −1 where no file of the directory names one. */
+    int32_t bos_id;
+    int32_t eos_id;
+    int32_t pad_id;
+    int32_t unk_id;
+} dama_tokenizer_facts;
+
+/** Sets struct_size, and everything else to 0. NULL is ignored. */
+DAMA_API void dama_tokenizer_facts_init(dama_tokenizer_facts *facts);
+
+/**
+ * Sizes and special tokens.
+ *
+ * @param[in]     tokenizer
+ * @param[in,out] facts  struct_size is read; the first struct_size bytes are written.
+ * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL or a wrong struct_size.
+ *
+ * Thread-safe.
+ */
+DAMA_API DAMA_NODISCARD dama_status dama_tokenizer_describe(const dama_tokenizer *tokenizer,
+                                                            dama_tokenizer_facts *facts);
+
+/**
+ * The id of a token as the vocabulary spells it ("cat</w>").
+ *
+ * @param[in]  tokenizer
+ * @param[in]  token
+ * @param[out] id  −1 where there is no such token.
+ * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL.
+ *
+ * Thread-safe.
+ */
+DAMA_API DAMA_NODISCARD dama_status dama_tokenizer_find(const dama_tokenizer *tokenizer, const char *token,
+                                                        int32_t *id);
+
+/**
+ * The spelling of a token; decoding one id may give less, for a character can take several tokens.
+ *
+ * @param[in]  tokenizer
+ * @param[in]  id
+ * @param[out] token     [capacity] as in dama_tokenizer_decode().
+ * @param[in]  capacity
+ * @param[out] size      Bytes of the token without the NUL behind it.
+ * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL or an id that is in no vocabulary; DAMA_SHAPE_MISMATCH where capacity
+ *         is too small.
+ *
+ * Thread-safe.
+ */
+DAMA_API DAMA_NODISCARD dama_status dama_tokenizer_spell(const dama_tokenizer *tokenizer, int32_t id, char *token,
+                                                         size_t capacity, size_t *size);
+
+/** A list of strings that a function gave back. It never changes and may be used from any number of threads. */
+typedef struct dama_strings dama_strings;
+
+/** How many there are; 0 for NULL. */
+DAMA_API size_t dama_strings_count(const dama_strings *strings);
+
+/** The string at index, UTF-8, valid until dama_strings_free(); NULL beyond the end. A NUL inside it looks like its end. */
+DAMA_API const char *dama_strings_at(const dama_strings *strings, size_t index);
+
+/** Frees a list; NULL is fine. */
+DAMA_API void dama_strings_free(dama_strings *strings);
+
+/** How dama_split() splits. */
+typedef struct dama_split_options {
+    uint32_t struct_size;
+    /** The most tokens a sub-sentence may have, special ones included: 77 for CLIP. 0 for no limit. */
+    uint32_t token_limit;
+    /** Counts the tokens; borrowed. Needed where there is a limit. */
+    const dama_tokenizer *tokenizer;
+} dama_split_options;
+
+/** Sets struct_size, no limit and no tokenizer. NULL is ignored. */
+DAMA_API void dama_split_options_init(dama_split_options *options);
+
+/**
+ * Splits a text into sub-sentences by its punctuation: sentences; clauses where one is over the limit; words, and within
+ * a word that alone is over it. Every character other than white space is in exactly one, in order.
+ *
+ * @param[out] out      The sub-sentences, the caller's. Empty for a text without words.
+ * @param[in]  text
+ * @param[in]  options  NULL for no limit.
+ * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL, a wrong struct_size, a limit without a tokenizer, or a limit too low
+ *         for one character.
+ *
+ * Thread-safe.
+ */
+DAMA_API DAMA_NODISCARD dama_status dama_split(dama_strings **out, const char *text,
+                                               const dama_split_options *options);
+
 #ifdef __cplusplus
 }
 #endif

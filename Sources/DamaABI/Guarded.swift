@@ -77,3 +77,22 @@ private func checkCount(_ count: Int, _ stride: Int, _ name: String) throws {
 func string(_ pointer: UnsafePointer<CChar>?, _ name: String) throws -> String {
     String(cString: try require(pointer, name))
 }
+
+// MARK: - Results into the caller's buffers
+
+/// Copies all of `values`; a buffer without room is left as it is. A buffer of capacity 0 only asks for the count.
+func write<T>(
+    _ values: [T], to buffer: UnsafeMutableBufferPointer<T>, _ name: String, _ unit: String
+) throws {
+    if buffer.isEmpty { return }
+    guard buffer.count >= values.count else {
+        throw DamaError.shapeMismatch("\(name) has room for \(buffer.count) \(unit); there are \(values.count)")
+    }
+    _ = buffer.update(fromContentsOf: values)
+}
+
+/// Copies UTF-8 with a NUL behind it; otherwise as for arrays.
+func write(_ text: String, to buffer: UnsafeMutableBufferPointer<CChar>, _ name: String) throws {
+    if buffer.isEmpty { return }
+    try write(text.utf8.map { CChar(bitPattern: $0) } + [0], to: buffer, name, "bytes")
+}

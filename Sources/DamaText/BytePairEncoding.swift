@@ -32,8 +32,8 @@ final class BytePairEncoding: Sendable {
     private static let longestCachedWord = 64
 
     /// - Parameter merges: Pairs of tokens, lowest rank first.
-    /// - Throws: ``DamaError/Code/model`` where a merge names a token that the vocabulary lacks, or the unknown token is
-    ///   missing.
+    /// - Throws: ``DamaError/Code/model`` where a merge names a token that the vocabulary lacks, or the unknown token
+    ///   is missing.
     init(
         vocabulary: TokenTable, merges pairs: [(left: String, right: String)], options: Options
     ) throws(DamaError) {

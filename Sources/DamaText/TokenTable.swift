@@ -29,8 +29,8 @@ struct TokenTable: Sendable {
     /// The largest id plus one.
     var idEnd: Int { entryOfID.count }
 
-    /// - Throws: ``DamaError/Code/model`` where the token or the id is taken or the id is out of range; `field` names the
-    ///   place in the file.
+    /// - Parameter field: The place in the file, for messages.
+    /// - Throws: ``DamaError/Code/model`` where the token or the id is taken, or the id is out of range.
     mutating func insert(_ token: String, id: Int, field: String) throws(DamaError) {
         guard id >= 0, id < Self.idLimit else {
             throw .model(

@@ -8,16 +8,19 @@ from ._adaptive_beta import AdaptiveBeta, AdaptiveBetaStep
 from ._errors import DamaError
 from ._hardness import alpha_data, hardness, hardness_from_scores
 from ._native import library_path, version
+from ._text import Tokenizer, split
 
 __all__ = [
     "AdaptiveBeta",
     "AdaptiveBetaStep",
     "DamaError",
+    "Tokenizer",
     "alpha_data",
     "hardness",
     "hardness_from_scores",
     "library_path",
     "losses",
+    "split",
     "version",
 ]
 __version__ = version()

@@ -1,0 +1,198 @@
+import CDama
+import Dama
+
+// MARK: - Tokenizer
+
+private func tokenizer(_ handle: OpaquePointer?) throws -> Tokenizer {
+    guard let handle else { throw DamaError.invalidArgument("tokenizer is NULL") }
+    return Unmanaged<Tokenizer>.fromOpaque(UnsafeRawPointer(handle)).takeUnretainedValue()
+}
+
+@c @implementation
+public func dama_tokenizer_create(
+    _ out: UnsafeMutablePointer<OpaquePointer?>?, _ path: UnsafePointer<CChar>?
+) -> dama_status {
+    guarded {
+        let out = try require(out, "out")
+        let path = try string(path, "path")
+        let tokenizer = Files.isDirectory(path) ? try Tokenizer(directory: path) : try Tokenizer(json: path)
+        out.pointee = OpaquePointer(Unmanaged.passRetained(tokenizer).toOpaque())
+    }
+}
+
+@c @implementation
+public func dama_tokenizer_free(_ tokenizer: OpaquePointer?) {
+    guard let tokenizer else { return }
+    Unmanaged<Tokenizer>.fromOpaque(UnsafeRawPointer(tokenizer)).release()
+}
+
+@c @implementation
+public func dama_tokenizer_encode(
+    _ handle: OpaquePointer?, _ text: UnsafePointer<CChar>?, _ textSize: Int, _ addSpecialTokens: CInt,
+    _ ids: UnsafeMutablePointer<Int32>?, _ capacity: Int, _ count: UnsafeMutablePointer<Int>?
+) -> dama_status {
+    guarded {
+        let tokenizer = try tokenizer(handle)
+        let count = try require(count, "count")
+        let text = UnsafeRawBufferPointer(try buffer(text, textSize, "text"))
+        let ids = try buffer(ids, capacity, "ids")
+        let encoded = tokenizer.encode(bytes: text, addSpecialTokens: addSpecialTokens != 0)
+        try write(encoded, to: ids, "ids", "ids")
+        count.pointee = encoded.count
+    }
+}
+
+@c @implementation
+public func dama_tokenizer_decode(
+    _ handle: OpaquePointer?, _ ids: UnsafePointer<Int32>?, _ count: Int, _ skipSpecialTokens: CInt,
+    _ text: UnsafeMutablePointer<CChar>?, _ capacity: Int, _ size: UnsafeMutablePointer<Int>?
+) -> dama_status {
+    guarded {
+        let tokenizer = try tokenizer(handle)
+        let size = try require(size, "size")
+        let ids = try buffer(ids, count, "ids")
+        let text = try buffer(text, capacity, "text")
+        let decoded = tokenizer.decode(ids, skipSpecialTokens: skipSpecialTokens != 0)
+        try write(decoded, to: text, "text")
+        size.pointee = decoded.utf8.count
+    }
+}
+
+@c @implementation
+public func dama_tokenizer_facts_init(_ facts: UnsafeMutablePointer<dama_tokenizer_facts>?) {
+    var value = dama_tokenizer_facts()
+    value.struct_size = UInt32(MemoryLayout<dama_tokenizer_facts>.size)
+    facts?.pointee = value
+}
+
+@c @implementation
+public func dama_tokenizer_describe(
+    _ handle: OpaquePointer?, _ facts: UnsafeMutablePointer<dama_tokenizer_facts>?
+) -> dama_status {
+    guarded {
+        let tokenizer = try tokenizer(handle)
+        let facts = try require(facts, "facts")
+        var value = dama_tokenizer_facts()
+        value.vocabulary_size = Int32(clamping: tokenizer.vocabularySize)
+        value.id_end = Int32(clamping: tokenizer.idEnd)
+        value.bos_id = tokenizer.specialTokens.bos ?? -1
+        value.eos_id = tokenizer.specialTokens.eos ?? -1
+        value.pad_id = tokenizer.specialTokens.pad ?? -1
+        value.unk_id = tokenizer.specialTokens.unk ?? -1
+        try writeStruct(
+            value, to: facts, "facts", minimum: MemoryLayout<dama_tokenizer_facts>.size,
+            initializer: "dama_tokenizer_facts_init()")
+    }
+}
+
+@c @implementation
+public func dama_tokenizer_find(
+    _ handle: OpaquePointer?, _ token: UnsafePointer<CChar>?, _ id: UnsafeMutablePointer<Int32>?
+) -> dama_status {
+    guarded {
+        let tokenizer = try tokenizer(handle)
+        let token = try string(token, "token")
+        try require(id, "id").pointee = tokenizer.id(of: token) ?? -1
+    }
+}
+
+@c @implementation
+public func dama_tokenizer_spell(
+    _ handle: OpaquePointer?, _ id: Int32, _ token: UnsafeMutablePointer<CChar>?, _ capacity: Int,
+    _ size: UnsafeMutablePointer<Int>?
+) -> dama_status {
+    guarded {
+        let tokenizer = try tokenizer(handle)
+        let size = try require(size, "size")
+        let buffer = try buffer(token, capacity, "token")
+        guard let token = tokenizer.token(of: id) else {
+            throw DamaError.invalidArgument(
+                "id \(id) is in no vocabulary; ids lie in 0..<\(tokenizer.idEnd)")
+        }
+        try write(token, to: buffer, "token")
+        size.pointee = token.utf8.count
+    }
+}
+
+// MARK: - Strings
+
+/// What a `dama_strings *` points to: C strings that live as long as the object.
+private final class Strings: Sendable {
+    /// All strings, each with a NUL behind it.
+    private nonisolated(unsafe) let bytes: UnsafeMutableBufferPointer<CChar>
+    private let starts: [Int]
+
+    init(_ strings: [String]) {
+        var all: [CChar] = []
+        var starts: [Int] = []
+        for string in strings {
+            starts.append(all.count)
+            all.append(contentsOf: string.utf8.lazy.map { CChar(bitPattern: $0) })
+            all.append(0)
+        }
+        self.starts = starts
+        bytes = .allocate(capacity: all.count)
+        _ = bytes.initialize(from: all)
+    }
+
+    deinit { bytes.deallocate() }
+
+    var count: Int { starts.count }
+
+    func at(_ index: Int) -> UnsafePointer<CChar>? {
+        guard starts.indices.contains(index), let base = bytes.baseAddress else { return nil }
+        return UnsafePointer(base + starts[index])
+    }
+
+    static func from(_ handle: OpaquePointer?) -> Strings? {
+        handle.map { Unmanaged<Strings>.fromOpaque(UnsafeRawPointer($0)).takeUnretainedValue() }
+    }
+}
+
+@c @implementation
+public func dama_strings_count(_ strings: OpaquePointer?) -> Int { Strings.from(strings)?.count ?? 0 }
+
+@c @implementation
+public func dama_strings_at(_ strings: OpaquePointer?, _ index: Int) -> UnsafePointer<CChar>? {
+    Strings.from(strings)?.at(index)
+}
+
+@c @implementation
+public func dama_strings_free(_ strings: OpaquePointer?) {
+    guard let strings else { return }
+    Unmanaged<Strings>.fromOpaque(UnsafeRawPointer(strings)).release()
+}
+
+// MARK: - Splitting
+
+@c @implementation
+public func dama_split_options_init(_ options: UnsafeMutablePointer<dama_split_options>?) {
+    var value = dama_split_options()
+    value.struct_size = UInt32(MemoryLayout<dama_split_options>.size)
+    options?.pointee = value
+}
+
+@c @implementation
+public func dama_split(
+    _ out: UnsafeMutablePointer<OpaquePointer?>?, _ text: UnsafePointer<CChar>?,
+    _ options: UnsafePointer<dama_split_options>?
+) -> dama_status {
+    guarded {
+        let out = try require(out, "out")
+        let text = try string(text, "text")
+        var limit: TokenLimit?
+        if let options {
+            let read = try readStruct(
+                options, "options", minimum: MemoryLayout<dama_split_options>.size, defaults: dama_split_options(),
+                initializer: "dama_split_options_init()")
+            if read.token_limit > 0 {
+                guard read.tokenizer != nil else {
+                    throw DamaError.invalidArgument("options.tokenizer is NULL; a token_limit needs one that counts")
+                }
+                limit = TokenLimit(maximum: Int(read.token_limit), tokenizer: try tokenizer(read.tokenizer))
+            }
+        }
+        let strings = Strings(try BuiltInSplitter().split(text, limit: limit))
+        out.pointee = OpaquePointer(Unmanaged.passRetained(strings).toOpaque())
+    }
+}

@@ -1,0 +1,184 @@
+"""Tokenizers and the sub-sentence splitter."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from typing import Iterable, Optional, Union
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._errors import InvalidArgument, ShapeMismatch
+from ._native import check, declare
+
+_pointer, _size, _int = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
+
+
+class _Facts(ctypes.Structure):
+    _fields_ = [("struct_size", ctypes.c_uint32)] + [
+        (name, ctypes.c_int32) for name in ("vocabulary_size", "id_end", "bos_id", "eos_id", "pad_id", "unk_id")
+    ]
+
+
+class _SplitOptions(ctypes.Structure):
+    _fields_ = [("struct_size", ctypes.c_uint32), ("token_limit", ctypes.c_uint32), ("tokenizer", ctypes.c_void_p)]
+
+
+_create = declare("dama_tokenizer_create", _pointer, ctypes.c_char_p)
+_free = declare("dama_tokenizer_free", _pointer, restype=None)
+_encode = declare("dama_tokenizer_encode", _pointer, ctypes.c_char_p, _size, _int, _pointer, _size, _pointer)
+_decode = declare("dama_tokenizer_decode", _pointer, _pointer, _size, _int, _pointer, _size, _pointer)
+_facts_init = declare("dama_tokenizer_facts_init", _pointer, restype=None)
+_describe = declare("dama_tokenizer_describe", _pointer, _pointer)
+_find = declare("dama_tokenizer_find", _pointer, ctypes.c_char_p, _pointer)
+_spell = declare("dama_tokenizer_spell", _pointer, ctypes.c_int32, _pointer, _size, _pointer)
+_strings_count = declare("dama_strings_count", _pointer, restype=_size)
+_strings_at = declare("dama_strings_at", _pointer, _size, restype=ctypes.c_char_p)
+_strings_free = declare("dama_strings_free", _pointer, restype=None)
+_split_options_init = declare("dama_split_options_init", _pointer, restype=None)
+_split = declare("dama_split", _pointer, ctypes.c_char_p, _pointer)
+
+
+def _utf8(text: Union[str, bytes]) -> bytes:
+    # Half a surrogate pair has no UTF-8; its bytes are repaired to U+FFFD like any that are broken.
+    return text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+
+
+def _c_string(text: str, name: str) -> bytes:
+    utf8 = _utf8(text)
+    if b"\0" in utf8:
+        raise InvalidArgument(f"{name} holds a NUL character, which ends a string in C")
+    return utf8
+
+
+class Tokenizer:
+    """Text to token ids and back, as Hugging Face's ``tokenizers`` does it from the same tokenizer.json.
+
+    ``path`` is a tokenizer.json, or a directory that holds one, or that holds CLIP's vocab.json and merges.txt.
+    Byte-pair encoding as in CLIP, Llama and GPT-2 is supported; anything else in the file raises ``Unsupported`` with
+    its name. Truncation and padding that the file may ask for are not applied. Immutable and thread-safe.
+    """
+
+    __slots__ = ("_handle", "_facts")
+
+    def __init__(self, path: Union[str, "os.PathLike[str]"]) -> None:
+        self._handle: Optional[int] = None
+        handle = ctypes.c_void_p()
+        check(_create(ctypes.byref(handle), os.fsencode(path)))
+        self._handle = handle.value
+        self._facts = _Facts()
+        _facts_init(ctypes.byref(self._facts))
+        check(_describe(self._handle, ctypes.byref(self._facts)))
+
+    def __del__(self) -> None:
+        if getattr(self, "_handle", None) is not None:
+            _free(self._handle)
+
+    def encode(self, text: Union[str, bytes], add_special_tokens: bool = True) -> NDArray[np.int32]:
+        """The token ids of ``text``. Bytes are read as UTF-8, broken ones as U+FFFD. Nothing is ever cut off."""
+        utf8 = _utf8(text)
+        count = ctypes.c_size_t()
+        # Enough for nearly every text, so that it is encoded once; normalisation can make a text longer.
+        ids = np.empty(len(utf8) + 64, dtype=np.int32)
+        status = _encode(
+            self._handle, utf8, len(utf8), add_special_tokens, ids.ctypes.data, ids.size, ctypes.byref(count)
+        )
+        if status == ShapeMismatch.status:
+            check(_encode(self._handle, utf8, len(utf8), add_special_tokens, None, 0, ctypes.byref(count)))
+            ids = np.empty(count.value, dtype=np.int32)
+            status = _encode(
+                self._handle, utf8, len(utf8), add_special_tokens, ids.ctypes.data, ids.size, ctypes.byref(count)
+            )
+        check(status)
+        return ids[: count.value].copy()
+
+    def decode(self, ids: Union[NDArray[np.int32], Iterable[int]], skip_special_tokens: bool = True) -> str:
+        """The text of ``ids``. Ids that are in no vocabulary are left out."""
+        array = np.ascontiguousarray(ids if isinstance(ids, np.ndarray) else list(ids), dtype=np.int32).reshape(-1)
+        size = ctypes.c_size_t()
+
+        def call(buffer: Optional[ctypes.Array[ctypes.c_char]], capacity: int) -> None:
+            check(
+                _decode(
+                    self._handle, array.ctypes.data, array.size, skip_special_tokens, buffer, capacity,
+                    ctypes.byref(size),
+                )
+            )  # fmt: skip
+
+        call(None, 0)
+        buffer = ctypes.create_string_buffer(size.value + 1)
+        call(buffer, size.value + 1)
+        return buffer.raw[: size.value].decode("utf-8")
+
+    def id(self, token: str) -> Optional[int]:
+        """The id of a token as the vocabulary spells it ("cat</w>", "▁the", "Ġand")."""
+        found = ctypes.c_int32()
+        check(_find(self._handle, _c_string(token, "token"), ctypes.byref(found)))
+        return found.value if found.value >= 0 else None
+
+    def token(self, id: int) -> str:
+        """The spelling of the token with this id. Raises ``InvalidArgument`` where there is none."""
+        size = ctypes.c_size_t()
+        check(_spell(self._handle, id, None, 0, ctypes.byref(size)))
+        buffer = ctypes.create_string_buffer(size.value + 1)
+        check(_spell(self._handle, id, buffer, size.value + 1, ctypes.byref(size)))
+        return buffer.raw[: size.value].decode("utf-8")
+
+    def __len__(self) -> int:
+        """The number of tokens, added ones included."""
+        return self._facts.vocabulary_size
+
+    @property
+    def id_end(self) -> int:
+        """The largest id plus one: rows that an embedding table needs."""
+        return self._facts.id_end
+
+    @property
+    def bos_id(self) -> Optional[int]:
+        """The beginning of a sequence; None where no file of the directory names it."""
+        return self._special(self._facts.bos_id)
+
+    @property
+    def eos_id(self) -> Optional[int]:
+        """The end of a sequence."""
+        return self._special(self._facts.eos_id)
+
+    @property
+    def pad_id(self) -> Optional[int]:
+        """Padding."""
+        return self._special(self._facts.pad_id)
+
+    @property
+    def unk_id(self) -> Optional[int]:
+        """What stands for the unknown."""
+        return self._special(self._facts.unk_id)
+
+    @staticmethod
+    def _special(id: int) -> Optional[int]:
+        return id if id >= 0 else None
+
+
+def split(text: str, tokenizer: Optional[Tokenizer] = None, token_limit: Optional[int] = None) -> list[str]:
+    """Splits a response into sub-sentences by its punctuation, as ``dama score`` does.
+
+    With a ``tokenizer`` no sub-sentence has more than ``token_limit`` tokens (77, CLIP's, unless given), special ones
+    included: a sentence over it is parted into clauses, a clause between words, a word between characters. Without
+    one there are only sentences. Every character other than white space is in exactly one sub-sentence, in order.
+    """
+    options = _SplitOptions()
+    _split_options_init(ctypes.byref(options))
+    if token_limit is not None and tokenizer is None:
+        raise InvalidArgument("a token_limit needs a tokenizer that counts")
+    if tokenizer is not None:
+        limit = 77 if token_limit is None else token_limit
+        if not 0 < limit < 1 << 31:
+            raise InvalidArgument(f"token_limit is {limit}; it must be at least 1")
+        options.token_limit = limit
+        options.tokenizer = tokenizer._handle
+    strings = ctypes.c_void_p()
+    check(_split(ctypes.byref(strings), _c_string(text, "text"), ctypes.byref(options)))
+    try:
+        return [_strings_at(strings, index).decode("utf-8") for index in range(_strings_count(strings))]
+    finally:
+        _strings_free(strings)
