@@ -39,7 +39,7 @@ let package = Package(
             dependencies: ["DamaSupport", "DamaText", "DamaImage", "DamaRuntime", "DamaGraph", "COpenBLAS"]),
         .target(
             name: "Dama",
-            dependencies: ["DamaSupport", "DamaPreference", "DamaText", "DamaImage", "DamaModels"]),
+            dependencies: ["DamaSupport", "DamaPreference", "DamaText", "DamaImage", "DamaRuntime", "DamaModels"]),
 
         // MARK: Faces
         .target(name: "DamaABI", dependencies: ["Dama", "CDama", "CDamaShims"]),

@@ -2,5 +2,7 @@
 @_exported import DamaImage
 @_exported import DamaModels
 @_exported import DamaPreference
+@_exported import enum DamaRuntime.Device
+@_exported import class DamaRuntime.OnnxRuntime
 @_exported import DamaSupport
 @_exported import DamaText

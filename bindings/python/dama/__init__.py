@@ -8,12 +8,14 @@ from ._adaptive_beta import AdaptiveBeta, AdaptiveBetaStep
 from ._errors import DamaError
 from ._hardness import alpha_data, hardness, hardness_from_scores
 from ._native import library_path, version
+from ._scorer import Scorer
 from ._text import Tokenizer, split
 
 __all__ = [
     "AdaptiveBeta",
     "AdaptiveBetaStep",
     "DamaError",
+    "Scorer",
     "Tokenizer",
     "alpha_data",
     "hardness",

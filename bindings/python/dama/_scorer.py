@@ -1,0 +1,188 @@
+"""CLIP scores of images and sentences, Eq. (4) of the paper."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Sequence
+from typing import Any, Optional, Union
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._errors import InvalidArgument
+from ._native import check, declare
+from ._runtime import runtime_path
+
+#: A file's path, the bytes of a JPEG or PNG file, or uint8 pixels [H, W, 3].
+Image = Union[str, os.PathLike, bytes, bytearray, memoryview, NDArray[np.uint8]]
+
+_LONG_TEXTS = {"refuse": 0, "cut": 1}
+
+
+class _Options(ctypes.Structure):
+    _fields_ = [
+        ("struct_size", ctypes.c_uint32),
+        ("threads", ctypes.c_uint32),
+        ("max_image_pixels", ctypes.c_uint64),
+        ("provider", ctypes.c_char_p),
+        ("onnxruntime", ctypes.c_char_p),
+        ("long_texts", ctypes.c_uint32),
+        ("logit_scale", ctypes.c_float),
+    ]
+
+
+class _Image(ctypes.Structure):
+    _fields_ = [
+        ("path", ctypes.c_char_p),
+        ("bytes", ctypes.c_void_p),
+        ("size", ctypes.c_size_t),
+        ("rgb", ctypes.c_void_p),
+        ("height", ctypes.c_size_t),
+        ("width", ctypes.c_size_t),
+    ]
+
+
+_FLOATS = ctypes.POINTER(ctypes.c_float)
+_STRINGS = ctypes.POINTER(ctypes.c_char_p)
+_HANDLE = ctypes.c_void_p
+
+_options_init = declare("dama_scorer_options_init", ctypes.POINTER(_Options), restype=None)
+_create = declare("dama_scorer_create", ctypes.POINTER(_HANDLE), ctypes.c_char_p, ctypes.POINTER(_Options))
+_free = declare("dama_scorer_free", _HANDLE, restype=None)
+_info = declare("dama_scorer_info", _HANDLE, ctypes.POINTER(ctypes.c_size_t), _FLOATS)
+_score = declare("dama_scorer_score", _HANDLE, ctypes.POINTER(_Image), _STRINGS, ctypes.c_size_t, _FLOATS)
+_embed_images = declare(
+    "dama_scorer_embed_images", _HANDLE, ctypes.POINTER(_Image), ctypes.c_size_t, _FLOATS, ctypes.c_size_t
+)
+_embed_texts = declare(
+    "dama_scorer_embed_texts", _HANDLE, _STRINGS, ctypes.c_size_t, _FLOATS, ctypes.c_size_t
+)
+
+
+class Scorer:
+    """A CLIP model, opened from a Hugging Face directory: images and sentences to logits and embeddings.
+
+    ``model_dir`` holds config.json, safetensors, tokenizer.json and preprocessor_config.json; or text_model.onnx and
+    vision_model.onnx in place of the safetensors. One scorer may be used from several threads at once; ctypes releases
+    the interpreter's lock meanwhile. Not for use in a child made by ``fork`` (multiprocessing's default on Linux before
+    Python 3.14): start workers with ``spawn``.
+
+    ``threads``
+        Threads of inference, 0 for one a processor. The first model of a process sizes the pool that all share.
+    ``max_image_pixels``
+        Larger images are refused before they are decoded; the default is Pillow's limit.
+    ``provider``
+        ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+    ``long_texts``
+        ``"refuse"`` or ``"cut"`` texts of more tokens than the model takes.
+    ``logit_scale``
+        exp(logit_scale), for models in ONNX files, which do not hold it (100, OpenAI's, where it is not given).
+    ``onnxruntime``
+        The file libonnxruntime.so.*. Without it: ``$DAMA_ONNXRUNTIME``, the one in an installed ``onnxruntime`` or
+        ``onnxruntime-gpu`` wheel, or the loader's.
+    """
+
+    def __init__(
+        self,
+        model_dir: Union[str, os.PathLike[str]],
+        *,
+        threads: int = 0,
+        max_image_pixels: Optional[int] = None,
+        provider: str = "cpu",
+        long_texts: str = "refuse",
+        logit_scale: Optional[float] = None,
+        onnxruntime: Optional[Union[str, os.PathLike[str]]] = None,
+    ) -> None:
+        self._handle = _HANDLE()
+        if long_texts not in _LONG_TEXTS:
+            raise InvalidArgument(f"long_texts is {long_texts!r}; it must be one of {', '.join(_LONG_TEXTS)}")
+        options = _Options()
+        _options_init(options)
+        options.threads = _unsigned("threads", threads, 32)
+        if max_image_pixels is not None:
+            options.max_image_pixels = _unsigned("max_image_pixels", max_image_pixels, 64)
+        options.provider = provider.encode()
+        runtime = os.fspath(onnxruntime) if onnxruntime is not None else runtime_path()
+        if runtime is not None:
+            options.onnxruntime = os.fsencode(runtime)
+        options.long_texts = _LONG_TEXTS[long_texts]
+        options.logit_scale = 0.0 if logit_scale is None else logit_scale
+        check(_create(self._handle, os.fsencode(model_dir), options))
+        dimension, scale = ctypes.c_size_t(), ctypes.c_float()
+        check(_info(self._handle, dimension, scale))
+        #: Numbers in one embedding.
+        self.dimension: int = dimension.value
+        #: exp(logit_scale) of the model.
+        self.logit_scale: float = scale.value
+
+    def __del__(self, free: Any = _free) -> None:
+        handle = getattr(self, "_handle", None)
+        if handle:
+            free(handle)
+            self._handle = _HANDLE()
+
+    def score(self, image: Image, sentences: Sequence[str]) -> NDArray[np.float32]:
+        """Γ(I, S), Eq. (4), of the image and each sentence: logit scale times cosine. float32 [n]."""
+        texts = _texts(sentences)
+        keep: list[Any] = []
+        scores = np.empty(len(texts), np.float32)
+        check(_score(self._handle, _image(image, keep), texts, len(texts), _floats(scores)))
+        return scores
+
+    def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
+        """Embeddings of the images, scaled to unit norm. float32 [n, dimension]."""
+        keep: list[Any] = []
+        array = (_Image * len(images))(*[_image(image, keep) for image in images])
+        embeddings = np.empty((len(images), self.dimension), np.float32)
+        check(_embed_images(self._handle, array, len(images), _floats(embeddings), embeddings.size))
+        return embeddings
+
+    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embeddings of the texts, scaled to unit norm. float32 [n, dimension]."""
+        array = _texts(texts)
+        embeddings = np.empty((len(array), self.dimension), np.float32)
+        check(_embed_texts(self._handle, array, len(array), _floats(embeddings), embeddings.size))
+        return embeddings
+
+
+def _unsigned(name: str, value: int, bits: int) -> int:
+    if not 0 <= value < 1 << bits:
+        raise InvalidArgument(f"{name} is {value}; it must not be negative")
+    return value
+
+
+def _floats(array: NDArray[np.float32]) -> Any:
+    return array.ctypes.data_as(_FLOATS)
+
+
+def _texts(texts: Sequence[str]) -> Any:
+    if isinstance(texts, (str, bytes)):
+        raise InvalidArgument("a list of sentences is needed, not one string")
+    encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
+    for text in encoded:
+        if b"\0" in text:
+            raise InvalidArgument(f"{text[:80]!r} holds a NUL character, which a sentence cannot have")
+    return (ctypes.c_char_p * len(encoded))(*encoded)
+
+
+def _image(image: Image, keep: list[Any]) -> _Image:
+    """The C struct; what it points at is put into ``keep``."""
+    result = _Image()
+    if isinstance(image, (str, os.PathLike)):
+        result.path = os.fsencode(image)
+    elif isinstance(image, (bytes, bytearray, memoryview)):
+        data = np.frombuffer(image, np.uint8)
+        keep.append(data)
+        result.bytes, result.size = data.ctypes.data, data.size
+    elif isinstance(image, np.ndarray):
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise InvalidArgument(f"an image array is {image.dtype} {list(image.shape)}; expected uint8 [H, W, 3]")
+        pixels = np.ascontiguousarray(image)
+        keep.append(pixels)
+        result.rgb, result.height, result.width = pixels.ctypes.data, image.shape[0], image.shape[1]
+    else:
+        raise InvalidArgument(
+            f"an image is {type(image).__name__}; expected a path, the bytes of a file or a uint8 array [H, W, 3]"
+        )
+    return result

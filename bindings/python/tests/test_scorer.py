@@ -1,0 +1,147 @@
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import dama
+from dama._runtime import runtime_path
+
+FIXTURES = Path(__file__).parents[3] / "Tests" / "DamaModelsTests" / "Fixtures" / "clip"
+
+
+@pytest.fixture(scope="module")
+def expected():
+    """What transformers says; Fixtures/make_clip.py wrote it."""
+    return json.loads((FIXTURES / "legacy" / "expected.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def scorer():
+    return dama.Scorer(FIXTURES / "legacy")
+
+
+def test_scores_equal_transformers(scorer, expected):
+    for name, logits in zip(expected["images"], expected["logits"]):
+        path = FIXTURES / name
+        for image in (path, str(path), path.read_bytes(), bytearray(path.read_bytes())):
+            scores = scorer.score(image, expected["sentences"])
+            assert scores.dtype == np.float32
+            # One grey level of resizing, at most, lies between.
+            np.testing.assert_allclose(scores, logits, atol=1e-3)
+
+
+def test_embeddings_equal_transformers(scorer, expected):
+    assert scorer.dimension == 16
+    assert scorer.logit_scale == pytest.approx(expected["logit_scale"], rel=1e-6)
+    texts = scorer.embed_texts(expected["sentences"])
+    images = scorer.embed_images([FIXTURES / name for name in expected["images"]])
+    np.testing.assert_allclose(texts, expected["text_embeds"], atol=1e-6)
+    np.testing.assert_allclose(images, expected["image_embeds"], atol=1e-5)
+    assert scorer.embed_texts([]).shape == scorer.embed_images([]).shape == (0, 16)
+
+
+def test_arrays_are_images_too(scorer):
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+    plain = scorer.score(pixels, ["a dog"])
+    # Any layout in memory counts by its values.
+    np.testing.assert_array_equal(scorer.score(np.asfortranarray(pixels), ["a dog"]), plain)
+    assert scorer.score(pixels[:, ::-1], ["a dog"]) != plain
+
+
+def test_one_scorer_in_several_threads(scorer, expected):
+    path, texts = FIXTURES / expected["images"][0], expected["sentences"]
+    results = [None] * 6
+
+    def work(i):
+        for _ in range(5):
+            results[i] = scorer.score(path, texts)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(len(results))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for result in results:
+        np.testing.assert_allclose(result, expected["logits"][0], atol=1e-3)
+
+
+def test_what_cannot_be(scorer, tmp_path):
+    pixels = np.zeros((4, 4, 3), np.uint8)
+    with pytest.raises(dama.DamaError, match="92 tokens"):
+        scorer.embed_texts(["7 " * 90])
+    assert dama.Scorer(FIXTURES / "legacy", long_texts="cut").embed_texts(["7 " * 90]).shape == (1, 16)
+    for texts, message in [("a dog", "one string"), (["a\0b"], "NUL")]:
+        with pytest.raises(ValueError, match=message):
+            scorer.embed_texts(texts)
+    for image, message in [
+        (pixels[0], r"uint8 \[4, 3\]"),
+        (pixels.astype(np.float32), "float32"),
+        (3, "int"),
+        (b"", "image"),
+        (b"nonsense", "JPEG and PNG"),
+    ]:
+        with pytest.raises(dama.DamaError, match=message):
+            scorer.score(image, ["a"])
+    with pytest.raises(OSError, match="nowhere.jpg"):
+        scorer.score("/nowhere.jpg", ["a"])
+    with pytest.raises(MemoryError, match="limit of 100 pixels"):
+        dama.Scorer(FIXTURES / "legacy", max_image_pixels=100).score(FIXTURES / "wide.jpg", ["a"])
+    with pytest.raises(OSError, match="not a directory"):
+        dama.Scorer(tmp_path / "none")
+    for options, message in [
+        ({"threads": -1}, "threads"),
+        ({"long_texts": "shorten"}, "refuse, cut"),
+        ({"provider": "tpu"}, "'tpu'"),
+        ({"logit_scale": -1.0}, "logit scale"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            dama.Scorer(FIXTURES / "legacy", **options)
+
+
+def run_python(code, **environment):
+    """Python of its own, since a process has one ONNX Runtime; without DAMA_ONNXRUNTIME unless it is given."""
+    clean = {key: value for key, value in os.environ.items() if key != "DAMA_ONNXRUNTIME"}
+    return subprocess.run([sys.executable, "-c", code], env={**clean, **environment}, capture_output=True, text=True)
+
+
+def test_the_wheels_runtime_is_found_without_importing_it(monkeypatch):
+    monkeypatch.delenv("DAMA_ONNXRUNTIME", raising=False)
+    pytest.importorskip("onnxruntime")
+    assert "libonnxruntime.so" in runtime_path()
+    done = run_python(
+        f"import dama, sys; s = dama.Scorer({str(FIXTURES / 'legacy')!r}); "
+        "print(s.dimension, 'onnxruntime' in sys.modules)"
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "16 False\n", "")
+
+
+def test_a_runtime_that_is_none():
+    done = run_python(
+        f"import dama; dama.Scorer({str(FIXTURES / 'legacy')!r})", DAMA_ONNXRUNTIME="/nowhere/libonnxruntime.so"
+    )
+    assert done.returncode == 1
+    assert "Unsupported: cannot open /nowhere/libonnxruntime.so ($DAMA_ONNXRUNTIME)" in done.stderr
+
+
+def test_a_forked_child_is_told():
+    done = run_python(
+        f"""
+import os, dama
+scorer = dama.Scorer({str(FIXTURES / "legacy")!r})
+scorer.embed_texts(["a"])
+child = os.fork()
+if child == 0:
+    try:
+        scorer.embed_texts(["b"])
+    except NotImplementedError as error:
+        os._exit(0 if "fork" in str(error) else 2)
+    os._exit(1)
+print(os.waitpid(child, 0)[1])
+"""
+    )
+    assert (done.returncode, done.stdout) == (0, "0\n"), done.stderr
