@@ -73,7 +73,8 @@ let package = Package(
         .target(name: "JobTestSupport", dependencies: ["Dama"], path: "Tests/JobTestSupport"),
         .executableTarget(name: "JobProcess", dependencies: ["JobTestSupport"], path: "Tests/JobProcess"),
         .testTarget(
-            name: "DamaJobTests", dependencies: ["Dama", "DamaTestSupport", "JobTestSupport", "JobProcess"]),
+            name: "DamaJobTests",
+            dependencies: ["Dama", "DamaTestSupport", "JobTestSupport", "JobProcess", "DamaCLI"]),
         .testTarget(
             name: "DamaTextTests", dependencies: ["DamaText", "DamaTestSupport"], exclude: ["Fixtures"]),
     ]

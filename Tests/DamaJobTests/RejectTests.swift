@@ -105,6 +105,7 @@ final class RejectTests: JobTestCase {
         try write("{}\n{}\n")
         assertFails(.model, "none of the 2 rows could be scored") { try run(options()) }
         XCTAssertEqual(try rows("scores.rejects.jsonl").count, 2)
+        XCTAssertFalse(exists("scores.partial"), "nothing is worth keeping")
         try write("\n")
         assertFails(.invalidArgument, "holds no rows") { try run(options("other.jsonl")) }
     }

@@ -8,10 +8,7 @@ final class ResumeTests: JobTestCase {
 
     private func process(_ output: String, delay: Int) throws -> Process {
         let process = Process()
-        // The test program stands beside the package's other products.
-        let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-        process.executableURL = URL(fileURLWithPath: tests).deletingLastPathComponent()
-            .appendingPathComponent("JobProcess")
+        process.executableURL = try Self.product("JobProcess")
         process.arguments = [folder.path, "\(folder.path)/\(output).jsonl", "\(delay)"]
         return process
     }

@@ -3,8 +3,8 @@ import DamaText
 
 /// Splits a response into simple, self-contained sub-sentences, each to be scored by itself (section 3.2 of the paper).
 ///
-/// What a job needs beyond ``SubSentenceSplitter``: a name that tells one method from another, and words on how it went.
-/// Called from several threads at once.
+/// What a job needs beyond ``SubSentenceSplitter``: a name that tells one method from another, and words on how it
+/// went. Called from several threads at once.
 public protocol ResponseSplitter: Sendable {
     /// Names the method, its version and whatever else its results depend on. A job only goes on with the same one.
     var name: String { get }

@@ -17,7 +17,9 @@ public struct ScoreJob: Sendable {
     private let encoder: any ImageTextEncoder
     private let splitter: any ResponseSplitter
 
-    public init(_ options: ScoreOptions, encoder: any ImageTextEncoder, splitter: any ResponseSplitter = NamedSplitter.builtIn) {
+    public init(
+        _ options: ScoreOptions, encoder: any ImageTextEncoder, splitter: any ResponseSplitter = NamedSplitter.builtIn
+    ) {
         self.options = options
         self.encoder = encoder
         self.splitter = splitter
@@ -76,7 +78,14 @@ public struct ScoreJob: Sendable {
             throw error
         }
         try progress.beginWriting()
-        let summary = try report.write(journal, in: folder) { () throws(DamaError) in try progress.report() }
+        let summary: ScoreSummary
+        do throws(DamaError) {
+            summary = try report.write(journal, in: folder) { () throws(DamaError) in try progress.report() }
+        } catch {
+            // Nothing is worth keeping: once the images are where they should be, all rows are to be read again.
+            if journal.rejectedCount == journal.rowCount { folder.remove(Self.partialFiles, andFolder: true) }
+            throw error
+        }
         try Files.writeAtomically(Array(runFile(progress.current, task.counts).text.utf8) + [0x0A], to: paths.run)
         folder.remove(Self.partialFiles, andFolder: true)
         return summary

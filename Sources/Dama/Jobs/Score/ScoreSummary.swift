@@ -30,8 +30,8 @@ public struct ScoreSummary: Equatable, Sendable {
 
     /// The summary file: only what is the same for every run of the job.
     func json(settings: JSON, output: JSON, rejects: JSON) -> JSON {
-        let width = (histogramRange.upperBound - histogramRange.lowerBound) / Double(histogram.count)
-        let edges = (0...histogram.count).map { JSON.double(histogramRange.lowerBound + width * Double($0)) }
+        let (low, high, bins) = (histogramRange.lowerBound, histogramRange.upperBound, Double(histogram.count))
+        let edges = (0...histogram.count).map { JSON.double((low * (bins - Double($0)) + high * Double($0)) / bins) }
         return [
             "rows": .int(Int64(rows)),
             "scored": .int(Int64(rowsScored)),
@@ -46,7 +46,9 @@ public struct ScoreSummary: Equatable, Sendable {
                     JSONObject(zip(Self.quantileLevels, quantiles).map { (key: "\($0)", value: .double($1)) })),
                 "histogram": ["edges": .array(edges), "counts": .array(histogram.map { .int(Int64($0)) })],
             ],
-            "sub_sentences": ["chosen": .int(Int64(chosenSubSentences)), "rejected": .int(Int64(rejectedSubSentences))],
+            "sub_sentences": [
+                "chosen": .int(Int64(chosenSubSentences)), "rejected": .int(Int64(rejectedSubSentences)),
+            ],
             "flags": Self.counts(flags),
             "output": output,
             "rejects": rejects,

@@ -1,12 +1,17 @@
 import ArgumentParser
 import Dama
 
+@main
 struct DamaCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "dama",
         abstract: "Data- and model-aware preference alignment of multimodal language models.",
         version: "\(libraryVersion)",
-        subcommands: [])
+        subcommands: [Score.self, Split.self, Version.self])
 }
 
-DamaCommand.main()
+struct Version: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Print the version.")
+
+    func run() { print("dama \(libraryVersion)") }
+}

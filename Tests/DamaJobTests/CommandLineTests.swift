@@ -1,0 +1,141 @@
+import Dama
+import DamaTestSupport
+import XCTest
+
+/// `dama score` as a process, with the model for the world of shapes.
+final class CommandLineTests: XCTestCase {
+    private var folder: TemporaryDirectory!
+    private let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().path
+    private let outputs = ["jsonl", "rejects.jsonl", "summary.json"]
+
+    override func setUpWithError() throws {
+        TestRuntime.configure()
+        folder = try TemporaryDirectory()
+    }
+
+    /// Rows with images that differ in their bytes, though not in what they show.
+    private func writeDataset(rows: Int) throws {
+        let photos = try ["wide.jpg", "tall.png"].map {
+            try Files.read("\(root)/Tests/DamaModelsTests/Fixtures/clip/\($0)")
+        }
+        var lines = ""
+        for row in 0..<rows {
+            let image = row * 5 % 7 < 4 ? row : row / 2
+            try folder.write(photos[image % 2] + Array("\(image)".utf8), to: "\(image).image")
+            let name = row % 11 == 5 ? "none" : "\(image).image"
+            lines +=
+                JSON.object([
+                    "idx": .int(Int64(row)), "image": .string(name),
+                    "chosen": .string("There is a red circle number \(row). A star is at the top left."),
+                    "rejected": .string("A blue square is at the centre. I see \(row % 9) rings. There is nothing."),
+                ]).text + "\n"
+        }
+        try folder.write(Array(lines.utf8), to: "pairs.jsonl")
+    }
+
+    private func process(_ output: String, _ more: [String] = []) throws -> (process: Process, errors: Pipe) {
+        let process = Process()
+        process.executableURL = try Self.product("dama-cli")
+        process.arguments =
+            [
+                "score", "--model", root + "/models/shapes-clip", "--data", folder.path + "/pairs.jsonl", "--out",
+                "\(folder.path)/\(output).jsonl", "--batch", "4", "--threads", "2",
+            ] + more
+        let errors = Pipe()
+        process.standardError = errors
+        process.standardOutput = FileHandle.nullDevice
+        return (process, errors)
+    }
+
+    /// Runs to the end; the exit code and what was said on standard error.
+    private func finish(_ output: String, _ more: [String] = []) throws -> (code: Int32, text: String) {
+        let (process, errors) = try process(output, more)
+        try process.run()
+        let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        return (process.terminationStatus, text)
+    }
+
+    private func assertSame(_ a: String, _ b: String, file: StaticString = #filePath, line: UInt = #line) throws {
+        for suffix in outputs {
+            XCTAssertEqual(
+                try Files.read("\(folder.path)/\(a).\(suffix)"), try Files.read("\(folder.path)/\(b).\(suffix)"),
+                suffix,
+                file: file, line: line)
+        }
+    }
+
+    func testKilledAtAnyMomentEndsWithTheSameBytes() throws {
+        try writeDataset(rows: 70)
+        let start = DispatchTime.now()
+        XCTAssertEqual(try finish("whole").code, 0)
+        let time = Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) / 1e9
+        let seed = UInt64.random(in: 0...(.max))
+        print("seed of the kills: \(seed)")
+        var generator = RandomGenerator(seed: seed)
+        var kills = 0
+        for round in 0..<2 {
+            for attempt in 1... {
+                let (process, _) = try process("killed\(round)", ["--quiet"])
+                try process.run()
+                // From before the model is loaded on; the later a run goes on, the sooner it gets to its end.
+                let deadline = DispatchTime.now() + time * generator.uniform() * 0.7
+                while process.isRunning && DispatchTime.now() < deadline { usleep(2000) }
+                if process.isRunning {
+                    kill(process.processIdentifier, SIGKILL)
+                    kills += 1
+                }
+                process.waitUntilExit()
+                if process.terminationReason == .exit {
+                    XCTAssertEqual(process.terminationStatus, 0)
+                    break
+                }
+                XCTAssertLessThan(attempt, 100, "no progress")
+            }
+            try assertSame("killed\(round)", "whole")
+        }
+        XCTAssertGreaterThan(kills, 1)
+        print("killed \(kills) times")
+    }
+
+    func testCtrlCAndTerminationStopCleanlyAndTheSameCommandGoesOn() throws {
+        try writeDataset(rows: 70)
+        XCTAssertEqual(try finish("whole").code, 0)
+        for (number, code) in [(SIGINT, Int32(130)), (SIGTERM, 143)] {
+            let (process, errors) = try process("stopped\(number)")
+            try process.run()
+            // Once the first rows are in the journal.
+            let journal = "\(folder.path)/stopped\(number).partial/journal"
+            while process.isRunning, (try? Files.read(journal).count) ?? 0 < 2000 { usleep(1000) }
+            kill(process.processIdentifier, number)
+            let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+            process.waitUntilExit()
+            XCTAssertEqual(process.terminationReason, .exit)
+            XCTAssertEqual(process.terminationStatus, code, text)
+            XCTAssertTrue(text.contains("the same command goes on from there"), text)
+            XCTAssertEqual(try finish("stopped\(number)").code, 0)
+            try assertSame("stopped\(number)", "whole")
+        }
+    }
+
+    func testExitCodesAndMessages() throws {
+        try writeDataset(rows: 20)
+        var (code, text) = try finish("bad", ["--max-bad", "0"])
+        XCTAssertEqual(code, 3)
+        XCTAssertTrue(text.contains("more than the 0 allowed"), text)
+        (code, text) = try finish("bad", ["--max-bad", "2"])
+        XCTAssertEqual(code, 0, text)
+        XCTAssertTrue(text.contains("20/20 rows (2 rejected)"), "plain lines where there is no terminal: \(text)")
+        XCTAssertFalse(text.contains("\r"))
+        (code, text) = try finish("bad", ["--delta", "scores"])
+        XCTAssertEqual(code, 1)
+        XCTAssertTrue(text.contains("delta \"probabilities\" instead of \"scores\""), text)
+        XCTAssertTrue(text.contains("--restart"), text)
+        XCTAssertEqual(try finish("bad", ["--delta", "scores", "--restart"]).code, 0)
+        XCTAssertEqual(try finish("bad", ["--delta", "median"]).code, 64)
+        (code, text) = try finish("bad", ["--field", "answer=x"])
+        XCTAssertEqual(code, 1)
+        XCTAssertTrue(text.contains("unknown field \"answer\""), text)
+    }
+}
