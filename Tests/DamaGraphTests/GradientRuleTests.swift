@@ -326,6 +326,10 @@ final class GradientRuleTests: XCTestCase {
         let all = try g.graph.differentiate(outputs: ["y"], trainable: ["w0", "w1", "w2"])
         // Of the first layer: both tanh. Frozen values before the first trainable weight are not differentiated.
         XCTAssertEqual(all.activations.count, 6)
+        // The runtime starts from the last node: the gradients of the last layer come first, and free what they took.
+        XCTAssertEqual(
+            all.backward.nodes.suffix(3).map { $0.name.prefix(17) },
+            ["gradient/layers.0", "gradient/layers.1", "gradient/layers.2"])
         let last = try g.graph.differentiate(outputs: ["y"], trainable: ["w2"])
         XCTAssertEqual(last.activations, ["layers.2/tanh_1", "layers.2/tanh"])
         XCTAssertEqual(last.backward.weights.map(last.backward.name(of:)), [])

@@ -57,6 +57,7 @@ struct Partition {
             second.inputs.append(value)
         }
         second.outputs = results
+        second.putResultsLast()
         second.prune()
         // A seed is an input even where nothing reads it, so that whoever runs the graph need not know.
         for seed in seeds where !second.inputs.contains(seed) { second.inputs.append(seed) }
@@ -187,6 +188,18 @@ extension Graph {
             for case let input? in nodes[index].inputs { wanted[input.id] = true }
         }
         return live.reversed()
+    }
+
+    /// Moves the nodes that nothing follows to the end, the first of them last.
+    ///
+    /// ONNX Runtime runs what the last of these nodes needs, then what the next to last needs, and so on (a depth-first
+    /// walk from the leaves). In the order of the backward pass it would run down to the first layer before it came to
+    /// the gradient of a single matrix, with all that those take still in memory.
+    fileprivate mutating func putResultsLast() {
+        var read = Set<Int>()
+        for node in nodes { for case let input? in node.inputs { read.insert(input.id) } }
+        let isLeaf = { (node: Node) in !node.outputs.contains { read.contains($0.id) } }
+        nodes = nodes.filter { !isLeaf($0) } + nodes.filter(isLeaf).reversed()
     }
 
     /// Drops the inputs and weights that no node reads, and numbers the sources of values anew.

@@ -57,10 +57,9 @@ extension GraphBuilder {
                 + logits.shape.text)
         }
         return try region("TokenLogProbabilities", [logits, tokens]) { () throws(DamaError) in
-            // Not LogSoftmax: that would write another matrix as large as the logits, and read it for one column.
-            let picked = try gatherElements(logits, reshape(tokens, tokens.shape + [1]), axis: 1)
-            let total = try reduceLogSumExp(logits, axes: [1], keep: true)
-            return [try reshape(subtract(picked, total), tokens.shape)]
+            // ReduceLogSumExp would do without a second matrix, but its kernel is five times as slow.
+            let all = try logSoftmax(logits)
+            return [try reshape(gatherElements(all, reshape(tokens, tokens.shape + [1]), axis: 1), tokens.shape), all]
         }[0]
     }
 }
@@ -102,12 +101,13 @@ extension GradientRule {
             }
             return [try c.g.scatter(c.zeros(like: x), indices, c.gradient(), axis), nil]
         },
-        // ∂logits = ∂y (one-hot(token) − softmax(logits)): two passes over the matrix and one element a row.
+        // ∂logits = ∂y (one-hot(token) − softmax(logits)): two passes over the matrix and one element a row. The second
+        // output is log softmax; it is the region's own.
         GradientRule("TokenLogProbabilities") { c throws(DamaError) in
-            let (g, logits, tokens) = (c.g, try c.input(0), try c.input(1))
+            let (g, tokens) = (c.g, try c.input(1))
             let column = try g.reshape(c.gradient(), tokens.shape + [1])
             let indices = try g.reshape(tokens, tokens.shape + [1])
-            let dense = try g.multiply(g.softmax(logits), g.negate(column))
+            let dense = try g.multiply(g.exp(c.output(1)), g.negate(column))
             let hits = try g.add(g.gatherElements(dense, indices, axis: 1), column)
             return [g.scatter(dense, indices, hits, 1), nil]
         },
