@@ -30,6 +30,7 @@ let package = Package(
         // MARK: Core
         .target(name: "DamaSupport", dependencies: ["CDamaShims"]),
         .target(name: "DamaPreference", dependencies: ["DamaSupport"]),
+        .target(name: "DamaKernels", dependencies: ["DamaSupport", "CDamaShims"]),
         .target(name: "DamaText", dependencies: ["DamaSupport"]),
         .target(name: "DamaImage", dependencies: ["DamaSupport", "CDamaShims"]),
         .target(name: "DamaRuntime", dependencies: ["DamaSupport", "COnnxRuntime"]),
@@ -39,7 +40,10 @@ let package = Package(
             dependencies: ["DamaSupport", "DamaText", "DamaImage", "DamaRuntime", "DamaGraph", "COpenBLAS"]),
         .target(
             name: "Dama",
-            dependencies: ["DamaSupport", "DamaPreference", "DamaText", "DamaImage", "DamaRuntime", "DamaModels"]),
+            dependencies: [
+                "DamaSupport", "DamaPreference", "DamaKernels", "DamaText", "DamaImage", "DamaRuntime",
+                "DamaModels",
+            ]),
 
         // MARK: Faces
         .target(name: "DamaABI", dependencies: ["Dama", "CDama", "CDamaShims"]),
@@ -59,6 +63,9 @@ let package = Package(
         .target(name: "DamaTestSupport", dependencies: ["DamaSupport"], path: "Tests/DamaTestSupport"),
         .testTarget(
             name: "DamaPreferenceTests", dependencies: ["DamaPreference", "DamaTestSupport"], exclude: ["Fixtures"]),
+        .testTarget(
+            name: "DamaKernelsTests", dependencies: ["DamaKernels", "CDamaShims", "DamaTestSupport"],
+            exclude: ["Fixtures"]),
         .testTarget(
             name: "DamaSupportTests", dependencies: ["DamaSupport", "DamaTestSupport"], exclude: ["Fixtures"]),
         .testTarget(name: "DamaImageTests", dependencies: ["DamaImage", "DamaTestSupport"], exclude: ["Fixtures"]),

@@ -2,9 +2,9 @@
 
     DAMA_LIBRARY=build/lib/libdama.so PYTHONPATH=bindings/python .deps/torch/bin/python Benchmarks/adaptive_beta.py
 
-Everything in one process, the contenders by turns, medians. Each does a step from log-probabilities to the gradients with
-respect to them, and moves its running mean. torch runs the formulas eagerly in float32 with autograd, as trainers do; one
-thread, which is its fastest setting at this size.
+Everything in one process, the contenders by turns, medians. Each does a step from log-probabilities to the gradients
+with respect to them, and moves its running mean. torch runs the formulas eagerly in float32 with autograd, as trainers
+do; one thread, which is its fastest setting at this size.
 """
 
 import os
@@ -92,8 +92,8 @@ def native():
         program = f"{folder}/adaptive_beta"
         library = Path(dama.library_path()).resolve().parent
         subprocess.run(
-            ["cc", "-O2", "-std=gnu11", ROOT / "Benchmarks/adaptive_beta.c", f"-I{ROOT}/include", f"-L{library}", "-ldama",
-             f"-Wl,-rpath,{library}", "-lm", "-o", program], check=True)  # fmt: skip
+            ["cc", "-O2", "-std=gnu11", ROOT / "Benchmarks/adaptive_beta.c", f"-I{ROOT}/include", f"-L{library}",
+             "-ldama", f"-Wl,-rpath,{library}", "-lm", "-o", program], check=True)  # fmt: skip
         subprocess.run([program], check=True)
 
 

@@ -1,5 +1,6 @@
 // `import Dama` is all a user needs: the modules beneath are re-exported.
 @_exported import DamaImage
+@_exported import DamaKernels
 @_exported import DamaModels
 @_exported import DamaPreference
 @_exported import enum DamaRuntime.Device

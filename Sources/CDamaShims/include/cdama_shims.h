@@ -7,6 +7,7 @@
 #include "cdama_path.h"
 #include "cdama_float.h"
 #include "cdama_image.h"
+#include "cdama_kernels.h"
 #include "cdama_sha256.h"
 #include "cdama_processors.h"
 

@@ -3,7 +3,7 @@
 Everything here calls ``libdama.so`` through ctypes; only numpy is needed.
 """
 
-from . import losses
+from . import kernels, losses
 from ._adaptive_beta import AdaptiveBeta, AdaptiveBetaStep
 from ._errors import DamaError
 from ._hardness import alpha_data, hardness, hardness_from_scores
@@ -20,6 +20,7 @@ __all__ = [
     "alpha_data",
     "hardness",
     "hardness_from_scores",
+    "kernels",
     "library_path",
     "losses",
     "split",

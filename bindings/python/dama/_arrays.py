@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._errors import InvalidArgument
+from ._errors import InvalidArgument, ShapeMismatch
 
 
 def as_doubles(values: ArrayLike) -> NDArray[np.float64]:
@@ -19,10 +19,38 @@ def as_doubles(values: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(values, dtype=np.float64)
 
 
-def as_lengths(values: Any) -> NDArray[np.int64]:
-    """``values`` as int64; numbers with a fraction are an error."""
+def as_integers(values: Any) -> Optional[NDArray[np.int64]]:
+    """``values`` as int64; None where they are not integers."""
     detach = getattr(values, "detach", None)
     array = detach().cpu().numpy() if detach is not None else np.asarray(values)
-    if array.dtype.kind not in "iu":
-        raise InvalidArgument(f"lengths have type {array.dtype}; token counts are integers")
-    return array.astype(np.int64)
+    return array.astype(np.int64, copy=False) if array.dtype.kind in "iu" else None
+
+
+def as_lengths(values: Any) -> NDArray[np.int64]:
+    """Token counts as int64."""
+    array = as_integers(values)
+    if array is None:
+        raise InvalidArgument(f"lengths have type {np.asarray(values).dtype}; token counts are integers")
+    return array
+
+
+def as_labels(values: Any) -> NDArray[np.int64]:
+    """Token numbers as int64."""
+    array = as_integers(values)
+    if array is None:
+        raise InvalidArgument(f"labels have type {np.asarray(values).dtype}; token numbers are integers")
+    return array
+
+
+def shared_floats(values: Any, name: str, writable: bool = False) -> NDArray[np.float32]:
+    """The float32 memory of a numpy array or torch CPU tensor itself: what is written to it, the owner sees."""
+    detach = getattr(values, "detach", None)
+    array = values if detach is None else detach().numpy()
+    if not isinstance(array, np.ndarray) or array.dtype != np.float32:
+        kind = array.dtype if isinstance(array, np.ndarray) else type(values).__name__
+        raise InvalidArgument(f"{name} is {kind}; a float32 array is needed, whose memory can be used as it is")
+    if not array.flags.c_contiguous:
+        raise ShapeMismatch(f"{name} is not contiguous; make a contiguous copy first")
+    if writable and not array.flags.writeable:
+        raise InvalidArgument(f"{name} is read-only")
+    return array

@@ -1,0 +1,45 @@
+import DamaSupport
+import Dispatch
+import Synchronization
+
+/// Splitting of independent pieces of work over threads. Which thread does a piece never changes its result.
+public enum Parallel {
+    /// What `threads: 0` means: every processor that this process may use.
+    public static let defaultThreads = Processors.usable
+
+    /// - Throws: ``DamaError/Code/invalidArgument`` for a negative number.
+    static func resolve(_ threads: Int) throws(DamaError) -> Int {
+        guard threads >= 0 else {
+            throw .invalidArgument("threads is \(threads); it must be 0 (every processor) or more")
+        }
+        return threads == 0 ? defaultThreads : min(threads, 1024)
+    }
+
+    /// Calls `body` for every range of `pieceSize` items (the last may be shorter) of `0..<count`, on up to `threads`
+    /// threads that take the next piece as they get free.
+    static func forEachPiece(
+        of count: Int, pieceSize: Int, threads: Int, _ body: @Sendable (Range<Int>) -> Void
+    ) {
+        let pieces = (count + pieceSize - 1) / pieceSize
+        let workers = min(threads, pieces)
+        guard workers > 1 else {
+            if count > 0 { body(0..<count) }
+            return
+        }
+        let next = Atomic<Int>(0)
+        DispatchQueue.concurrentPerform(iterations: workers) { _ in
+            while true {
+                let piece = next.wrappingAdd(1, ordering: .relaxed).oldValue
+                guard piece < pieces else { return }
+                body(piece * pieceSize..<min(count, (piece + 1) * pieceSize))
+            }
+        }
+    }
+}
+
+/// A pointer that goes to other threads, which write to parts that do not overlap.
+struct Shared<Pointer>: @unchecked Sendable {
+    let pointer: Pointer
+
+    init(_ pointer: Pointer) { self.pointer = pointer }
+}

@@ -1,0 +1,219 @@
+"""Vector kernels over the caller's memory: token log-probabilities, AdamW, learning rates. No ONNX Runtime needed.
+
+Arrays are float32 and contiguous, numpy arrays or torch CPU tensors; a tensor's memory is used as it is, not copied.
+``threads`` is 0 for every processor; results do not depend on it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any, NamedTuple, Optional
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ._arrays import as_labels, shared_floats
+from ._errors import InvalidArgument, ShapeMismatch
+from ._native import check, declare
+
+__all__ = [
+    "IGNORED_LABEL",
+    "Schedule",
+    "TokenLogProbs",
+    "adamw_step",
+    "sum_of_squares",
+    "token_logprobs",
+    "token_logprobs_backward",
+]
+
+#: A row with this label has no token: log-probability 0, gradient 0.
+IGNORED_LABEL = -100
+
+
+class _AdamWOptions(ctypes.Structure):
+    _fields_ = [
+        ("struct_size", ctypes.c_uint32),
+        ("threads", ctypes.c_uint32),
+        ("learning_rate", ctypes.c_double),
+        ("beta1", ctypes.c_double),
+        ("beta2", ctypes.c_double),
+        ("epsilon", ctypes.c_double),
+        ("weight_decay", ctypes.c_double),
+        ("gradient_scale", ctypes.c_double),
+    ]
+
+
+class _ScheduleOptions(ctypes.Structure):
+    _fields_ = [
+        ("struct_size", ctypes.c_uint32),
+        ("schedule", ctypes.c_uint32),
+        ("learning_rate", ctypes.c_double),
+        ("total_steps", ctypes.c_uint64),
+        ("warmup_steps", ctypes.c_uint64),
+        ("warmup_ratio", ctypes.c_double),
+    ]
+
+
+_pointer, _size, _threads = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint32
+_forward = declare("dama_token_logprobs", _pointer, _size, _size, _pointer, _pointer, _pointer, _threads)
+_backward = declare(
+    "dama_token_logprobs_backward", _pointer, _size, _size, _pointer, _pointer, _pointer, _pointer, _threads
+)
+_adamw_step = declare(
+    "dama_adamw_step", _pointer, ctypes.c_uint64, _pointer, _pointer, _pointer, _pointer, ctypes.c_size_t
+)
+_sum_of_squares = declare("dama_sum_of_squares", _pointer, _size, _threads, _pointer)
+_learning_rate = declare("dama_learning_rate", _pointer, ctypes.c_uint64, _pointer)
+
+
+class TokenLogProbs(NamedTuple):
+    """Log-probabilities of the labels, and what the backward pass needs; float32 in the shape of the labels."""
+
+    values: NDArray[np.float32]
+    #: log Σ exp(logits) of each row.
+    normalizers: NDArray[np.float32]
+
+
+def token_logprobs(logits: Any, labels: ArrayLike, *, threads: int = 0) -> TokenLogProbs:
+    """log π(label) of each row of ``logits`` [..., vocabulary], reading each logit once and keeping no large array.
+
+    ``labels`` [...] are token numbers, or ``IGNORED_LABEL`` (−100) where there is none. They stand beside the logits
+    that predict them: shift one of the two by one position first.
+    """
+    rows, tokens, vocabulary = _rows(logits, labels)
+    values = np.empty(tokens.shape, dtype=np.float32)
+    normalizers = np.empty(tokens.shape, dtype=np.float32)
+    check(
+        _forward(
+            rows.ctypes.data, tokens.size, vocabulary, tokens.ctypes.data, values.ctypes.data, normalizers.ctypes.data,
+            _thread_count(threads),
+        )
+    )  # fmt: skip
+    return TokenLogProbs(values, normalizers)
+
+
+def token_logprobs_backward(
+    logits: Any,
+    labels: ArrayLike,
+    normalizers: Any,
+    weights: ArrayLike,
+    *,
+    in_place: bool = False,
+    threads: int = 0,
+) -> NDArray[np.float32]:
+    """The gradient with respect to ``logits``: weight · (1[j = label] − softmax).
+
+    ``weights`` [...] is the gradient with respect to each log-probability: for a response it is the gradient of the
+    loss with respect to the response's sum, at each of its tokens. With ``in_place`` the logits' memory takes the
+    gradient.
+    """
+    rows, tokens, vocabulary = _rows(logits, labels, writable=in_place)
+    sums = shared_floats(normalizers, "normalizers")
+    factors = np.ascontiguousarray(np.broadcast_to(_floats(weights), tokens.shape))
+    if sums.shape != tokens.shape:
+        raise ShapeMismatch(f"normalizers have shape {sums.shape}; labels have {tokens.shape}")
+    gradient = rows if in_place else np.empty_like(rows)
+    check(
+        _backward(
+            rows.ctypes.data, tokens.size, vocabulary, tokens.ctypes.data, sums.ctypes.data, factors.ctypes.data,
+            gradient.ctypes.data, _thread_count(threads),
+        )
+    )  # fmt: skip
+    return gradient
+
+
+def adamw_step(
+    parameters: Any,
+    gradients: Any,
+    first_moment: Any,
+    second_moment: Any,
+    *,
+    step: int,
+    learning_rate: float,
+    betas: tuple[float, float] = (0.9, 0.999),
+    epsilon: float = 1e-8,
+    weight_decay: float = 0.0,
+    gradient_scale: float = 1.0,
+    threads: int = 0,
+) -> None:
+    """One AdamW update in place, as ``torch.optim.AdamW`` does it. ``step`` counts from 1; moments begin as zeros."""
+    p = shared_floats(parameters, "parameters", writable=True)
+    g = shared_floats(gradients, "gradients")
+    m = shared_floats(first_moment, "first_moment", writable=True)
+    v = shared_floats(second_moment, "second_moment", writable=True)
+    for name, array in (("gradients", g), ("first_moment", m), ("second_moment", v)):
+        if array.shape != p.shape:
+            raise ShapeMismatch(f"{name} has shape {array.shape}; parameters have {p.shape}")
+    if not 1 <= step < 2**64:
+        raise InvalidArgument(f"step is {step}; steps are counted from 1")
+    options = _AdamWOptions(
+        ctypes.sizeof(_AdamWOptions), _thread_count(threads), learning_rate, betas[0], betas[1], epsilon, weight_decay,
+        gradient_scale,
+    )  # fmt: skip
+    check(
+        _adamw_step(
+            ctypes.addressof(options), step, p.ctypes.data, g.ctypes.data, m.ctypes.data, v.ctypes.data, p.size
+        )
+    )
+
+
+def sum_of_squares(values: Any, *, threads: int = 0) -> float:
+    """Σ x² in double; not finite where any number is not. For global-norm clipping."""
+    array = shared_floats(values, "values")
+    result = ctypes.c_double()
+    check(_sum_of_squares(array.ctypes.data, array.size, _thread_count(threads), ctypes.addressof(result)))
+    return result.value
+
+
+class Schedule:
+    """The learning rate over a run: warm-up from 0, then ``constant``, ``linear`` to 0 or ``cosine`` to 0.
+
+    ``schedule(step)`` counts from 0, as transformers' schedulers do. ``warmup`` is a number of steps (int) or a share
+    of the run (float).
+    """
+
+    _KINDS = {"constant": 0, "linear": 1, "cosine": 2}
+
+    def __init__(self, kind: str, learning_rate: float, total_steps: int, warmup: float = 0) -> None:
+        if kind not in self._KINDS:
+            raise InvalidArgument(f"kind is {kind!r}; it must be one of {', '.join(map(repr, self._KINDS))}")
+        if not 0 <= total_steps < 2**64:
+            raise InvalidArgument(f"total_steps is {total_steps}; a schedule has at least one step")
+        self._options = _ScheduleOptions(
+            ctypes.sizeof(_ScheduleOptions), self._KINDS[kind], learning_rate, total_steps, 0, 0.0
+        )
+        if isinstance(warmup, (int, np.integer)):
+            if not 0 <= warmup < 2**64:
+                raise InvalidArgument(f"warmup is {warmup}; it must be 0 or more")
+            self._options.warmup_steps = int(warmup)
+        else:
+            self._options.warmup_ratio = warmup
+        self(0)
+
+    def __call__(self, step: int) -> float:
+        if not 0 <= step < 2**64:
+            raise InvalidArgument(f"step is {step}; it must be 0 or more")
+        rate = ctypes.c_double()
+        check(_learning_rate(ctypes.addressof(self._options), step, ctypes.addressof(rate)))
+        return rate.value
+
+
+def _rows(logits: Any, labels: ArrayLike, writable: bool = False) -> tuple[NDArray[np.float32], NDArray[np.int64], int]:
+    array = shared_floats(logits, "logits", writable)
+    tokens = np.ascontiguousarray(as_labels(labels))
+    if array.ndim < 1 or array.shape[:-1] != tokens.shape:
+        raise ShapeMismatch(
+            f"logits have shape {array.shape} and labels {tokens.shape}; one label for each row is needed"
+        )
+    return array, tokens, array.shape[-1]
+
+
+def _floats(values: ArrayLike) -> NDArray[np.float32]:
+    detach: Optional[Any] = getattr(values, "detach", None)
+    return detach().cpu().float().numpy() if detach is not None else np.asarray(values, dtype=np.float32)
+
+
+def _thread_count(threads: int) -> int:
+    if not 0 <= threads < 2**32:
+        raise InvalidArgument(f"threads is {threads}; it must be 0 (every processor) or more")
+    return threads
