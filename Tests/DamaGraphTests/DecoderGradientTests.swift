@@ -1,10 +1,10 @@
-import DamaModels
 import DamaRuntime
 import DamaSupport
 import DamaTestSupport
 import XCTest
 
 @testable import DamaGraph
+@testable import DamaModels
 
 /// A whole Llama decoder against torch's automatic differentiation.
 final class DecoderGradientTests: XCTestCase {
@@ -136,5 +136,50 @@ final class DecoderGradientTests: XCTestCase {
         let outputs = try result.backward.run(fixture.feeds.merging(kept) { $1 })
         let gradient = try XCTUnwrap(result.collect(outputs, fixture.feeds)[name])
         XCTAssertLessThan(gradient.distance(to: try XCTUnwrap(fixture.gradients[name])), 1e-5)
+    }
+
+    /// The graph that policies are trained with: embeddings come from the host, and go back to it.
+    func testTheModelsGraph() throws {
+        var fixture = try fixture()
+        let config = JSON.object([
+            "vocab_size": 64, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
+            "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 64, "rms_norm_eps": 1e-5,
+            "rope_theta": 10000.0, "tie_word_embeddings": true, "hidden_act": "silu",
+        ])
+        let graph = try LlamaGraph(LlamaConfiguration(ConfigReader(config, place: "config.json")))
+            .scoring(trainable: true)
+        let ids = try XCTUnwrap(fixture.feeds["ids"])
+        let (batch, length) = (ids.shape[0], ids.shape[1])
+        let table = try XCTUnwrap(fixture.feeds["model.embed_tokens.weight"])
+        typealias Port = LlamaGraph.Port
+        fixture.feeds[Port.embeddings] = Tensor(
+            ids.values.flatMap { table.values[Int($0) * 32..<Int($0) * 32 + 32] }, [batch, length, 32])
+        let causal = (0..<length * length).map { $0 % length > $0 / length ? -1e9 : 0 }
+        fixture.feeds[Port.mask] = Tensor(
+            (0..<batch).flatMap { _ in causal }, [batch, 1, length, length])
+        fixture.feeds[Port.inverseRows] = fixture.feeds["inverse"]
+        fixture.feeds[Port.targets] = fixture.feeds["tokens"]
+        fixture.feeds["\(Port.logProbabilities).seed"] = fixture.feeds["logps.seed"]
+
+        let trainable = [Port.embeddings] + fixture.gradients.keys.sorted()
+        for scopes in [[], ["layers.0", "layers.1"]] {
+            let result = try graph.differentiate(
+                outputs: [Port.logProbabilities], trainable: trainable, recompute: scopes)
+            let kept = try result.forward.run(fixture.feeds)
+            XCTAssertLessThan(try XCTUnwrap(kept[Port.logProbabilities]).distance(to: fixture.logps), 2e-6)
+            let outputs = try result.backward.run(fixture.feeds.merging(kept) { $1 })
+            var gradients = try result.collect(outputs, fixture.feeds)
+            let rows = try XCTUnwrap(gradients.removeValue(forKey: Port.embeddings)).values.map(Float.init)
+            var sum = try XCTUnwrap(gradients["model.embed_tokens.weight"]).values.map(Float.init)
+            try rows.withUnsafeBufferPointer { rows in
+                try ids.values.map { Int64($0) }.withUnsafeBufferPointer { ids in
+                    try sum.withUnsafeMutableBufferPointer { try RowGradients.add(rows, at: ids, to: $0, width: 32) }
+                }
+            }
+            gradients["model.embed_tokens.weight"] = Tensor(sum.map(Double.init), table.shape)
+            for (name, expected) in fixture.gradients {
+                XCTAssertLessThan(try XCTUnwrap(gradients[name]).distance(to: expected), 1e-5, name)
+            }
+        }
     }
 }
