@@ -68,6 +68,18 @@ test-install: dist
 test-examples: build
 	Tests/Examples/run $(BUILD)
 
+.PHONY: test-torch
+test-torch: build ## tests and examples that compare with torch, in an environment of their own
+	scripts/bootstrap torch
+	DAMA_LIBRARY=$(CURDIR)/$(BUILD)/lib/libdama.so PYTHONPATH=bindings/python .deps/torch/bin/python -m pytest -q bindings/python/tests
+	Tests/Examples/run $(BUILD)
+
+.PHONY: bench
+bench: build ## speed and memory, beside torch and others
+	scripts/bootstrap torch
+	@for benchmark in Benchmarks/*.py; do echo "== $$benchmark"; \
+		DAMA_LIBRARY=$(CURDIR)/$(BUILD)/lib/libdama.so PYTHONPATH=bindings/python .deps/torch/bin/python $$benchmark || exit 1; done
+
 # ----------------------------------------------------------------------------------------------------------------------
 # Sanitizers and fuzzing
 
