@@ -16,10 +16,10 @@ export DAMA_ONNXRUNTIME ?= $(firstword $(wildcard $(CURDIR)/.deps/python/lib/pyt
 # unsafeFlags there would keep other packages from depending on a version of this one.
 #  - static-stdlib puts the Swift runtime inside; lld, because GNU ld leaks Swift symbols through `local: *`;
 #  - nodelete, because the Swift runtime does not survive dlclose.
-SO_FLAGS := -Xswiftc -static-stdlib -Xswiftc -use-ld=lld \
-	-Xlinker --version-script=$(CURDIR)/scripts/libdama.map \
+# The command line shares the library's compiled modules: its flags may differ in -Xlinker alone.
+SWIFT_BUILD := swift build -c release --scratch-path .build-so -Xswiftc -static-stdlib -Xswiftc -use-ld=lld
+SO_FLAGS := -Xlinker --version-script=$(CURDIR)/scripts/libdama.map \
 	-Xlinker -soname=libdama.so.$(SOVERSION) -Xlinker -z -Xlinker nodelete
-SWIFT_BUILD := swift build -c release
 LIBRARY := $(BUILD)/lib/libdama.so.$(VERSION)
 DIST := dama-$(VERSION)-linux-$(shell uname -m)
 
@@ -33,13 +33,13 @@ bootstrap: ## install what building and testing need (once)
 
 .PHONY: build
 build: bootstrap ## libdama.so and the command line, into build/
-	$(SWIFT_BUILD) --scratch-path .build-so --product dama $(SO_FLAGS)
-	$(SWIFT_BUILD) --static-swift-stdlib --product dama-cli
+	$(SWIFT_BUILD) --product dama $(SO_FLAGS)
+	$(SWIFT_BUILD) --product dama-cli
 	@mkdir -p $(BUILD)/lib $(BUILD)/bin
 	strip --strip-debug -o $(LIBRARY) .build-so/release/libdama.so
 	ln -sf $(notdir $(LIBRARY)) $(BUILD)/lib/libdama.so.$(SOVERSION)
 	ln -sf libdama.so.$(SOVERSION) $(BUILD)/lib/libdama.so
-	strip --strip-debug -o $(BUILD)/bin/dama .build/release/dama-cli
+	strip --strip-debug -o $(BUILD)/bin/dama .build-so/release/dama-cli
 
 # ----------------------------------------------------------------------------------------------------------------------
 # Tests. Each part ends in a line `NAME: N passed, N failed`, or in its framework's own; .ci/run adds them up.
