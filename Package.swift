@@ -39,6 +39,12 @@ let package = Package(
             name: "DamaModels",
             dependencies: ["DamaSupport", "DamaText", "DamaImage", "DamaRuntime", "DamaGraph", "COpenBLAS"]),
         .target(
+            name: "DamaTraining",
+            dependencies: [
+                "DamaSupport", "DamaPreference", "DamaKernels", "DamaModels", "DamaGraph", "DamaRuntime",
+                "DamaImage",
+            ]),
+        .target(
             name: "Dama",
             dependencies: [
                 "DamaSupport", "DamaPreference", "DamaKernels", "DamaText", "DamaImage", "DamaRuntime",
@@ -56,6 +62,8 @@ let package = Package(
         .executableTarget(
             name: "ShapesWorldCLI",
             dependencies: ["ShapesWorld", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+        .testTarget(
+            name: "DamaTrainingTests", dependencies: ["DamaTraining", "DamaTestSupport"], exclude: ["Fixtures"]),
         .testTarget(
             name: "ShapesWorldTests", dependencies: ["ShapesWorld", "DamaTestSupport"], exclude: ["Fixtures"]),
 

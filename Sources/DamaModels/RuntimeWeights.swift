@@ -52,21 +52,7 @@ public final class RuntimeWeights: Sendable {
         let memory = FloatMemory(count: tensor.count)
         try tensor.copyFloats(into: memory.elements)
         return try TensorValue(
-            runtime, borrowing: UnsafeRawBufferPointer(memory.elements), type: .float32, shape: tensor.shape,
+            runtime, borrowing: memory.bytes, type: .float32, shape: tensor.shape,
             owner: memory)
     }
-}
-
-/// Floats in memory of our own, aligned for vector instructions.
-final class FloatMemory: @unchecked Sendable {
-    let elements: UnsafeMutableBufferPointer<Float>
-    private let memory: UnsafeMutableRawPointer
-
-    init(count: Int) {
-        memory = .allocate(byteCount: max(1, count) * MemoryLayout<Float>.stride, alignment: 64)
-        elements = UnsafeMutableBufferPointer(
-            start: memory.bindMemory(to: Float.self, capacity: count), count: count)
-    }
-
-    deinit { memory.deallocate() }
 }

@@ -23,8 +23,8 @@ final class VisionGradientTests: XCTestCase {
             "image_token_index": 5,
         ])
         return try LlavaVision.graph(
-            LlavaConfiguration(ConfigReader(config, place: "config.json")), tower: "vision_tower.",
-            projector: "multi_modal_projector."
+            LlavaConfiguration(ConfigReader(config, place: "config.json")),
+            (tower: "vision_tower.", projector: "multi_modal_projector.")
         ) { g in
             { name, shape throws(DamaError) in try g.weight(name, .float32, shape) }
         }

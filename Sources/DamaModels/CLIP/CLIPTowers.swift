@@ -127,7 +127,7 @@ final class CLIPGraphTowers: CLIPTowers {
 
 extension TensorValue {
     /// [images, 3, height, width] of images of one size.
-    static func pixels(_ runtime: OnnxRuntime, _ images: ArraySlice<PreparedImage>) throws(DamaError) -> TensorValue {
+    package static func pixels(_ runtime: OnnxRuntime, _ images: ArraySlice<PreparedImage>) throws(DamaError) -> TensorValue {
         guard let first = images.first else { throw .internal("no images") }
         let size = first.pixels.count
         guard images.allSatisfy({ $0.height == first.height && $0.width == first.width && $0.pixels.count == size }),

@@ -129,9 +129,8 @@ private final class KeyValueCache {
                 (Port.pastKey(layer), Port.presentKey(layer)), (Port.pastValue(layer), Port.presentValue(layer)),
             ] {
                 let memory = FloatMemory(count: size)
-                memory.elements.update(repeating: 0)
                 let value = try TensorValue(
-                    decoder.runtime, borrowing: UnsafeRawBufferPointer(memory.elements), type: .float32, shape: shape,
+                    decoder.runtime, borrowing: memory.bytes, type: .float32, shape: shape,
                     owner: memory)
                 try binding.bind(input: past, to: value)
                 try binding.bind(output: present, to: value)

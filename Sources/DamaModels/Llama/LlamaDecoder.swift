@@ -10,28 +10,28 @@ public final class LlamaDecoder: Sendable {
     public let configuration: LlamaConfiguration
     public let runtime: OnnxRuntime
     public let weights: RuntimeWeights
-    let device: Device
-    private let names: Names
-    private let embeddingTable: TensorView
+    package let device: Device
+    package let names: Names
+    package let embeddingTable: TensorView
     let graphs: LlamaGraph
     private let sessions = Mutex<[Kind: Session]>([:])
 
     enum Kind: Hashable { case logProbabilities, logits, generation }
 
     /// How the files call the weights; `LlamaForCausalLM` and the ages of LLaVA differ in what stands before.
-    struct Names: Sendable {
+    package struct Names: Sendable {
         /// In place of `model.`.
         var decoder: String
         /// The LM head's weight.
         var head: String
 
-        static let known = [
+        package static let known = [
             Names(decoder: "model.", head: "lm_head.weight"),
             Names(decoder: "language_model.model.", head: "language_model.lm_head.weight"),
             Names(decoder: "model.language_model.", head: "lm_head.weight"),
         ]
 
-        func fileName(_ name: String) -> String {
+        package func fileName(_ name: String) -> String {
             name == "lm_head.weight" ? head : decoder + name.dropFirst("model.".count)
         }
     }
@@ -102,11 +102,14 @@ public final class LlamaDecoder: Sendable {
     /// Writes the embeddings of `tokens` row by row; rows at ``TokenSequence/imagePlaceholder`` come from `features` in
     /// their order.
     ///
-    /// - Parameter target: [tokens.count, hidden]
+    /// - Parameters:
+    ///   - table: embeddings in place of the files', where they are trained: [vocabulary, hidden].
+    ///   - target: [tokens.count, hidden]
     /// - Throws: ``DamaError/Code/invalidArgument`` for an id outside the vocabulary;
     ///   ``DamaError/Code/shapeMismatch`` where placeholders and rows of features differ in number.
     func embed(
-        _ tokens: [Int32], features: [Float], into target: UnsafeMutableBufferPointer<Float>
+        _ tokens: [Int32], features: [Float], table: FloatMemory? = nil,
+        into target: UnsafeMutableBufferPointer<Float>
     ) throws(DamaError) {
         let size = configuration.hiddenSize
         let places = tokens.count { $0 == TokenSequence.imagePlaceholder }
@@ -124,7 +127,12 @@ public final class LlamaDecoder: Sendable {
                     throw .invalidArgument(
                         "token \(token) is outside the model's vocabulary of \(configuration.vocabularySize)")
                 }
-                try embeddingTable.copyFloats(from: Int(token) * size, into: row)
+                guard let table else {
+                    try embeddingTable.copyFloats(from: Int(token) * size, into: row)
+                    continue
+                }
+                let start = Int(token) * size
+                _ = row.update(fromContentsOf: table.elements[start..<start + size])
             }
         }
     }
@@ -172,7 +180,9 @@ public final class LlamaDecoder: Sendable {
     }
 
     /// What a scoring graph takes for `rows`, targets aside.
-    func scoringInputs(_ rows: [Row]) throws(DamaError) -> [String: TensorValue] {
+    package func scoringInputs(
+        _ rows: [Row], table: FloatMemory? = nil
+    ) throws(DamaError) -> [String: TensorValue] {
         typealias Port = LlamaGraph.Port
         let (batch, hidden) = (rows.count, configuration.hiddenSize)
         let length = rows.map(\.sequence.count).max() ?? 0
@@ -186,7 +196,7 @@ public final class LlamaDecoder: Sendable {
                 let own = UnsafeMutableBufferPointer(
                     rebasing: all[index * length * hidden..<(index + 1) * length * hidden])
                 try embed(
-                    row.sequence.tokens, features: row.features,
+                    row.sequence.tokens, features: row.features, table: table,
                     into: UnsafeMutableBufferPointer(rebasing: own[..<(count * hidden)]))
                 // Padding is computed too, so it must be a number.
                 UnsafeMutableBufferPointer(rebasing: own[(count * hidden)...]).update(repeating: 0)

@@ -10,9 +10,9 @@ public final class LlavaVision: Sendable {
     private let runtime: OnnxRuntime
     private let session: Session
 
-    private enum Port {
-        static let pixels = "pixel_values"
-        static let features = "image_features"
+    package enum Port {
+        package static let pixels = "pixel_values"
+        package static let features = "image_features"
     }
 
     /// How files of different ages call the parts.
@@ -24,38 +24,44 @@ public final class LlavaVision: Sendable {
     public init(
         _ configuration: LlavaConfiguration, _ store: WeightStore, _ runtime: OnnxRuntime, device: Device = .cpu
     ) throws(DamaError) {
-        func prefix(_ known: [String], _ name: String) throws(DamaError) -> String {
-            if let prefix = known.first(where: { store.contains($0 + name) }) { return prefix }
-            throw .model("\(store.path) has none of \(known.map { $0 + name }.joined(separator: ", "))")
-        }
-        let tower = try prefix(Self.knownTowers, "embeddings.class_embedding")
-        let projector = try prefix(Self.knownProjectors, "linear_1.weight")
+        let prefixes = try Self.prefixes(store)
         var options = SessionOptions()
         options.device = device
         session = try CLIPWeights(store, runtime).session(named: "\(store.path) (vision)", options: options) {
             source throws(DamaError) in
-            try Self.graph(configuration, tower: tower, projector: projector, weight: source)
+            try Self.graph(configuration, prefixes, weight: source)
         }
         self.configuration = configuration
         self.runtime = runtime
     }
 
+    /// What stands before the names of the tower's and of the projector's weights.
+    package static func prefixes(_ store: WeightStore) throws(DamaError) -> (tower: String, projector: String) {
+        func prefix(_ known: [String], _ name: String) throws(DamaError) -> String {
+            if let prefix = known.first(where: { store.contains($0 + name) }) { return prefix }
+            throw .model("\(store.path) has none of \(known.map { $0 + name }.joined(separator: ", "))")
+        }
+        return (
+            try prefix(knownTowers, "embeddings.class_embedding"), try prefix(knownProjectors, "linear_1.weight")
+        )
+    }
+
     /// The graph: pixels [batch, 3, size, size] to features [batch, image tokens, hidden of the text model].
-    static func graph(
-        _ c: LlavaConfiguration, tower: String, projector: String,
+    package static func graph(
+        _ c: LlavaConfiguration, _ prefixes: (tower: String, projector: String),
         weight: (GraphBuilder) -> CLIPGraph.WeightSource
     ) throws(DamaError) -> Graph {
         let g = GraphBuilder("llava-vision")
         let source = weight(g)
         let size = Dimension.fixed(c.vision.imageSize)
         let pixels = try g.input(Port.pixels, .float32, ["batch", .fixed(c.vision.channels), size, size])
-        let stack = CLIPVisionStack(g, c.vision, prefix: tower, weight: source)
+        let stack = CLIPVisionStack(g, c.vision, prefix: prefixes.tower, weight: source)
         var hidden = try stack.hiddenStates(pixels, layers: c.visionLayers)
         if c.selection == .default { hidden = try g.slice(hidden, axis: 1, from: 1) }
         func linear(_ x: Value, _ name: String, _ from: Int) throws(DamaError) -> Value {
             try g.linear(
-                x, source("\(projector)\(name).weight", [c.text.hiddenSize, from]),
-                bias: c.projectorBias ? source("\(projector)\(name).bias", [c.text.hiddenSize]) : nil)
+                x, source("\(prefixes.projector)\(name).weight", [c.text.hiddenSize, from]),
+                bias: c.projectorBias ? source("\(prefixes.projector)\(name).bias", [c.text.hiddenSize]) : nil)
         }
         let projected = try g.gelu(linear(hidden, "linear_1", c.vision.tower.hiddenSize))
         try g.output(Port.features, linear(projected, "linear_2", c.text.hiddenSize))

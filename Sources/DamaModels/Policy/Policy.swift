@@ -20,7 +20,7 @@ public final class Policy: Sendable {
     public let decoder: LlamaDecoder
     /// `nil` for a model of text alone.
     public let vision: LlavaVision?
-    private let processor: ImageProcessor?
+    package let processor: ImageProcessor?
     let text: PolicyTokens
 
     /// The most tokens of image, prompt and one response.
@@ -126,7 +126,7 @@ public final class Policy: Sendable {
     }
 
     /// The pair as one sequence, and which responses were cut.
-    private func layOut(_ pair: PreferencePair) throws(DamaError) -> (TokenSequence, [Bool]) {
+    package func layOut(_ pair: PreferencePair) throws(DamaError) -> (TokenSequence, [Bool]) {
         let encoded = try text.encode(prompt: pair.prompt, responses: [pair.chosen, pair.rejected])
         let room = maximumLength - encoded.prompt.count
         var responses = encoded.responses

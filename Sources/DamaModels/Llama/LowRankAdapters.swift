@@ -1,0 +1,34 @@
+import DamaSupport
+
+/// Low-rank adapters (LoRA, Hu et al. 2021): W x + α/r · B A x beside the projections that are named.
+public struct LowRankAdapters: Equatable, Sendable {
+    /// r
+    public var rank: Int
+    /// α
+    public var alpha: Double
+    /// Last parts of module names: `q_proj`, `down_proj`, ….
+    public var targets: [String]
+
+    /// The projections of a Llama layer, all of which may be named.
+    public static let knownTargets = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+
+    /// - Throws: ``DamaError/Code/invalidArgument`` for a rank below 1, an α that is not positive, no target or an unknown
+    ///   one.
+    public init(rank: Int, alpha: Double, targets: [String] = ["q_proj", "v_proj"]) throws(DamaError) {
+        guard (1...4096).contains(rank) else { throw .invalidArgument("LoRA rank is \(rank); it must be 1 to 4096") }
+        guard alpha.isFinite, alpha > 0 else { throw .invalidArgument("LoRA alpha is \(alpha); it must be positive") }
+        guard !targets.isEmpty else { throw .invalidArgument("LoRA has no target modules") }
+        if let unknown = targets.first(where: { !Self.knownTargets.contains($0) }) {
+            throw .invalidArgument(
+                "LoRA target \"\(unknown)\" is unknown; there are \(Self.knownTargets.joined(separator: ", "))")
+        }
+        self.rank = rank
+        self.alpha = alpha
+        self.targets = targets
+    }
+
+    /// α / r
+    public var scale: Double { alpha / Double(rank) }
+
+    func applies(to module: String) -> Bool { targets.contains { module.hasSuffix(".\($0)") } }
+}

@@ -1,0 +1,116 @@
+import DamaGraph
+import DamaModels
+import DamaRuntime
+import DamaSupport
+
+/// A graph with its gradient, ready to run: one session forward, one backward.
+///
+/// Trained weights are inputs of both, over the memory of their parameters; frozen ones are used where they are mapped.
+/// Not for use by two threads at the same time.
+final class DifferentiableModel {
+    /// One forward run: its outputs, and what the backward run needs of it.
+    struct Pass {
+        var outputs: [String: TensorValue]
+        fileprivate var kept: [String: TensorValue]
+    }
+
+    private let runtime: OnnxRuntime
+    private let differentiation: Differentiation
+    private let forwardSession: Session
+    private let backwardSession: Session
+    private let outputs: [String]
+    private let weights: [String: TensorValue]
+    private let parameters: [String: Parameter]
+
+    /// - Parameters:
+    ///   - outputs: names of the graph's outputs, from all of which something flows back.
+    ///   - inputs: inputs whose gradients are wanted beside those of the parameters.
+    ///   - frozen: the value of a weight that is not trained, by its name in the graph.
+    ///   - scopes: scopes that are computed again in the backward run instead of being kept.
+    init(
+        _ graph: Graph, outputs: [String], parameters: [Parameter], inputs: [String] = [], recompute scopes: [String] = [],
+        runtime: OnnxRuntime, device: Device, frozen: (Value) throws(DamaError) -> TensorValue
+    ) throws(DamaError) {
+        self.runtime = runtime
+        self.outputs = outputs
+        self.parameters = Dictionary(parameters.map { ($0.graphName, $0) }) { first, _ in first }
+        differentiation = try graph.differentiate(
+            outputs: outputs, trainable: parameters.map(\.graphName) + inputs, recompute: scopes)
+        var weights: [String: TensorValue] = [:]
+        for parameter in parameters { weights[parameter.graphName] = try parameter.tensor(runtime) }
+        self.weights = weights
+        let trained = self.parameters
+        func session(_ graph: Graph) throws(DamaError) -> Session {
+            var options = SessionOptions()
+            options.device = device
+            options.prepacking = false
+            // The runtime would read frozen weights to fold them, before it has been given them.
+            options.configuration["optimization.disable_specified_optimizers"] = "ConstantFolding"
+            for weight in graph.weights where trained[graph.name(of: weight)] == nil {
+                options.initializers[graph.name(of: weight)] = try frozen(weight)
+            }
+            let bytes = graph.onnx { trained[$0] == nil ? .initializers : .inputs }
+            return try Session(runtime, model: bytes, name: graph.name, options: options)
+        }
+        forwardSession = try session(differentiation.forward)
+        backwardSession = try session(differentiation.backward)
+    }
+
+    func forward(_ inputs: [String: TensorValue], run: RunOptions?) throws(DamaError) -> Pass {
+        let names = outputs + differentiation.activations.filter { !outputs.contains($0) }
+        let values = try forwardSession.run(feeds(forwardSession, inputs), outputs: names, options: run)
+        var kept = inputs
+        for (name, value) in zip(names, values) { kept[name] = value }
+        return Pass(outputs: Dictionary(zip(outputs, values)) { $1 }, kept: kept)
+    }
+
+    /// Adds the gradients of Σ seed · output to those of the parameters; the gradients of the inputs that were asked for.
+    func backward(
+        _ pass: Pass, seeds: [TensorValue], run: RunOptions?
+    ) throws(DamaError) -> [String: TensorValue] {
+        var values = pass.kept
+        for (name, seed) in zip(differentiation.seeds, seeds) { values[name] = seed }
+        let names = backwardSession.outputs.map(\.name)
+        let results = try backwardSession.run(feeds(backwardSession, values), outputs: names, options: run)
+        for (name, result) in zip(names, results) { values[name] = result }
+        var inputGradients: [String: TensorValue] = [:]
+        for gradient in differentiation.gradients {
+            guard let parameter = parameters[gradient.name] else {
+                if let dense = gradient.dense { inputGradients[gradient.name] = values[dense] }
+                continue
+            }
+            if let dense = gradient.dense, let value = values[dense] {
+                try value.withElements(of: Float.self) { add($0, to: parameter.gradient.elements) }
+            }
+            for rows in gradient.rows {
+                guard let indices = values[rows.indices], let rowValues = values[rows.values] else { continue }
+                try indices.withElements(of: Int64.self) { indices throws(DamaError) in
+                    try rowValues.withElements(of: Float.self) { rowValues throws(DamaError) in
+                        try RowGradients.add(
+                            rowValues, at: indices, to: parameter.gradient.elements, width: parameter.shape.last ?? 1)
+                    }
+                }
+            }
+        }
+        return inputGradients
+    }
+
+    /// What `session` takes, from values and trained weights.
+    private func feeds(
+        _ session: Session, _ values: [String: TensorValue]
+    ) throws(DamaError) -> [String: TensorValue] {
+        var feeds: [String: TensorValue] = [:]
+        for port in session.inputs {
+            guard let value = weights[port.name] ?? values[port.name] else {
+                throw .internal("nothing gives the input \"\(port.name)\"")
+            }
+            feeds[port.name] = value
+        }
+        return feeds
+    }
+}
+
+/// sum ← sum + values, element by element.
+func add(_ values: UnsafeBufferPointer<Float>, to sum: UnsafeMutableBufferPointer<Float>) {
+    for index in 0..<min(values.count, sum.count) { sum[index] += values[index] }
+}

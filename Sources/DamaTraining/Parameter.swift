@@ -1,0 +1,37 @@
+import DamaRuntime
+import DamaSupport
+
+/// A weight that is trained: its value, its gradient and what AdamW remembers of it, each in fp32.
+public final class Parameter: Sendable {
+    /// Its name in the model's files.
+    public let name: String
+    /// Its name in the graph.
+    let graphName: String
+    public let shape: [Int]
+    /// Whether weight decay applies: not to norms and biases, as is usual.
+    public let decays: Bool
+    public let value: FloatMemory
+    public let gradient: FloatMemory
+    public let firstMoment: FloatMemory
+    public let secondMoment: FloatMemory
+
+    public var count: Int { value.count }
+
+    init(name: String, graphName: String, shape: [Int]) {
+        self.name = name
+        self.graphName = graphName
+        self.shape = shape
+        // A vector is a bias or the scale of a norm.
+        decays = shape.count > 1
+        let count = shape.reduce(1, *)
+        value = FloatMemory(count: count)
+        gradient = FloatMemory(count: count)
+        firstMoment = FloatMemory(count: count)
+        secondMoment = FloatMemory(count: count)
+    }
+
+    /// The value as a session's input: the memory itself, so that an update shows in the next run.
+    func tensor(_ runtime: OnnxRuntime) throws(DamaError) -> TensorValue {
+        try TensorValue(runtime, borrowing: value.bytes, type: .float32, shape: shape, owner: value)
+    }
+}

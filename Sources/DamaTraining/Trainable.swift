@@ -1,0 +1,47 @@
+import DamaModels
+import DamaSupport
+
+/// Which weights are trained.
+public enum Trainable: Equatable, Sendable {
+    /// The whole language model, and the projector where there is one. The vision tower stays frozen, as in LLaVA.
+    case full
+    /// Low-rank adapters beside frozen weights.
+    case lora(LowRankAdapters)
+    /// LLaVA's projector alone.
+    case projector
+    /// Weights whose name in the files matches one of these patterns; `*` stands for any text.
+    case patterns([String])
+
+    /// The patterns of file names that this selects; adapters are no weights of the files.
+    func selects(_ name: String, isVision: Bool, isProjector: Bool) -> Bool {
+        switch self {
+        case .full: !isVision || isProjector
+        case .lora: false
+        case .projector: isProjector
+        case .patterns(let patterns): patterns.contains { Self.matches(name[...], $0[...]) }
+        }
+    }
+
+    /// Whether `name` is `pattern` with any text for each `*`.
+    static func matches(_ name: Substring, _ pattern: Substring) -> Bool {
+        let (name, pattern) = (Array(name.utf8), Array(pattern.utf8))
+        var (at, here) = (0, 0)
+        var back: (pattern: Int, name: Int)?
+        while at < name.count {
+            if here < pattern.count, pattern[here] == UInt8(ascii: "*") {
+                back = (here, at)
+                here += 1
+            } else if here < pattern.count, pattern[here] == name[at] {
+                at += 1
+                here += 1
+            } else if let last = back {
+                // The star takes one more.
+                back = (last.pattern, last.name + 1)
+                (at, here) = (last.name + 1, last.pattern + 1)
+            } else {
+                return false
+            }
+        }
+        return pattern[here...].allSatisfy { $0 == UInt8(ascii: "*") }
+    }
+}

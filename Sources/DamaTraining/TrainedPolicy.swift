@@ -1,0 +1,266 @@
+import DamaGraph
+import DamaImage
+import DamaModels
+import DamaRuntime
+import DamaSupport
+
+/// A policy whose weights are trained: log-probabilities of pairs forward, gradients backward.
+///
+/// It starts from the weights of a ``Policy``, which stays as it is and can serve as the reference. Not for use by two
+/// threads at the same time.
+public final class TrainedPolicy {
+    /// How much of the forward run is kept for the backward run.
+    public enum Activations: String, CaseIterable, Sendable {
+        /// Everything that the gradient takes.
+        case keep
+        /// The borders of layers; what lies inside is computed again.
+        case recompute
+    }
+
+    public let base: Policy
+    public let trainable: Trainable
+    public let parameters: [Parameter]
+    /// The adapters that are trained, where ``trainable`` says so.
+    public let adapters: LowRankAdapters?
+
+    private let decoder: DifferentiableModel
+    private let vision: DifferentiableModel?
+    /// The trained embedding table, where it is trained.
+    private let table: Parameter?
+    private typealias Port = LlamaGraph.Port
+
+    /// - Parameter seed: of the adapters' first values.
+    /// - Throws: ``DamaError/Code/invalidArgument`` where nothing is selected, naming the patterns.
+    public init(
+        _ base: Policy, _ trainable: Trainable, activations: Activations = .keep, seed: UInt64 = 0
+    ) throws(DamaError) {
+        self.base = base
+        self.trainable = trainable
+        if case .lora(let adapters) = trainable { self.adapters = adapters } else { adapters = nil }
+        let llama = base.decoder
+        let store = llama.weights.store
+        let runtime = llama.runtime
+        let graph = try LlamaGraph(llama.configuration, adapters: adapters).scoring(trainable: true)
+
+        // MARK: What is trained in the decoder
+        var generator = RandomGenerator(seed: seed, stream: 0x10A)
+        var decoderParameters: [Parameter] = []
+        for weight in graph.weights {
+            let graphName = graph.name(of: weight)
+            let shape = weight.shape.compactMap(\.fixed)
+            if graphName.hasSuffix(".lora_A.weight") || graphName.hasSuffix(".lora_B.weight") {
+                let parameter = Parameter(name: graphName, graphName: graphName, shape: shape)
+                if graphName.hasSuffix(".lora_A.weight") {
+                    // PEFT's start: uniform within 1/√in, and B at zero, so that the first step begins at the base model.
+                    let bound = 1 / Double(shape[1]).squareRoot()
+                    for index in 0..<parameter.count {
+                        parameter.value.elements[index] = Float((2 * generator.uniform() - 1) * bound)
+                    }
+                }
+                decoderParameters.append(parameter)
+                continue
+            }
+            let name = llama.names.fileName(graphName)
+            guard trainable.selects(name, isVision: false, isProjector: false) else { continue }
+            let parameter = Parameter(name: name, graphName: graphName, shape: shape)
+            try store.tensor(name, expectedShape: shape).copyFloats(into: parameter.value.elements)
+            decoderParameters.append(parameter)
+        }
+        // The table is looked up on the host. Where it is not the LM head as well, the graph does not know it.
+        let tableGraphName = "model.embed_tokens.weight"
+        let tableName = llama.names.fileName(tableGraphName)
+        var table = decoderParameters.first { $0.graphName == tableGraphName }
+        if table == nil, trainable.selects(tableName, isVision: false, isProjector: false) {
+            let c = llama.configuration
+            let parameter = Parameter(
+                name: tableName, graphName: tableGraphName, shape: [c.vocabularySize, c.hiddenSize])
+            try store.tensor(tableName, expectedShape: parameter.shape).copyFloats(into: parameter.value.elements)
+            table = parameter
+        }
+        self.table = table
+
+        // MARK: What is trained before it
+        var visionParameters: [Parameter] = []
+        var visionGraph: Graph?
+        if let llava = base.vision {
+            let prefixes = try LlavaVision.prefixes(store)
+            let graph = try LlavaVision.graph(llava.configuration, prefixes) { g in
+                { name, shape throws(DamaError) in try g.weight(name, .float32, shape) }
+            }
+            for weight in graph.weights {
+                let name = graph.name(of: weight)
+                let isProjector = name.hasPrefix(prefixes.projector)
+                guard trainable.selects(name, isVision: true, isProjector: isProjector) else { continue }
+                let parameter = Parameter(name: name, graphName: name, shape: weight.shape.compactMap(\.fixed))
+                try store.tensor(name, expectedShape: parameter.shape).copyFloats(into: parameter.value.elements)
+                visionParameters.append(parameter)
+            }
+            if !visionParameters.isEmpty { visionGraph = graph }
+        }
+        let ownTable = table.map { table in decoderParameters.contains { $0 === table } ? [] : [table] } ?? []
+        parameters = decoderParameters + ownTable + visionParameters
+        guard !parameters.isEmpty else {
+            switch trainable {
+            case .projector:
+                throw .invalidArgument("\(base.directory) has no projector to train: it is a model of text alone")
+            case .patterns(let patterns):
+                throw .invalidArgument(
+                    "no weight matches \(patterns.joined(separator: ", ")); weights are called "
+                        + "\(store.names.prefix(3).joined(separator: ", ")), …")
+            default: throw .invalidArgument("nothing is trained")
+            }
+        }
+
+        // MARK: Graphs
+        let layers = (0..<llama.configuration.layers).map { "layers.\($0)" }
+        decoder = try DifferentiableModel(
+            graph, outputs: [Port.logProbabilities], parameters: decoderParameters,
+            inputs: table != nil || visionGraph != nil ? [Port.embeddings] : [],
+            recompute: activations == .recompute ? layers : [], runtime: runtime, device: llama.device
+        ) { weight throws(DamaError) in
+            try llama.weights.value(
+                llama.names.fileName(graph.name(of: weight)), shape: weight.shape.compactMap(\.fixed))
+        }
+        if let visionGraph {
+            vision = try DifferentiableModel(
+                visionGraph, outputs: [LlavaVision.Port.features], parameters: visionParameters, runtime: runtime,
+                device: llama.device
+            ) { weight throws(DamaError) in
+                try llama.weights.value(visionGraph.name(of: weight), shape: weight.shape.compactMap(\.fixed))
+            }
+        } else {
+            vision = nil
+        }
+    }
+
+    // MARK: Forward
+
+    /// A pair as the model takes it.
+    public struct PreparedPair {
+        var sequence: TokenSequence
+        var image: PreparedImage?
+        /// Tokens of image, prompt and both responses.
+        public var tokenCount: Int { sequence.count }
+        public var wasCut: Bool
+    }
+
+    /// Tokenises and decodes; may run on another thread while the model trains.
+    public func prepare(_ pair: PreferencePair) throws(DamaError) -> PreparedPair {
+        let (sequence, cuts) = try base.layOut(pair)
+        guard let processor = base.processor else { return PreparedPair(sequence: sequence, wasCut: cuts.contains(true)) }
+        guard let image = pair.image else { throw .invalidArgument("the pair has no image, but the model takes one") }
+        let pixels = try processor.process(image.decode(limits: base.options.imageLimits))
+        return PreparedPair(sequence: sequence, image: pixels, wasCut: cuts.contains(true))
+    }
+
+    /// A forward run over some pairs, and what flows back through it.
+    public struct Pass {
+        /// log π of the responses' tokens of each pair.
+        public var logProbabilities: [PairLogProbabilities]
+        fileprivate var pairs: [PreparedPair]
+        fileprivate var decoder: DifferentiableModel.Pass
+        fileprivate var vision: DifferentiableModel.Pass?
+        fileprivate var length: Int
+    }
+
+    /// log π of every response, with everything kept that ``backward(_:chosen:rejected:run:)`` needs.
+    public func forward(_ pairs: [PreparedPair], run: RunOptions? = nil) throws(DamaError) -> Pass {
+        guard !pairs.isEmpty else { throw .invalidArgument("the batch is empty; expected at least one pair") }
+        let runtime = base.decoder.runtime
+        var features = [[Float]](repeating: [], count: pairs.count)
+        var visionPass: DifferentiableModel.Pass?
+        let images = pairs.compactMap(\.image)
+        if let vision {
+            let pixels = try TensorValue.pixels(runtime, images[...])
+            let pass = try vision.forward([LlavaVision.Port.pixels: pixels], run: run)
+            guard let output = pass.outputs[LlavaVision.Port.features] else { throw .internal("no image features") }
+            let size = output.count / max(1, images.count)
+            let all: [Float] = try output.array()
+            for index in pairs.indices { features[index] = Array(all[index * size..<(index + 1) * size]) }
+            visionPass = pass
+        } else if let frozen = base.vision {
+            features = try frozen.features(images, options: run)
+        }
+        let rows = zip(pairs, features).map { LlamaDecoder.Row($0.sequence, features: $1) }
+        var inputs = try base.decoder.scoringInputs(rows, table: table?.value)
+        let targets = rows.flatMap { $0.sequence.targets.map(Int64.init) }
+        guard let embeddings = inputs[Port.embeddings], let predicting = inputs[Port.rows] else {
+            throw .internal("the inputs of the decoder are incomplete")
+        }
+        let length = embeddings.shape[1]
+        let (table, uses) = try RowGradients.inverse(of: predicting.array(), count: rows.count * length)
+        inputs[Port.targets] = try TensorValue(runtime, targets, shape: [targets.count])
+        inputs[Port.inverseRows] = try TensorValue(runtime, table, shape: [rows.count * length, uses])
+        let pass = try decoder.forward(inputs, run: run)
+        guard let output = pass.outputs[Port.logProbabilities] else { throw .internal("no log-probabilities") }
+        let flat: [Float] = try output.array()
+        var start = 0
+        let found = pairs.map { pair in
+            let responses = pair.sequence.responses.map { response in
+                defer { start += response.range.count }
+                return ResponseLogProbability(tokens: Array(flat[start..<start + response.range.count]))
+            }
+            return PairLogProbabilities(chosen: responses[0], rejected: responses[1])
+        }
+        return Pass(logProbabilities: found, pairs: pairs, decoder: pass, vision: visionPass, length: length)
+    }
+
+    // MARK: Backward
+
+    /// Adds to the parameters' gradients those of Σ chosen · log π(y_w) + rejected · log π(y_l).
+    ///
+    /// - Parameters:
+    ///   - chosen: ∂L/∂log π(y_w) of each pair of the pass, its tokens' sum.
+    ///   - rejected: ∂L/∂log π(y_l).
+    public func backward(
+        _ pass: Pass, chosen: [Double], rejected: [Double], run: RunOptions? = nil
+    ) throws(DamaError) {
+        guard chosen.count == pass.pairs.count, rejected.count == pass.pairs.count else {
+            throw .shapeMismatch(
+                "\(chosen.count) and \(rejected.count) gradients for \(pass.pairs.count) pairs")
+        }
+        let runtime = base.decoder.runtime
+        var seeds: [Float] = []
+        for (index, pair) in pass.pairs.enumerated() {
+            for (response, weight) in zip(pair.sequence.responses, [chosen[index], rejected[index]]) {
+                seeds += [Float](repeating: Float(weight), count: response.range.count)
+            }
+        }
+        let gradients = try decoder.backward(
+            pass.decoder, seeds: [TensorValue(runtime, seeds, shape: [seeds.count])], run: run)
+        guard let embeddings = gradients[Port.embeddings] else { return }
+        let width = base.decoder.configuration.hiddenSize
+        var imageSeeds: [Float] = []
+        try embeddings.withElements(of: Float.self) { all throws(DamaError) in
+            var tokens: [Int64] = []
+            var rows: [Float] = []
+            for (index, pair) in pass.pairs.enumerated() {
+                for (position, token) in pair.sequence.tokens.enumerated() {
+                    let start = (index * pass.length + position) * width
+                    let row = all[start..<start + width]
+                    if token == TokenSequence.imagePlaceholder {
+                        if pass.vision != nil { imageSeeds += row }
+                    } else if table != nil {
+                        tokens.append(Int64(token))
+                        rows += row
+                    }
+                }
+            }
+            guard let table else { return }
+            try rows.withUnsafeBufferPointer { rows throws(DamaError) in
+                try tokens.withUnsafeBufferPointer { tokens throws(DamaError) in
+                    try RowGradients.add(rows, at: tokens, to: table.gradient.elements, width: width)
+                }
+            }
+        }
+        if let vision, let visionPass = pass.vision, let output = visionPass.outputs[LlavaVision.Port.features] {
+            _ = try vision.backward(
+                visionPass, seeds: [TensorValue(runtime, imageSeeds, shape: output.shape)], run: run)
+        }
+    }
+
+    /// Sets all gradients to 0.
+    public func clearGradients() {
+        for parameter in parameters { parameter.gradient.clear() }
+    }
+}

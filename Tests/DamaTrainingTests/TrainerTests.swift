@@ -1,0 +1,98 @@
+import DamaImage
+import DamaKernels
+import DamaModels
+import DamaPreference
+import DamaSupport
+import DamaTestSupport
+import XCTest
+
+@testable import DamaTraining
+
+/// Whole steps against a plain PyTorch loop (Fixtures/make_training.py).
+final class TrainerTests: XCTestCase {
+    override class func setUp() { TestRuntime.configure() }
+
+    private static let model = Fixtures.path("../../DamaModelsTests/Fixtures/llava/default")
+    private static let image = ImageSource.path(Fixtures.path("../../DamaModelsTests/Fixtures/llava/image.png"))
+
+    private func batches() throws -> [[TrainingPair]] {
+        try XCTUnwrap(Fixtures.json("batches.json").array).map { batch in
+            try XCTUnwrap(batch.array).map { json in
+                TrainingPair(
+                    PreferencePair(
+                        image: Self.image, prompt: try XCTUnwrap(json["prompt"]?.string),
+                        chosen: try XCTUnwrap(json["chosen"]?.string),
+                        rejected: try XCTUnwrap(json["rejected"]?.string)),
+                    alphaData: try XCTUnwrap(json["alpha_data"]?.double))
+            }
+        }
+    }
+
+    private func trainer(
+        _ trainable: Trainable, activations: TrainedPolicy.Activations = .keep, tokensPerRun: Int = 4096
+    ) throws -> Trainer {
+        let base = try Policy(directory: Self.model)
+        let policy = try TrainedPolicy(base, trainable, activations: activations)
+        var configuration = AdaptiveBeta.Configuration.paper
+        configuration.beta = 0.5
+        configuration.keep = .count(4)
+        var options = TrainerOptions()
+        options.optimizer = AdamW(learningRate: 2e-3)
+        options.optimizer.weightDecay = 0.01
+        options.tokensPerRun = tokensPerRun
+        return try Trainer(policy, reference: base, controller: AdaptiveBeta(configuration), options: options)
+    }
+
+    /// The numbers of `kind` and its tensors by "gradient.…", "final.…", "start.…".
+    private func compare(_ kind: String, _ trainer: Trainer, _ what: String) throws {
+        let file = try SafetensorsFile(path: Fixtures.path("\(kind).safetensors"))
+        let expected = try XCTUnwrap(Fixtures.json("\(kind).json").array)
+        func tensor(_ prefix: String, _ parameter: Parameter) throws -> [Float] {
+            try XCTUnwrap(file["\(prefix).\(parameter.name)"], "\(prefix).\(parameter.name)").floats()
+        }
+        if kind == "lora" {
+            for parameter in trainer.policy.parameters {
+                _ = parameter.value.elements.update(fromContentsOf: try tensor("start", parameter))
+            }
+        }
+        XCTAssertEqual(
+            Set(trainer.policy.parameters.map { "final.\($0.name)" }), Set(file.names.filter { $0.hasPrefix("final.") }))
+        for (number, batch) in try batches().enumerated() {
+            let metrics = try trainer.step(batch)
+            let step = expected[number]
+            // Ten updates of Adam let the roundings of two fp32 programs grow apart; the issue asks for 1e-4.
+            XCTAssertEqual(metrics.loss, try XCTUnwrap(step["loss"]?.double), accuracy: 1e-4, "\(what), step \(number)")
+            XCTAssertEqual(metrics.alphaModel, try XCTUnwrap(step["alpha_model"]?.double), accuracy: 1e-4, what)
+            XCTAssertEqual(metrics.runningMean, try XCTUnwrap(step["running_mean"]?.double), accuracy: 1e-4, what)
+            let norm = try XCTUnwrap(step["gradient_norm"]?.double)
+            XCTAssertEqual(metrics.gradientNorm, norm, accuracy: 1e-3 * norm, "\(what), step \(number)")
+            guard number == 0 else { continue }
+            let gradients = try trainer.policy.parameters.map { try tensor("gradient", $0) }
+            let largest = gradients.joined().map(abs).max() ?? 0
+            for (parameter, gradient) in zip(trainer.policy.parameters, gradients) {
+                for (a, b) in zip(parameter.gradient.elements, gradient) {
+                    XCTAssertEqual(a, b, accuracy: 1e-5 * largest, "\(what): gradient of \(parameter.name)")
+                }
+            }
+        }
+        for parameter in trainer.policy.parameters {
+            let final = try tensor("final", parameter)
+            let scale = final.map(abs).max() ?? 1
+            for (a, b) in zip(parameter.value.elements, final) {
+                XCTAssertEqual(a, b, accuracy: 1e-4 * scale, "\(what): \(parameter.name)")
+            }
+        }
+    }
+
+    func testTenFullStepsEqualTorch() throws {
+        try compare("full", trainer(.full), "one run")
+        try compare("full", trainer(.full, activations: .recompute), "recomputed")
+        try compare("full", trainer(.full, tokensPerRun: 1), "a pair at a time")
+    }
+
+    func testTenStepsOfLoRAEqualTorch() throws {
+        let adapters = try LowRankAdapters(rank: 4, alpha: 8, targets: ["q_proj", "down_proj"])
+        try compare("lora", trainer(.lora(adapters)), "one run")
+        try compare("lora", trainer(.lora(adapters), activations: .recompute), "recomputed")
+    }
+}
