@@ -102,6 +102,17 @@ public struct Graph: Sendable {
     public internal(set) var weights: [Value] = []
     public internal(set) var outputs: [Value] = []
 
+    /// The outermost scopes in the order of their nodes, layers mostly: what can be computed again in training.
+    public var scopes: [String] {
+        var known: [String] = []
+        var seen: Set<Substring> = []
+        for node in nodes {
+            guard let slash = node.name.firstIndex(of: "/"), seen.insert(node.name[..<slash]).inserted else { continue }
+            known.append(String(node.name[..<slash]))
+        }
+        return known
+    }
+
     public func name(of value: Value) -> String { values[value.id].name }
 
     /// The input, weight or output of this name.

@@ -44,7 +44,7 @@ extension GraphBuilder {
         guard group > 1 else {
             var scores = try matmul(q, k, transposeB: true, scale: scale)
             if let mask { scores = try add(scores, mask) }
-            return try matmul(softmax(scores), v)
+            return try softmaxProduct(scores, v)
         }
         // The queries of a group are further rows beside the same keys: nothing is repeated.
         let rows: Dimension = queries.fixed.map { .fixed($0 * group) } ?? .symbol("\(group) * \(queries)")
@@ -54,7 +54,7 @@ extension GraphBuilder {
             scores = try reshape(scores, [batch, .fixed(heads), queries, keys])
             scores = try reshape(add(scores, mask), [batch, .fixed(keyHeads), rows, keys])
         }
-        return try reshape(matmul(softmax(scores), v), [batch, .fixed(heads), queries, .fixed(size)])
+        return try reshape(softmaxProduct(scores, v), [batch, .fixed(heads), queries, .fixed(size)])
     }
 
     /// Convolution with a kernel as large as its stride, as a matrix product: the patches of a vision transformer.

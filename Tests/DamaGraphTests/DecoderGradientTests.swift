@@ -48,9 +48,9 @@ final class DecoderGradientTests: XCTestCase {
                 let y = try g.add(
                     x, g.linear(g.mergeHeads(mixed), weight("self_attn.o_proj", [s.width, s.width])))
                 let inner = try g.rmsNorm(y, scale: weight("post_attention_layernorm", [s.width]), epsilon: 1e-5)
-                let gate = try g.silu(g.linear(inner, weight("mlp.gate_proj", [s.inner, s.width])))
+                let gate = try g.linear(inner, weight("mlp.gate_proj", [s.inner, s.width]))
                 let up = try g.linear(inner, weight("mlp.up_proj", [s.inner, s.width]))
-                return try g.add(y, g.linear(g.multiply(gate, up), weight("mlp.down_proj", [s.width, s.inner])))
+                return try g.add(y, g.linear(g.swiglu(gate, up), weight("mlp.down_proj", [s.width, s.inner])))
             }
         }
         let flat = try g.reshape(x, ["batch * sequence", .fixed(s.width)])
@@ -162,7 +162,8 @@ final class DecoderGradientTests: XCTestCase {
         fixture.feeds["\(Port.logProbabilities).seed"] = fixture.feeds["logps.seed"]
 
         let trainable = [Port.embeddings] + fixture.gradients.keys.sorted()
-        for scopes in [[], ["layers.0", "layers.1"]] {
+        XCTAssertEqual(graph.scopes, ["layers.0", "layers.1"])
+        for scopes in [[], graph.scopes] {
             let result = try graph.differentiate(
                 outputs: [Port.logProbabilities], trainable: trainable, recompute: scopes)
             let kept = try result.forward.run(fixture.feeds)

@@ -106,6 +106,12 @@ final class GradientRuleTests: XCTestCase {
         }
     }
 
+    func testSwiGLU() throws {
+        try check(["a": [3, 4], "b": [3, 4]]) { g in
+            try g.swiglu(g.input("a", .float32, ["n", 4]), g.input("b", .float32, ["n", 4]))
+        }
+    }
+
     func testWhereAndCast() throws {
         let condition = Tensor([1, 0, 0, 1, 1, 0], [2, 3], .bool)
         try check(["a": [2, 3], "b": [3]], ["condition": condition]) { g in
@@ -363,6 +369,9 @@ final class GradientRuleTests: XCTestCase {
         }
         assertFails(.invalidArgument, "the output \"ids\" is bool") {
             _ = try g.graph.differentiate(outputs: ["ids"], trainable: ["w"])
+        }
+        assertFails(.invalidArgument, "\"w\" is named twice") {
+            _ = try g.graph.differentiate(outputs: ["y"], trainable: ["w", "w"])
         }
         assertFails(.invalidArgument, "nothing to differentiate") {
             _ = try g.graph.differentiate(outputs: ["y"], trainable: [])

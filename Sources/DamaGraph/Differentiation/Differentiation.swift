@@ -71,6 +71,12 @@ extension Graph {
             }
             leaves.append(leaf)
         }
+        for list in [names, trainable] {
+            var seen: Set<String> = []
+            if let twice = list.first(where: { !seen.insert($0).inserted }) {
+                throw .invalidArgument("\"\(twice)\" is named twice")
+            }
+        }
         guard !targets.isEmpty, !leaves.isEmpty else {
             throw .invalidArgument(
                 "nothing to differentiate: \(targets.count) outputs, \(leaves.count) trainable values")
@@ -86,6 +92,7 @@ extension Graph {
 private struct ReverseSweep {
     let graph: Graph
     let leaves: [Value]
+    private let leafIds: Set<Int>
     /// The original nodes and, after them, those of the backward pass.
     let g: GraphBuilder
     /// Whether a value depends on a trainable one.
@@ -96,6 +103,7 @@ private struct ReverseSweep {
     init(_ graph: Graph, _ leaves: [Value]) {
         self.graph = graph
         self.leaves = leaves
+        leafIds = Set(leaves.map(\.id))
         g = GraphBuilder(extending: graph)
         depends = [Bool](repeating: false, count: graph.values.count)
         for leaf in leaves { depends[leaf.id] = true }
@@ -141,9 +149,8 @@ private struct ReverseSweep {
             throw .unsupported("\(node.name): the operator \(node.op) has no gradient rule, and lies between a "
                 + "trainable value and an output")
         }
-        let leafIds = Set(leaves.map(\.id))
         let context = GradientContext(
-            g, node, gradients: outputGradients, needs: needs, isWeight: { leafIds.contains($0.id) })
+            g, node, gradients: outputGradients, needs: needs, isWeight: { [leafIds] in leafIds.contains($0.id) })
         let results = try g.scope("gradient/\(node.name)") { () throws(DamaError) in try rule.apply(context) }
         for row in context.rows { rows[row.weight.id, default: []].append((row.indices, row.values)) }
         for (position, result) in results.enumerated() {

@@ -212,7 +212,7 @@ extension Graph {
     }
 
     /// Has each value name the node that it comes from by its place today.
-    fileprivate mutating func numberSources() {
+    mutating func numberSources() {
         for (index, node) in nodes.enumerated() {
             for output in node.outputs { values[output.id].source = .node(index) }
         }

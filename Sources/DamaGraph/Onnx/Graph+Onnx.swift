@@ -21,8 +21,8 @@ extension Graph {
         onnx { _ in placement }
     }
 
-    /// The graph as an ONNX model, with a place for each weight by its name: a model whose adapters are trained has those
-    /// as inputs and all else as initializers.
+    /// The graph as an ONNX model, with a place for each weight by its name: a model whose adapters are trained has
+    /// those as inputs and all else as initializers.
     public func onnx(weights placement: (String) -> WeightPlacement) -> [UInt8] {
         var model = ProtobufWriter()
         model.write(1, Self.irVersion)
@@ -99,9 +99,9 @@ extension Graph {
         writer.write(9, tensor.bytes)
     }
 
-    /// A tensor whose bytes lie elsewhere. Locations are relative to the root: the session's folder for external data is
-    /// "/" (see `SessionOptions`), because the runtime refuses a symbolic link out of its folder, and the files of a hub's
-    /// cache are such links. One that the session is given by name is never opened, but the runtime looks whether its
+    /// A tensor whose bytes lie elsewhere. Locations are relative to the root: the session's folder for external data
+    /// is "/" (see `SessionOptions`), because the runtime refuses a symbolic link out of its folder, and the files of a
+    /// hub's cache are such links. One that the session is given by name is never opened, but the runtime looks whether its
     /// location is there.
     private func writeExternal(_ weight: Value, _ place: WeightPlacement, _ writer: inout ProtobufWriter) {
         var (location, offset) = ("dev/null", 0)

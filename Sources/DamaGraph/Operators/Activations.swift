@@ -19,6 +19,13 @@ extension GraphBuilder {
     /// x σ(x), Llama's activation.
     public func silu(_ x: Value) throws(DamaError) -> Value { try swish(x, slope: 1) }
 
+    /// silu(gate) · x, the inner half of Llama's feed-forward layers (SwiGLU; Shazeer, 2020).
+    ///
+    /// The same as ``multiply(_:_:)`` of ``silu(_:)``, but training keeps one value of this width less.
+    public func swiglu(_ gate: Value, _ x: Value) throws(DamaError) -> Value {
+        try region("SwiGLU", [gate, x]) { () throws(DamaError) in [try multiply(silu(gate), x)] }[0]
+    }
+
     /// x σ(slope · x) in one kernel.
     private func swish(_ x: Value, slope: Float) throws(DamaError) -> Value {
         try requireFloat("swish", x)
@@ -59,6 +66,19 @@ extension GradientRule {
             var rest = try g.multiply(g.multiply(x, sigmoid), g.subtract(1, sigmoid))
             if a != 1 { rest = try g.multiply(rest, a) }
             return [try g.multiply(c.gradient(), g.add(sigmoid, rest))]
+        },
+        // y = s x with s = a σ(a): ∂a = ∂y x (σ + s (1 − σ)), ∂x = ∂y s. s is had for one product, so it is not kept.
+        GradientRule("SwiGLU") { c throws(DamaError) in
+            let (g, a, gradient) = (c.g, try c.input(0), try c.gradient())
+            let sigmoid = try g.sigmoid(a)
+            let swish = try g.multiply(a, sigmoid)
+            return [
+                try c.ifNeeded(0) { () throws(DamaError) in
+                    let slope = try g.add(sigmoid, g.multiply(swish, g.subtract(1, sigmoid)))
+                    return try g.multiply(g.multiply(gradient, c.input(1)), slope)
+                },
+                try c.ifNeeded(1) { () throws(DamaError) in try g.multiply(gradient, swish) },
+            ]
         },
     ]
 

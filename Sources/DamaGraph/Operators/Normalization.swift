@@ -10,6 +10,14 @@ extension GraphBuilder {
         return emit("Softmax", [x], x.type, x.shape, [("axis", .int(axis))])
     }
 
+    /// softmax(scores) v over the last axis of the scores: the second half of attention.
+    public func softmaxProduct(_ scores: Value, _ v: Value) throws(DamaError) -> Value {
+        try region("SoftmaxProduct", [scores, v]) { () throws(DamaError) in
+            let shares = try softmax(scores)
+            return [try matmul(shares, v), shares]
+        }[0]
+    }
+
     public func logSoftmax(_ x: Value, axis: Int = -1) throws(DamaError) -> Value {
         try requireFloat("logSoftmax", x)
         let axis = try normalized(axis, x, "logSoftmax")
@@ -58,6 +66,20 @@ extension GradientRule {
             let product = try g.multiply(c.gradient(), y)
             let share = try g.multiply(y, g.reduceSum(product, axes: [axis], keep: true))
             return [try g.subtract(product, share)]
+        },
+        // o = p v with p = softmax(s): ∂s = p (∂p − Σ ∂p p) with ∂p = ∂o vᵀ, and Σ ∂p p = Σ ∂o o, a sum over one head's
+        // numbers instead of all keys (Dao et al., 2022). Both have the batch axes of the scores.
+        GradientRule("SoftmaxProduct") { c throws(DamaError) in
+            let (g, v, shares, gradient) = (c.g, try c.input(1), try c.output(1), try c.gradient())
+            return [
+                try c.ifNeeded(0) { () throws(DamaError) in
+                    let sum = try g.reduceSum(g.multiply(gradient, c.output(0)), axes: [-1], keep: true)
+                    return try g.multiply(shares, g.subtract(g.matmul(gradient, v, transposeB: true), sum))
+                },
+                try c.ifNeeded(1) { () throws(DamaError) in
+                    try c.unbroadcast(g.matmul(shares, gradient, transposeA: true), to: v)
+                },
+            ]
         },
         // ∂x = ∂y − exp(y) Σ ∂y
         GradientRule("LogSoftmax") { c throws(DamaError) in

@@ -204,7 +204,7 @@ public struct LlamaGraph: Sendable {
                     func widen(_ part: String) throws(DamaError) -> Value {
                         try linear(g, after, "\(name).mlp.\(part)", c.hiddenSize, c.intermediateSize, c.feedForwardBias)
                     }
-                    let gated = try g.multiply(g.silu(widen("gate_proj")), widen("up_proj"))
+                    let gated = try g.swiglu(widen("gate_proj"), widen("up_proj"))
                     return try linear(
                         g, gated, "\(name).mlp.down_proj", c.intermediateSize, c.hiddenSize, c.feedForwardBias)
                 }

@@ -1,0 +1,93 @@
+import DamaSupport
+
+/// A low-rank addition to a weight matrix, trained in its place: LoRA (Hu et al., 2021).
+///
+/// x Wᵀ becomes x Wᵀ + scale · (x Aᵀ) Bᵀ, with W [out, in], A [rank, in] and B [out, rank]. The weight `q_proj.weight`
+/// gets `q_proj.lora_A.weight` and `q_proj.lora_B.weight`, as PEFT names them.
+public struct Adapter: Hashable, Sendable {
+    /// The weight's name; it ends in `.weight`.
+    public var weight: String
+    public var rank: Int
+    /// alpha / rank in the paper's terms.
+    public var scale: Float
+
+    public init(weight: String, rank: Int, scale: Float) {
+        (self.weight, self.rank, self.scale) = (weight, rank, scale)
+    }
+
+    private var stem: String { weight.hasSuffix(".weight") ? String(weight.dropLast(7)) : weight }
+    public var nameA: String { "\(stem).lora_A.weight" }
+    public var nameB: String { "\(stem).lora_B.weight" }
+}
+
+extension Graph {
+    /// The graph with adapters beside those of its weights that are named.
+    ///
+    /// - Throws: ``DamaError/Code/invalidArgument`` for a weight that is not in the graph or is no matrix of a linear
+    ///   layer, and for a rank below 1.
+    public func adding(_ adapters: [Adapter]) throws(DamaError) -> Graph {
+        let g = GraphBuilder(extending: withoutNodes)
+        var parts: [Int: (a: Value, b: Value, adapter: Adapter)] = [:]
+        for adapter in adapters {
+            guard let weight = weights.first(where: { name(of: $0) == adapter.weight }) else {
+                throw .invalidArgument("the graph \"\(name)\" has no weight \"\(adapter.weight)\" to adapt")
+            }
+            guard adapter.rank >= 1, let shape = weight.shape.fixed, shape.count == 2 else {
+                throw .invalidArgument("an adapter of rank \(adapter.rank) does not fit \"\(adapter.weight)\" "
+                    + "\(weight.shape.text); it takes a matrix and a rank of at least 1")
+            }
+            parts[weight.id] = (
+                try g.weight(adapter.nameA, weight.type, [adapter.rank, shape[1]]),
+                try g.weight(adapter.nameB, weight.type, [shape[0], adapter.rank]), adapter
+            )
+        }
+        var unused = Set(parts.keys)
+        /// What stands for a value from here on.
+        var replaced: [Int: Value] = [:]
+        /// Where each node has come to stand.
+        var places: [Int] = []
+        let inner = regions.reduce(into: Set<Int>()) { $0.formUnion($1.nodes) }
+        for (index, node) in nodes.enumerated() {
+            var copy = node
+            copy.inputs = node.inputs.map { input in input.map { replaced[$0.id] ?? $0 } }
+            places.append(g.graph.nodes.count)
+            g.append(copy)
+            guard node.op == "FusedMatMul", node.int("transB") == 1, node.int("transA") == 0, !inner.contains(index),
+                let weight = node.inputs[1], let part = parts[weight.id], let x = copy.inputs[0]
+            else { continue }
+            unused.remove(weight.id)
+            let scopes = node.name.split(separator: "/").dropLast().joined(separator: "/")
+            replaced[node.outputs[0].id] = try g.scope(scopes.isEmpty ? "adapter" : scopes) { () throws(DamaError) in
+                let low = try g.matmul(x, part.a, transposeB: true)
+                let change = try g.matmul(low, part.b, transposeB: true, scale: part.adapter.scale)
+                return try g.add(node.outputs[0], change)
+            }
+        }
+        if let left = unused.sorted().first, let part = parts[left] {
+            throw .invalidArgument("the weight \"\(part.adapter.weight)\" is not the matrix of a linear layer")
+        }
+        var result = g.graph
+        result.regions = regions.filter { !$0.nodes.isEmpty }.map { region in
+            Region(
+                rule: region.rule,
+                nodes: places[region.nodes.lowerBound]..<places[region.nodes.upperBound - 1] + 1,
+                inputs: region.inputs.map { replaced[$0.id] ?? $0 }, outputs: region.outputs)
+        }
+        for (position, output) in outputs.enumerated() {
+            guard let other = replaced[output.id] else { continue }
+            // The sum takes over the name that callers know.
+            let name = result.values[output.id].name
+            result.values[output.id].name = result.values[other.id].name
+            result.values[other.id].name = name
+            result.outputs[position] = other
+        }
+        result.numberSources()
+        return result
+    }
+
+    private var withoutNodes: Graph {
+        var copy = self
+        (copy.nodes, copy.regions) = ([], [])
+        return copy
+    }
+}
