@@ -36,6 +36,8 @@ struct Score: ParsableCommand {
             "Another name for a field, as in chosen=answer_good; may be repeated. The fields are idx, image, question, "
                 + "chosen, rejected, chosen_sub_sentences, rejected_sub_sentences.", valueName: "field=name"))
     var field: [String] = []
+    @OptionGroup(title: "Splitting")
+    var splitting: SplittingOptions
     @Option(help: ArgumentHelp("Stop when more rows than this are bad.", valueName: "n"))
     var maxBad: Int?
     @Option(help: ArgumentHelp("Threads of inference; 0 for one for each processor.", valueName: "n"))
@@ -72,7 +74,7 @@ struct Score: ParsableCommand {
             let encoder = try CLIPEncoder(directory: model, options: encoderOptions)
             Interruption.listen()
             let quiet = quiet
-            let summary = try ScoreJob(options, encoder: encoder).run { progress throws(DamaError) in
+            let summary = try ScoreJob(options, encoder: encoder, splitter: splitting.splitter(onnxruntime)).run { progress throws(DamaError) in
                 if Interruption.signalNumber != nil { throw .cancelled }
                 if !quiet { display.show(progress) }
             }

@@ -34,6 +34,13 @@ public enum SplitPrompt {
         return messages
     }
 
+    /// The same as one text, for a model whose template takes a single question.
+    public static func text(for response: String) -> String {
+        var text = instruction
+        for example in examples { text += "\n\nText: \(example.text)\n\(example.lines.joined(separator: "\n"))" }
+        return text + "\n\nText: \(response)\n"
+    }
+
     /// The most tokens that a sound answer needs: pronouns are replaced, so it may be longer than the text.
     public static func maximumTokens(for response: String) -> Int {
         64 + 2 * response.utf8.count / 3

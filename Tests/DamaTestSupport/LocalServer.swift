@@ -1,26 +1,30 @@
 import Foundation
 
 /// A server on the loopback interface that gives prepared answers, one for each connection, and keeps the requests.
-final class LocalServer: @unchecked Sendable {
-    struct Answer {
-        var status = 200
-        var body = ""
+public final class LocalServer: @unchecked Sendable {
+    public struct Answer {
+        public var status = 200
+        public var body = ""
         /// Seconds before the answer goes out.
-        var delay = 0.0
+        public var delay = 0.0
         /// Close the connection without an answer.
-        var hangsUp = false
+        public var hangsUp = false
+
+        public init(status: Int = 200, body: String = "", delay: Double = 0, hangsUp: Bool = false) {
+            (self.status, self.body, self.delay, self.hangsUp) = (status, body, delay, hangsUp)
+        }
     }
 
-    let port: UInt16
+    public let port: UInt16
     private let listener: Int32
     private let lock = NSLock()
     private var answers: [Answer]
     private var received: [String] = []
 
-    var requests: [String] { lock.withLock { received } }
-    var url: String { "http://127.0.0.1:\(port)/v1/chat/completions" }
+    public var requests: [String] { lock.withLock { received } }
+    public var url: String { "http://127.0.0.1:\(port)/v1/chat/completions" }
 
-    init(_ answers: [Answer]) throws {
+    public init(_ answers: [Answer]) throws {
         self.answers = answers
         listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
@@ -39,7 +43,7 @@ final class LocalServer: @unchecked Sendable {
         Thread.detachNewThread { [self] in serve() }
     }
 
-    func stop() {
+    public func stop() {
         shutdown(listener, Int32(SHUT_RDWR))
         close(listener)
     }

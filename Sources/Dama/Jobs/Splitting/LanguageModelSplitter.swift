@@ -1,0 +1,37 @@
+import DamaModels
+import DamaSupport
+import DamaText
+
+/// Sub-sentences from a language model, as in the paper, each answer checked before it is used.
+///
+/// An answer that fails the check (``SplitCheck``) is replaced by the built-in splitter's, and the row says so: flag
+/// `splitter_fallback`. The same response is asked for once. May be used from several threads at once.
+public struct LanguageModelSplitter: ResponseSplitter {
+    public let name: String
+    private let writer: any SentenceWriter
+    private let cache: SplitCache
+
+    /// - Parameter cache: keeps answers, also from one run to the next.
+    public init(_ writer: any SentenceWriter, cache: SplitCache) {
+        self.writer = writer
+        self.cache = cache
+        // The number rises when the prompt or the check changes.
+        name = "language model 1, \(writer.name)"
+    }
+
+    public func split(_ response: String, limit: TokenLimit) throws(DamaError) -> SplitResponse {
+        let key = SHA256.hex(of: Array("\(name)\u{0}\(limit.maximum)\u{0}\(response)".utf8))
+        if let known = cache[key] { return known }
+        let lines = SplitPrompt.lines(of: try writer.write(response))
+        let check = SplitCheck(tokenLimit: limit.maximum)
+        let result: SplitResponse
+        if check.failure(of: lines, for: response, tokenCount: limit.count) != nil {
+            result = SplitResponse(
+                try BuiltInSplitter().split(response, limit: limit), flags: ["splitter_fallback"])
+        } else {
+            result = SplitResponse(lines)
+        }
+        try cache.keep(result, for: key)
+        return result
+    }
+}

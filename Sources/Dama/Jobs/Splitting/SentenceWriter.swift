@@ -1,0 +1,65 @@
+import DamaImage
+import DamaModels
+import DamaSupport
+
+/// Whoever writes a response's sub-sentences, one on a line: a language model here, elsewhere, or a program.
+public protocol SentenceWriter: Sendable {
+    /// Names the model and all that its answers depend on.
+    var name: String { get }
+
+    /// The answer for one response, lines as they came. Called from several threads at once.
+    ///
+    /// - Throws: what stops the job: a server that cannot be reached, a program that is not there.
+    func write(_ response: String) throws(DamaError) -> String
+}
+
+/// A language model of a Hugging Face directory, run here, greedily.
+public struct PolicyWriter: SentenceWriter {
+    public let name: String
+    private let policy: Policy
+    /// One answer at a time: the model uses all processors for one already.
+    private let turn = Slots(count: 1)
+
+    /// - Parameter policy: a model of text alone that follows instructions, with its own chat template.
+    public init(_ policy: Policy) throws(DamaError) {
+        guard policy.vision == nil else {
+            throw .unsupported("\(policy.directory) takes an image; the splitter needs a model of text alone")
+        }
+        self.policy = policy
+        name = "model \(policy.decoder.weights.store.fingerprint)"
+    }
+
+    public func write(_ response: String) throws(DamaError) -> String {
+        var options = GenerationOptions()
+        options.maximumTokens = SplitPrompt.maximumTokens(for: response)
+        let request = (image: nil as ImageSource?, prompt: SplitPrompt.text(for: response))
+        return try turn.run { () throws(DamaError) in
+            // The worked examples end a list with an empty line, and so does the model.
+            try policy.generate([request], options, stop: ["\n\n", "Text:"])[0].text
+        }
+    }
+}
+
+/// A model behind an OpenAI-compatible address.
+public struct EndpointWriter: SentenceWriter {
+    public let name: String
+    private let endpoint: ChatEndpoint
+    private let slots: Slots
+
+    /// - Parameter concurrency: the most requests under way at once.
+    public init(_ endpoint: ChatEndpoint, concurrency: Int = 4) throws(DamaError) {
+        guard (1...256).contains(concurrency) else {
+            throw .invalidArgument("requests at once: expected 1 to 256, found \(concurrency)")
+        }
+        self.endpoint = endpoint
+        slots = Slots(count: concurrency)
+        name = "endpoint \(endpoint.url) \(endpoint.model)"
+    }
+
+    public func write(_ response: String) throws(DamaError) -> String {
+        try slots.run { () throws(DamaError) in
+            try endpoint.complete(
+                SplitPrompt.messages(for: response), maximumTokens: SplitPrompt.maximumTokens(for: response))
+        }
+    }
+}

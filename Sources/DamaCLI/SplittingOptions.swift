@@ -1,0 +1,58 @@
+import ArgumentParser
+import Dama
+import Foundation
+
+/// Which splitter cuts responses into sub-sentences.
+struct SplittingOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Who splits responses: built-in; llm, a model of --splitter-model; command:COMMAND, a program that reads a "
+                + "response and writes a sub-sentence on each line; or the address of an OpenAI-compatible "
+                + "chat/completions (http://…), whose key is read from $DAMA_SPLITTER_KEY.",
+            valueName: "splitter"))
+    var splitter = "built-in"
+    @Option(
+        help: ArgumentHelp(
+            "Folder of the language model for llm; the model's name for an address.", valueName: "dir or name"))
+    var splitterModel: String?
+    @Option(help: ArgumentHelp("Chat template of the model for llm: a name or a text.", valueName: "template"))
+    var splitterTemplate = "chatml"
+    @Option(help: ArgumentHelp("Keep answers in this file, and take them from there.", valueName: "file"))
+    var splitterCache: String?
+    @Option(help: ArgumentHelp("Seconds that one answer may take.", valueName: "seconds"))
+    var splitterTimeout = 60.0
+    @Option(help: ArgumentHelp("Requests or programs under way at once.", valueName: "n"))
+    var splitterConcurrency = 4
+
+    func splitter(_ runtimePath: String?) throws(DamaError) -> any ResponseSplitter {
+        if splitter == "built-in" { return NamedSplitter.builtIn }
+        return LanguageModelSplitter(try writer(runtimePath), cache: try SplitCache(path: splitterCache))
+    }
+
+    private func writer(_ runtimePath: String?) throws(DamaError) -> any SentenceWriter {
+        if splitter == "llm" {
+            guard let splitterModel else {
+                throw .invalidArgument("--splitter llm needs --splitter-model, the folder of a language model")
+            }
+            var options = PolicyOptions()
+            options.runtimePath = runtimePath
+            options.template = splitterTemplate
+            return try PolicyWriter(try Policy(directory: splitterModel, options: options))
+        }
+        if splitter.hasPrefix("command:") {
+            return try CommandWriter(
+                String(splitter.dropFirst(8)), timeout: splitterTimeout, concurrency: splitterConcurrency)
+        }
+        if splitter.hasPrefix("http://") || splitter.hasPrefix("https://") {
+            guard let splitterModel else {
+                throw .invalidArgument("--splitter \(splitter) needs --splitter-model, the name that the server knows")
+            }
+            var endpoint = ChatEndpoint(
+                url: splitter, model: splitterModel, apiKey: ProcessInfo.processInfo.environment["DAMA_SPLITTER_KEY"])
+            endpoint.timeout = splitterTimeout
+            return try EndpointWriter(endpoint, concurrency: splitterConcurrency)
+        }
+        throw .invalidArgument(
+            "--splitter \(splitter): expected built-in, llm, command:COMMAND or an http:// or https:// address")
+    }
+}
