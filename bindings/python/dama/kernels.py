@@ -99,20 +99,29 @@ def token_logprobs_backward(
     weights: ArrayLike,
     *,
     in_place: bool = False,
+    out: Any = None,
     threads: int = 0,
 ) -> NDArray[np.float32]:
     """The gradient with respect to ``logits``: weight · (1[j = label] − softmax).
 
     ``weights`` [...] is the gradient with respect to each log-probability: for a response it is the gradient of the
     loss with respect to the response's sum, at each of its tokens. With ``in_place`` the logits' memory takes the
-    gradient.
+    gradient; else ``out`` may be an array for it that is kept from step to step: fresh memory costs more time than the
+    kernel.
     """
     rows, tokens, vocabulary = _rows(logits, labels, writable=in_place)
     sums = shared_floats(normalizers, "normalizers")
     factors = np.ascontiguousarray(np.broadcast_to(_floats(weights), tokens.shape))
     if sums.shape != tokens.shape:
         raise ShapeMismatch(f"normalizers have shape {sums.shape}; labels have {tokens.shape}")
-    gradient = rows if in_place else np.empty_like(rows)
+    if in_place:
+        gradient = rows
+    elif out is None:
+        gradient = np.empty_like(rows)
+    else:
+        gradient = shared_floats(out, "out", writable=True)
+        if gradient.shape != rows.shape:
+            raise ShapeMismatch(f"out has shape {gradient.shape}; logits have {rows.shape}")
     check(
         _backward(
             rows.ctypes.data, tokens.size, vocabulary, tokens.ctypes.data, sums.ctypes.data, factors.ctypes.data,

@@ -23,6 +23,12 @@ def test_equals_torch(case):
     expected = np.array(case["gradient"]).reshape(logits.shape)
     np.testing.assert_allclose(gradient, expected, rtol=0, atol=1e-5 * max(map(abs, case["weights"])))
     np.testing.assert_array_equal(logits, before)
+    out = np.full_like(logits, np.nan)
+    weights = case["weights"]
+    assert kernels.token_logprobs_backward(logits, case["labels"], found.normalizers, weights, out=out) is out
+    np.testing.assert_array_equal(out, gradient)
+    with pytest.raises(ValueError, match="out has shape"):
+        kernels.token_logprobs_backward(logits, case["labels"], found.normalizers, weights, out=out[:1])
     same = kernels.token_logprobs_backward(logits, case["labels"], found.normalizers, case["weights"], in_place=True)
     assert same is logits
     np.testing.assert_array_equal(logits, gradient)
