@@ -42,6 +42,19 @@ build: bootstrap ## libdama.so and the command line, into build/
 	strip --strip-debug -o $(BUILD)/bin/dama .build-so/release/dama-cli
 
 # ----------------------------------------------------------------------------------------------------------------------
+# The embedded world
+
+.PHONY: build-world
+build-world: bootstrap
+	$(SWIFT_BUILD) --static-swift-stdlib --product shapes-world
+	@mkdir -p $(BUILD)/bin
+	strip --strip-debug -o $(BUILD)/bin/shapes-world .build/release/shapes-world
+
+.PHONY: demo
+demo: build build-world ## score 500 pairs with known hallucinations, then watch beta adapt
+	scripts/demo $(BUILD) $(PYTHON)
+
+# ----------------------------------------------------------------------------------------------------------------------
 # Tests. Each part ends in a line `NAME: N passed, N failed`, or in its framework's own; .ci/run adds them up.
 
 .PHONY: test

@@ -65,7 +65,9 @@ let package = Package(
         .testTarget(
             name: "DamaTrainingTests", dependencies: ["DamaTraining", "DamaTestSupport"], exclude: ["Fixtures"]),
         .testTarget(
-            name: "ShapesWorldTests", dependencies: ["ShapesWorld", "DamaTestSupport"], exclude: ["Fixtures"]),
+            name: "ShapesWorldTests",
+            dependencies: ["ShapesWorld", "DamaModels", "DamaPreference", "DamaText", "DamaTestSupport"],
+            exclude: ["Fixtures"]),
 
         // MARK: Tests
         .target(name: "DamaTestSupport", dependencies: ["DamaSupport"], path: "Tests/DamaTestSupport"),

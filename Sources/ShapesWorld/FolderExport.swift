@@ -18,7 +18,7 @@ public struct PairExport {
         for index in 0..<count {
             let pair = generator.pair(index)
             let image = imageName(index)
-            try renderer.render(pair.scene).writeJPEG(to: "\(folder)/images/\(image)")
+            try renderer.render(pair.scene).writeJPEG(to: "\(folder)/\(image)")
             try pairs.write(line: pair.row(image: image))
             try truth.write(line: pair.truth)
         }
@@ -46,7 +46,7 @@ public struct SceneExport {
             let image = imageName(index)
             let idx = JSON.int(Int64(index))
             let question = SentenceTemplates.questions[index % SentenceTemplates.questions.count]
-            try renderer.render(scene).writeJPEG(to: "\(folder)/images/\(image)")
+            try renderer.render(scene).writeJPEG(to: "\(folder)/\(image)")
             try questions.write(line: ["idx": idx, "image": .string(image), "question": .string(question)])
             try truth.write(line: ["idx": idx, "objects": scene.json])
         }
@@ -55,9 +55,10 @@ public struct SceneExport {
     }
 }
 
+/// Relative to the folder, as `dama score` looks for it.
 private func imageName(_ index: Int) -> String {
     let digits = "\(index)"
-    return String(repeating: "0", count: max(0, 5 - digits.count)) + digits + ".jpg"
+    return "images/" + String(repeating: "0", count: max(0, 5 - digits.count)) + digits + ".jpg"
 }
 
 extension RGBImage {

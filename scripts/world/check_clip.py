@@ -31,7 +31,7 @@ def logits_of(model_folder, pairs_folder):
     scores = []
     with torch.no_grad():
         for row in rows:
-            image = Image.open(pairs_folder / "images" / row["image"])
+            image = Image.open(pairs_folder / row["image"])
             chosen, rejected = sentences(row["chosen"]), sentences(row["rejected"])
             inputs = tokenizer(chosen + rejected, padding=True, return_tensors="pt")
             pixels = processor(image, return_tensors="pt")["pixel_values"]

@@ -82,9 +82,14 @@ class Captions:
         return [i for id in ids for i in ([id] * self.patches if id == self.image else [id])]
 
     def draw(self, size, field):
-        rows = self.random.choice(len(self.world.scenes), size, replace=False)
+        # Neighbours in length out of four times as many: little padding.
+        rows = self.random.choice(len(self.world.scenes), min(4 * size, len(self.world.scenes)), replace=False)
+        drawn = [(row, captions[self.random.integers(len(captions))])
+                 for row in rows for captions in [self.captions[field][row]]]
+        first = self.random.integers(len(drawn) - size + 1)
+        rows, picks = zip(*sorted(drawn, key=lambda item: len(item[1]))[first:first + size])
+        rows = np.array(rows)
         prompt = self.prompts[self.random.integers(len(self.prompts))]
-        picks = [self.captions[field][row][self.random.integers(len(self.captions[field][row]))] for row in rows]
         longest = max(map(len, picks))
         ids = torch.full((size, len(prompt) + longest), self.pad)
         labels = torch.full_like(ids, -100)
