@@ -12,6 +12,7 @@ half of the greedy responses hold a hallucination.
 """
 
 import argparse
+import copy
 import json
 import math
 import subprocess
@@ -143,7 +144,7 @@ def judge(binary, world, texts, folder):
 
 def save(model, tokenizer, clip_folder, folder):
     folder = Path(folder)
-    model.save_pretrained(folder)
+    copy.deepcopy(model).half().save_pretrained(folder)
     tokenizer.save(str(folder / "tokenizer.json"))
     processor = json.loads((Path(clip_folder) / "preprocessor_config.json").read_text())
     (folder / "preprocessor_config.json").write_text(json.dumps(processor, indent=2) + "\n")
@@ -208,6 +209,8 @@ def main():
                 print(texts[0], judge(options.judge, held_out, texts, scratch), sep="\n", flush=True)
                 save(model, tokenizer, options.clip, options.out)
                 torch.save(model.state_dict(), scratch / f"{field}.pt")
+    # The figures are those of the weights as they are stored.
+    model.load_state_dict({name: value.half().float() for name, value in model.state_dict().items()})
     for name, sampling in (("greedy", {}), ("temperature 1", {"do_sample": True, "temperature": 1.0, "top_k": 0})):
         texts = respond(model, tokenizer, data, held_out, 1000, **sampling)
         print(name, judge(options.judge, held_out, texts, scratch / name.split()[0]), sep="\n", flush=True)
