@@ -94,4 +94,3 @@ public struct Captioner: Sendable {
 extension Reference {
     var code: Int { color.rawValue * Shape.allCases.count + shape.rawValue + 1 }
 }
-

@@ -73,10 +73,11 @@ extension Fact {
 extension Scene {
     /// [[shape, color, size, place], …] in codes.
     public var json: JSON {
-        .array(objects.map { object in
-            let codes = [object.shape.rawValue, object.color.rawValue, object.size.rawValue, object.place.rawValue]
-            return .array(codes.map { .int(Int64($0)) })
-        })
+        .array(
+            objects.map { object in
+                let codes = [object.shape.rawValue, object.color.rawValue, object.size.rawValue, object.place.rawValue]
+                return .array(codes.map { .int(Int64($0)) })
+            })
     }
 
     /// Reads what ``json`` gives.

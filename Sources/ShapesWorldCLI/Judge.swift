@@ -68,9 +68,11 @@ extension JudgeSummary {
             "responses": .int(Int64(responses)), "response_level": .double(responseLevel),
             "mention_level": .double(mentionLevel), "coverage": .double(coverage), "mean_words": .double(meanWords),
             "mentions": .int(Int64(mentions)), "malformed": .int(Int64(malformed)), "empty": .int(Int64(empty)),
-            "false_by_kind": .object(JSONObject(Hallucination.allCases.map {
-                (key: $0.rawValue, value: .int(Int64(falseByKind[$0] ?? 0)))
-            })),
+            "false_by_kind": .object(
+                JSONObject(
+                    Hallucination.allCases.map {
+                        (key: $0.rawValue, value: .int(Int64(falseByKind[$0] ?? 0)))
+                    })),
         ]
     }
 

@@ -56,7 +56,8 @@ final class PairTests: XCTestCase {
             ["idx": 3, "kind": "absent", "amount": 2, "share_difference": 0.5],
         ]
         let scores: [JSON] = [
-            ["id": "2", "delta": 0.25], ["id": 0, "delta": -0.125], ["id": "1", "delta": 0.75], ["id": "9", "delta": 1],
+            ["id": "2", "delta": 0.25], ["id": 0, "delta": -0.125], ["id": "1", "delta": 0.75],
+            ["id": "9", "delta": 1],
         ]
         let report = try HardnessReport(scores: scores, truth: truth)
         XCTAssertEqual(report.rows.count, 3)

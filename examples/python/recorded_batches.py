@@ -42,8 +42,9 @@ def main() -> None:
         controller.commit()  # after the optimizer's step
         if step % options.every == 0 or step + 1 == len(record["batches"]):
             mask = "".join("x" if kept else "." for kept in out.mask)
-            print(f"{step:4d}   {out.beta.mean():9.4f} {out.beta.min():6.4f} {out.beta.max():6.4f} {out.alpha_model:8.4f} "
-                  f"{controller.running_mean:+10.6f} {out.loss:6.4f} {out.accuracy:9.2f}  {mask}")
+            beta = f"{out.beta.mean():9.4f} {out.beta.min():6.4f} {out.beta.max():6.4f}"
+            print(f"{step:4d}   {beta} {out.alpha_model:8.4f} {controller.running_mean:+10.6f} {out.loss:6.4f} "
+                  f"{out.accuracy:9.2f}  {mask}")
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
