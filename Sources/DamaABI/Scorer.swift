@@ -1,7 +1,8 @@
 import CDama
 import Dama
 
-private func scorer(_ handle: OpaquePointer?) throws -> Scorer {
+/// The scorer behind a caller's handle.
+func scorer(_ handle: OpaquePointer?) throws -> Scorer {
     guard let handle else { throw DamaError.invalidArgument("scorer is NULL") }
     return Unmanaged<Scorer>.fromOpaque(UnsafeRawPointer(handle)).takeUnretainedValue()
 }

@@ -8,6 +8,7 @@ from ._adaptive_beta import AdaptiveBeta, AdaptiveBetaStep
 from ._errors import DamaError
 from ._hardness import alpha_data, hardness, hardness_from_scores
 from ._native import library_path, version
+from ._score_dataset import Progress, ScoreResult, score_dataset
 from ._scorer import Scorer
 from ._text import Tokenizer, split
 
@@ -15,6 +16,8 @@ __all__ = [
     "AdaptiveBeta",
     "AdaptiveBetaStep",
     "DamaError",
+    "Progress",
+    "ScoreResult",
     "Scorer",
     "Tokenizer",
     "alpha_data",
@@ -23,6 +26,7 @@ __all__ = [
     "kernels",
     "library_path",
     "losses",
+    "score_dataset",
     "split",
     "version",
 ]

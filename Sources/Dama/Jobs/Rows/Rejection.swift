@@ -38,7 +38,8 @@ public struct Rejection: Error, Equatable, Sendable {
 
     public init(_ kind: Kind, _ reason: String) {
         self.kind = kind
-        self.reason = reason
+        // A file's name may hold anything; a reason is one line.
+        self.reason = String(String.UnicodeScalarView(reason.unicodeScalars.map { $0.value < 0x20 ? " " : $0 }))
     }
 }
 
