@@ -468,8 +468,8 @@ typedef struct dama_tokenizer dama_tokenizer;
  *
  * @param[out] out   The tokenizer, the caller's.
  * @param[in]  path  A tokenizer.json, or a directory that holds one, or that holds CLIP's vocab.json and merges.txt.
- * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL; DAMA_IO where there is no such file; DAMA_MODEL naming the field that
- *         is wrong; DAMA_UNSUPPORTED naming the kind of tokenizer or the pattern that this library does not know.
+ * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL; DAMA_IO where there is no such file; DAMA_MODEL naming the field
+ *         that is wrong; DAMA_UNSUPPORTED naming the kind of tokenizer or the pattern that this library does not know.
  *
  * Thread-safe.
  */
@@ -488,8 +488,8 @@ DAMA_API void dama_tokenizer_free(dama_tokenizer *tokenizer);
  * @param[out] ids                 [capacity]; NULL with capacity 0 to learn the count alone.
  * @param[in]  capacity
  * @param[out] count               How many ids there are.
- * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL; DAMA_SHAPE_MISMATCH where capacity is too small (the message says how
- *         many there are).
+ * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL; DAMA_SHAPE_MISMATCH where capacity is too small (the message says
+ *         how many there are).
  *
  * Thread-safe.
  */
@@ -579,7 +579,7 @@ typedef struct dama_strings dama_strings;
 /** How many there are; 0 for NULL. */
 DAMA_API size_t dama_strings_count(const dama_strings *strings);
 
-/** The string at index, UTF-8, valid until dama_strings_free(); NULL beyond the end. A NUL inside it looks like its end. */
+/** The string at index, UTF-8, valid until dama_strings_free(); NULL beyond the end. */
 DAMA_API const char *dama_strings_at(const dama_strings *strings, size_t index);
 
 /** Frees a list; NULL is fine. */

@@ -78,9 +78,12 @@ final class BytePairEncoding: Sendable {
         let plain = (0..<Self.directCharacters).map { vocabulary.id(of: String(Unicode.Scalar($0) ?? " ")) ?? -1 }
         let suffix = options.endOfWordSuffix
         innerIDs = plain
-        finalIDs = suffix.isEmpty ? plain : (0..<Self.directCharacters).map {
-            vocabulary.id(of: String(Unicode.Scalar($0) ?? " ") + suffix) ?? -1
-        }
+        finalIDs =
+            suffix.isEmpty
+            ? plain
+            : (0..<Self.directCharacters).map {
+                vocabulary.id(of: String(Unicode.Scalar($0) ?? " ") + suffix) ?? -1
+            }
     }
 
     /// Appends the ids of one word, a piece that the pre-tokenizer left whole.

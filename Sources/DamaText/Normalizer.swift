@@ -60,6 +60,16 @@ indirect enum Normalizer: Sendable {
 }
 
 extension Normalizer {
+    /// How many times longer a text may become, at most. A file whose steps multiply beyond any use is refused.
+    var growth: Int {
+        switch self {
+        case .sequence(let steps): Growth.product(steps.map(\.growth))
+        case .composed, .decomposed, .lowercase, .strip: 1
+        case .replace(let pattern, let content): pattern.growth(replacedBy: content.count)
+        case .prepend(let prefix): 1 + prefix.count
+        }
+    }
+
     private static let known = "Sequence, NFC, NFD, Lowercase, Replace, Prepend and Strip"
 
     init(_ field: JSONField) throws(DamaError) {
@@ -69,13 +79,17 @@ extension Normalizer {
             var steps: [Normalizer] = []
             for step in try field.require("normalizers").array() { steps.append(try Normalizer(step)) }
             self = .sequence(steps)
+            try Growth.check(growth, field)
         case "NFC": self = .composed
         case "NFD": self = .decomposed
         case "Lowercase": self = .lowercase
         case "Replace":
             let content = try field.string("content")
             self = .replace(try SplitPattern(field.require("pattern")), with: Array(content.unicodeScalars))
-        case "Prepend": self = .prepend(Array(try field.string("prepend").unicodeScalars))
+            try Growth.check(growth, field)
+        case "Prepend":
+            self = .prepend(Array(try field.string("prepend").unicodeScalars))
+            try Growth.check(growth, field)
         case "Strip":
             self = .strip(
                 left: try field.bool("strip_left", default: true), right: try field.bool("strip_right", default: true))
@@ -84,7 +98,31 @@ extension Normalizer {
     }
 }
 
+/// The bound on how much longer a tokenizer's steps may make a text: known tokenizers stay below 10.
+enum Growth {
+    static let limit = 256
+
+    static func product(_ factors: [Int]) -> Int {
+        factors.reduce(1) { $1 > limit ? limit + 1 : min($0 * $1, limit + 1) }
+    }
+
+    static func check(_ growth: Int, _ field: JSONField) throws(DamaError) {
+        guard growth <= limit else {
+            throw .unsupported("\(field.path): steps that make a text more than \(limit) times longer")
+        }
+    }
+}
+
 extension SplitPattern {
+    /// How many times longer a text may become where every match is replaced by `count` scalars.
+    func growth(replacedBy count: Int) -> Int {
+        switch self {
+        case .literal(let literal): literal.isEmpty ? 1 : max(1, (count + literal.count - 1) / literal.count)
+        // A match may be of one character, or empty before every character.
+        case .expression: 1 + count
+        }
+    }
+
     init(_ field: JSONField) throws(DamaError) {
         if let literal = field["String"] {
             self = .literal(Array(try literal.string().unicodeScalars))

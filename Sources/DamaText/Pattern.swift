@@ -6,8 +6,8 @@ import DamaSupport
 /// `\s \S \d \D \w \W`, `.`; quantifiers `* + ? {m} {m,} {m,n}`, lazy with `?`, possessive with `+`; look-ahead of
 /// bounded length `(?=…)`, `(?!…)`; escapes of characters. Anything else is a ``DamaError``, never an approximation.
 ///
-/// Semantics are those of a backtracking matcher with Oniguruma's (Ruby) syntax: leftmost, first alternative first. One
-/// match costs at most O(instructions × length): after a budget of steps, states that failed once are not tried again.
+/// Semantics are those of a backtracking matcher with Oniguruma's (Ruby) syntax: leftmost, first alternative first.
+/// What would explode does not: after a budget of steps, states that failed once are not tried again.
 struct Pattern: Sendable {
     enum Instruction: Equatable, Sendable {
         /// One scalar of the set.
@@ -70,4 +70,3 @@ struct Pattern: Sendable {
         return found
     }
 }
-

@@ -10,7 +10,7 @@ struct PatternCompiler {
     private var position = 0
     private var ignoresCase = false
 
-    private static let maximumInstructions = 2048
+    private static let maximumInstructions = 512
     private static let maximumSource = 4096
     private static let maximumDepth = 64
     private static let maximumReach = 64

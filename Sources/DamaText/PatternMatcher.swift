@@ -3,6 +3,7 @@ struct PatternMatcher {
     private let pattern: Pattern
     private let text: UnsafeBufferPointer<Unicode.Scalar>
     private var stack: [Branch] = []
+    private var effort: Effort
 
     /// Another way to go on: at `instruction` from `position`, then from the positions below it down to `floor`.
     private struct Branch {
@@ -11,25 +12,34 @@ struct PatternMatcher {
         var floor: Int
     }
 
-    private enum Outcome { case none, end(Int), overBudget }
+    private enum Outcome {
+        case none
+        case end(Int)
+        case overBudget
+    }
 
     init(pattern: Pattern, text: UnsafeBufferPointer<Unicode.Scalar>) {
         self.pattern = pattern
         self.text = text
+        // Plain backtracking is fastest and nearly always enough: a tokenizer's pattern takes some 20 steps a
+        // character.
+        effort = .budget(65_536 + 64 * text.count)
     }
 
-    /// The end of the match that begins at `start`.
+    /// The end of the match that begins at `start`. Call with rising positions.
     mutating func match(at start: Int) -> Int? {
-        // Plain backtracking is fastest and nearly always enough; a pattern that explodes is run again with a memory.
-        var effort = Effort.budget(4096 + 8 * (text.count - start))
-        switch run(from: 0, at: start, &effort) {
-        case .end(let end): return end
-        case .none: return nil
-        case .overBudget: break
+        // Out of `self` while `self` is at work.
+        var effort = effort
+        self.effort = .budget(0)
+        defer { self.effort = effort }
+        var outcome = run(from: 0, at: start, &effort)
+        if case .overBudget = outcome {
+            effort = .memory(VisitedStates(instructions: pattern.instructions.count, start: start, end: text.count))
+            outcome = run(from: 0, at: start, &effort)
         }
-        effort = .memory(VisitedStates(instructions: pattern.instructions.count, start: start, end: text.count))
-        if case .end(let end) = run(from: 0, at: start, &effort) { return end }
-        return nil
+        guard case .end(let end) = outcome else { return nil }
+        effort.forget(upTo: end)
+        return end
     }
 
     private mutating func run(from entry: Int, at start: Int, _ effort: inout Effort) -> Outcome {
@@ -107,7 +117,7 @@ struct PatternMatcher {
     }
 }
 
-/// What keeps one match from taking for ever.
+/// What keeps matching from taking for ever.
 private enum Effort {
     /// Steps left.
     case budget(Int)
@@ -131,6 +141,15 @@ private enum Effort {
         }
     }
 
+    /// After a match: the states on its way have not failed. Those behind its end have, whichever way they were
+    /// reached.
+    mutating func forget(upTo end: Int) {
+        guard case .memory(var visited) = self else { return }
+        self = .budget(0)
+        visited.forget(upTo: end)
+        self = .memory(visited)
+    }
+
     /// Counts a scan over `count` scalars, which costs far less than as many steps.
     @inline(__always)
     mutating func spend(scanning count: Int) {
@@ -138,16 +157,28 @@ private enum Effort {
     }
 }
 
-/// The (instruction, position) pairs that one match has tried: with no captures, trying again ends the same way.
+/// The (instruction, position) pairs that were tried: with no captures, trying again ends the same way.
 private struct VisitedStates {
     private var words: [UInt64]
     private let instructions: Int
     private let start: Int
 
     init(instructions: Int, start: Int, end: Int) {
-        self.instructions = instructions
+        // Rounded up so that a position's bits are whole words.
+        self.instructions = (instructions + 63) / 64 * 64
         self.start = start
-        words = [UInt64](repeating: 0, count: (instructions * (end - start + 1) + 63) / 64)
+        words = [UInt64](repeating: 0, count: self.instructions / 64 * (end - start + 1))
+        forgotten = start
+    }
+
+    /// Positions below this hold nothing.
+    private var forgotten: Int
+
+    mutating func forget(upTo end: Int) {
+        guard forgotten <= end else { return }
+        let words = instructions / 64
+        for word in (forgotten - start) * words..<(end - start + 1) * words { self.words[word] = 0 }
+        forgotten = end
     }
 
     /// False where the pair was there already.

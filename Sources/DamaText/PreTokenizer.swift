@@ -90,6 +90,17 @@ struct Metaspace: Sendable {
 }
 
 extension PreTokenizer {
+    /// How many times longer a text may become, at most.
+    private var growth: Int {
+        switch self {
+        case .sequence(let steps): Growth.product(steps.map(\.growth))
+        case .split, .digits, .whitespace: 1
+        // Four bytes of one character; a space before each piece.
+        case .byteLevel: 5
+        case .metaspace: 2
+        }
+    }
+
     private static let known = "Sequence, Split, ByteLevel, Metaspace, Digits and WhitespaceSplit"
 
     init(_ field: JSONField) throws(DamaError) {
@@ -99,6 +110,7 @@ extension PreTokenizer {
             var steps: [PreTokenizer] = []
             for step in try field.require("pretokenizers").array() { steps.append(try PreTokenizer(step)) }
             self = .sequence(steps)
+            try Growth.check(growth, field)
         case "Split":
             let behavior = try field.require("behavior")
             let name = try behavior.string()

@@ -193,7 +193,7 @@ struct SentenceScanner {
     }
 }
 
-extension Array<Unicode.Scalar> {
+extension [Unicode.Scalar] {
     /// `range` without the white space at its ends.
     func trimmingSpace(_ range: Range<Int>) -> Range<Int> {
         var lower = range.lowerBound

@@ -99,6 +99,15 @@ indirect enum TokenDecoder: Sendable {
 }
 
 extension TokenDecoder {
+    /// How many times longer a text may become, at most.
+    private var growth: Int {
+        switch self {
+        case .sequence(let steps): Growth.product(steps.map(\.growth))
+        case .replace(let pattern, let content): pattern.growth(replacedBy: content.count)
+        case .byteLevel, .byteFallback, .fuse, .strip, .metaspace, .wordSuffix: 1
+        }
+    }
+
     private static let known = "Sequence, ByteLevel, ByteFallback, Fuse, Replace, Strip, Metaspace and BPEDecoder"
 
     init(_ field: JSONField) throws(DamaError) {
@@ -108,12 +117,14 @@ extension TokenDecoder {
             var steps: [TokenDecoder] = []
             for step in try field.require("decoders").array() { steps.append(try TokenDecoder(step)) }
             self = .sequence(steps)
+            try Growth.check(growth, field)
         case "ByteLevel": self = .byteLevel
         case "ByteFallback": self = .byteFallback
         case "Fuse": self = .fuse
         case "Replace":
             let content = try field.string("content")
             self = .replace(try SplitPattern(field.require("pattern")), with: Array(content.unicodeScalars))
+            try Growth.check(growth, field)
         case "Strip":
             let start = try field.require("start").int()
             let stop = try field.require("stop").int()

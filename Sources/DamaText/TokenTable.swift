@@ -71,6 +71,11 @@ struct TokenTable: Sendable {
         return String(decoding: bytes[starts[entry]..<starts[entry + 1]], as: UTF8.self)
     }
 
+    func contains(id: Int32) -> Bool { id >= 0 && Int(id) < entryOfID.count && entryOfID[Int(id)] > 0 }
+
+    /// Every id, in the order of insertion.
+    var allIDs: [Int32] { ids }
+
     // MARK: - Hashing
 
     private func find(_ key: UnsafeRawBufferPointer) -> Int? {
@@ -100,9 +105,10 @@ struct TokenTable: Sendable {
 
     private mutating func place(entry: Int) {
         let mask = slots.count - 1
-        var slot = bytes.withUnsafeBytes {
-            Self.hash(UnsafeRawBufferPointer(rebasing: $0[starts[entry]..<starts[entry + 1]]))
-        } & mask
+        var slot =
+            bytes.withUnsafeBytes {
+                Self.hash(UnsafeRawBufferPointer(rebasing: $0[starts[entry]..<starts[entry + 1]]))
+            } & mask
         while slots[slot] > 0 { slot = (slot + 1) & mask }
         slots[slot] = Int32(entry + 1)
     }

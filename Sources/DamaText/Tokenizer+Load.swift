@@ -203,6 +203,4 @@ extension TokenTable {
             try insert(token, id: number, field: field.path)
         }
     }
-
-    func contains(id: Int32) -> Bool { token(of: id) != nil }
 }

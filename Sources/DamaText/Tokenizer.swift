@@ -53,9 +53,7 @@ public final class Tokenizer: Sendable {
         self.added = added
         self.specialTokens = specialTokens
         idEnd = max(model.vocabulary.idEnd, added.table.idEnd)
-        vocabularySize = (0..<Int32(idEnd)).count {
-            model.vocabulary.contains(id: $0) || added.table.contains(id: $0)
-        }
+        vocabularySize = model.vocabulary.count + added.table.allIDs.count { !model.vocabulary.contains(id: $0) }
     }
 
     // MARK: - Encoding

@@ -67,7 +67,8 @@ final class BuiltInSplitterTests: XCTestCase {
             ])
         XCTAssertEqual(try split("1. A circle 2. A square 3. A star"), ["1. A circle", "2. A square", "3. A star"])
         XCTAssertEqual(try split("1) One. More.\n2) Two."), ["1) One.", "More.", "2) Two."])
-        XCTAssertEqual(try split("# Title\nSome text\nthat goes on.\n\nA new paragraph"),
+        XCTAssertEqual(
+            try split("# Title\nSome text\nthat goes on.\n\nA new paragraph"),
             ["# Title", "Some text that goes on.", "A new paragraph"])
         XCTAssertEqual(try split("One.\r\nTwo\r\nmore.\r\n\r\nThree"), ["One.", "Two more.", "Three"])
     }
