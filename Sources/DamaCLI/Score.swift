@@ -82,7 +82,7 @@ struct Score: ParsableCommand {
             report(summary, display.progress)
         } catch {
             display.close()
-            throw exit(for: error, display.progress)
+            throw JobFailure.exit("score", error, display.progress, maxBad: maxBad)
         }
     }
 
@@ -120,19 +120,5 @@ struct Score: ParsableCommand {
         print(line)
         print("mean delta \(summary.meanDelta), from \(summary.smallestDelta) to \(summary.largestDelta)")
         print("\(paths.output)  \(paths.summary)")
-    }
-
-    private func exit(for error: DamaError, _ progress: JobProgress?) -> ExitCode {
-        if error.code == .cancelled, let number = Interruption.signalNumber {
-            let done = progress.map { "\($0.rowsDone) of \($0.rowsTotal) rows are done" } ?? "nothing is lost"
-            Terminal.write("stopped: \(done); the same command goes on from there\n")
-            return ExitCode(128 + number)
-        }
-        Terminal.write("dama score: \(error.message)\n")
-        if error.code == .invalidArgument, error.message.contains("restart") {
-            Terminal.write("(--restart begins again and replaces what is there)\n")
-        }
-        if let maxBad, let progress, progress.rowsRejected > maxBad { return ExitCode(3) }
-        return .failure
     }
 }

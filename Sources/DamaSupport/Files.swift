@@ -23,6 +23,12 @@ public enum Files {
         }
     }
 
+    /// The folder that the file at `path` lies in.
+    public static func folder(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
     /// True where `path` names something, of whichever kind.
     public static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 

@@ -135,24 +135,6 @@ public final class TrainedPolicy {
 
     // MARK: Forward
 
-    /// A pair as the model takes it.
-    public struct PreparedPair {
-        var sequence: TokenSequence
-        var image: PreparedImage?
-        /// Tokens of image, prompt and both responses.
-        public var tokenCount: Int { sequence.count }
-        public var wasCut: Bool
-    }
-
-    /// Tokenises and decodes; may run on another thread while the model trains.
-    public func prepare(_ pair: PreferencePair) throws(DamaError) -> PreparedPair {
-        let (sequence, cuts) = try base.layOut(pair)
-        guard let processor = base.processor else { return PreparedPair(sequence: sequence, wasCut: cuts.contains(true)) }
-        guard let image = pair.image else { throw .invalidArgument("the pair has no image, but the model takes one") }
-        let pixels = try processor.process(image.decode(limits: base.options.imageLimits))
-        return PreparedPair(sequence: sequence, image: pixels, wasCut: cuts.contains(true))
-    }
-
     /// A forward run over some pairs, and what flows back through it.
     public struct Pass {
         /// log π of the responses' tokens of each pair.
@@ -196,11 +178,8 @@ public final class TrainedPolicy {
         let flat: [Float] = try output.array()
         var start = 0
         let found = pairs.map { pair in
-            let responses = pair.sequence.responses.map { response in
-                defer { start += response.range.count }
-                return ResponseLogProbability(tokens: Array(flat[start..<start + response.range.count]))
-            }
-            return PairLogProbabilities(chosen: responses[0], rejected: responses[1])
+            defer { start += pair.sequence.targets.count }
+            return pair.split(Array(flat[start..<start + pair.sequence.targets.count]))
         }
         return Pass(logProbabilities: found, pairs: pairs, decoder: pass, vision: visionPass, length: length)
     }

@@ -121,10 +121,10 @@ public final class Trainer {
         metrics.pairs = batch.count
         var clock = PhaseClock()
 
-        var prepared: [TrainedPolicy.PreparedPair] = []
+        var prepared: [PreparedPair] = []
         for (index, pair) in batch.enumerated() {
             do {
-                prepared.append(try policy.prepare(pair.pair))
+                prepared.append(try policy.base.prepare(pair.pair))
             } catch {
                 throw DamaError(error.code, "pair \(index): \(error.message)")
             }
@@ -245,7 +245,7 @@ public final class Trainer {
     }
 
     /// Pairs that run together: of like lengths, within the token budget.
-    private func runs(_ pairs: [TrainedPolicy.PreparedPair]) -> [[Int]] {
+    private func runs(_ pairs: [PreparedPair]) -> [[Int]] {
         let order = pairs.indices.sorted { (pairs[$0].tokenCount, $0) < (pairs[$1].tokenCount, $1) }
         var runs: [[Int]] = []
         for index in order {

@@ -145,7 +145,7 @@ public final class Policy: Sendable {
     }
 
     /// Token log-probabilities of rows of any number, in batches of like lengths.
-    private func score(_ rows: [LlamaDecoder.Row], run: RunOptions?) throws(DamaError) -> [[Float]] {
+    func score(_ rows: [LlamaDecoder.Row], run: RunOptions?) throws(DamaError) -> [[Float]] {
         var results = [[Float]](repeating: [], count: rows.count)
         // Without sharing, each response becomes a row of its own, and its numbers are put behind one another again.
         var pieces: [(owner: Int, row: LlamaDecoder.Row)] = []

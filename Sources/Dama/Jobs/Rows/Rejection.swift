@@ -28,6 +28,8 @@ public struct Rejection: Error, Equatable, Sendable {
         case imageBroken = "image_broken"
         /// A response that cannot be split so that every part fits the text encoder.
         case cannotSplit = "cannot_split"
+        /// A prompt and a response that the model has no room for, or cannot take.
+        case doesNotFit = "does_not_fit"
         /// Scores that have no hardness: not finite, or a ratio over zero.
         case noHardness = "no_hardness"
     }

@@ -37,7 +37,7 @@ public struct ScoreJob: Sendable {
     ) throws(DamaError) -> ScoreSummary {
         try options.check()
         let paths = JobPaths(output: options.rows.output)
-        try refuseUnsuitable(paths)
+        try paths.refuseUnsuitable(data: options.rows.data)
         let root = try ImageRoot(path: options.imageFolder, byteLimit: options.imageByteLimit)
         var progress = ProgressReporter(observer: observer)
         let contents = try RowJob.scan(options.rows, &progress)
@@ -102,41 +102,10 @@ public struct ScoreJob: Sendable {
         return .object(JSONObject(members))
     }
 
-    /// An output that could not be replaced by renaming, or that would replace the input.
-    private func refuseUnsuitable(_ paths: JobPaths) throws(DamaError) {
-        for path in [paths.output, paths.rejects, paths.summary, paths.run] where Files.exists(path) {
-            guard Files.isRegularFile(path) else {
-                throw .io("\(path) is not a regular file, and would be replaced by one")
-            }
-            guard !Files.areSame(path, options.rows.data) else {
-                throw .invalidArgument("the output \(path) is the dataset itself")
-            }
-        }
-    }
-
     /// The summary of an earlier run that finished the same job; `nil` where there is no output at all.
-    ///
-    /// - Throws: where there is one of another job, which is not replaced without being told to.
     private func finished(_ paths: JobPaths, _ settings: JSON) throws(DamaError) -> ScoreSummary? {
-        let summaryExists = Files.exists(paths.summary)
-        guard summaryExists || Files.exists(paths.output) else { return nil }
-        guard summaryExists else {
-            throw .invalidArgument("\(paths.output) exists and is not replaced unless the job is restarted")
-        }
-        let json = try Files.readJSON(paths.summary)
-        let differences = settingsDifferences(json["settings"] ?? .null, finalSettings(settings))
-        guard differences.isEmpty else {
-            throw .invalidArgument(
-                "\(paths.output) is there from a job with \(differences.joined(separator: "; ")), and is not replaced "
-                    + "unless the job is restarted")
-        }
-        guard ResultFile.isUnchanged(paths.output, json["output"]),
-            ResultFile.isUnchanged(paths.rejects, json["rejects"]), var summary = ScoreSummary(json: json)
-        else {
-            throw .invalidArgument(
-                "\(paths.output) or \(paths.rejects) is not what \(paths.summary) describes; restart the job to "
-                    + "replace it")
-        }
+        guard let json = try paths.finishedSummary(finalSettings(settings)) else { return nil }
+        guard var summary = ScoreSummary(json: json) else { throw paths.changed }
         summary.wasComplete = true
         return summary
     }

@@ -49,11 +49,7 @@ public struct ScoreOptions: Sendable {
         }
     }
 
-    var imageFolder: String {
-        if let imageRoot { return imageRoot }
-        guard let slash = rows.data.lastIndex(of: "/") else { return "." }
-        return slash == rows.data.startIndex ? "/" : String(rows.data[..<slash])
-    }
+    var imageFolder: String { imageRoot ?? Files.folder(of: rows.data) }
 
     /// Everything that the scores depend on: a job goes on only where all of it is the same.
     func settings(

@@ -1,0 +1,50 @@
+import DamaModels
+import DamaSupport
+
+/// A reference model's log-probabilities that ``ReferenceJob`` wrote, by the contents of their pairs.
+///
+/// Numbers of another model, template or image processing are found out when the cache is opened, those of a changed pair
+/// when it is looked up; neither is ever used in silence.
+public final class ReferenceCache: Sendable {
+    public let path: String
+    private let entries: [String: ReferenceEntry]
+    public var count: Int { entries.count }
+
+    /// Opens the cache for the reference `policy`.
+    ///
+    /// - Throws: ``DamaError/Code/invalidArgument`` where it was made with something else, naming each part that differs.
+    public convenience init(path: String, policy: Policy) throws(DamaError) {
+        let paths = JobPaths(output: path)
+        guard Files.exists(paths.summary) else {
+            throw .io("\(paths.summary) is missing; it says what \(path) was computed with")
+        }
+        let found = try Files.readJSON(paths.summary)["settings"]?["model"] ?? .null
+        let differences = settingsDifferences(found, try policy.identity())
+        guard differences.isEmpty else {
+            throw .invalidArgument(
+                "\(path) was computed with \(differences.joined(separator: "; ")); compute it anew for this model")
+        }
+        try self.init(path: path)
+    }
+
+    /// Opens the cache without asking what it was computed with.
+    public init(path: String) throws(DamaError) {
+        self.path = path
+        var entries: [String: ReferenceEntry] = [:]
+        var reader = try RowReader(path: path, rowLimit: 64 << 20)
+        while let row = try reader.next() {
+            do throws(DamaError) {
+                if let rejection = row.rejection { throw .model(rejection.reason) }
+                let entry = try ReferenceEntry(JSON(parsing: row.bytes))
+                guard !entry.key.isEmpty else { throw .model("no key") }
+                entries[entry.key] = entry
+            } catch {
+                throw DamaError(.model, "\(path), line \(row.line): \(error.message)")
+            }
+        }
+        self.entries = entries
+    }
+
+    /// The numbers of a pair; `nil` where the cache has none for exactly this image, prompt and responses.
+    public subscript(key: String) -> ReferenceEntry? { entries[key] }
+}

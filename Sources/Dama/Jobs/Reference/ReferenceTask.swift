@@ -1,0 +1,96 @@
+import DamaImage
+import DamaModels
+import DamaSupport
+
+/// A block of rows, tokenised and decoded.
+struct ReferenceBlock: Sendable {
+    enum Row: Sendable {
+        case pair(id: JSON, key: String, PreparedPair)
+        case rejected(RowOutcome)
+    }
+
+    var rows: [Row]
+}
+
+/// Log-probabilities as a job over rows.
+struct ReferenceTask: RowTask {
+    let policy: Policy
+    let root: ImageRoot
+    let options: ReferenceOptions
+
+    /// Each block stands by itself.
+    var state: [UInt8] { [] }
+
+    mutating func commit() throws(DamaError) {}
+
+    func makePreparer() -> @Sendable ([RawRow], Workers) throws(DamaError) -> ReferenceBlock {
+        let task = self
+        return { (rows, workers) throws(DamaError) in
+            ReferenceBlock(rows: try workers.map(rows) { row throws(DamaError) in try task.prepare(row) })
+        }
+    }
+
+    private func prepare(_ row: RawRow) throws(DamaError) -> ReferenceBlock.Row {
+        do throws(RowFailure) {
+            return try read(row)
+        } catch {
+            switch error {
+            case .job(let error): throw error
+            case .row(let rejection):
+                return .rejected(
+                    .rejected(row, id: PairRecord.identifier(of: row, names: options.fields), rejection))
+            }
+        }
+    }
+
+    private func read(_ row: RawRow) throws(RowFailure) -> ReferenceBlock.Row {
+        let record: PairRecord
+        do throws(Rejection) {
+            record = try PairRecord(row, names: options.fields)
+        } catch {
+            throw .row(error)
+        }
+        guard let question = record.question else {
+            throw .row(Rejection(.missingField, "no field \(options.fields.description(.question))"))
+        }
+        // A model of text alone has no use for the image that the row names.
+        let bytes = policy.vision == nil ? nil : try root.read(record.image)
+        let pair = PreferencePair(
+            image: bytes.map { .bytes($0) }, prompt: question, chosen: record.chosen, rejected: record.rejected)
+        let key = ReferenceEntry.key(
+            image: bytes, prompt: question, chosen: record.chosen, rejected: record.rejected)
+        do throws(DamaError) {
+            return .pair(id: record.id, key: key, try policy.prepare(pair))
+        } catch {
+            switch error.code {
+            case .invalidArgument: throw .row(Rejection(.doesNotFit, error.message))
+            case .model, .unsupported: throw .row(Rejection(.imageBroken, error.message))
+            case .outOfMemory: throw .row(Rejection(.imageTooLarge, error.message))
+            default: throw .job(error)
+            }
+        }
+    }
+
+    mutating func process(
+        _ block: ReferenceBlock, checkpoint: () throws(DamaError) -> Void
+    ) throws(DamaError) -> [RowOutcome] {
+        var pairs: [PreparedPair] = []
+        for case .pair(_, _, let pair) in block.rows { pairs.append(pair) }
+        try checkpoint()
+        // The batches follow from the block alone, so a run that is taken up again makes the same ones.
+        let found = pairs.isEmpty ? [] : try policy.logProbabilities(prepared: pairs)
+        var next = 0
+        var outcomes: [RowOutcome] = []
+        for row in block.rows {
+            switch row {
+            case .rejected(let outcome): outcomes.append(outcome)
+            case .pair(let id, let key, let pair):
+                let entry = ReferenceEntry(id: id, key: key, logProbabilities: found[next])
+                next += 1
+                // Whether something was cut, then the line.
+                outcomes.append(.done([pair.cuts.contains(true) ? 1 : 0] + entry.line(options.format)))
+            }
+        }
+        return outcomes
+    }
+}

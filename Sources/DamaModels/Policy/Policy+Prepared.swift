@@ -1,0 +1,80 @@
+import DamaImage
+import DamaRuntime
+import DamaSupport
+
+/// A preference pair as a model takes it: token ids and pixels.
+public struct PreparedPair: Sendable {
+    public var sequence: TokenSequence
+    /// `nil` for a model of text alone.
+    public var image: PreparedImage?
+    /// Whether the chosen and the rejected response were cut to fit the maximum length.
+    public var cuts: [Bool]
+
+    /// Tokens of image, prompt and both responses.
+    public var tokenCount: Int { sequence.count }
+}
+
+extension Policy {
+    /// Tokenises and decodes. May run on other threads while the model computes.
+    ///
+    /// - Throws: ``DamaError/Code/invalidArgument`` for texts that cannot be laid out; what ``ImageDecoder`` throws.
+    public func prepare(_ pair: PreferencePair) throws(DamaError) -> PreparedPair {
+        let (sequence, cuts) = try layOut(pair)
+        guard let processor else {
+            guard pair.image == nil else {
+                throw .invalidArgument("the pair has an image, but \(directory) is a model of text alone")
+            }
+            return PreparedPair(sequence: sequence, cuts: cuts)
+        }
+        guard let image = pair.image else { throw .invalidArgument("the pair has no image, but the model takes one") }
+        return PreparedPair(
+            sequence: sequence, image: try processor.process(image.decode(limits: options.imageLimits)), cuts: cuts)
+    }
+
+    /// log π of both responses of every pair, in order. Images that are the same pixels are encoded once.
+    public func logProbabilities(
+        prepared pairs: [PreparedPair], run: RunOptions? = nil
+    ) throws(DamaError) -> [PairLogProbabilities] {
+        var features: [[Float]: [Float]] = [:]
+        var rows: [LlamaDecoder.Row] = []
+        for pair in pairs {
+            guard let vision, let image = pair.image else {
+                rows.append(LlamaDecoder.Row(pair.sequence))
+                continue
+            }
+            if features[image.pixels] == nil {
+                features[image.pixels] = try vision.features([image], options: run)[0]
+            }
+            rows.append(LlamaDecoder.Row(pair.sequence, features: features[image.pixels] ?? []))
+        }
+        return zip(pairs, try score(rows, run: run)).map { pair, values in pair.split(values) }
+    }
+
+    /// What log-probabilities depend on, part by part, so that a difference can be named.
+    public func identity() throws(DamaError) -> JSON {
+        var hash = SHA256()
+        hash.update(try Files.read("\(directory)/tokenizer.json"))
+        return [
+            "weights": .string(decoder.weights.store.fingerprint),
+            "architecture": .string(SHA256.hex(of: Array("\(decoder.configuration)\(vision?.configuration as Any)".utf8))),
+            "tokenizer": .string(hash.hexDigest),
+            "template": .string(
+                "\(template.prompt)\(template.responsePrefix){response}\(template.responseSuffix)|\(template.system)"),
+            "image_processing": processor?.settings ?? .null,
+            "maximum_length": .int(Int64(maximumLength)),
+            "overlong": .string(options.overlong.rawValue),
+        ]
+    }
+}
+
+extension PreparedPair {
+    /// The responses' parts of the token log-probabilities of the whole sequence.
+    package func split(_ values: [Float]) -> PairLogProbabilities {
+        var start = 0
+        let responses = zip(sequence.responses, cuts).map { response, cut in
+            defer { start += response.range.count }
+            return ResponseLogProbability(tokens: Array(values[start..<start + response.range.count]), wasCut: cut)
+        }
+        return PairLogProbabilities(chosen: responses[0], rejected: responses[1])
+    }
+}

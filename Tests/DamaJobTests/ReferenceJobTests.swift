@@ -1,0 +1,160 @@
+import Dama
+import DamaTestSupport
+import Foundation
+import XCTest
+
+/// The reference job over the small LLaVA of the model tests, whose numbers transformers gave.
+final class ReferenceJobTests: XCTestCase {
+    override class func setUp() { TestRuntime.configure() }
+
+    private static let models = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .path + "/DamaModelsTests/Fixtures/llava"
+
+    private func policy(_ change: (inout PolicyOptions) -> Void = { _ in }) throws -> Policy {
+        var options = PolicyOptions()
+        change(&options)
+        return try Policy(directory: Self.models + "/default", options: options)
+    }
+
+    private func expected() throws -> [JSON] {
+        try XCTUnwrap(Files.readJSON(Self.models + "/default/expected.json").array)
+    }
+
+    /// A dataset of `count` rows that repeat the fixture's pairs, with a bad row of each kind behind every tenth.
+    private func dataset(_ folder: TemporaryDirectory, count: Int, bad: Bool = false) throws -> String {
+        try FileManager.default.copyItem(atPath: Self.models + "/image.png", toPath: folder.path + "/image.png")
+        let pairs = try expected()
+        var lines: [String] = []
+        for index in 0..<count {
+            let pair = pairs[index % pairs.count]
+            let row: JSON = [
+                "idx": .int(Int64(index)), "image": "image.png", "question": pair["prompt"] ?? .null,
+                "chosen": pair["chosen"] ?? .null, "rejected": pair["rejected"] ?? .null,
+            ]
+            lines.append(row.text)
+        }
+        if bad {
+            lines += [
+                #"{"idx":"no question","image":"image.png","chosen":"a","rejected":"b"}"#,
+                #"{"idx":"two images","image":"image.png","question":"<image><image>","chosen":"a","rejected":"b"}"#,
+                #"{"idx":"missing","image":"none.png","question":"q","chosen":"a","rejected":"b"}"#,
+                "{broken",
+            ]
+        }
+        let path = folder.path + "/pairs.jsonl"
+        try lines.joined(separator: "\n").write(toFile: path, atomically: true, encoding: .utf8)
+        return path
+    }
+
+    private func check(_ found: ResponseLogProbability, _ json: JSON?, line: UInt = #line) throws {
+        let numbers = try XCTUnwrap(json?.array).compactMap(\.double)
+        XCTAssertEqual(found.count, numbers.count, line: line)
+        // fp32 on both sides; see PolicyTests.
+        for (a, b) in zip(found.tokens, numbers) { XCTAssertEqual(Double(a), b, accuracy: 1e-4, line: line) }
+    }
+
+    func testBothFormatsHoldWhatTransformersComputes() throws {
+        for format in ReferenceOptions.Format.allCases {
+            let folder = try TemporaryDirectory()
+            var options = ReferenceOptions(
+                data: try dataset(folder, count: 7, bad: true), output: folder.path + "/reference.jsonl")
+            options.format = format
+            let policy = try policy()
+            let summary = try ReferenceJob(options, policy: policy).run()
+            XCTAssertEqual([summary.rows, summary.rowsRejected, summary.rowsCut], [11, 4, 0])
+            let rejects = try String(contentsOfFile: folder.path + "/reference.rejects.jsonl", encoding: .utf8)
+            for kind in ["missing_field", "does_not_fit", "image_missing", "invalid_json"] {
+                XCTAssertTrue(rejects.contains("\"kind\":\"\(kind)\""), kind)
+            }
+
+            let cache = try ReferenceCache(path: options.rows.output, policy: policy)
+            // Seven rows, but three different pairs.
+            XCTAssertEqual(cache.count, 3)
+            let image = try Files.read(folder.path + "/image.png")
+            for pair in try expected() {
+                let (prompt, chosen, rejected) = (
+                    try XCTUnwrap(pair["prompt"]?.string), try XCTUnwrap(pair["chosen"]?.string),
+                    try XCTUnwrap(pair["rejected"]?.string)
+                )
+                let key = ReferenceEntry.key(image: image, prompt: prompt, chosen: chosen, rejected: rejected)
+                let entry = try XCTUnwrap(cache[key])
+                try check(entry.logProbabilities.chosen, pair["chosen_logps"])
+                try check(entry.logProbabilities.rejected, pair["rejected_logps"])
+                // Whatever changes in the pair, it is another one.
+                for other in [
+                    ReferenceEntry.key(image: image + [0], prompt: prompt, chosen: chosen, rejected: rejected),
+                    ReferenceEntry.key(image: image, prompt: prompt + " ", chosen: chosen, rejected: rejected),
+                    ReferenceEntry.key(image: image, prompt: prompt, chosen: rejected, rejected: chosen),
+                ] { XCTAssertNil(cache[other]) }
+            }
+        }
+    }
+
+    func testStoppedAnywhereItEndsWithTheSameBytes() throws {
+        let whole = try TemporaryDirectory()
+        let policy = try policy()
+        func options(_ folder: TemporaryDirectory) throws -> ReferenceOptions {
+            var options = ReferenceOptions(data: folder.path + "/pairs.jsonl", output: folder.path + "/out.jsonl")
+            options.rows.blockRows = 2
+            options.imageRoot = whole.path
+            return options
+        }
+        _ = try dataset(whole, count: 12, bad: true)
+        try ReferenceJob(options(whole), policy: policy).run()
+
+        var random = RandomGenerator(seed: 3)
+        let parts = try TemporaryDirectory()
+        try FileManager.default.copyItem(atPath: whole.path + "/pairs.jsonl", toPath: parts.path + "/pairs.jsonl")
+        var runs = 0
+        while true {
+            runs += 1
+            var left = random.uniform(below: 6)
+            do {
+                try ReferenceJob(options(parts), policy: policy).run { _ throws(DamaError) in
+                    left -= 1
+                    if left < 0 { throw .cancelled }
+                }
+                break
+            } catch let error as DamaError where error.code == .cancelled {
+                XCTAssertLessThan(runs, 200)
+            }
+        }
+        XCTAssertGreaterThan(runs, 3)
+        for name in ["out.jsonl", "out.rejects.jsonl", "out.summary.json"] {
+            XCTAssertEqual(try Files.read("\(parts.path)/\(name)"), try Files.read("\(whole.path)/\(name)"), name)
+        }
+        XCTAssertTrue(try ReferenceJob(options(parts), policy: policy).run().wasComplete)
+    }
+
+    func testAStaleCacheIsNamed() throws {
+        let folder = try TemporaryDirectory()
+        let options = ReferenceOptions(data: try dataset(folder, count: 3), output: folder.path + "/out.jsonl")
+        try ReferenceJob(options, policy: policy()).run()
+        assertFails(.invalidArgument, "template") {
+            _ = try ReferenceCache(
+                path: options.rows.output, policy: self.policy { $0.template = "USER: {image}\n{question} ASSISTANT: {response}" })
+        }
+        assertFails(.invalidArgument, "image_processing") {
+            _ = try ReferenceCache(path: options.rows.output, policy: self.policy { $0.imageMode = .pad })
+        }
+        assertFails(.invalidArgument, "weights") {
+            _ = try ReferenceCache(
+                path: options.rows.output, policy: Policy(directory: Self.models + "/full_gqa_tied"))
+        }
+    }
+
+    func testLogpsOfRLAIFVAreRead() throws {
+        for text in ["[-3.0,-1.5,[-1.0,-2.0],-4.0,-4.0,[-4.0]]", #"{"logps":[-3.0,-1.5,[-1.0,-2.0],-4.0,-4.0,[-4.0]]}"#] {
+            let entry = try ReferenceEntry(["idx": 5, "logps": .string(text)])
+            XCTAssertEqual(entry.logProbabilities.chosen.sum, -3)
+            XCTAssertEqual(entry.logProbabilities.rejected.tokens, [-4])
+            XCTAssertEqual(entry.id, 5)
+        }
+        for (text, what) in [
+            ("[1,2]", "six fields"), ("[-9.0,-1.5,[-1.0,-2.0],-4.0,-4.0,[-4.0]]", "chosen sum"), ("[", "not valid JSON"),
+            (#"[-3.0,-1.5,["x"],-4.0,-4.0,[-4.0]]"#, "logps[2]"),
+        ] {
+            assertFails(.model, what) { _ = try ReferenceEntry(["logps": .string(text)]) }
+        }
+    }
+}
