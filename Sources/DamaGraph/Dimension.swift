@@ -54,6 +54,19 @@ extension Shape {
         return lengths
     }
 
+    /// The number of elements as one length: `"batch * sequence"` where it is not known.
+    var product: Dimension {
+        var product = 1
+        for dimension in self {
+            let (next, overflow) = product.multipliedReportingOverflow(by: dimension.fixed ?? 1)
+            guard dimension.fixed != nil, !overflow else {
+                return .symbol(map(\.description).joined(separator: " * "))
+            }
+            product = next
+        }
+        return .fixed(product)
+    }
+
     /// As in messages: `[batch, 4]`.
     var text: String { "[\(map(\.description).joined(separator: ", "))]" }
 }

@@ -17,7 +17,7 @@ extension GraphBuilder {
         guard x.rank == 4, let heads = x.shape[1].fixed, let size = x.shape[3].fixed else {
             throw .internal("\(place("mergeHeads")): \(x.shape.text) is not [batch, heads, sequence, size]")
         }
-        return try reshape(transpose(x, [0, 2, 1, 3]), [x.shape[0], x.shape[2], .fixed(heads * size)])
+        return try reshape(transpose(x, [0, 2, 1, 3]), [x.shape[0], x.shape[2], [.fixed(heads), .fixed(size)].product])
     }
 
     /// softmax(scale · q kᵀ + mask) v, with as many query heads to a key head as the shapes say (grouped-query
@@ -47,7 +47,7 @@ extension GraphBuilder {
             return try softmaxProduct(scores, v)
         }
         // The queries of a group are further rows beside the same keys: nothing is repeated.
-        let rows: Dimension = queries.fixed.map { .fixed($0 * group) } ?? .symbol("\(group) * \(queries)")
+        let rows = [.fixed(group), queries].product
         let folded = try reshape(q, [batch, .fixed(keyHeads), rows, .fixed(size)])
         var scores = try matmul(folded, k, transposeB: true, scale: scale)
         if let mask {
@@ -73,13 +73,13 @@ extension GraphBuilder {
                 + weight.shape.text)
         }
         let (out, patch) = (kernel[0], kernel[2])
-        let (rows, columns) = (height / patch, width / patch)
+        let (rows, columns) = (Dimension.fixed(height / patch), Dimension.fixed(width / patch))
         let cut = try reshape(
             pixels,
-            [pixels.shape[0], .fixed(channels), .fixed(rows), .fixed(patch), .fixed(columns), .fixed(patch)])
-        let elements = Dimension.fixed(channels * patch * patch)
+            [pixels.shape[0], .fixed(channels), rows, .fixed(patch), columns, .fixed(patch)])
+        let elements = Array(weight.shape.dropFirst()).product
         let patches = try reshape(
-            transpose(cut, [0, 2, 4, 1, 3, 5]), [pixels.shape[0], .fixed(rows * columns), elements])
+            transpose(cut, [0, 2, 4, 1, 3, 5]), [pixels.shape[0], [rows, columns].product, elements])
         return try linear(patches, reshape(weight, [.fixed(out), elements]), bias: bias)
     }
 

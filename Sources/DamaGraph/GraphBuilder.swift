@@ -207,7 +207,11 @@ public final class GraphBuilder {
     // MARK: Lengths at run time
 
     /// The length of the axis as an int64 tensor of shape [1].
-    public func size(of value: Value, axis: Int) -> Value {
+    public func size(of value: Value, axis: Int) throws(DamaError) -> Value {
+        sizeNode(value, try normalized(axis, value, "size"))
+    }
+
+    private func sizeNode(_ value: Value, _ axis: Int) -> Value {
         if case .fixed(let length) = value.shape[axis] { return constant([length]) }
         return emit("Shape", [value], .int64, [1], [("start", .int(axis)), ("end", .int(axis + 1))])
     }
@@ -219,7 +223,7 @@ public final class GraphBuilder {
         // Inputs first: the backward graph has them anyway.
         for value in graph.inputs + values {
             guard let axis = value.shape.firstIndex(of: dimension) else { continue }
-            let size = size(of: value, axis: axis)
+            let size = sizeNode(value, axis)
             sizes[symbol] = size
             return size
         }

@@ -336,6 +336,8 @@ final class GradientRuleTests: XCTestCase {
         XCTAssertEqual(
             all.backward.nodes.suffix(3).map { $0.name.prefix(17) },
             ["gradient/layers.0", "gradient/layers.1", "gradient/layers.2"])
+        let other = try g.graph.differentiate(outputs: ["y"], trainable: ["w0", "w1", "w2"])
+        XCTAssertEqual(other.backward.onnx(), all.backward.onnx())
         let last = try g.graph.differentiate(outputs: ["y"], trainable: ["w2"])
         XCTAssertEqual(last.activations, ["layers.2/tanh_1", "layers.2/tanh"])
         XCTAssertEqual(last.backward.weights.map(last.backward.name(of:)), [])

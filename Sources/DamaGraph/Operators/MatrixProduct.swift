@@ -83,9 +83,6 @@ extension GradientRule {
 extension GraphBuilder {
     /// All axes but the last as one.
     fileprivate func flattenRows(_ x: Value) throws(DamaError) -> Value {
-        let leading = x.shape.dropLast()
-        let rows: Dimension = Array(leading).fixed.map { .fixed($0.reduce(1, *)) }
-            ?? .symbol(leading.map(\.description).joined(separator: " * "))
-        return try reshape(x, [rows, x.shape[x.rank - 1]])
+        try reshape(x, [Array(x.shape.dropLast()).product, x.shape[x.rank - 1]])
     }
 }

@@ -50,7 +50,9 @@ extension GradientRule {
                 if let length = x.shape[axis].fixed {
                     mean = try g.divide(mean, Double(max(1, length)))
                 } else {
-                    let length = g.size(of: x.shape[axis], from: [x]) ?? g.size(of: x, axis: axis)
+                    guard let length = g.size(of: x.shape[axis], from: [x]) else {
+                        throw .internal("\(c.node.name): nothing tells the length \"\(x.shape[axis])\"")
+                    }
                     mean = try g.divide(mean, g.cast(g.reshape(length, []), to: x.type))
                 }
             }

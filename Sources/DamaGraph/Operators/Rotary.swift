@@ -16,7 +16,8 @@ extension GraphBuilder {
         _ x: Value, positions: Value, cosine: Value, sine: Value, heads: Int
     ) throws(DamaError) -> Value {
         try requireFloat("rotary", x)
-        guard x.rank == 3, heads > 0, let width = x.shape[2].fixed, width % (2 * heads) == 0 else {
+        guard x.rank == 3, heads > 0, let width = x.shape[2].fixed, width % heads == 0, width / heads % 2 == 0
+        else {
             throw .model("\(place("rotary")): \(x.shape.text) is not [batch, sequence, \(heads) heads of an even size]")
         }
         guard positions.type == .int64, positions.shape == Array(x.shape.prefix(2)) else {

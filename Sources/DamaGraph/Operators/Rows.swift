@@ -84,10 +84,7 @@ extension GradientRule {
             let rank = try c.input(1).rank
             var gradient = try c.gradient()
             if rank != 1 {
-                let leading = Array(gradient.shape.prefix(rank))
-                let count: Dimension = leading.fixed.map { .fixed($0.reduce(1, *)) }
-                    ?? .symbol(leading.map(\.description).joined(separator: " * "))
-                gradient = try g.reshape(gradient, [count] + row, from: [x])
+                gradient = try g.reshape(gradient, [Array(gradient.shape.prefix(rank)).product] + row, from: [x])
             }
             let zero = try g.expand(g.scalar(0, x.type), [1] + row, from: [x])
             let picked = try g.gather(g.concat([gradient, zero], axis: 0), inverse)
