@@ -159,6 +159,75 @@ private:
     std::unique_ptr<dama_adaptive_beta, Free> handle_;
 };
 
+/** Owns a dama_scorer. Moves, does not copy; may be used from several threads at once. */
+class Scorer {
+public:
+    using Options = dama_scorer_options;
+
+    static Options options() {
+        Options options;
+        dama_scorer_options_init(&options);
+        return options;
+    }
+
+    /** See dama_scorer_create(). */
+    explicit Scorer(const std::string &model_dir, const Options &options = Scorer::options()) {
+        dama_scorer *handle = nullptr;
+        check(dama_scorer_create(&handle, model_dir.c_str(), &options));
+        handle_.reset(handle);
+        check(dama_scorer_info(handle, &dimension_, &logit_scale_));
+    }
+
+    std::size_t dimension() const noexcept { return dimension_; }
+    float logit_scale() const noexcept { return logit_scale_; }
+
+    /** The image of a JPEG or PNG file; `path` must outlive the call it is used in. */
+    static dama_image file(const std::string &path) {
+        dama_image image{};
+        image.path = path.c_str();
+        return image;
+    }
+
+    /** See dama_scorer_score(). */
+    std::vector<float> score(const dama_image &image, const std::vector<std::string> &sentences) const {
+        std::vector<float> scores(sentences.size());
+        const auto texts = pointers(sentences);
+        check(dama_scorer_score(handle_.get(), &image, texts.data(), texts.size(), scores.data()));
+        return scores;
+    }
+
+    /** See dama_scorer_embed_images(): [images, dimension]. */
+    std::vector<float> embed_images(const std::vector<dama_image> &images) const {
+        std::vector<float> embeddings(images.size() * dimension_);
+        check(dama_scorer_embed_images(handle_.get(), images.data(), images.size(), embeddings.data(),
+                                       embeddings.size()));
+        return embeddings;
+    }
+
+    /** See dama_scorer_embed_texts(): [texts, dimension]. */
+    std::vector<float> embed_texts(const std::vector<std::string> &texts) const {
+        std::vector<float> embeddings(texts.size() * dimension_);
+        const auto strings = pointers(texts);
+        check(dama_scorer_embed_texts(handle_.get(), strings.data(), strings.size(), embeddings.data(),
+                                      embeddings.size()));
+        return embeddings;
+    }
+
+private:
+    static std::vector<const char *> pointers(const std::vector<std::string> &strings) {
+        std::vector<const char *> result;
+        for (const auto &string : strings) result.push_back(string.c_str());
+        return result;
+    }
+
+    struct Free {
+        void operator()(dama_scorer *handle) const { dama_scorer_free(handle); }
+    };
+    std::unique_ptr<dama_scorer, Free> handle_;
+    std::size_t dimension_ = 0;
+    float logit_scale_ = 0;
+};
+
 } // namespace dama
 
 #endif /* DAMA_HPP */
