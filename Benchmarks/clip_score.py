@@ -227,9 +227,9 @@ def run_peer(name: str, folder: Path, row: str, rounds: int, threads: int) -> No
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pairs", type=int, default=64, help="a multiple of 16")
-    parser.add_argument("--rounds", type=int, default=3, help="passes over the pairs in one process")
-    parser.add_argument("--turns", type=int, default=3, help="processes of each peer")
+    parser.add_argument("--pairs", type=int, default=48, help="a multiple of 16")
+    parser.add_argument("--rounds", type=int, default=2, help="passes over the pairs in one process")
+    parser.add_argument("--turns", type=int, default=2, help="processes of each peer")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--peers", nargs="+", default=PEERS, choices=PEERS)
     parser.add_argument("--rows", nargs="+", default=["distinct", "repeated"])
