@@ -5,5 +5,6 @@
 @_exported import DamaPreference
 @_exported import enum DamaRuntime.Device
 @_exported import class DamaRuntime.OnnxRuntime
+@_exported import class DamaRuntime.RunOptions
 @_exported import DamaSupport
 @_exported import DamaText

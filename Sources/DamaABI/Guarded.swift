@@ -78,6 +78,11 @@ func string(_ pointer: UnsafePointer<CChar>?, _ name: String) throws -> String {
     String(cString: try require(pointer, name))
 }
 
+/// An array of C strings.
+func strings(_ pointers: UnsafePointer<UnsafePointer<CChar>?>?, _ count: Int, _ name: String) throws -> [String] {
+    try buffer(pointers, count, name).enumerated().map { try string($1, "\(name)[\($0)]") }
+}
+
 // MARK: - Results into the caller's buffers
 
 /// Copies all of `values`; a buffer without room is left as it is. A buffer of capacity 0 only asks for the count.

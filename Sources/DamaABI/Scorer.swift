@@ -91,7 +91,7 @@ public func dama_scorer_score(
         let image = try require(image, "image").pointee.swift("image")
         let sentences = try strings(sentences, count, "sentences")
         let target = try buffer(scores, count, "scores")
-        _ = target.update(fromContentsOf: try scorer.score(image: image, sentences: sentences))
+        fill(target, with: try scorer.score(image: image, sentences: sentences))
     }
 }
 
@@ -105,7 +105,7 @@ public func dama_scorer_embed_images(
         let images = try buffer(images, count, "images")
         let target = try room(embeddings, capacity, count, scorer.dimension)
         let swift = try images.enumerated().map { try $1.swift("images[\($0)]") }
-        _ = target.update(fromContentsOf: try scorer.embedImages(swift).flatMap { $0 })
+        fill(target, with: try scorer.embedImages(swift).flatMap { $0 })
     }
 }
 
@@ -118,7 +118,7 @@ public func dama_scorer_embed_texts(
         let scorer = try scorer(handle)
         let texts = try strings(texts, count, "texts")
         let target = try room(embeddings, capacity, count, scorer.dimension)
-        _ = target.update(fromContentsOf: try scorer.embedTexts(texts).flatMap { $0 })
+        fill(target, with: try scorer.embedTexts(texts).flatMap { $0 })
     }
 }
 
@@ -135,25 +135,7 @@ private func room(
     return target
 }
 
-private func strings(_ pointers: UnsafePointer<UnsafePointer<CChar>?>?, _ count: Int, _ name: String) throws -> [String] {
-    try buffer(pointers, count, name).enumerated().map { try string($1, "\(name)[\($0)]") }
-}
-
-extension dama_image {
-    fileprivate func swift(_ name: String) throws -> Scorer.Image {
-        switch (path, bytes, rgb) {
-        case (let path?, nil, nil): return .path(String(cString: path))
-        case (nil, let bytes?, nil): return .bytes(Array(try buffer(bytes, size, "\(name).bytes")))
-        case (nil, nil, let rgb?):
-            // One side's limit keeps the product of the three from overflowing.
-            guard (1...(1 << 24)).contains(height), (1...(1 << 24)).contains(width) else {
-                throw DamaError.invalidArgument(
-                    "\(name) has \(height) × \(width) pixels; each side must be from 1 to 2^24")
-            }
-            let pixels = Array(try buffer(rgb, 3 * height * width, "\(name).rgb"))
-            return .pixels(try RGBImage(width: width, height: height, pixels: pixels))
-        default:
-            throw DamaError.invalidArgument("\(name) must have exactly one of path, bytes and rgb")
-        }
-    }
+/// Copies numbers for which there is room. An empty buffer has no memory that could be written to.
+private func fill(_ target: UnsafeMutableBufferPointer<Float>, with numbers: [Float]) {
+    if !numbers.isEmpty { _ = target.update(fromContentsOf: numbers) }
 }

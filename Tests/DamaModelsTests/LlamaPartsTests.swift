@@ -105,6 +105,41 @@ final class PromptTemplateTests: XCTestCase {
         }
     }
 
+    /// The formats as the models' authors publish them: what transformers' apply_chat_template writes.
+    func testSystemPromptsStandWhereTheFormatsHaveThem() throws {
+        func prompt(_ name: String, _ system: String?) throws -> String {
+            try PromptTemplate.named(name).render(question: "Q", system: system).beforeImage
+        }
+        XCTAssertEqual(try prompt("llama-2", "S"), "[INST] <<SYS>>\nS\n<</SYS>>\n\nQ [/INST]")
+        XCTAssertEqual(try prompt("llama-2", nil), "[INST] Q [/INST]")
+        XCTAssertEqual(try prompt("zephyr", "S"), "<|system|>\nS</s>\n<|user|>\nQ</s>\n<|assistant|>\n")
+        XCTAssertEqual(
+            try prompt("llama-3", "S"),
+            "<|start_header_id|>system<|end_header_id|>\n\nS<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nQ<|eot_id|>"
+                + "<|start_header_id|>assistant<|end_header_id|>\n\n")
+        let turn = "<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n"
+        XCTAssertEqual(try prompt("chatml", nil), turn)
+        XCTAssertEqual(try prompt("smollm2", ""), turn)
+        XCTAssertEqual(try prompt("smollm2", "S"), "<|im_start|>system\nS<|im_end|>\n" + turn)
+        XCTAssertTrue(try prompt("smollm2", nil).contains("named SmolLM"))
+        XCTAssertEqual(try prompt("vicuna_v1", ""), "USER: ")
+        XCTAssertEqual(try prompt("vicuna_v1", "S"), "S USER: ")
+        assertFails(.invalidArgument, "\"llava-1.5\" has no place {system}") { _ = try prompt("llava-1.5", "S") }
+    }
+
+    func testWhatTheTextHoldsIsNoPlace() throws {
+        let template = try PromptTemplate.named("vicuna_v1")
+        let rendered = try template.render(question: "{image} {system}", system: "{question} {image}")
+        XCTAssertEqual(rendered.beforeImage, "{question} {image} USER: ")
+        XCTAssertEqual(rendered.afterImage, "\n{image} {system} ASSISTANT:")
+    }
+
+    func testPlainEndsAsTheTokenizerDoes() throws {
+        XCTAssertEqual(try PromptTemplate.named("plain", endToken: "<|im_end|>").responseSuffix, "<|im_end|>")
+        XCTAssertEqual(try PromptTemplate.named("plain").responseSuffix, "</s>")
+        XCTAssertEqual(try PromptTemplate.named("Q {question} A {response}{end}\n", endToken: "E").responseSuffix, "E\n")
+    }
+
     func testBadTemplatesAndQuestions() throws {
         assertFails(.invalidArgument, "{response} exactly once") { _ = try PromptTemplate("{question}") }
         assertFails(.invalidArgument, "before {response}") { _ = try PromptTemplate("{response}{question}") }

@@ -11,15 +11,7 @@ import DamaSupport
 public final class Scorer: Sendable {
     public typealias Options = CLIPEncoder.Options
 
-    /// An image in one of the forms in which callers have it.
-    public enum Image: Sendable {
-        /// A JPEG or PNG file.
-        case path(String)
-        /// The bytes of such a file.
-        case bytes([UInt8])
-        /// Decoded pixels.
-        case pixels(RGBImage)
-    }
+    public typealias Image = ImageSource
 
     public let encoder: CLIPEncoder
     public var dimension: Int { encoder.dimension }

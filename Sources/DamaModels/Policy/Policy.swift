@@ -28,6 +28,9 @@ public final class Policy: Sendable {
         min(options.maximumLength ?? .max, decoder.configuration.maximumPositions)
     }
 
+    /// Tokens that an image takes; 0 for a model of text alone.
+    public var imageTokens: Int { text.image?.features ?? 0 }
+
     /// Opens a directory with config.json, safetensors and tokenizer.json, and for LLaVA preprocessor_config.json.
     ///
     /// - Throws: ``DamaError/Code/unsupported`` for another architecture, naming those that load; otherwise what is wrong
@@ -69,10 +72,21 @@ public final class Policy: Sendable {
                     + "\(configuration.vocabularySize)")
         }
         decoder = try LlamaDecoder(configuration, weights, runtime, device: options.device)
-        template = try PromptTemplate.named(options.template ?? (image == nil ? "plain" : "vicuna_v1"))
-        text = PolicyTokens(tokenizer: tokenizer, template: template, image: image)
+        var known = options.template
+        if known == nil { known = try PromptTemplate.detect(directory: directory, takesImage: image != nil) }
+        template = try PromptTemplate.named(
+            known ?? (image == nil ? "plain" : "vicuna_v1"), endToken: Self.endToken(tokenizer))
+        text = PolicyTokens(tokenizer: tokenizer, template: template, system: options.system, image: image)
+        // A template without a place for what was asked is better found here than at the first prompt.
+        _ = try template.render(question: "", system: options.system)
         self.directory = directory
         self.options = options
+    }
+
+    /// How the tokenizer spells the end of a sequence; empty where it has none.
+    private static func endToken(_ tokenizer: Tokenizer) -> String {
+        if let end = tokenizer.specialTokens.eos.flatMap(tokenizer.token(of:)) { return end }
+        return tokenizer.id(of: "</s>") == nil ? "" : "</s>"
     }
 
     /// generation_config.json knows better than config.json which tokens end a text.
@@ -88,6 +102,9 @@ public final class Policy: Sendable {
         return tokenizer.specialTokens.eos.map { [Int($0)] } ?? []
     }
 
+    /// By which another thread can stop ``logProbabilities(_:run:)`` and ``generate(_:_:stop:run:onText:)``.
+    public func makeRunOptions() throws(DamaError) -> RunOptions { try RunOptions(decoder.runtime) }
+
     // MARK: Log-probabilities
 
     /// log π of both responses of every pair, in order.
@@ -100,7 +117,7 @@ public final class Policy: Sendable {
         _ pairs: [PreferencePair], run: RunOptions? = nil
     ) throws(DamaError) -> [PairLogProbabilities] {
         guard !pairs.isEmpty else { throw .invalidArgument("the batch is empty; expected at least one pair") }
-        let features = try imageFeatures(pairs.map(\.image), run: run)
+        let features = try imageFeatures(pairs.map(\.image), of: "pair", run: run)
         var sequences: [TokenSequence] = []
         var cuts: [[Bool]] = []
         for (index, pair) in pairs.enumerated() {
@@ -188,17 +205,19 @@ public final class Policy: Sendable {
     // MARK: Images
 
     /// The features of each image; empty for a model of text alone.
-    private func imageFeatures(_ images: [ImageSource?], run: RunOptions?) throws(DamaError) -> [[Float]] {
+    private func imageFeatures(
+        _ images: [ImageSource?], of what: String, run: RunOptions?
+    ) throws(DamaError) -> [[Float]] {
         guard let vision, let processor else {
             if let index = images.firstIndex(where: { $0 != nil }) {
-                throw .invalidArgument("pair \(index) has an image, but \(directory) is a model of text alone")
+                throw .invalidArgument("\(what) \(index) has an image, but \(directory) is a model of text alone")
             }
             return images.map { _ in [] }
         }
         var features = [[Float]](repeating: [], count: images.count)
         var known: [ImageKey: Int] = [:]
         for (index, image) in images.enumerated() {
-            guard let image else { throw .invalidArgument("pair \(index) has no image, but the model takes one") }
+            guard let image else { throw .invalidArgument("\(what) \(index) has no image, but the model takes one") }
             let key = ImageKey(image)
             if let first = known[key] {
                 features[index] = features[first]
@@ -208,7 +227,7 @@ public final class Policy: Sendable {
                 let prepared = try processor.process(image.decode(limits: options.imageLimits))
                 features[index] = try vision.features([prepared], options: run)[0]
             } catch {
-                throw DamaError(error.code, "pair \(index): \(error.message)")
+                throw DamaError(error.code, "\(what) \(index): \(error.message)")
             }
             known[key] = index
         }
@@ -250,10 +269,14 @@ public final class Policy: Sendable {
         run: RunOptions? = nil, onText: (Int, String) throws(DamaError) -> Void = { _, _ in }
     ) throws(DamaError) -> [Generated] {
         guard !stop.contains("") else { throw .invalidArgument("a stop string is empty") }
-        let features = try imageFeatures(requests.map(\.image), run: run)
+        let features = try imageFeatures(requests.map(\.image), of: "prompt", run: run)
         var prompts: [LlamaDecoder.Prompt] = []
         for (index, request) in requests.enumerated() {
-            prompts.append(.init(try text.encode(prompt: request.prompt), features: features[index]))
+            do {
+                prompts.append(.init(try text.encode(prompt: request.prompt), features: features[index]))
+            } catch {
+                throw DamaError(error.code, "prompt \(index): \(error.message)")
+            }
         }
         var streams = requests.map { _ in TextStream(tokenizer, stop: stop) }
         let continuations = try decoder.generate(prompts, options, run: run) { index, token throws(DamaError) in

@@ -24,8 +24,15 @@ public struct PolicyOptions: Sendable {
     /// Threads of ONNX Runtime's pool, where this is the process's first use of it; 0 is one for each core.
     public var threads = 0
     public var device: Device = .cpu
-    /// A name or a text for ``PromptTemplate/named(_:)``; `nil` takes `vicuna_v1` for LLaVA and `plain` for text alone.
+    /// A name or a text for ``PromptTemplate/named(_:endToken:)``.
+    ///
+    /// `nil` looks at the directory's own chat template. For a model of text alone its marks tell the format: `<|im_start|>`
+    /// chatml (smollm2 where it names SmolLM), `<|start_header_id|>` llama-3, `<|user|>` zephyr, `[INST]` llama-2; any
+    /// other, or none, is `plain`. A LLaVA is `vicuna_v1`, or `llava-1.5` where its template writes `USER: ` and no system
+    /// prompt. What was taken is ``Policy/template``.
     public var template: String?
+    /// The system prompt, empty for none; `nil` takes the template's own.
+    public var system: String?
     public var imageMode: ImageMode = .crop
     /// The most tokens of image, prompt and one response together; `nil` takes the model's positions.
     public var maximumLength: Int?

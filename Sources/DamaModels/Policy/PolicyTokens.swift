@@ -5,6 +5,8 @@ import DamaText
 struct PolicyTokens: Sendable {
     let tokenizer: Tokenizer
     let template: PromptTemplate
+    /// `nil` takes the template's own.
+    let system: String?
     /// How the tokenizer spells the image token, and how many rows of features stand for it; `nil` for text alone.
     let image: (token: String, id: Int32, features: Int)?
 
@@ -16,16 +18,16 @@ struct PolicyTokens: Sendable {
     }
 
     /// The tokens of a prompt alone, for generation.
-    func encode(prompt: String, system: String? = nil) throws(DamaError) -> [Int32] {
-        try expandImage(tokenizer.encode(promptText(prompt, system: system)))
+    func encode(prompt: String) throws(DamaError) -> [Int32] {
+        try expandImage(tokenizer.encode(promptText(prompt)))
     }
 
     /// The tokens of a prompt and of the responses behind it.
     ///
     /// Prompt and response are one text to the tokenizer, as they are in training: it may join them at the seam. The
     /// shared prompt is what all of them begin with.
-    func encode(prompt: String, responses: [String], system: String? = nil) throws(DamaError) -> Encoded {
-        let text = try promptText(prompt, system: system)
+    func encode(prompt: String, responses: [String]) throws(DamaError) -> Encoded {
+        let text = try promptText(prompt)
         let alone = tokenizer.encode(text)
         // A tokenizer that ends texts with a special token would put it between prompt and response.
         let ending = tokenizer.surroundingTokens.after
@@ -48,7 +50,7 @@ struct PolicyTokens: Sendable {
             prompt: try expandImage(Array(prefix[..<shared])), responses: whole.map { Array($0[shared...]) })
     }
 
-    private func promptText(_ prompt: String, system: String?) throws(DamaError) -> String {
+    private func promptText(_ prompt: String) throws(DamaError) -> String {
         let rendered = try template.render(question: prompt, system: system, imageToken: image?.token ?? "<image>")
         guard let afterImage = rendered.afterImage else {
             if image != nil {

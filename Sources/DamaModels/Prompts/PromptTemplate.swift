@@ -3,10 +3,13 @@ import DamaSupport
 /// How a question and an image become the text that a model was trained to continue.
 ///
 /// A template is one string with named places: `{question}` and `{response}` once each, `{image}` at most once, `{system}`
-/// at most once. What stands before `{response}` is the prompt; what stands after it ends the response.
+/// at most once, and `{end}` for the token that ends a sequence. What stands before `{response}` is the prompt; what stands
+/// after it ends the response.
 ///
 ///     try PromptTemplate("USER: {image}\n{question} ASSISTANT: {response}</s>")
 public struct PromptTemplate: Equatable, Sendable {
+    /// What ``named(_:endToken:)`` knows it by, or its text.
+    public let name: String
     /// The text before the response, with its places still open.
     public let prompt: String
     /// Between prompt and response: white space that the tokenizer joins to the response's first word.
@@ -15,6 +18,8 @@ public struct PromptTemplate: Equatable, Sendable {
     public let responseSuffix: String
     /// What `{system}` stands for where the caller gives nothing else.
     public let system: String
+    /// What a system prompt looks like in its place, with `{system}` for its text; without one nothing stands there.
+    private let systemBlock: String
 
     /// A prompt's text, cut where the image features go.
     public struct Rendered: Equatable, Sendable {
@@ -23,52 +28,68 @@ public struct PromptTemplate: Equatable, Sendable {
         public var afterImage: String?
     }
 
-    /// - Throws: ``DamaError/Code/invalidArgument`` for a place that is missing, repeated or unknown.
-    public init(_ template: String, system: String = "") throws(DamaError) {
+    /// - Parameter endToken: What `{end}` stands for.
+    /// - Throws: ``DamaError/Code/invalidArgument`` for a place that is missing or repeated.
+    public init(_ template: String, system: String = "", endToken: String = "</s>") throws(DamaError) {
+        try self.init(name: template, Known(text: template, system: system), endToken: endToken)
+    }
+
+    private init(name: String, _ known: Known, endToken: String) throws(DamaError) {
+        let template = known.text
         for place in ["{question}", "{response}"] where Self.occurrences(of: place, in: template) != 1 {
             throw .invalidArgument("template must hold \(place) exactly once: \(quoted(template))")
         }
         for place in ["{image}", "{system}"] where Self.occurrences(of: place, in: template) > 1 {
             throw .invalidArgument("template may hold \(place) only once: \(quoted(template))")
         }
-        let (before, after) = Self.cut(template, at: "{response}")!
-        guard Self.occurrences(of: "{question}", in: before) == 1, Self.occurrences(of: "{image}", in: after) == 0 else {
-            throw .invalidArgument("template must hold {question} and {image} before {response}: \(quoted(template))")
+        guard let (before, after) = Self.cut(template, at: "{response}"), Self.occurrences(of: "{question}", in: before) == 1,
+            Self.occurrences(of: "{image}", in: after) == 0, Self.occurrences(of: "{system}", in: after) == 0
+        else {
+            throw .invalidArgument(
+                "template must hold {question}, {image} and {system} before {response}: \(quoted(template))")
         }
-        var prompt = Substring(before)
+        var prompt = Substring(Self.fill(before, [("{end}", endToken)]))
         var space = ""
         while let last = prompt.last, last == " " {
             space.append(last)
             prompt.removeLast()
         }
+        self.name = name
         self.prompt = String(prompt)
         responsePrefix = space
-        responseSuffix = after
-        self.system = system
+        responseSuffix = Self.fill(after, [("{end}", endToken)])
+        system = known.system
+        systemBlock = known.systemBlock
     }
 
     /// A template by name (see ``names``), or the text itself where it holds places.
-    public static func named(_ text: String) throws(DamaError) -> PromptTemplate {
-        if let template = known[text] { return try PromptTemplate(template.text, system: template.system) }
+    public static func named(_ text: String, endToken: String = "</s>") throws(DamaError) -> PromptTemplate {
+        if let template = known[text] { return try PromptTemplate(name: text, template, endToken: endToken) }
         guard text.contains("{response}") else {
             throw .invalidArgument(
                 "unknown template \(quoted(text)); known are \(names.joined(separator: ", ")), "
                     + "or a text with the places {image}, {question} and {response}")
         }
-        return try PromptTemplate(text)
+        return try PromptTemplate(text, endToken: endToken)
     }
 
+    /// The templates that ``named(_:endToken:)`` knows.
     public static var names: [String] { known.keys.sorted() }
 
     /// True where the prompt has a place for an image.
     public var hasImage: Bool { prompt.contains("{image}") }
+
+    /// True where the prompt has a place for a system prompt.
+    public var hasSystem: Bool { prompt.contains("{system}") }
 
     /// The prompt for one question.
     ///
     /// A question in LLaVA's data may hold the image token itself (`<image>\nWhat…`); it is taken out, since the template
     /// says where the image goes.
     ///
-    /// - Throws: ``DamaError/Code/invalidArgument`` where `question` holds `imageToken` more than once.
+    /// - Parameter system: The system prompt, empty for none; `nil` takes the template's own.
+    /// - Throws: ``DamaError/Code/invalidArgument`` where `question` holds `imageToken` more than once, or where the
+    ///   template has no place for what is given.
     public func render(
         question: String, system: String? = nil, imageToken: String = "<image>"
     ) throws(DamaError) -> Rendered {
@@ -83,38 +104,53 @@ public struct PromptTemplate: Equatable, Sendable {
             }
             question = trimmed(before + after)
         }
-        let text = Self.replacing("{system}", in: prompt, with: system ?? self.system)
-        let parts = Self.cut(text, at: "{image}")
+        let system = system ?? self.system
+        guard system.isEmpty || hasSystem else {
+            throw .invalidArgument("there is a system prompt, but the template \(quoted(name)) has no place {system}")
+        }
+        let values = [
+            ("{system}", system.isEmpty ? "" : Self.fill(systemBlock, [("{system}", system)])), ("{question}", question),
+        ]
+        let parts = Self.cut(prompt, at: "{image}")
         return Rendered(
-            beforeImage: Self.replacing("{question}", in: parts?.0 ?? text, with: question),
-            afterImage: parts.map { Self.replacing("{question}", in: $0.1, with: question) })
+            beforeImage: Self.fill(parts?.0 ?? prompt, values), afterImage: parts.map { Self.fill($0.1, values) })
     }
 
     // MARK: Known templates
 
     private struct Known {
         var text: String
-        var system: String = ""
+        var system = ""
+        var systemBlock = "{system}"
     }
 
     /// The conversation formats of the models that load here, as their authors publish them.
     private static let known: [String: Known] = [
         "vicuna_v1": Known(
-            text: "{system} USER: {image}\n{question} ASSISTANT: {response}</s>",
+            text: "{system}USER: {image}\n{question} ASSISTANT: {response}</s>",
             system: "A chat between a curious user and an artificial intelligence assistant. "
-                + "The assistant gives helpful, detailed, and polite answers to the user's questions."),
+                + "The assistant gives helpful, detailed, and polite answers to the user's questions.",
+            systemBlock: "{system} "),
         "llava-1.5": Known(text: "USER: {image}\n{question} ASSISTANT: {response}</s>"),
-        "plain": Known(text: "{image}{question} {response}</s>"),
-        "llama-2": Known(text: "[INST] {question} [/INST] {response}</s>"),
+        "plain": Known(text: "{image}{question} {response}{end}"),
+        "llama-2": Known(
+            text: "[INST] {system}{question} [/INST] {response}</s>", systemBlock: "<<SYS>>\n{system}\n<</SYS>>\n\n"),
         "llama-3": Known(
-            text: "<|start_header_id|>user<|end_header_id|>\n\n{question}<|eot_id|>"
-                + "<|start_header_id|>assistant<|end_header_id|>\n\n{response}<|eot_id|>"),
-        "chatml": Known(
-            text: "<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n{question}<|im_end|>\n"
-                + "<|im_start|>assistant\n{response}<|im_end|>",
-            system: "You are a helpful AI assistant named SmolLM, trained by Hugging Face"),
-        "zephyr": Known(text: "<|user|>\n{question}</s>\n<|assistant|>\n{response}</s>"),
+            text: "{system}<|start_header_id|>user<|end_header_id|>\n\n{question}<|eot_id|>"
+                + "<|start_header_id|>assistant<|end_header_id|>\n\n{response}<|eot_id|>",
+            systemBlock: "<|start_header_id|>system<|end_header_id|>\n\n{system}<|eot_id|>"),
+        "chatml": chatML,
+        "smollm2": Known(
+            text: chatML.text, system: "You are a helpful AI assistant named SmolLM, trained by Hugging Face",
+            systemBlock: chatML.systemBlock),
+        "zephyr": Known(
+            text: "{system}<|user|>\n{question}</s>\n<|assistant|>\n{response}</s>",
+            systemBlock: "<|system|>\n{system}</s>\n"),
     ]
+
+    private static let chatML = Known(
+        text: "{system}<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n{response}<|im_end|>",
+        systemBlock: "<|im_start|>system\n{system}<|im_end|>\n")
 
     // MARK: Strings without Foundation
 
@@ -140,9 +176,20 @@ public struct PromptTemplate: Equatable, Sendable {
         )
     }
 
-    private static func replacing(_ needle: String, in text: String, with replacement: String) -> String {
-        guard let (before, after) = cut(text, at: needle) else { return text }
-        return before + replacement + after
+    /// The text with every place replaced. What a value holds is never taken for a place.
+    private static func fill(_ text: String, _ values: [(place: String, value: String)]) -> String {
+        var result = ""
+        var rest = text
+        while true {
+            var next: (before: String, value: String, after: String)?
+            for (place, value) in values {
+                guard let (before, after) = cut(rest, at: place) else { continue }
+                if next.map({ before.utf8.count < $0.before.utf8.count }) ?? true { next = (before, value, after) }
+            }
+            guard let next else { return result + rest }
+            result += next.before + next.value
+            rest = next.after
+        }
     }
 
     private func trimmed(_ text: String) -> String {

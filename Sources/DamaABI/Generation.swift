@@ -1,0 +1,114 @@
+import CDama
+import Dama
+
+/// What a `dama_texts *` points to.
+private final class Texts: Sendable {
+    let texts: [Policy.Generated]
+    let strings: Strings
+
+    init(_ texts: [Policy.Generated]) {
+        self.texts = texts
+        strings = Strings(texts.map(\.text))
+    }
+
+    static func from(_ handle: OpaquePointer?) throws -> Texts {
+        guard let handle else { throw DamaError.invalidArgument("texts is NULL") }
+        return Unmanaged<Texts>.fromOpaque(UnsafeRawPointer(handle)).takeUnretainedValue()
+    }
+}
+
+// MARK: - Options
+
+private func defaults() -> dama_generation_options {
+    let standard = GenerationOptions()
+    var options = dama_generation_options()
+    options.struct_size = UInt32(MemoryLayout<dama_generation_options>.size)
+    options.max_tokens = UInt32(standard.maximumTokens)
+    options.temperature = standard.sampling.temperature
+    options.top_p = standard.sampling.topP
+    return options
+}
+
+@c @implementation
+public func dama_generation_options_init(_ options: UnsafeMutablePointer<dama_generation_options>?) {
+    options?.pointee = defaults()
+}
+
+extension dama_generation_options {
+    fileprivate func swift() -> GenerationOptions {
+        var options = GenerationOptions()
+        options.maximumTokens = Int(max_tokens)
+        options.sampling = SamplingOptions(temperature: temperature, topK: Int(top_k), topP: top_p)
+        options.seed = seed
+        return options
+    }
+}
+
+// MARK: - Generation
+
+@c @implementation
+public func dama_policy_generate(
+    _ out: UnsafeMutablePointer<OpaquePointer?>?, _ handle: OpaquePointer?, _ prompts: UnsafePointer<dama_prompt>?,
+    _ count: Int, _ options: UnsafePointer<dama_generation_options>?
+) -> dama_status {
+    guarded {
+        let out = try require(out, "out")
+        let policy = try PolicyHandle.from(handle).policy
+        var settings = defaults()
+        if let options {
+            settings = try readStruct(
+                options, "options", minimum: MemoryLayout<dama_generation_options>.size, defaults: defaults(),
+                initializer: "dama_generation_options_init()")
+        }
+        let requests = try buffer(prompts, count, "prompts").enumerated().map { index, prompt in
+            (
+                image: try prompt.image?.pointee.swift("prompts[\(index)].image"),
+                prompt: try string(prompt.text, "prompts[\(index)].text")
+            )
+        }
+        let stop = try strings(settings.stop, settings.stop_count, "options.stop")
+        let (onText, user) = (settings.on_text, settings.user)
+        let texts = try policy.generate(requests, settings.swift(), stop: stop) { index, text throws(DamaError) in
+            guard let onText else { return }
+            guard text.withCString({ onText(index, $0, user) }) == DAMA_OK else { throw .cancelled }
+        }
+        out.pointee = OpaquePointer(Unmanaged.passRetained(Texts(texts)).toOpaque())
+    }
+}
+
+// MARK: - Results
+
+@c @implementation
+public func dama_texts_free(_ texts: OpaquePointer?) {
+    if let texts { Unmanaged<Texts>.fromOpaque(UnsafeRawPointer(texts)).release() }
+}
+
+@c @implementation
+public func dama_texts_count(_ texts: OpaquePointer?) -> Int { (try? Texts.from(texts))?.texts.count ?? 0 }
+
+@c @implementation
+public func dama_texts_at(_ texts: OpaquePointer?, _ index: Int) -> UnsafePointer<CChar>? {
+    (try? Texts.from(texts))?.strings.at(index)
+}
+
+@c @implementation
+public func dama_texts_tokens(
+    _ handle: OpaquePointer?, _ index: Int, _ ids: UnsafeMutablePointer<Int32>?, _ capacity: Int,
+    _ count: UnsafeMutablePointer<Int>?, _ finish: UnsafeMutablePointer<dama_finish>?
+) -> dama_status {
+    guarded {
+        let texts = try Texts.from(handle).texts
+        guard texts.indices.contains(index) else {
+            throw DamaError.invalidArgument("text \(UInt(bitPattern: index)) is beyond the end; there are \(texts.count)")
+        }
+        let count = try require(count, "count")
+        try write(texts[index].tokens, to: try buffer(ids, capacity, "ids"), "ids", "ids")
+        count.pointee = texts[index].tokens.count
+        finish?.pointee =
+            switch texts[index].finish {
+            case .endToken: DAMA_FINISH_END
+            case .stop: DAMA_FINISH_STOP
+            case .length: DAMA_FINISH_LENGTH
+            }
+    }
+}

@@ -1,0 +1,104 @@
+import CDama
+import Dama
+
+/// What a `dama_logps *` points to.
+private final class LogProbabilities: Sendable {
+    let pairs: [PairLogProbabilities]
+
+    init(_ pairs: [PairLogProbabilities]) { self.pairs = pairs }
+
+    static func from(_ handle: OpaquePointer?) throws -> LogProbabilities {
+        guard let handle else { throw DamaError.invalidArgument("logps is NULL") }
+        return Unmanaged<LogProbabilities>.fromOpaque(UnsafeRawPointer(handle)).takeUnretainedValue()
+    }
+
+    func get(_ index: Int, _ response: dama_response) throws -> ResponseLogProbability {
+        guard pairs.indices.contains(index) else {
+            throw DamaError.invalidArgument("pair \(UInt(bitPattern: index)) is beyond the end; there are \(pairs.count)")
+        }
+        return try Self.response(response, of: pairs[index])
+    }
+
+    static func response(
+        _ response: dama_response, of pair: PairLogProbabilities
+    ) throws -> ResponseLogProbability {
+        switch response {
+        case DAMA_CHOSEN: return pair.chosen
+        case DAMA_REJECTED: return pair.rejected
+        default:
+            throw DamaError.invalidArgument(
+                "response \(response.rawValue) is unknown; there are DAMA_CHOSEN (0) and DAMA_REJECTED (1)")
+        }
+    }
+}
+
+@c @implementation
+public func dama_policy_logps(
+    _ out: UnsafeMutablePointer<OpaquePointer?>?, _ handle: OpaquePointer?,
+    _ pairs: UnsafePointer<dama_preference_pair>?, _ count: Int
+) -> dama_status {
+    guarded {
+        let out = try require(out, "out")
+        let policy = try PolicyHandle.from(handle).policy
+        let pairs = try buffer(pairs, count, "pairs").enumerated().map { index, pair in
+            let name = "pairs[\(index)]"
+            return PreferencePair(
+                image: try pair.image?.pointee.swift("\(name).image"), prompt: try string(pair.prompt, "\(name).prompt"),
+                chosen: try string(pair.chosen, "\(name).chosen"), rejected: try string(pair.rejected, "\(name).rejected"))
+        }
+        let found = LogProbabilities(try policy.logProbabilities(pairs))
+        out.pointee = OpaquePointer(Unmanaged.passRetained(found).toOpaque())
+    }
+}
+
+@c @implementation
+public func dama_logps_free(_ logps: OpaquePointer?) {
+    if let logps { Unmanaged<LogProbabilities>.fromOpaque(UnsafeRawPointer(logps)).release() }
+}
+
+@c @implementation
+public func dama_logps_count(_ logps: OpaquePointer?) -> Int { (try? LogProbabilities.from(logps))?.pairs.count ?? 0 }
+
+@c @implementation
+public func dama_logps_get(
+    _ logps: OpaquePointer?, _ pair: Int, _ response: dama_response, _ logp: UnsafeMutablePointer<dama_response_logp>?
+) -> dama_status {
+    guarded {
+        let found = try LogProbabilities.from(logps).get(pair, response)
+        let logp = try require(logp, "logp")
+        var value = dama_response_logp()
+        value.sum = found.sum
+        value.mean = found.mean
+        value.count = found.count
+        value.was_cut = found.wasCut ? 1 : 0
+        logp.pointee = value
+    }
+}
+
+@c @implementation
+public func dama_logps_tokens(
+    _ logps: OpaquePointer?, _ pair: Int, _ response: dama_response, _ tokens: UnsafeMutablePointer<Float>?,
+    _ capacity: Int, _ count: UnsafeMutablePointer<Int>?
+) -> dama_status {
+    guarded {
+        let found = try LogProbabilities.from(logps).get(pair, response).tokens
+        let count = try require(count, "count")
+        try write(found, to: try buffer(tokens, capacity, "tokens"), "tokens", "numbers")
+        count.pointee = found.count
+    }
+}
+
+@c @implementation
+public func dama_logps_sums(
+    _ logps: OpaquePointer?, _ response: dama_response, _ sums: UnsafeMutablePointer<Double>?, _ capacity: Int
+) -> dama_status {
+    guarded {
+        let pairs = try LogProbabilities.from(logps).pairs
+        let target = try buffer(sums, capacity, "sums")
+        let values = try pairs.map { try LogProbabilities.response(response, of: $0).sum }
+        guard target.count >= values.count else {
+            throw DamaError.shapeMismatch("sums has room for \(target.count) numbers; there are \(values.count)")
+        }
+        try write(values, to: target, "sums", "numbers")
+    }
+}

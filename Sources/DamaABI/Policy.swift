@@ -1,0 +1,132 @@
+import CDama
+import Dama
+
+/// What a `dama_policy *` points to.
+final class PolicyHandle: Sendable {
+    let policy: Policy
+    /// The template's name, as a C string that lives as long as the handle.
+    let template: Strings
+
+    init(_ policy: Policy) {
+        self.policy = policy
+        template = Strings([policy.template.name])
+    }
+
+    static func from(_ handle: OpaquePointer?) throws -> PolicyHandle {
+        guard let handle else { throw DamaError.invalidArgument("policy is NULL") }
+        return Unmanaged<PolicyHandle>.fromOpaque(UnsafeRawPointer(handle)).takeUnretainedValue()
+    }
+}
+
+// MARK: - Options
+
+private func defaults() -> dama_policy_options {
+    let standard = PolicyOptions()
+    var options = dama_policy_options()
+    options.struct_size = UInt32(MemoryLayout<dama_policy_options>.size)
+    options.max_image_pixels = UInt64(standard.imageLimits.pixels)
+    options.image_mode = DAMA_IMAGE_MODE_CROP
+    options.overlong = DAMA_OVERLONG_ERROR
+    options.token_budget = UInt32(standard.tokenBudget)
+    options.share_prefix = 1
+    return options
+}
+
+@c @implementation
+public func dama_policy_options_init(_ options: UnsafeMutablePointer<dama_policy_options>?) {
+    options?.pointee = defaults()
+}
+
+extension dama_policy_options {
+    fileprivate func swift() throws -> PolicyOptions {
+        var options = PolicyOptions()
+        options.threads = Int(threads)
+        guard let pixels = Int(exactly: max_image_pixels), pixels > 0 else {
+            throw DamaError.invalidArgument("max_image_pixels is \(max_image_pixels); it must be from 1 to 2^63 − 1")
+        }
+        options.imageLimits.pixels = pixels
+        if let provider { options.device = try Device(String(cString: provider)) }
+        options.runtimePath = onnxruntime.map { String(cString: $0) }
+        options.template = prompt_template.map { String(cString: $0) }
+        options.system = system.map { String(cString: $0) }
+        switch image_mode {
+        case DAMA_IMAGE_MODE_CROP: options.imageMode = .crop
+        case DAMA_IMAGE_MODE_PAD: options.imageMode = .pad
+        default: throw DamaError.invalidArgument("image_mode \(image_mode.rawValue) is unknown")
+        }
+        switch overlong {
+        case DAMA_OVERLONG_ERROR: options.overlong = .error
+        case DAMA_OVERLONG_CUT: options.overlong = .cut
+        default: throw DamaError.invalidArgument("overlong \(overlong.rawValue) is unknown")
+        }
+        options.maximumLength = max_length == 0 ? nil : Int(max_length)
+        guard token_budget > 0 else { throw DamaError.invalidArgument("token_budget is 0; it must be positive") }
+        options.tokenBudget = Int(token_budget)
+        guard share_prefix <= 1 else {
+            throw DamaError.invalidArgument("share_prefix is \(share_prefix); it must be 0 or 1")
+        }
+        options.sharesPrefix = share_prefix == 1
+        return options
+    }
+}
+
+// MARK: - Handle
+
+@c @implementation
+public func dama_policy_create(
+    _ out: UnsafeMutablePointer<OpaquePointer?>?, _ directory: UnsafePointer<CChar>?,
+    _ options: UnsafePointer<dama_policy_options>?
+) -> dama_status {
+    guarded {
+        let out = try require(out, "out")
+        let directory = try string(directory, "model_dir")
+        var settings = defaults()
+        if let options {
+            settings = try readStruct(
+                options, "options", minimum: MemoryLayout<dama_policy_options>.size, defaults: defaults(),
+                initializer: "dama_policy_options_init()")
+        }
+        let handle = PolicyHandle(try Policy(directory: directory, options: settings.swift()))
+        out.pointee = OpaquePointer(Unmanaged.passRetained(handle).toOpaque())
+    }
+}
+
+@c @implementation
+public func dama_policy_free(_ policy: OpaquePointer?) {
+    if let policy { Unmanaged<PolicyHandle>.fromOpaque(UnsafeRawPointer(policy)).release() }
+}
+
+@c @implementation
+public func dama_policy_facts_init(_ facts: UnsafeMutablePointer<dama_policy_facts>?) {
+    var value = dama_policy_facts()
+    value.struct_size = UInt32(MemoryLayout<dama_policy_facts>.size)
+    facts?.pointee = value
+}
+
+@c @implementation
+public func dama_policy_describe(
+    _ handle: OpaquePointer?, _ facts: UnsafeMutablePointer<dama_policy_facts>?
+) -> dama_status {
+    guarded {
+        let handle = try PolicyHandle.from(handle)
+        let facts = try require(facts, "facts")
+        let configuration = handle.policy.decoder.configuration
+        var value = dama_policy_facts()
+        value.vocabulary_size = UInt32(clamping: configuration.vocabularySize)
+        value.hidden_size = UInt32(clamping: configuration.hiddenSize)
+        value.max_length = UInt32(clamping: handle.policy.maximumLength)
+        value.image_tokens = UInt32(clamping: handle.policy.imageTokens)
+        value.prompt_template = handle.template.at(0)
+        try writeStruct(
+            value, to: facts, "facts", minimum: MemoryLayout<dama_policy_facts>.size,
+            initializer: "dama_policy_facts_init()")
+    }
+}
+
+@c @implementation
+public func dama_prompt_templates(_ out: UnsafeMutablePointer<OpaquePointer?>?) -> dama_status {
+    guarded {
+        let out = try require(out, "out")
+        out.pointee = OpaquePointer(Unmanaged.passRetained(Strings(PromptTemplate.names)).toOpaque())
+    }
+}

@@ -1,0 +1,88 @@
+import ArgumentParser
+import Dama
+import Dispatch
+import Glibc
+
+struct Generate: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Continue a prompt, with or without an image, with a LLaVA or Llama model.",
+        discussion: """
+            The text goes to standard output as it comes. Ctrl-C stops it.
+
+            Exit codes: 0 done; 1 failed; 64 wrong usage; 130 and 143 stopped by Ctrl-C and SIGTERM.
+            """)
+
+    @OptionGroup(title: "Model")
+    var policy: PolicyArguments
+    @Option(help: ArgumentHelp("A JPEG or PNG file, for a model that takes one.", valueName: "file"))
+    var image: String?
+    @Option(
+        parsing: .unconditional, help: ArgumentHelp("The question (default: standard input).", valueName: "text"))
+    var prompt: String?
+    @Option(help: ArgumentHelp("The most tokens of the text.", valueName: "n"))
+    var maxTokens = 256
+    @Option(help: ArgumentHelp("0 for the likeliest token each time; higher is more varied.", valueName: "number"))
+    var temperature = 0.0
+    @Option(help: ArgumentHelp("Choose among the likeliest tokens that reach this probability.", valueName: "number"))
+    var topP = 1.0
+    @Option(help: ArgumentHelp("Choose among this many tokens; 0 for all.", valueName: "n"))
+    var topK = 0
+    @Option(
+        parsing: .unconditionalSingleValue,
+        help: ArgumentHelp("End before this text; may be repeated.", valueName: "text"))
+    var stop: [String] = []
+    @Option(help: ArgumentHelp("Seed of the choice, with a temperature above 0.", valueName: "n"))
+    var seed: UInt64 = 0
+
+    func run() throws {
+        let prompt = try prompt ?? input()
+        var options = GenerationOptions()
+        options.maximumTokens = maxTokens
+        options.sampling = SamplingOptions(temperature: temperature, topK: topK, topP: topP)
+        options.seed = seed
+        do throws(DamaError) {
+            // Before the model is loaded: what is wrong with the numbers is known at once.
+            try options.sampling.validate()
+            let policy = try Policy(directory: policy.model, options: policy.options())
+            Interruption.listen()
+            let run = try policy.makeRunOptions()
+            let watch = stopWhenInterrupted(run)
+            defer { watch.cancel() }
+            var endsInNewline = false
+            let found = try policy.generate(
+                [(image: image.map { .path($0) }, prompt: prompt)], options, stop: stop, run: run
+            ) { _, text throws(DamaError) in
+                if Interruption.signalNumber != nil { throw .cancelled }
+                Terminal.write(text, to: 1)
+                endsInNewline = text.utf8.last == UInt8(ascii: "\n")
+            }
+            if !endsInNewline { Terminal.write("\n", to: 1) }
+            if found.first?.finish == .length, Terminal.isTerminal {
+                Terminal.write("(ended by length: --max-tokens or the model's positions)\n")
+            }
+        } catch {
+            if error.code == .cancelled, let number = Interruption.signalNumber {
+                Terminal.write("\n", to: 1)
+                throw ExitCode(128 + number)
+            }
+            Terminal.write("dama generate: \(error.message)\n")
+            throw ExitCode.failure
+        }
+    }
+
+    /// A model may take long to read the prompt: a signal reaches it inside a run as well.
+    private func stopWhenInterrupted(_ run: RunOptions) -> any DispatchSourceTimer {
+        let timer = DispatchSource.makeTimerSource()
+        timer.schedule(deadline: .now(), repeating: .milliseconds(50))
+        timer.setEventHandler { if Interruption.signalNumber != nil { run.cancel() } }
+        timer.activate()
+        return timer
+    }
+
+    private func input() throws -> String {
+        guard isatty(0) == 0 else { throw ValidationError("give --prompt, or the text on standard input") }
+        var text = ""
+        while let line = readLine(strippingNewline: false) { text += line }
+        return text.hasSuffix("\n") ? String(text.dropLast()) : text
+    }
+}

@@ -1,0 +1,89 @@
+import Dama
+import DamaTestSupport
+import XCTest
+
+/// `dama generate` as a process, with the small LLaVA of DamaModelsTests/Fixtures/make_llava.py.
+final class GenerateCommandTests: XCTestCase {
+    private let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .appendingPathComponent("DamaModelsTests/Fixtures/llava").path
+    private var model: String { fixtures + "/default" }
+
+    override func setUp() { TestRuntime.configure() }
+
+    private func process(_ arguments: [String]) throws -> (process: Process, output: Pipe, errors: Pipe) {
+        let (process, output, errors) = (Process(), Pipe(), Pipe())
+        process.executableURL = try Self.product("dama-cli")
+        process.arguments = ["generate"] + arguments
+        process.standardOutput = output
+        process.standardError = errors
+        return (process, output, errors)
+    }
+
+    private func run(
+        _ arguments: [String], input: String = ""
+    ) throws -> (code: Int32, output: String, errors: String) {
+        let (process, output, errors) = try process(arguments)
+        let pipe = Pipe()
+        process.standardInput = pipe
+        try process.run()
+        pipe.fileHandleForWriting.write(Data(input.utf8))
+        try pipe.fileHandleForWriting.close()
+        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        let complaint = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        return (process.terminationStatus, text, complaint)
+    }
+
+    func testTheTextIsTransformersText() throws {
+        let first = try XCTUnwrap(Files.readJSON(model + "/expected.json").array?.first)
+        let expected = try XCTUnwrap(first["continuation_text"]?.string)
+        let prompt = try XCTUnwrap(first["prompt"]?.string)
+        let image = ["--model", model, "--image", fixtures + "/image.png", "--max-tokens", "20"]
+        let given = try run(image + ["--prompt", prompt])
+        XCTAssertEqual(given.code, 0, given.errors)
+        XCTAssertEqual(given.output, expected + "\n")
+        XCTAssertEqual(try run(image, input: prompt + "\n").output, expected + "\n")
+
+        let stop = "start"
+        let before = try XCTUnwrap(expected.range(of: stop)).lowerBound
+        XCTAssertEqual(try run(image + ["--prompt", prompt, "--stop", stop]).output, expected[..<before] + "\n")
+
+        // A seed gives the same text again.
+        let sampled = image + ["--prompt", prompt, "--temperature", "1", "--top-k", "50", "--top-p", "0.9", "--seed"]
+        XCTAssertEqual(try run(sampled + ["7"]).output, try run(sampled + ["7"]).output)
+        XCTAssertNotEqual(try run(sampled + ["7"]).output, try run(sampled + ["8"]).output)
+    }
+
+    func testCtrlCStopsIt() throws {
+        // Sampled, so that the end token is unlikely to come early; up to the model's 512 positions.
+        let (process, output, errors) = try process([
+            "--model", model, "--image", fixtures + "/image.png", "--prompt", "Go on.", "--max-tokens", "100000",
+            "--temperature", "5",
+        ])
+        try process.run()
+        XCTAssertFalse(output.fileHandleForReading.availableData.isEmpty, "text comes before the end")
+        kill(process.processIdentifier, SIGINT)
+        let complaint = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        XCTAssertEqual(process.terminationReason, .exit)
+        XCTAssertEqual(process.terminationStatus, 130, complaint)
+        XCTAssertEqual(complaint, "")
+    }
+
+    func testErrorsAreOneLine() throws {
+        for (arguments, code, message) in [
+            (["--model", "/nowhere", "--prompt", "- a"], Int32(1), "dama generate: cannot open /nowhere/config.json"),
+            (["--model", model, "--prompt", "a"], 1, "dama generate: prompt 0 has no image, but the model takes one"),
+            (["--model", model, "--prompt", "a", "--top-p", "2"], 1, "top_p is 2.0"),
+            (["--model", model, "--prompt", "a", "--template", "vicuna_v9"], 1, "unknown template \"vicuna_v9\""),
+            (["--model", model, "--prompt", "a", "--provider", "quantum"], 1, "unknown execution provider 'quantum'"),
+            (["--prompt", "a"], 64, "--model"),
+        ] {
+            let found = try run(arguments)
+            XCTAssertEqual(found.code, code, found.errors)
+            XCTAssertTrue(found.errors.contains(message), found.errors)
+            XCTAssertEqual(found.output, "")
+            if code == 1 { XCTAssertEqual(found.errors.split(separator: "\n").count, 1, found.errors) }
+        }
+    }
+}
