@@ -5,9 +5,11 @@ Everything here calls ``libdama.so`` through ctypes; only numpy is needed.
 
 from . import kernels, losses
 from ._adaptive_beta import AdaptiveBeta, AdaptiveBetaStep
-from ._errors import DamaError
+from ._errors import Cancelled, DamaError
+from ._generation import Generated, Policy
 from ._hardness import alpha_data, hardness, hardness_from_scores
 from ._native import library_path, version
+from ._policy import PairLogps, ResponseLogps, prompt_templates
 from ._score_dataset import Progress, ScoreResult, score_dataset
 from ._scorer import Scorer
 from ._text import Tokenizer, split
@@ -15,8 +17,13 @@ from ._text import Tokenizer, split
 __all__ = [
     "AdaptiveBeta",
     "AdaptiveBetaStep",
+    "Cancelled",
     "DamaError",
+    "Generated",
+    "PairLogps",
+    "Policy",
     "Progress",
+    "ResponseLogps",
     "ScoreResult",
     "Scorer",
     "Tokenizer",
@@ -26,6 +33,7 @@ __all__ = [
     "kernels",
     "library_path",
     "losses",
+    "prompt_templates",
     "score_dataset",
     "split",
     "version",

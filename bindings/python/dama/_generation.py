@@ -1,0 +1,209 @@
+"""Text from policies."""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Optional, Union, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._errors import InvalidArgument
+from ._native import check, declare
+from ._policy import PolicyModel, _positive, c_text, image_pointer
+from ._scorer import Image, _Image, _unsigned
+
+_HANDLE = ctypes.c_void_p
+_OK, _CANCELLED = 0, 8
+_FINISH = ("end", "stop", "length")
+_ON_TEXT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_void_p)
+
+#: Hears of the prompt's index and of a piece of its text; False stops all prompts.
+Callback = Callable[[int, str], Optional[bool]]
+
+
+class _Options(ctypes.Structure):
+    _fields_ = [
+        ("struct_size", ctypes.c_uint32),
+        ("max_tokens", ctypes.c_uint32),
+        ("temperature", ctypes.c_double),
+        ("top_p", ctypes.c_double),
+        ("top_k", ctypes.c_uint32),
+        ("stop_count", ctypes.c_size_t),
+        ("stop", ctypes.POINTER(ctypes.c_char_p)),
+        ("seed", ctypes.c_uint64),
+        ("on_text", _ON_TEXT),
+        ("user", ctypes.c_void_p),
+    ]
+
+
+class _Prompt(ctypes.Structure):
+    _fields_ = [("image", ctypes.POINTER(_Image)), ("text", ctypes.c_char_p)]
+
+
+_options_init = declare("dama_generation_options_init", ctypes.POINTER(_Options), restype=None)
+_generate = declare(
+    "dama_policy_generate", ctypes.POINTER(_HANDLE), _HANDLE, ctypes.POINTER(_Prompt), ctypes.c_size_t,
+    ctypes.POINTER(_Options),
+)  # fmt: skip
+_texts_free = declare("dama_texts_free", _HANDLE, restype=None)
+_texts_at = declare("dama_texts_at", _HANDLE, ctypes.c_size_t, restype=ctypes.c_char_p)
+_texts_tokens = declare(
+    "dama_texts_tokens", _HANDLE, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t,
+    ctypes.POINTER(ctypes.c_size_t), ctypes.POINTER(ctypes.c_int),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Generated:
+    """A text that continues a prompt; ``str()`` gives it."""
+
+    text: str
+    #: Without the end token. int32 [n].
+    tokens: NDArray[np.int32]
+    #: "end" where the model said so, "stop" at a stop string, "length" where max_tokens or the positions were used up.
+    finish: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Policy(PolicyModel):
+    """A LLaVA or Llama model, opened from a Hugging Face directory: log-probabilities of responses, and text.
+
+    ``model_dir`` holds config.json, safetensors and tokenizer.json, and preprocessor_config.json for LLaVA. One policy may
+    be used from several threads at once; ctypes releases the interpreter's lock meanwhile. Not for use in a child made by
+    ``fork``.
+
+    ``threads``
+        Threads of inference, 0 for one a processor. The first model of a process sizes the pool that all share.
+    ``provider``
+        ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+    ``template``
+        How a question becomes a prompt: a name of ``prompt_templates()``, or a text with the places ``{question}`` and
+        ``{response}``, and ``{image}``, ``{system}`` and ``{end}`` where wanted. Without it: what the directory's chat
+        template looks like, else ``"vicuna_v1"`` for LLaVA and ``"plain"`` for text alone.
+    ``system``
+        The system prompt, ``""`` for none; without it the template's own.
+    ``image_mode``
+        ``"crop"`` cuts the middle out, as Hugging Face's processor does; ``"pad"`` sets the image in a square of the mean
+        colour, as the original LLaVA trainer does.
+    ``max_length``, ``overlong``
+        The most tokens of image, prompt and one response (the model's positions where not given); a longer response is an
+        ``"error"``, or its end is ``"cut"`` and the result says so.
+    ``token_budget``
+        The most tokens of one batch, padding included.
+    ``share_prefix``
+        Computes image and prompt once for both responses. Without it the numbers are the same within 1e-5.
+    ``max_image_pixels``, ``onnxruntime``
+        As for ``Scorer``.
+    """
+
+    @overload
+    def generate(
+        self, prompt: str, image: Optional[Image] = ..., *,
+        max_tokens: int = ..., temperature: float = ..., top_k: int = ..., top_p: float = ...,
+        stop: Union[str, Sequence[str]] = ..., seed: int = ..., callback: Optional[Callback] = ...,
+    ) -> Generated: ...  # fmt: skip
+    @overload
+    def generate(
+        self, prompt: Union[list[str], tuple[str, ...]], image: Union[None, Image, Sequence[Image]] = ..., *,
+        max_tokens: int = ..., temperature: float = ..., top_k: int = ..., top_p: float = ...,
+        stop: Union[str, Sequence[str]] = ..., seed: int = ..., callback: Optional[Callback] = ...,
+    ) -> list[Generated]: ...  # fmt: skip
+
+    def generate(
+        self,
+        prompt: Union[str, list[str], tuple[str, ...]],
+        image: Any = None,
+        *,
+        max_tokens: int = 256,
+        temperature: float = 0.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        stop: Union[str, Sequence[str]] = (),
+        seed: int = 0,
+        callback: Optional[Callback] = None,
+    ) -> Union[Generated, list[Generated]]:
+        """Continues one prompt, or several as one batch; ``image`` is one for all of them, or a list with one for each.
+
+        ``temperature`` 0 takes the likeliest token each time; otherwise ``top_k`` (0 for all) and ``top_p`` narrow the
+        choice and ``seed`` decides it. ``stop`` texts end a text and are not part of it. ``callback(index, text)`` hears
+        of each piece of text as it becomes certain, and may return False to stop everything, which raises ``Cancelled``;
+        what it raises comes out here. Ctrl-C takes effect at the next piece of text.
+        """
+        prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+        images = list(image) if isinstance(image, (list, tuple)) else [image] * len(prompts)
+        if len(images) != len(prompts):
+            raise InvalidArgument(f"there are {len(prompts)} prompts and {len(images)} images")
+        keep: list[Any] = []
+        array = (_Prompt * len(prompts))(
+            *[_Prompt(image_pointer(i, keep), c_text(p, f"prompt {n}")) for n, (p, i) in enumerate(zip(prompts, images))]
+        )
+        options = _Options()
+        _options_init(options)
+        options.max_tokens = _positive("max_tokens", max_tokens)
+        options.temperature, options.top_p = temperature, top_p
+        options.top_k = _unsigned("top_k", top_k, 32)
+        options.seed = _unsigned("seed", seed, 64)
+        stops = [c_text(text, "stop") for text in ([stop] if isinstance(stop, str) else stop)]
+        options.stop = (ctypes.c_char_p * len(stops))(*stops)
+        options.stop_count = len(stops)
+
+        found = _HANDLE()
+        raised: list[BaseException] = []
+        with _interruption() as interrupted:
+
+            def on_text(index: int, text: bytes, _: Any) -> int:
+                try:
+                    go_on = callback is None or callback(index, text.decode("utf-8", "replace")) is not False
+                    return _OK if go_on and not interrupted else _CANCELLED
+                except BaseException as error:
+                    raised.append(error)
+                    return _CANCELLED
+
+            options.on_text = _ON_TEXT(on_text)
+            status = _generate(found, self._handle, array, len(prompts), options)
+        try:
+            if raised:
+                raise raised[0]
+            if interrupted:
+                raise KeyboardInterrupt
+            check(status)
+            texts = [_generated(found, index) for index in range(len(prompts))]
+        finally:
+            _texts_free(found)
+        return texts[0] if isinstance(prompt, str) else texts
+
+
+def _generated(texts: ctypes.c_void_p, index: int) -> Generated:
+    count, finish = ctypes.c_size_t(), ctypes.c_int()
+    check(_texts_tokens(texts, index, None, 0, count, finish))
+    tokens = np.empty(count.value, np.int32)
+    check(_texts_tokens(texts, index, tokens.ctypes.data, tokens.size, count, finish))
+    return Generated(_texts_at(texts, index).decode("utf-8", "replace"), tokens, _FINISH[finish.value])
+
+
+@contextmanager
+def _interruption() -> Iterator[list[bool]]:
+    """A list that Ctrl-C puts something into.
+
+    Python would raise KeyboardInterrupt at the first instruction of a callback, where ctypes only prints it.
+    """
+    seen: list[bool] = []
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    ):
+        yield seen
+        return
+    signal.signal(signal.SIGINT, lambda *_: seen.append(True))
+    try:
+        yield seen
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
