@@ -75,7 +75,7 @@ test-python: build
 
 .PHONY: test-install
 test-install: dist
-	Tests/Install/run $(BUILD) $(BUILD)/$(DIST).tar.gz
+	Tests/Install/run $(BUILD)/$(DIST).tar.gz
 
 .PHONY: test-examples
 test-examples: build

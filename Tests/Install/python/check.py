@@ -4,6 +4,8 @@ import importlib.util
 import os
 import sys
 
+import numpy
+
 import dama
 
 package = os.path.dirname(os.path.realpath(dama.__file__))
@@ -18,4 +20,10 @@ except ValueError as error:
     assert "empty" in str(error), error
 else:
     raise AssertionError("an empty list is an error")
+# Nothing says where ONNX Runtime is: the package finds the wheel that is installed.
 assert importlib.util.find_spec("onnxruntime"), "the test environment lends its onnxruntime"
+assert "DAMA_ONNXRUNTIME" not in os.environ
+scorer = dama.Scorer(sys.argv[2], threads=1)
+image = numpy.full((64, 64, 3), 255, dtype=numpy.uint8)
+scores = scorer.score(image, ["a red circle", "a blue square"])
+assert scores.shape == (2,) and numpy.isfinite(scores).all(), scores
