@@ -46,9 +46,9 @@ build: bootstrap ## libdama.so and the command line, into build/
 
 .PHONY: build-world
 build-world: bootstrap
-	$(SWIFT_BUILD) --static-swift-stdlib --product shapes-world
+	$(SWIFT_BUILD) --product shapes-world
 	@mkdir -p $(BUILD)/bin
-	strip --strip-debug -o $(BUILD)/bin/shapes-world .build/release/shapes-world
+	strip --strip-debug -o $(BUILD)/bin/shapes-world .build-so/release/shapes-world
 
 .PHONY: demo
 demo: build build-world ## score 500 pairs with known hallucinations, then watch beta adapt
