@@ -1,21 +1,20 @@
 #!/usr/bin/env python3
 """Scores real photographs with responses written by hand: nothing in libdama knows about shapes.
 
-    PYTHONPATH=bindings/python DAMA_LIBRARY=build/lib/libdama.so python scripts/score_photographs.py MODEL_DIR OUT_DIR
+    scripts/score_photographs.py build/bin/dama MODEL_DIR OUT_DIR
 
 MODEL_DIR is any Hugging Face CLIP directory (openai/clip-vit-base-patch32 gives sensible numbers; models/shapes-clip
 has never seen a photograph and only shows that the pipeline runs). The photographs are scikit-image's: PNG and JPEG,
-grey and coloured, of many sizes. Needs scikit-image and Pillow (`scripts/bootstrap torch` has both).
+grey and coloured, of many sizes. Needs scikit-image (`scripts/bootstrap torch` has it).
 """
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
 import skimage
 from skimage import data
-
-import dama
 
 # Image, question, chosen, rejected.
 PAIRS = [
@@ -48,9 +47,9 @@ PAIRS = [
 
 
 def main() -> None:
-    if len(sys.argv) != 3:
+    if len(sys.argv) != 4:
         sys.exit(__doc__)
-    model, out = sys.argv[1], Path(sys.argv[2])
+    program, model, out = sys.argv[1], sys.argv[2], Path(sys.argv[3])
     out.mkdir(parents=True, exist_ok=True)
     with open(out / "pairs.jsonl", "w") as file:
         for index, (image, question, chosen, rejected) in enumerate(PAIRS):
@@ -58,10 +57,13 @@ def main() -> None:
             file.write(json.dumps(row) + "\n")
     photographs = Path(data.__file__).parent
     print(f"scikit-image {skimage.__version__}, {len(PAIRS)} photographs")
-    dama.score_dataset(model, out / "pairs.jsonl", out / "scores.jsonl", image_root=photographs)
+    subprocess.run(
+        [program, "score", "--model", model, "--data", out / "pairs.jsonl", "--image-root", photographs,
+         "--out", out / "scores.jsonl"], check=True)
     for line in open(out / "scores.jsonl"):
         score = json.loads(line)
-        print(f"{PAIRS[int(score['id'])][0]:24s} delta {score['delta']:+.4f}  alpha_D {score['alpha_data']:.4f}")
+        counts = f"{len(score['chosen'])} + {len(score['rejected'])} sub-sentences"
+        print(f"{PAIRS[int(score['id'])][0]:24s} delta {score['delta']:+.4f}  alpha_D {score['alpha_data']:.4f}  {counts}")
 
 
 if __name__ == "__main__":
