@@ -148,8 +148,8 @@ def save(model, tokenizer, clip_folder, folder):
     tokenizer.save(str(folder / "tokenizer.json"))
     processor = json.loads((Path(clip_folder) / "preprocessor_config.json").read_text())
     (folder / "preprocessor_config.json").write_text(json.dumps(processor, indent=2) + "\n")
-    (folder / "tokenizer_config.json").write_text(
-        json.dumps(CONFIG | {"chat_template": CHAT_TEMPLATE}, indent=2) + "\n")
+    (folder / "tokenizer_config.json").write_text(json.dumps(CONFIG, indent=2) + "\n")
+    (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE + "\n")
     (folder / "processor_config.json").write_text(json.dumps({
         "processor_class": "LlavaProcessor", "image_token": "<image>",
         "patch_size": model.config.vision_config.patch_size, "vision_feature_select_strategy": "default",
