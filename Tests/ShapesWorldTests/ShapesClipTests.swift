@@ -12,14 +12,14 @@ import XCTest
 final class ShapesClipTests: XCTestCase {
     override class func setUp() { TestRuntime.configure() }
 
-    private func model() -> String {
+    static func model(_ name: String) -> String {
         var path = "\(#filePath)"
         for _ in 0..<3 { path = String(path[..<(path.lastIndex(of: "/") ?? path.endIndex)]) }
-        return "\(path)/models/shapes-clip"
+        return "\(path)/models/\(name)"
     }
 
     func testHardnessFollowsTheDifferenceOfFalseShares() throws {
-        let scorer = try Scorer(directory: model())
+        let scorer = try Scorer(directory: Self.model("shapes-clip"))
         let generator = PairGenerator(scenes: SceneGenerator(seed: 7, split: .preference))
         let renderer = try Renderer()
         var deltas: [Double] = []
@@ -41,7 +41,7 @@ final class ShapesClipTests: XCTestCase {
 
     /// The splitter that `dama score` uses leaves the world's sentences whole, so that shares count the same things.
     func testTheBuiltInSplitterFindsTheSentences() throws {
-        let encoder = try Scorer(directory: model()).encoder
+        let encoder = try Scorer(directory: Self.model("shapes-clip")).encoder
         let limit = TokenLimit(maximum: encoder.tokenLimit) { encoder.tokenCount($0) }
         let generator = PairGenerator(scenes: SceneGenerator(seed: 8, split: .preference))
         for index in 0..<300 {

@@ -25,7 +25,7 @@ MEAN, STD = 0.5, 0.25
 
 
 def prepare(row, tokenizer, config, folder):
-    pixels = torch.from_numpy(np.asarray(Image.open(folder / row["image"]))).permute(2, 0, 1).float() / 255
+    pixels = torch.from_numpy(np.array(Image.open(folder / row["image"]))).permute(2, 0, 1).float() / 255
     prompt = tokenizer(TEMPLATE.format(question=row["question"]))["input_ids"]
     prompt = [i for t in prompt for i in ([t] * (config.image_seq_length if t == config.image_token_index else 1))]
     sides = [tokenizer(row[s], add_special_tokens=False)["input_ids"] + [2] for s in ("chosen", "rejected")]
@@ -53,6 +53,7 @@ def main():
     parser.add_argument("pairs", type=Path)
     parser.add_argument("scores", type=Path, help="what `dama score` wrote")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--source", default="models/shapes-llava", help="what to say of the policy")
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--beta", type=float, default=0.1)
@@ -86,7 +87,7 @@ def main():
         batches.append(numbers | {"delta": [round(deltas[str(row["idx"])], 4) for row in picks]})
         print(step, f"{loss:.4f}", flush=True)
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps({"beta": options.beta, "batches": batches}) + "\n")
+    options.out.write_text(json.dumps({"source": options.source, "beta": options.beta, "batches": batches}) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,38 @@
+import DamaImage
+import DamaModels
+import DamaSupport
+import DamaTestSupport
+import XCTest
+
+@testable import ShapesWorld
+
+/// The committed policy, through the library's own path, against transformers (`make_policy.py`).
+final class ShapesLlavaTests: XCTestCase {
+    override class func setUp() { TestRuntime.configure() }
+
+    func testLogProbabilitiesOfTheDemosPairsEqualTransformers() throws {
+        var options = PolicyOptions()
+        options.template = "llava-1.5"
+        let policy = try Policy(directory: ShapesClipTests.model("shapes-llava"), options: options)
+        let expected = try Fixtures.json("policy.json")
+        func numbers(_ key: String) throws -> [Double] {
+            try XCTUnwrap(expected[key]?.array).compactMap(\.double)
+        }
+        let generator = PairGenerator(scenes: SceneGenerator(seed: 7, split: .preference))
+        let renderer = try Renderer()
+        let pairs = try numbers("chosen").indices.map { index in
+            let pair = generator.pair(index)
+            let jpeg = try JPEGEncoder.encode(renderer.render(pair.scene), quality: 90)
+            return DamaModels.PreferencePair(
+                image: .bytes(jpeg), prompt: pair.question, chosen: pair.chosen.text, rejected: pair.rejected.text)
+        }
+        let found = try policy.logProbabilities(pairs)
+        XCTAssertEqual(found.map { Double($0.chosen.count) }, try numbers("chosen_tokens"))
+        XCTAssertEqual(found.map { Double($0.rejected.count) }, try numbers("rejected_tokens"))
+        // Sums of some 50 tokens, each within 1e-4 as the parity tests have it.
+        for (result, sum) in zip(found, try numbers("chosen")) { XCTAssertEqual(result.chosen.sum, sum, accuracy: 5e-3) }
+        for (result, sum) in zip(found, try numbers("rejected")) {
+            XCTAssertEqual(result.rejected.sum, sum, accuracy: 5e-3)
+        }
+    }
+}
