@@ -48,8 +48,7 @@ let package = Package(
             name: "Dama",
             dependencies: [
                 "DamaSupport", "DamaPreference", "DamaKernels", "DamaText", "DamaImage", "DamaRuntime",
-                "DamaModels",
-            ]),
+                "DamaModels", "DamaTraining",]),
 
         // MARK: Faces
         .target(name: "DamaABI", dependencies: ["Dama", "CDama", "CDamaShims"]),

@@ -8,3 +8,4 @@
 @_exported import class DamaRuntime.RunOptions
 @_exported import DamaSupport
 @_exported import DamaText
+@_exported import DamaTraining

@@ -40,7 +40,8 @@ public final class TrainedPolicy {
         let llama = base.decoder
         let store = llama.weights.store
         let runtime = llama.runtime
-        let graph = try LlamaGraph(llama.configuration, adapters: adapters).scoring(trainable: true)
+        var graph = try LlamaGraph(llama.configuration).scoring(trainable: true)
+        if let adapters { graph = try graph.adding(adapters.adapters(in: graph)) }
 
         // MARK: What is trained in the decoder
         var generator = RandomGenerator(seed: seed, stream: 0x10A)
@@ -117,7 +118,7 @@ public final class TrainedPolicy {
             graph, outputs: [Port.logProbabilities], parameters: decoderParameters,
             inputs: table != nil || visionGraph != nil ? [Port.embeddings] : [],
             recompute: activations == .recompute ? layers : [], runtime: runtime, device: llama.device
-        ) { weight throws(DamaError) in
+        ) { [graph] weight throws(DamaError) in
             try llama.weights.value(
                 llama.names.fileName(graph.name(of: weight)), shape: weight.shape.compactMap(\.fixed))
         }

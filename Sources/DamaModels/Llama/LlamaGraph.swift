@@ -4,13 +4,8 @@ import DamaSupport
 /// The Llama decoder as graphs. Weights carry the names that `LlamaForCausalLM` gives them in its files.
 public struct LlamaGraph: Sendable {
     public let configuration: LlamaConfiguration
-    /// Low-rank matrices beside the projections that they name; `nil` for the model as it is.
-    public let adapters: LowRankAdapters?
 
-    public init(_ configuration: LlamaConfiguration, adapters: LowRankAdapters? = nil) {
-        self.configuration = configuration
-        self.adapters = adapters
-    }
+    public init(_ configuration: LlamaConfiguration) { self.configuration = configuration }
 
     /// Names of inputs and outputs.
     public enum Port {
@@ -217,14 +212,9 @@ public struct LlamaGraph: Sendable {
     private func linear(
         _ g: GraphBuilder, _ x: Value, _ name: String, _ from: Int, _ to: Int, _ hasBias: Bool
     ) throws(DamaError) -> Value {
-        let result = try g.linear(
+        try g.linear(
             x, g.weight("\(name).weight", .float32, [to, from]),
             bias: hasBias ? g.weight("\(name).bias", .float32, [to]) : nil)
-        guard let adapters, adapters.applies(to: name) else { return result }
-        // x + α/r · B A x, Hu et al. (2021).
-        let narrow = try g.linear(x, g.weight("\(name).lora_A.weight", .float32, [adapters.rank, from]))
-        let wide = try g.linear(narrow, g.weight("\(name).lora_B.weight", .float32, [to, adapters.rank]))
-        return try g.add(result, g.multiply(wide, adapters.scale))
     }
 
     private func normalized(_ g: GraphBuilder, _ x: Value, _ name: String) throws(DamaError) -> Value {

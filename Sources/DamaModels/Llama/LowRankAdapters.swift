@@ -1,3 +1,4 @@
+import DamaGraph
 import DamaSupport
 
 /// Low-rank adapters (LoRA, Hu et al. 2021): W x + α/r · B A x beside the projections that are named.
@@ -30,5 +31,10 @@ public struct LowRankAdapters: Equatable, Sendable {
     /// α / r
     public var scale: Double { alpha / Double(rank) }
 
-    func applies(to module: String) -> Bool { targets.contains { module.hasSuffix(".\($0)") } }
+    /// One adapter for each weight of `graph` whose module is a target.
+    public func adapters(in graph: Graph) -> [Adapter] {
+        graph.weights.map(graph.name(of:)).filter { name in
+            targets.contains { name.hasSuffix(".\($0).weight") }
+        }.map { Adapter(weight: $0, rank: rank, scale: Float(scale)) }
+    }
 }
