@@ -58,7 +58,7 @@ final class ResumeTests: JobTestCase {
         try Dataset(count: 41, seed: 6).write(to: folder.path, bad: true)
         func options(_ output: String) -> ScoreOptions {
             var options = self.options(output)
-            options.cacheBytes = 2000
+            options.cacheBytes = 7000
             options.imagesPerStep = 1
             options.sentencesPerStep = 2
             return options

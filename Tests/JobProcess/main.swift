@@ -8,7 +8,7 @@ guard arguments.count >= 3 else { exit(64) }
 var options = ScoreOptions(data: arguments[1] + "/pairs.jsonl", output: arguments[2])
 options.rows.blockRows = 4
 // Room for about 80 embeddings, so that the ring goes round many times.
-options.cacheBytes = 5200
+options.cacheBytes = 17_000
 options.imagesPerStep = 2
 options.sentencesPerStep = 3
 let encoder = AngleEncoder(noise: 1e-3, delayMicroseconds: arguments.count > 3 ? UInt32(arguments[3]) ?? 0 : 0)

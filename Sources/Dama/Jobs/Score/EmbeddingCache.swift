@@ -40,7 +40,8 @@ final class EmbeddingCache: Sendable {
     init(path: String, dimension: Int, byteLimit: Int, stored: [UInt8]) throws(DamaError) {
         self.path = path
         self.dimension = dimension
-        let entries = byteLimit / (8 + 32 + 4 * dimension + 4)
+        // In memory an entry has its numbers, its key twice, and its share of a hash table that is not full.
+        let entries = byteLimit / (4 * dimension + 160)
         capacity = entries >= 5 ? entries * 4 / 5 : 0
         descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
         guard descriptor >= 0 else { throw .io("cannot open \(path): \(describeErrno())") }
@@ -149,7 +150,7 @@ final class EmbeddingCache: Sendable {
     private func encode(_ position: Int, _ key: ContentKey, _ value: [Float]) -> [UInt8] {
         var writer = ByteWriter()
         writer.append(UInt64(position))
-        for word in key.words { writer.append(word) }
+        key.append(to: &writer)
         for number in value { writer.append(number.bitPattern) }
         return writer.checksummed()
     }
@@ -160,22 +161,32 @@ final class EmbeddingCache: Sendable {
         guard count == slotBytes, var reader = try? ByteReader(checksummed: bytes, name: path),
             try reader.read(UInt64.self) == UInt64(position)
         else { throw .io("\(path) is damaged; the job cannot be taken up again, restart it") }
-        var words: [UInt64] = []
-        for _ in 0..<4 { words.append(try reader.read(UInt64.self)) }
+        let key = try ContentKey(&reader)
         var value: [Float] = []
         value.reserveCapacity(dimension)
         for _ in 0..<dimension { value.append(Float(bitPattern: try reader.read(UInt32.self))) }
-        return (ContentKey(words: words), value)
+        return (key, value)
     }
 }
 
 /// The SHA-256 of a sentence or of an image file.
 struct ContentKey: Hashable, Sendable {
-    let words: [UInt64]
+    // Four numbers and no array, which would cost an allocation for each of many thousand keys.
+    private let word0, word1, word2, word3: UInt64
 
-    init() { words = [0, 0, 0, 0] }
+    init() { (word0, word1, word2, word3) = (0, 0, 0, 0) }
 
-    init(words: [UInt64]) { self.words = words }
+    /// Reads what ``append(to:)`` wrote.
+    init(_ reader: inout ByteReader) throws(DamaError) {
+        word0 = try reader.read(UInt64.self)
+        word1 = try reader.read(UInt64.self)
+        word2 = try reader.read(UInt64.self)
+        word3 = try reader.read(UInt64.self)
+    }
+
+    func append(to writer: inout ByteWriter) {
+        for word in [word0, word1, word2, word3] { writer.append(word) }
+    }
 
     init(sentence: String) { self.init("t", Array(sentence.utf8)) }
 
@@ -186,6 +197,6 @@ struct ContentKey: Hashable, Sendable {
         hash.update(CollectionOfOne(UInt8(ascii: kind)))
         hash.update(bytes)
         var reader = ByteReader(hash.digest[...], name: "digest")
-        words = (0..<4).map { _ in (try? reader.read(UInt64.self)) ?? 0 }
+        self = (try? ContentKey(&reader)) ?? ContentKey()
     }
 }
