@@ -80,7 +80,7 @@ final class CommandLineTests: XCTestCase {
                 let (process, _) = try process("killed\(round)", ["--quiet"])
                 try process.run()
                 // From before the model is loaded on; the later a run goes on, the sooner it gets to its end.
-                let deadline = DispatchTime.now() + time * generator.uniform() * 0.7
+                let deadline = DispatchTime.now() + time * generator.uniform() * 0.7 * Double(1 + attempt / 10)
                 while process.isRunning && DispatchTime.now() < deadline { usleep(2000) }
                 if process.isRunning {
                     kill(process.processIdentifier, SIGKILL)

@@ -29,9 +29,11 @@ final class ResumeTests: JobTestCase {
         for round in 0..<4 {
             for attempt in 1... {
                 // Some 280 steps of a millisecond and a half: killed after 5 to 150 of them, and towards the end too.
+                // Later attempts get more time, for a machine that is busy with other things.
                 let process = try process("killed\(round)", delay: 1500)
                 try process.run()
-                let deadline = DispatchTime.now() + .microseconds(8_000 + generator.uniform(below: 250_000))
+                let time = 8_000 + generator.uniform(below: 250_000) * (1 + attempt / 10)
+                let deadline = DispatchTime.now() + .microseconds(time)
                 while process.isRunning && DispatchTime.now() < deadline { usleep(500) }
                 if process.isRunning {
                     kill(process.processIdentifier, SIGKILL)
