@@ -39,7 +39,7 @@ struct AdaptiveBetaFixture {
             let rejected = -Double(generator.next() >> 46) / 1024
             it.referenceChosen.append(chosen)
             it.referenceRejected.append(rejected)
-            it.policyChosen.append(chosen + (Double(generator.next() >> 50) - 8192) / 1024 + Double(step) / 4)
+            it.policyChosen.append(chosen + (Double(generator.next() >> 50) - 8192) / 1024 + 4 + Double(step) / 4)
             it.policyRejected.append(rejected + (Double(generator.next() >> 50) - 8192) / 1024)
             it.alphaData.append(0.5 + Double(generator.next() >> 54) / 1024)
         }

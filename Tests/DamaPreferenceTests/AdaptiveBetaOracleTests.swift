@@ -56,6 +56,7 @@ final class AdaptiveBetaOracleTests: XCTestCase {
         XCTAssertEqual(mask, expected["mask"]?.string, label)
         XCTAssertEqual(found.summary.kept, mask.filter { $0 == "1" }.count, label)
         XCTAssertEqual(found.summary.sampledUniformly, expected["uniform"]?.bool, label)
+        XCTAssertEqual(found.summary.normalized, expected["normalized"]?.bool, label)
         assertClose(found.loss, try XCTUnwrap(expected["loss"]?.double), tolerance, "\(label), loss")
         XCTAssertEqual(found.summary.sliceLoss, found.loss, label)
         assertClose(found.alphaModel, try XCTUnwrap(expected["alpha_model"]?.double), tolerance, "\(label), α_M")

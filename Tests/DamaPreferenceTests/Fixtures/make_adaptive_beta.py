@@ -49,14 +49,15 @@ class Generator:
 
 
 def batch(generator, n, step, spoiled):
-    """Log-probabilities of n pairs: the policy's lie within ±8 of the reference's, the chosen ones drift upwards."""
+    """Log-probabilities of n pairs: the policy's lie within ±8 of the reference's, the chosen ones 4 above and rising,
+    so that the running mean soon allows Eq. (10)."""
     out = {name: [] for name in ("pc", "pr", "rc", "rr", "alpha")}
     for _ in range(n):
         rc = -(generator.next() >> 46) / 1024
         rr = -(generator.next() >> 46) / 1024
         out["rc"].append(rc)
         out["rr"].append(rr)
-        out["pc"].append(rc + ((generator.next() >> 50) - 8192) / 1024 + step / 4)
+        out["pc"].append(rc + ((generator.next() >> 50) - 8192) / 1024 + 4 + step / 4)
         out["pr"].append(rr + ((generator.next() >> 50) - 8192) / 1024)
         out["alpha"].append(0.5 + (generator.next() >> 54) / 1024)
     for at, index, value in spoiled:
@@ -136,7 +137,8 @@ def run_step(c, state, b, generator):
         n = len(h)
         gaps = c["beta"] * h if c["gap"] == "reward" else h.clone()
         finite = [i for i in range(n) if math.isfinite(gaps[i])]
-        if c["normalize"] and state["mean"] >= max(1e-6, c["guard"] * float(gaps[finite].abs().mean())):
+        normalized = c["normalize"] and state["mean"] >= max(1e-6, c["guard"] * float(gaps[finite].abs().mean()))
+        if normalized:
             gaps = gaps / state["mean"]
         all_mean = float(gaps[finite].mean())
         all_deviation = float(gaps[finite].std()) if len(finite) > 1 else None
@@ -177,6 +179,7 @@ def run_step(c, state, b, generator):
         alpha_model=float(alpha_model),
         mask="".join("1" if i in kept else "0" for i in range(n)),
         uniform=uniform,
+        normalized=normalized,
         accuracy=sum(float(h[i]) > 0 for i in finite) / len(finite),
         running_mean=new_state["mean"],
         running_deviation=new_state["deviation"],
@@ -229,7 +232,7 @@ def cases():
                 for source, time in (("kept", "after"), ("all", "after"), ("all", "before")):
                     seed += 1
                     changes = dict(responsiveness=responsiveness, gap=gap, normalize=normalize, mean_source=source,
-                                   mean_time=time, keep=0.7, floor=0.02, ceiling=0.3, slope=0.25)
+                                   mean_time=time, keep=0.7, floor=0.02, ceiling=0.3, slope=0.25, momentum=0.25)
                     yield run_case(f"{responsiveness}, {gap}, normalize {normalize}, mean {source} {time}", "paper",
                                    changes, 6, 4, seed)
     for guard in (0.0, 0.1, 1.0):

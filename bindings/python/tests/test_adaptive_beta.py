@@ -38,7 +38,7 @@ def batches(case):
         columns = np.empty((5, case["count"]))
         for i in range(case["count"]):
             rc, rr = -(next(draw) >> 46) / 1024, -(next(draw) >> 46) / 1024
-            pc = rc + ((next(draw) >> 50) - 8192) / 1024 + step / 4
+            pc = rc + ((next(draw) >> 50) - 8192) / 1024 + 4 + step / 4
             pr = rr + ((next(draw) >> 50) - 8192) / 1024
             columns[:, i] = pc, pr, rc, rr, 0.5 + (next(draw) >> 54) / 1024
         for at, index, value in case["spoiled"]:
@@ -64,6 +64,7 @@ def test_equals_the_method_in_torch(case):
         assert out.alpha_model == pytest.approx(expected["alpha_model"], rel=1e-12)
         assert out.accuracy == expected["accuracy"]
         assert out.sampled_uniformly == expected["uniform"]
+        assert out.normalized == expected["normalized"]
         ab.commit()
         assert ab.running_mean == pytest.approx(expected["running_mean"], rel=1e-12, abs=1e-13)
         assert ab.running_deviation == pytest.approx(expected["running_deviation"], rel=1e-12, abs=1e-13)
