@@ -1017,9 +1017,9 @@ typedef struct dama_policy_options {
     const char *provider;
     const char *onnxruntime;
     /**
-     * How a question becomes a prompt: a name of dama_prompt_templates(), or a text with the places {question}, {response}
-     * and, where wanted, {image}, {system} and {end}. NULL: what the directory's chat template looks like, else
-     * "vicuna_v1" for LLaVA and "plain" for text alone.
+     * How a question becomes a prompt: a name of dama_prompt_templates(), or a text with the places {question},
+     * {response} and, where wanted, {image}, {system} and {end}. NULL: what the directory's chat template looks like,
+     * else "vicuna_v1" for LLaVA and "plain" for text alone.
      */
     const char *prompt_template;
     /** The system prompt, "" for none; NULL: the template's own. */
@@ -1033,8 +1033,8 @@ typedef struct dama_policy_options {
     /** The most tokens of one batch, padding included; a longer pair is a batch of its own. 8192. */
     uint32_t token_budget;
     /**
-     * 1: both responses of a pair are computed behind one image and prompt. 0: each is a sequence of its own; the numbers
-     * are the same within 1e-5.
+     * 1: both responses of a pair are computed behind one image and prompt. 0: each is a sequence of its own; the
+     * numbers are the same within 1e-5.
      */
     uint32_t share_prefix;
 } dama_policy_options;
@@ -1104,8 +1104,8 @@ typedef struct dama_preference_pair {
 typedef struct dama_logps dama_logps;
 
 /**
- * log π(y | I, x) of both responses of every pair, token by token. A response's tokens are those behind the shared prompt,
- * the end token of the template included. Images that are the same path or bytes are encoded once.
+ * log π(y | I, x) of both responses of every pair, token by token. A response's tokens are those behind the shared
+ * prompt, the end token of the template included. Images that are the same path or bytes are encoded once.
  *
  * @param[out] out     In the order of pairs; the caller's.
  * @param[in]  policy

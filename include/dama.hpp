@@ -8,6 +8,8 @@
 #include <dama.h>
 
 #include <cstdint>
+#include <exception>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -226,6 +228,140 @@ private:
     std::unique_ptr<dama_scorer, Free> handle_;
     std::size_t dimension_ = 0;
     float logit_scale_ = 0;
+};
+
+/** An image, a question about it and two answers; the image is NULL for a model of text alone. */
+struct PreferencePair {
+    const dama_image *image = nullptr;
+    std::string prompt, chosen, rejected;
+};
+
+/** log π of one response; see dama_response_logp. */
+struct ResponseLogps {
+    double sum = 0, mean = 0;
+    bool was_cut = false;
+    /** Of each response token. */
+    std::vector<float> tokens;
+};
+
+struct PairLogps {
+    ResponseLogps chosen, rejected;
+};
+
+/** A text that continues a prompt. */
+struct Generated {
+    std::string text;
+    std::vector<std::int32_t> tokens;
+    dama_finish finish = DAMA_FINISH_END;
+};
+
+/** Owns a dama_policy. Moves, does not copy; may be used from several threads at once. */
+class Policy {
+public:
+    using Options = dama_policy_options;
+    using GenerationOptions = dama_generation_options;
+    /** Hears of a piece of text; false stops the generation, which throws Error with DAMA_CANCELLED. */
+    using Callback = std::function<bool(const char *)>;
+
+    static Options options() {
+        Options options;
+        dama_policy_options_init(&options);
+        return options;
+    }
+
+    static GenerationOptions generation_options() {
+        GenerationOptions options;
+        dama_generation_options_init(&options);
+        return options;
+    }
+
+    /** See dama_policy_create(). */
+    explicit Policy(const std::string &model_dir, const Options &options = Policy::options()) {
+        dama_policy *handle = nullptr;
+        check(dama_policy_create(&handle, model_dir.c_str(), &options));
+        handle_.reset(handle);
+    }
+
+    dama_policy_facts facts() const {
+        dama_policy_facts facts;
+        dama_policy_facts_init(&facts);
+        check(dama_policy_describe(handle_.get(), &facts));
+        return facts;
+    }
+
+    /** See dama_policy_logps(). */
+    std::vector<PairLogps> logps(const std::vector<PreferencePair> &pairs) const {
+        std::vector<dama_preference_pair> views;
+        for (const auto &pair : pairs)
+            views.push_back({pair.image, pair.prompt.c_str(), pair.chosen.c_str(), pair.rejected.c_str()});
+        dama_logps *found = nullptr;
+        check(dama_policy_logps(&found, handle_.get(), views.data(), views.size()));
+        const std::unique_ptr<dama_logps, FreeLogps> owner(found);
+        std::vector<PairLogps> result;
+        for (std::size_t i = 0; i < pairs.size(); i++)
+            result.push_back({response(found, i, DAMA_CHOSEN), response(found, i, DAMA_REJECTED)});
+        return result;
+    }
+
+    /** See dama_policy_generate(), for one prompt. What `on_text` throws comes out here. */
+    Generated generate(const std::string &prompt, const dama_image *image = nullptr,
+                       GenerationOptions options = generation_options(), const Callback &on_text = nullptr) const {
+        Listener listener{&on_text, nullptr};
+        if (on_text) {
+            options.on_text = Listener::hear;
+            options.user = &listener;
+        }
+        const dama_prompt view{image, prompt.c_str()};
+        dama_texts *found = nullptr;
+        const dama_status status = dama_policy_generate(&found, handle_.get(), &view, 1, &options);
+        if (listener.thrown) std::rethrow_exception(listener.thrown);
+        check(status);
+        const std::unique_ptr<dama_texts, FreeTexts> owner(found);
+        Generated result;
+        result.text = dama_texts_at(found, 0);
+        std::size_t count = 0;
+        check(dama_texts_tokens(found, 0, nullptr, 0, &count, &result.finish));
+        result.tokens.resize(count);
+        check(dama_texts_tokens(found, 0, result.tokens.data(), count, &count, nullptr));
+        return result;
+    }
+
+private:
+    /** Keeps exceptions from passing through the library. */
+    struct Listener {
+        const Callback *callback;
+        std::exception_ptr thrown;
+
+        static dama_status hear(std::size_t, const char *text, void *user) {
+            auto *self = static_cast<Listener *>(user);
+            try {
+                return (*self->callback)(text) ? DAMA_OK : DAMA_CANCELLED;
+            } catch (...) {
+                self->thrown = std::current_exception();
+                return DAMA_CANCELLED;
+            }
+        }
+    };
+
+    static ResponseLogps response(const dama_logps *logps, std::size_t pair, dama_response which) {
+        dama_response_logp logp;
+        check(dama_logps_get(logps, pair, which, &logp));
+        ResponseLogps result{logp.sum, logp.mean, logp.was_cut != 0, std::vector<float>(logp.count)};
+        std::size_t count = 0;
+        check(dama_logps_tokens(logps, pair, which, result.tokens.data(), result.tokens.size(), &count));
+        return result;
+    }
+
+    struct Free {
+        void operator()(dama_policy *handle) const { dama_policy_free(handle); }
+    };
+    struct FreeLogps {
+        void operator()(dama_logps *handle) const { dama_logps_free(handle); }
+    };
+    struct FreeTexts {
+        void operator()(dama_texts *handle) const { dama_texts_free(handle); }
+    };
+    std::unique_ptr<dama_policy, Free> handle_;
 };
 
 } // namespace dama

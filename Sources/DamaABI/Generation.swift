@@ -99,7 +99,8 @@ public func dama_texts_tokens(
     guarded {
         let texts = try Texts.from(handle).texts
         guard texts.indices.contains(index) else {
-            throw DamaError.invalidArgument("text \(UInt(bitPattern: index)) is beyond the end; there are \(texts.count)")
+            throw DamaError.invalidArgument(
+                "text \(UInt(bitPattern: index)) is beyond the end; there are \(texts.count)")
         }
         let count = try require(count, "count")
         try write(texts[index].tokens, to: try buffer(ids, capacity, "ids"), "ids", "ids")

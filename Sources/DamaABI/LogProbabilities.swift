@@ -14,7 +14,8 @@ private final class LogProbabilities: Sendable {
 
     func get(_ index: Int, _ response: dama_response) throws -> ResponseLogProbability {
         guard pairs.indices.contains(index) else {
-            throw DamaError.invalidArgument("pair \(UInt(bitPattern: index)) is beyond the end; there are \(pairs.count)")
+            throw DamaError.invalidArgument(
+                "pair \(UInt(bitPattern: index)) is beyond the end; there are \(pairs.count)")
         }
         return try Self.response(response, of: pairs[index])
     }
@@ -43,8 +44,10 @@ public func dama_policy_logps(
         let pairs = try buffer(pairs, count, "pairs").enumerated().map { index, pair in
             let name = "pairs[\(index)]"
             return PreferencePair(
-                image: try pair.image?.pointee.swift("\(name).image"), prompt: try string(pair.prompt, "\(name).prompt"),
-                chosen: try string(pair.chosen, "\(name).chosen"), rejected: try string(pair.rejected, "\(name).rejected"))
+                image: try pair.image?.pointee.swift("\(name).image"),
+                prompt: try string(pair.prompt, "\(name).prompt"),
+                chosen: try string(pair.chosen, "\(name).chosen"),
+                rejected: try string(pair.rejected, "\(name).rejected"))
         }
         let found = LogProbabilities(try policy.logProbabilities(pairs))
         out.pointee = OpaquePointer(Unmanaged.passRetained(found).toOpaque())

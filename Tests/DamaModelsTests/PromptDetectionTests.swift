@@ -8,7 +8,8 @@ import XCTest
 final class PromptDetectionTests: XCTestCase {
     func testFormatsAreKnownByTheirMarks() {
         for (text, name) in [
-            ("{{'<|im_start|>' + message['role']}}", "chatml"), ("<|im_start|>system\nYou are … named SmolLM", "smollm2"),
+            ("{{'<|im_start|>' + message['role']}}", "chatml"),
+            ("<|im_start|>system\nYou are … named SmolLM", "smollm2"),
             ("{{ '<|start_header_id|>' + role }}", "llama-3"), ("[INST] {{ content }} [/INST]", "llama-2"),
             ("{{ '<|user|>\n' }}", "zephyr"), ("{{ message }}", nil),
         ] {
@@ -29,7 +30,8 @@ final class PromptDetectionTests: XCTestCase {
         try configure(#"{"chat_template": "[INST] {{ x }}"}"#)
         XCTAssertEqual(try detected(), "llama-2")
         try configure(
-            #"{"chat_template": [{"name": "tools", "template": "[INST]"}, {"name": "default", "template": "<|user|>"}]}"#)
+            #"{"chat_template": [{"name": "tools", "template": "[INST]"}, {"name": "default", "template": "<|user|>"}]}"#
+        )
         XCTAssertEqual(try detected(), "zephyr")
         // The file, as newer versions of transformers write it, goes first.
         try folder.write("<|start_header_id|>".utf8, to: "chat_template.jinja")

@@ -56,10 +56,12 @@ extension Policy {
         hash.update(try Files.read("\(directory)/tokenizer.json"))
         return [
             "weights": .string(decoder.weights.store.fingerprint),
-            "architecture": .string(SHA256.hex(of: Array("\(decoder.configuration)\(vision?.configuration as Any)".utf8))),
+            "architecture": .string(
+                SHA256.hex(of: Array("\(decoder.configuration)\(vision?.configuration as Any)".utf8))),
             "tokenizer": .string(hash.hexDigest),
             "template": .string(
-                "\(template.prompt)\(template.responsePrefix){response}\(template.responseSuffix)|\(template.system)"),
+                "\(template.prompt)\(template.responsePrefix){response}\(template.responseSuffix)|"
+                    + "\(template.systemText(options.system))"),
             "image_processing": processor?.settings ?? .null,
             "maximum_length": .int(Int64(maximumLength)),
             "overlong": .string(options.overlong.rawValue),

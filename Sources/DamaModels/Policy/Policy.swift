@@ -33,8 +33,8 @@ public final class Policy: Sendable {
 
     /// Opens a directory with config.json, safetensors and tokenizer.json, and for LLaVA preprocessor_config.json.
     ///
-    /// - Throws: ``DamaError/Code/unsupported`` for another architecture, naming those that load; otherwise what is wrong
-    ///   with the file at hand.
+    /// - Throws: ``DamaError/Code/unsupported`` for another architecture, naming those that load; otherwise what is
+    ///   wrong with the file at hand.
     public init(directory: String, options: PolicyOptions = PolicyOptions()) throws(DamaError) {
         let config = try ConfigReader(path: "\(directory)/config.json")
         let runtime = try OnnxRuntime.load(path: options.runtimePath, threads: options.threads)
@@ -57,7 +57,8 @@ public final class Policy: Sendable {
             self.processor = processor
             guard let token = tokenizer.token(of: llava.imageToken) else {
                 throw .model(
-                    "\(directory): the tokenizer has no token \(llava.imageToken), which config.json names as the image's")
+                    "\(directory): the tokenizer has no token \(llava.imageToken), which config.json names as the image's"
+                )
             }
             image = (token, llava.imageToken, llava.imageTokens)
         default:
@@ -109,8 +110,8 @@ public final class Policy: Sendable {
 
     /// log π of both responses of every pair, in order.
     ///
-    /// Images that are the same bytes or the same path are encoded once in a call. Pairs of like length run together, in
-    /// batches within the token budget.
+    /// Images that are the same bytes or the same path are encoded once in a call. Pairs of like length run together,
+    /// in batches within the token budget.
     ///
     /// - Throws: ``DamaError/Code/invalidArgument`` naming the pair (`pair 3: …`) whose input is wrong.
     public func logProbabilities(
@@ -193,7 +194,8 @@ public final class Policy: Sendable {
                 end += 1
             }
             let batch = order[start..<end]
-            for (piece, values) in zip(batch, try decoder.logProbabilities(batch.map { pieces[$0].row }, options: run)) {
+            for (piece, values) in zip(batch, try decoder.logProbabilities(batch.map { pieces[$0].row }, options: run))
+            {
                 found[piece] = values
             }
             start = end

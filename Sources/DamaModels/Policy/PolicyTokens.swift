@@ -34,7 +34,9 @@ struct PolicyTokens: Sendable {
         let prefix = Array(alone.suffix(ending.count)) == ending ? Array(alone.dropLast(ending.count)) : alone
         var whole: [[Int32]] = []
         for response in responses {
-            guard !response.utf8.isEmpty else { throw .invalidArgument("a response is empty; expected at least one token") }
+            guard !response.utf8.isEmpty else {
+                throw .invalidArgument("a response is empty; expected at least one token")
+            }
             var tokens = tokenizer.encode(text + template.responsePrefix + response + template.responseSuffix)
             if !ending.isEmpty, tokens.suffix(ending.count).elementsEqual(ending) { tokens.removeLast(ending.count) }
             whole.append(tokens)
@@ -44,7 +46,8 @@ struct PolicyTokens: Sendable {
         // At least one token must follow in each response.
         for tokens in whole { shared = min(shared, tokens.count - 1) }
         guard shared > 0 else {
-            throw .invalidArgument("the prompt has no tokens; the first response token is predicted from the prompt's last")
+            throw .invalidArgument(
+                "the prompt has no tokens; the first response token is predicted from the prompt's last")
         }
         return Encoded(
             prompt: try expandImage(Array(prefix[..<shared])), responses: whole.map { Array($0[shared...]) })

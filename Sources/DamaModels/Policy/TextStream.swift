@@ -1,6 +1,7 @@
 import DamaText
 
-/// Tokens as they come, to text as it becomes certain: whole characters, and nothing that a stop string may still take back.
+/// Tokens as they come, to text as it becomes certain: whole characters, and nothing that a stop string may still take
+/// back.
 struct TextStream {
     /// Everything given out so far.
     private(set) var text = ""

@@ -1,14 +1,14 @@
 import DamaSupport
 
 extension PromptTemplate {
-    /// The name of the known template that a model directory's own chat template (a Jinja program, which is not run) looks
-    /// like; `nil` where there is none, or none that is known.
+    /// The name of the known template that a model directory's own chat template (a Jinja program, which is not run)
+    /// looks like; `nil` where there is none, or none that is known.
     static func detect(directory: String, takesImage: Bool) throws(DamaError) -> String? {
         try chatTemplate(directory).flatMap { known(chatTemplate: $0, takesImage: takesImage) }
     }
 
-    /// By the marks that no other format has. A LLaVA is asked in the way of its training unless its file writes the turns
-    /// in full and without a system prompt.
+    /// By the marks that no other format has. A LLaVA is asked in the way of its training unless its file writes the
+    /// turns in full and without a system prompt.
     static func known(chatTemplate text: String, takesImage: Bool) -> String? {
         if takesImage { return text.contains("USER: ") && !text.contains("A chat between") ? "llava-1.5" : nil }
         let marks = [

@@ -2,9 +2,9 @@ import DamaSupport
 
 /// How a question and an image become the text that a model was trained to continue.
 ///
-/// A template is one string with named places: `{question}` and `{response}` once each, `{image}` at most once, `{system}`
-/// at most once, and `{end}` for the token that ends a sequence. What stands before `{response}` is the prompt; what stands
-/// after it ends the response.
+/// A template is one string with named places: `{question}` and `{response}` once each, `{image}` at most once,
+/// `{system}` at most once, and `{end}` for the token that ends a sequence. What stands before `{response}` is the
+/// prompt; what stands after it ends the response.
 ///
 ///     try PromptTemplate("USER: {image}\n{question} ASSISTANT: {response}</s>")
 public struct PromptTemplate: Equatable, Sendable {
@@ -42,7 +42,8 @@ public struct PromptTemplate: Equatable, Sendable {
         for place in ["{image}", "{system}"] where Self.occurrences(of: place, in: template) > 1 {
             throw .invalidArgument("template may hold \(place) only once: \(quoted(template))")
         }
-        guard let (before, after) = Self.cut(template, at: "{response}"), Self.occurrences(of: "{question}", in: before) == 1,
+        guard let (before, after) = Self.cut(template, at: "{response}"),
+            Self.occurrences(of: "{question}", in: before) == 1,
             Self.occurrences(of: "{image}", in: after) == 0, Self.occurrences(of: "{system}", in: after) == 0
         else {
             throw .invalidArgument(
@@ -84,8 +85,8 @@ public struct PromptTemplate: Equatable, Sendable {
 
     /// The prompt for one question.
     ///
-    /// A question in LLaVA's data may hold the image token itself (`<image>\nWhat…`); it is taken out, since the template
-    /// says where the image goes.
+    /// A question in LLaVA's data may hold the image token itself (`<image>\nWhat…`); it is taken out, since the
+    /// template says where the image goes.
     ///
     /// - Parameter system: The system prompt, empty for none; `nil` takes the template's own.
     /// - Throws: ``DamaError/Code/invalidArgument`` where `question` holds `imageToken` more than once, or where the
@@ -108,12 +109,16 @@ public struct PromptTemplate: Equatable, Sendable {
         guard system.isEmpty || hasSystem else {
             throw .invalidArgument("there is a system prompt, but the template \(quoted(name)) has no place {system}")
         }
-        let values = [
-            ("{system}", system.isEmpty ? "" : Self.fill(systemBlock, [("{system}", system)])), ("{question}", question),
-        ]
+        let values = [("{system}", systemText(system)), ("{question}", question)]
         let parts = Self.cut(prompt, at: "{image}")
         return Rendered(
             beforeImage: Self.fill(parts?.0 ?? prompt, values), afterImage: parts.map { Self.fill($0.1, values) })
+    }
+
+    /// What stands in the place of the system prompt; `nil` takes the template's own.
+    func systemText(_ given: String?) -> String {
+        let text = given ?? system
+        return text.isEmpty || !hasSystem ? "" : Self.fill(systemBlock, [("{system}", text)])
     }
 
     // MARK: Known templates

@@ -76,9 +76,9 @@ class Generated:
 class Policy(PolicyModel):
     """A LLaVA or Llama model, opened from a Hugging Face directory: log-probabilities of responses, and text.
 
-    ``model_dir`` holds config.json, safetensors and tokenizer.json, and preprocessor_config.json for LLaVA. One policy may
-    be used from several threads at once; ctypes releases the interpreter's lock meanwhile. Not for use in a child made by
-    ``fork``.
+    ``model_dir`` holds config.json, safetensors and tokenizer.json, and preprocessor_config.json for LLaVA. One policy
+    may be used from several threads at once; ctypes releases the interpreter's lock meanwhile. Not for use in a child
+    made by ``fork``.
 
     ``threads``
         Threads of inference, 0 for one a processor. The first model of a process sizes the pool that all share.
@@ -91,11 +91,11 @@ class Policy(PolicyModel):
     ``system``
         The system prompt, ``""`` for none; without it the template's own.
     ``image_mode``
-        ``"crop"`` cuts the middle out, as Hugging Face's processor does; ``"pad"`` sets the image in a square of the mean
-        colour, as the original LLaVA trainer does.
+        ``"crop"`` cuts the middle out, as Hugging Face's processor does; ``"pad"`` sets the image in a square of the
+        mean colour, as the original LLaVA trainer does.
     ``max_length``, ``overlong``
-        The most tokens of image, prompt and one response (the model's positions where not given); a longer response is an
-        ``"error"``, or its end is ``"cut"`` and the result says so.
+        The most tokens of image, prompt and one response (the model's positions where not given); a longer response is
+        an ``"error"``, or its end is ``"cut"`` and the result says so.
     ``token_budget``
         The most tokens of one batch, padding included.
     ``share_prefix``
@@ -133,17 +133,18 @@ class Policy(PolicyModel):
         """Continues one prompt, or several as one batch; ``image`` is one for all of them, or a list with one for each.
 
         ``temperature`` 0 takes the likeliest token each time; otherwise ``top_k`` (0 for all) and ``top_p`` narrow the
-        choice and ``seed`` decides it. ``stop`` texts end a text and are not part of it. ``callback(index, text)`` hears
-        of each piece of text as it becomes certain, and may return False to stop everything, which raises ``Cancelled``;
-        what it raises comes out here. Ctrl-C takes effect at the next piece of text.
+        choice and ``seed`` decides it. ``stop`` texts end a text and are not part of it. ``callback(index, text)``
+        hears of each piece of text as it becomes certain, and may return False to stop everything, which raises
+        ``Cancelled``; what it raises comes out here. Ctrl-C takes effect at the next piece of text.
         """
         prompts = [prompt] if isinstance(prompt, str) else list(prompt)
         images = list(image) if isinstance(image, (list, tuple)) else [image] * len(prompts)
         if len(images) != len(prompts):
             raise InvalidArgument(f"there are {len(prompts)} prompts and {len(images)} images")
         keep: list[Any] = []
+        texts_in = [c_text(text, f"prompt {index}") for index, text in enumerate(prompts)]
         array = (_Prompt * len(prompts))(
-            *[_Prompt(image_pointer(i, keep), c_text(p, f"prompt {n}")) for n, (p, i) in enumerate(zip(prompts, images))]
+            *[_Prompt(image_pointer(one, keep), text) for one, text in zip(images, texts_in)]
         )
         options = _Options()
         _options_init(options)

@@ -186,7 +186,7 @@ class PolicyModel:
             self._handle = _HANDLE()
 
     def logps(self, image: Optional[Image], prompt: str, chosen: str, rejected: str) -> PairLogps:
-        """log π of both responses, the image and the prompt computed once. ``image`` is None for a model of text alone."""
+        """log π of both responses; image and prompt are computed once. A model of text alone takes None."""
         return self.logps_batch([(image, prompt, chosen, rejected)])[0]
 
     def logps_batch(self, pairs: Sequence[Pair]) -> list[PairLogps]:

@@ -100,8 +100,8 @@ def test_a_system_prompt_changes_the_prompt():
 
 
 def whole_characters(text):
-    # A random model writes bytes that are no characters. Which of them become U+FFFD is decided over a whole run, of which
-    # a stream knows the beginning only.
+    # A random model writes bytes that are no characters. Which of them become U+FFFD is decided over a whole run, of
+    # which a stream knows the beginning only.
     return re.sub("[\ufffd\0-\x1f]+", "", text)
 
 

@@ -1,0 +1,24 @@
+// Log-probabilities of a preference pair, and text as it comes, from Swift.
+//
+//     swift run --package-path examples/swift policy MODEL_DIR IMAGE [PROMPT]
+//
+// example arguments: Tests/DamaModelsTests/Fixtures/llava/default Tests/DamaModelsTests/Fixtures/llava/image.png
+import Dama
+
+guard CommandLine.arguments.count >= 3 else { fatalError("usage: policy MODEL_DIR IMAGE [PROMPT]") }
+let image = ImageSource.path(CommandLine.arguments[2])
+let prompt = CommandLine.arguments.count > 3 ? CommandLine.arguments[3] : "What is in the image?"
+
+let policy = try Policy(directory: CommandLine.arguments[1])
+let pair = PreferencePair(image: image, prompt: prompt, chosen: "A red circle.", rejected: "There is a dog.")
+let found = try policy.logProbabilities([pair])[0]
+for (name, response) in [("chosen", found.chosen), ("rejected", found.rejected)] {
+    print("\(name): \(response.sum) over \(response.count) tokens, \(response.mean) each")
+}
+
+var options = GenerationOptions()
+options.maximumTokens = 32
+let texts = try policy.generate([(image: image, prompt: prompt)], options, stop: ["\n\n"]) { _, text in
+    print(text, terminator: "")
+}
+print("\n(\(texts[0].tokens.count) tokens, ended by \(texts[0].finish))")
