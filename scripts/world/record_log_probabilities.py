@@ -3,7 +3,7 @@
 
     shapes-world pairs --out build/demo --count 500
     scripts/world/record_log_probabilities.py models/shapes-llava build/demo build/demo/scores.jsonl \\
-        --out examples/data/log_probabilities.json
+        --steps 30 --out examples/data/log_probabilities.json
 
 Plain DPO with AdamW on the decoder and the projector; the numbers are what the policy and the reference gave before
 each update. Needs the environment of `scripts/bootstrap torch`.
