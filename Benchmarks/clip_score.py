@@ -114,7 +114,8 @@ def export(folder: Path) -> None:
     )  # fmt: skip
     torch.onnx.export(
         Vision(), (torch.zeros(2, 3, 224, 224),), str(folder / "peer_vision.onnx"), dynamo=False, opset_version=17,
-        input_names=["pixel_values"], output_names=["embeds"], dynamic_axes={"pixel_values": {0: "b"}, "embeds": {0: "b"}},
+        input_names=["pixel_values"], output_names=["embeds"],
+        dynamic_axes={"pixel_values": {0: "b"}, "embeds": {0: "b"}},
     )  # fmt: skip
 
 
@@ -269,8 +270,8 @@ def report(row: str, pairs: int, results: dict[str, list[dict]]) -> None:
     reference = results.get("hf-longest", [{}])[0].get("deltas")
     for peer, turns in results.items():
         rates = sorted(pairs / second for turn in turns for second in turn["seconds"])
-        # What another program on the machine took from the processors does not count here; use --threads 1 for it, since
-        # threads that wait for work count too.
+        # What another program on the machine took from the processors does not count here; use --threads 1 for it,
+        # since threads that wait for work count too.
         processor = max(pairs / second for turn in turns for second in turn["processor"])
         off = max(abs(a - b) for a, b in zip(turns[0]["deltas"], reference)) if reference else float("nan")
         print(

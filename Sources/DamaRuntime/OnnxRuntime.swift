@@ -40,8 +40,8 @@ public final class OnnxRuntime: @unchecked Sendable {
     ///     `libonnxruntime.so` on the loader's path.
     ///   - threads: Size of the shared pool; counts in the first call alone. 0 is one for each processor that this
     ///     process may use.
-    /// - Throws: ``DamaError/Code/unsupported`` where there is none, where it is too old, or where another one is in use
-    ///   already; ``DamaError/Code/invalidArgument`` for a number of threads out of range.
+    /// - Throws: ``DamaError/Code/unsupported`` where there is none, where it is too old, or where another one is in
+    ///   use already; ``DamaError/Code/invalidArgument`` for a number of threads out of range.
     public static func load(path: String? = nil, threads: Int = 0) throws(DamaError) -> OnnxRuntime {
         guard (0...1024).contains(threads) else {
             throw .invalidArgument("threads is \(threads); it must be from 0 (the default) to 1024")
@@ -51,7 +51,8 @@ public final class OnnxRuntime: @unchecked Sendable {
                 if let runtime {
                     if let path, !isSameFile(path, runtime.path) {
                         throw .unsupported(
-                            "this process uses the ONNX Runtime \(runtime.path) already and cannot use \(path) beside it")
+                            "this process uses the ONNX Runtime \(runtime.path) already and cannot use \(path) "
+                                + "beside it")
                     }
                     return .success(runtime)
                 }

@@ -90,8 +90,8 @@ public struct SessionOptions: Sendable {
     }
 
     private func addInitializers(_ options: OpaquePointer, _ runtime: OnnxRuntime) throws(DamaError) {
-        // AddInitializer, for AddExternalInitializers copies: it hands the values over to the optimizer's graph. So what
-        // the optimizer would fold must not depend on these alone.
+        // AddInitializer, for AddExternalInitializers copies: it hands the values over to the optimizer's graph. So
+        // what the optimizer would fold must not depend on these alone.
         for (name, tensor) in initializers {
             try runtime.check(runtime.api.pointee.AddInitializer!(options, name, tensor.value))
         }

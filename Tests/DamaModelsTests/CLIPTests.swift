@@ -46,7 +46,8 @@ final class CLIPTests: XCTestCase {
         for variant in Self.variants {
             let expected = try Expected(variant)
             let scorer = try Scorer(directory: Self.directory(variant))
-            XCTAssertEqual(Double(scorer.logitScale), try XCTUnwrap(expected.json["logit_scale"]?.double), accuracy: 1e-4)
+            let scale = try XCTUnwrap(expected.json["logit_scale"]?.double)
+            XCTAssertEqual(Double(scorer.logitScale), scale, accuracy: 1e-4)
             for (path, logits) in zip(expected.images, try expected.matrix("logits")) {
                 let bytes = try Files.read(path)
                 let decoded = try ImageDecoder.decode(bytes)
@@ -104,7 +105,8 @@ final class CLIPTests: XCTestCase {
         XCTAssertEqual(try Scorer(directory: Self.directory("exported")).logitScale, 100)
         assertClose(try scorer.embedTexts(expected.sentences), try expected.matrix("text_embeds"), 1e-6, "texts")
         assertClose(
-            try scorer.embedImages(expected.images.map { .path($0) }), try expected.matrix("image_embeds"), 1e-5, "images")
+            try scorer.embedImages(expected.images.map { .path($0) }), try expected.matrix("image_embeds"), 1e-5,
+            "images")
     }
 
     func testManyTextsAndImagesAtOnceGiveWhatEachGivesAlone() throws {

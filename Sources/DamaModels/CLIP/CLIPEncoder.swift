@@ -41,8 +41,8 @@ public final class CLIPEncoder: ImageTextEncoder {
     private let options: Options
     private let cachedFingerprint = Mutex<String?>(nil)
 
-    /// Opens a Hugging Face directory: config.json, safetensors in one file or sharded, tokenizer.json (or vocab.json and
-    /// merges.txt) and preprocessor_config.json; or, in place of the safetensors, `text_model.onnx` and
+    /// Opens a Hugging Face directory: config.json, safetensors in one file or sharded, tokenizer.json (or vocab.json
+    /// and merges.txt) and preprocessor_config.json; or, in place of the safetensors, `text_model.onnx` and
     /// `vision_model.onnx`, also in the folder `onnx`.
     ///
     /// - Throws: ``DamaError`` naming the file, and the field or tensor, that is missing or wrong.
@@ -143,7 +143,7 @@ public final class CLIPEncoder: ImageTextEncoder {
         guard !images.isEmpty else { return [] }
         if let side = towers.imageSize, let other = images.first(where: { $0.height != side || $0.width != side }) {
             throw .shapeMismatch(
-                "an image of \(other.width) × \(other.height) pixels was given; the vision model takes \(side) × \(side)")
+                "an image has \(other.width) × \(other.height) pixels; the vision model takes \(side) × \(side)")
         }
         let embeddings = try towers.embed(images: images)
         guard embeddings.count == images.count else {
@@ -196,8 +196,8 @@ public final class CLIPEncoder: ImageTextEncoder {
         guard let largest = tokens.max(), let smallest = tokens.min() else { throw .internal("a text of no tokens") }
         if let size = towers.vocabularySize, Int(largest) >= size || smallest < 0 {
             throw .model(
-                "\(directory): the tokenizer gave token \(largest), but the text model knows \(size) tokens; they do not "
-                    + "belong together")
+                "\(directory): the tokenizer gave token \(largest), but the text model knows \(size) tokens; they do "
+                    + "not belong together")
         }
         let end =
             switch towers.endRule {
@@ -219,7 +219,8 @@ public final class CLIPEncoder: ImageTextEncoder {
             for value in embedding { square += value * value }
             let norm = square.squareRoot()
             guard norm.isFinite, norm > 0 else {
-                throw .model("\(directory): the embedding of \(name(index)) has the norm \(norm); the weights are broken")
+                throw .model(
+                    "\(directory): the embedding of \(name(index)) has the norm \(norm); the weights are broken")
             }
             result.append(embedding.map { $0 / norm })
         }

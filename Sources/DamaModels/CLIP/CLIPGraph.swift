@@ -3,11 +3,12 @@ import DamaSupport
 
 /// CLIP's two towers as graphs. Weights carry the names that `CLIPModel` gives them in its files.
 ///
-/// Plain operators that can be differentiated: ONNX Runtime's fused MultiHeadAttention and Gemm were no faster on the CPU,
-/// and SkipLayerNormalization slower than its parts. Nine tenths of the time are matrix products near the processor's peak.
+/// Plain operators that can be differentiated: ONNX Runtime's fused MultiHeadAttention and Gemm were no faster on the
+/// CPU, and SkipLayerNormalization slower than its parts. Nine tenths of the time are matrix products near the
+/// processor's peak.
 ///
-/// Both give embeddings that are not yet scaled to unit norm. Of the last layer only the row that becomes the embedding is
-/// computed: no other row reaches the result.
+/// Both give embeddings that are not yet scaled to unit norm. Of the last layer only the row that becomes the embedding
+/// is computed: no other row reaches the result.
 public struct CLIPGraph: Sendable {
     /// Declares a weight of this name and shape and gives it as fp32.
     public typealias WeightSource = (_ name: String, _ shape: [Int]) throws(DamaError) -> Value

@@ -2,7 +2,8 @@ import DamaImage
 import DamaRuntime
 import DamaSupport
 
-/// What gives a CLIP model's embeddings, not yet scaled to unit norm: graphs of our own over safetensors, or ONNX files.
+/// What gives a CLIP model's embeddings, not yet scaled to unit norm: graphs of our own over safetensors, or ONNX
+/// files.
 protocol CLIPTowers: Sendable {
     /// Numbers in one embedding.
     var dimension: Int { get }
@@ -127,7 +128,9 @@ final class CLIPGraphTowers: CLIPTowers {
 
 extension TensorValue {
     /// [images, 3, height, width] of images of one size.
-    package static func pixels(_ runtime: OnnxRuntime, _ images: ArraySlice<PreparedImage>) throws(DamaError) -> TensorValue {
+    package static func pixels(
+        _ runtime: OnnxRuntime, _ images: ArraySlice<PreparedImage>
+    ) throws(DamaError) -> TensorValue {
         guard let first = images.first else { throw .internal("no images") }
         let size = first.pixels.count
         guard images.allSatisfy({ $0.height == first.height && $0.width == first.width && $0.pixels.count == size }),

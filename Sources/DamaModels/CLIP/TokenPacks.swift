@@ -3,8 +3,8 @@ import DamaSupport
 /// Token sequences laid out for a causal tower without padding: several in one sequence of the batch, each token seeing
 /// those before it in its own text alone.
 ///
-/// In a causal tower a token's state depends on the tokens before it and on nothing else. So texts that begin alike share
-/// the states of their beginning, the start token at the least; a pack is a tree of tokens, and a token sees its
+/// In a causal tower a token's state depends on the tokens before it and on nothing else. So texts that begin alike
+/// share the states of their beginning, the start token at the least; a pack is a tree of tokens, and a token sees its
 /// ancestors. The mask says who they are, and the position is the depth. Nothing is approximated: each row sees exactly
 /// what it would see in a text of its own.
 struct TokenPacks: Equatable {
