@@ -28,19 +28,19 @@ enum Abbreviations {
     /// A name or an example follows: never the end of a sentence.
     static let beforeName: Set<String> = [
         "mr", "mrs", "ms", "mx", "dr", "prof", "rev", "fr", "hon", "pres", "gov", "gen", "col", "maj", "capt", "cmdr",
-        "lt", "sgt", "cpl", "st", "ste", "mt", "ft", "messrs", "mme", "mlle", "e.g", "i.e", "eg", "ie", "cf", "vs", "v",
-        "viz", "approx", "ca", "c", "esp", "incl", "excl", "resp", "al",
+        "lt", "sgt", "cpl", "messrs", "mme", "mlle", "e.g", "i.e", "eg", "ie", "cf", "vs", "viz", "approx", "esp",
+        "incl", "excl", "resp",
     ]
     /// Part of a reference where a number follows.
     static let beforeNumber: Set<String> = [
         "no", "nos", "nr", "fig", "figs", "eq", "eqs", "p", "pp", "vol", "ch", "chap", "sec", "art", "ed", "eds", "tab",
-        "ref", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec",
+        "ref", "c", "ca", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec",
     ]
     /// The end of a sentence or not: the next word tells.
     static let anywhere: Set<String> = [
         "etc", "inc", "ltd", "co", "corp", "bros", "jr", "sr", "esq", "ph.d", "phd", "b.sc", "m.sc", "dept", "univ",
         "est", "min", "max", "sec", "hr", "hrs", "oz", "lb", "lbs", "kg", "km", "cm", "mm", "mi", "yd", "sq", "ave",
-        "blvd", "rd", "hwy", "apt", "bldg",
+        "blvd", "rd", "hwy", "apt", "bldg", "st", "ste", "mt", "ft", "al",
     ]
     /// Words that begin sentences far more often than they follow an abbreviation.
     static let sentenceStarters: Set<String> = [

@@ -88,7 +88,8 @@ struct SentenceScanner {
         guard first < stop else { return false }
         let word = string(first..<stop)
         let lower = word.lowercased()
-        if Abbreviations.beforeName.contains(lower) { return true }
+        // "v" is versus; "V" is a numeral or a name.
+        if word == "v" || Abbreviations.beforeName.contains(lower) { return true }
         if Abbreviations.beforeNumber.contains(lower) { return UnicodeClass.isNumeric(text[following]) }
         let isInitial = stop - first == 1 && text[first].properties.isUppercase
         // "U.S.", "a.m.": single letters with stops between them.

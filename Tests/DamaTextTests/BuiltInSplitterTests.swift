@@ -34,7 +34,8 @@ final class BuiltInSplitterTests: XCTestCase {
         try expect(["There are cats, dogs, etc.", "The yard is wet."])
         try expect(["The U.S. Army came at 5 p.m. sharp.", "It left at 6 a.m.", "The end."])
         try expect(["He said no.", "She said yes."])
-        try expect(["This is plan B.", "The other is plan A."])
+        try expect(["This is plan B.", "The other is plan C.", "It is Roe v. Wade of c. 1970."])
+        try expect(["He lives in Main St. near Mt. Hood.", "The hill is 90 ft.", "It is St. Mary's by Jones et al."])
     }
 
     func testNumbersNamesAndAddresses() throws {
