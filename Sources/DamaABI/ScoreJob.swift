@@ -79,7 +79,8 @@ private func scoreOptions(_ given: dama_score_dataset_options) throws -> ScoreOp
     options.fields = try FieldNames(
         mappings: fields.enumerated().map { try string($1, "fields[\($0)]") })
     guard given.max_rejected >= -1 else {
-        throw DamaError.invalidArgument("max_rejected is \(given.max_rejected); expected −1 for no limit, or a number of rows")
+        throw DamaError.invalidArgument(
+            "max_rejected is \(given.max_rejected); expected −1 for no limit, or a number of rows")
     }
     options.rows.maximumRejected = given.max_rejected < 0 ? nil : Int(given.max_rejected)
     options.rows.restart = given.restart != 0
@@ -122,7 +123,9 @@ extension dama_score_dataset_result {
 extension DamaError {
     /// A callback's own status is what the call returns.
     static func stopped(by status: dama_status) -> DamaError {
-        guard let code = Code.allCases.first(where: { $0.status == status }), code != .cancelled else { return .cancelled }
+        guard let code = Code.allCases.first(where: { $0.status == status }), code != .cancelled else {
+            return .cancelled
+        }
         return DamaError(code, "stopped because a callback returned the status \(status.rawValue)")
     }
 }

@@ -74,7 +74,8 @@ struct Score: ParsableCommand {
             let encoder = try CLIPEncoder(directory: model, options: encoderOptions)
             Interruption.listen()
             let quiet = quiet
-            let summary = try ScoreJob(options, encoder: encoder, splitter: splitting.splitter(onnxruntime)).run { progress throws(DamaError) in
+            let summary = try ScoreJob(options, encoder: encoder, splitter: splitting.splitter(onnxruntime)).run {
+                progress throws(DamaError) in
                 if Interruption.signalNumber != nil { throw .cancelled }
                 if !quiet { display.show(progress) }
             }

@@ -4,8 +4,8 @@ import JobTestSupport
 import XCTest
 
 final class ScoreJobTests: JobTestCase {
-    /// δ and the softmax written out, in double precision. The encoder's embeddings are floats of size 1 and the scale is
-    /// 10, so a score is off by some 10 · 2⁻²³ ≈ 1e-6, and a probability by as much.
+    /// δ and the softmax written out, in double precision. The encoder's embeddings are floats of size 1 and the scale
+    /// is 10, so a score is off by some 10 · 2⁻²³ ≈ 1e-6, and a probability by as much.
     private let tolerance = 1e-5
 
     func testScoresEqualTheEquations() throws {
