@@ -4,7 +4,7 @@
  *     cc -std=c99 policy_logps.c $(pkg-config --cflags --libs dama) -lm -o policy_logps
  *     ./policy_logps MODEL_DIR IMAGE [PROMPT CHOSEN REJECTED]
  *
- * example arguments: Tests/DamaModelsTests/Fixtures/llava/default Tests/DamaModelsTests/Fixtures/llava/image.png
+ * example arguments: models/shapes-llava examples/data/shapes/images/00000.jpg
  */
 #include <dama.h>
 #include <stdio.h>
@@ -24,7 +24,8 @@ int main(int count, char **arguments) {
     }
     dama_image image = {NULL, NULL, 0, NULL, 0, 0};
     image.path = arguments[2];
-    dama_preference_pair pair = {&image, "What is in the image?", "A red circle.", "There is a dog."};
+    dama_preference_pair pair = {&image, "What is in this image?", "The black circle at the top left is small.",
+                                 "The red star at the centre is large."};
     if (count == 6) {
         pair.prompt = arguments[3];
         pair.chosen = arguments[4];

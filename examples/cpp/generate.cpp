@@ -3,7 +3,7 @@
 //     c++ -std=c++17 generate.cpp $(pkg-config --cflags --libs dama) -o generate
 //     ./generate MODEL_DIR IMAGE [PROMPT]
 //
-// example arguments: Tests/DamaModelsTests/Fixtures/llava/default Tests/DamaModelsTests/Fixtures/llava/image.png
+// example arguments: models/shapes-llava examples/data/shapes/images/00000.jpg
 #include <dama.hpp>
 
 #include <cstdio>
@@ -18,12 +18,12 @@ int main(int count, char **arguments) {
         dama_image image{};
         image.path = arguments[2];
         auto options = dama::Policy::generation_options();
-        options.max_tokens = 32;
+        options.max_tokens = 64;
         const char *stop[] = {"\n\n"};
         options.stop = stop;
         options.stop_count = 1;
         const auto found =
-            policy.generate(count == 4 ? arguments[3] : "What is in the image?", &image, options, [](const char *text) {
+            policy.generate(count == 4 ? arguments[3] : "What is in this image?", &image, options, [](const char *text) {
                 std::fputs(text, stdout);
                 std::fflush(stdout);
                 return true;
