@@ -10,7 +10,8 @@ BUILD := build
 PYTHON := .deps/python/bin/python
 
 # ONNX Runtime is opened at run time; the wheel in our own environment serves where the caller names no other.
-export DAMA_ONNXRUNTIME ?= $(firstword $(wildcard $(CURDIR)/.deps/python/lib/python3*/site-packages/onnxruntime/capi/libonnxruntime.so.*))
+# Looked for when a recipe runs, for on a fresh clone the environment is only made by then.
+export DAMA_ONNXRUNTIME ?= $(shell ls $(CURDIR)/.deps/python/lib/python3*/site-packages/onnxruntime/capi/libonnxruntime.so.* 2>/dev/null | head -n 1)
 
 # The flags that make libdama.so one self-contained file that exports dama_* alone. They cannot stand in Package.swift:
 # unsafeFlags there would keep other packages from depending on a version of this one.

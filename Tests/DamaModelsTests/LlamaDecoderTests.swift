@@ -6,6 +6,8 @@ import XCTest
 
 /// The decoder against transformers, whose numbers Fixtures/make_llama.py wrote.
 final class LlamaDecoderTests: XCTestCase {
+    override class func setUp() { TestRuntime.configure() }
+
     /// Both sides compute in fp32; log-probabilities of random models are of the order of 10.
     private let tolerance: Float = 1e-4
 

@@ -5,6 +5,8 @@ import DamaTestSupport
 import XCTest
 
 final class LlamaGenerationTests: XCTestCase {
+    override class func setUp() { TestRuntime.configure() }
+
     private struct Case {
         var prompt: [Int32]
         var continuation: [Int32]

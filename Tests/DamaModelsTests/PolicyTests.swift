@@ -7,6 +7,8 @@ import XCTest
 
 /// LLaVA from image file and text to log-probabilities and text, against transformers (Fixtures/make_llava.py).
 final class PolicyTests: XCTestCase {
+    override class func setUp() { TestRuntime.configure() }
+
     /// fp32 on both sides through a vision tower and a decoder; the log-probabilities are of the order of 10.
     private let tolerance: Float = 1e-4
 

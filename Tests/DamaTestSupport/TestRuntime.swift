@@ -6,7 +6,7 @@ public enum TestRuntime {
     ///
     /// `make test` sets the variable; this serves a bare `swift test`.
     public static func configure(file: StaticString = #filePath) {
-        guard getenv("DAMA_ONNXRUNTIME") == nil else { return }
+        if let given = getenv("DAMA_ONNXRUNTIME"), given.pointee != 0 { return }
         let root = URL(fileURLWithPath: "\(file)").deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
         let libraries = root.appendingPathComponent(".deps/python/lib")
@@ -15,7 +15,7 @@ public enum TestRuntime {
             let capi = libraries.appendingPathComponent("\(folder)/site-packages/onnxruntime/capi")
             let files = (try? FileManager.default.contentsOfDirectory(atPath: capi.path)) ?? []
             if let name = files.first(where: { $0.hasPrefix("libonnxruntime.so") }) {
-                setenv("DAMA_ONNXRUNTIME", capi.appendingPathComponent(name).path, 0)
+                setenv("DAMA_ONNXRUNTIME", capi.appendingPathComponent(name).path, 1)
                 return
             }
         }
