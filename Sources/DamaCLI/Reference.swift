@@ -15,8 +15,8 @@ struct Reference: ParsableCommand {
             Exit codes: as `dama score`.
             """)
 
-    @Option(help: ArgumentHelp("Folder of the model as Hugging Face lays it out.", valueName: "dir"))
-    var model: String
+    @OptionGroup(title: "Model")
+    var model: PolicyArguments
     @Option(help: ArgumentHelp("The dataset: JSON Lines or one JSON array.", valueName: "file"))
     var data: String
     @Option(
@@ -27,10 +27,6 @@ struct Reference: ParsableCommand {
     var out: String
     @Option(help: "What a line holds: everything, or the `logps` field that RLAIF-V's and DAMA's trainers read.")
     var format: FormatChoice = .full
-    @Option(help: ArgumentHelp("Prompt template: a name or a text with {question} and {response}.", valueName: "template"))
-    var template: String?
-    @Option(help: ArgumentHelp("How images are brought to the model's square: crop or pad.", valueName: "mode"))
-    var imageMode = "crop"
     @Option(help: ArgumentHelp("The most tokens of image, prompt and one response.", valueName: "tokens"))
     var maxLength: Int?
     @Option(help: ArgumentHelp("What happens to longer ones: error (the row is rejected) or cut.", valueName: "what"))
@@ -42,14 +38,8 @@ struct Reference: ParsableCommand {
     var field: [String] = []
     @Option(help: ArgumentHelp("Stop when more rows than this are bad.", valueName: "n"))
     var maxBad: Int?
-    @Option(help: ArgumentHelp("Threads of inference; 0 for one for each processor.", valueName: "n"))
-    var threads = 0
     @Option(help: ArgumentHelp("Rows computed together, and lost at most when killed.", valueName: "rows"))
     var batch = 8
-    @Option(
-        help: ArgumentHelp(
-            "The file of ONNX Runtime (default: $DAMA_ONNXRUNTIME, then the system's).", valueName: "file"))
-    var onnxruntime: String?
     @Flag(help: "Begin again: forget what is unfinished, replace what is there.")
     var restart = false
     @Flag(help: "Show no progress.")
@@ -67,7 +57,7 @@ struct Reference: ParsableCommand {
             options.rows.maximumRejected = maxBad
             options.rows.blockRows = batch
             options.rows.restart = restart
-            let policy = try Policy(directory: model, options: policyOptions())
+            let policy = try Policy(directory: model.model, options: policyOptions())
             Interruption.listen()
             let quiet = quiet
             let summary = try ReferenceJob(options, policy: policy).run { progress throws(DamaError) in
@@ -87,19 +77,12 @@ struct Reference: ParsableCommand {
     }
 
     private func policyOptions() throws(DamaError) -> PolicyOptions {
-        var options = PolicyOptions()
-        options.runtimePath = onnxruntime
-        options.threads = threads
-        options.template = template
+        var options = try model.options()
         options.maximumLength = maxLength
         options.tokenBudget = tokenBudget
-        guard let mode = PolicyOptions.ImageMode(rawValue: imageMode) else {
-            throw .invalidArgument("--image-mode is \(imageMode); expected crop or pad")
-        }
         guard let overlong = PolicyOptions.Overlong(rawValue: overlong) else {
             throw .invalidArgument("--overlong is \(self.overlong); expected error or cut")
         }
-        options.imageMode = mode
         options.overlong = overlong
         return options
     }

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import gzip
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
-import open_clip
 import torch
 from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPTokenizer
 from transformers.convert_slow_tokenizer import bytes_to_unicode
@@ -19,7 +19,7 @@ DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 def tokenizer() -> CLIPTokenizer:
     """CLIP's own vocabulary, from the merges that open_clip ships."""
-    path = Path(open_clip.__file__).parent / "bpe_simple_vocab_16e6.txt.gz"
+    path = Path(find_spec("open_clip").origin).with_name("bpe_simple_vocab_16e6.txt.gz")
     lines = gzip.open(path, "rt", encoding="utf-8").read().split("\n")
     merges = [tuple(line.split()) for line in lines[1 : 49152 - 256 - 2 + 1]]
     letters = list(bytes_to_unicode().values())

@@ -10,11 +10,12 @@ import gzip
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
-import open_clip
 import pytest
 from tokenizers import Regex, Tokenizer, pre_tokenizers
+from transformers.convert_slow_tokenizer import bytes_to_unicode
 from transformers import AutoTokenizer, CLIPTokenizer
 
 import dama
@@ -32,10 +33,10 @@ LLAMA3 = (
 
 def clip_vocabulary() -> tuple[dict[str, int], list[tuple[str, str]]]:
     """CLIP's real vocabulary and merges, as OpenAI's code derives them from the merges file that open_clip ships."""
-    path = Path(open_clip.__file__).parent / "bpe_simple_vocab_16e6.txt.gz"
+    path = Path(find_spec("open_clip").origin).with_name("bpe_simple_vocab_16e6.txt.gz")
     lines = gzip.open(path).read().decode().split("\n")
     merges = [(a, b) for a, b in (line.split() for line in lines[1 : 49152 - 256 - 2 + 1])]
-    letters = list(open_clip.tokenizer.bytes_to_unicode().values())
+    letters = list(bytes_to_unicode().values())
     tokens = letters + [letter + "</w>" for letter in letters] + ["".join(pair) for pair in merges]
     tokens += ["<|startoftext|>", "<|endoftext|>"]
     vocabulary = {token: index for index, token in enumerate(tokens)}

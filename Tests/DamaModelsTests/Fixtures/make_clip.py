@@ -6,10 +6,10 @@ Needs torch, transformers, onnx, open_clip (for its merges) and Pillow; run by h
 import gzip
 import json
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-import open_clip
 import torch
 from PIL import Image
 from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPTokenizer
@@ -34,7 +34,7 @@ SENTENCES = [
 
 
 def tokenizer():
-    path = Path(open_clip.__file__).parent / "bpe_simple_vocab_16e6.txt.gz"
+    path = Path(find_spec("open_clip").origin).with_name("bpe_simple_vocab_16e6.txt.gz")
     merges = [tuple(line.split()) for line in gzip.open(path, "rt").read().split("\n")[1 : MERGES + 1]]
     letters = list(bytes_to_unicode().values())
     words = letters + [letter + "</w>" for letter in letters] + ["".join(pair) for pair in merges]

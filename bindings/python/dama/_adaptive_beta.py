@@ -335,9 +335,9 @@ class AdaptiveBeta:
             mean_time=(_MEAN_TIMES, mean_time, "mean_time"),
             loss=(LOSSES, loss, "loss"),
         )
-        for name, (table, value, label) in choices.items():
-            if value is not None:
-                setattr(options, name, _choice(table, value, label))
+        for name, (table, choice, label) in choices.items():
+            if choice is not None:
+                setattr(options, name, _choice(table, choice, label))
         if normalize is not None:
             options.normalize = bool(normalize)
         if keep is not None:
