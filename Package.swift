@@ -16,7 +16,7 @@ let package = Package(
         .executable(name: "shapes-world", targets: ["ShapesWorldCLI"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
     ],
     targets: [
         // MARK: C
@@ -48,7 +48,8 @@ let package = Package(
             name: "Dama",
             dependencies: [
                 "DamaSupport", "DamaPreference", "DamaKernels", "DamaText", "DamaImage", "DamaRuntime",
-                "DamaModels", "DamaTraining",]),
+                "DamaModels", "DamaTraining",
+            ]),
 
         // MARK: Faces
         .target(name: "DamaABI", dependencies: ["Dama", "CDama", "CDamaShims"]),

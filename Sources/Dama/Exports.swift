@@ -3,9 +3,10 @@
 @_exported import DamaKernels
 @_exported import DamaModels
 @_exported import DamaPreference
-@_exported import enum DamaRuntime.Device
-@_exported import class DamaRuntime.OnnxRuntime
-@_exported import class DamaRuntime.RunOptions
 @_exported import DamaSupport
 @_exported import DamaText
 @_exported import DamaTraining
+
+@_exported import enum DamaRuntime.Device
+@_exported import class DamaRuntime.OnnxRuntime
+@_exported import class DamaRuntime.RunOptions

@@ -34,7 +34,8 @@ struct Reference: ParsableCommand {
     @Option(help: ArgumentHelp("The most tokens, padding included, that run at once.", valueName: "tokens"))
     var tokenBudget = 8192
     @Option(
-        help: ArgumentHelp("Another name for a field, as in chosen=answer_good; may be repeated.", valueName: "field=name"))
+        help: ArgumentHelp(
+            "Another name for a field, as in chosen=answer_good; may be repeated.", valueName: "field=name"))
     var field: [String] = []
     @Option(help: ArgumentHelp("Stop when more rows than this are bad.", valueName: "n"))
     var maxBad: Int?
@@ -67,7 +68,9 @@ struct Reference: ParsableCommand {
             display.close()
             if summary.wasComplete { print("already done; --restart does it again") }
             var line = "\(summary.rows - summary.rowsRejected) of \(summary.rows) rows"
-            if summary.rowsRejected > 0 { line += ", rejected \(summary.rowsRejected) (see \(JobPaths(output: out).rejects))" }
+            if summary.rowsRejected > 0 {
+                line += ", rejected \(summary.rowsRejected) (see \(JobPaths(output: out).rejects))"
+            }
             if summary.rowsCut > 0 { line += ", cut \(summary.rowsCut)" }
             print("\(line)\n\(out)  \(JobPaths(output: out).summary)")
         } catch {

@@ -33,8 +33,9 @@ extension Graph {
                 throw .invalidArgument("the graph \"\(name)\" has no weight \"\(adapter.weight)\" to adapt")
             }
             guard adapter.rank >= 1, let shape = weight.shape.fixed, shape.count == 2 else {
-                throw .invalidArgument("an adapter of rank \(adapter.rank) does not fit \"\(adapter.weight)\" "
-                    + "\(weight.shape.text); it takes a matrix and a rank of at least 1")
+                throw .invalidArgument(
+                    "an adapter of rank \(adapter.rank) does not fit \"\(adapter.weight)\" "
+                        + "\(weight.shape.text); it takes a matrix and a rank of at least 1")
             }
             parts[weight.id] = (
                 try g.weight(adapter.nameA, weight.type, [adapter.rank, shape[1]]),

@@ -17,7 +17,8 @@ extension GraphBuilder {
         guard x.rank == 4, let heads = x.shape[1].fixed, let size = x.shape[3].fixed else {
             throw .internal("\(place("mergeHeads")): \(x.shape.text) is not [batch, heads, sequence, size]")
         }
-        return try reshape(transpose(x, [0, 2, 1, 3]), [x.shape[0], x.shape[2], [.fixed(heads), .fixed(size)].product])
+        return try reshape(
+            transpose(x, [0, 2, 1, 3]), [x.shape[0], x.shape[2], [.fixed(heads), .fixed(size)].product])
     }
 
     /// softmax(scale · q kᵀ + mask) v, with as many query heads to a key head as the shapes say (grouped-query
@@ -35,8 +36,9 @@ extension GraphBuilder {
         guard q.rank == 4, k.rank == 4, v.rank == 4, let heads = q.shape[1].fixed, let keyHeads = k.shape[1].fixed,
             let size = q.shape[3].fixed, keyHeads > 0, heads % keyHeads == 0, size > 0
         else {
-            throw .model("\(place("attention")): the heads of queries \(q.shape.text) and of keys \(k.shape.text) do "
-                + "not fit")
+            throw .model(
+                "\(place("attention")): the heads of queries \(q.shape.text) and of keys \(k.shape.text) do "
+                    + "not fit")
         }
         let group = heads / keyHeads
         let scale = scale ?? 1 / Float(size).squareRoot()
@@ -69,8 +71,9 @@ extension GraphBuilder {
             kernel[2] == kernel[3], kernel[1] == channels, kernel[2] > 0, height % kernel[2] == 0,
             width % kernel[2] == 0
         else {
-            throw .model("\(place("patchEmbedding")): pixels \(pixels.shape.text) do not divide into patches of "
-                + weight.shape.text)
+            throw .model(
+                "\(place("patchEmbedding")): pixels \(pixels.shape.text) do not divide into patches of "
+                    + weight.shape.text)
         }
         let (out, patch) = (kernel[0], kernel[2])
         let (rows, columns) = (Dimension.fixed(height / patch), Dimension.fixed(width / patch))

@@ -133,8 +133,9 @@ public final class GraphBuilder {
     }
 
     public func constant(_ integers: [Int]) -> Value {
-        constant(ConstantTensor(
-            type: .int64, shape: [integers.count], bytes: integers.flatMap { littleEndianBytes(Int64($0)) }))
+        constant(
+            ConstantTensor(
+                type: .int64, shape: [integers.count], bytes: integers.flatMap { littleEndianBytes(Int64($0)) }))
     }
 
     public func constant(_ floats: [Float], shape: [Int]) throws(DamaError) -> Value {
@@ -143,8 +144,9 @@ public final class GraphBuilder {
         guard floats.count == count else {
             throw .internal("a constant of shape \(shape) has \(count) elements; \(floats.count) were given")
         }
-        return constant(ConstantTensor(
-            type: .float32, shape: shape, bytes: floats.flatMap { littleEndianBytes($0.bitPattern) }))
+        return constant(
+            ConstantTensor(
+                type: .float32, shape: shape, bytes: floats.flatMap { littleEndianBytes($0.bitPattern) }))
     }
 
     /// A number of the floating-point type `type`.
@@ -175,8 +177,9 @@ public final class GraphBuilder {
         let values = outputs.enumerated().map { position, output in
             append(position == 0 ? name : "\(name):\(position)", .node(index), output.type, output.shape)
         }
-        graph.nodes.append(Node(
-            name: name, op: op, domain: domain, inputs: inputs, outputs: values, attributes: attributes))
+        graph.nodes.append(
+            Node(
+                name: name, op: op, domain: domain, inputs: inputs, outputs: values, attributes: attributes))
         return values
     }
 

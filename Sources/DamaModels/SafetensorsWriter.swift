@@ -64,7 +64,10 @@ public enum SafetensorsWriter {
         for tensor in tensors {
             var bits = tensor.type.bits
             for size in tensor.shape {
-                guard size >= 0 else { bits = nil; break }
+                guard size >= 0 else {
+                    bits = nil
+                    break
+                }
                 let product = bits?.multipliedReportingOverflow(by: size)
                 bits = product.flatMap { $0.overflow ? nil : $0.partialValue }
             }

@@ -26,7 +26,8 @@ public struct CRC32: Sendable {
             while offset + 8 <= bytes.count {
                 let low = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)) ^ crc
                 let high = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset + 4, as: UInt32.self))
-                crc = table[1792 + Int(low & 255)] ^ table[1536 + Int(low >> 8 & 255)]
+                crc =
+                    table[1792 + Int(low & 255)] ^ table[1536 + Int(low >> 8 & 255)]
                     ^ table[1280 + Int(low >> 16 & 255)] ^ table[1024 + Int(low >> 24)]
                     ^ table[768 + Int(high & 255)] ^ table[512 + Int(high >> 8 & 255)]
                     ^ table[256 + Int(high >> 16 & 255)] ^ table[Int(high >> 24)]

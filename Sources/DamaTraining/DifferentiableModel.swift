@@ -28,7 +28,8 @@ final class DifferentiableModel {
     ///   - frozen: the value of a weight that is not trained, by its name in the graph.
     ///   - scopes: scopes that are computed again in the backward run instead of being kept.
     init(
-        _ graph: Graph, outputs: [String], parameters: [Parameter], inputs: [String] = [], recompute scopes: [String] = [],
+        _ graph: Graph, outputs: [String], parameters: [Parameter], inputs: [String] = [],
+        recompute scopes: [String] = [],
         runtime: OnnxRuntime, device: Device, frozen: (Value) throws(DamaError) -> TensorValue
     ) throws(DamaError) {
         self.runtime = runtime

@@ -94,7 +94,8 @@ public final class Trainer {
     public private(set) var skipped: UInt64 = 0
 
     public init(
-        _ policy: TrainedPolicy, reference: Policy?, controller: AdaptiveBeta, options: TrainerOptions = TrainerOptions()
+        _ policy: TrainedPolicy, reference: Policy?, controller: AdaptiveBeta,
+        options: TrainerOptions = TrainerOptions()
     ) throws(DamaError) {
         try options.optimizer.validate()
         guard options.maximumGradientNorm.isFinite, options.maximumGradientNorm >= 0 else {
@@ -211,7 +212,8 @@ public final class Trainer {
         let decay = optimizer.weightDecay
         for parameter in policy.parameters {
             optimizer.weightDecay = parameter.decays ? decay : 0
-            guard let value = parameter.value.elements.baseAddress, let gradient = parameter.gradient.elements.baseAddress,
+            guard let value = parameter.value.elements.baseAddress,
+                let gradient = parameter.gradient.elements.baseAddress,
                 let first = parameter.firstMoment.elements.baseAddress,
                 let second = parameter.secondMoment.elements.baseAddress
             else { continue }

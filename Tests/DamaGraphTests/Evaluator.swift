@@ -104,16 +104,20 @@ struct Evaluator {
             }
             return [Tensor(x.values, shape, x.type)]
         case "Expand":
-            return [Tensor(
-                x.broadcast(Tensor([Double](repeating: 0, count: integers(1).reduce(1, *)), integers(1)), +),
-                type: x.type)]
+            return [
+                Tensor(
+                    x.broadcast(Tensor([Double](repeating: 0, count: integers(1).reduce(1, *)), integers(1)), +),
+                    type: x.type)
+            ]
         case "Transpose":
             let order = node.ints("perm")
-            return [x.remap(order.map { x.shape[$0] }) { index in
-                var source = index
-                for (axis, from) in order.enumerated() { source[from] = index[axis] }
-                return source
-            }]
+            return [
+                x.remap(order.map { x.shape[$0] }) { index in
+                    var source = index
+                    for (axis, from) in order.enumerated() { source[from] = index[axis] }
+                    return source
+                }
+            ]
         case "Concat":
             let axis = node.int("axis")
             return [try inputs.dropFirst().reduce(x) { try $0.joined($1!, axis) }]
@@ -142,17 +146,21 @@ struct Evaluator {
         case "Gather":
             let (axis, indices) = (node.int("axis"), inputs[1]!)
             let shape = x.shape[..<axis] + indices.shape + x.shape[(axis + 1)...]
-            return [x.remap(Array(shape)) { index in
-                let position = Array(index[axis..<axis + indices.shape.count])
-                return index[..<axis] + [Int(indices[position])] + index[(axis + indices.shape.count)...]
-            }]
+            return [
+                x.remap(Array(shape)) { index in
+                    let position = Array(index[axis..<axis + indices.shape.count])
+                    return index[..<axis] + [Int(indices[position])] + index[(axis + indices.shape.count)...]
+                }
+            ]
         case "GatherElements":
             let (axis, indices) = (node.int("axis"), inputs[1]!)
-            return [x.remap(indices.shape) { index in
-                var source = index
-                source[axis] = Int(indices[index])
-                return source
-            }]
+            return [
+                x.remap(indices.shape) { index in
+                    var source = index
+                    source[axis] = Int(indices[index])
+                    return source
+                }
+            ]
         case "ScatterElements":
             let (axis, indices, updates) = (node.int("axis"), inputs[1]!, inputs[2]!)
             var result = x
@@ -218,7 +226,8 @@ struct Evaluator {
                 for column in 0..<columns {
                     var sum = 0.0
                     for k in 0..<inner {
-                        sum += a.values[(Int(left) * rows + row) * inner + k]
+                        sum +=
+                            a.values[(Int(left) * rows + row) * inner + k]
                             * b.values[(Int(right) * inner + k) * columns + column]
                     }
                     result[(batch * rows + row) * columns + column] = scale * sum
@@ -249,7 +258,8 @@ struct Evaluator {
             let index = x.index(flat)
             let (position, column) = (Int(positions[[index[0], index[1]]]), index[2] % (2 * half))
             let (c, s) = (cosine[[position, column % half]], sine[[position, column % half]])
-            result.values[flat] = column < half
+            result.values[flat] =
+                column < half
                 ? x.values[flat] * c - x.values[flat + half] * s : x.values[flat] * c + x.values[flat - half] * s
         }
         return result

@@ -397,7 +397,8 @@ extension Differentiation {
     func collect(_ outputs: [String: Tensor], _ feeds: [String: Tensor]) throws -> [String: Tensor] {
         var result: [String: Tensor] = [:]
         for gradient in gradients {
-            var sum = try feeds[gradient.name].map { Tensor($0.values.map { _ in 0 }, $0.shape) }
+            var sum =
+                try feeds[gradient.name].map { Tensor($0.values.map { _ in 0 }, $0.shape) }
                 ?? { throw DamaError.internal("no \(gradient.name)") }()
             if let dense = gradient.dense { sum = try XCTUnwrap(outputs[dense]) }
             for rows in gradient.rows {

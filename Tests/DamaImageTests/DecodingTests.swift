@@ -78,7 +78,8 @@ final class DecodingTests: XCTestCase {
         assertFails(.outOfMemory, "61695 × 61695 pixels is larger than the limit") { _ = try ImageDecoder.decode(jpeg) }
         let claim: [UInt8] = [0x7F, 0xFF, 0xFF, 0xFF]
         let header = Array("IHDR".utf8) + claim + claim + [8, 2, 0, 0, 0]
-        let png = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A, 0, 0, 0, 13] + header + bigEndian(CRC32.of(header))
+        let png =
+            [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A, 0, 0, 0, 13] + header + bigEndian(CRC32.of(header))
             + [0, 0, 0, 0] + Array("IDAT".utf8) + bigEndian(CRC32.of(Array("IDAT".utf8)))
         assertFails(.outOfMemory, "2147483647 × 2147483647 pixels is larger") { _ = try ImageDecoder.decode(png) }
     }

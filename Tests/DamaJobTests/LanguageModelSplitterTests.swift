@@ -5,7 +5,9 @@ import XCTest
 
 final class LanguageModelSplitterTests: XCTestCase {
     private let response = "The image shows a man riding a brown horse on a beach, and two dogs run behind him."
-    private let lines = ["The image shows a man riding a brown horse.", "The man is on a beach.", "Two dogs run behind the man."]
+    private let lines = [
+        "The image shows a man riding a brown horse.", "The man is on a beach.", "Two dogs run behind the man.",
+    ]
     private let limit = TokenLimit(maximum: 77) { $0.split(separator: " ").count + 2 }
 
     private func answer(_ text: String) -> LocalServer.Answer {

@@ -7,7 +7,8 @@ import XCTest
 final class ReferenceJobTests: XCTestCase {
     override class func setUp() { TestRuntime.configure() }
 
-    private static let models = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    private static let models =
+        URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .path + "/DamaModelsTests/Fixtures/llava"
 
     private func policy(_ change: (inout PolicyOptions) -> Void = { _ in }) throws -> Policy {
@@ -132,7 +133,8 @@ final class ReferenceJobTests: XCTestCase {
         try ReferenceJob(options, policy: policy()).run()
         assertFails(.invalidArgument, "template") {
             _ = try ReferenceCache(
-                path: options.rows.output, policy: self.policy { $0.template = "USER: {image}\n{question} ASSISTANT: {response}" })
+                path: options.rows.output,
+                policy: self.policy { $0.template = "USER: {image}\n{question} ASSISTANT: {response}" })
         }
         assertFails(.invalidArgument, "image_processing") {
             _ = try ReferenceCache(path: options.rows.output, policy: self.policy { $0.imageMode = .pad })
@@ -144,14 +146,17 @@ final class ReferenceJobTests: XCTestCase {
     }
 
     func testLogpsOfRLAIFVAreRead() throws {
-        for text in ["[-3.0,-1.5,[-1.0,-2.0],-4.0,-4.0,[-4.0]]", #"{"logps":[-3.0,-1.5,[-1.0,-2.0],-4.0,-4.0,[-4.0]]}"#] {
+        for text in [
+            "[-3.0,-1.5,[-1.0,-2.0],-4.0,-4.0,[-4.0]]", #"{"logps":[-3.0,-1.5,[-1.0,-2.0],-4.0,-4.0,[-4.0]]}"#,
+        ] {
             let entry = try ReferenceEntry(["idx": 5, "logps": .string(text)])
             XCTAssertEqual(entry.logProbabilities.chosen.sum, -3)
             XCTAssertEqual(entry.logProbabilities.rejected.tokens, [-4])
             XCTAssertEqual(entry.id, 5)
         }
         for (text, what) in [
-            ("[1,2]", "six fields"), ("[-9.0,-1.5,[-1.0,-2.0],-4.0,-4.0,[-4.0]]", "chosen sum"), ("[", "not valid JSON"),
+            ("[1,2]", "six fields"), ("[-9.0,-1.5,[-1.0,-2.0],-4.0,-4.0,[-4.0]]", "chosen sum"),
+            ("[", "not valid JSON"),
             (#"[-3.0,-1.5,["x"],-4.0,-4.0,[-4.0]]"#, "logps[2]"),
         ] {
             assertFails(.model, what) { _ = try ReferenceEntry(["logps": .string(text)]) }

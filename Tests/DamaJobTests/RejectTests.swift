@@ -80,7 +80,9 @@ final class RejectTests: JobTestCase {
         XCTAssertEqual(summary.rowsScored, 4)
         XCTAssertEqual(summary.rowsRejected, expected.count)
         XCTAssertEqual(
-            Set(summary.rejectedByKind.keys), Set(Rejection.Kind.allCases.map(\.rawValue)),
+            Set(summary.rejectedByKind.keys),
+            // Scoring has no room that a prompt could be too long for: that is the reference job's, and tested there.
+            Set(Rejection.Kind.allCases.filter { $0 != .doesNotFit }.map(\.rawValue)),
             "a kind is untested")
         XCTAssertEqual(try rows().count, 4)
         XCTAssertEqual(

@@ -47,7 +47,8 @@ final class AdamWTests: XCTestCase {
         var adamw = AdamW(learningRate: 0.1)
         adamw.weightDecay = 0.5
         var parameters: [Float] = [1, 1, 1]
-        var first: [Float] = [0, 0, 0], second = first
+        var first: [Float] = [0, 0, 0]
+        var second = first
         try adamw.update(
             step: 1, parameters: &parameters, gradients: [1e-3, -20, 0], firstMoments: &first, secondMoments: &second)
         XCTAssertEqual(parameters[0], 0.95 - 0.1, accuracy: 2e-6)
@@ -62,7 +63,9 @@ final class AdamWTests: XCTestCase {
         for scale in [1.0, 0.25] {
             var adamw = AdamW(learningRate: 0.1)
             adamw.gradientScale = scale
-            var parameters = gradients, first = gradients.map { _ in Float(0) }, second = first
+            var parameters = gradients
+            var first = gradients.map { _ in Float(0) }
+            var second = first
             // A power of two scales without rounding.
             let scaled = gradients.map { Float(0.25 / scale) * $0 }
             try adamw.update(
@@ -80,7 +83,9 @@ final class AdamWTests: XCTestCase {
         let gradients = (0..<count).map { _ in Float(generator.gaussian()) }
         var results: [[UInt32]] = []
         for threads in [1, 2, 5] {
-            var parameters = start, first = start.map { _ in Float(0) }, second = first
+            var parameters = start
+            var first = start.map { _ in Float(0) }
+            var second = first
             for step in 1...3 {
                 try AdamW(learningRate: 1e-2).update(
                     step: UInt64(step), parameters: &parameters, gradients: gradients, firstMoments: &first,
@@ -96,7 +101,9 @@ final class AdamWTests: XCTestCase {
             inverse_root_correction: 31.6, epsilon: 1e-8, gradient_scale: 0.5)
         var expected: [Float] = []
         for level in 0...cdama_kernel_level() {
-            var parameters = Array(start[..<37]), first = parameters.map { _ in Float(0.1) }, second = first
+            var parameters = Array(start[..<37])
+            var first = parameters.map { _ in Float(0.1) }
+            var second = first
             cdama_adamw_step(Int32(level), &numbers, &parameters, gradients, &first, &second, 37)
             if level == 0 { expected = parameters }
             for (a, b) in zip(parameters, expected) { XCTAssertEqual(a, b, accuracy: 1e-6, "level \(level)") }
@@ -133,7 +140,9 @@ final class AdamWTests: XCTestCase {
             { $0.learningRate = -1 }, { $0.learningRate = .nan }, { $0.beta1 = 1 }, { $0.beta2 = -0.1 },
             { $0.epsilon = -1 }, { $0.weightDecay = .infinity }, { $0.gradientScale = .nan },
         ]
-        var parameters: [Float] = [1], first: [Float] = [0], second: [Float] = [0]
+        var parameters: [Float] = [1]
+        var first: [Float] = [0]
+        var second: [Float] = [0]
         for change in changes {
             var adamw = AdamW(learningRate: 1)
             change(&adamw)

@@ -58,7 +58,8 @@ final class TokenLogProbabilitiesTests: XCTestCase {
             for count in Array(1...70) + [2047, 2048, 2049, 2063, 2064, 2065, 4096, 4113] {
                 let logits = (0..<count).map { _ in Float(8 * generator.gaussian()) }
                 let label = generator.uniform(below: count)
-                var logProbability: Float = 0, normalizer: Float = 0
+                var logProbability: Float = 0
+                var normalizer: Float = 0
                 cdama_logprob_forward(Int32(level), logits, count, label, &logProbability, &normalizer)
                 let most = Double(logits.max() ?? 0)
                 let exact = most + log(logits.reduce(0) { $0 + exp(Double($1) - most) })

@@ -99,7 +99,8 @@ final class CLIPBadInputTests: XCTestCase {
 
     func testOnnxFilesThatAreNotClip() throws {
         let folder = try copy("exported")
-        let text = "\(folder.path)/onnx/text_model.onnx", vision = "\(folder.path)/onnx/vision_model.onnx"
+        let text = "\(folder.path)/onnx/text_model.onnx"
+        let vision = "\(folder.path)/onnx/vision_model.onnx"
         let (textBytes, visionBytes) = (try Files.read(text), try Files.read(vision))
         try Files.writeAtomically(visionBytes, to: text)
         DamaTestSupport.assertFails(.model, "is no CLIP text model: its inputs are \"pixel_values\"") {

@@ -117,7 +117,8 @@ final class CLIPTests: XCTestCase {
             let alone = try scorer.embedTexts([texts[index]])[0]
             for (a, b) in zip(together[index], alone) { XCTAssertEqual(a, b, accuracy: 2e-6) }
         }
-        let path = Fixtures.path("clip/wide.jpg"), other = Fixtures.path("clip/tall.png")
+        let path = Fixtures.path("clip/wide.jpg")
+        let other = Fixtures.path("clip/tall.png")
         let images = try scorer.embedImages((0..<70).map { .path($0 == 69 ? other : path) })
         XCTAssertEqual(images[0].count, 16)
         for (a, b) in zip(images[69], try scorer.embedImages([.path(other)])[0]) {

@@ -1,8 +1,9 @@
-@testable import DamaModels
 import DamaRuntime
 import DamaSupport
 import DamaTestSupport
 import XCTest
+
+@testable import DamaModels
 
 final class LlamaGenerationTests: XCTestCase {
     override class func setUp() { TestRuntime.configure() }

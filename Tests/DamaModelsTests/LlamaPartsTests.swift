@@ -137,7 +137,8 @@ final class PromptTemplateTests: XCTestCase {
     func testPlainEndsAsTheTokenizerDoes() throws {
         XCTAssertEqual(try PromptTemplate.named("plain", endToken: "<|im_end|>").responseSuffix, "<|im_end|>")
         XCTAssertEqual(try PromptTemplate.named("plain").responseSuffix, "</s>")
-        XCTAssertEqual(try PromptTemplate.named("Q {question} A {response}{end}\n", endToken: "E").responseSuffix, "E\n")
+        XCTAssertEqual(
+            try PromptTemplate.named("Q {question} A {response}{end}\n", endToken: "E").responseSuffix, "E\n")
     }
 
     func testBadTemplatesAndQuestions() throws {
@@ -152,7 +153,8 @@ final class PromptTemplateTests: XCTestCase {
 }
 
 final class SamplerTests: XCTestCase {
-    private func choose(_ logits: [Float], _ options: SamplingOptions, _ generator: inout RandomGenerator) throws -> Int {
+    private func choose(_ logits: [Float], _ options: SamplingOptions, _ generator: inout RandomGenerator) throws -> Int
+    {
         try logits.withUnsafeBufferPointer { try options.choose(from: $0, using: &generator) }
     }
 

@@ -77,7 +77,9 @@ final class PolicyTests: XCTestCase {
             var options = GenerationOptions()
             options.maximumTokens = 20
             options.endTokens = []
-            let requests = try expected.map { (image: image as ImageSource?, prompt: try XCTUnwrap($0["prompt"]?.string)) }
+            let requests = try expected.map {
+                (image: image as ImageSource?, prompt: try XCTUnwrap($0["prompt"]?.string))
+            }
             var heard = [String](repeating: "", count: requests.count)
             let found = try policy.generate(requests, options) { index, text in heard[index] += text }
             for (index, json) in expected.enumerated() {
@@ -98,7 +100,8 @@ final class PolicyTests: XCTestCase {
         let middle = Array(free.unicodeScalars)
         try XCTSkipIf(middle.count < 8, "the random model says too little")
         let stop = String(String.UnicodeScalarView(middle[5..<7]))
-        let before = String(free.unicodeScalars.prefix(try XCTUnwrap(free.firstRange(of: stop)).lowerBound.utf16Offset(in: free)))
+        let before = String(
+            free.unicodeScalars.prefix(try XCTUnwrap(free.firstRange(of: stop)).lowerBound.utf16Offset(in: free)))
         var heard = ""
         let found = try policy.generate([request], options, stop: [stop]) { _, text in heard += text }[0]
         XCTAssertEqual(found.finish, .stop)
@@ -110,9 +113,12 @@ final class PolicyTests: XCTestCase {
         let json = try expected("default")[0]
         let whole = try policy("default").logProbabilities([pair(json, image: image)])[0]
         let full = try XCTUnwrap(json["rejected_ids"]?.array?.count)
-        let limit = try policy("default").text.encode(prompt: "What is in the image?", responses: ["x", "y"]).prompt.count + 10
+        let limit =
+            try policy("default").text.encode(prompt: "What is in the image?", responses: ["x", "y"]).prompt.count + 10
         assertFails(.invalidArgument, "pair 0: prompt") {
-            _ = try self.policy("default") { $0.maximumLength = limit }.logProbabilities([self.pair(json, image: self.image)])
+            _ = try self.policy("default") { $0.maximumLength = limit }.logProbabilities([
+                self.pair(json, image: self.image)
+            ])
         }
         let cut = try policy("default") {
             $0.maximumLength = limit

@@ -127,7 +127,10 @@ final class SafetensorsTests: XCTestCase {
         let cases: [(String, DamaError.Code, String)] = [
             (#"{"weight_map": {"full": "b.safetensors"}}"#, .io, "b.safetensors is missing"),
             (#"{"weight_map": {"absent": "a.safetensors"}}"#, .model, "has no tensor \"absent\""),
-            (#"{"weight_map": {"full": "../a.safetensors"}}"#, .model, "\"../a.safetensors\" is not the name of a file"),
+            (
+                #"{"weight_map": {"full": "../a.safetensors"}}"#, .model,
+                "\"../a.safetensors\" is not the name of a file"
+            ),
             (#"{"weight_map": {"full": 1}}"#, .model, "\"full\" has a number for its file name"),
             (#"{"weight_map": {"full": "a.safetensors", "full": "a.safetensors"}}"#, .model, "\"full\" twice"),
             (#"{}"#, .model, "expected an object \"weight_map\""),

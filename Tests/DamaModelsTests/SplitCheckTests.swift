@@ -4,7 +4,9 @@ import XCTest
 final class SplitCheckTests: XCTestCase {
     private let response = "The image shows a man riding a brown horse on a beach, and two dogs run behind him."
 
-    private func failure(_ subSentences: [String], tokens: @escaping (String) -> Int = { $0.split(separator: " ").count })
+    private func failure(
+        _ subSentences: [String], tokens: @escaping (String) -> Int = { $0.split(separator: " ").count }
+    )
         -> SplitCheck.Failure?
     {
         SplitCheck(tokenLimit: 10).failure(of: subSentences, for: response, tokenCount: tokens)

@@ -26,11 +26,14 @@ final class TokenPacksTests: XCTestCase {
     func testEveryTextCanBeReadBack() throws {
         var generator = RandomGenerator(seed: 5)
         for count in [1, 2, 12, 60, 400] {
-            let texts = Array(Set((0..<count).map { _ in
-                [Int32(100)] + (0..<Int.random(in: 0...75, using: &generator)).map { _ in
-                    Int32.random(in: 0..<3, using: &generator)
-                } + [101]
-            }))
+            let texts = Array(
+                Set(
+                    (0..<count).map { _ in
+                        [Int32(100)]
+                            + (0..<Int.random(in: 0...75, using: &generator)).map { _ in
+                                Int32.random(in: 0..<3, using: &generator)
+                            } + [101]
+                    }))
             var read = [[Int32]](repeating: [], count: texts.count)
             for packs in TokenPacks.layOut(texts) {
                 XCTAssertLessThanOrEqual(packs.length, TokenPacks.targetLength * 3 / 2 + 77)
@@ -38,7 +41,9 @@ final class TokenPacksTests: XCTestCase {
                     let row = Int(packs.endRows[place.row])
                     let pack = row / packs.length
                     let visible = (0..<packs.length).filter { packs.mask[row * packs.length + $0] == 0 }
-                    let path = visible.map { pack * packs.length + $0 }.sorted { packs.positions[$0] < packs.positions[$1] }
+                    let path = visible.map { pack * packs.length + $0 }.sorted {
+                        packs.positions[$0] < packs.positions[$1]
+                    }
                     XCTAssertEqual(path.map { packs.positions[$0] }, (0..<path.count).map(Int64.init))
                     XCTAssertEqual(path.last, row)
                     read[place.text] = path.map { Int32(packs.tokens[$0]) }

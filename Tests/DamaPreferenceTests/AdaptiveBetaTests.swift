@@ -38,7 +38,11 @@ final class AdaptiveBetaTests: XCTestCase {
     /// Equal margins: exactly K are kept, lower index first, whichever filter.
     func testTiesGoToTheLowerIndex() throws {
         for filter in [AdaptiveBeta.Filter.nearest, .bottom, .top] {
-            var controller = try AdaptiveBeta(configuration { $0.filter = filter; $0.keep = .count(3) })
+            var controller = try AdaptiveBeta(
+                configuration {
+                    $0.filter = filter
+                    $0.keep = .count(3)
+                })
             let found = try controller.step(.margins([2, 2, 2, 2, 2]))
             XCTAssertEqual(found.mask, [true, true, true, false, false])
         }
@@ -56,7 +60,11 @@ final class AdaptiveBetaTests: XCTestCase {
             (.nearest, [false, false, true, true, true, false].enumerated().map { $0.offset == 0 || $0.element }),
             (.none, [true, true, true, true, true, true]),
         ] {
-            var controller = try AdaptiveBeta(configuration { $0.filter = filter; $0.keep = .count(4) })
+            var controller = try AdaptiveBeta(
+                configuration {
+                    $0.filter = filter
+                    $0.keep = .count(4)
+                })
             XCTAssertEqual(try controller.step(.margins(margins)).mask, mask, "\(filter)")
         }
     }
@@ -64,7 +72,11 @@ final class AdaptiveBetaTests: XCTestCase {
     func testKeepingMoreThanThereAreKeepsAll() throws {
         for keep in [AdaptiveBeta.Keep.count(3), .count(100), .ratio(1)] {
             for filter in AdaptiveBeta.Filter.allCases {
-                var controller = try AdaptiveBeta(configuration { $0.keep = keep; $0.filter = filter })
+                var controller = try AdaptiveBeta(
+                    configuration {
+                        $0.keep = keep
+                        $0.filter = filter
+                    })
                 XCTAssertEqual(try controller.step(.margins([1, 2, 3])).mask, [true, true, true])
             }
         }
@@ -157,7 +169,11 @@ final class AdaptiveBetaTests: XCTestCase {
         var counts = [Int](repeating: 0, count: 5)
         for seed in 0..<10_000 {
             var controller = try AdaptiveBeta(
-                configuration { $0.filter = .random; $0.keep = .count(2); $0.seed = UInt64(seed) })
+                configuration {
+                    $0.filter = .random
+                    $0.keep = .count(2)
+                    $0.seed = UInt64(seed)
+                })
             let mask = try controller.step(.margins([100, -3, 0, 7, 7])).mask
             for (index, kept) in mask.enumerated() where kept { counts[index] += 1 }
         }
@@ -313,7 +329,8 @@ final class AdaptiveBetaTests: XCTestCase {
     /// between σ(−4 N/K)/1 and 1/σ(−4 N/K); in runs that resemble training it stays within 0.3 and 2.
     func testAlphaStaysWithinTheGuard() throws {
         let bound = 4 * 16.0 / 12
-        var low = Double.infinity, high = 0.0
+        var low = Double.infinity
+        var high = 0.0
         for run in 0..<300 {
             var generator = RandomGenerator(seed: UInt64(1000 + run))
             var controller = try AdaptiveBeta()
@@ -418,8 +435,14 @@ final class AdaptiveBetaTests: XCTestCase {
             { $0.beta = 0 }, { $0.beta = .nan }, { $0.beta = .infinity }, { $0.guardFactor = -1 },
             { $0.keep = .count(0) }, { $0.keep = .ratio(0) }, { $0.keep = .ratio(1.1) }, { $0.keep = .ratio(.nan) },
             { $0.slope = .infinity }, { $0.dataShare = 1.5 }, { $0.floor = -1 }, { $0.ceiling = 0 },
-            { $0.floor = 2; $0.ceiling = 1 }, { $0.momentum = 1 }, { $0.momentum = -0.1 }, { $0.momentum = .nan },
-            { $0.meanTime = .beforeUse; $0.meanSource = .kept }, { $0.loss = .robust(flipRate: 0.6) },
+            {
+                $0.floor = 2
+                $0.ceiling = 1
+            }, { $0.momentum = 1 }, { $0.momentum = -0.1 }, { $0.momentum = .nan },
+            {
+                $0.meanTime = .beforeUse
+                $0.meanSource = .kept
+            }, { $0.loss = .robust(flipRate: 0.6) },
         ]
         for (index, change) in changes.enumerated() {
             XCTAssertThrowsError(try AdaptiveBeta(configuration(change)), "change \(index)") {

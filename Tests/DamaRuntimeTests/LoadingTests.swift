@@ -9,7 +9,8 @@ final class LoadingTests: XCTestCase {
     override class func setUp() { TestRuntime.configure() }
 
     func testLoadsOnceForTheProcess() throws {
-        let first = try OnnxRuntime.load(), second = try OnnxRuntime.load(path: first.path, threads: 7)
+        let first = try OnnxRuntime.load()
+        let second = try OnnxRuntime.load(path: first.path, threads: 7)
         XCTAssertTrue(first === second)
         XCTAssertTrue(OnnxRuntime.isNewEnough(first.version), first.version)
         XCTAssertTrue(first.providers.contains("CPUExecutionProvider"))
@@ -102,7 +103,8 @@ final class LoadingTests: XCTestCase {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         addTeardownBlock { try? FileManager.default.removeItem(at: folder) }
-        let file = folder.appendingPathComponent("library.c"), library = folder.appendingPathComponent("library.so")
+        let file = folder.appendingPathComponent("library.c")
+        let library = folder.appendingPathComponent("library.so")
         try source.write(to: file, atomically: true, encoding: .utf8)
         let compiler = Process()
         compiler.executableURL = URL(fileURLWithPath: "/usr/bin/env")

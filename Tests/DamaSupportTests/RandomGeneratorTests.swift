@@ -38,7 +38,10 @@ final class RandomGeneratorTests: XCTestCase {
     func testDistributions() {
         var generator = RandomGenerator(seed: 5)
         let count = 200_000
-        var sum = 0.0, squares = 0.0, normalSum = 0.0, normalSquares = 0.0
+        var sum = 0.0
+        var squares = 0.0
+        var normalSum = 0.0
+        var normalSquares = 0.0
         for _ in 0..<count {
             let u = generator.uniform()
             XCTAssertTrue(u >= 0 && u < 1)

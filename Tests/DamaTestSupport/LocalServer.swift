@@ -59,7 +59,8 @@ public final class LocalServer: @unchecked Sendable {
             }
             if let answer, !answer.hangsUp {
                 if answer.delay > 0 { Thread.sleep(forTimeInterval: answer.delay) }
-                let head = "HTTP/1.1 \(answer.status) X\r\nContent-Length: \(answer.body.utf8.count)\r\nConnection: close\r\n\r\n"
+                let head =
+                    "HTTP/1.1 \(answer.status) X\r\nContent-Length: \(answer.body.utf8.count)\r\nConnection: close\r\n\r\n"
                 let bytes = Array((head + answer.body).utf8)
                 // A client that gave up must not end the test with SIGPIPE.
                 _ = send(connection, bytes, bytes.count, Int32(MSG_NOSIGNAL))

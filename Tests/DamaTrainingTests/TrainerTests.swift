@@ -56,7 +56,8 @@ final class TrainerTests: XCTestCase {
             }
         }
         XCTAssertEqual(
-            Set(trainer.policy.parameters.map { "final.\($0.name)" }), Set(file.names.filter { $0.hasPrefix("final.") }))
+            Set(trainer.policy.parameters.map { "final.\($0.name)" }), Set(file.names.filter { $0.hasPrefix("final.") })
+        )
         for (number, batch) in try batches().enumerated() {
             let metrics = try trainer.step(batch)
             let step = expected[number]

@@ -30,7 +30,9 @@ final class ShapesLlavaTests: XCTestCase {
         XCTAssertEqual(found.map { Double($0.chosen.count) }, try numbers("chosen_tokens"))
         XCTAssertEqual(found.map { Double($0.rejected.count) }, try numbers("rejected_tokens"))
         // Sums of some 50 tokens, each within 1e-4 as the parity tests have it.
-        for (result, sum) in zip(found, try numbers("chosen")) { XCTAssertEqual(result.chosen.sum, sum, accuracy: 5e-3) }
+        for (result, sum) in zip(found, try numbers("chosen")) {
+            XCTAssertEqual(result.chosen.sum, sum, accuracy: 5e-3)
+        }
         for (result, sum) in zip(found, try numbers("rejected")) {
             XCTAssertEqual(result.rejected.sum, sum, accuracy: 5e-3)
         }

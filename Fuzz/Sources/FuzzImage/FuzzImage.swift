@@ -16,7 +16,9 @@ public func fuzzImage(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
         }
         return 0
     }
-    guard prepared.pixels.count == 3 * 16 * 16, prepared.pixels.allSatisfy(\.isFinite) else { fatalError("wrong result") }
+    guard prepared.pixels.count == 3 * 16 * 16, prepared.pixels.allSatisfy(\.isFinite) else {
+        fatalError("wrong result")
+    }
     return 0
 }
 
@@ -28,7 +30,9 @@ private func repairChecksums(_ bytes: inout [UInt8]) {
         let length = bytes[start..<start + 4].reduce(0) { $0 << 8 | Int($1) }
         guard length <= bytes.count - start - 12 else { return }
         let checksum = CRC32.of(bytes[start + 4..<start + 8 + length])
-        for index in 0..<4 { bytes[start + 8 + length + index] = UInt8(truncatingIfNeeded: checksum >> (24 - 8 * index)) }
+        for index in 0..<4 {
+            bytes[start + 8 + length + index] = UInt8(truncatingIfNeeded: checksum >> (24 - 8 * index))
+        }
         start += 12 + length
     }
 }

@@ -9,7 +9,9 @@ public func fuzzRows(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
     let (step, limit) = (Int(data[0]) + 1, Int(data[1]) + 1)
     let bytes = UnsafeRawBufferPointer(start: data + 2, count: size - 2)
     let whole = cut(bytes, step: max(1, bytes.count), limit: limit)
-    guard cut(bytes, step: step, limit: limit) == whole else { fatalError("rows depend on the pieces of \(step) bytes") }
+    guard cut(bytes, step: step, limit: limit) == whole else {
+        fatalError("rows depend on the pieces of \(step) bytes")
+    }
     let names = FieldNames()
     for (index, row) in whole.enumerated() {
         guard row.index == index, row.bytes.count <= limit, row.line >= 1 else { fatalError("a wrong row: \(row)") }
@@ -17,7 +19,9 @@ public func fuzzRows(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
             let pair = try PairRecord(row, names: names)
             guard !pair.image.isEmpty else { fatalError("a pair without an image") }
         } catch {
-            guard !error.reason.isEmpty, !error.reason.utf8.contains(0x0A) else { fatalError("no line: \(error.reason)") }
+            guard !error.reason.isEmpty, !error.reason.utf8.contains(0x0A) else {
+                fatalError("no line: \(error.reason)")
+            }
         }
     }
     return 0

@@ -11,7 +11,8 @@ public func fuzzSafetensors(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
     guard size >= 2 else { return 0 }
     let header = Array(raw[2...])
     let dataSize = Int(data[0]) | Int(data[1]) << 8
-    let file = withUnsafeBytes(of: UInt64(header.count).littleEndian) { Array($0) } + header
+    let file =
+        withUnsafeBytes(of: UInt64(header.count).littleEndian) { Array($0) } + header
         + [UInt8](repeating: 1, count: dataSize)
     file.withUnsafeBytes { check($0) }
     return 0

@@ -129,9 +129,10 @@ private struct ReverseSweep {
         var index = graph.nodes.count - 1
         while index >= 0 {
             if let region = ends[index] {
-                try visit(Node(
-                    name: graph.nodes[index].name, op: region.rule, domain: "", inputs: region.inputs,
-                    outputs: region.outputs, attributes: []))
+                try visit(
+                    Node(
+                        name: graph.nodes[index].name, op: region.rule, domain: "", inputs: region.inputs,
+                        outputs: region.outputs, attributes: []))
                 index = region.nodes.lowerBound - 1
             } else {
                 try visit(graph.nodes[index])
@@ -146,8 +147,9 @@ private struct ReverseSweep {
         let needs = node.inputs.map { $0.map { depends[$0.id] } ?? false }
         guard outputGradients.contains(where: { $0 != nil }), needs.contains(true) else { return }
         guard let rule = GradientRule.all[node.op] else {
-            throw .unsupported("\(node.name): the operator \(node.op) has no gradient rule, and lies between a "
-                + "trainable value and an output")
+            throw .unsupported(
+                "\(node.name): the operator \(node.op) has no gradient rule, and lies between a "
+                    + "trainable value and an output")
         }
         let context = GradientContext(
             g, node, gradients: outputGradients, needs: needs, isWeight: { [leafIds] in leafIds.contains($0.id) })
@@ -161,8 +163,9 @@ private struct ReverseSweep {
 
     private mutating func accumulate(_ gradient: Value, _ value: Value, _ node: String) throws(DamaError) {
         guard gradient.shape == value.shape, gradient.type == value.type else {
-            throw .internal("\(node): a gradient of \(gradient.type) \(gradient.shape.text) for a value of "
-                + "\(value.type) \(value.shape.text)")
+            throw .internal(
+                "\(node): a gradient of \(gradient.type) \(gradient.shape.text) for a value of "
+                    + "\(value.type) \(value.shape.text)")
         }
         if let other = gradients[value.id] {
             gradients[value.id] = try g.scope("gradient/\(node)") { () throws(DamaError) in try g.add(other, gradient) }
@@ -185,7 +188,8 @@ private struct ReverseSweep {
                 let values = number == 0 ? "\(name).row_gradients" : "\(name).row_gradients_\(number)"
                 try g.output(values, row.values)
                 var indices = g.graph.name(of: row.indices)
-                if case .input = g.graph.values[row.indices.id].source {} else {
+                if case .input = g.graph.values[row.indices.id].source {
+                } else {
                     indices = "\(values).indices"
                     try g.output(indices, g.emit("Identity", [row.indices], row.indices.type, row.indices.shape))
                 }

@@ -72,8 +72,9 @@ final class GradientContext {
     /// Leaves the gradient of the rows of a weight to the host.
     func addRows(of weight: Value, at indices: Value, _ values: Value) throws(DamaError) {
         guard isWeight(weight) else {
-            throw .unsupported("\(node.name): the gradient of \(node.op) is only known for rows of a weight; take "
-                + "selectRows for rows of another value")
+            throw .unsupported(
+                "\(node.name): the gradient of \(node.op) is only known for rows of a weight; take "
+                    + "selectRows for rows of another value")
         }
         rows.append((weight, indices, values))
     }

@@ -136,9 +136,11 @@ private struct BackwardHalf {
             // A reshape to the shape it has, for which the runtime has to wait and which costs nothing.
             let all = builder.emit("Shape", [gate], .int64, [.fixed(gate.rank)])
             if gate.shape == inner.shape { return builder.emit("Reshape", [inner, all], inner.type, inner.shape) }
-            let none = builder.emit("Slice", [
-                all, builder.constant([0]), builder.constant([0]), builder.constant([0]),
-            ], .int64, [0])
+            let none = builder.emit(
+                "Slice",
+                [
+                    all, builder.constant([0]), builder.constant([0]), builder.constant([0]),
+                ], .int64, [0])
             let own = builder.emit("Shape", [inner], .int64, [.fixed(inner.rank)])
             return builder.emit(
                 "Reshape", [inner, try builder.concat([none, own], axis: 0)], inner.type, inner.shape)

@@ -17,8 +17,9 @@ public enum RowGradients {
         to gradient: UnsafeMutableBufferPointer<Float>, width: Int, threads: Int = 0
     ) throws(DamaError) {
         guard width > 0, values.count == indices.count * width, gradient.count % width == 0 else {
-            throw .shapeMismatch("\(values.count) row gradients for \(indices.count) indices of width \(width), to be "
-                + "added to \(gradient.count) numbers")
+            throw .shapeMismatch(
+                "\(values.count) row gradients for \(indices.count) indices of width \(width), to be "
+                    + "added to \(gradient.count) numbers")
         }
         let rows = gradient.count / width
         if let (position, index) = indices.enumerated().first(where: { !(0..<Int64(rows)).contains($0.element) }) {

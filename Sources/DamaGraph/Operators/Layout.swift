@@ -75,8 +75,9 @@ extension GraphBuilder {
         var shape = first.shape
         for value in values.dropFirst() {
             guard value.type == first.type, value.rank == first.rank else {
-                throw .internal("\(place("concat")): \(first.type) \(first.shape.text) and \(value.type) "
-                    + "\(value.shape.text) cannot be joined")
+                throw .internal(
+                    "\(place("concat")): \(first.type) \(first.shape.text) and \(value.type) "
+                        + "\(value.shape.text) cannot be joined")
             }
             for other in shape.indices where other != axis && shape[other] != value.shape[other] {
                 throw .model("\(place("concat")): \(first.shape.text) and \(value.shape.text) differ in axis \(other)")
@@ -95,8 +96,9 @@ extension GraphBuilder {
             let first = start < 0 ? start + length : start
             let last = end.map { $0 < 0 ? $0 + length : $0 } ?? length
             guard 0 <= first, first <= last, last <= length else {
-                throw .model("\(place("slice")): \(start) ..< \(end.map(String.init) ?? "end") is not within axis "
-                    + "\(axis) of \(x.shape.text)")
+                throw .model(
+                    "\(place("slice")): \(start) ..< \(end.map(String.init) ?? "end") is not within axis "
+                        + "\(axis) of \(x.shape.text)")
             }
             shape[axis] = .fixed(last - first)
         } else {
@@ -107,13 +109,16 @@ extension GraphBuilder {
             case (false, nil): shape[axis] = .fixed(-start)
             case (false, let end?) where end < 0: shape[axis] = .fixed(max(0, end - start))
             default:
-                throw .unsupported("\(place("slice")): a start from the end with an end from the start, of "
-                    + x.shape.text)
+                throw .unsupported(
+                    "\(place("slice")): a start from the end with an end from the start, of "
+                        + x.shape.text)
             }
         }
-        return emit("Slice", [
-            x, constant([start]), constant([end ?? Int(Int64.max)]), constant([axis]),
-        ], x.type, shape)
+        return emit(
+            "Slice",
+            [
+                x, constant([start]), constant([end ?? Int(Int64.max)]), constant([axis]),
+            ], x.type, shape)
     }
 
     /// x cut along an axis into parts of these lengths.

@@ -14,25 +14,32 @@ extension GraphBuilder {
         guard a.rank >= 2, b.rank >= 2 else {
             throw .internal("\(place("matmul")): \(a.shape.text) and \(b.shape.text) are not both matrices")
         }
-        let (rows, inner) = transposeA ? (a.shape[a.rank - 1], a.shape[a.rank - 2])
+        let (rows, inner) =
+            transposeA
+            ? (a.shape[a.rank - 1], a.shape[a.rank - 2])
             : (a.shape[a.rank - 2], a.shape[a.rank - 1])
-        let (otherInner, columns) = transposeB ? (b.shape[b.rank - 1], b.shape[b.rank - 2])
+        let (otherInner, columns) =
+            transposeB
+            ? (b.shape[b.rank - 1], b.shape[b.rank - 2])
             : (b.shape[b.rank - 2], b.shape[b.rank - 1])
         guard inner == otherInner else {
-            let note = switch (transposeA, transposeB) {
-            case (false, false): ""
-            case (true, false): " (the first transposed)"
-            case (false, true): " (the second transposed)"
-            case (true, true): " (both transposed)"
-            }
+            let note =
+                switch (transposeA, transposeB) {
+                case (false, false): ""
+                case (true, false): " (the first transposed)"
+                case (false, true): " (the second transposed)"
+                case (true, true): " (both transposed)"
+                }
             throw .model("\(place("matmul")): \(a.shape.text) and \(b.shape.text)\(note) cannot be multiplied")
         }
         let batch = try broadcast("matmul", [Array(a.shape.dropLast(2)), Array(b.shape.dropLast(2))])
         let shape = batch + [rows, columns]
         guard transposeA || transposeB || scale != 1 else { return emit("MatMul", [a, b], a.type, shape) }
-        return emit("FusedMatMul", domain: "com.microsoft", [a, b], a.type, shape, [
-            ("transA", .int(transposeA ? 1 : 0)), ("transB", .int(transposeB ? 1 : 0)), ("alpha", .float(scale)),
-        ])
+        return emit(
+            "FusedMatMul", domain: "com.microsoft", [a, b], a.type, shape,
+            [
+                ("transA", .int(transposeA ? 1 : 0)), ("transB", .int(transposeB ? 1 : 0)), ("alpha", .float(scale)),
+            ])
     }
 
     /// x Wᵀ + bias, W being [out, in] as in Hugging Face's files.
@@ -59,7 +66,8 @@ extension GradientRule {
         let scale = c.node.float("alpha", default: 1)
         return [
             try c.ifNeeded(0) { () throws(DamaError) in
-                let product = transposedA
+                let product =
+                    transposedA
                     ? try g.matmul(b, gradient, transposeA: transposedB, transposeB: true, scale: scale)
                     : try g.matmul(gradient, b, transposeB: !transposedB, scale: scale)
                 return try c.unbroadcast(product, to: a)
@@ -71,7 +79,8 @@ extension GradientRule {
                     left = try g.flattenRows(a)
                     right = try g.flattenRows(gradient)
                 }
-                let product = transposedB
+                let product =
+                    transposedB
                     ? try g.matmul(right, left, transposeA: true, transposeB: transposedA, scale: scale)
                     : try g.matmul(left, right, transposeA: !transposedA, scale: scale)
                 return try c.unbroadcast(product, to: b)

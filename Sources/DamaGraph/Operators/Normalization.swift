@@ -49,8 +49,9 @@ extension GraphBuilder {
         try requireFloat(op, x)
         for parameter in parameters {
             guard let last = x.shape.last, parameter.shape == [last], parameter.type == x.type else {
-                throw .model("\(place(op)): \(parameter.type) \(parameter.shape.text) does not fit the last axis of "
-                    + "\(x.type) \(x.shape.text)")
+                throw .model(
+                    "\(place(op)): \(parameter.type) \(parameter.shape.text) does not fit the last axis of "
+                        + "\(x.type) \(x.shape.text)")
             }
         }
     }

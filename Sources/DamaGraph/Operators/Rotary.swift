@@ -21,15 +21,17 @@ extension GraphBuilder {
             throw .model("\(place("rotary")): \(x.shape.text) is not [batch, sequence, \(heads) heads of an even size]")
         }
         guard positions.type == .int64, positions.shape == Array(x.shape.prefix(2)) else {
-            throw .internal("\(place("rotary")): the positions are \(positions.type) \(positions.shape.text), expected "
-                + "int64 \(Array(x.shape.prefix(2)).text)")
+            throw .internal(
+                "\(place("rotary")): the positions are \(positions.type) \(positions.shape.text), expected "
+                    + "int64 \(Array(x.shape.prefix(2)).text)")
         }
         let half = Dimension.fixed(width / heads / 2)
         guard cosine.shape == sine.shape, cosine.rank == 2, cosine.shape[1] == half, cosine.type == x.type,
             sine.type == x.type
         else {
-            throw .model("\(place("rotary")): cosine \(cosine.shape.text) and sine \(sine.shape.text) are not both "
-                + "[positions, \(half)] of \(x.type)")
+            throw .model(
+                "\(place("rotary")): cosine \(cosine.shape.text) and sine \(sine.shape.text) are not both "
+                    + "[positions, \(half)] of \(x.type)")
         }
         return emit(
             "RotaryEmbedding", domain: "com.microsoft", [x, positions, cosine, sine], x.type, x.shape,
@@ -47,6 +49,6 @@ extension GradientRule {
                 c.gradient(), positions: c.input(1), cosine: c.input(2), sine: c.g.negate(c.input(3)),
                 heads: c.node.int("num_heads"))
             return [gradient, nil, nil, nil]
-        },
+        }
     ]
 }

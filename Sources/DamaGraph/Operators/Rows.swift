@@ -27,8 +27,9 @@ extension GraphBuilder {
     ///     does not read it.
     public func selectRows(_ x: Value, _ rows: Value, inverse: Value) throws(DamaError) -> Value {
         guard inverse.rank == 2, inverse.type == .int64, let count = x.shape.first, inverse.shape[0] == count else {
-            throw .internal("\(place("selectRows")): the inverse is \(inverse.type) \(inverse.shape.text), not int64 "
-                + "with a row for each of \(x.shape.text)")
+            throw .internal(
+                "\(place("selectRows")): the inverse is \(inverse.type) \(inverse.shape.text), not int64 "
+                    + "with a row for each of \(x.shape.text)")
         }
         return try region("SelectRows", [x, rows, inverse]) { () throws(DamaError) in [try gather(x, rows)] }[0]
     }
@@ -39,8 +40,9 @@ extension GraphBuilder {
         guard indices.type == .int64, indices.rank == x.rank,
             x.shape.indices.allSatisfy({ $0 == axis || x.shape[$0] == indices.shape[$0] })
         else {
-            throw .internal("\(place("gatherElements")): \(indices.type) \(indices.shape.text) does not index axis "
-                + "\(axis) of \(x.shape.text)")
+            throw .internal(
+                "\(place("gatherElements")): \(indices.type) \(indices.shape.text) does not index axis "
+                    + "\(axis) of \(x.shape.text)")
         }
         return emit("GatherElements", [x, indices], x.type, indices.shape, [("axis", .int(axis))])
     }
@@ -53,8 +55,9 @@ extension GraphBuilder {
     /// - Returns: [rows].
     public func tokenLogProbabilities(_ logits: Value, _ tokens: Value) throws(DamaError) -> Value {
         guard logits.rank == 2, tokens.shape == [logits.shape[0]] else {
-            throw .internal("\(place("tokenLogProbabilities")): \(tokens.shape.text) is not a token for each row of "
-                + logits.shape.text)
+            throw .internal(
+                "\(place("tokenLogProbabilities")): \(tokens.shape.text) is not a token for each row of "
+                    + logits.shape.text)
         }
         return try region("TokenLogProbabilities", [logits, tokens]) { () throws(DamaError) in
             // ReduceLogSumExp would do without a second matrix, but its kernel is five times as slow.
@@ -93,8 +96,9 @@ extension GradientRule {
         GradientRule("GatherElements") { c throws(DamaError) in
             let (x, indices, axis) = (try c.input(0), try c.input(1), c.node.int("axis"))
             guard indices.shape[axis] == 1 else {
-                throw .unsupported("\(c.node.name): GatherElements has a gradient for one index a row only, found "
-                    + "\(indices.shape[axis])")
+                throw .unsupported(
+                    "\(c.node.name): GatherElements has a gradient for one index a row only, found "
+                        + "\(indices.shape[axis])")
             }
             return [try c.g.scatter(c.zeros(like: x), indices, c.gradient(), axis), nil]
         },

@@ -93,7 +93,8 @@ final class CLIPOnnxTowers: CLIPTowers {
         for start in stride(from: 0, to: order.count, by: Self.textsPerRun) {
             let batch = order[start..<min(start + Self.textsPerRun, order.count)]
             let length = batch.map { sequences[$0].count }.max() ?? 0
-            var tokens: [Int64] = [], mask: [Int64] = []
+            var tokens: [Int64] = []
+            var mask: [Int64] = []
             for text in batch {
                 // Filled up with the end token, of which the first counts, as OpenAI's tokenizer does.
                 let sequence = sequences[text]
@@ -106,7 +107,8 @@ final class CLIPOnnxTowers: CLIPTowers {
             for (name, values) in [("input_ids", tokens), ("attention_mask", mask)] {
                 guard let port = text.inputs.first(where: { $0.name == name }) else { continue }
                 let shape = [batch.count, length]
-                inputs[name] = port.elementType == .int32
+                inputs[name] =
+                    port.elementType == .int32
                     ? try TensorValue(runtime, values.map { Int32(clamping: $0) }, shape: shape)
                     : try TensorValue(runtime, values, shape: shape)
             }

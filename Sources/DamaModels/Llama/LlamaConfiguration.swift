@@ -36,10 +36,12 @@ public struct LlamaConfiguration: Equatable, Sendable {
         keyValueHeads = try config.int("num_key_value_heads", default: heads, in: 1...1024)
         guard heads.isMultiple(of: keyValueHeads) else {
             throw .model(
-                "\(config.place): num_attention_heads (\(heads)) is no multiple of num_key_value_heads (\(keyValueHeads))")
+                "\(config.place): num_attention_heads (\(heads)) is no multiple of num_key_value_heads (\(keyValueHeads))"
+            )
         }
         if !config.has("head_dim"), !hiddenSize.isMultiple(of: heads) {
-            throw .model("\(config.place): hidden_size (\(hiddenSize)) is no multiple of num_attention_heads (\(heads))")
+            throw .model(
+                "\(config.place): hidden_size (\(hiddenSize)) is no multiple of num_attention_heads (\(heads))")
         }
         headSize = try config.int("head_dim", default: hiddenSize / heads, in: 2...4096)
         guard headSize.isMultiple(of: 2) else {

@@ -159,7 +159,8 @@ public final class LlamaDecoder: Sendable {
         var inputs = try scoringInputs(rows)
         let targets = rows.flatMap { $0.sequence.targets.map(Int64.init) }
         guard targets.allSatisfy({ (0..<Int64(configuration.vocabularySize)).contains($0) }) else {
-            throw .invalidArgument("a response holds a token outside the model's vocabulary of \(configuration.vocabularySize)")
+            throw .invalidArgument(
+                "a response holds a token outside the model's vocabulary of \(configuration.vocabularySize)")
         }
         inputs[LlamaGraph.Port.targets] = try TensorValue(runtime, targets, shape: [targets.count])
         let flat: [Float] = try session(.logProbabilities).run(

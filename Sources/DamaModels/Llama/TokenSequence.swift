@@ -29,7 +29,8 @@ public struct TokenSequence: Equatable, Sendable {
     /// - Throws: ``DamaError/Code/invalidArgument`` where one of them is empty.
     public init(prefix: [Int32], responses: [[Int32]]) throws(DamaError) {
         guard !prefix.isEmpty else {
-            throw .invalidArgument("the prompt has no tokens; the first response token is predicted from the prompt's last")
+            throw .invalidArgument(
+                "the prompt has no tokens; the first response token is predicted from the prompt's last")
         }
         tokens = prefix
         positions = prefix.indices.map(Int32.init)

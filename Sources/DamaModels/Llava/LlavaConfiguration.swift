@@ -26,7 +26,8 @@ public struct LlavaConfiguration: Equatable, Sendable {
         let visionConfig = try config.nested("vision_config")
         let visionType = try visionConfig.string("model_type", default: "clip_vision_model")
         guard visionType == "clip_vision_model" else {
-            throw .unsupported("\(visionConfig.place): model_type is \"\(visionType)\"; supported is \"clip_vision_model\"")
+            throw .unsupported(
+                "\(visionConfig.place): model_type is \"\(visionType)\"; supported is \"clip_vision_model\"")
         }
         let textConfig = try config.nested("text_config")
         let textType = try textConfig.string("model_type", default: "llama")

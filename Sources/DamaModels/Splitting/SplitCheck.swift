@@ -54,8 +54,10 @@ public struct SplitCheck: Sendable {
 
     /// Words that splitting may add or take away without changing what is said.
     private static let functionWords: Set<String> = [
-        "a", "an", "the", "is", "are", "was", "were", "be", "been", "being", "there", "it", "its", "they", "them", "their",
-        "he", "she", "his", "her", "him", "this", "that", "these", "those", "and", "or", "but", "with", "of", "in", "on",
+        "a", "an", "the", "is", "are", "was", "were", "be", "been", "being", "there", "it", "its", "they", "them",
+        "their",
+        "he", "she", "his", "her", "him", "this", "that", "these", "those", "and", "or", "but", "with", "of", "in",
+        "on",
         "at", "to", "which", "who", "has", "have", "while", "as", "also", "some", "one",
     ]
 }

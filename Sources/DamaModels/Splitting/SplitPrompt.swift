@@ -19,7 +19,10 @@ public enum SplitPrompt {
         ),
         (
             "There is a wooden table with a red cup. It stands near the window, which is open.",
-            ["There is a wooden table.", "A red cup is on the table.", "The table stands near the window.", "The window is open."]
+            [
+                "There is a wooden table.", "A red cup is on the table.", "The table stands near the window.",
+                "The window is open.",
+            ]
         ),
     ]
 

@@ -1,5 +1,5 @@
-import Dispatch
 import DamaSupport
+import Dispatch
 
 /// At most so many at once; the others wait.
 struct Slots: Sendable {
