@@ -119,28 +119,17 @@ public final class Policy: Sendable {
     ) throws(DamaError) -> [PairLogProbabilities] {
         guard !pairs.isEmpty else { throw .invalidArgument("the batch is empty; expected at least one pair") }
         let features = try imageFeatures(pairs.map(\.image), of: "pair", run: run)
-        var sequences: [TokenSequence] = []
-        var cuts: [[Bool]] = []
+        var laidOut: [PreparedPair] = []
         for (index, pair) in pairs.enumerated() {
             do {
-                let (sequence, cut) = try layOut(pair)
-                sequences.append(sequence)
-                cuts.append(cut)
+                let (sequence, cuts) = try layOut(pair)
+                laidOut.append(PreparedPair(sequence: sequence, cuts: cuts))
             } catch {
                 throw DamaError(error.code, "pair \(index): \(error.message)")
             }
         }
-        let rows = sequences.enumerated().map { LlamaDecoder.Row($1, features: features[$0]) }
-        let flat = try score(rows, run: run)
-        return sequences.indices.map { index in
-            var start = 0
-            let responses = zip(sequences[index].responses, cuts[index]).map { response, cut in
-                defer { start += response.range.count }
-                return ResponseLogProbability(
-                    tokens: Array(flat[index][start..<start + response.range.count]), wasCut: cut)
-            }
-            return PairLogProbabilities(chosen: responses[0], rejected: responses[1])
-        }
+        let rows = zip(laidOut, features).map { LlamaDecoder.Row($0.sequence, features: $1) }
+        return zip(laidOut, try score(rows, run: run)).map { pair, values in pair.split(values) }
     }
 
     /// The pair as one sequence, and which responses were cut.
