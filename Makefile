@@ -85,6 +85,7 @@ test-examples: build
 .PHONY: test-torch
 test-torch: build ## tests and examples that compare with torch, in an environment of their own
 	scripts/bootstrap torch
+	swift build --product TrainingProcess
 	DAMA_LIBRARY=$(CURDIR)/$(BUILD)/lib/libdama.so PYTHONPATH=bindings/python .deps/torch/bin/python -m pytest -q bindings/python/tests Tests/Torch
 	Tests/Examples/run $(BUILD)
 

@@ -62,8 +62,14 @@ let package = Package(
         .executableTarget(
             name: "ShapesWorldCLI",
             dependencies: ["ShapesWorld", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+        // Batches to train on, for the tests and for a process whose exports other readers load.
+        .target(
+            name: "TrainingTestSupport", dependencies: ["DamaTraining"], path: "Tests/TrainingTestSupport"),
+        .executableTarget(
+            name: "TrainingProcess", dependencies: ["Dama", "TrainingTestSupport"], path: "Tests/TrainingProcess"),
         .testTarget(
-            name: "DamaTrainingTests", dependencies: ["DamaTraining", "DamaTestSupport"], exclude: ["Fixtures"]),
+            name: "DamaTrainingTests", dependencies: ["DamaTraining", "DamaTestSupport", "TrainingTestSupport"],
+            exclude: ["Fixtures"]),
         .testTarget(
             name: "ShapesWorldTests",
             dependencies: ["ShapesWorld", "DamaModels", "DamaPreference", "DamaText", "DamaTestSupport"],

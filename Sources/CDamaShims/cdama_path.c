@@ -20,6 +20,9 @@ struct open_how_beneath {
 #define SYS_openat2 437
 #endif
 
+/* Of linux/fs.h; the function of glibc's that takes it is younger than some systems. */
+#define EXCHANGE_FLAG 2u
+
 #define OPEN_FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
 
 /* For kernels before 5.6 and sandboxes without the call: opens first and then asks where the file lies. */
@@ -56,4 +59,8 @@ int cdama_open_beneath(int root, const char *path) {
         if (errno == ENOSYS || errno == EPERM) return open_and_check(root, path);
         return -1;
     }
+}
+
+int cdama_exchange(const char *a, const char *b) {
+    return (int)syscall(SYS_renameat2, AT_FDCWD, a, AT_FDCWD, b, EXCHANGE_FLAG);
 }

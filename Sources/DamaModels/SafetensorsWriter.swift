@@ -3,19 +3,32 @@ import DamaSupport
 
 /// Writes safetensors files that every reader of the format takes.
 public enum SafetensorsWriter {
-    /// One tensor to write. The bytes are the caller's and must stay valid during the call.
+    /// One tensor to write: row-major, little-endian.
     public struct Tensor {
-        public var name: String
-        public var type: WeightType
-        public var shape: [Int]
-        /// The elements, row-major, little-endian.
-        public var bytes: UnsafeRawBufferPointer
+        public let name: String
+        public let type: WeightType
+        public let shape: [Int]
+        public let byteCount: Int
+        /// Hands over exactly ``byteCount`` bytes.
+        let write: (inout FileSink) throws(DamaError) -> Void
 
+        /// A tensor that is in memory. The bytes are the caller's and must stay valid until it is written.
         public init(name: String, type: WeightType, shape: [Int], bytes: UnsafeRawBufferPointer) {
+            self.init(name: name, type: type, shape: shape, byteCount: bytes.count) { sink throws(DamaError) in
+                try sink.append(bytes)
+            }
+        }
+
+        /// A tensor whose bytes are made when their turn comes, so that no more than a piece of it need be in memory.
+        public init(
+            name: String, type: WeightType, shape: [Int], byteCount: Int,
+            write: @escaping (inout FileSink) throws(DamaError) -> Void
+        ) {
             self.name = name
             self.type = type
             self.shape = shape
-            self.bytes = bytes
+            self.byteCount = byteCount
+            self.write = write
         }
     }
 
@@ -31,7 +44,13 @@ public enum SafetensorsWriter {
         let header = try header(ordered, metadata: metadata)
         try Files.replace(path) { sink throws(DamaError) in
             try sink.append(header)
-            for tensor in ordered { try sink.append(tensor.bytes) }
+            for tensor in ordered {
+                let end = sink.count + tensor.byteCount
+                try tensor.write(&sink)
+                guard sink.count == end else {
+                    throw .internal("tensor \"\(tensor.name)\" came with \(sink.count - end) bytes too many")
+                }
+            }
         }
     }
 
@@ -71,12 +90,12 @@ public enum SafetensorsWriter {
                 let product = bits?.multipliedReportingOverflow(by: size)
                 bits = product.flatMap { $0.overflow ? nil : $0.partialValue }
             }
-            guard let bits, bits % 8 == 0, bits / 8 == tensor.bytes.count else {
+            guard let bits, bits % 8 == 0, bits / 8 == tensor.byteCount else {
                 throw .invalidArgument(
-                    "tensor \"\(tensor.name)\" has \(tensor.bytes.count) bytes, which do not fit the type"
+                    "tensor \"\(tensor.name)\" has \(tensor.byteCount) bytes, which do not fit the type"
                         + " \(tensor.type.name) and the shape \(tensor.shape)")
             }
-            let end = offset + tensor.bytes.count
+            let end = offset + tensor.byteCount
             let entry: JSON = [
                 "dtype": .string(tensor.type.name),
                 "shape": .array(tensor.shape.map { .int(Int64($0)) }),

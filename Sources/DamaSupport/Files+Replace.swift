@@ -28,12 +28,17 @@ extension Files {
             unlink(temporary)
             throw error
         }
-        synchronizeDirectory(of: path)
+        synchronize(directory: folder(of: path))
     }
 
-    /// Makes a rename last through a power failure. Some file systems cannot, so a failure is none.
-    private static func synchronizeDirectory(of path: String) {
-        let directory = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
+    /// Replaces the file at `path` by the bytes of another.
+    public static func copy(_ source: String, to path: String) throws(DamaError) {
+        let file = try MappedFile(path: source)
+        try replace(path) { sink throws(DamaError) in try sink.append(file.bytes) }
+    }
+
+    /// Makes renames in a directory last through a power failure. Some file systems cannot, so a failure is none.
+    static func synchronize(directory: String) {
         let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { return }
         fsync(descriptor)

@@ -12,6 +12,16 @@ public enum Trainable: Equatable, Sendable {
     /// Weights whose name in the files matches one of these patterns; `*` stands for any text.
     case patterns([String])
 
+    /// `full`, `lora`, `projector` or `patterns`.
+    public var name: String {
+        switch self {
+        case .full: "full"
+        case .lora: "lora"
+        case .projector: "projector"
+        case .patterns: "patterns"
+        }
+    }
+
     /// The patterns of file names that this selects; adapters are no weights of the files.
     func selects(_ name: String, isVision: Bool, isProjector: Bool) -> Bool {
         switch self {

@@ -4,6 +4,7 @@ import DamaModels
 import DamaPreference
 import DamaSupport
 import DamaTestSupport
+import TrainingTestSupport
 import XCTest
 
 @testable import DamaTraining
@@ -16,16 +17,7 @@ final class TrainerTests: XCTestCase {
     private static let image = ImageSource.path(Fixtures.path("../../DamaModelsTests/Fixtures/llava/image.png"))
 
     private func batches() throws -> [[TrainingPair]] {
-        try XCTUnwrap(Fixtures.json("batches.json").array).map { batch in
-            try XCTUnwrap(batch.array).map { json in
-                TrainingPair(
-                    PreferencePair(
-                        image: Self.image, prompt: try XCTUnwrap(json["prompt"]?.string),
-                        chosen: try XCTUnwrap(json["chosen"]?.string),
-                        rejected: try XCTUnwrap(json["rejected"]?.string)),
-                    alphaData: try XCTUnwrap(json["alpha_data"]?.double))
-            }
-        }
+        try TrainingBatches.read(Fixtures.path("batches.json"), image: Self.image)
     }
 
     private func trainer(

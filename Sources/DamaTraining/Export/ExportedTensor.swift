@@ -1,0 +1,57 @@
+import DamaModels
+import DamaSupport
+
+extension SafetensorsWriter.Tensor {
+    /// Elements that are converted at a time.
+    private static let piece = 1 << 22
+
+    /// A weight with the bytes that it has.
+    static func frozen(_ tensor: TensorView) -> Self {
+        Self(
+            name: tensor.name, type: tensor.type, shape: tensor.shape, byteCount: tensor.bytes.count
+        ) { sink throws(DamaError) in
+            try withExtendedLifetime(tensor.owner) { () throws(DamaError) in try sink.append(tensor.bytes) }
+        }
+    }
+
+    /// The value of a parameter.
+    static func trained(_ parameter: Parameter, named name: String, shape: [Int], as type: WeightType) -> Self {
+        Self(
+            name: name, type: type, shape: shape, byteCount: parameter.count * ((type.bits ?? 0) / 8)
+        ) { sink throws(DamaError) in
+            let values = parameter.value.elements
+            for start in stride(from: 0, to: values.count, by: piece) {
+                let end = min(start + piece, values.count)
+                try append(UnsafeBufferPointer(rebasing: values[start..<end]), as: type, to: &sink)
+            }
+        }
+    }
+
+    /// A weight with what its adapter adds.
+    static func merged(_ tensor: TensorView, _ product: LowRankProduct, as type: WeightType) -> Self {
+        Self(
+            name: tensor.name, type: type, shape: tensor.shape, byteCount: tensor.count * ((type.bits ?? 0) / 8)
+        ) { sink throws(DamaError) in
+            let columns = max(1, tensor.shape.last ?? 1)
+            let rows = tensor.count / columns
+            let step = max(1, piece / columns)
+            let sums = FloatMemory(count: min(step, rows) * columns)
+            for row in stride(from: 0, to: rows, by: step) {
+                let part = UnsafeMutableBufferPointer(rebasing: sums.elements[..<(min(step, rows - row) * columns)])
+                try tensor.copyFloats(from: row * columns, into: part)
+                product.add(from: row, to: part)
+                try append(UnsafeBufferPointer(part), as: type, to: &sink)
+            }
+        }
+    }
+
+    private static func append(
+        _ values: UnsafeBufferPointer<Float>, as type: WeightType, to sink: inout FileSink
+    ) throws(DamaError) {
+        if type == .float32 {
+            try sink.append(UnsafeRawBufferPointer(values))
+        } else {
+            try sink.append(SafetensorsWriter.encode(values, as: type))
+        }
+    }
+}

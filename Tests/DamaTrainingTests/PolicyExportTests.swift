@@ -1,0 +1,299 @@
+import DamaImage
+import DamaKernels
+import DamaModels
+import DamaPreference
+import DamaSupport
+import DamaTestSupport
+import TrainingTestSupport
+import XCTest
+
+@testable import DamaTraining
+
+/// What is written of a trained policy. That transformers and PEFT read it too is what Tests/Torch/test_export.py checks.
+final class PolicyExportTests: XCTestCase {
+    override class func setUp() { TestRuntime.configure() }
+
+    private static let models = Fixtures.path("../../DamaModelsTests/Fixtures/llava")
+    private static let image = ImageSource.path("\(models)/image.png")
+    private var folder: TemporaryDirectory!
+
+    override func setUpWithError() throws { folder = try TemporaryDirectory() }
+
+    private func batches() throws -> [[TrainingPair]] {
+        try TrainingBatches.read(Fixtures.path("batches.json"), image: Self.image)
+    }
+
+    /// A policy after three steps that move its weights well.
+    private func trained(_ trainable: Trainable, model: String = "\(models)/default") throws -> TrainedPolicy {
+        let base = try Policy(directory: model)
+        let policy = try TrainedPolicy(base, trainable)
+        var options = TrainerOptions()
+        options.optimizer = AdamW(learningRate: 2e-2)
+        let trainer = try Trainer(policy, reference: base, controller: AdaptiveBeta(.paper), options: options)
+        for batch in try batches().prefix(3) { _ = try trainer.step(batch) }
+        return policy
+    }
+
+    private func adapted(_ model: String = "\(models)/default") throws -> TrainedPolicy {
+        try trained(.lora(LowRankAdapters(rank: 4, alpha: 6, targets: ["q_proj", "down_proj"])), model: model)
+    }
+
+    /// Token log-probabilities of the last batch.
+    private func tokens(_ pairs: [PairLogProbabilities]) -> [Float] {
+        pairs.flatMap { $0.chosen.tokens + $0.rejected.tokens }
+    }
+
+    private func assertSameLogProbabilities(
+        _ directory: String, _ policy: TrainedPolicy, relative: Float = 0, line: UInt = #line
+    ) throws {
+        let pairs = try XCTUnwrap(batches().last).map(\.pair)
+        let expected = try tokens(policy.forward(pairs.map { try policy.base.prepare($0) }).logProbabilities)
+        let found = try tokens(Policy(directory: directory).logProbabilities(pairs))
+        let before = try tokens(policy.base.logProbabilities(pairs))
+        XCTAssertEqual(found.count, expected.count, line: line)
+        // The steps changed something, so that a copy of the base would not pass.
+        XCTAssertGreaterThan(zip(expected, before).map { abs($0 - $1) }.max() ?? 0, 0.05, line: line)
+        // fp32 on both sides, in batches of another shape; a merged weight rounds once more.
+        for (a, b) in zip(found, expected) {
+            XCTAssertEqual(a, b, accuracy: 1e-5 * max(1, relative * abs(b)), line: line)
+        }
+    }
+
+    private func assertFrozenTensorsKeepTheirBytes(
+        _ directory: String, _ policy: TrainedPolicy, changed: Set<String>, line: UInt = #line
+    ) throws {
+        let (base, written) = (policy.base.decoder.weights.store, try WeightStore(directory: directory))
+        XCTAssertEqual(written.names, base.names, line: line)
+        var same = 0
+        for name in base.names {
+            let (a, b) = (try base.tensor(name), try written.tensor(name))
+            XCTAssertEqual(a.shape, b.shape, name, line: line)
+            let isSame = a.type == b.type && a.bytes.elementsEqual(b.bytes)
+            XCTAssertEqual(isSame, !changed.contains(name), name, line: line)
+            same += isSame ? 1 : 0
+        }
+        XCTAssertGreaterThan(same, 0, line: line)
+    }
+
+    // MARK: Whole models
+
+    func testAFullyTrainedModelLoadsAgain() throws {
+        for model in ["default", "full_gqa_tied"] {
+            let policy = try trained(.full, model: "\(Self.models)/\(model)")
+            let path = "\(folder.path)/\(model)"
+            try policy.export(to: path)
+            try assertSameLogProbabilities(path, policy)
+            try assertFrozenTensorsKeepTheirBytes(path, policy, changed: Set(policy.parameters.map(\.name)))
+            for name in ["tokenizer.json", "tokenizer_config.json", "preprocessor_config.json"] {
+                XCTAssertEqual(
+                    try Files.read("\(path)/\(name)"), try Files.read("\(Self.models)/\(model)/\(name)"), name)
+            }
+            // A checkpoint of a checkpoint: what is written can be trained on.
+            _ = try TrainedPolicy(Policy(directory: path), .projector)
+        }
+    }
+
+    func testMergedAdaptersLoadAgain() throws {
+        let policy = try adapted()
+        try policy.export(to: "\(folder.path)/merged")
+        try assertSameLogProbabilities("\(folder.path)/merged", policy, relative: 1)
+        let modules = policy.adapterPairs.map { "language_model.\($0.module).weight" }
+        XCTAssertEqual(modules.count, 4)
+        try assertFrozenTensorsKeepTheirBytes("\(folder.path)/merged", policy, changed: Set(modules))
+
+        // W + α/r · B A by the definition, in double.
+        let (base, written) = (policy.base.decoder.weights.store, try WeightStore(directory: "\(folder.path)/merged"))
+        for (module, a, b) in policy.adapterPairs {
+            let name = "language_model.\(module).weight"
+            let before = try base.tensor(name).floats()
+            let (rank, columns) = (a.shape[0], a.shape[1])
+            for (index, value) in try written.tensor(name).floats().enumerated() {
+                let (row, column) = (index / columns, index % columns)
+                let sum = (0..<rank).reduce(0.0) {
+                    $0 + Double(b.value.elements[row * rank + $1]) * Double(a.value.elements[$1 * columns + column])
+                }
+                // Five roundings of fp32 on numbers below 1.
+                XCTAssertEqual(Double(value), Double(before[index]) + 1.5 * sum, accuracy: 5e-7, name)
+            }
+        }
+    }
+
+    func testShardsStayWithinTheirLimit() throws {
+        let policy = try trained(.projector)
+        var options = ExportOptions()
+        options.shardBytes = 20_000
+        let path = "\(folder.path)/sharded"
+        try policy.export(to: path, options: options)
+        try assertSameLogProbabilities(path, policy)
+        XCTAssertFalse(Files.exists("\(path)/model.safetensors"))
+        let index = try Files.readJSON("\(path)/model.safetensors.index.json")
+        let store = try WeightStore(directory: path)
+        XCTAssertEqual(index["metadata"]?["total_size"]?.int, store.byteCount)
+        let files = try Files.names(in: path).filter { $0.hasSuffix(".safetensors") }
+        XCTAssertGreaterThan(files.count, 3)
+        for (number, file) in files.enumerated() {
+            XCTAssertEqual(file, String(format: "model-%05d-of-%05d.safetensors", number + 1, files.count))
+            let shard = try SafetensorsFile(path: "\(path)/\(file)")
+            let size = shard.names.reduce(0) { $0 + (shard[$1]?.bytes.count ?? 0) }
+            XCTAssertTrue(size <= 20_000 || shard.names.count == 1, "\(file) has \(size) bytes")
+        }
+    }
+
+    func testTrainedWeightsAreRoundedToTheTypeAskedFor() throws {
+        let policy = try trained(.projector)
+        for type in [WeightType.float16, .bfloat16] {
+            var options = ExportOptions()
+            options.type = type
+            let path = "\(folder.path)/\(type.name)"
+            try policy.export(to: path, options: options)
+            let store = try WeightStore(directory: path)
+            for parameter in policy.parameters {
+                let tensor = try store.tensor(parameter.name, expectedShape: parameter.shape)
+                XCTAssertEqual(tensor.type, type)
+                for (written, value) in zip(try tensor.floats(), parameter.value.elements) {
+                    // The oracles are Swift's own conversion, and the nearest of the two neighbours.
+                    if type == .float16 {
+                        XCTAssertEqual(written, Float(Float16(value)))
+                    } else {
+                        let down = Float(bitPattern: value.bitPattern & 0xFFFF_0000)
+                        let up = Float(bitPattern: (value.bitPattern & 0xFFFF_0000) + 0x1_0000)
+                        XCTAssertEqual(abs(written - value), min(abs(down - value), abs(up - value)))
+                    }
+                }
+            }
+            // The rest is fp32, which alone holds the values of both.
+            let config = try Files.readJSON("\(path)/config.json")
+            XCTAssertEqual(config["dtype"]?.string, "float32")
+            _ = try Policy(directory: path)
+        }
+    }
+
+    /// `dtype` is what transformers loads everything as.
+    func testTheConfigurationNamesTheTypeThatHoldsAllWeights() throws {
+        XCTAssertEqual(ModelFiles.commonType(of: [.float16, .float16, .other("I64")]), .float16)
+        XCTAssertEqual(ModelFiles.commonType(of: [.bfloat16, .float16]), .float32)
+        let config = try JSON(
+            parsing: Array(#"{"a":1,"torch_dtype":"float16","vision_config":{"dtype":"x","b":2}}"#.utf8))
+        XCTAssertEqual(
+            ModelFiles.config(config, type: .bfloat16).text,
+            #"{"a":1,"torch_dtype":"bfloat16","vision_config":{"dtype":"bfloat16","b":2}}"#)
+        XCTAssertEqual(ModelFiles.config(["a": 1], type: .float32).text, #"{"a":1,"dtype":"float32"}"#)
+    }
+
+    // MARK: Adapters
+
+    func testAdaptersAreWrittenAsPEFTKeepsThem() throws {
+        let policy = try adapted()
+        try policy.exportAdapters(to: "\(folder.path)/adapters")
+        let file = try SafetensorsFile(path: "\(folder.path)/adapters/adapter_model.safetensors")
+        XCTAssertEqual(file.names.count, policy.parameters.count)
+        for parameter in policy.parameters {
+            let name = "base_model.model.model.language_model." + parameter.name.dropFirst("model.".count)
+            let tensor = try XCTUnwrap(file[name], name)
+            XCTAssertEqual(tensor.shape, parameter.shape)
+            XCTAssertTrue(tensor.bytes.elementsEqual(parameter.value.bytes))
+        }
+        let config = try Files.readJSON("\(folder.path)/adapters/adapter_config.json")
+        XCTAssertEqual(config["r"]?.int, 4)
+        XCTAssertEqual(config["lora_alpha"]?.int, 6)
+    }
+
+    func testAPolicyWithoutAdaptersHasNoneToExport() throws {
+        let policy = try TrainedPolicy(Policy(directory: "\(Self.models)/default"), .projector)
+        assertFails(.invalidArgument, "trained as \"projector\"") {
+            try policy.exportAdapters(to: "\(folder.path)/adapters")
+        }
+        XCTAssertEqual(try Files.names(in: folder.path), [])
+    }
+
+    func testTargetsOfAdapters() throws {
+        XCTAssertEqual(
+            try LowRankAdapters(rank: 1, alpha: 1, targets: ["all-linear"]).targets, LowRankAdapters.knownTargets)
+        XCTAssertEqual(
+            try LowRankAdapters(rank: 1, alpha: 1, targets: ["v_proj", "q_proj", "v_proj"]).targets,
+            ["q_proj", "v_proj"])
+        assertFails(.invalidArgument, "\"c_attn\" matches nothing; there are q_proj, k_proj, v_proj, o_proj") {
+            _ = try LowRankAdapters(rank: 1, alpha: 1, targets: ["q_proj", "c_attn"])
+        }
+    }
+
+    // MARK: Where to
+
+    func testOnlyAnEarlierExportIsReplaced() throws {
+        let policy = try TrainedPolicy(Policy(directory: "\(Self.models)/default"), .projector)
+        let path = "\(folder.path)/out"
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        // An empty directory, an earlier export, one by way of a link and with a slash at its end.
+        try policy.export(to: path)
+        try policy.export(to: path)
+        try FileManager.default.createSymbolicLink(atPath: "\(folder.path)/link", withDestinationPath: "out")
+        try policy.export(to: "\(folder.path)/link/")
+        XCTAssertEqual(try Files.names(in: folder.path), ["link", "out"])
+
+        try folder.write(Array("mine".utf8), to: "out/notes.txt")
+        assertFails(.invalidArgument, "out is there already and holds \"notes.txt\"") { try policy.export(to: path) }
+        XCTAssertTrue(Files.exists("\(path)/notes.txt"))
+        try folder.write(Array("{".utf8), to: "out/dama_export.json")
+        assertFails(.invalidArgument, "which no export wrote") { try policy.export(to: path) }
+        var options = ExportOptions()
+        options.replaces = true
+        try policy.export(to: path, options: options)
+        XCTAssertFalse(Files.exists("\(path)/notes.txt"))
+        _ = try Policy(directory: path)
+
+        try folder.write([], to: "file")
+        assertFails(.invalidArgument, "is a file") { try policy.export(to: "\(folder.path)/file", options: options) }
+        assertFails(.io, "cannot make") { try policy.export(to: "\(folder.path)/none/out") }
+        assertFails(.io, "cannot make /proc/out") { try policy.export(to: "/proc/out") }
+        assertFails(.invalidArgument, "has no name") { try policy.export(to: "") }
+    }
+
+    func testTheTrainedModelItselfIsNeverReplaced() throws {
+        let path = "\(folder.path)/models/base"
+        try FileManager.default.createDirectory(atPath: "\(folder.path)/models", withIntermediateDirectories: true)
+        try FileManager.default.copyItem(atPath: "\(Self.models)/default", toPath: path)
+        let policy = try TrainedPolicy(Policy(directory: path), .projector)
+        var options = ExportOptions()
+        options.replaces = true
+        for directory in [path, "\(folder.path)/models", folder.path] {
+            assertFails(.invalidArgument, "holds the model that was trained") {
+                try policy.export(to: directory, options: options)
+            }
+        }
+        _ = try Policy(directory: path)
+    }
+
+    func testOptionsOutOfRangeAreRefused() throws {
+        let policy = try TrainedPolicy(Policy(directory: "\(Self.models)/default"), .projector)
+        var options = ExportOptions()
+        options.type = .other("I64")
+        assertFails(.invalidArgument, "F32, F16 and BF16") { try policy.export(to: folder.path, options: options) }
+        options = ExportOptions()
+        options.shardBytes = 0
+        assertFails(.invalidArgument, "must be positive") { try policy.export(to: folder.path, options: options) }
+    }
+
+    /// A limit on the size of files stands for a disk that fills up.
+    func testAFullDiskLeavesTheEarlierExport() throws {
+        let policy = try trained(.projector)
+        let path = "\(folder.path)/out"
+        try policy.export(to: path)
+        let before = try WeightStore(directory: path).fingerprint
+        policy.parameters[0].value.elements[0] += 1
+        signal(SIGXFSZ, SIG_IGN)
+        defer { signal(SIGXFSZ, SIG_DFL) }
+        var old = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &old)
+        do {
+            var small = old
+            small.rlim_cur = 100_000
+            setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &small)
+            defer { setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &old) }
+            assertFails(.io, "File too large") { try policy.export(to: path) }
+        }
+        XCTAssertEqual(try Files.names(in: folder.path), ["out"])
+        XCTAssertEqual(try WeightStore(directory: path).fingerprint, before)
+        try policy.export(to: path)
+        XCTAssertNotEqual(try WeightStore(directory: path).fingerprint, before)
+    }
+}

@@ -1,0 +1,154 @@
+"""transformers and PEFT load what a trained policy is exported as, and give its log-probabilities.
+
+The steps are taken by Tests/TrainingProcess, which prints the trained policy's own numbers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import onnxruntime
+import peft
+import pytest
+import torch
+from PIL import Image
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, LlavaForConditionalGeneration
+from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+
+TESTS = Path(__file__).parents[1]
+PROCESS = TESTS.parent / ".build/debug/TrainingProcess"
+BATCHES = TESTS / "DamaTrainingTests/Fixtures/batches.json"
+LLAVA = TESTS / "DamaModelsTests/Fixtures/llava"
+SYSTEM = (
+    "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, detailed, "
+    "and polite answers to the user's questions."
+)
+
+
+@pytest.fixture(scope="session")
+def llama(tmp_path_factory):
+    """A model of text alone with the small LLaVA's tokenizer."""
+    folder = tmp_path_factory.mktemp("llama")
+    tokenizer = AutoTokenizer.from_pretrained(LLAVA / "default")
+    torch.manual_seed(3)
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer), hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
+            num_key_value_heads=2, max_position_embeddings=512, bos_token_id=1, eos_token_id=2, initializer_range=0.2,
+        )
+    )
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def half(tmp_path_factory):
+    """The small LLaVA with weights in fp16, as the real one has them."""
+    folder = tmp_path_factory.mktemp("half")
+    shutil.copytree(LLAVA / "default", folder, dirs_exist_ok=True)
+    LlavaForConditionalGeneration.from_pretrained(LLAVA / "default", dtype=torch.float16).save_pretrained(folder)
+    assert json.loads((folder / "config.json").read_text())["dtype"] == "float16"
+    return folder
+
+
+def train(model, kind, output):
+    """Trains and exports; the token log-probabilities of the last batch, [[chosen, rejected], ...]."""
+    image = "" if "llama" in model.name else LLAVA / "image.png"
+    library = next(Path(onnxruntime.__file__).parent.glob("capi/libonnxruntime.so*"))
+    done = subprocess.run(
+        [PROCESS, model, BATCHES, str(image), kind, output], stdout=subprocess.PIPE, check=True,
+        env={**os.environ, "DAMA_ONNXRUNTIME": str(library)},
+    )
+    return json.loads(done.stdout)
+
+
+def log_probabilities(model, directory):
+    """The same numbers by transformers, for each response a sequence of its own."""
+    tokenizer = AutoTokenizer.from_pretrained(directory)
+    is_llava = model.config.model_type == "llava"
+    arguments = {}
+    if is_llava:
+        processor = CLIPImageProcessorPil.from_pretrained(directory)
+        arguments = dict(processor(images=Image.open(LLAVA / "image.png"), return_tensors="pt"))
+        features = 16 if model.config.vision_feature_select_strategy == "default" else 17
+    found = []
+    for pair in json.loads(BATCHES.read_text())[-1]:
+        prompt = f"{SYSTEM} USER: <image>\n{pair['prompt']} ASSISTANT:" if is_llava else pair["prompt"]
+        # The response begins at the first token that the prompt alone, or the other response, has otherwise.
+        whole = [tokenizer(f"{prompt} {pair[response]}</s>")["input_ids"] for response in ("chosen", "rejected")]
+        start = len(os.path.commonprefix([tokenizer(prompt)["input_ids"], *whole]))
+        row = []
+        for ids in whole:
+            length = start
+            if is_llava:
+                marker = model.config.image_token_id
+                ids = [j for i in ids for j in ([marker] * features if i == marker else [i])]
+                length += features - 1
+            tokens = torch.tensor([ids])
+            with torch.no_grad():
+                logits = model(input_ids=tokens, attention_mask=torch.ones_like(tokens), **arguments).logits[0]
+            logps = torch.log_softmax(logits[length - 1 : -1].float(), -1)
+            row.append(logps.gather(1, tokens[0, length:, None])[:, 0].tolist())
+        found.append(row)
+    return found
+
+
+def flat(rows):
+    return torch.tensor([value for row in rows for response in row for value in response])
+
+
+def compare(found, expected, base):
+    assert [[len(r) for r in row] for row in found] == [[len(r) for r in row] for row in expected]
+    # Three steps moved the weights well: the base model would not pass.
+    assert (flat(base) - flat(expected)).abs().max() > 0.1
+    # Two fp32 programs; log-probabilities are of the order of 10.
+    torch.testing.assert_close(flat(found), flat(expected), atol=1e-4, rtol=0)
+
+
+@pytest.fixture(params=["llava", "llava, tied", "llava, fp16", "llama"])
+def base(request, llama, half):
+    """A directory and the class that loads it."""
+    return {
+        "llava": (LLAVA / "default", LlavaForConditionalGeneration),
+        "llava, fp16": (half, LlavaForConditionalGeneration),
+        "llava, tied": (LLAVA / "full_gqa_tied", LlavaForConditionalGeneration),
+        "llama": (llama, LlamaForCausalLM),
+    }[request.param]
+
+
+def original(base):
+    directory, architecture = base
+    return architecture.from_pretrained(directory, dtype=torch.float32).eval()
+
+
+@pytest.mark.parametrize("kind", ["full", "lora"])
+def test_transformers_loads_the_model(base, kind, tmp_path):
+    directory, architecture = base
+    output = tmp_path / "exported"
+    expected = train(directory, kind, output)
+    # As the configuration says: trained weights are fp32, whatever the frozen ones are.
+    model, info = architecture.from_pretrained(output, output_loading_info=True)
+    assert not any(info.values()), info
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+    if model.config.tie_word_embeddings:
+        assert model.lm_head.weight is model.get_input_embeddings().weight
+    compare(log_probabilities(model.eval(), output), expected, log_probabilities(original(base), directory))
+
+
+def test_peft_loads_the_adapters(base, tmp_path):
+    directory, _ = base
+    output = tmp_path / "adapters"
+    expected = train(directory, "adapters", output)
+    plain = log_probabilities(original(base), directory)
+    model = peft.PeftModel.from_pretrained(original(base), output).eval()
+    # A matrix for each of two layers' three targets, on both sides; none of the vision tower's.
+    matrices = [name for name, _ in model.named_parameters() if "lora_" in name]
+    assert len(matrices) == 2 * 3 * 2
+    assert not any("vision_tower" in name for name in matrices)
+    compare(log_probabilities(model, directory), expected, plain)
+    compare(log_probabilities(model.merge_and_unload(), directory), expected, plain)

@@ -1,0 +1,40 @@
+import Dama
+import Glibc
+import TrainingTestSupport
+
+// TrainingProcess MODEL BATCHES IMAGE KIND OUTPUT: takes three steps and exports to OUTPUT, for tests that load what is
+// written elsewhere. IMAGE is empty for a model of text alone. KIND is full, lora or adapters, lora with its adapters
+// alone written. Prints the last batch's log-probabilities by the trained policy: [[chosen, rejected], …] of token lists.
+let arguments = CommandLine.arguments
+guard arguments.count == 6 else { exit(64) }
+
+func run() throws(DamaError) -> JSON {
+    let image = arguments[3].isEmpty ? nil : ImageSource.path(arguments[3])
+    let batches = try TrainingBatches.read(arguments[2], image: image)
+    let base = try Policy(directory: arguments[1])
+    let trainable: Trainable =
+        arguments[4] == "full"
+        ? .full : .lora(try LowRankAdapters(rank: 4, alpha: 6, targets: ["q_proj", "v_proj", "down_proj"]))
+    let policy = try TrainedPolicy(base, trainable)
+    var options = TrainerOptions()
+    options.optimizer = AdamW(learningRate: 2e-2)
+    let trainer = try Trainer(policy, reference: base, controller: AdaptiveBeta(.paper), options: options)
+    for batch in batches.prefix(3) { _ = try trainer.step(batch) }
+    if arguments[4] == "adapters" {
+        try policy.exportAdapters(to: arguments[5])
+    } else {
+        try policy.export(to: arguments[5])
+    }
+    var pairs: [PreparedPair] = []
+    for pair in batches[batches.count - 1] { pairs.append(try base.prepare(pair.pair)) }
+    func list(_ response: ResponseLogProbability) -> JSON { .array(response.tokens.map { .double(Double($0)) }) }
+    return .array(try policy.forward(pairs).logProbabilities.map { [list($0.chosen), list($0.rejected)] })
+}
+
+do {
+    print(try run().text)
+} catch {
+    let message = Array("\(error)\n".utf8)
+    _ = write(2, message, message.count)
+    exit(1)
+}
