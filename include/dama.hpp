@@ -248,6 +248,65 @@ struct PairLogps {
     ResponseLogps chosen, rejected;
 };
 
+/** By which one thread stops the calls of another; see dama_cancellation. Moves, does not copy. */
+class Cancellation {
+public:
+    Cancellation() {
+        dama_cancellation *handle = nullptr;
+        check(dama_cancellation_create(&handle));
+        handle_.reset(handle);
+    }
+
+    /** Thread-safe. */
+    void cancel() noexcept { dama_cancellation_cancel(handle_.get()); }
+    bool is_cancelled() const noexcept { return dama_cancellation_is_cancelled(handle_.get()) != 0; }
+
+    const dama_cancellation *get() const noexcept { return handle_.get(); }
+
+private:
+    struct Free {
+        void operator()(dama_cancellation *handle) const { dama_cancellation_free(handle); }
+    };
+    std::unique_ptr<dama_cancellation, Free> handle_;
+};
+
+/** What Policy and Trainer share. */
+namespace detail {
+
+inline const dama_cancellation *handle(const Cancellation *cancellation) {
+    return cancellation ? cancellation->get() : nullptr;
+}
+
+inline std::vector<dama_preference_pair> views(const std::vector<PreferencePair> &pairs) {
+    std::vector<dama_preference_pair> views;
+    for (const auto &pair : pairs)
+        views.push_back({pair.image, pair.prompt.c_str(), pair.chosen.c_str(), pair.rejected.c_str()});
+    return views;
+}
+
+inline ResponseLogps response(const dama_logps *logps, std::size_t pair, dama_response which) {
+    dama_response_logp logp;
+    check(dama_logps_get(logps, pair, which, &logp));
+    ResponseLogps result{logp.sum, logp.mean, logp.was_cut != 0, std::vector<float>(logp.count)};
+    std::size_t count = 0;
+    check(dama_logps_tokens(logps, pair, which, result.tokens.data(), result.tokens.size(), &count));
+    return result;
+}
+
+/** The log-probabilities of a handle, which is freed. */
+inline std::vector<PairLogps> taken(dama_logps *logps) {
+    struct Free {
+        void operator()(dama_logps *handle) const { dama_logps_free(handle); }
+    };
+    const std::unique_ptr<dama_logps, Free> owner(logps);
+    std::vector<PairLogps> result;
+    for (std::size_t i = 0; i < dama_logps_count(logps); i++)
+        result.push_back({response(logps, i, DAMA_CHOSEN), response(logps, i, DAMA_REJECTED)});
+    return result;
+}
+
+} // namespace detail
+
 /** A text that continues a prompt. */
 struct Generated {
     std::string text;
@@ -290,18 +349,16 @@ public:
     }
 
     /** See dama_policy_logps(). */
-    std::vector<PairLogps> logps(const std::vector<PreferencePair> &pairs) const {
-        std::vector<dama_preference_pair> views;
-        for (const auto &pair : pairs)
-            views.push_back({pair.image, pair.prompt.c_str(), pair.chosen.c_str(), pair.rejected.c_str()});
+    std::vector<PairLogps> logps(const std::vector<PreferencePair> &pairs,
+                                 const Cancellation *cancellation = nullptr) const {
+        const auto views = detail::views(pairs);
         dama_logps *found = nullptr;
-        check(dama_policy_logps(&found, handle_.get(), views.data(), views.size()));
-        const std::unique_ptr<dama_logps, FreeLogps> owner(found);
-        std::vector<PairLogps> result;
-        for (std::size_t i = 0; i < pairs.size(); i++)
-            result.push_back({response(found, i, DAMA_CHOSEN), response(found, i, DAMA_REJECTED)});
-        return result;
+        check(dama_policy_logps(&found, handle_.get(), views.data(), views.size(), detail::handle(cancellation)));
+        return detail::taken(found);
     }
+
+    /** The handle, for calls that take a dama_policy. */
+    const dama_policy *get() const noexcept { return handle_.get(); }
 
     /** See dama_policy_generate(), for one prompt. What `on_text` throws comes out here. */
     Generated generate(const std::string &prompt, const dama_image *image = nullptr,
@@ -343,20 +400,8 @@ private:
         }
     };
 
-    static ResponseLogps response(const dama_logps *logps, std::size_t pair, dama_response which) {
-        dama_response_logp logp;
-        check(dama_logps_get(logps, pair, which, &logp));
-        ResponseLogps result{logp.sum, logp.mean, logp.was_cut != 0, std::vector<float>(logp.count)};
-        std::size_t count = 0;
-        check(dama_logps_tokens(logps, pair, which, result.tokens.data(), result.tokens.size(), &count));
-        return result;
-    }
-
     struct Free {
         void operator()(dama_policy *handle) const { dama_policy_free(handle); }
-    };
-    struct FreeLogps {
-        void operator()(dama_logps *handle) const { dama_logps_free(handle); }
     };
     struct FreeTexts {
         void operator()(dama_texts *handle) const { dama_texts_free(handle); }

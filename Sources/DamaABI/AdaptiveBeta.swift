@@ -2,7 +2,7 @@ import CDama
 import Dama
 
 /// What a `dama_adaptive_beta *` points to.
-private final class Controller {
+final class Controller {
     var value: AdaptiveBeta
 
     init(_ value: AdaptiveBeta) { self.value = value }
@@ -13,7 +13,7 @@ private final class Controller {
     }
 }
 
-private func controller(_ handle: OpaquePointer?) throws -> Controller {
+func controller(_ handle: OpaquePointer?) throws -> Controller {
     guard let handle else { throw DamaError.invalidArgument("controller is NULL") }
     return Unmanaged<Controller>.fromOpaque(UnsafeRawPointer(handle)).takeUnretainedValue()
 }

@@ -143,14 +143,21 @@ public func dama_learning_rate(
     _ options: UnsafePointer<dama_schedule_options>?, _ step: UInt64, _ learningRate: UnsafeMutablePointer<Double>?
 ) -> dama_status {
     guarded {
-        let options = try readStruct(
-            try require(options, "options"), "options", minimum: MemoryLayout<dama_schedule_options>.size,
-            defaults: defaultSchedule, initializer: "dama_schedule_options_init()")
+        let options = try require(options, "options")
         let learningRate = try require(learningRate, "learning_rate")
-        let schedule = try LearningRateSchedule(
-            try choice(options.schedule.rawValue, "schedule"), learningRate: options.learning_rate,
+        learningRate.pointee = try LearningRateSchedule(options, "options").rate(at: step)
+    }
+}
+
+extension LearningRateSchedule {
+    /// The caller's schedule; errors about its size call it `name`.
+    init(_ options: UnsafePointer<dama_schedule_options>, _ name: String) throws {
+        let options = try readStruct(
+            options, name, minimum: MemoryLayout<dama_schedule_options>.size, defaults: defaultSchedule,
+            initializer: "dama_schedule_options_init()")
+        try self.init(
+            choice(options.schedule.rawValue, "schedule"), learningRate: options.learning_rate,
             totalSteps: options.total_steps,
             warmUp: options.warmup_steps > 0 ? .steps(options.warmup_steps) : .ratio(options.warmup_ratio))
-        learningRate.pointee = schedule.rate(at: step)
     }
 }

@@ -25,6 +25,11 @@ public final class RunOptions: @unchecked Sendable {
         OnnxRuntime.discard(runtime.api, runtime.api.pointee.RunOptionsSetTerminate!(options))
     }
 
+    /// - Throws: ``DamaError/cancelled`` after ``cancel()``; for work between runs.
+    public func check() throws(DamaError) {
+        if isCancelled.load(ordering: .acquiring) { throw .cancelled }
+    }
+
     /// ``DamaError/cancelled`` in place of whatever error a run ended with after ``cancel()``.
     func explain(_ error: DamaError) -> DamaError {
         isCancelled.load(ordering: .acquiring) ? .cancelled : error

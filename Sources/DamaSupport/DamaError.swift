@@ -20,7 +20,7 @@ public struct DamaError: Error, Equatable, CustomStringConvertible, Sendable {
         case outOfMemory
         /// A defect of the library.
         case `internal`
-        /// A callback asked to stop.
+        /// A callback or another thread asked to stop.
         case cancelled
     }
 
@@ -41,5 +41,5 @@ public struct DamaError: Error, Equatable, CustomStringConvertible, Sendable {
     public static func unsupported(_ message: String) -> DamaError { DamaError(.unsupported, message) }
     public static func outOfMemory(_ message: String) -> DamaError { DamaError(.outOfMemory, message) }
     public static func `internal`(_ message: String) -> DamaError { DamaError(.internal, message) }
-    public static let cancelled = DamaError(.cancelled, "stopped because a callback asked for it")
+    public static let cancelled = DamaError(.cancelled, "stopped because a callback or another thread asked for it")
 }

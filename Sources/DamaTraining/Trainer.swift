@@ -39,6 +39,17 @@ public struct TrainerOptions: Sendable {
     public var threads = 0
 
     public init() {}
+
+    /// - Throws: ``DamaError/Code/invalidArgument`` that names the field out of its range.
+    public func validate() throws(DamaError) {
+        try optimizer.validate()
+        guard maximumGradientNorm.isFinite, maximumGradientNorm >= 0 else {
+            throw .invalidArgument("the maximum gradient norm is \(maximumGradientNorm); it must be 0 or more")
+        }
+        guard tokensPerRun > 0 else {
+            throw .invalidArgument("tokens per run are \(tokensPerRun); they must be positive")
+        }
+    }
 }
 
 /// What one step did.
@@ -79,8 +90,8 @@ public struct StepMetrics: Equatable, Sendable {
 
 /// Algorithm 1's inner loop: forward, gaps, filter, β, loss, gradient, update, running mean.
 ///
-/// ``step(_:run:)`` does it whole. Its parts are callable one by one, for stacks that own some of them: forward runs with
-/// ``TrainedPolicy/forward(_:run:)``, the controller, ``TrainedPolicy/backward(_:chosen:rejected:run:)`` and ``update()``.
+/// ``step(_:run:)`` does it whole. Its parts are callable one by one, for stacks that own some of them:
+/// ``forward(_:run:)``, a controller, ``backward(_:chosen:rejected:run:)`` and ``update()``.
 /// Not for use by two threads at the same time.
 public final class Trainer {
     public let policy: TrainedPolicy
@@ -97,13 +108,7 @@ public final class Trainer {
         _ policy: TrainedPolicy, reference: Policy?, controller: AdaptiveBeta,
         options: TrainerOptions = TrainerOptions()
     ) throws(DamaError) {
-        try options.optimizer.validate()
-        guard options.maximumGradientNorm.isFinite, options.maximumGradientNorm >= 0 else {
-            throw .invalidArgument("the maximum gradient norm is \(options.maximumGradientNorm); it must be 0 or more")
-        }
-        guard options.tokensPerRun > 0 else {
-            throw .invalidArgument("tokens per run are \(options.tokensPerRun); it must be positive")
-        }
+        try options.validate()
         self.policy = policy
         self.reference = reference
         self.controller = controller
@@ -117,58 +122,41 @@ public final class Trainer {
     /// - Throws: ``DamaError/cancelled`` where `run` was told to stop; input errors name the pair. In every case weights,
     ///   moments, controller and counters are as before.
     public func step(_ batch: [TrainingPair], run: RunOptions? = nil) throws(DamaError) -> StepMetrics {
-        guard !batch.isEmpty else { throw .invalidArgument("the batch is empty; expected at least one pair") }
         var metrics = StepMetrics()
         metrics.pairs = batch.count
         var clock = PhaseClock()
 
-        var prepared: [PreparedPair] = []
-        for (index, pair) in batch.enumerated() {
-            do {
-                prepared.append(try policy.base.prepare(pair.pair))
-            } catch {
-                throw DamaError(error.code, "pair \(index): \(error.message)")
-            }
-        }
+        let prepared = try prepare(batch.map(\.pair), run: run)
         metrics.tokens = prepared.reduce(0) { $0 + $1.tokenCount }
         metrics.seconds.prepare = clock.lap()
         let references = try referenceLogProbabilities(batch, run: run)
         metrics.seconds.reference = clock.lap()
 
         // The forward runs of the whole batch come first: β depends on all of its gaps.
-        let runs = runs(prepared)
-        var passes: [TrainedPolicy.Pass] = []
-        var found = [PairLogProbabilities?](repeating: nil, count: batch.count)
-        for members in runs {
-            let pass = try policy.forward(members.map { prepared[$0] }, run: run)
-            for (member, logProbabilities) in zip(members, pass.logProbabilities) { found[member] = logProbabilities }
-            passes.append(pass)
-        }
+        let forward = try forward(prepared: prepared, run: run)
+        let found = forward.logProbabilities
         metrics.seconds.forward = clock.lap()
 
         var controller = controller
         // DPO compares sums; SimPO, the loss without a reference, means.
         let normalizes = controller.configuration.loss.isReferenceFree
         let result = try controller.step(
-            policyChosen: found.map { $0?.chosen.sum ?? .nan }, policyRejected: found.map { $0?.rejected.sum ?? .nan },
+            policyChosen: found.map(\.chosen.sum), policyRejected: found.map(\.rejected.sum),
             referenceChosen: references?.map(\.chosen), referenceRejected: references?.map(\.rejected),
             alphaData: batch.map(\.alphaData),
-            chosenLengths: normalizes ? found.map { Int64($0?.chosen.count ?? 1) } : nil,
-            rejectedLengths: normalizes ? found.map { Int64($0?.rejected.count ?? 1) } : nil)
+            chosenLengths: normalizes ? found.map { Int64($0.chosen.count) } : nil,
+            rejectedLengths: normalizes ? found.map { Int64($0.rejected.count) } : nil)
         describe(result, batch, in: &metrics)
 
-        // A masked pair has no gradient: a run of nothing but such pairs needs no backward pass.
         policy.clearGradients()
-        for (members, pass) in zip(runs, passes) where members.contains(where: { result.mask[$0] }) {
-            try policy.backward(
-                pass, chosen: members.map { result.gradChosen[$0] }, rejected: members.map { result.gradRejected[$0] },
-                run: run)
-        }
+        try backward(forward, chosen: result.gradChosen, rejected: result.gradRejected, run: run)
         metrics.seconds.backward = clock.lap()
 
+        // The last moment to stop at: from here on the step takes place whole.
+        try run?.check()
         let norm = try gradientNorm()
         metrics.gradientNorm = norm
-        metrics.learningRate = options.schedule?.rate(at: steps) ?? options.optimizer.learningRate
+        metrics.learningRate = learningRate
         if result.loss.isFinite, norm.isFinite {
             try update(norm: norm)
             try controller.commit()
@@ -196,16 +184,23 @@ public final class Trainer {
         return sum.squareRoot()
     }
 
-    /// AdamW over all parameters with the gradients that are there, clipped.
-    public func update() throws(DamaError) {
+    /// AdamW over all parameters with the gradients that are there, clipped. The global norm they had before.
+    ///
+    /// - Throws: ``DamaError/Code/invalidArgument`` where that is not finite; nothing is changed then.
+    @discardableResult
+    public func update() throws(DamaError) -> Double {
         let norm = try gradientNorm()
         guard norm.isFinite else { throw .invalidArgument("the norm of the gradients is \(norm); nothing was updated") }
         try update(norm: norm)
+        return norm
     }
+
+    /// The learning rate of the next update.
+    public var learningRate: Double { options.schedule?.rate(at: steps) ?? options.optimizer.learningRate }
 
     private func update(norm: Double) throws(DamaError) {
         var optimizer = options.optimizer
-        if let schedule = options.schedule { optimizer.learningRate = schedule.rate(at: steps) }
+        optimizer.learningRate = learningRate
         if options.maximumGradientNorm > 0 {
             optimizer.gradientScale = GradientNorm.clippingScale(norm: norm, limit: options.maximumGradientNorm)
         }
@@ -244,20 +239,6 @@ public final class Trainer {
             defer { next += 1 }
             return (computed[next].chosen.sum, computed[next].rejected.sum)
         }
-    }
-
-    /// Pairs that run together: of like lengths, within the token budget.
-    private func runs(_ pairs: [PreparedPair]) -> [[Int]] {
-        let order = pairs.indices.sorted { (pairs[$0].tokenCount, $0) < (pairs[$1].tokenCount, $1) }
-        var runs: [[Int]] = []
-        for index in order {
-            if let last = runs.last, (last.count + 1) * pairs[index].tokenCount <= options.tokensPerRun {
-                runs[runs.count - 1].append(index)
-            } else {
-                runs.append([index])
-            }
-        }
-        return runs
     }
 
     private func describe(_ result: AdaptiveBeta.Step, _ batch: [TrainingPair], in metrics: inout StepMetrics) {

@@ -1,7 +1,7 @@
 """Reads dama.h (preprocessed, on standard input) and writes C tests that cover every declared function.
 
     declarations.py names    every function's name, one a line
-    declarations.py options  every dama_…_options_init() sets struct_size to the struct's size
+    declarations.py options  every dama_…_init() of a struct with a struct_size sets it to the struct's size
     declarations.py hostile  every function with NULL, zero, huge and NaN arguments, each call in a child process
 
 A function that is added to the header is covered without a change here.
@@ -74,11 +74,15 @@ def initializers(declared: list[Function]) -> dict[str, str]:
     return found
 
 
-def options_program(declared: list[Function]) -> str:
+def options_program(declared: list[Function], source: str) -> str:
+    # A struct that never grows has no size; options always may.
+    bodies = dict(re.findall(r"typedef struct (dama_\w+) \{([^{}]*)\}", source))
+    sized = {kind for kind, body in bodies.items() if "struct_size" in body or kind.endswith("_options")}
     lines = [
         f"    {{ {kind} s, *p = &s; memset(p, 0xA5, sizeof s); {expression};\n"
         f"      CHECK(s.struct_size == sizeof s); CHECK(offsetof({kind}, struct_size) == 0); }}"
         for kind, expression in initializers(declared).items()
+        if kind in sized
     ]
     body = "\n".join(lines)
     return f'#include <dama.h>\n#include "check.h"\n\nint main(void) {{\n{body}\n    return check_failures != 0;\n}}\n'
@@ -212,7 +216,7 @@ def main() -> None:
         case "names":
             print("\n".join(sorted(f.name for f in declared)))
         case "options":
-            print(options_program(declared))
+            print(options_program(declared, source))
         case "hostile":
             print(hostile_program(declared, source))
 

@@ -92,7 +92,7 @@ static void logps(const dama_policy *policy, const dama_image *image) {
     float tokens[64];
     double sums[2], sum = 0;
     size_t count = 0;
-    CHECK(dama_policy_logps(&found, policy, pairs, 2) == DAMA_OK && dama_logps_count(found) == 2);
+    CHECK(dama_policy_logps(&found, policy, pairs, 2, NULL) == DAMA_OK && dama_logps_count(found) == 2);
     if (!found) {
         return;
     }
@@ -134,23 +134,24 @@ static void logps(const dama_policy *policy, const dama_image *image) {
     CHECK(dama_logps_count(NULL) == 0);
 
     found = NULL;
-    CHECK_FAILS(dama_policy_logps(NULL, policy, pairs, 2), DAMA_INVALID_ARGUMENT, "out is NULL");
-    CHECK_FAILS(dama_policy_logps(&found, NULL, pairs, 2), DAMA_INVALID_ARGUMENT, "policy is NULL");
-    CHECK_FAILS(dama_policy_logps(&found, policy, NULL, 2), DAMA_INVALID_ARGUMENT, "pairs is NULL");
-    CHECK_FAILS(dama_policy_logps(&found, policy, pairs, 0), DAMA_INVALID_ARGUMENT, "batch is empty");
-    CHECK_FAILS(dama_policy_logps(&found, policy, pairs, (size_t)-1), DAMA_INVALID_ARGUMENT, "size of pairs");
+    CHECK_FAILS(dama_policy_logps(NULL, policy, pairs, 2, NULL), DAMA_INVALID_ARGUMENT, "out is NULL");
+    CHECK_FAILS(dama_policy_logps(&found, NULL, pairs, 2, NULL), DAMA_INVALID_ARGUMENT, "policy is NULL");
+    CHECK_FAILS(dama_policy_logps(&found, policy, NULL, 2, NULL), DAMA_INVALID_ARGUMENT, "pairs is NULL");
+    CHECK_FAILS(dama_policy_logps(&found, policy, pairs, 0, NULL), DAMA_INVALID_ARGUMENT, "batch is empty");
+    CHECK_FAILS(dama_policy_logps(&found, policy, pairs, (size_t)-1, NULL), DAMA_INVALID_ARGUMENT, "size of pairs");
     pairs[1].rejected = NULL;
-    CHECK_FAILS(dama_policy_logps(&found, policy, pairs, 2), DAMA_INVALID_ARGUMENT, "pairs[1].rejected is NULL");
+    CHECK_FAILS(dama_policy_logps(&found, policy, pairs, 2, NULL), DAMA_INVALID_ARGUMENT, "pairs[1].rejected is NULL");
     pairs[1].rejected = "";
-    CHECK_FAILS(dama_policy_logps(&found, policy, pairs, 2), DAMA_INVALID_ARGUMENT, "pair 1: a response is empty");
+    CHECK_FAILS(dama_policy_logps(&found, policy, pairs, 2, NULL), DAMA_INVALID_ARGUMENT,
+                "pair 1: a response is empty");
     pairs[1].rejected = "b";
     pairs[1].image = NULL;
-    CHECK_FAILS(dama_policy_logps(&found, policy, pairs, 2), DAMA_INVALID_ARGUMENT, "pair 1 has no image");
+    CHECK_FAILS(dama_policy_logps(&found, policy, pairs, 2, NULL), DAMA_INVALID_ARGUMENT, "pair 1 has no image");
     dama_image empty = {NULL, NULL, 0, NULL, 0, 0};
     pairs[1].image = &empty;
-    CHECK_FAILS(dama_policy_logps(&found, policy, pairs, 2), DAMA_INVALID_ARGUMENT, "pairs[1].image must have");
+    CHECK_FAILS(dama_policy_logps(&found, policy, pairs, 2, NULL), DAMA_INVALID_ARGUMENT, "pairs[1].image must have");
     empty.path = "/nowhere.png";
-    CHECK_FAILS(dama_policy_logps(&found, policy, pairs, 2), DAMA_IO, "/nowhere.png");
+    CHECK_FAILS(dama_policy_logps(&found, policy, pairs, 2, NULL), DAMA_IO, "/nowhere.png");
     CHECK(found == NULL);
 }
 
@@ -280,9 +281,9 @@ static void overlong(const dama_image *image) {
         options.share_prefix = 0;
         CHECK(dama_policy_create(&policy, model, &options) == DAMA_OK);
         if (!cut) {
-            CHECK_FAILS(dama_policy_logps(&found, policy, &pair, 1), DAMA_INVALID_ARGUMENT, "maximum of 40");
+            CHECK_FAILS(dama_policy_logps(&found, policy, &pair, 1, NULL), DAMA_INVALID_ARGUMENT, "maximum of 40");
         } else {
-            CHECK(dama_policy_logps(&found, policy, &pair, 1) == DAMA_OK);
+            CHECK(dama_policy_logps(&found, policy, &pair, 1, NULL) == DAMA_OK);
             CHECK(dama_logps_get(found, 0, DAMA_CHOSEN, &logp) == DAMA_OK && !logp.was_cut);
             CHECK(dama_logps_get(found, 0, DAMA_REJECTED, &logp) == DAMA_OK && logp.was_cut);
         }

@@ -38,7 +38,7 @@ int main(int count, char **arguments) {
     dama_policy *policy = NULL;
     check(dama_policy_create(&policy, arguments[1], &options));
     dama_logps *logps = NULL;
-    check(dama_policy_logps(&logps, policy, &pair, 1));
+    check(dama_policy_logps(&logps, policy, &pair, 1, NULL));
 
     for (int response = DAMA_CHOSEN; response <= DAMA_REJECTED; response++) {
         dama_response_logp logp;

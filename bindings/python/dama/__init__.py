@@ -5,6 +5,7 @@ Everything here calls ``libdama.so`` through ctypes; only numpy is needed.
 
 from . import kernels, losses
 from ._adaptive_beta import AdaptiveBeta, AdaptiveBetaStep
+from ._cancellation import Cancellation
 from ._errors import Cancelled, DamaError
 from ._generation import Generated, Policy
 from ._hardness import alpha_data, hardness, hardness_from_scores
@@ -13,20 +14,26 @@ from ._policy import PairLogps, ResponseLogps, prompt_templates
 from ._score_dataset import Progress, ScoreResult, score_dataset
 from ._scorer import Scorer
 from ._text import Tokenizer, split
+from ._trainer import LoRA, Parameter, StepMetrics, Trainer
 
 __all__ = [
     "AdaptiveBeta",
     "AdaptiveBetaStep",
+    "Cancellation",
     "Cancelled",
     "DamaError",
     "Generated",
+    "LoRA",
     "PairLogps",
+    "Parameter",
     "Policy",
     "Progress",
     "ResponseLogps",
     "ScoreResult",
     "Scorer",
+    "StepMetrics",
     "Tokenizer",
+    "Trainer",
     "alpha_data",
     "hardness",
     "hardness_from_scores",

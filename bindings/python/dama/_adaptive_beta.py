@@ -485,6 +485,11 @@ class AdaptiveBeta:
         handle = ctypes.c_void_p()
         state = bytes(state)
         check(_load(ctypes.addressof(handle), state, len(state)))
+        return cls._adopt(handle)
+
+    @classmethod
+    def _adopt(cls, handle: ctypes.c_void_p) -> AdaptiveBeta:
+        """The controller of a handle that becomes its own."""
         controller = cls.__new__(cls)
         controller._handle = handle.value
         controller._workspace = _Workspace(0)

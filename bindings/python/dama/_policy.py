@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional, Union
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ._cancellation import Cancellation, run_stoppable
 from ._errors import InvalidArgument
 from ._native import check, declare
 from ._runtime import runtime_path
@@ -76,8 +77,11 @@ _free = declare("dama_policy_free", _HANDLE, restype=None)
 _facts_init = declare("dama_policy_facts_init", ctypes.POINTER(_Facts), restype=None)
 _describe = declare("dama_policy_describe", _HANDLE, ctypes.POINTER(_Facts))
 _templates = declare("dama_prompt_templates", ctypes.POINTER(_HANDLE))
-_logps = declare("dama_policy_logps", ctypes.POINTER(_HANDLE), _HANDLE, ctypes.POINTER(_Pair), ctypes.c_size_t)
+_logps = declare(
+    "dama_policy_logps", ctypes.POINTER(_HANDLE), _HANDLE, ctypes.POINTER(_Pair), ctypes.c_size_t, _HANDLE
+)
 _logps_free = declare("dama_logps_free", _HANDLE, restype=None)
+_logps_count = declare("dama_logps_count", _HANDLE, restype=ctypes.c_size_t)
 _logps_get = declare(
     "dama_logps_get", _HANDLE, ctypes.c_size_t, ctypes.c_int, ctypes.POINTER(_ResponseLogp)
 )  # fmt: skip
@@ -185,24 +189,41 @@ class PolicyModel:
             free(handle)
             self._handle = _HANDLE()
 
-    def logps(self, image: Optional[Image], prompt: str, chosen: str, rejected: str) -> PairLogps:
+    def logps(
+        self, image: Optional[Image], prompt: str, chosen: str, rejected: str,
+        cancellation: Optional[Cancellation] = None,
+    ) -> PairLogps:  # fmt: skip
         """log π of both responses; image and prompt are computed once. A model of text alone takes None."""
-        return self.logps_batch([(image, prompt, chosen, rejected)])[0]
+        return self.logps_batch([(image, prompt, chosen, rejected)], cancellation)[0]
 
-    def logps_batch(self, pairs: Sequence[Pair]) -> list[PairLogps]:
+    def logps_batch(self, pairs: Sequence[Pair], cancellation: Optional[Cancellation] = None) -> list[PairLogps]:
         """log π of both responses of every pair, in order.
 
         Pairs of like length run together, in batches within the token budget; an image that comes again (the same path
-        or bytes) is encoded once. An error names the pair.
+        or bytes) is encoded once. An error names the pair. Ctrl-C stops it, and so does ``cancellation`` from another
+        thread, which raises ``Cancelled``.
         """
         keep: list[Any] = []
-        array = (_Pair * len(pairs))(*[_pair(pair, index, keep) for index, pair in enumerate(pairs)])
-        found = _HANDLE()
-        check(_logps(found, self._handle, array, len(pairs)))
-        try:
-            return [PairLogps(_response(found, i, 0), _response(found, i, 1)) for i in range(len(pairs))]
-        finally:
-            _logps_free(found)
+        array = pair_array(pairs, keep)
+        return found_logps(lambda found, token: _logps(found, self._handle, array, len(pairs), token), cancellation)
+
+
+def found_logps(
+    call: Callable[[ctypes.c_void_p, ctypes.c_void_p], int], cancellation: Optional[Cancellation]
+) -> list[PairLogps]:
+    """The log-probabilities that ``call`` writes to the handle it is given."""
+    found = _HANDLE()
+    try:
+        run_stoppable(lambda token: call(found, token), cancellation)
+        count = _logps_count(found)
+        return [PairLogps(_response(found, i, 0), _response(found, i, 1)) for i in range(count)]
+    finally:
+        _logps_free(found)
+
+
+def pair_array(pairs: Sequence[Pair], keep: list[Any]) -> Any:
+    """The C array; what it points at is put into ``keep``."""
+    return (_Pair * len(pairs))(*[c_pair(pair, index, keep) for index, pair in enumerate(pairs)])
 
 
 def _response(logps: ctypes.c_void_p, pair: int, response: int) -> ResponseLogps:
@@ -213,7 +234,7 @@ def _response(logps: ctypes.c_void_p, pair: int, response: int) -> ResponseLogps
     return ResponseLogps(tokens, logp.sum, logp.mean, logp.count, bool(logp.was_cut))
 
 
-def _pair(pair: Pair, index: int, keep: list[Any]) -> _Pair:
+def c_pair(pair: Pair, index: int, keep: list[Any]) -> _Pair:
     if isinstance(pair, Mapping):
         missing = [key for key in ("prompt", "chosen", "rejected") if key not in pair]
         if missing:

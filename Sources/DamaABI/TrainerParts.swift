@@ -1,0 +1,106 @@
+import CDama
+import Dama
+
+// MARK: - Forward and backward
+
+@c @implementation
+public func dama_trainer_forward(
+    _ out: UnsafeMutablePointer<OpaquePointer?>?, _ trainer: OpaquePointer?,
+    _ pairs: UnsafePointer<dama_preference_pair>?, _ count: Int, _ cancellation: OpaquePointer?
+) -> dama_status {
+    guarded {
+        let out = try require(out, "out")
+        let handle = try TrainerHandle.from(trainer)
+        let pairs = try PreferencePair.array(pairs, count)
+        let run = try Cancellation.run(cancellation, handle.trainer.policy.base)
+        // Freed first: two runs need not fit into memory.
+        handle.forward = nil
+        let forward = try handle.trainer.forward(pairs, run: run)
+        handle.forward = forward
+        out.pointee = LogProbabilities(forward.logProbabilities).handle
+    }
+}
+
+@c @implementation
+public func dama_trainer_backward(
+    _ trainer: OpaquePointer?, _ chosen: UnsafePointer<Double>?, _ rejected: UnsafePointer<Double>?, _ count: Int,
+    _ cancellation: OpaquePointer?
+) -> dama_status {
+    guarded {
+        let handle = try TrainerHandle.from(trainer)
+        let chosen = Array(try buffer(chosen, count, "grad_chosen"))
+        let rejected = Array(try buffer(rejected, count, "grad_rejected"))
+        guard let forward = handle.forward else {
+            throw DamaError.invalidArgument(
+                "there is no forward run to go back through; call dama_trainer_forward() first, after each update")
+        }
+        let run = try Cancellation.run(cancellation, handle.trainer.policy.base)
+        try handle.trainer.backward(forward, chosen: chosen, rejected: rejected, run: run)
+    }
+}
+
+// MARK: - Gradients and update
+
+@c @implementation
+public func dama_trainer_zero_grad(_ trainer: OpaquePointer?) -> dama_status {
+    guarded { try TrainerHandle.from(trainer).trainer.policy.clearGradients() }
+}
+
+@c @implementation
+public func dama_trainer_gradient_norm(
+    _ trainer: OpaquePointer?, _ norm: UnsafeMutablePointer<Double>?
+) -> dama_status {
+    guarded {
+        let trainer = try TrainerHandle.from(trainer).trainer
+        let norm = try require(norm, "norm")
+        norm.pointee = try trainer.gradientNorm()
+    }
+}
+
+@c @implementation
+public func dama_trainer_update(_ trainer: OpaquePointer?, _ norm: UnsafeMutablePointer<Double>?) -> dama_status {
+    guarded {
+        let handle = try TrainerHandle.from(trainer)
+        let found = try handle.trainer.update()
+        // What it kept belongs to the weights before.
+        handle.forward = nil
+        norm?.pointee = found
+    }
+}
+
+// MARK: - Parameters
+
+@c @implementation
+public func dama_parameter_init(_ parameter: UnsafeMutablePointer<dama_parameter>?) {
+    var value = dama_parameter()
+    value.struct_size = UInt32(MemoryLayout<dama_parameter>.size)
+    parameter?.pointee = value
+}
+
+@c @implementation
+public func dama_trainer_parameter_count(_ trainer: OpaquePointer?) -> Int {
+    (try? TrainerHandle.from(trainer))?.trainer.policy.parameters.count ?? 0
+}
+
+@c @implementation
+public func dama_trainer_parameter(
+    _ trainer: OpaquePointer?, _ index: Int, _ parameter: UnsafeMutablePointer<dama_parameter>?
+) -> dama_status {
+    guarded {
+        let handle = try TrainerHandle.from(trainer)
+        let parameters = handle.trainer.policy.parameters
+        guard parameters.indices.contains(index) else {
+            throw DamaError.invalidArgument(
+                "parameter \(UInt(bitPattern: index)) is beyond the end; there are \(parameters.count)")
+        }
+        let it = parameters[index]
+        let shape = handle.shapes[index]
+        let value = dama_parameter(
+            struct_size: 0, decays: it.decays ? 1 : 0, name: handle.names.at(index),
+            shape: UnsafePointer(shape.baseAddress), dimensions: shape.count, count: it.count,
+            value: it.value.elements.baseAddress, gradient: it.gradient.elements.baseAddress)
+        try writeStruct(
+            value, to: try require(parameter, "parameter"), "parameter", minimum: MemoryLayout<dama_parameter>.size,
+            initializer: "dama_parameter_init()")
+    }
+}

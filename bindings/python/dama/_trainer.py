@@ -1,0 +1,504 @@
+"""The training step: forward, adaptive β, backward and AdamW over a whole policy."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Optional, Union
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ._adaptive_beta import AdaptiveBeta
+from ._arrays import as_doubles
+from ._cancellation import Cancellation, run_stoppable
+from ._errors import InvalidArgument, ShapeMismatch
+from ._native import check, declare
+from ._policy import Pair, PairLogps, PolicyModel, _choice, _Pair, _positive, c_pair, c_text, found_logps, pair_array
+from ._scorer import _unsigned
+from .kernels import Schedule, _ScheduleOptions
+
+_TRAINABLE = {"full": 0, "lora": 1, "projector": 2}
+_PATTERNS = 3
+_ACTIVATIONS = {"keep": 0, "recompute": 1}
+
+_HANDLE = ctypes.c_void_p
+_STRINGS = ctypes.POINTER(ctypes.c_char_p)
+_DOUBLES = ctypes.POINTER(ctypes.c_double)
+
+
+class _Options(ctypes.Structure):
+    _fields_ = [
+        ("struct_size", ctypes.c_uint32),
+        ("trainable", ctypes.c_uint32),
+        ("patterns", _STRINGS),
+        ("pattern_count", ctypes.c_size_t),
+        ("lora_targets", _STRINGS),
+        ("lora_target_count", ctypes.c_size_t),
+        ("lora_alpha", ctypes.c_double),
+        ("lora_rank", ctypes.c_uint32),
+        ("activations", ctypes.c_uint32),
+        ("seed", ctypes.c_uint64),
+        ("learning_rate", ctypes.c_double),
+        ("beta1", ctypes.c_double),
+        ("beta2", ctypes.c_double),
+        ("epsilon", ctypes.c_double),
+        ("weight_decay", ctypes.c_double),
+        ("schedule", ctypes.POINTER(_ScheduleOptions)),
+        ("max_gradient_norm", ctypes.c_double),
+        ("tokens_per_run", ctypes.c_uint32),
+        ("threads", ctypes.c_uint32),
+    ]
+
+
+class _TrainingPair(ctypes.Structure):
+    _fields_ = [
+        ("pair", _Pair),
+        ("alpha_data", ctypes.c_double),
+        ("reference_chosen", ctypes.c_double),
+        ("reference_rejected", ctypes.c_double),
+        ("hardness_third", ctypes.c_int32),
+    ]
+
+
+class _Metrics(ctypes.Structure):
+    _fields_ = [
+        ("struct_size", ctypes.c_uint32),
+        ("updated", ctypes.c_int32),
+        ("step", ctypes.c_uint64),
+        ("skipped", ctypes.c_uint64),
+        ("loss", ctypes.c_double),
+        ("alpha_model", ctypes.c_double),
+        ("running_mean", ctypes.c_double),
+        ("accuracy", ctypes.c_double),
+        ("beta_mean", ctypes.c_double),
+        ("beta_min", ctypes.c_double),
+        ("beta_max", ctypes.c_double),
+        ("margin_mean", ctypes.c_double),
+        ("reward_chosen", ctypes.c_double),
+        ("reward_rejected", ctypes.c_double),
+        ("gap_by_third", ctypes.c_double * 3),
+        ("gradient_norm", ctypes.c_double),
+        ("learning_rate", ctypes.c_double),
+        ("pairs", ctypes.c_size_t),
+        ("kept", ctypes.c_size_t),
+        ("tokens", ctypes.c_size_t),
+        ("seconds_prepare", ctypes.c_double),
+        ("seconds_reference", ctypes.c_double),
+        ("seconds_forward", ctypes.c_double),
+        ("seconds_backward", ctypes.c_double),
+        ("seconds_update", ctypes.c_double),
+    ]
+
+
+class _Parameter(ctypes.Structure):
+    _fields_ = [
+        ("struct_size", ctypes.c_uint32),
+        ("decays", ctypes.c_int32),
+        ("name", ctypes.c_char_p),
+        ("shape", ctypes.POINTER(ctypes.c_int64)),
+        ("dimensions", ctypes.c_size_t),
+        ("count", ctypes.c_size_t),
+        ("value", ctypes.c_void_p),
+        ("gradient", ctypes.c_void_p),
+    ]
+
+
+class _Progress(ctypes.Structure):
+    _fields_ = [
+        ("struct_size", ctypes.c_uint32),
+        ("steps", ctypes.c_uint64),
+        ("skipped", ctypes.c_uint64),
+        ("learning_rate", ctypes.c_double),
+        ("running_mean", ctypes.c_double),
+    ]
+
+
+_options_init = declare("dama_trainer_options_init", ctypes.POINTER(_Options), restype=None)
+_create = declare("dama_trainer_create", ctypes.POINTER(_HANDLE), _HANDLE, _HANDLE, _HANDLE, ctypes.POINTER(_Options))
+_free = declare("dama_trainer_free", _HANDLE, restype=None)
+_pair_init = declare("dama_training_pair_init", ctypes.POINTER(_TrainingPair), restype=None)
+_metrics_init = declare("dama_step_metrics_init", ctypes.POINTER(_Metrics), restype=None)
+_step = declare(
+    "dama_trainer_step", _HANDLE, ctypes.POINTER(_TrainingPair), ctypes.c_size_t, ctypes.POINTER(_Metrics), _HANDLE
+)
+_forward = declare(
+    "dama_trainer_forward", ctypes.POINTER(_HANDLE), _HANDLE, ctypes.POINTER(_Pair), ctypes.c_size_t, _HANDLE
+)
+_backward = declare("dama_trainer_backward", _HANDLE, _DOUBLES, _DOUBLES, ctypes.c_size_t, _HANDLE)
+_zero_grad = declare("dama_trainer_zero_grad", _HANDLE)
+_gradient_norm = declare("dama_trainer_gradient_norm", _HANDLE, _DOUBLES)
+_update = declare("dama_trainer_update", _HANDLE, _DOUBLES)
+_parameter_init = declare("dama_parameter_init", ctypes.POINTER(_Parameter), restype=None)
+_parameter_count = declare("dama_trainer_parameter_count", _HANDLE, restype=ctypes.c_size_t)
+_parameter = declare("dama_trainer_parameter", _HANDLE, ctypes.c_size_t, ctypes.POINTER(_Parameter))
+_progress_init = declare("dama_trainer_progress_init", ctypes.POINTER(_Progress), restype=None)
+_get_progress = declare("dama_trainer_get_progress", _HANDLE, ctypes.POINTER(_Progress))
+_controller = declare("dama_trainer_controller", ctypes.POINTER(_HANDLE), _HANDLE)
+
+
+@dataclass(frozen=True)
+class LoRA:
+    """Low-rank matrices that are trained beside the weights named by ``targets`` (Hu et al., 2021)."""
+
+    rank: int = 16
+    #: The matrices' product is scaled by alpha / rank.
+    alpha: float = 32.0
+    #: Last parts of module names: q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj.
+    targets: Sequence[str] = ("q_proj", "v_proj")
+
+
+@dataclass(frozen=True)
+class StepMetrics:
+    """What one step did. Means are over the pairs of the batch."""
+
+    #: Updates made so far, this one included.
+    step: int
+    loss: float
+    #: α_M, Eq. (13).
+    alpha_model: float
+    #: R̄ after the step, Eq. (15).
+    running_mean: float
+    #: Share of pairs whose chosen response gained more than the rejected one.
+    accuracy: float
+    beta_mean: float
+    beta_min: float
+    beta_max: float
+    #: h.
+    margin_mean: float
+    #: Implicit rewards.
+    reward_chosen: float
+    reward_rejected: float
+    #: Mean of the plain β · h over the pairs of each third by hardness, hardest first; NaN for a third without pairs.
+    gap_by_third: tuple[float, float, float]
+    #: The global norm before clipping.
+    gradient_norm: float
+    learning_rate: float
+    pairs: int
+    #: Pairs that took part in the loss.
+    kept: int
+    #: Tokens of images, prompts and responses.
+    tokens: int
+    #: False where loss or gradient were not finite: weights, moments and controller are as they were then.
+    updated: bool
+    #: Updates left out so far, for that reason.
+    skipped: int
+    #: By phase: "prepare", "reference", "forward", "backward" and "update".
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A tensor that is trained."""
+
+    #: Its name in the model's files, or that of an adapter's matrix.
+    name: str
+    #: The trainer's own memory, float32: what is written to it is what is trained. It lives as long as the array.
+    value: NDArray[np.float32]
+    gradient: NDArray[np.float32]
+    #: Whether weight decay applies.
+    decays: bool
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.value.shape
+
+
+class _Owner:
+    """The handle, freed when neither the trainer nor an array over its memory needs it any more."""
+
+    def __init__(self) -> None:
+        self.handle = _HANDLE()
+
+    def __del__(self, free: Any = _free) -> None:
+        if self.handle:
+            free(self.handle)
+
+
+class Trainer:
+    """A policy that learns from preference pairs, without PyTorch: Algorithm 1 of the paper.
+
+    ::
+
+        policy = dama.Policy("llava-1.5-7b-hf")
+        with dama.Trainer(policy, reference=policy, trainable=dama.LoRA(rank=16), learning_rate=1e-5) as trainer:
+            for batch in batches:
+                print(trainer.step(batch).loss)
+
+    It starts from the weights of ``policy``, which stays as it is and can be its own reference.
+
+    ``reference``
+        The model whose log-probabilities are compared with; None where every pair brings them, or for ``simpo``.
+    ``controller``
+        The adaptive β: a preset's name, or an ``AdaptiveBeta``, of which options and state are copied.
+    ``trainable``
+        ``"full"`` (language model and projector), ``"projector"``, ``"lora"`` or a ``LoRA``, or a list of patterns of
+        names in the files, in which ``*`` stands for any text.
+    ``learning_rate``, ``betas``, ``epsilon``, ``weight_decay``
+        AdamW's numbers. Norms and biases do not decay.
+    ``schedule``
+        A ``kernels.Schedule``, which then says the learning rate.
+    ``max_gradient_norm``
+        The global norm that gradients are clipped to; 0 does not clip.
+    ``activations``
+        ``"keep"``, or ``"recompute"`` what lies inside layers: less memory, more time.
+    ``tokens_per_run``
+        The most tokens, padding included, that one forward or backward run takes.
+    ``threads``
+        Of the optimizer, 0 for one a processor; those of the models are the policy's.
+    ``seed``
+        Of the adapters' first values.
+
+    The parts are callable one by one: :meth:`forward`, :meth:`backward`, :meth:`update`, :meth:`zero_grad`; gradients
+    can be added up over ranks in the arrays of :meth:`parameters`. One object, one thread at a time.
+    """
+
+    def __init__(
+        self,
+        policy: PolicyModel,
+        reference: Optional[PolicyModel] = None,
+        controller: Union[str, AdaptiveBeta] = "paper",
+        *,
+        trainable: Union[str, LoRA, Sequence[str]] = "full",
+        learning_rate: float = 5e-7,
+        betas: tuple[float, float] = (0.9, 0.999),
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.0,
+        schedule: Optional[Schedule] = None,
+        max_gradient_norm: float = 1.0,
+        activations: str = "keep",
+        tokens_per_run: int = 4096,
+        threads: int = 0,
+        seed: int = 0,
+    ) -> None:
+        self._owner: Optional[_Owner] = None
+        options = _Options()
+        _options_init(options)
+        _select(options, trainable)
+        options.learning_rate, options.epsilon, options.weight_decay = learning_rate, epsilon, weight_decay
+        options.beta1, options.beta2 = betas
+        if schedule is not None:
+            options.schedule = ctypes.pointer(schedule._options)
+        options.max_gradient_norm = max_gradient_norm
+        options.activations = _choice("activations", activations, _ACTIVATIONS)
+        options.tokens_per_run = _positive("tokens_per_run", tokens_per_run)
+        options.threads = _unsigned("threads", threads, 32)
+        options.seed = _unsigned("seed", seed, 64)
+        if isinstance(controller, str):
+            controller = AdaptiveBeta(controller)
+        owner = _Owner()
+        check(
+            _create(
+                owner.handle, policy._handle, None if reference is None else reference._handle, controller._handle,
+                options,
+            )  # fmt: skip
+        )
+        self._owner = owner
+
+    def __enter__(self) -> Trainer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Gives the memory back, except for arrays of :meth:`parameters` that are still held."""
+        self._owner = None
+
+    def step(self, batch: Sequence[Pair], cancellation: Optional[Cancellation] = None) -> StepMetrics:
+        """One update from a batch: forward over all pairs, gaps, filter, β, loss, backward, AdamW, running mean.
+
+        Pairs are as for ``Policy.logps_batch``; a mapping may also have ``alpha_data`` (α_D, 1 where it is not given),
+        ``reference_chosen`` and ``reference_rejected`` (log πref, in place of asking the reference) and
+        ``hardness_third`` (0 the hardest, 2 the easiest; for the metrics). Ctrl-C stops it, and so does
+        ``cancellation`` from another thread; weights, moments and controller are then as before, unless it came too
+        late to stop the update: ``steps`` says.
+        """
+        handle = self._handle
+        keep: list[Any] = []
+        pairs = (_TrainingPair * len(batch))(*[_training_pair(pair, index, keep) for index, pair in enumerate(batch)])
+        metrics = _Metrics()
+        _metrics_init(metrics)
+        self._run(lambda token: _step(handle, pairs, len(batch), metrics, token), cancellation)
+        return _step_metrics(metrics)
+
+    def forward(self, pairs: Sequence[Pair], cancellation: Optional[Cancellation] = None) -> list[PairLogps]:
+        """log π of both responses of every pair by the trained weights, as ``Policy.logps_batch``.
+
+        What :meth:`backward` needs of it is kept until the next forward run, step or update.
+        """
+        owner, handle = self._owner, self._handle
+        keep: list[Any] = [owner]
+        array = pair_array(pairs, keep)
+        return found_logps(lambda found, token: _forward(found, handle, array, len(pairs), token), cancellation)
+
+    def backward(
+        self, grad_chosen: ArrayLike, grad_rejected: ArrayLike, cancellation: Optional[Cancellation] = None
+    ) -> None:
+        """Adds to the gradients those of Σ grad_chosen · log π(y_w) + grad_rejected · log π(y_l) of the last forward run.
+
+        ``AdaptiveBeta.step`` gives both arrays, one number for each pair. Where it fails or is stopped, gradients may be
+        added in part: :meth:`zero_grad`.
+        """
+        handle = self._handle
+        chosen, rejected = (np.ascontiguousarray(as_doubles(values)) for values in (grad_chosen, grad_rejected))
+        if chosen.ndim != 1 or chosen.shape != rejected.shape:
+            raise ShapeMismatch(
+                f"grad_chosen has shape {chosen.shape} and grad_rejected {rejected.shape}; one number for each pair is "
+                "needed"
+            )
+        pointers = [values.ctypes.data_as(_DOUBLES) for values in (chosen, rejected)]
+        self._run(lambda token: _backward(handle, *pointers, chosen.size, token), cancellation)
+
+    def zero_grad(self) -> None:
+        """Sets all gradients to 0."""
+        check(_zero_grad(self._handle))
+
+    def gradient_norm(self) -> float:
+        """The global norm of all gradients; not finite where any number is not."""
+        norm = ctypes.c_double()
+        check(_gradient_norm(self._handle, norm))
+        return norm.value
+
+    def update(self) -> float:
+        """Clips the gradients that are there and lets AdamW take its step; returns their global norm before.
+
+        The controller does not move, and the gradients stay what they are. A norm that is not finite is
+        ``InvalidArgument``, and nothing is changed.
+        """
+        norm = ctypes.c_double()
+        check(_update(self._handle, norm))
+        return norm.value
+
+    def parameters(self) -> list[Parameter]:
+        """All tensors that are trained, their values and gradients as arrays over the trainer's own memory."""
+        handle = self._handle
+        found = []
+        for index in range(_parameter_count(handle)):
+            it = _Parameter()
+            _parameter_init(it)
+            check(_parameter(handle, index, it))
+            shape = tuple(it.shape[: it.dimensions])
+            found.append(
+                Parameter(it.name.decode(), self._array(it.value, shape), self._array(it.gradient, shape), bool(it.decays))
+            )
+        return found
+
+    @property
+    def controller(self) -> AdaptiveBeta:
+        """A copy of the adaptive β as it stands."""
+        handle = _HANDLE()
+        check(_controller(handle, self._handle))
+        return AdaptiveBeta._adopt(handle)
+
+    @property
+    def steps(self) -> int:
+        """Updates made."""
+        return self._progress().steps
+
+    @property
+    def skipped(self) -> int:
+        """Updates left out for a loss or gradient that was not finite."""
+        return self._progress().skipped
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the next update."""
+        return self._progress().learning_rate
+
+    @property
+    def running_mean(self) -> float:
+        """R̄, Eq. (15)."""
+        return self._progress().running_mean
+
+    @property
+    def _handle(self) -> ctypes.c_void_p:
+        if self._owner is None:
+            raise InvalidArgument("the trainer is closed")
+        return self._owner.handle
+
+    def _run(self, call: Callable[[ctypes.c_void_p], int], cancellation: Optional[Cancellation]) -> None:
+        """Keeps the handle alive while another thread works on it."""
+        owner = self._owner
+        run_stoppable(call, cancellation)
+        del owner
+
+    def _progress(self) -> _Progress:
+        progress = _Progress()
+        _progress_init(progress)
+        check(_get_progress(self._handle, progress))
+        return progress
+
+    def _array(self, address: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        memory: Any = (ctypes.c_float * int(np.prod(shape))).from_address(address)
+        memory._owner = self._owner
+        return np.frombuffer(memory, np.float32).reshape(shape)
+
+
+def _select(options: _Options, trainable: Union[str, LoRA, Sequence[str]]) -> None:
+    if trainable == "lora":
+        trainable = LoRA()
+    if isinstance(trainable, str):
+        if trainable not in _TRAINABLE:
+            raise InvalidArgument(
+                f"trainable is {trainable!r}; it must be one of {', '.join(_TRAINABLE)}, a LoRA, or a list of patterns"
+            )
+        options.trainable = _TRAINABLE[trainable]
+    elif isinstance(trainable, LoRA):
+        options.trainable = _TRAINABLE["lora"]
+        options.lora_rank = _unsigned("rank", trainable.rank, 32)
+        options.lora_alpha = trainable.alpha
+        targets = [c_text(target, "a target") for target in trainable.targets]
+        if not targets:
+            raise InvalidArgument("LoRA has no targets; at least one module is named")
+        options.lora_targets = (ctypes.c_char_p * len(targets))(*targets)
+        options.lora_target_count = len(targets)
+    else:
+        patterns = [c_text(pattern, "a pattern") for pattern in trainable]
+        options.trainable = _PATTERNS
+        options.patterns = (ctypes.c_char_p * len(patterns))(*patterns)
+        options.pattern_count = len(patterns)
+
+
+def _training_pair(pair: Pair, index: int, keep: list[Any]) -> _TrainingPair:
+    result = _TrainingPair()
+    _pair_init(result)
+    result.pair = c_pair(pair, index, keep)
+    if isinstance(pair, Mapping):
+        for name in ("alpha_data", "reference_chosen", "reference_rejected"):
+            if pair.get(name) is not None:
+                setattr(result, name, pair[name])
+        third = pair.get("hardness_third")
+        if third is not None:
+            if third not in (0, 1, 2):
+                raise InvalidArgument(f"pair {index}: hardness_third is {third!r}; it must be 0, 1 or 2")
+            result.hardness_third = third
+    return result
+
+
+def _step_metrics(it: _Metrics) -> StepMetrics:
+    phases = ("prepare", "reference", "forward", "backward", "update")
+    first, second, third = it.gap_by_third
+    return StepMetrics(
+        step=it.step,
+        loss=it.loss,
+        alpha_model=it.alpha_model,
+        running_mean=it.running_mean,
+        accuracy=it.accuracy,
+        beta_mean=it.beta_mean,
+        beta_min=it.beta_min,
+        beta_max=it.beta_max,
+        margin_mean=it.margin_mean,
+        reward_chosen=it.reward_chosen,
+        reward_rejected=it.reward_rejected,
+        gap_by_third=(first, second, third),
+        gradient_norm=it.gradient_norm,
+        learning_rate=it.learning_rate,
+        pairs=it.pairs,
+        kept=it.kept,
+        tokens=it.tokens,
+        updated=bool(it.updated),
+        skipped=it.skipped,
+        seconds={phase: getattr(it, f"seconds_{phase}") for phase in phases},
+    )
