@@ -2,17 +2,20 @@ import CDama
 import Dama
 
 /// What a `dama_logps *` points to.
-private final class LogProbabilities: Sendable {
+final class LogProbabilities: Sendable {
     let pairs: [PairLogProbabilities]
 
     init(_ pairs: [PairLogProbabilities]) { self.pairs = pairs }
 
-    static func from(_ handle: OpaquePointer?) throws -> LogProbabilities {
+    /// A handle that the caller owns.
+    var handle: OpaquePointer { OpaquePointer(Unmanaged.passRetained(self).toOpaque()) }
+
+    fileprivate static func from(_ handle: OpaquePointer?) throws -> LogProbabilities {
         guard let handle else { throw DamaError.invalidArgument("logps is NULL") }
         return Unmanaged<LogProbabilities>.fromOpaque(UnsafeRawPointer(handle)).takeUnretainedValue()
     }
 
-    func get(_ index: Int, _ response: dama_response) throws -> ResponseLogProbability {
+    fileprivate func get(_ index: Int, _ response: dama_response) throws -> ResponseLogProbability {
         guard pairs.indices.contains(index) else {
             throw DamaError.invalidArgument(
                 "pair \(UInt(bitPattern: index)) is beyond the end; there are \(pairs.count)")
@@ -20,7 +23,7 @@ private final class LogProbabilities: Sendable {
         return try Self.response(response, of: pairs[index])
     }
 
-    static func response(
+    fileprivate static func response(
         _ response: dama_response, of pair: PairLogProbabilities
     ) throws -> ResponseLogProbability {
         switch response {
@@ -33,6 +36,21 @@ private final class LogProbabilities: Sendable {
     }
 }
 
+extension PreferencePair {
+    /// The caller's pair; errors call it `name`.
+    init(_ pair: dama_preference_pair, _ name: String) throws {
+        self.init(
+            image: try pair.image?.pointee.swift("\(name).image"),
+            prompt: try string(pair.prompt, "\(name).prompt"),
+            chosen: try string(pair.chosen, "\(name).chosen"),
+            rejected: try string(pair.rejected, "\(name).rejected"))
+    }
+
+    static func array(_ pairs: UnsafePointer<dama_preference_pair>?, _ count: Int) throws -> [PreferencePair] {
+        try buffer(pairs, count, "pairs").enumerated().map { try PreferencePair($1, "pairs[\($0)]") }
+    }
+}
+
 @c @implementation
 public func dama_policy_logps(
     _ out: UnsafeMutablePointer<OpaquePointer?>?, _ handle: OpaquePointer?,
@@ -41,16 +59,10 @@ public func dama_policy_logps(
     guarded {
         let out = try require(out, "out")
         let policy = try PolicyHandle.from(handle).policy
-        let pairs = try buffer(pairs, count, "pairs").enumerated().map { index, pair in
-            let name = "pairs[\(index)]"
-            return PreferencePair(
-                image: try pair.image?.pointee.swift("\(name).image"),
-                prompt: try string(pair.prompt, "\(name).prompt"),
-                chosen: try string(pair.chosen, "\(name).chosen"),
-                rejected: try string(pair.rejected, "\(name).rejected"))
-        }
-        let found = LogProbabilities(try policy.logProbabilities(pairs))
-        out.pointee = OpaquePointer(Unmanaged.passRetained(found).toOpaque())
+        out.pointee =
+            LogProbabilities(
+                try policy.logProbabilities(PreferencePair.array(pairs, count))
+            ).handle
     }
 }
 
