@@ -51,12 +51,7 @@ public func dama_score_dataset(
                 initializer: "dama_score_dataset_result_init()")
         }
         let job = ScoreJob(try scoreOptions(given), encoder: encoder)
-        let summary = try job.run { progress throws(DamaError) in
-            guard let callback = given.progress else { return }
-            var told = dama_progress(progress)
-            let status = callback(&told, given.user)
-            guard status == DAMA_OK else { throw .stopped(by: status) }
-        }
+        let summary = try job.run(observer: observer(given.progress, given.user))
         if let result {
             try writeStruct(
                 dama_score_dataset_result(summary), to: result, "result", minimum: dama_score_dataset_result.firstSize,
@@ -68,6 +63,9 @@ public func dama_score_dataset(
 private func scoreOptions(_ given: dama_score_dataset_options) throws -> ScoreOptions {
     var options = ScoreOptions(
         data: try string(given.data, "data"), output: try string(given.output, "output"))
+    try options.rows.fill(
+        maxRejected: given.max_rejected, restart: given.restart, workers: given.workers, blockRows: given.block_rows,
+        rowLimit: given.row_limit)
     switch given.delta_source {
     case DAMA_DELTA_FROM_PROBABILITIES: options.deltaSource = .probabilities
     case DAMA_DELTA_FROM_SCORES: options.deltaSource = .scores
@@ -75,36 +73,10 @@ private func scoreOptions(_ given: dama_score_dataset_options) throws -> ScoreOp
     }
     if given.image_root != nil { options.imageRoot = try string(given.image_root, "image_root") }
     if !given.mean_delta.isNaN { options.meanDelta = given.mean_delta }
-    let fields = try buffer(given.fields, given.field_count, "fields")
-    options.fields = try FieldNames(
-        mappings: fields.enumerated().map { try string($1, "fields[\($0)]") })
-    guard given.max_rejected >= -1 else {
-        throw DamaError.invalidArgument(
-            "max_rejected is \(given.max_rejected); expected −1 for no limit, or a number of rows")
-    }
-    options.rows.maximumRejected = given.max_rejected < 0 ? nil : Int(given.max_rejected)
-    options.rows.restart = given.restart != 0
-    options.rows.workers = Int(given.workers)
-    options.rows.blockRows = Int(given.block_rows)
+    options.fields = try FieldNames(given.fields, given.field_count)
     options.cacheBytes = given.cache_bytes
-    options.rows.rowLimit = given.row_limit
     options.imageByteLimit = given.image_limit
     return options
-}
-
-extension dama_progress {
-    init(_ progress: JobProgress) {
-        self.init()
-        struct_size = UInt32(MemoryLayout<Self>.size)
-        phase = dama_phase(UInt32(progress.phase.rawValue))
-        rows_done = UInt64(progress.rowsDone)
-        rows_total = UInt64(progress.rowsTotal)
-        rows_rejected = UInt64(progress.rowsRejected)
-        rows_resumed = UInt64(progress.rowsResumed)
-        seconds = progress.seconds
-        rows_per_second = progress.rowsPerSecond
-        seconds_left = progress.secondsLeft ?? .nan
-    }
 }
 
 extension dama_score_dataset_result {
@@ -117,15 +89,5 @@ extension dama_score_dataset_result {
         rows_rejected = UInt64(summary.rowsRejected)
         mean_delta = summary.meanDelta
         mean_delta_used = summary.meanDeltaUsed
-    }
-}
-
-extension DamaError {
-    /// A callback's own status is what the call returns.
-    static func stopped(by status: dama_status) -> DamaError {
-        guard let code = Code.allCases.first(where: { $0.status == status }), code != .cancelled else {
-            return .cancelled
-        }
-        return DamaError(code, "stopped because a callback returned the status \(status.rawValue)")
     }
 }

@@ -11,7 +11,9 @@ from ._generation import Generated, Policy
 from ._hardness import alpha_data, hardness, hardness_from_scores
 from ._native import library_path, version
 from ._policy import PairLogps, ResponseLogps, prompt_templates
-from ._score_dataset import Progress, ScoreResult, score_dataset
+from ._reference import ReferenceCache, ReferenceResult, reference_dataset
+from ._row_job import Progress
+from ._score_dataset import ScoreResult, score_dataset
 from ._scorer import Scorer
 from ._text import Tokenizer, split
 from ._trainer import LoRA, Parameter, StepMetrics, Trainer
@@ -28,6 +30,8 @@ __all__ = [
     "Parameter",
     "Policy",
     "Progress",
+    "ReferenceCache",
+    "ReferenceResult",
     "ResponseLogps",
     "ScoreResult",
     "Scorer",
@@ -41,6 +45,7 @@ __all__ = [
     "library_path",
     "losses",
     "prompt_templates",
+    "reference_dataset",
     "score_dataset",
     "split",
     "version",

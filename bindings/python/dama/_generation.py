@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from ._errors import InvalidArgument
 from ._native import check, declare
 from ._policy import PolicyModel, _positive, c_text, image_pointer
-from ._scorer import Image, _Image, _unsigned
+from ._runtime import unsigned
+from ._scorer import Image, _Image
 
 _HANDLE = ctypes.c_void_p
 _OK, _CANCELLED = 0, 8
@@ -150,8 +151,8 @@ class Policy(PolicyModel):
         _options_init(options)
         options.max_tokens = _positive("max_tokens", max_tokens)
         options.temperature, options.top_p = temperature, top_p
-        options.top_k = _unsigned("top_k", top_k, 32)
-        options.seed = _unsigned("seed", seed, 64)
+        options.top_k = unsigned("top_k", top_k, 32)
+        options.seed = unsigned("seed", seed, 64)
         stops = [c_text(text, "stop") for text in ([stop] if isinstance(stop, str) else stop)]
         options.stop = (ctypes.c_char_p * len(stops))(*stops)
         options.stop_count = len(stops)

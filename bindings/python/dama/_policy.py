@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from ._cancellation import Cancellation, run_stoppable
 from ._errors import InvalidArgument
 from ._native import check, declare
-from ._runtime import runtime_path
-from ._scorer import Image, _Image, _image, _unsigned
+from ._runtime import open_with
+from ._scorer import Image, _Image, _image
 from ._text import _c_string, _strings_at, _strings_count, _strings_free
 
 _IMAGE_MODES = {"crop": 0, "pad": 1}
@@ -151,8 +151,7 @@ class PolicyModel:
         self._handle = _HANDLE()
         options = _Options()
         _options_init(options)
-        options.threads = _unsigned("threads", threads, 32)
-        options.provider = _c_string(provider, "provider")
+        open_with(options, threads, provider, max_image_pixels, onnxruntime)
         if template is not None:
             options.prompt_template = _c_string(template, "template")
         if system is not None:
@@ -163,11 +162,6 @@ class PolicyModel:
             options.max_length = _positive("max_length", max_length)
         options.token_budget = _positive("token_budget", token_budget)
         options.share_prefix = bool(share_prefix)
-        if max_image_pixels is not None:
-            options.max_image_pixels = _unsigned("max_image_pixels", max_image_pixels, 64)
-        runtime = os.fspath(onnxruntime) if onnxruntime is not None else runtime_path()
-        if runtime is not None:
-            options.onnxruntime = os.fsencode(runtime)
         check(_create(self._handle, os.fsencode(model_dir), options))
         facts = _Facts()
         _facts_init(facts)
@@ -213,10 +207,14 @@ def found_logps(
 ) -> list[PairLogps]:
     """The log-probabilities that ``call`` writes to the handle it is given."""
     found = _HANDLE()
+    run_stoppable(lambda token: call(found, token), cancellation)
+    return logps_of(found)
+
+
+def logps_of(found: ctypes.c_void_p) -> list[PairLogps]:
+    """What a handle of log-probabilities holds; frees it."""
     try:
-        run_stoppable(lambda token: call(found, token), cancellation)
-        count = _logps_count(found)
-        return [PairLogps(_response(found, i, 0), _response(found, i, 1)) for i in range(count)]
+        return [PairLogps(_response(found, i, 0), _response(found, i, 1)) for i in range(_logps_count(found))]
     finally:
         _logps_free(found)
 

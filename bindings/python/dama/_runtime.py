@@ -1,11 +1,14 @@
-"""Finding the ONNX Runtime that the library opens."""
+"""How models are opened: the ONNX Runtime, and what every model's options have."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional, Union
+
+from ._errors import InvalidArgument
+from ._text import _c_string
 
 
 def runtime_path() -> Optional[str]:
@@ -24,3 +27,27 @@ def runtime_path() -> Optional[str]:
         for file in sorted((Path(folder) / "capi").glob("libonnxruntime.so*")):
             return str(file)
     return None
+
+
+def open_with(
+    options: Any,
+    threads: int,
+    provider: str,
+    max_image_pixels: Optional[int],
+    onnxruntime: Optional[Union[str, os.PathLike[str]]],
+) -> None:
+    """Sets the fields that the options struct of every model has."""
+    options.threads = unsigned("threads", threads, 32)
+    options.provider = _c_string(provider, "provider")
+    if max_image_pixels is not None:
+        options.max_image_pixels = unsigned("max_image_pixels", max_image_pixels, 64)
+    runtime = os.fspath(onnxruntime) if onnxruntime is not None else runtime_path()
+    if runtime is not None:
+        options.onnxruntime = os.fsencode(runtime)
+
+
+def unsigned(name: str, value: int, bits: int) -> int:
+    """``value``, where a C field of that many bits can hold it."""
+    if not 0 <= value < 1 << bits:
+        raise InvalidArgument(f"{name} is {value}; it must not be negative")
+    return value

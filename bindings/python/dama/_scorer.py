@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ._errors import InvalidArgument
 from ._native import check, declare
-from ._runtime import runtime_path
+from ._runtime import open_with
 
 #: A file's path, the bytes of a JPEG or PNG file, or uint8 pixels [H, W, 3].
 Image = Union[str, os.PathLike, bytes, bytearray, memoryview, NDArray[np.uint8]]
@@ -99,13 +99,7 @@ class Scorer:
             raise InvalidArgument(f"long_texts is {long_texts!r}; it must be one of {', '.join(_LONG_TEXTS)}")
         options = _Options()
         _options_init(options)
-        options.threads = _unsigned("threads", threads, 32)
-        if max_image_pixels is not None:
-            options.max_image_pixels = _unsigned("max_image_pixels", max_image_pixels, 64)
-        options.provider = provider.encode()
-        runtime = os.fspath(onnxruntime) if onnxruntime is not None else runtime_path()
-        if runtime is not None:
-            options.onnxruntime = os.fsencode(runtime)
+        open_with(options, threads, provider, max_image_pixels, onnxruntime)
         options.long_texts = _LONG_TEXTS[long_texts]
         options.logit_scale = 0.0 if logit_scale is None else logit_scale
         check(_create(self._handle, os.fsencode(model_dir), options))
@@ -144,12 +138,6 @@ class Scorer:
         embeddings = np.empty((len(array), self.dimension), np.float32)
         check(_embed_texts(self._handle, array, len(array), _floats(embeddings), embeddings.size))
         return embeddings
-
-
-def _unsigned(name: str, value: int, bits: int) -> int:
-    if not 0 <= value < 1 << bits:
-        raise InvalidArgument(f"{name} is {value}; it must not be negative")
-    return value
 
 
 def _floats(array: NDArray[np.float32]) -> Any:

@@ -47,4 +47,32 @@ public final class ReferenceCache: Sendable {
 
     /// The numbers of a pair; `nil` where the cache has none for exactly this image, prompt and responses.
     public subscript(key: String) -> ReferenceEntry? { entries[key] }
+
+    /// Whether the cache has exactly this pair.
+    ///
+    /// - Throws: What ``ReferenceEntry/key(_:)`` does.
+    public func contains(_ pair: PreferencePair) throws(DamaError) -> Bool {
+        entries[try ReferenceEntry.key(pair)] != nil
+    }
+
+    /// The log-probabilities of pairs, as ``Policy/logProbabilities(_:run:)`` would compute them.
+    ///
+    /// - Throws: ``DamaError/Code/invalidArgument`` naming the pair (`pair 3: …`) that the cache does not have.
+    public func logProbabilities(_ pairs: [PreferencePair]) throws(DamaError) -> [PairLogProbabilities] {
+        guard !pairs.isEmpty else { throw .invalidArgument("the batch is empty; expected at least one pair") }
+        var found: [PairLogProbabilities] = []
+        for (index, pair) in pairs.enumerated() {
+            do throws(DamaError) {
+                guard let entry = entries[try ReferenceEntry.key(pair)] else {
+                    throw .invalidArgument(
+                        "\(path) has no log-probabilities of exactly this image, prompt, chosen and rejected response; "
+                            + "compute them for the dataset as it is now")
+                }
+                found.append(entry.logProbabilities)
+            } catch {
+                throw DamaError(error.code, "pair \(index): \(error.message)")
+            }
+        }
+        return found
+    }
 }

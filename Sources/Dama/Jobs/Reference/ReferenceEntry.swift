@@ -1,3 +1,4 @@
+import DamaImage
 import DamaModels
 import DamaSupport
 
@@ -22,6 +23,23 @@ public struct ReferenceEntry: Equatable, Sendable {
             hash.update(part)
         }
         return hash.hexDigest
+    }
+
+    /// As ``key(image:prompt:chosen:rejected:)``, reading the image where it is a file.
+    ///
+    /// - Throws: ``DamaError/Code/invalidArgument`` for an image given as pixels, of which no file's bytes are known.
+    public static func key(_ pair: PreferencePair) throws(DamaError) -> String {
+        var image: [UInt8]?
+        switch pair.image {
+        case nil: break
+        case .bytes(let bytes): image = bytes
+        case .path(let path): image = try Files.read(path)
+        case .pixels:
+            throw .invalidArgument(
+                "the image is given as pixels, but a reference cache knows images by their file: give its path or bytes"
+            )
+        }
+        return key(image: image, prompt: pair.prompt, chosen: pair.chosen, rejected: pair.rejected)
     }
 
     func line(_ format: ReferenceOptions.Format) -> [UInt8] {

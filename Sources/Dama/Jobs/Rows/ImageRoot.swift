@@ -12,6 +12,9 @@ public final class ImageRoot: Sendable {
 
     /// - Throws: ``DamaError/Code/io`` where `path` is no folder that can be read.
     public init(path: String, byteLimit: Int = 64 << 20) throws(DamaError) {
+        guard byteLimit >= 1 else {
+            throw .invalidArgument("the limit for one image has to be at least 1 byte, found \(byteLimit)")
+        }
         guard let resolved = realpath(path, nil) else {
             throw .io("cannot open the image root \(path): \(describeErrno())")
         }

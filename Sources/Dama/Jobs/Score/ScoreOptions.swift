@@ -40,9 +40,6 @@ public struct ScoreOptions: Sendable {
         guard cacheBytes >= 0, cacheBytes <= 1 << 40 else {
             throw .invalidArgument("memory for the cache: expected 0 to 2^40 bytes, found \(cacheBytes)")
         }
-        guard imageByteLimit >= 1 else {
-            throw .invalidArgument("the limit for one image has to be at least 1 byte, found \(imageByteLimit)")
-        }
         guard imagesPerStep >= 1, sentencesPerStep >= 1 else {
             throw .invalidArgument(
                 "images and sentences at a time have to be at least 1, found \(imagesPerStep) and \(sentencesPerStep)")

@@ -1,0 +1,62 @@
+import ArgumentParser
+import Dama
+
+/// What every command that goes through a dataset's rows takes.
+struct RowJobArguments: ParsableArguments {
+    @Option(help: ArgumentHelp("The dataset: JSON Lines or one JSON array.", valueName: "file"))
+    var data: String
+    @Option(
+        help: ArgumentHelp(
+            "Folder that image paths are relative to and cannot leave (default: the dataset's).", valueName: "dir"))
+    var imageRoot: String?
+    @Option(help: ArgumentHelp("Where the results go, as JSON Lines.", valueName: "file"))
+    var out: String
+    @Option(
+        help: ArgumentHelp(
+            "Another name for a field, as in chosen=answer_good; may be repeated. The fields are "
+                + "\(FieldNames.Field.allCases.map(\.rawValue).joined(separator: ", ")).", valueName: "field=name"))
+    var field: [String] = []
+    @Option(help: ArgumentHelp("Stop when more rows than this are bad.", valueName: "n"))
+    var maxBad: Int?
+    @Option(help: ArgumentHelp("Threads for reading and decoding; 0 for as many as processors.", valueName: "n"))
+    var workers = 0
+    @Option(
+        help: ArgumentHelp(
+            "Rows computed together, and lost at most when killed (default: 32 for score, 8 for reference).",
+            valueName: "rows"))
+    var batch: Int?
+    @Option(help: ArgumentHelp("The most bytes of one row, in MiB.", valueName: "mib"))
+    var rowLimit = 8
+    @Option(help: ArgumentHelp("The most bytes of one image file, in MiB.", valueName: "mib"))
+    var imageLimit = 64
+    @Flag(help: "Begin again: forget what is unfinished, replace what is there.")
+    var restart = false
+    @Flag(help: "Show no progress.")
+    var quiet = false
+
+    func fill(_ rows: inout RowJobOptions) throws(DamaError) {
+        rows.maximumRejected = maxBad
+        rows.workers = workers
+        if let batch { rows.blockRows = batch }
+        rows.rowLimit = try Self.bytes(rowLimit, "--row-limit", from: 1)
+        rows.restart = restart
+    }
+
+    func imageByteLimit() throws(DamaError) -> Int { try Self.bytes(imageLimit, "--image-limit", from: 1) }
+
+    static func bytes(_ mebibytes: Int, _ name: String, from least: Int) throws(DamaError) -> Int {
+        guard (least...1 << 20).contains(mebibytes) else {
+            throw .invalidArgument("\(name): expected \(least) to \(1 << 20) MiB, found \(mebibytes)")
+        }
+        return mebibytes << 20
+    }
+
+    /// Shows a job's progress, unless told not to, and stops it at a signal.
+    func observer(_ display: ProgressDisplay) -> (JobProgress) throws(DamaError) -> Void {
+        let quiet = quiet
+        return { progress throws(DamaError) in
+            if Interruption.signalNumber != nil { throw .cancelled }
+            if !quiet { display.show(progress) }
+        }
+    }
+}
