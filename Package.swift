@@ -16,7 +16,9 @@ let package = Package(
         .executable(name: "shapes-world", targets: ["ShapesWorldCLI"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        // Configuration files of the command line; nothing of it goes into libdama.so.
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         // MARK: C
@@ -55,7 +57,10 @@ let package = Package(
         .target(name: "DamaABI", dependencies: ["Dama", "CDama", "CDamaShims"]),
         .executableTarget(
             name: "DamaCLI",
-            dependencies: ["Dama", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+            dependencies: [
+                "Dama", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Yams", package: "Yams"),
+            ]),
 
         // MARK: The embedded world
         .target(name: "ShapesWorld", dependencies: ["DamaSupport", "DamaImage"]),

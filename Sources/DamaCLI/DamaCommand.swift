@@ -7,7 +7,7 @@ struct DamaCommand: ParsableCommand {
         commandName: "dama",
         abstract: "Data- and model-aware preference alignment of multimodal language models.",
         version: "\(libraryVersion)",
-        subcommands: [Score.self, Reference.self, Split.self, Generate.self, Version.self])
+        subcommands: [Score.self, Reference.self, Train.self, Split.self, Generate.self, Version.self])
 }
 
 struct Version: ParsableCommand {

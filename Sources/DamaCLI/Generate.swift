@@ -1,6 +1,5 @@
 import ArgumentParser
 import Dama
-import Dispatch
 import Glibc
 
 struct Generate: ParsableCommand {
@@ -46,7 +45,7 @@ struct Generate: ParsableCommand {
             let policy = try Policy(directory: policy.model, options: policy.options())
             Interruption.listen()
             let run = try policy.makeRunOptions()
-            let watch = stopWhenInterrupted(run)
+            let watch = Interruption.cancel(run)
             defer { watch.cancel() }
             var endsInNewline = false
             let found = try policy.generate(
@@ -68,15 +67,6 @@ struct Generate: ParsableCommand {
             Terminal.write("dama generate: \(error.message)\n")
             throw ExitCode.failure
         }
-    }
-
-    /// A model may take long to read the prompt: a signal reaches it inside a run as well.
-    private func stopWhenInterrupted(_ run: RunOptions) -> any DispatchSourceTimer {
-        let timer = DispatchSource.makeTimerSource()
-        timer.schedule(deadline: .now(), repeating: .milliseconds(50))
-        timer.setEventHandler { if Interruption.signalNumber != nil { run.cancel() } }
-        timer.activate()
-        return timer
     }
 
     private func input() throws -> String {

@@ -1,3 +1,5 @@
+import Dama
+import Dispatch
 import Glibc
 import Synchronization
 
@@ -21,5 +23,14 @@ enum Interruption {
     static var signalNumber: Int32? {
         let number = received.load(ordering: .relaxed)
         return number == 0 ? nil : number
+    }
+
+    /// Cancels `run` at a signal: a model may take long, and a signal is to reach it inside a run as well.
+    static func cancel(_ run: RunOptions) -> any DispatchSourceTimer {
+        let timer = DispatchSource.makeTimerSource()
+        timer.schedule(deadline: .now(), repeating: .milliseconds(50))
+        timer.setEventHandler { if signalNumber != nil { run.cancel() } }
+        timer.activate()
+        return timer
     }
 }

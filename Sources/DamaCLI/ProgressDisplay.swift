@@ -6,25 +6,37 @@ final class ProgressDisplay {
     private let isTerminal: Bool
     private var lastShown = -Double.infinity
     private var lastPhase: JobProgress.Phase?
+    private var lastText: String?
     private var barIsOpen = false
     /// The last one that was told.
     private(set) var progress: JobProgress?
 
     init(isTerminal: Bool = Terminal.isTerminal) { self.isTerminal = isTerminal }
 
-    func show(_ progress: JobProgress) {
+    func show(_ progress: JobProgress, prefix: String = "") {
         self.progress = progress
         let isNew = progress.phase != lastPhase
-        let isLast = progress.phase == .computing && progress.rowsDone == progress.rowsTotal
-        guard isNew || isLast || progress.seconds - lastShown >= (isTerminal ? 0.1 : 10) else { return }
-        lastShown = progress.seconds
         lastPhase = progress.phase
-        if isTerminal {
-            Terminal.write("\r\u{1B}[K" + Self.line(progress, width: Terminal.width))
-            barIsOpen = true
-        } else if isNew || progress.phase == .computing {
-            Terminal.write(Self.line(progress, width: nil) + "\n")
+        let isComputing = progress.phase == .computing
+        show(
+            prefix + Self.line(progress), done: isComputing ? progress.rowsDone : 0,
+            of: isComputing ? progress.rowsTotal : 0, seconds: progress.seconds,
+            isLast: isNew || isComputing && progress.rowsDone == progress.rowsTotal)
+    }
+
+    /// - Parameters:
+    ///   - total: 0 for a line without a bar.
+    ///   - isLast: shown however short the time since the one before it.
+    func show(_ text: String, done: Int, of total: Int, seconds: Double, isLast: Bool) {
+        guard isLast || seconds - lastShown >= (isTerminal ? 0.1 : 10) || seconds < lastShown else { return }
+        lastShown = seconds
+        guard isTerminal else {
+            if text != lastText { Terminal.write(text + "\n") }
+            lastText = text
+            return
         }
+        Terminal.write("\r\u{1B}[K" + Self.bar(text, done: done, of: total, width: Terminal.width))
+        barIsOpen = true
     }
 
     /// Ends the bar's line.
@@ -33,8 +45,8 @@ final class ProgressDisplay {
         barIsOpen = false
     }
 
-    /// One line: "312/22000 rows (2 rejected), 14.2 rows/s, 25 min left", behind a bar where there is a width.
-    static func line(_ progress: JobProgress, width: Int?) -> String {
+    /// "312/22000 rows (2 rejected), 14.2 rows/s, 25 min left"
+    static func line(_ progress: JobProgress) -> String {
         switch progress.phase {
         case .scanning: return "reading the dataset"
         case .writing: return "writing the results"
@@ -46,11 +58,15 @@ final class ProgressDisplay {
         if let left = progress.secondsLeft, progress.rowsDone < progress.rowsTotal {
             text += ", \(duration(left)) left"
         }
-        guard let width else { return text }
+        return text
+    }
+
+    /// The text behind a bar, within `width`.
+    static func bar(_ text: String, done: Int, of total: Int, width: Int) -> String {
         let room = width - text.utf8.count - 3
-        guard room >= 10, progress.rowsTotal > 0 else { return String(text.prefix(max(0, width - 1))) }
+        guard room >= 10, total > 0 else { return String(text.prefix(max(0, width - 1))) }
         let cells = min(room, 40)
-        let full = min(cells, cells * progress.rowsDone / progress.rowsTotal)
+        let full = max(0, min(cells, cells * done / total))
         return "[" + String(repeating: "#", count: full) + String(repeating: ".", count: cells - full) + "] " + text
     }
 

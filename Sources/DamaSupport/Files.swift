@@ -42,6 +42,16 @@ public enum Files {
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
     }
 
+    /// Makes a directory and those above it, where they are not there yet.
+    public static func makeDirectory(_ path: String) throws(DamaError) {
+        if isDirectory(path) { return }
+        let parent = folder(of: path)
+        if parent != path, !isDirectory(parent) { try makeDirectory(parent) }
+        guard mkdir(path, 0o777) == 0 || (errno == EEXIST && isDirectory(path)) else {
+            throw .io("cannot make the folder \(path): \(describeErrno())")
+        }
+    }
+
     /// True where both paths name one file, by whichever links.
     public static func areSame(_ a: String, _ b: String) -> Bool {
         var (first, second) = (stat(), stat())

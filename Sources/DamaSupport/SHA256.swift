@@ -43,10 +43,7 @@ public struct SHA256: Sendable {
     }
 
     /// The digest as 64 lower-case hexadecimal digits.
-    public var hexDigest: String {
-        let digits = Array("0123456789abcdef".utf8)
-        return String(decoding: digest.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
-    }
+    public var hexDigest: String { Hexadecimal.text(of: digest) }
 
     /// The digest of `bytes` in hexadecimal.
     public static func hex(of bytes: some Collection<UInt8>) -> String {

@@ -115,6 +115,13 @@ public final class Trainer {
         self.options = options
     }
 
+    /// Becomes what a checkpoint says; see ``load(from:)``.
+    func restore(steps: UInt64, skipped: UInt64, controller: AdaptiveBeta) {
+        self.steps = steps
+        self.skipped = skipped
+        self.controller = controller
+    }
+
     // MARK: A step
 
     /// One update from a batch.

@@ -49,4 +49,9 @@ struct JobFolder: ~Copyable {
         unlink(file("lock"))
         rmdir(path)
     }
+
+    /// Removes what a killed process left of files that are written beside their place and renamed.
+    func removeTemporaryFiles() {
+        for name in (try? Files.names(in: path)) ?? [] where name.contains(".tmp-") { unlink(file(name)) }
+    }
 }

@@ -8,6 +8,8 @@ import DamaSupport
 public final class ReferenceCache: Sendable {
     public let path: String
     private let entries: [String: ReferenceEntry]
+    /// The key that each id was computed with, to tell a pair that has changed from one that was never computed.
+    private let keys: [String: String]
     public var count: Int { entries.count }
 
     /// Opens the cache for the reference `policy`.
@@ -31,6 +33,7 @@ public final class ReferenceCache: Sendable {
     public init(path: String) throws(DamaError) {
         self.path = path
         var entries: [String: ReferenceEntry] = [:]
+        var keys: [String: String] = [:]
         var reader = try RowReader(path: path, rowLimit: 64 << 20)
         while let row = try reader.next() {
             do throws(DamaError) {
@@ -38,11 +41,13 @@ public final class ReferenceCache: Sendable {
                 let entry = try ReferenceEntry(JSON(parsing: row.bytes))
                 guard !entry.key.isEmpty else { throw .model("no key") }
                 entries[entry.key] = entry
+                keys[entry.id.text] = entry.key
             } catch {
                 throw DamaError(.model, "\(path), line \(row.line): \(error.message)")
             }
         }
         self.entries = entries
+        self.keys = keys
     }
 
     /// The numbers of a pair; `nil` where the cache has none for exactly this image, prompt and responses.
@@ -75,4 +80,7 @@ public final class ReferenceCache: Sendable {
         }
         return found
     }
+
+    /// The key under which the pair of this id was computed, whatever it holds now.
+    public func key(of id: JSON) -> String? { keys[id.text] }
 }

@@ -1,0 +1,58 @@
+import DamaSupport
+import DamaTraining
+import Glibc
+
+/// The checkpoints of a training job: a file for each, named after the batches that were taken by then.
+struct CheckpointFolder {
+    let path: String
+    /// How many are kept.
+    let limit: Int
+
+    func file(_ batch: Int) -> String {
+        let digits = String(batch)
+        return "\(path)/\(String(repeating: "0", count: max(0, 8 - digits.count)))\(digits).safetensors"
+    }
+
+    /// Batches of the checkpoints that are there, the latest first.
+    var batches: [Int] {
+        var found: [Int] = []
+        for name in (try? Files.names(in: path)) ?? [] {
+            guard name.hasSuffix(".safetensors"), let batch = Int(name.dropLast(".safetensors".count)),
+                file(batch).hasSuffix("/\(name)")
+            else { continue }
+            found.append(batch)
+        }
+        return found.sorted(by: >)
+    }
+
+    /// Writes one and then removes those that are too many. Where the disk refuses, the earlier ones stay.
+    func save(_ trainer: Trainer, batch: Int, note: JSON) throws(DamaError) {
+        try trainer.save(to: file(batch), note: note)
+        for old in batches.dropFirst(limit) { unlink(file(old)) }
+    }
+
+    /// Loads the latest good one; `nil` where there is none.
+    ///
+    /// - Parameters:
+    ///   - accept: the number of batches in a note; throws where the checkpoint is of another job.
+    ///   - warn: told of each file that is damaged and passed over.
+    func load(
+        into trainer: Trainer, accept: (JSON) throws(DamaError) -> Int, warn: (String) throws(DamaError) -> Void
+    ) throws(DamaError) -> Int? {
+        for batch in batches {
+            do throws(DamaError) {
+                let note = try trainer.load(from: file(batch))
+                return try accept(note)
+            } catch {
+                // A file of the wrong contents is passed over; one of another job, or a disk that fails, is no damage.
+                guard error.code == .model else { throw error }
+                try warn("\(error.message); going back to the checkpoint before it")
+            }
+        }
+        return nil
+    }
+
+    func removeAll() {
+        for batch in batches { unlink(file(batch)) }
+    }
+}

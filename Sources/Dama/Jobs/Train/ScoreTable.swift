@@ -1,0 +1,40 @@
+import DamaSupport
+
+/// What a training job reads from the lines of a ``ScoreJob``: α_D of each pair, and which third of the dataset it is in by
+/// hardness.
+struct ScoreTable {
+    struct Score {
+        var alphaData: Double
+        /// 0 for the third with the smallest δ, which is hardest to tell apart; 2 for the one with the largest.
+        var third: Int
+    }
+
+    private var scores: [String: Score] = [:]
+
+    init(path: String) throws(DamaError) {
+        var reader = try RowReader(path: path, rowLimit: 64 << 20)
+        var found: [(id: String, delta: Double, alphaData: Double)] = []
+        while let row = try reader.next() {
+            do throws(DamaError) {
+                if let rejection = row.rejection { throw .model(rejection.reason) }
+                let json = try JSON(parsing: row.bytes)
+                guard let id = json["id"], let delta = json["delta"]?.double, let alpha = json["alpha_data"]?.double
+                else { throw .model("expected id, delta and alpha_data, as the scoring job writes them") }
+                guard alpha.isFinite, alpha > 0 else { throw .model("alpha_data is \(alpha); it must be positive") }
+                found.append((id.text, delta, alpha))
+            } catch {
+                throw DamaError(.model, "\(path), line \(row.line): \(error.message)")
+            }
+        }
+        guard !found.isEmpty else { throw .model("\(path) holds no scores") }
+        let order = found.indices.sorted { (found[$0].delta, $0) < (found[$1].delta, $1) }
+        for (position, index) in order.enumerated() {
+            let score = Score(alphaData: found[index].alphaData, third: 3 * position / found.count)
+            guard scores.updateValue(score, forKey: found[index].id) == nil else {
+                throw .model("\(path) has two lines with the id \(found[index].id); pairs are told apart by their ids")
+            }
+        }
+    }
+
+    subscript(id: JSON) -> Score? { scores[id.text] }
+}

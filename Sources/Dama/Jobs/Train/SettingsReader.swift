@@ -1,0 +1,114 @@
+import DamaSupport
+
+/// Typed reading of a job's configuration: as ``ConfigReader``, but a field that nobody knows is an error that suggests
+/// the nearest one, for a misspelt field would otherwise leave its default in place without a word.
+struct SettingsReader {
+    private let reader: ConfigReader
+
+    /// - Parameter fields: every field that may stand here.
+    init(_ json: JSON, place: String, fields: [String]) throws(DamaError) {
+        reader = try Self.arguments { () throws(DamaError) in try ConfigReader(json, place: place) }
+        var seen = Set<String>()
+        for (key, _) in json.object?.members ?? [] {
+            guard fields.contains(key) else {
+                throw .invalidArgument("\(place): unknown field \"\(key)\"\(Self.hint(key, fields))")
+            }
+            guard seen.insert(key).inserted else { throw .invalidArgument("\(place): \"\(key)\" stands there twice") }
+        }
+    }
+
+    var json: JSON { reader.json }
+    func has(_ key: String) -> Bool { reader.has(key) }
+
+    /// The nested object `key`, which may have `fields` alone; an empty one where it is missing.
+    func nested(_ key: String, fields: [String]) throws(DamaError) -> SettingsReader {
+        try SettingsReader(json[key] ?? [:], place: "\(reader.place): \(key)", fields: fields)
+    }
+
+    // MARK: Fields
+
+    func int(_ key: String, default fallback: Int, in range: ClosedRange<Int>) throws(DamaError) -> Int {
+        try Self.arguments { () throws(DamaError) in try reader.int(key, default: fallback, in: range) }
+    }
+
+    func optionalInt(_ key: String, in range: ClosedRange<Int>) throws(DamaError) -> Int? {
+        has(key) ? try int(key, default: range.lowerBound, in: range) : nil
+    }
+
+    func double(_ key: String, default fallback: Double, in range: ClosedRange<Double>) throws(DamaError) -> Double {
+        try Self.arguments { () throws(DamaError) in try reader.double(key, default: fallback, in: range) }
+    }
+
+    func bool(_ key: String, default fallback: Bool) throws(DamaError) -> Bool {
+        try Self.arguments { () throws(DamaError) in try reader.bool(key, default: fallback) }
+    }
+
+    func string(_ key: String) throws(DamaError) -> String {
+        try Self.arguments { () throws(DamaError) in try reader.string(key) }
+    }
+
+    func optionalString(_ key: String) throws(DamaError) -> String? { has(key) ? try string(key) : nil }
+
+    /// A list of texts; `nil` where the field is missing.
+    func strings(_ key: String) throws(DamaError) -> [String]? {
+        guard let value = json[key] else { return nil }
+        var texts: [String] = []
+        for element in value.array ?? [.null] {
+            guard let text = element.string else { throw wrong(key, "a list of texts") }
+            texts.append(text)
+        }
+        return texts
+    }
+
+    /// One of `choices` by its name; `nil` where the field is missing.
+    func choice<T>(_ key: String, of choices: [(String, T)]) throws(DamaError) -> T? {
+        guard has(key) else { return nil }
+        let text = try string(key)
+        guard let found = choices.first(where: { $0.0 == text }) else {
+            throw wrong(key, "one of \(choices.map(\.0).joined(separator: ", "))")
+        }
+        return found.1
+    }
+
+    func choice<T: RawRepresentable & CaseIterable>(_ key: String, default fallback: T) throws(DamaError) -> T
+    where T.RawValue == String {
+        try choice(key, of: T.allCases.map { ($0.rawValue, $0) }) ?? fallback
+    }
+
+    func wrong(_ key: String, _ expected: String) -> DamaError {
+        .invalidArgument(reader.wrong(key, json[key] ?? .null, expected).message)
+    }
+
+    /// What is wrong with a configuration is the caller's argument, not a model's file.
+    private static func arguments<T>(_ body: () throws(DamaError) -> T) throws(DamaError) -> T {
+        do throws(DamaError) {
+            return try body()
+        } catch {
+            throw .invalidArgument(error.message)
+        }
+    }
+
+    // MARK: Suggestions
+
+    private static func hint(_ key: String, _ fields: [String]) -> String {
+        let nearest = fields.map { ($0, distance(Array(key.utf8), Array($0.utf8))) }.min { $0.1 < $1.1 }
+        if let nearest, nearest.1 <= max(2, key.utf8.count / 3) { return "; did you mean \"\(nearest.0)\"?" }
+        return "; there are \(fields.joined(separator: ", "))"
+    }
+
+    /// Levenshtein's: insertions, deletions and replacements.
+    private static func distance(_ a: [UInt8], _ b: [UInt8]) -> Int {
+        guard a.count <= 100 else { return .max }
+        var row = Array(0...b.count)
+        for (i, x) in a.enumerated() {
+            var diagonal = row[0]
+            row[0] = i + 1
+            for (j, y) in b.enumerated() {
+                let above = row[j + 1]
+                row[j + 1] = min(above + 1, row[j] + 1, diagonal + (x == y ? 0 : 1))
+                diagonal = above
+            }
+        }
+        return row[b.count]
+    }
+}

@@ -1,0 +1,221 @@
+import DamaKernels
+import DamaModels
+import DamaPreference
+import DamaRuntime
+import DamaSupport
+import DamaTraining
+import Glibc
+
+/// Algorithm 1 over a dataset: shuffled epochs of training steps, with checkpoints, metrics and an exported model.
+///
+/// ```swift
+/// var options = TrainOptions(data: "pairs.jsonl", output: "aligned")
+/// options.scores = "scores.jsonl"
+/// let summary = try TrainJob(options, policy: Policy(directory: "llava")).run()
+/// ```
+///
+/// Stopped or killed at any moment and run again with the same options, it goes on from its last good checkpoint, and ends
+/// with the same weights bit for bit, given the same number of threads.
+public struct TrainJob: Sendable {
+    let options: TrainOptions
+    let policy: Policy
+    let paths: TrainPaths
+
+    /// - Parameter policy: where training starts; also the reference, for its own weights stay as they are.
+    public init(_ options: TrainOptions, policy: Policy) {
+        self.options = options
+        self.policy = policy
+        paths = TrainPaths(folder: options.output)
+    }
+
+    /// Runs the job to its end.
+    ///
+    /// - Parameters:
+    ///   - run: by which another thread can stop the job inside a step.
+    ///   - observer: told of everything on the calling thread; throws to stop the job, which writes a checkpoint first.
+    /// - Throws: ``DamaError/Code/invalidArgument`` where the output folder holds another job, naming the settings that
+    ///   differ; ``DamaError/cancelled`` where it was stopped.
+    @discardableResult
+    public func run(
+        run: RunOptions? = nil, observer: (TrainEvent) throws(DamaError) -> Void = { _ in }
+    ) throws(DamaError) -> TrainSummary {
+        try options.check()
+        try Files.makeDirectory(options.output)
+        let folder = try JobFolder(path: paths.checkpoints)
+        folder.removeTemporaryFiles()
+        let checkpoints = CheckpointFolder(path: paths.checkpoints, limit: options.checkpointsKept)
+        if options.restart {
+            checkpoints.removeAll()
+            unlink(paths.summary)
+        }
+        let root = try ImageRoot(path: options.imageFolder, byteLimit: options.imageByteLimit)
+        let data = try TrainingData(
+            options, policy: policy, root: root, reference: try reference(observer)
+        ) { () throws(DamaError) in try run?.check() }
+        let identity = try options.identity(policy: try policy.identity(), contents: data.contents)
+        if let summary = try finished(identity) { return summary }
+
+        let batches = options.batches(pairs: data.items.count)
+        let trainer = try makeTrainer(batches: batches)
+        let accept = { (note: JSON) throws(DamaError) -> Int in
+            let differences = settingsDifferences(note["identity"] ?? .null, identity)
+            guard differences.isEmpty else {
+                throw .invalidArgument(
+                    "\(paths.folder) holds a training job with \(differences.joined(separator: "; ")); restart the job to "
+                        + "replace it")
+            }
+            return note["batch"]?.int ?? 0
+        }
+        var batch =
+            try checkpoints.load(into: trainer, accept: accept) { line throws(DamaError) in try observer(.notice(line)) }
+            ?? 0
+        if batch > 0 { try observer(.notice("going on after batch \(batch) of \(batches)")) }
+        try writeRejects(data, observer)
+
+        let metrics = try MetricsLog(path: paths.metrics, after: batch)
+        let start = monotonicSeconds()
+        let first = batch
+        var saved = batch
+        func save() throws(DamaError) {
+            guard saved != batch else { return }
+            try metrics.synchronize()
+            try checkpoints.save(trainer, batch: batch, note: ["batch": .int(Int64(batch)), "identity": identity])
+            saved = batch
+        }
+        var order = BatchOrder(pairs: data.items.count, batchSize: options.batchSize, seed: options.seed)
+        do throws(DamaError) {
+            while batch < batches {
+                var pairs: [TrainingPair] = []
+                for index in order.batch(batch) {
+                    pairs.append(try data.pair(index, root, takesImage: policy.vision != nil))
+                }
+                let found = try trainer.step(pairs, run: run)
+                batch += 1
+                try metrics.append(found.json(batch: batch, epoch: order.epoch(of: batch - 1)))
+                if batch % options.checkpointEvery == 0 || batch == batches { try save() }
+                let seconds = monotonicSeconds() - start
+                try observer(
+                    .progress(
+                        TrainProgress(
+                            batch: batch, batches: batches, epoch: order.epoch(of: batch - 1), metrics: found,
+                            seconds: seconds, batchesPerSecond: Double(batch - first) / max(seconds, 1e-9))))
+            }
+            try save()
+        } catch {
+            // What is done is kept, unless keeping it is what failed.
+            if saved != batch, error.code != .io { try save() }
+            throw error
+        }
+        return try finish(trainer, data, identity, batches: batches)
+    }
+
+    // MARK: Before
+
+    /// The reference's log-probabilities; computed into the output folder where the options name none.
+    private func reference(
+        _ observer: (TrainEvent) throws(DamaError) -> Void
+    ) throws(DamaError) -> ReferenceSource? {
+        if options.method.loss.isReferenceFree { return nil }
+        if let path = options.reference {
+            if Files.areSame(path, options.data) {
+                return try ReferenceSource(dataset: path, fields: options.fields)
+            }
+            return .cache(try ReferenceCache(path: path, policy: policy))
+        }
+        var job = ReferenceOptions(data: options.data, output: paths.reference)
+        job.imageRoot = options.imageFolder
+        job.fields = options.fields
+        job.imageByteLimit = options.imageByteLimit
+        job.rows.restart = options.restart
+        try withoutActuallyEscaping(observer) { observer throws(DamaError) in
+            _ = try ReferenceJob(job, policy: policy).run { progress throws(DamaError) in
+                try observer(.reference(progress))
+            }
+        }
+        return .cache(try ReferenceCache(path: paths.reference, policy: policy))
+    }
+
+    private func makeTrainer(batches: Int) throws(DamaError) -> Trainer {
+        var trainerOptions = TrainerOptions()
+        trainerOptions.optimizer = options.optimizer
+        trainerOptions.schedule = try LearningRateSchedule(
+            options.schedule, learningRate: options.optimizer.learningRate, totalSteps: UInt64(batches),
+            warmUp: options.warmUp)
+        trainerOptions.maximumGradientNorm = options.maximumGradientNorm
+        trainerOptions.tokensPerRun = options.tokensPerRun
+        trainerOptions.threads = options.threads
+        let trained = try TrainedPolicy(
+            policy, options.trainable, activations: options.activations, seed: options.seed)
+        return try Trainer(
+            trained, reference: nil, controller: AdaptiveBeta(options.method), options: trainerOptions)
+    }
+
+    private func writeRejects(
+        _ data: TrainingData, _ observer: (TrainEvent) throws(DamaError) -> Void
+    ) throws(DamaError) {
+        guard !data.rejects.isEmpty else {
+            unlink(paths.rejects)
+            return
+        }
+        try Files.writeAtomically(data.rejects.flatMap { Array("\($0.text)\n".utf8) }, to: paths.rejects)
+        try observer(.notice("\(data.rejects.count) of \(data.contents.rowCount) rows are left out; see \(paths.rejects)"))
+    }
+
+    // MARK: The end
+
+    /// What an earlier run that finished the same job found; `nil` where there is none.
+    private func finished(_ identity: JSON) throws(DamaError) -> TrainSummary? {
+        guard Files.exists(paths.summary) else { return nil }
+        let json = try Files.readJSON(paths.summary)
+        let wanted = exportIdentity(identity)
+        let differences = settingsDifferences(json["settings"] ?? .null, wanted)
+        guard differences.isEmpty else {
+            // Another export of the same training needs no other training.
+            if settingsDifferences(json["settings"]?["training"] ?? .null, identity).isEmpty { return nil }
+            throw .invalidArgument(
+                "\(paths.folder) holds a finished training job with "
+                    + "\(settingsDifferences(json["settings"]?["training"] ?? .null, identity).joined(separator: "; ")); "
+                    + "restart the job to replace it")
+        }
+        if options.export != .none, !Files.isDirectory(paths.model) { return nil }
+        guard let batches = json["batches"]?.int, let steps = json["steps"]?.int, let skipped = json["skipped"]?.int,
+            let pairs = json["pairs"]?.int, let rejected = json["rows_rejected"]?.int
+        else { throw .model("\(paths.summary) is not what a training job writes; restart the job to replace it") }
+        return TrainSummary(
+            batches: batches, steps: UInt64(max(0, steps)), skipped: UInt64(max(0, skipped)), pairs: pairs,
+            rowsRejected: rejected, exported: options.export == .none ? nil : paths.model, wasComplete: true)
+    }
+
+    private func exportIdentity(_ identity: JSON) -> JSON {
+        [
+            "training": identity, "export": .string(options.export.rawValue),
+            "export_dtype": .string(options.exportType.name),
+        ]
+    }
+
+    private func finish(
+        _ trainer: Trainer, _ data: TrainingData, _ identity: JSON, batches: Int
+    ) throws(DamaError) -> TrainSummary {
+        try export(trainer.policy)
+        let summary = TrainSummary(
+            batches: batches, steps: trainer.steps, skipped: trainer.skipped, pairs: data.items.count,
+            rowsRejected: data.rejects.count, exported: options.export == .none ? nil : paths.model)
+        let json: JSON = [
+            "batches": .int(Int64(batches)), "steps": .int(Int64(clamping: summary.steps)),
+            "skipped": .int(Int64(clamping: summary.skipped)), "pairs": .int(Int64(summary.pairs)),
+            "rows_rejected": .int(Int64(summary.rowsRejected)), "settings": exportIdentity(identity),
+        ]
+        try Files.writeAtomically(Array("\(json.text)\n".utf8), to: paths.summary)
+        return summary
+    }
+
+    private func export(_ trained: TrainedPolicy) throws(DamaError) {
+        var exportOptions = ExportOptions()
+        exportOptions.type = options.exportType
+        switch options.export {
+        case .none: break
+        case .model: try trained.export(to: paths.model, options: exportOptions)
+        case .adapter: try trained.exportAdapters(to: paths.model, options: exportOptions)
+        }
+    }
+}

@@ -1,0 +1,158 @@
+import DamaModels
+import DamaSupport
+import DamaTraining
+
+/// The pairs of a training job: the dataset's rows, joined with their hardness and with what the reference makes of them.
+/// Images stay in their files.
+struct TrainingData: Sendable {
+    struct Item: Sendable {
+        var record: PairRecord
+        var question: String
+        var alphaData = 1.0
+        var hardnessThird: Int?
+        var reference: (chosen: Double, rejected: Double)?
+    }
+
+    private(set) var items: [Item] = []
+    /// Rows that are not trained on, each as a line for the rejects file.
+    private(set) var rejects: [JSON] = []
+    private(set) var contents: DatasetContents
+
+    /// Reads the dataset and joins it.
+    ///
+    /// - Parameters:
+    ///   - reference: by the contents of pairs, or by `id` where it has no keys; `nil` for a loss without reference.
+    ///   - checkpoint: called now and then; throws to stop.
+    /// - Throws: where the scores or the cache are of other data, naming the first pair that differs.
+    init(
+        _ options: TrainOptions, policy: Policy, root: ImageRoot, reference: ReferenceSource?,
+        checkpoint: () throws(DamaError) -> Void
+    ) throws(DamaError) {
+        let scores = try options.scores.map { path throws(DamaError) in try ScoreTable(path: path) }
+        var reader = try RowReader(path: options.data)
+        var block: [RawRow] = []
+        contents = DatasetContents(sha256: "", byteCount: 0, rowCount: 0)
+        let workers = Workers(count: 0)
+        var isAtEnd = false
+        while !isAtEnd {
+            if let row = try reader.next() { block.append(row) } else { isAtEnd = true }
+            guard block.count == 256 || isAtEnd else { continue }
+            let found = try workers.map(block) { row throws(DamaError) in
+                try Self.read(row, options, policy, root, reference)
+            }
+            for (row, result) in zip(block, found) {
+                switch result {
+                case .success(var item):
+                    guard let scores else {
+                        items.append(item)
+                        continue
+                    }
+                    guard let score = scores[item.record.id] else {
+                        reject(row, item.record.id, "no_score", "the scores have no line for this id")
+                        continue
+                    }
+                    item.alphaData = score.alphaData
+                    item.hardnessThird = score.third
+                    items.append(item)
+                case .failure(let reason): reject(row, reason.id, reason.kind, reason.text)
+                }
+            }
+            block.removeAll(keepingCapacity: true)
+            if let limit = options.maximumRejected, rejects.count > limit {
+                throw .model(
+                    "\(rejects.count) rows of \(options.data) cannot be trained on, more than the \(limit) allowed; "
+                        + "the last: \(rejects.last?.text ?? "")")
+            }
+            try checkpoint()
+        }
+        contents = reader.contents
+        guard contents.rowCount > 0 else { throw .invalidArgument("\(options.data) holds no rows") }
+        guard items.count >= options.batchSize else {
+            let left = rejects.isEmpty ? "" : "; \(rejects.count) rows are left out, the first: \(rejects[0].text)"
+            throw .invalidArgument(
+                "\(options.data) has \(items.count) pairs to train on, fewer than batch_size, \(options.batchSize)\(left)")
+        }
+    }
+
+    private mutating func reject(_ row: RawRow, _ id: JSON?, _ kind: String, _ reason: String) {
+        rejects.append([
+            "row": .int(Int64(row.index)), "line": .int(Int64(row.line)), "id": id ?? .null, "kind": .string(kind),
+            "reason": .string(reason),
+        ])
+    }
+
+    /// Why a row is left out.
+    private struct Reason: Error {
+        var id: JSON?
+        var kind: String
+        var text: String
+    }
+
+    private static func read(
+        _ row: RawRow, _ options: TrainOptions, _ policy: Policy, _ root: ImageRoot, _ reference: ReferenceSource?
+    ) throws(DamaError) -> Result<Item, Reason> {
+        let record: PairRecord
+        do throws(Rejection) {
+            record = try PairRecord(row, names: options.fields)
+        } catch {
+            let id = PairRecord.identifier(of: row, names: options.fields)
+            return .failure(Reason(id: id, kind: error.kind.rawValue, text: error.reason))
+        }
+        func failure(_ kind: Rejection.Kind, _ text: String) -> Result<Item, Reason> {
+            .failure(Reason(id: record.id, kind: kind.rawValue, text: text))
+        }
+        guard let question = record.question else {
+            return failure(.missingField, "no field \(options.fields.description(.question))")
+        }
+        // An image that is missing is better known now than in the third epoch.
+        var image: [UInt8]?
+        if policy.vision != nil {
+            do throws(RowFailure) {
+                image = try root.read(record.image)
+            } catch {
+                switch error {
+                case .row(let rejection): return failure(rejection.kind, rejection.reason)
+                case .job(let error): throw error
+                }
+            }
+        }
+        var item = Item(record: record, question: question)
+        guard let reference else {
+            do throws(DamaError) {
+                _ = try policy.layOut(
+                    PreferencePair(image: nil, prompt: question, chosen: record.chosen, rejected: record.rejected))
+            } catch {
+                return failure(.doesNotFit, error.message)
+            }
+            return .success(item)
+        }
+        let key = ReferenceEntry.key(
+            image: image, prompt: question, chosen: record.chosen, rejected: record.rejected)
+        guard let entry = try reference.entry(key: key, id: record.id) else {
+            return .failure(
+                Reason(id: record.id, kind: "no_reference", text: "\(reference.path) has no log-probabilities of it"))
+        }
+        item.reference = (entry.logProbabilities.chosen.sum, entry.logProbabilities.rejected.sum)
+        return .success(item)
+    }
+
+    /// A pair as the trainer takes it, its image read anew.
+    func pair(_ index: Int, _ root: ImageRoot, takesImage: Bool) throws(DamaError) -> TrainingPair {
+        let item = items[index]
+        var image: ImageSource?
+        if takesImage {
+            do throws(RowFailure) {
+                image = .bytes(try root.read(item.record.image))
+            } catch {
+                switch error {
+                case .row(let rejection): throw .io("pair \(item.record.id.text): \(rejection.reason)")
+                case .job(let error): throw error
+                }
+            }
+        }
+        return TrainingPair(
+            PreferencePair(
+                image: image, prompt: item.question, chosen: item.record.chosen, rejected: item.record.rejected),
+            alphaData: item.alphaData, hardnessThird: item.hardnessThird, reference: item.reference)
+    }
+}

@@ -1,0 +1,102 @@
+import ArgumentParser
+import Dama
+import Dispatch
+
+struct Train: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Align a LLaVA or Llama model with preference pairs.",
+        discussion: """
+            Reads a YAML file with the fields model, data and out, and many that have defaults (docs/train.md). Writes into \
+            the folder out: metrics.jsonl, tensorboard/, checkpoints/, rejects.jsonl, and at the end model/ and \
+            summary.json.
+
+            Stopped or killed, it goes on from its last checkpoint when it is run again with the same configuration, and \
+            ends with the same weights.
+
+            Exit codes: 0 done; 1 failed; 64 wrong usage; 130 and 143 stopped by Ctrl-C and SIGTERM.
+            """)
+
+    @Option(help: ArgumentHelp("The configuration, in YAML.", valueName: "file"))
+    var config: String
+    @Option(
+        parsing: .unconditionalSingleValue,
+        help: ArgumentHelp(
+            "Set a field, in place of what the file says: --set method.beta=0.2; may be repeated.",
+            valueName: "field=value"))
+    var set: [String] = []
+    @Flag(help: "Begin again: forget what is unfinished, replace what is there.")
+    var restart = false
+    @Flag(help: "Show no progress.")
+    var quiet = false
+
+    func run() throws {
+        let display = ProgressDisplay()
+        var last: TrainProgress?
+        do throws(DamaError) {
+            var settings = try TrainSettings(ConfigurationFile.read(config, overrides: set), place: config)
+            settings.job.restart = restart
+            let policy = try Policy(directory: settings.model, options: settings.policy)
+            let job = TrainJob(settings.job, policy: policy)
+            Interruption.listen()
+            let run = try policy.makeRunOptions()
+            let watch = Interruption.cancel(run)
+            defer { watch.cancel() }
+            let summary = try job.run(run: run) { event throws(DamaError) in
+                if Interruption.signalNumber != nil { throw .cancelled }
+                if case .progress(let progress) = event { last = progress }
+                if !quiet { show(event, display) }
+            }
+            display.close()
+            report(summary, last)
+        } catch {
+            display.close()
+            if error.code == .cancelled, let number = Interruption.signalNumber {
+                let done = last.map { "\($0.batch) of \($0.batches) batches are done" } ?? "nothing is lost"
+                Terminal.write("stopped: \(done); the same command goes on from there\n")
+                throw ExitCode(128 + number)
+            }
+            Terminal.write("dama train: \(error.message)\n")
+            throw ExitCode.failure
+        }
+    }
+
+    private func show(_ event: TrainEvent, _ display: ProgressDisplay) {
+        switch event {
+        case .notice(let line):
+            display.close()
+            Terminal.write("\(line)\n")
+        case .reference(let progress): display.show(progress, prefix: "reference: ")
+        case .progress(let progress):
+            var text = "\(progress.batch)/\(progress.batches) batches"
+            if let metrics = progress.metrics {
+                text += ", loss \(Self.short(metrics.loss)), accuracy \(Self.short(metrics.accuracy))"
+                text += ", alpha_M \(Self.short(metrics.alphaModel))"
+            }
+            if progress.batchesPerSecond > 0 {
+                text += ", \(Self.short(progress.batchesPerSecond)) batches/s"
+                if let left = progress.secondsLeft, progress.batch < progress.batches {
+                    text += ", \(ProgressDisplay.duration(left)) left"
+                }
+            }
+            display.show(
+                text, done: progress.batch, of: progress.batches, seconds: progress.seconds,
+                isLast: progress.batch == progress.batches)
+        }
+    }
+
+    /// Three digits after the point.
+    private static func short(_ number: Double) -> String {
+        guard number.isFinite, abs(number) < 1e12 else { return "\(number)" }
+        return "\((number * 1000).rounded() / 1000)"
+    }
+
+    private func report(_ summary: TrainSummary, _ last: TrainProgress?) {
+        if summary.wasComplete { print("already done; --restart does it again") }
+        var line = "\(summary.steps) steps over \(summary.pairs) pairs"
+        if summary.skipped > 0 { line += ", \(summary.skipped) skipped for a loss or gradient that was not finite" }
+        if summary.rowsRejected > 0 { line += ", \(summary.rowsRejected) rows left out" }
+        if let last, last.batchesPerSecond > 0 { line += ", \(Self.short(last.batchesPerSecond)) batches/s" }
+        print(line)
+        if let exported = summary.exported { print(exported) }
+    }
+}
