@@ -48,6 +48,9 @@ public struct TrainJob: Sendable {
             checkpoints.removeAll()
             unlink(paths.summary)
         }
+        // What cannot be trained is found out before the reference is computed.
+        let trained = try TrainedPolicy(
+            policy, options.trainable, activations: options.activations, seed: options.seed)
         let root = try ImageRoot(path: options.imageFolder, byteLimit: options.imageByteLimit)
         let data = try TrainingData(
             options, policy: policy, root: root, reference: try reference(observer)
@@ -56,7 +59,7 @@ public struct TrainJob: Sendable {
         if let summary = try finished(identity) { return summary }
 
         let batches = options.batches(pairs: data.items.count)
-        let trainer = try makeTrainer(batches: batches)
+        let trainer = try makeTrainer(trained, batches: batches)
         let accept = { (note: JSON) throws(DamaError) -> Int in
             let differences = settingsDifferences(note["identity"] ?? .null, identity)
             guard differences.isEmpty else {
@@ -135,7 +138,7 @@ public struct TrainJob: Sendable {
         return .cache(try ReferenceCache(path: paths.reference, policy: policy))
     }
 
-    private func makeTrainer(batches: Int) throws(DamaError) -> Trainer {
+    private func makeTrainer(_ trained: TrainedPolicy, batches: Int) throws(DamaError) -> Trainer {
         var trainerOptions = TrainerOptions()
         trainerOptions.optimizer = options.optimizer
         trainerOptions.schedule = try LearningRateSchedule(
@@ -144,8 +147,6 @@ public struct TrainJob: Sendable {
         trainerOptions.maximumGradientNorm = options.maximumGradientNorm
         trainerOptions.tokensPerRun = options.tokensPerRun
         trainerOptions.threads = options.threads
-        let trained = try TrainedPolicy(
-            policy, options.trainable, activations: options.activations, seed: options.seed)
         return try Trainer(
             trained, reference: nil, controller: AdaptiveBeta(options.method), options: trainerOptions)
     }

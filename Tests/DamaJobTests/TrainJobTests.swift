@@ -1,0 +1,227 @@
+import DamaTestSupport
+import XCTest
+
+@testable import Dama
+
+final class TrainJobTests: TrainTestCase {
+    /// Twenty steps are ten, a stop, and ten: bit for bit, whatever is trained.
+    func testStoppedAndTakenUpAgainEndsWithTheSameBits() throws {
+        try writeDataset(count: 43)
+        let adapters = try LowRankAdapters(rank: 2, alpha: 4)
+        for (name, trainable) in [("full", Trainable.full), ("lora", .lora(adapters))] {
+            var options = options(name)
+            options.trainable = trainable
+            options.method.filter = .sample
+            let summary = try run(options)
+            XCTAssertEqual(summary.batches, 20)
+            XCTAssertEqual(summary.steps, 20)
+            options.output += "-stopped"
+            assertFails(.cancelled, "stopped") {
+                _ = try self.run(options) { event throws(DamaError) in
+                    if case .progress(let progress) = event, progress.batch == 10 { throw .cancelled }
+                }
+            }
+            var first: Int?
+            let resumed = try run(options) { event throws(DamaError) in
+                if case .progress(let progress) = event, first == nil { first = progress.batch }
+            }
+            XCTAssertEqual(first, 11)
+            XCTAssertEqual(resumed.steps, 20)
+            try assertSame(name, "\(name)-stopped")
+            let again = try run(options)
+            XCTAssertTrue(again.wasComplete)
+            XCTAssertEqual(again.steps, 20)
+        }
+    }
+
+    /// Two runs of one seed are alike to the last bit; another seed takes the pairs in another order.
+    func testTheSeedDecides() throws {
+        try writeDataset(count: 24)
+        var options = options("a")
+        _ = try run(options)
+        options.output = folder.path + "/b"
+        _ = try run(options)
+        try assertSame("a", "b")
+        options.output = folder.path + "/c"
+        options.seed = 6
+        _ = try run(options)
+        XCTAssertNotEqual(try bytes("a/model/model.safetensors"), try bytes("c/model/model.safetensors"))
+    }
+
+    /// Every pair comes once in an epoch, up to those that fill no batch.
+    func testEpochsShuffle() {
+        var order = BatchOrder(pairs: 10, batchSize: 3, seed: 1)
+        var epochs: [[Int]] = []
+        for epoch in 0..<3 {
+            let seen = (0..<3).flatMap { Array(order.batch(3 * epoch + $0)) }
+            XCTAssertEqual(Set(seen).count, 9)
+            XCTAssertTrue(seen.allSatisfy((0..<10).contains))
+            XCTAssertEqual(order.epoch(of: 3 * epoch + 2), epoch)
+            epochs.append(seen)
+        }
+        XCTAssertEqual(Set(epochs).count, 3)
+        // Asked for out of turn, as when a run is taken up again.
+        XCTAssertEqual(Array(order.batch(4)), Array(epochs[1][3..<6]))
+    }
+
+    func testADamagedCheckpointIsNamedAndTheOneBeforeItUsed() throws {
+        try writeDataset(count: 24)
+        _ = try run(options("whole"))
+        let damages: [(String, ([UInt8]) -> [UInt8])] = [
+            ("one bit", { bytes in
+                var bytes = bytes
+                bytes[bytes.count - 5] ^= 1
+                return bytes
+            }),
+            ("its end", { Array($0.dropLast(100)) }),
+            ("its header", { [255] + $0.dropFirst() }),
+            ("everything", { _ in [] }),
+        ]
+        for (index, damage) in damages.enumerated() {
+            let name = "damaged\(index)"
+            assertFails(.cancelled, "stopped") {
+                _ = try self.run(options(name)) { event throws(DamaError) in
+                    if case .progress(let progress) = event, progress.batch == 8 { throw .cancelled }
+                }
+            }
+            let path = "\(name)/checkpoints/00000008.safetensors"
+            try folder.write(damage.1(try bytes(path)), to: path)
+            var notices: [String] = []
+            _ = try run(options(name)) { event throws(DamaError) in
+                if case .notice(let line) = event { notices.append(line) }
+            }
+            XCTAssertTrue(notices.contains { $0.contains(path) && $0.contains("before it") }, "\(damage.0): \(notices)")
+            XCTAssertTrue(notices.contains("going on after batch 6 of 12"), "\(damage.0): \(notices)")
+            try assertSame("whole", name)
+        }
+    }
+
+    func testOnlyTheLastCheckpointsAreKept() throws {
+        try writeDataset(count: 24)
+        var options = options()
+        options.checkpointsKept = 3
+        _ = try run(options)
+        XCTAssertEqual(CheckpointFolder(path: folder.path + "/out/checkpoints", limit: 3).batches, [12, 10, 8])
+    }
+
+    func testAnotherJobIsNotReplacedUnasked() throws {
+        try writeDataset(count: 24)
+        _ = try run(options())
+        var other = options()
+        other.method.beta = 0.3
+        assertFails(.invalidArgument, "method.beta \"0.1\" instead of \"0.3\"") { _ = try self.run(other) }
+        other.restart = true
+        XCTAssertFalse(try run(other).wasComplete)
+        // Unfinished ones as well.
+        assertFails(.cancelled, "stopped") {
+            _ = try self.run(options("half")) { event throws(DamaError) in
+                if case .progress = event { throw .cancelled }
+            }
+        }
+        var half = options("half")
+        half.optimizer.learningRate = 1
+        assertFails(.invalidArgument, "optimizer.learningRate \"0.001\" instead of \"1.0\"") { _ = try self.run(half) }
+    }
+
+    // MARK: Data
+
+    func testRowsThatCannotBeTrainedOnAreSetAside() throws {
+        try writeDataset(count: 12)
+        var rows = String(decoding: try bytes("pairs.jsonl"), as: UTF8.self)
+        rows += #"{"idx":"unscored","image":"image.png","question":"q","chosen":"red","rejected":"blue"}"# + "\n"
+        rows += #"{"idx":"gone","image":"none.png","question":"q","chosen":"red","rejected":"blue"}"# + "\n{broken\n"
+        try folder.write(Array(rows.utf8), to: "pairs.jsonl")
+        let summary = try run(options())
+        XCTAssertEqual(summary.pairs, 12)
+        XCTAssertEqual(summary.rowsRejected, 3)
+        let rejects = try bytes("out/rejects.jsonl").split(separator: 0x0A).map { try JSON(parsing: $0) }
+        XCTAssertEqual(rejects.map { $0["kind"]?.string }, ["no_score", "image_missing", "invalid_json"])
+        XCTAssertEqual(rejects.map { $0["line"]?.int }, [13, 14, 15])
+        var strict = options("strict")
+        strict.maximumRejected = 2
+        assertFails(.model, "3 rows of") { _ = try self.run(strict) }
+    }
+
+    func testAReferenceOfOtherDataIsFoundOut() throws {
+        try writeDataset(count: 12)
+        var job = ReferenceOptions(data: folder.path + "/pairs.jsonl", output: folder.path + "/reference.jsonl")
+        job.rows.blockRows = 4
+        _ = try ReferenceJob(job, policy: policy()).run()
+        var options = options()
+        options.reference = job.rows.output
+        XCTAssertEqual(try run(options).pairs, 12)
+        var rows = try bytes("pairs.jsonl").split(separator: 0x0A).map(Array.init)
+        rows[7] = Array(
+            #"{"idx":7,"image":"image.png","question":"what 1","chosen":"red square","rejected":"blue"}"#.utf8)
+        try folder.write(Array(rows.joined(separator: [0x0A])), to: "pairs.jsonl")
+        options.output = folder.path + "/other"
+        assertFails(.invalidArgument, "pair 7 was computed with the key") { _ = try self.run(options) }
+    }
+
+    /// The dataset's own `logps` serve as the reference, by id.
+    func testLogpsInTheDataServeAsReference() throws {
+        try writeDataset(count: 8)
+        var options = options("computed")
+        _ = try run(options)
+        let lines = try bytes("computed/reference.jsonl").split(separator: 0x0A).map { try JSON(parsing: $0) }
+        var rows: [String] = []
+        for (row, line) in zip(try bytes("pairs.jsonl").split(separator: 0x0A), lines) {
+            let members = try XCTUnwrap(JSON(parsing: row).object).members
+            func fields(_ name: String) throws -> [JSON] {
+                let part = try XCTUnwrap(line[name])
+                return [part["sum"] ?? .null, part["mean"] ?? .null, part["tokens"] ?? .null]
+            }
+            let logps = JSON.array(try fields("chosen") + fields("rejected")).text
+            rows.append(JSON.object(JSONObject(members + [("logps", .string(logps))])).text)
+        }
+        try folder.write(Array(rows.joined(separator: "\n").utf8), to: "with_logps.jsonl")
+        options.data = folder.path + "/with_logps.jsonl"
+        options.reference = options.data
+        options.output = folder.path + "/given"
+        _ = try run(options)
+        XCTAssertEqual(
+            try bytes("computed/model/model.safetensors"), try bytes("given/model/model.safetensors"))
+    }
+
+    func testWhatDoesNotGoTogetherIsRefused() throws {
+        try writeDataset(count: 6)
+        let changes: [(String, (inout TrainOptions) -> Void)] = [
+            ("fewer than batch_size, 16", { $0.batchSize = 16 }), ("method.keep is 5", { $0.method.keep = .count(5) }),
+            ("it goes with trainable: lora", { $0.export = .adapter }), ("epochs is 0", { $0.epochs = 0 }),
+            ("no weight matches nothing.*", { $0.trainable = .patterns(["nothing.*"]) }),
+            ("no dataset", { $0.data = "" }), ("no output folder", { $0.output = "" }),
+            ("checkpoint.keep is 0", { $0.checkpointsKept = 0 }), ("beta1 is 1.0", { $0.optimizer.beta1 = 1 }),
+            ("beta is -1.0", { $0.method.beta = -1 }),
+        ]
+        for (text, change) in changes {
+            var options = options("refused")
+            change(&options)
+            assertFails(.invalidArgument, text) { _ = try self.run(options) }
+        }
+    }
+
+    /// Where the disk is full when a checkpoint is saved, the one before it survives, and with room again the job goes on.
+    func testAFullDiskLeavesTheEarlierCheckpoint() throws {
+        try writeDataset(count: 24)
+        _ = try run(options("whole"))
+        signal(SIGXFSZ, SIG_IGN)
+        defer { signal(SIGXFSZ, SIG_DFL) }
+        var old = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &old)
+        defer { setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &old) }
+        // Checkpoints are the largest files; a limit below their size stands for the disk.
+        assertFails(.io, "File too large") {
+            _ = try self.run(options()) { event throws(DamaError) in
+                guard case .progress(let progress) = event, progress.batch == 5 else { return }
+                var small = old
+                small.rlim_cur = 20_000
+                setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &small)
+            }
+        }
+        setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &old)
+        XCTAssertEqual(CheckpointFolder(path: folder.path + "/out/checkpoints", limit: 2).batches, [4, 2])
+        XCTAssertEqual(try Files.names(in: folder.path + "/out/checkpoints").filter { $0.contains("tmp") }, [])
+        _ = try run(options())
+        try assertSame("whole", "out")
+    }
+}

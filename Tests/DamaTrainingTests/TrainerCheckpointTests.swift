@@ -1,0 +1,126 @@
+import DamaImage
+import DamaKernels
+import DamaModels
+import DamaPreference
+import DamaSupport
+import DamaTestSupport
+import TrainingTestSupport
+import XCTest
+
+@testable import DamaTraining
+
+final class TrainerCheckpointTests: XCTestCase {
+    private var folder: TemporaryDirectory!
+    private static let model = Fixtures.path("../../DamaModelsTests/Fixtures/llava/default")
+
+    override func setUpWithError() throws {
+        TestRuntime.configure()
+        folder = try TemporaryDirectory()
+    }
+
+    private func trainer(
+        _ trainable: Trainable = .projector, _ change: (inout AdaptiveBeta.Configuration) -> Void = { _ in }
+    ) throws -> Trainer {
+        let base = try Policy(directory: Self.model)
+        var configuration = AdaptiveBeta.Configuration.paper
+        configuration.keep = .count(4)
+        change(&configuration)
+        var options = TrainerOptions()
+        options.optimizer = AdamW(learningRate: 1e-2)
+        return try Trainer(
+            TrainedPolicy(base, trainable), reference: base, controller: AdaptiveBeta(configuration), options: options)
+    }
+
+    private func batches() throws -> [[TrainingPair]] {
+        let image = ImageSource.path(Fixtures.path("../../DamaModelsTests/Fixtures/llava/image.png"))
+        return try TrainingBatches.read(Fixtures.path("batches.json"), image: image)
+    }
+
+    private func contents(_ trainer: Trainer) -> [[Float]] {
+        trainer.policy.parameters.flatMap { parameter in
+            [parameter.value, parameter.firstMoment, parameter.secondMoment].map { Array($0.elements) }
+        }
+    }
+
+    func testALoadedTrainerGoesOnBitForBit() throws {
+        let batches = try batches()
+        let first = try trainer { $0.filter = .sample }
+        for batch in batches[..<3] { _ = try first.step(batch) }
+        try first.save(to: folder.path + "/a.safetensors", note: ["at": 3])
+        let second = try trainer { $0.filter = .sample }
+        XCTAssertEqual(try second.load(from: folder.path + "/a.safetensors"), ["at": 3])
+        for batch in batches[3..<6] {
+            var (a, b) = (try first.step(batch), try second.step(batch))
+            a.seconds = StepMetrics.Phases()
+            b.seconds = StepMetrics.Phases()
+            XCTAssertEqual("\(a)", "\(b)")
+        }
+        XCTAssertTrue(contents(first) == contents(second))
+        XCTAssertEqual(first.controller.state(), second.controller.state())
+    }
+
+    func testCheckpointsOfOtherTrainersAreRefusedAndChangeNothing() throws {
+        let path = folder.path + "/a.safetensors"
+        try trainer().save(to: path)
+        for (other, text) in [
+            (try trainer { $0.beta = 0.3 }, "another configuration of adaptive beta"),
+            (try trainer(.full), "trainer of other weights"),
+            (try trainer(.patterns(["*linear_1*"])), "trainer of other weights"),
+        ] {
+            let before = contents(other)
+            assertFails(.invalidArgument, text) { try other.load(from: path) }
+            XCTAssertTrue(contents(other) == before)
+        }
+        assertFails(.model, "is no checkpoint of a trainer") {
+            try trainer().load(from: Self.model + "/model.safetensors")
+        }
+        assertFails(.io, "none.safetensors") { try trainer().load(from: folder.path + "/none.safetensors") }
+        assertFails(.io, "cannot create") { try trainer().save(to: folder.path + "/none/a.safetensors") }
+    }
+
+    /// Every byte counts: wherever one is changed, the file is refused.
+    func testADamagedCheckpointIsRefused() throws {
+        let path = folder.path + "/a.safetensors"
+        let subject = try trainer()
+        try subject.save(to: path)
+        let whole = try Files.read(path)
+        let header = 8 + whole[..<8].enumerated().reduce(0) { $0 + Int($1.element) << (8 * $1.offset) }
+        var generator = RandomGenerator(seed: 11)
+        let before = contents(subject)
+        for round in 0..<60 {
+            var bytes = whole
+            // Half of them in the header, where a change may still be JSON.
+            let at = generator.uniform(below: round % 2 == 0 ? header : bytes.count)
+            bytes[at] ^= UInt8(1 << generator.uniform(below: 8))
+            try folder.write(bytes, to: "a.safetensors")
+            do throws(DamaError) {
+                try subject.load(from: path)
+                XCTFail("byte \(at) was changed and nobody saw")
+            } catch {
+                XCTAssertTrue([.model, .invalidArgument].contains(error.code), "byte \(at): \(error)")
+            }
+        }
+        XCTAssertTrue(contents(subject) == before)
+    }
+
+    /// A gradient that overflows: nothing moves, and it is counted.
+    func testAStepThatIsNotFiniteChangesNothing() throws {
+        let subject = try trainer(.full)
+        _ = try subject.step(try batches()[0])
+        let before = contents(subject)
+        let state = subject.controller.state()
+        // β is 1e39 and all pairs are lost: the loss is finite in double, its gradients are not in fp32.
+        let batch = try batches()[1].map { pair in
+            TrainingPair(pair.pair, alphaData: 1e40, reference: (chosen: 0, rejected: -1000))
+        }
+        let metrics = try subject.step(batch)
+        XCTAssertFalse(metrics.updated)
+        XCTAssertTrue(metrics.loss.isFinite)
+        XCTAssertFalse(metrics.gradientNorm.isFinite)
+        XCTAssertEqual([metrics.step, metrics.skipped], [1, 1])
+        XCTAssertTrue(contents(subject) == before)
+        XCTAssertTrue(subject.controller.state() == state)
+        XCTAssertEqual(metrics.runningMean, subject.controller.runningMean)
+        XCTAssertTrue(try subject.step(try batches()[1]).updated)
+    }
+}
