@@ -342,7 +342,7 @@ class Trainer:
         added in part: :meth:`zero_grad`.
         """
         handle = self._handle
-        chosen, rejected = (np.ascontiguousarray(as_doubles(values)) for values in (grad_chosen, grad_rejected))
+        chosen, rejected = (np.require(as_doubles(values), requirements="C") for values in (grad_chosen, grad_rejected))
         if chosen.ndim != 1 or chosen.shape != rejected.shape:
             raise ShapeMismatch(
                 f"grad_chosen has shape {chosen.shape} and grad_rejected {rejected.shape}; one number for each pair is "
