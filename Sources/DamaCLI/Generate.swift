@@ -4,11 +4,16 @@ import Glibc
 
 struct Generate: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Continue a prompt, with or without an image, with a LLaVA or Llama model.",
+        abstract: "Continue a prompt, or answer a dataset's questions, with a LLaVA or Llama model.",
         discussion: """
-            The text goes to standard output as it comes. Ctrl-C stops it.
+            With --prompt (or standard input) the text goes to standard output as it comes. Ctrl-C stops it.
 
-            Exit codes: 0 done; 1 failed; 64 wrong usage; 130 and 143 stopped by Ctrl-C and SIGTERM.
+            With --data a line is written for each row of the dataset: id, response and finish (end_token, stop or length); \
+            with --samples above 1 the lists responses and finish. Beside NAME.jsonl come NAME.rejects.jsonl and \
+            NAME.summary.json. Stopped or killed, it goes on from NAME.partial when it is run again with the same options.
+
+            Exit codes: 0 done; 1 failed; 3 more bad rows than --max-bad; 64 wrong usage; 130 and 143 stopped by Ctrl-C \
+            and SIGTERM.
             """)
 
     @OptionGroup(title: "Model")
@@ -32,13 +37,22 @@ struct Generate: ParsableCommand {
     var stop: [String] = []
     @Option(help: ArgumentHelp("Seed of the choice, with a temperature above 0.", valueName: "n"))
     var seed: UInt64 = 0
+    @OptionGroup(title: "A whole dataset")
+    var dataset: GenerateDataset
+
+    func validate() throws {
+        guard dataset.data == nil || (image == nil && prompt == nil) else {
+            throw ValidationError("--data brings images and questions along: leave --image and --prompt out")
+        }
+    }
 
     func run() throws {
-        let prompt = try prompt ?? input()
         var options = GenerationOptions()
         options.maximumTokens = maxTokens
         options.sampling = SamplingOptions(temperature: temperature, topK: topK, topP: topP)
         options.seed = seed
+        if let data = dataset.data { return try dataset.run(data: data, options, stop: stop, model: policy) }
+        let prompt = try prompt ?? input()
         do throws(DamaError) {
             // Before the model is loaded: what is wrong with the numbers is known at once.
             try options.sampling.validate()

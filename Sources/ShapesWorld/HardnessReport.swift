@@ -19,19 +19,18 @@ public struct HardnessReport: Sendable {
     public init(scores: [JSON], truth: [JSON]) throws(DamaError) {
         var deltas: [String: Double] = [:]
         for score in scores {
-            if let id = score["id"] ?? score["idx"], let delta = score["delta"]?.double { deltas[Self.key(id)] = delta }
+            if let id = score["id"] ?? score["idx"], let delta = score["delta"]?.double {
+                deltas[SceneTable.key(id)] = delta
+            }
         }
         for line in truth {
             guard let id = line["idx"], let kind = line["kind"]?.string, let amount = line["amount"]?.int,
                 let difference = line["share_difference"]?.double
             else { throw .model("a line of truth has idx, kind, amount and share_difference, found \(line.text)") }
-            guard let delta = deltas[Self.key(id)] else { continue }
+            guard let delta = deltas[SceneTable.key(id)] else { continue }
             rows.append(Row(kind: kind, amount: amount, delta: delta, shareDifference: difference))
         }
     }
-
-    /// An id may come back as the number or as its text.
-    private static func key(_ id: JSON) -> String { id.string ?? id.text }
 
     /// Spearman's ρ of δ against the difference of the false shares.
     public var rho: Double? { RankCorrelation.spearman(rows.map(\.delta), rows.map(\.shareDifference)) }

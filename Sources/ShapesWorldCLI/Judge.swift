@@ -9,35 +9,29 @@ struct Judge: ParsableCommand {
 
     @Option(help: "JSON Lines with idx and objects, as `pairs` and `scenes` write them.")
     var truth: String
-    @Option(help: "JSON Lines with idx and the response.")
+    @Option(help: "JSON Lines with the scene's idx or id and a response, or a list of them.")
     var responses: String
-    @Option(help: "Field of the responses that holds the text.")
-    var field = "response"
+    @Option(help: "Field that holds the text or the texts (default: responses or response).")
+    var field: String?
     @Option(help: "Write the figures here too, as JSON.")
     var out: String?
     @Option(help: "Write each response's mentions here, as JSON Lines.")
     var details: String?
 
     func run() throws {
-        var scenes: [JSONKey: Scene] = [:]
-        for line in try JSONLines.read(truth) {
-            guard let idx = line["idx"], let objects = line["objects"] else {
-                throw ValidationError("\(truth): a line lacks idx or objects: \(line.text.prefix(80))")
-            }
-            scenes[JSONKey(idx)] = try Scene(json: objects)
-        }
+        let scenes = try SceneTable(truth: truth)
         var summary = JudgeSummary()
         var lines = ""
         for line in try JSONLines.read(responses) {
-            guard let idx = line["idx"] ?? line["id"], let text = line[field]?.string else {
-                throw ValidationError("\(responses): a line lacks idx or \"\(field)\": \(line.text.prefix(80))")
-            }
-            guard let scene = scenes[JSONKey(idx)] else {
+            let (idx, texts) = try ResponseTable.texts(of: line, field: field, path: responses)
+            guard let scene = scenes[idx] else {
                 throw ValidationError("\(responses): idx \(idx.text) is not in \(truth)")
             }
-            let verdict = Verdict(response: text, scene: scene)
-            summary.add(verdict, scene: scene)
-            if details != nil { lines += describe(verdict, idx: idx, scene: scene).text + "\n" }
+            for text in texts {
+                let verdict = Verdict(response: text, scene: scene)
+                summary.add(verdict, scene: scene)
+                if details != nil { lines += describe(verdict, idx: idx, scene: scene).text + "\n" }
+            }
         }
         print(summary.text)
         if let out { try Files.writeAtomically(Array((summary.json.text + "\n").utf8), to: out) }
@@ -54,12 +48,6 @@ struct Judge: ParsableCommand {
             "covered": .int(Int64(verdict.covered)), "objects": .int(Int64(verdict.objects)),
         ]
     }
-}
-
-/// An id as the number or the text it is.
-struct JSONKey: Hashable {
-    let text: String
-    init(_ json: JSON) { text = json.string ?? json.text }
 }
 
 extension JudgeSummary {

@@ -70,6 +70,33 @@ final class GenerateCommandTests: XCTestCase {
         XCTAssertEqual(complaint, "")
     }
 
+    func testADatasetIsAnsweredAndTakenUpAgain() throws {
+        let folder = try TemporaryDirectory()
+        let row: JSON = ["id": "a", "image": "image.png", "question": "What?"]
+        try folder.write(Array(row.text.utf8), to: "questions.jsonl")
+        let arguments = [
+            "--model", model, "--data", folder.path + "/questions.jsonl", "--image-root", fixtures, "--out",
+            folder.path + "/out.jsonl", "--max-tokens", "5", "--temperature", "2", "--samples", "3", "--quiet",
+        ]
+        let first = try run(arguments)
+        XCTAssertEqual(first.code, 0, first.errors)
+        XCTAssertTrue(first.output.hasPrefix("1 of 1 rows"), first.output)
+        let line = try JSON(parsing: Files.read(folder.path + "/out.jsonl"))
+        XCTAssertEqual(line["id"], "a")
+        XCTAssertEqual(line["responses"]?.array?.count, 3)
+        XCTAssertTrue(try run(arguments).output.hasPrefix("already done"))
+        XCTAssertTrue(try run(arguments + ["--seed", "1"]).errors.contains("--restart"))
+        for (wrong, message) in [
+            (["--data", "x.jsonl"], "--data needs --out"), (["--out", "x.jsonl"], "--out goes with --data"),
+            (["--samples", "2", "--prompt", "a"], "--samples goes with --data"),
+            (["--data", "x", "--out", "y", "--prompt", "a"], "leave --image and --prompt out"),
+        ] {
+            let found = try run(["--model", model] + wrong)
+            XCTAssertEqual(found.code, 64, found.errors)
+            XCTAssertTrue(found.errors.contains(message), found.errors)
+        }
+    }
+
     func testErrorsAreOneLine() throws {
         for (arguments, code, message) in [
             (["--model", "/nowhere", "--prompt", "- a"], Int32(1), "dama generate: cannot open /nowhere/config.json"),

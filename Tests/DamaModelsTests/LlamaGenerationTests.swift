@@ -67,6 +67,45 @@ final class LlamaGenerationTests: XCTestCase {
         XCTAssertEqual(stopped[2].tokens, cases[2].continuation)
     }
 
+    /// Those that have ended leave the batch, at every size of it; what is left goes on as if nothing had happened.
+    func testTheOthersGoOnWhereSomeEnd() throws {
+        let cases = try greedy("gqa_tied") + greedy("gqa_tied") + greedy("gqa_tied")
+        let lengths = cases.indices.map { ($0 * 7) % 20 + 1 }
+        var counts = cases.map { _ in 0 }
+        let found = try LlamaDecoderTests.decoder("gqa_tied").generate(cases.map { .init($0.prompt) }, options) {
+            index, _ in
+            counts[index] += 1
+            return counts[index] < lengths[index]
+        }
+        for (index, continuation) in found.enumerated() {
+            XCTAssertEqual(continuation.tokens, Array(cases[index].continuation[..<lengths[index]]), "\(index)")
+            XCTAssertEqual(continuation.finish, .stop)
+        }
+    }
+
+    /// Several continuations of a prompt are those of the same prompt given several times.
+    func testStreamsOfOnePromptAreThoseOfManyPrompts() throws {
+        let cases = try greedy("mha")
+        let decoder = try LlamaDecoderTests.decoder("mha")
+        var options = options
+        options.sampling = SamplingOptions(temperature: 1)
+        let prompts = (0..<6).map { LlamaDecoder.Prompt(cases[$0 < 4 ? 0 : 1].prompt) }
+        let apart = try decoder.generate(prompts, options)
+        XCTAssertNotEqual(apart[0], apart[1])
+        let together = try decoder.generate(
+            [.init(cases[0].prompt, streams: [0, 3, 1, 2]), .init(cases[1].prompt, streams: [4, 5])], options)
+        XCTAssertEqual(together, [0, 3, 1, 2, 4, 5].map { apart[$0] })
+        // None is nothing, and disturbs nobody.
+        XCTAssertEqual(
+            try decoder.generate(
+                [.init(cases[0].prompt, streams: []), .init(cases[1].prompt, streams: [5])], options), [apart[5]])
+        XCTAssertEqual(
+            try decoder.generate(
+                [.init(cases[0].prompt, streams: [3, 0]), .init(cases[1].prompt, streams: [])], options),
+            [apart[3], apart[0]])
+        XCTAssertEqual(try decoder.generate([.init(cases[0].prompt, streams: [])], options), [])
+    }
+
     func testSeedDecidesTheSample() throws {
         let decoder = try LlamaDecoderTests.decoder("gqa_tied")
         let prompt = LlamaDecoder.Prompt(try greedy("gqa_tied")[0].prompt)
@@ -102,5 +141,11 @@ final class LlamaGenerationTests: XCTestCase {
         let found = try decoder.generate([.init([Int32](repeating: 5, count: 250))], options)
         XCTAssertEqual(found[0].tokens.count, 6)
         XCTAssertEqual(found[0].finish, .length)
+        // A long prompt takes no room from a short one beside it.
+        options.maximumTokens = 24
+        let short = try greedy("mha")[0]
+        let both = try decoder.generate([.init([Int32](repeating: 5, count: 250)), .init(short.prompt)], options)
+        XCTAssertEqual(both[0], found[0])
+        XCTAssertEqual(both[1].tokens, short.continuation)
     }
 }

@@ -30,10 +30,14 @@ extension LlamaDecoder {
         public var tokens: [Int32]
         /// [placeholders, hidden]
         public var features: [Float]
+        /// The stream of the seed that each continuation draws from, one continuation for each; `nil` is one, whose stream
+        /// is the prompt's place in the batch.
+        public var streams: [UInt64]?
 
-        public init(_ tokens: [Int32], features: [Float] = []) {
+        public init(_ tokens: [Int32], features: [Float] = [], streams: [UInt64]? = nil) {
             self.tokens = tokens
             self.features = features
+            self.streams = streams
         }
     }
 
@@ -43,18 +47,90 @@ extension LlamaDecoder {
         public var finish: FinishReason
     }
 
-    /// Continues all prompts as one batch with a key-value cache.
+    /// A continuation that is being made.
+    private struct Growing {
+        /// Its place among the results.
+        let index: Int
+        /// The most tokens it may have.
+        let room: Int
+        var generator: RandomGenerator
+        /// Tokens in the cache, the prompt's included.
+        var length: Int
+        var isRunning = true
+    }
+
+    /// Continues all prompts as one batch with a key-value cache: for each prompt in turn, each of its streams.
     ///
-    /// Each prompt has a generator of its own, drawn from the seed and its place in the batch.
+    /// A prompt is computed once for all its continuations. What has ended leaves the batch before it makes up more than
+    /// a quarter of it.
     ///
-    /// - Parameter onToken: hears of each token (the prompt's index and the token) and returns false to end that one; what
-    ///   it throws ends all.
+    /// - Parameter onToken: hears of each token (the continuation's index and the token) and returns false to end that one;
+    ///   what it throws ends all.
     /// - Throws: ``DamaError/Code/invalidArgument`` for an empty batch, an empty prompt, a bad option or a token outside the
     ///   vocabulary; ``DamaError/Code/shapeMismatch`` for a prompt longer than the model's positions.
     public func generate(
         _ prompts: [Prompt], _ options: GenerationOptions, run: RunOptions? = nil,
         onToken: (Int, Int32) throws(DamaError) -> Bool = { _, _ in true }
     ) throws(DamaError) -> [Continuation] {
+        let positions = configuration.maximumPositions
+        try check(prompts, options)
+        let ends = Set(options.endTokens ?? configuration.endTokens.map(Int32.init))
+        var growing: [Growing] = []
+        // The row of the logits that each of them continues: its prompt's at first, then its own.
+        var rows: [Int] = []
+        for (index, prompt) in prompts.enumerated() {
+            for stream in prompt.streams ?? [UInt64(index)] {
+                growing.append(
+                    Growing(
+                        index: growing.count, room: min(options.maximumTokens, positions - prompt.tokens.count),
+                        generator: RandomGenerator(seed: options.seed, stream: stream), length: prompt.tokens.count))
+                rows.append(index)
+            }
+        }
+        var results = growing.map { _ in Continuation(tokens: [], finish: .length) }
+        guard let length = growing.map({ $0.length + $0.room }).max() else { return [] }
+        let cache = try KeyValueCache(self, batch: prompts.count, length: length)
+
+        var logits = try cache.start(prompts, run: run)
+        while true {
+            var next = [Int32](repeating: 0, count: growing.count)
+            for place in growing.indices where growing[place].isRunning {
+                let token = try logits.withElements(of: Float.self) { all throws(DamaError) in
+                    let size = configuration.vocabularySize
+                    let row = UnsafeBufferPointer(rebasing: all[rows[place] * size..<(rows[place] + 1) * size])
+                    return Int32(try options.sampling.choose(from: row, using: &growing[place].generator))
+                }
+                next[place] = token
+                let index = growing[place].index
+                if ends.contains(token) {
+                    results[index].finish = .endToken
+                    growing[place].isRunning = false
+                    continue
+                }
+                results[index].tokens.append(token)
+                if try !onToken(index, token) {
+                    results[index].finish = .stop
+                    growing[place].isRunning = false
+                } else if results[index].tokens.count == growing[place].room {
+                    growing[place].isRunning = false
+                }
+            }
+            let running = growing.indices.filter { growing[$0].isRunning }
+            if running.isEmpty { return results }
+            // Several continuations of a prompt part here; later on, rows are worth moving where it frees enough.
+            if !rows.elementsEqual(growing.indices) || running.count * 4 < growing.count * 3 {
+                try cache.keep(running.map { rows[$0] })
+                growing = running.map { growing[$0] }
+                next = running.map { next[$0] }
+                rows = Array(growing.indices)
+            }
+            logits = try cache.step(next, at: growing.map(\.length), run: run)
+            // One that has ended is computed on at the same place: it may not outgrow the cache.
+            for place in growing.indices where growing[place].isRunning { growing[place].length += 1 }
+        }
+    }
+
+    private func check(_ prompts: [Prompt], _ options: GenerationOptions) throws(DamaError) {
         try options.sampling.validate()
         guard options.maximumTokens > 0 else {
             throw .invalidArgument("max_tokens is \(options.maximumTokens); it must be positive")
@@ -70,125 +146,5 @@ extension LlamaDecoder {
                 "the prompt has \(longest) tokens; the model has \(configuration.maximumPositions) positions "
                     + "for prompt and continuation")
         }
-        let room = min(options.maximumTokens, configuration.maximumPositions - longest)
-        let cache = try KeyValueCache(self, batch: prompts.count, length: longest + room)
-        let ends = Set(options.endTokens ?? configuration.endTokens.map(Int32.init))
-        var generators = prompts.indices.map { RandomGenerator(seed: options.seed, stream: UInt64($0)) }
-        var results = prompts.map { _ in Continuation(tokens: [], finish: .length) }
-        var running = prompts.map { _ in true }
-        var lengths = prompts.map(\.tokens.count)
-
-        var logits = try cache.start(prompts, run: run)
-        for step in 0..<room {
-            var next = [Int32](repeating: 0, count: prompts.count)
-            for index in prompts.indices where running[index] {
-                let token = try logits.withElements(of: Float.self) { all throws(DamaError) in
-                    let size = configuration.vocabularySize
-                    let row = UnsafeBufferPointer(rebasing: all[index * size..<(index + 1) * size])
-                    return Int32(try options.sampling.choose(from: row, using: &generators[index]))
-                }
-                next[index] = token
-                if ends.contains(token) {
-                    results[index].finish = .endToken
-                    running[index] = false
-                    continue
-                }
-                results[index].tokens.append(token)
-                if try !onToken(index, token) {
-                    results[index].finish = .stop
-                    running[index] = false
-                }
-            }
-            guard running.contains(true), step + 1 < room else { break }
-            logits = try cache.step(next, at: lengths, run: run)
-            // A sequence that has ended goes on being computed, always at the same place: it may not outgrow the cache.
-            for index in prompts.indices where running[index] { lengths[index] += 1 }
-        }
-        return results
-    }
-}
-
-/// The keys and values of a batch, in memory that is there from the start and that each step writes into.
-private final class KeyValueCache {
-    private typealias Port = LlamaGraph.Port
-    private let decoder: LlamaDecoder
-    private let session: Session
-    private let binding: Binding
-    private let batch: Int
-
-    init(_ decoder: LlamaDecoder, batch: Int, length: Int) throws(DamaError) {
-        self.decoder = decoder
-        self.batch = batch
-        session = try decoder.session(.generation)
-        binding = try Binding(session)
-        let c = decoder.configuration
-        let shape = [batch, c.keyValueHeads, length, decoder.graphs.cachedHeadSize]
-        let size = shape.reduce(1) { $0.multipliedReportingOverflow(by: $1).partialValue }
-        for layer in 0..<c.layers {
-            for (past, present) in [
-                (Port.pastKey(layer), Port.presentKey(layer)), (Port.pastValue(layer), Port.presentValue(layer)),
-            ] {
-                let memory = FloatMemory(count: size)
-                let value = try TensorValue(
-                    decoder.runtime, borrowing: memory.bytes, type: .float32, shape: shape,
-                    owner: memory)
-                try binding.bind(input: past, to: value)
-                try binding.bind(output: present, to: value)
-            }
-        }
-        let (cosine, sine) = try decoder.rotaryTables(length)
-        try binding.bind(input: Port.cosine, to: cosine)
-        try binding.bind(input: Port.sine, to: sine)
-        try binding.bind(output: Port.logits, on: .cpu)
-    }
-
-    /// The prompts, padded behind to the longest; the logits that follow each, [batch, vocabulary].
-    func start(_ prompts: [LlamaDecoder.Prompt], run: RunOptions?) throws(DamaError) -> TensorValue {
-        let length = prompts.map(\.tokens.count).max() ?? 0
-        let hidden = decoder.configuration.hiddenSize
-        let embeddings = try TensorValue(decoder.runtime, allocating: .float32, shape: [batch, length, hidden])
-        try embeddings.withMutableElements(of: Float.self) { all throws(DamaError) in
-            all.update(repeating: 0)
-            for (index, prompt) in prompts.enumerated() {
-                let start = index * length * hidden
-                try decoder.embed(
-                    prompt.tokens, features: prompt.features,
-                    into: UnsafeMutableBufferPointer(rebasing: all[start..<start + prompt.tokens.count * hidden]))
-            }
-        }
-        let last = prompts.map { $0.tokens.count - 1 }
-        let positions = prompts.flatMap { _ in 0..<length }
-        return try logits(
-            embeddings, positions, last: last, rows: last.enumerated().map { $0 * length + $1 }, run: run)
-    }
-
-    /// One token more for each sequence, at position `lengths[i]` of sequence i.
-    func step(_ tokens: [Int32], at lengths: [Int], run: RunOptions?) throws(DamaError) -> TensorValue {
-        let hidden = decoder.configuration.hiddenSize
-        let embeddings = try TensorValue(decoder.runtime, allocating: .float32, shape: [batch, 1, hidden])
-        try embeddings.withMutableElements(of: Float.self) { all throws(DamaError) in
-            try decoder.embed(tokens, features: [], into: all)
-        }
-        return try logits(embeddings, lengths, last: lengths, rows: Array(0..<batch), run: run)
-    }
-
-    private func logits(
-        _ embeddings: TensorValue, _ positions: [Int], last: [Int], rows: [Int], run: RunOptions?
-    ) throws(DamaError) -> TensorValue {
-        let runtime = decoder.runtime
-        if !decoder.graphs.rotatesInAttention {
-            let shape = Array(embeddings.shape.dropLast())
-            try binding.bind(
-                input: Port.positions, to: TensorValue(runtime, positions.map(Int64.init), shape: shape))
-        }
-        let total = Int32(clamping: (last.max() ?? 0) + 1)
-        try binding.bind(input: Port.embeddings, to: embeddings)
-        try binding.bind(
-            input: Port.lastPositions, to: TensorValue(runtime, last.map { Int32(clamping: $0) }, shape: [batch]))
-        try binding.bind(input: Port.totalLength, to: TensorValue(runtime, [total], shape: []))
-        try binding.bind(input: Port.rows, to: TensorValue(runtime, rows.map(Int64.init), shape: [batch]))
-        try binding.run(options: run)
-        guard let logits = try binding.outputs()[Port.logits] else { throw .internal("the graph gave no logits") }
-        return logits
     }
 }

@@ -35,19 +35,24 @@ extension Policy {
     public func logProbabilities(
         prepared pairs: [PreparedPair], run: RunOptions? = nil
     ) throws(DamaError) -> [PairLogProbabilities] {
-        var features: [[Float]: [Float]] = [:]
-        var rows: [LlamaDecoder.Row] = []
-        for pair in pairs {
-            guard let vision, let image = pair.image else {
-                rows.append(LlamaDecoder.Row(pair.sequence))
+        let features = try imageFeatures(pairs.map(\.image), run: run)
+        let rows = zip(pairs, features).map { LlamaDecoder.Row($0.sequence, features: $1) }
+        return zip(pairs, try score(rows, run: run)).map { pair, values in pair.split(values) }
+    }
+
+    /// The features of prepared images, each of them encoded once; empty where there is none.
+    func imageFeatures(_ images: [PreparedImage?], run: RunOptions?) throws(DamaError) -> [[Float]] {
+        var known: [[Float]: [Float]] = [:]
+        var features: [[Float]] = []
+        for image in images {
+            guard let vision, let image else {
+                features.append([])
                 continue
             }
-            if features[image.pixels] == nil {
-                features[image.pixels] = try vision.features([image], options: run)[0]
-            }
-            rows.append(LlamaDecoder.Row(pair.sequence, features: features[image.pixels] ?? []))
+            if known[image.pixels] == nil { known[image.pixels] = try vision.features([image], options: run)[0] }
+            features.append(known[image.pixels] ?? [])
         }
-        return zip(pairs, try score(rows, run: run)).map { pair, values in pair.split(values) }
+        return features
     }
 
     /// What log-probabilities depend on, part by part, so that a difference can be named.

@@ -196,7 +196,7 @@ public final class Policy: Sendable {
     // MARK: Images
 
     /// The features of each image; empty for a model of text alone.
-    private func imageFeatures(
+    func imageFeatures(
         _ images: [ImageSource?], of what: String, run: RunOptions?
     ) throws(DamaError) -> [[Float]] {
         guard let vision, let processor else {
@@ -238,50 +238,5 @@ public final class Policy: Sendable {
             case .pixels(let image): self = .pixels(width: image.width, image.pixels)
             }
         }
-    }
-
-    // MARK: Generation
-
-    /// A text that continues a prompt.
-    public struct Generated: Equatable, Sendable {
-        public var text: String
-        public var tokens: [Int32]
-        public var finish: FinishReason
-    }
-
-    /// Continues prompts, as one batch.
-    ///
-    /// - Parameters:
-    ///   - requests: a question, and its image where the model takes one.
-    ///   - stop: texts that end a continuation; they are not part of it.
-    ///   - onText: hears of each piece of text as it becomes certain; what it throws ends all.
-    public func generate(
-        _ requests: [(image: ImageSource?, prompt: String)], _ options: GenerationOptions, stop: [String] = [],
-        run: RunOptions? = nil, onText: (Int, String) throws(DamaError) -> Void = { _, _ in }
-    ) throws(DamaError) -> [Generated] {
-        guard !stop.contains("") else { throw .invalidArgument("a stop string is empty") }
-        let features = try imageFeatures(requests.map(\.image), of: "prompt", run: run)
-        var prompts: [LlamaDecoder.Prompt] = []
-        for (index, request) in requests.enumerated() {
-            do {
-                prompts.append(.init(try text.encode(prompt: request.prompt), features: features[index]))
-            } catch {
-                throw DamaError(error.code, "prompt \(index): \(error.message)")
-            }
-        }
-        var streams = requests.map { _ in TextStream(tokenizer, stop: stop) }
-        let continuations = try decoder.generate(prompts, options, run: run) { index, token throws(DamaError) in
-            let (text, isStopped) = streams[index].push(token)
-            if !text.isEmpty { try onText(index, text) }
-            return !isStopped
-        }
-        var results: [Generated] = []
-        for (index, continuation) in continuations.enumerated() {
-            let rest = streams[index].finish()
-            if !rest.isEmpty { try onText(index, rest) }
-            results.append(
-                Generated(text: streams[index].text, tokens: continuation.tokens, finish: continuation.finish))
-        }
-        return results
     }
 }

@@ -59,16 +59,8 @@ struct ReferenceTask: RowTask {
             image: bytes.map { .bytes($0) }, prompt: question, chosen: record.chosen, rejected: record.rejected)
         let key = ReferenceEntry.key(
             image: bytes, prompt: question, chosen: record.chosen, rejected: record.rejected)
-        do throws(DamaError) {
-            return .pair(id: record.id, key: key, try policy.prepare(pair))
-        } catch {
-            switch error.code {
-            case .invalidArgument: throw .row(Rejection(.doesNotFit, error.message))
-            case .model, .unsupported: throw .row(Rejection(.imageBroken, error.message))
-            case .outOfMemory: throw .row(Rejection(.imageTooLarge, error.message))
-            default: throw .job(error)
-            }
-        }
+        return .pair(
+            id: record.id, key: key, try RowFailure.sorting { () throws(DamaError) in try policy.prepare(pair) })
     }
 
     mutating func process(
@@ -87,8 +79,7 @@ struct ReferenceTask: RowTask {
             case .pair(let id, let key, let pair):
                 let entry = ReferenceEntry(id: id, key: key, logProbabilities: found[next])
                 next += 1
-                // Whether something was cut, then the line.
-                outcomes.append(.done([pair.cuts.contains(true) ? 1 : 0] + entry.line(options.format)))
+                outcomes.append(.line(entry.line(options.format), isCut: pair.cuts.contains(true)))
             }
         }
         return outcomes

@@ -34,17 +34,13 @@ extension PairRecord {
     /// - the image is a path, or an object with a `path`;
     /// - the question may also be the first message of `conversations`.
     public init(_ row: RawRow, names: FieldNames) throws(Rejection) {
-        if let rejection = row.rejection { throw rejection }
-        let json = try Self.parse(row.bytes)
-        guard case .object = json else {
-            throw Rejection(.invalidJSON, "a row has to be an object with fields, found \(json.kind)")
-        }
+        let json = try Self.object(row)
         let image = try Self.image(in: json, names: names)
         let chosenGiven = try Self.sentences(.chosenSubSentences, in: json, names: names)
         let rejectedGiven = try Self.sentences(.rejectedSubSentences, in: json, names: names)
         self.init(
             id: Self.identifier(in: json, names: names) ?? .int(Int64(row.index)), image: image,
-            question: names.value(.question, of: json).flatMap { Self.text(of: $0) } ?? Self.firstMessage(in: json),
+            question: Self.question(in: json, names: names),
             chosen: try Self.response(.chosen, in: json, names: names, given: chosenGiven),
             rejected: try Self.response(.rejected, in: json, names: names, given: rejectedGiven),
             chosenSubSentences: chosenGiven, rejectedSubSentences: rejectedGiven)
@@ -56,13 +52,23 @@ extension PairRecord {
         return identifier(in: json, names: names)
     }
 
-    private static func identifier(in json: JSON, names: FieldNames) -> JSON? {
+    static func identifier(in json: JSON, names: FieldNames) -> JSON? {
         switch names.value(.id, of: json) {
         case .some(.int(let value)): .int(value)
         case .some(.string(let value)): .string(value)
         case .some(.double(let value)): .double(value)
         default: nil
         }
+    }
+
+    /// A row's fields.
+    static func object(_ row: RawRow) throws(Rejection) -> JSON {
+        if let rejection = row.rejection { throw rejection }
+        let json = try parse(row.bytes)
+        guard case .object = json else {
+            throw Rejection(.invalidJSON, "a row has to be an object with fields, found \(json.kind)")
+        }
+        return json
     }
 
     private static func parse(_ bytes: [UInt8]) throws(Rejection) -> JSON {
@@ -76,7 +82,11 @@ extension PairRecord {
         }
     }
 
-    private static func image(in json: JSON, names: FieldNames) throws(Rejection) -> String {
+    static func question(in json: JSON, names: FieldNames) -> String? {
+        names.value(.question, of: json).flatMap { text(of: $0) } ?? firstMessage(in: json)
+    }
+
+    static func image(in json: JSON, names: FieldNames) throws(Rejection) -> String {
         guard let value = names.value(.image, of: json) else {
             throw Rejection(.missingField, "no field \(names.description(.image))")
         }

@@ -52,4 +52,20 @@ enum RowFailure: Error {
     /// The machine is: out of memory or file descriptors, a disk that fails. Rejecting rows for it would make the
     /// result depend on the day.
     case job(DamaError)
+
+    /// What goes wrong where a model takes in a row's texts and image: mostly the row's fault.
+    static func sorting<Result>(
+        _ prepare: () throws(DamaError) -> Result
+    ) throws(RowFailure) -> Result {
+        do throws(DamaError) {
+            return try prepare()
+        } catch {
+            switch error.code {
+            case .invalidArgument: throw .row(Rejection(.doesNotFit, error.message))
+            case .model, .unsupported: throw .row(Rejection(.imageBroken, error.message))
+            case .outOfMemory: throw .row(Rejection(.imageTooLarge, error.message))
+            default: throw .job(error)
+            }
+        }
+    }
 }

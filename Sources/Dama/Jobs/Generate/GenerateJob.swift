@@ -1,0 +1,38 @@
+import DamaModels
+import DamaSupport
+
+/// Has a policy answer every question of a dataset.
+///
+/// ```swift
+/// var options = GenerateOptions(data: "questions.jsonl", output: "responses.jsonl")
+/// options.samples = 5
+/// options.generation.sampling = SamplingOptions(temperature: 1)
+/// let summary = try GenerateJob(options, policy: policy).run { print($0.rowsDone) }
+/// ```
+///
+/// Streams, resumes and rejects as ``ScoreJob`` does. A line holds `id`, `response` and `finish` (``FinishReason``); of
+/// several samples `responses` and `finish` are lists. In the summary a row is cut where one of its responses ended by
+/// length.
+public struct GenerateJob: Sendable {
+    private let options: GenerateOptions
+    private let policy: Policy
+
+    public init(_ options: GenerateOptions, policy: Policy) {
+        self.options = options
+        self.policy = policy
+    }
+
+    /// Runs the job to its end. Errors as ``ScoreJob/run(observer:)``.
+    @discardableResult
+    public func run(
+        observer: @escaping (JobProgress) throws(DamaError) -> Void = { _ in }
+    ) throws(DamaError) -> LineJobSummary {
+        try options.check()
+        let job = try LineJob(options.rows)
+        let root = try ImageRoot(path: options.imageFolder, byteLimit: options.imageByteLimit)
+        var task = GenerateTask(policy: policy, root: root, options: options)
+        return try job.run(&task, observer: observer) { contents throws(DamaError) in
+            options.settings(contents: contents, identity: try policy.identity(), imageRoot: root.path)
+        }
+    }
+}

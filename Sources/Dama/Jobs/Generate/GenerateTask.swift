@@ -1,0 +1,92 @@
+import DamaImage
+import DamaModels
+import DamaSupport
+
+/// A block of questions, tokenised and decoded.
+struct GenerateBlock: Sendable {
+    enum Row: Sendable {
+        case prompt(id: JSON, PreparedPrompt)
+        case rejected(RowOutcome)
+    }
+
+    var rows: [Row]
+}
+
+/// Generation as a job over rows.
+struct GenerateTask: RowTask {
+    let policy: Policy
+    let root: ImageRoot
+    let options: GenerateOptions
+
+    /// Each block stands by itself.
+    var state: [UInt8] { [] }
+
+    mutating func commit() throws(DamaError) {}
+
+    func makePreparer() -> @Sendable ([RawRow], Workers) throws(DamaError) -> GenerateBlock {
+        let task = self
+        return { (rows, workers) throws(DamaError) in
+            GenerateBlock(rows: try workers.map(rows) { row throws(DamaError) in try task.prepare(row) })
+        }
+    }
+
+    private func prepare(_ row: RawRow) throws(DamaError) -> GenerateBlock.Row {
+        do throws(RowFailure) {
+            let record: QuestionRecord
+            do throws(Rejection) {
+                record = try QuestionRecord(row, names: options.fields, takesImage: policy.vision != nil)
+            } catch {
+                throw .row(error)
+            }
+            var bytes: [UInt8]?
+            if let image = record.image { bytes = try root.read(image) }
+            var prompt = try RowFailure.sorting { () throws(DamaError) in
+                try policy.prepare(prompt: record.question, image: bytes.map { .bytes($0) })
+            }
+            prompt.streams = (0..<options.samples).map { GenerateOptions.stream(row: row.index, sample: $0) }
+            return .prompt(id: record.id, prompt)
+        } catch {
+            switch error {
+            case .job(let error): throw error
+            case .row(let rejection):
+                return .rejected(
+                    .rejected(row, id: PairRecord.identifier(of: row, names: options.fields), rejection))
+            }
+        }
+    }
+
+    mutating func process(
+        _ block: GenerateBlock, checkpoint: () throws(DamaError) -> Void
+    ) throws(DamaError) -> [RowOutcome] {
+        var prompts: [PreparedPrompt] = []
+        for case .prompt(_, let prompt) in block.rows { prompts.append(prompt) }
+        try checkpoint()
+        let found =
+            prompts.isEmpty
+            ? []
+            : try policy.generate(prepared: prompts, options.generation, stop: options.stop) {
+                (_, _) throws(DamaError) in try checkpoint()
+            }
+        var next = 0
+        return block.rows.map { row in
+            switch row {
+            case .rejected(let outcome): return outcome
+            case .prompt(let id, _):
+                let responses = found[next..<next + options.samples]
+                next += options.samples
+                return .line(
+                    line(id, Array(responses)), isCut: responses.contains { $0.finish == .length })
+            }
+        }
+    }
+
+    private func line(_ id: JSON, _ responses: [Policy.Generated]) -> [UInt8] {
+        let texts = responses.map { JSON.string($0.text) }
+        let finishes = responses.map { JSON.string($0.finish.rawValue) }
+        let json: JSON =
+            options.samples == 1
+            ? ["id": id, "response": texts[0], "finish": finishes[0]]
+            : ["id": id, "responses": .array(texts), "finish": .array(finishes)]
+        return Array(json.text.utf8) + [UInt8(ascii: "\n")]
+    }
+}

@@ -1,0 +1,130 @@
+import DamaRuntime
+import DamaSupport
+
+/// The keys and values of a batch, in memory that is there from the start and that each step writes into.
+final class KeyValueCache {
+    private typealias Port = LlamaGraph.Port
+    private let decoder: LlamaDecoder
+    private let binding: Binding
+    /// Tokens that each row has room for.
+    private let length: Int
+    /// Numbers of one row.
+    private let rowSize: Int
+    private(set) var batch: Int
+    /// Key and value of each layer in turn, [batch, heads, length, head size]; perhaps with room for more rows.
+    private var memory: [FloatMemory] = []
+
+    init(_ decoder: LlamaDecoder, batch: Int, length: Int) throws(DamaError) {
+        self.decoder = decoder
+        self.length = length
+        self.batch = batch
+        let c = decoder.configuration
+        var size = 1
+        for factor in [c.keyValueHeads, length, decoder.graphs.cachedHeadSize] {
+            let (product, overflow) = size.multipliedReportingOverflow(by: factor)
+            guard !overflow else { throw .outOfMemory("no key-value cache can hold texts of \(length) tokens") }
+            size = product
+        }
+        rowSize = size
+        binding = try Binding(try decoder.session(.generation))
+        memory = try allocate(batch)
+        try bindMemory()
+        let (cosine, sine) = try decoder.rotaryTables(length)
+        try binding.bind(input: Port.cosine, to: cosine)
+        try binding.bind(input: Port.sine, to: sine)
+    }
+
+    // MARK: Rows
+
+    /// From now on the batch is these rows of what it was, in this order; a row may come more than once.
+    func keep(_ rows: [Int]) throws(DamaError) {
+        // Rows that only move forward can do so where they lie.
+        let isInPlace = zip(rows, rows.dropFirst()).allSatisfy { $0 < $1 }
+        let target = isInPlace ? memory : try allocate(rows.count)
+        for (old, new) in zip(memory, target) {
+            guard let from = old.elements.baseAddress, let to = new.elements.baseAddress else { continue }
+            for (place, row) in rows.enumerated() where !isInPlace || place != row {
+                (to + place * rowSize).update(from: from + row * rowSize, count: rowSize)
+            }
+        }
+        memory = target
+        batch = rows.count
+        try bindMemory()
+    }
+
+    private func allocate(_ rows: Int) throws(DamaError) -> [FloatMemory] {
+        let (count, overflow) = rowSize.multipliedReportingOverflow(by: rows)
+        guard !overflow, count <= Int.max / MemoryLayout<Float>.size else {
+            throw .outOfMemory("no key-value cache can hold \(rows) texts of \(length) tokens; use smaller batches")
+        }
+        return (0..<2 * decoder.configuration.layers).map { _ in FloatMemory(count: count) }
+    }
+
+    private func bindMemory() throws(DamaError) {
+        let shape = [batch, decoder.configuration.keyValueHeads, length, decoder.graphs.cachedHeadSize]
+        let byteCount = shape.reduce(MemoryLayout<Float>.size, *)
+        for (index, memory) in memory.enumerated() {
+            let layer = index / 2
+            let value = try TensorValue(
+                decoder.runtime, borrowing: UnsafeRawBufferPointer(rebasing: memory.bytes[..<byteCount]),
+                type: .float32, shape: shape, owner: memory)
+            let isKey = index % 2 == 0
+            try binding.bind(input: isKey ? Port.pastKey(layer) : Port.pastValue(layer), to: value)
+            try binding.bind(output: isKey ? Port.presentKey(layer) : Port.presentValue(layer), to: value)
+        }
+        // What a run has allocated stays bound, at the size of the batch that it was allocated for.
+        try binding.bind(output: Port.logits, on: .cpu)
+    }
+
+    // MARK: Steps
+
+    /// The prompts, padded behind to the longest; the logits that follow each, [batch, vocabulary].
+    func start(_ prompts: [LlamaDecoder.Prompt], run: RunOptions?) throws(DamaError) -> TensorValue {
+        let length = prompts.map(\.tokens.count).max() ?? 0
+        let hidden = decoder.configuration.hiddenSize
+        let embeddings = try TensorValue(decoder.runtime, allocating: .float32, shape: [batch, length, hidden])
+        try embeddings.withMutableElements(of: Float.self) { all throws(DamaError) in
+            all.update(repeating: 0)
+            for (index, prompt) in prompts.enumerated() {
+                let start = index * length * hidden
+                try decoder.embed(
+                    prompt.tokens, features: prompt.features,
+                    into: UnsafeMutableBufferPointer(rebasing: all[start..<start + prompt.tokens.count * hidden]))
+            }
+        }
+        let last = prompts.map { $0.tokens.count - 1 }
+        let positions = prompts.flatMap { _ in 0..<length }
+        return try logits(
+            embeddings, positions, last: last, rows: last.enumerated().map { $0 * length + $1 }, run: run)
+    }
+
+    /// One token more for each sequence, at position `lengths[i]` of sequence i.
+    func step(_ tokens: [Int32], at lengths: [Int], run: RunOptions?) throws(DamaError) -> TensorValue {
+        let hidden = decoder.configuration.hiddenSize
+        let embeddings = try TensorValue(decoder.runtime, allocating: .float32, shape: [batch, 1, hidden])
+        try embeddings.withMutableElements(of: Float.self) { all throws(DamaError) in
+            try decoder.embed(tokens, features: [], into: all)
+        }
+        return try logits(embeddings, lengths, last: lengths, rows: Array(0..<batch), run: run)
+    }
+
+    private func logits(
+        _ embeddings: TensorValue, _ positions: [Int], last: [Int], rows: [Int], run: RunOptions?
+    ) throws(DamaError) -> TensorValue {
+        let runtime = decoder.runtime
+        if !decoder.graphs.rotatesInAttention {
+            let shape = Array(embeddings.shape.dropLast())
+            try binding.bind(
+                input: Port.positions, to: TensorValue(runtime, positions.map(Int64.init), shape: shape))
+        }
+        let total = Int32(clamping: (last.max() ?? 0) + 1)
+        try binding.bind(input: Port.embeddings, to: embeddings)
+        try binding.bind(
+            input: Port.lastPositions, to: TensorValue(runtime, last.map { Int32(clamping: $0) }, shape: [batch]))
+        try binding.bind(input: Port.totalLength, to: TensorValue(runtime, [total], shape: []))
+        try binding.bind(input: Port.rows, to: TensorValue(runtime, rows.map(Int64.init), shape: [batch]))
+        try binding.run(options: run)
+        guard let logits = try binding.outputs()[Port.logits] else { throw .internal("the graph gave no logits") }
+        return logits
+    }
+}

@@ -1,0 +1,134 @@
+import DamaSupport
+
+/// Preference pairs of a policy's own responses, ranked by the judge.
+///
+/// After RLAIF-V: several responses to each question are sampled, and the best stands against the worst. As with
+/// labels that a model gave, some are wrong; and length does not tell the sides apart, or saying less would be learned
+/// instead of saying what is so.
+public struct PairSampler: Sendable {
+    /// The probability that a label is wrong.
+    public var flips = 0.05
+    public var seed: UInt64 = 0
+
+    public init() {}
+
+    /// A question with the answers that were sampled for it.
+    public struct Question: Sendable {
+        public var id: JSON
+        public var image: String
+        public var text: String
+        public var scene: Scene
+        public var responses: [String]
+
+        public init(id: JSON, image: String, text: String, scene: Scene, responses: [String]) {
+            self.id = id
+            self.image = image
+            self.text = text
+            self.scene = scene
+            self.responses = responses
+        }
+    }
+
+    /// The pairs, in the order of the questions, and how they came about.
+    public func pairs(of questions: [Question]) -> (pairs: [SampledPair], statistics: SamplingStatistics) {
+        var statistics = SamplingStatistics()
+        var pairs: [SampledPair] = []
+        for (index, question) in questions.enumerated() {
+            let responses = question.responses.map { JudgedResponse($0, scene: question.scene) }
+            statistics.add(responses)
+            guard
+                var pair = SampledPair(
+                    id: question.id, image: question.image, question: question.text, scene: question.scene,
+                    responses: responses)
+            else { continue }
+            // Of the question's place alone, so that more questions change none of the labels before them.
+            var random = RandomGenerator(seed: seed ^ 0xF11B, stream: UInt64(index))
+            if random.uniform() < flips { pair.flip() }
+            pairs.append(pair)
+        }
+        let kept = balanced(pairs)
+        statistics.finish(pairs: kept, unbalanced: pairs.count - kept.count)
+        return (kept, statistics)
+    }
+
+    /// The pairs without some, so that for every difference in length the longer response is as often the chosen as the
+    /// rejected one.
+    func balanced(_ pairs: [SampledPair]) -> [SampledPair] {
+        var groups: [Int: (longer: [Int], shorter: [Int])] = [:]
+        for (index, pair) in pairs.enumerated() where pair.wordDifference != 0 {
+            let isLonger = pair.wordDifference > 0
+            groups[abs(pair.wordDifference), default: ([], [])].longer += isLonger ? [index] : []
+            groups[abs(pair.wordDifference), default: ([], [])].shorter += isLonger ? [] : [index]
+        }
+        var dropped = Set<Int>()
+        for (difference, group) in groups {
+            let (more, fewer) =
+                group.longer.count > group.shorter.count
+                ? (group.longer, group.shorter) : (group.shorter, group.longer)
+            var random = RandomGenerator(seed: seed ^ 0xBA1A, stream: UInt64(difference))
+            dropped.formUnion(random.shuffled(more).dropFirst(fewer.count))
+        }
+        return pairs.indices.filter { !dropped.contains($0) }.map { pairs[$0] }
+    }
+}
+
+/// How pairs came of sampled responses.
+public struct SamplingStatistics: Equatable, Sendable {
+    public private(set) var questions = 0
+    public private(set) var responses = 0
+    public private(set) var empty = 0
+    public private(set) var malformed = 0
+    /// Questions of which no two sound responses were judged differently.
+    public private(set) var undecided = 0
+    /// Pairs left out to balance lengths.
+    public private(set) var unbalanced = 0
+    public private(set) var pairs = 0
+    public private(set) var flipped = 0
+    /// Means over the pairs: words of the chosen response, and of the rejected one.
+    public private(set) var chosenWords = 0.0
+    public private(set) var rejectedWords = 0.0
+    /// Mean shares of the chosen and of the rejected responses' mentions that are false.
+    public private(set) var chosenFalseShare = 0.0
+    public private(set) var rejectedFalseShare = 0.0
+
+    mutating func add(_ judged: [JudgedResponse]) {
+        questions += 1
+        responses += judged.count
+        empty += judged.count { $0.verdict.mentions.isEmpty }
+        malformed += judged.count { $0.verdict.malformedCount > 0 }
+    }
+
+    mutating func finish(pairs all: [SampledPair], unbalanced count: Int) {
+        pairs = all.count
+        unbalanced = count
+        undecided = questions - pairs - unbalanced
+        flipped = all.count { $0.isFlipped }
+        guard !all.isEmpty else { return }
+        func mean(_ value: (SampledPair) -> Double) -> Double { all.reduce(0) { $0 + value($1) } / Double(all.count) }
+        chosenWords = mean { Double($0.chosen.verdict.words) }
+        rejectedWords = mean { Double($0.rejected.verdict.words) }
+        chosenFalseShare = mean { $0.chosen.verdict.falseShare }
+        rejectedFalseShare = mean { $0.rejected.verdict.falseShare }
+    }
+
+    public var json: JSON {
+        [
+            "questions": .int(Int64(questions)), "responses": .int(Int64(responses)), "empty": .int(Int64(empty)),
+            "malformed": .int(Int64(malformed)), "undecided": .int(Int64(undecided)),
+            "unbalanced": .int(Int64(unbalanced)), "pairs": .int(Int64(pairs)), "flipped": .int(Int64(flipped)),
+            "chosen_words": .double(chosenWords), "rejected_words": .double(rejectedWords),
+            "chosen_false_share": .double(chosenFalseShare), "rejected_false_share": .double(rejectedFalseShare),
+        ]
+    }
+
+    public var text: String {
+        """
+        \(pairs) pairs of \(responses) responses to \(questions) questions; \(flipped) labels flipped
+        left out: \(undecided) questions whose responses were judged alike, \(unbalanced) pairs to balance lengths
+        dropped: \(malformed) malformed responses, \(empty) empty ones
+        words: chosen \(chosenWords.fixed(2)), rejected \(rejectedWords.fixed(2))
+        false share: chosen \(chosenFalseShare.fixed(3)), rejected \(rejectedFalseShare.fixed(3)), difference \
+        \((rejectedFalseShare - chosenFalseShare).fixed(3))
+        """
+    }
+}

@@ -1,0 +1,89 @@
+import DamaSupport
+
+/// A response with what the judge says of it.
+public struct JudgedResponse: Equatable, Sendable {
+    public var text: String
+    public var verdict: Verdict
+
+    public init(_ text: String, scene: Scene) {
+        self.text = text
+        verdict = Verdict(response: text, scene: scene)
+    }
+
+    /// Whether anything is said, and all of it in sentences of this world.
+    public var isSound: Bool { !verdict.mentions.isEmpty && verdict.malformedCount == 0 }
+}
+
+/// A question about a scene, with the best and the worst of a policy's own answers.
+public struct SampledPair: Equatable, Sendable {
+    /// The scene's.
+    public var id: JSON
+    public var image: String
+    public var question: String
+    public var scene: Scene
+    public var chosen: JudgedResponse
+    public var rejected: JudgedResponse
+    /// Whether the label is wrong: the worse answer stands as the chosen one.
+    public var isFlipped = false
+
+    /// The best and the worst of `responses` by the share of what they say that is false; `nil` where no two sound ones
+    /// differ in it. Of equally good ones those are taken that are closest in length.
+    public init?(id: JSON, image: String, question: String, scene: Scene, responses: [JudgedResponse]) {
+        let sound = responses.filter(\.isSound)
+        let shares = sound.map(\.verdict.falseShare)
+        guard let least = shares.min(), let most = shares.max(), least < most else { return nil }
+        let best = sound.filter { $0.verdict.falseShare == least }
+        let worst = sound.filter { $0.verdict.falseShare == most }
+        var closest: (gap: Int, chosen: JudgedResponse, rejected: JudgedResponse)?
+        for chosen in best {
+            for rejected in worst {
+                let gap = abs(chosen.verdict.words - rejected.verdict.words)
+                if closest.map({ gap < $0.gap }) ?? true { closest = (gap, chosen, rejected) }
+            }
+        }
+        guard let closest else { return nil }
+        self.id = id
+        self.image = image
+        self.question = question
+        self.scene = scene
+        chosen = closest.chosen
+        rejected = closest.rejected
+    }
+
+    /// Words of the chosen response more than of the rejected one.
+    public var wordDifference: Int { chosen.verdict.words - rejected.verdict.words }
+    /// How much more of the rejected response is false, in [−1, 1]; below 0 where the label is wrong.
+    public var shareDifference: Double { rejected.verdict.falseShare - chosen.verdict.falseShare }
+
+    mutating func flip() {
+        swap(&chosen, &rejected)
+        isFlipped.toggle()
+    }
+
+    /// What `dama score` and trainers read.
+    public var row: JSON {
+        [
+            "idx": id, "image": .string(image), "question": .string(question), "chosen": .string(chosen.text),
+            "rejected": .string(rejected.text),
+        ]
+    }
+
+    /// What only the judge may see; the fields of a planted pair's.
+    public var truth: JSON {
+        let faults = rejected.verdict.mentions.compactMap { $0.fact.flatMap { scene.diagnosis(of: $0) } }
+        let kinds = Set(faults)
+        let kind = kinds.count == 1 ? kinds.first?.rawValue ?? "none" : kinds.isEmpty ? "none" : "mixed"
+        return [
+            "idx": id, "objects": scene.json, "kind": .string(kind), "amount": .int(Int64(faults.count)),
+            "chosen": side(chosen), "rejected": side(rejected), "share_difference": .double(shareDifference),
+            "flipped": .bool(isFlipped),
+        ]
+    }
+
+    private func side(_ response: JudgedResponse) -> JSON {
+        [
+            "sentences": .int(Int64(response.verdict.mentions.count)),
+            "false": .int(Int64(response.verdict.falseCount)), "words": .int(Int64(response.verdict.words)),
+        ]
+    }
+}
