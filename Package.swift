@@ -102,7 +102,8 @@ let package = Package(
         .executableTarget(name: "JobProcess", dependencies: ["JobTestSupport"], path: "Tests/JobProcess"),
         .testTarget(
             name: "DamaJobTests",
-            dependencies: ["Dama", "DamaTestSupport", "JobTestSupport", "JobProcess", "DamaCLI"]),
+            dependencies: ["Dama", "DamaTestSupport", "JobTestSupport", "JobProcess", "DamaCLI"],
+            exclude: ["Fixtures"]),
         .testTarget(
             name: "DamaTextTests", dependencies: ["DamaText", "DamaTestSupport"], exclude: ["Fixtures"]),
     ]

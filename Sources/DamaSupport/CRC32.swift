@@ -1,18 +1,31 @@
-/// The checksum of zlib, PNG and gzip (polynomial 0xEDB88320), over bytes that may come in parts.
+/// A CRC-32 over bytes that may come in parts.
 ///
 /// ```swift
 /// CRC32.of("123456789".utf8) == 0xCBF4_3926
 /// ```
 public struct CRC32: Sendable {
-    private var register: UInt32 = 0xFFFF_FFFF
+    public enum Polynomial: Sendable {
+        /// 0xEDB88320: zlib, PNG and gzip.
+        case zlib
+        /// 0x82F63B78, CRC-32C: iSCSI and TensorFlow's records.
+        case castagnoli
+    }
 
-    public init() {}
+    private var register: UInt32 = 0xFFFF_FFFF
+    private let tables: [UInt32]
+
+    public init(_ polynomial: Polynomial = .zlib) {
+        switch polynomial {
+        case .zlib: tables = Self.zlibTables
+        case .castagnoli: tables = Self.castagnoliTables
+        }
+    }
 
     /// The checksum of all bytes so far.
     public var value: UInt32 { ~register }
 
-    public static func of(_ bytes: some Collection<UInt8>) -> UInt32 {
-        var checksum = CRC32()
+    public static func of(_ bytes: some Collection<UInt8>, _ polynomial: Polynomial = .zlib) -> UInt32 {
+        var checksum = CRC32(polynomial)
         let done: Void? = bytes.withContiguousStorageIfAvailable { checksum.update(UnsafeRawBufferPointer($0)) }
         if done == nil { Array(bytes).withUnsafeBytes { checksum.update($0) } }
         return checksum.value
@@ -21,7 +34,7 @@ public struct CRC32: Sendable {
     /// Takes in the next bytes, eight at a time ("slicing by 8", Kounavis and Berry, 2005).
     public mutating func update(_ bytes: UnsafeRawBufferPointer) {
         var crc = register
-        Self.tables.withUnsafeBufferPointer { table in
+        tables.withUnsafeBufferPointer { table in
             var offset = 0
             while offset + 8 <= bytes.count {
                 let low = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)) ^ crc
@@ -41,12 +54,15 @@ public struct CRC32: Sendable {
         register = crc
     }
 
+    private static let zlibTables = tables(0xEDB8_8320)
+    private static let castagnoliTables = tables(0x82F6_3B78)
+
     /// Eight tables of 256: table k advances a byte by k more zero bytes than table 0.
-    private static let tables: [UInt32] = {
+    private static func tables(_ polynomial: UInt32) -> [UInt32] {
         var tables = [UInt32](repeating: 0, count: 8 * 256)
         for byte in 0..<256 {
             var crc = UInt32(byte)
-            for _ in 0..<8 { crc = crc & 1 == 0 ? crc >> 1 : crc >> 1 ^ 0xEDB8_8320 }
+            for _ in 0..<8 { crc = crc & 1 == 0 ? crc >> 1 : crc >> 1 ^ polynomial }
             tables[byte] = crc
         }
         for index in 256..<tables.count {
@@ -54,5 +70,5 @@ public struct CRC32: Sendable {
             tables[index] = tables[Int(previous & 255)] ^ previous >> 8
         }
         return tables
-    }()
+    }
 }

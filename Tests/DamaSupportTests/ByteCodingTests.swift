@@ -6,6 +6,10 @@ final class ByteCodingTests: XCTestCase {
     func testChecksum() {
         XCTAssertEqual(CRC32.of("123456789".utf8), 0xCBF4_3926)
         XCTAssertEqual(CRC32.of([]), 0)
+        // RFC 3720, appendix B.4, and the catalogue's check value.
+        XCTAssertEqual(CRC32.of("123456789".utf8, .castagnoli), 0xE306_9283)
+        XCTAssertEqual(CRC32.of([UInt8](repeating: 0, count: 32), .castagnoli), 0x8A91_36AA)
+        XCTAssertEqual(CRC32.of([UInt8](repeating: 0xFF, count: 32), .castagnoli), 0x62A8_AB43)
         XCTAssertEqual(CRC32.of("The quick brown fox jumps over the lazy dog".utf8), 0x414F_A339)
     }
 

@@ -5,8 +5,17 @@ import TrainingTestSupport
 // TrainingProcess MODEL BATCHES IMAGE KIND OUTPUT: takes three steps and exports to OUTPUT, for tests that load what is
 // written elsewhere. IMAGE is empty for a model of text alone. KIND is full, lora or adapters, lora with its adapters
 // alone written. Prints the last batch's log-probabilities by the trained policy: [[chosen, rejected], …] of token lists.
+//
+// TrainingProcess events DIRECTORY: writes scalars of a run that was cut off after step 4 and went on at step 3.
 let arguments = CommandLine.arguments
-guard arguments.count == 6 else { exit(64) }
+guard arguments.count == 6 || arguments.count == 3 && arguments[1] == "events" else { exit(64) }
+
+func writeEvents() throws(DamaError) {
+    let first = try EventFileWriter(directory: arguments[2])
+    for step in 0..<5 { try first.add(step: step, scalars: [("loss", Double(step) / 8), ("beta/mean", 0.1)]) }
+    let second = try EventFileWriter(directory: arguments[2], resumingAt: 3)
+    for step in 3..<6 { try second.add(step: step, scalars: [("loss", 1 + Double(step) / 8)]) }
+}
 
 func run() throws(DamaError) -> JSON {
     let image = arguments[3].isEmpty ? nil : ImageSource.path(arguments[3])
@@ -32,7 +41,7 @@ func run() throws(DamaError) -> JSON {
 }
 
 do {
-    print(try run().text)
+    if arguments.count == 3 { try writeEvents() } else { print(try run().text) }
 } catch {
     let message = Array("\(error)\n".utf8)
     _ = write(2, message, message.count)
