@@ -47,6 +47,7 @@ public struct TrainJob: Sendable {
         if options.restart {
             checkpoints.removeAll()
             unlink(paths.summary)
+            Files.removeTree(paths.tensorBoard)
         }
         // What cannot be trained is found out before the reference is computed.
         let trained = try TrainedPolicy(
@@ -76,6 +77,9 @@ public struct TrainJob: Sendable {
         try writeRejects(data, observer)
 
         let metrics = try MetricsLog(path: paths.metrics, after: batch)
+        let events =
+            options.writesTensorBoard
+            ? try EventFileWriter(directory: paths.tensorBoard, resumingAt: batch > 0 ? batch + 1 : nil) : nil
         let start = monotonicSeconds()
         let first = batch
         var saved = batch
@@ -95,6 +99,7 @@ public struct TrainJob: Sendable {
                 let found = try trainer.step(pairs, run: run)
                 batch += 1
                 try metrics.append(found.json(batch: batch, epoch: order.epoch(of: batch - 1)))
+                try events?.add(step: batch, scalars: found.scalars)
                 if batch % options.checkpointEvery == 0 || batch == batches { try save() }
                 let seconds = monotonicSeconds() - start
                 try observer(
