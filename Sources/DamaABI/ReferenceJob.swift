@@ -36,7 +36,7 @@ extension dama_reference_dataset_options {
 extension dama_reference_dataset_result {
     fileprivate static let firstSize = MemoryLayout<Self>.size
 
-    fileprivate init(_ summary: ReferenceJob.Summary) {
+    fileprivate init(_ summary: LineJobSummary) {
         self.init()
         struct_size = UInt32(MemoryLayout<Self>.size)
         was_complete = summary.wasComplete ? 1 : 0
