@@ -1719,6 +1719,73 @@ DAMA_API DAMA_NODISCARD dama_status dama_trainer_get_progress(const dama_trainer
  */
 DAMA_API DAMA_NODISCARD dama_status dama_trainer_controller(dama_adaptive_beta **out, const dama_trainer *trainer);
 
+/**
+ * Writes a checkpoint, one file with all that the next step depends on: values and moments, counts, and the controller
+ * with its state. It is written beside and renamed: where anything fails, what was there stays.
+ *
+ * @param[in] trainer
+ * @param[in] path
+ * @param[in] note     What the caller wants to find again, such as the position in the data; or NULL.
+ * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL; DAMA_IO.
+ */
+DAMA_API DAMA_NODISCARD dama_status dama_trainer_save(const dama_trainer *trainer, const char *path, const char *note);
+
+/**
+ * Takes on what dama_trainer_save() wrote from a trainer of the same model and options, which then goes on bit for bit.
+ * The gradients become 0; the memory that dama_trainer_parameter() shows stays at its place.
+ *
+ * @param[out] note     Its note as the only string, the caller's; no string where there was none. Or NULL.
+ * @param[in]  trainer
+ * @param[in]  path
+ * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL, and for a checkpoint of other weights or another controller, naming
+ *         the first difference; DAMA_IO; DAMA_MODEL for a file that is damaged or no checkpoint. Nothing is changed then.
+ */
+DAMA_API DAMA_NODISCARD dama_status dama_trainer_load(dama_strings **note, dama_trainer *trainer, const char *path);
+
+/** What is exported. */
+typedef enum dama_export_kind {
+    /** The whole model, low-rank matrices merged: a Hugging Face directory for dama_policy_create() and transformers. */
+    DAMA_EXPORT_MODEL = 0,
+    /** The low-rank matrices alone, as peft.PeftModel.from_pretrained() takes them. */
+    DAMA_EXPORT_ADAPTERS = 1
+} dama_export_kind;
+
+/** How trained numbers are written; rounding is to nearest, ties to even. */
+typedef enum dama_weight_type {
+    DAMA_WEIGHT_FLOAT32 = 0,
+    DAMA_WEIGHT_FLOAT16 = 1,
+    DAMA_WEIGHT_BFLOAT16 = 2
+} dama_weight_type;
+
+/** Fields are set by dama_export_options_init() to the values named here. */
+typedef struct dama_export_options {
+    uint32_t struct_size;
+    /** DAMA_EXPORT_MODEL. */
+    dama_export_kind kind;
+    /** Of trained weights; those that were not trained keep the bytes that they have. DAMA_WEIGHT_FLOAT32. */
+    dama_weight_type type;
+    /** Non-zero: a directory that is no earlier export is replaced, with all that it holds. 0. */
+    int32_t replace;
+    /** The most bytes of weights in one file; 5,000,000,000. */
+    uint64_t shard_bytes;
+} dama_export_options;
+
+/** Sets every field. NULL is ignored. Thread-safe. */
+DAMA_API void dama_export_options_init(dama_export_options *options);
+
+/**
+ * Writes what was trained for others to load. It is written beside and renamed: under its name stands the earlier export
+ * or the whole new one.
+ *
+ * @param[in] trainer
+ * @param[in] directory
+ * @param[in] options    NULL: as dama_export_options_init() sets them.
+ * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL, a wrong struct_size, an unknown option, adapters of a trainer without
+ *         them, a directory that holds something else than an earlier export, and that of the model itself; DAMA_IO.
+ */
+DAMA_API DAMA_NODISCARD dama_status dama_trainer_export(const dama_trainer *trainer, const char *directory,
+                                                        const dama_export_options *options);
+
 #ifdef __cplusplus
 }
 #endif

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -83,6 +84,12 @@ public:
         return AdaptiveBeta(handle);
     }
 
+    /** Owns a handle from now on. */
+    explicit AdaptiveBeta(dama_adaptive_beta *handle) : handle_(handle) {}
+
+    /** The handle, for calls that take a dama_adaptive_beta. */
+    const dama_adaptive_beta *get() const noexcept { return handle_.get(); }
+
     /** See dama_adaptive_beta_step(). Throws std::invalid_argument where vectors differ in length. */
     PreferenceStep step(const PreferenceBatch &batch) {
         const std::size_t count = batch.policy_chosen.size();
@@ -148,8 +155,6 @@ private:
     struct Free {
         void operator()(dama_adaptive_beta *handle) const { dama_adaptive_beta_free(handle); }
     };
-
-    explicit AdaptiveBeta(dama_adaptive_beta *handle) : handle_(handle) {}
 
     /** NULL for an empty vector; the C call then says what is missing. */
     template <typename T> static const T *data(const std::vector<T> &values, std::size_t count) {
@@ -407,6 +412,151 @@ private:
         void operator()(dama_texts *handle) const { dama_texts_free(handle); }
     };
     std::unique_ptr<dama_policy, Free> handle_;
+};
+
+/** A pair to train on; see dama_training_pair. */
+struct TrainingPair {
+    PreferencePair pair;
+    double alpha_data = 1;
+    double reference_chosen = std::numeric_limits<double>::quiet_NaN();
+    double reference_rejected = std::numeric_limits<double>::quiet_NaN();
+    std::int32_t hardness_third = -1;
+};
+
+/** A tensor that is trained; the pointers are the trainer's memory. */
+struct Parameter {
+    std::string name;
+    std::vector<std::int64_t> shape;
+    std::size_t count = 0;
+    float *value = nullptr, *gradient = nullptr;
+    bool decays = false;
+};
+
+/** Owns a dama_trainer. Moves, does not copy; one thread at a time. */
+class Trainer {
+public:
+    using Options = dama_trainer_options;
+    using ExportOptions = dama_export_options;
+
+    static Options options() {
+        Options options;
+        dama_trainer_options_init(&options);
+        return options;
+    }
+
+    static ExportOptions export_options() {
+        ExportOptions options;
+        dama_export_options_init(&options);
+        return options;
+    }
+
+    /** See dama_trainer_create(); the policies need not outlive it. */
+    explicit Trainer(const Policy &policy, const Policy *reference = nullptr,
+                     const AdaptiveBeta &controller = AdaptiveBeta(), const Options &options = Trainer::options()) {
+        dama_trainer *handle = nullptr;
+        check(dama_trainer_create(&handle, policy.get(), reference ? reference->get() : nullptr, controller.get(),
+                                  &options));
+        handle_.reset(handle);
+    }
+
+    /** See dama_trainer_step(). */
+    dama_step_metrics step(const std::vector<TrainingPair> &pairs, const Cancellation *cancellation = nullptr) {
+        std::vector<dama_training_pair> views;
+        for (const auto &it : pairs)
+            views.push_back({{it.pair.image, it.pair.prompt.c_str(), it.pair.chosen.c_str(), it.pair.rejected.c_str()},
+                             it.alpha_data, it.reference_chosen, it.reference_rejected, it.hardness_third});
+        dama_step_metrics metrics;
+        dama_step_metrics_init(&metrics);
+        check(dama_trainer_step(handle_.get(), views.data(), views.size(), &metrics, detail::handle(cancellation)));
+        return metrics;
+    }
+
+    /** See dama_trainer_forward(). */
+    std::vector<PairLogps> forward(const std::vector<PreferencePair> &pairs,
+                                   const Cancellation *cancellation = nullptr) {
+        const auto views = detail::views(pairs);
+        dama_logps *found = nullptr;
+        check(dama_trainer_forward(&found, handle_.get(), views.data(), views.size(), detail::handle(cancellation)));
+        return detail::taken(found);
+    }
+
+    /** See dama_trainer_backward(). Throws std::invalid_argument where the vectors differ in length. */
+    void backward(const std::vector<double> &grad_chosen, const std::vector<double> &grad_rejected,
+                  const Cancellation *cancellation = nullptr) {
+        if (grad_chosen.size() != grad_rejected.size())
+            throw std::invalid_argument("grad_chosen and grad_rejected differ in length");
+        check(dama_trainer_backward(handle_.get(), grad_chosen.data(), grad_rejected.data(), grad_chosen.size(),
+                                    detail::handle(cancellation)));
+    }
+
+    void zero_grad() { check(dama_trainer_zero_grad(handle_.get())); }
+
+    double gradient_norm() const {
+        double norm = 0;
+        check(dama_trainer_gradient_norm(handle_.get(), &norm));
+        return norm;
+    }
+
+    /** See dama_trainer_update(): the global norm before clipping. */
+    double update() {
+        double norm = 0;
+        check(dama_trainer_update(handle_.get(), &norm));
+        return norm;
+    }
+
+    std::vector<Parameter> parameters() const {
+        std::vector<Parameter> result;
+        for (std::size_t i = 0; i < dama_trainer_parameter_count(handle_.get()); i++) {
+            dama_parameter it;
+            dama_parameter_init(&it);
+            check(dama_trainer_parameter(handle_.get(), i, &it));
+            result.push_back({it.name, std::vector<std::int64_t>(it.shape, it.shape + it.dimensions), it.count, it.value,
+                              it.gradient, it.decays != 0});
+        }
+        return result;
+    }
+
+    dama_trainer_progress progress() const {
+        dama_trainer_progress progress;
+        dama_trainer_progress_init(&progress);
+        check(dama_trainer_get_progress(handle_.get(), &progress));
+        return progress;
+    }
+
+    /** A copy of the controller as it stands. */
+    AdaptiveBeta controller() const {
+        dama_adaptive_beta *copy = nullptr;
+        check(dama_trainer_controller(&copy, handle_.get()));
+        return AdaptiveBeta(copy);
+    }
+
+    /** See dama_trainer_save(). */
+    void save(const std::string &path, const std::string &note = "") const {
+        check(dama_trainer_save(handle_.get(), path.c_str(), note.empty() ? nullptr : note.c_str()));
+    }
+
+    /** See dama_trainer_load(): the note, empty where there was none. */
+    std::string load(const std::string &path) {
+        struct FreeStrings {
+            void operator()(dama_strings *handle) const { dama_strings_free(handle); }
+        };
+        dama_strings *found = nullptr;
+        check(dama_trainer_load(&found, handle_.get(), path.c_str()));
+        const std::unique_ptr<dama_strings, FreeStrings> note(found);
+        const char *text = dama_strings_at(found, 0);
+        return text ? text : "";
+    }
+
+    /** See dama_trainer_export(). Called so because `export` is a word of the language. */
+    void export_to(const std::string &directory, const ExportOptions &options = export_options()) const {
+        check(dama_trainer_export(handle_.get(), directory.c_str(), &options));
+    }
+
+private:
+    struct Free {
+        void operator()(dama_trainer *handle) const { dama_trainer_free(handle); }
+    };
+    std::unique_ptr<dama_trainer, Free> handle_;
 };
 
 } // namespace dama

@@ -69,7 +69,8 @@ extension Trainer {
         for parameter in policy.parameters {
             for (name, memory) in Self.parts(of: parameter) {
                 guard let view = file[name], view.type == .float32 else {
-                    throw .invalidArgument("\(path) has no fp32 tensor \"\(name)\": it is of a trainer of other weights")
+                    throw .invalidArgument(
+                        "\(path) has no fp32 tensor \"\(name)\": it is of a trainer of other weights")
                 }
                 guard view.shape == parameter.shape else {
                     throw .invalidArgument(

@@ -488,6 +488,106 @@ static void schedules(const dama_policy *policy) {
     dama_trainer_free(trainer);
 }
 
+/* A checkpoint is taken on by a new trainer, which goes on bit for bit; pointers into it stay where they are. */
+static void checkpoints(const dama_policy *policy) {
+    char folder[] = "/tmp/dama-trainer-XXXXXX", path[64], directory[64];
+    dama_trainer *trainer = make_trainer(policy), *again = make_trainer(policy), *other = NULL;
+    dama_training_pair pairs[PAIRS];
+    dama_parameter parameter;
+    dama_strings *note = NULL;
+    dama_logps *logps = NULL;
+    const double one = 1;
+    fill(pairs, PAIRS);
+    if (!mkdtemp(folder)) {
+        abort();
+    }
+    snprintf(path, sizeof path, "%s/checkpoint", folder);
+    snprintf(directory, sizeof directory, "%s/model", folder);
+    for (int step = 0; step < 2; step++) {
+        CHECK(dama_trainer_step(trainer, pairs, PAIRS, NULL, NULL) == DAMA_OK);
+    }
+    CHECK(dama_trainer_save(trainer, path, "batch 2") == DAMA_OK);
+    dama_parameter_init(&parameter);
+    CHECK(dama_trainer_parameter(again, 0, &parameter) == DAMA_OK);
+    CHECK(dama_trainer_forward(&logps, again, &pairs[0].pair, 1, NULL) == DAMA_OK);
+    dama_logps_free(logps);
+    CHECK(dama_trainer_load(&note, again, path) == DAMA_OK && dama_strings_count(note) == 1);
+    CHECK(strcmp(dama_strings_at(note, 0), "batch 2") == 0);
+    dama_strings_free(note);
+    CHECK_FAILS(dama_trainer_backward(again, &one, &one, 1, NULL), DAMA_INVALID_ARGUMENT, "no forward run");
+    CHECK(dama_trainer_step(trainer, pairs, PAIRS, NULL, NULL) == DAMA_OK);
+    CHECK(dama_trainer_step(again, pairs, PAIRS, NULL, NULL) == DAMA_OK);
+    size_t bytes = 0;
+    float *values = values_of(trainer, &bytes);
+    CHECK(same_values(again, values, bytes) && running_mean(again) == running_mean(trainer));
+    CHECK(memcmp(parameter.value, values, parameter.count * sizeof *values) == 0);
+
+    CHECK(dama_trainer_save(trainer, path, NULL) == DAMA_OK);
+    CHECK(dama_trainer_load(NULL, again, path) == DAMA_OK);
+    note = NULL;
+    CHECK(dama_trainer_load(&note, again, path) == DAMA_OK && note && dama_strings_count(note) == 0);
+    dama_strings_free(note);
+    CHECK(dama_trainer_create(&other, policy, policy, NULL, NULL) == DAMA_OK);
+    CHECK_FAILS(dama_trainer_load(NULL, other, path), DAMA_INVALID_ARGUMENT, "another configuration");
+    CHECK_FAILS(dama_trainer_load(NULL, again, "/nowhere"), DAMA_IO, "/nowhere");
+    CHECK_FAILS(dama_trainer_load(NULL, again, png), DAMA_MODEL, png);
+    CHECK_FAILS(dama_trainer_load(NULL, NULL, path), DAMA_INVALID_ARGUMENT, "trainer is NULL");
+    CHECK_FAILS(dama_trainer_load(NULL, again, NULL), DAMA_INVALID_ARGUMENT, "path is NULL");
+    CHECK_FAILS(dama_trainer_save(NULL, path, NULL), DAMA_INVALID_ARGUMENT, "trainer is NULL");
+    CHECK_FAILS(dama_trainer_save(trainer, NULL, NULL), DAMA_INVALID_ARGUMENT, "path is NULL");
+    CHECK_FAILS(dama_trainer_save(trainer, "/nowhere/checkpoint", NULL), DAMA_IO, "/nowhere/checkpoint");
+    CHECK(same_values(again, values, bytes));
+
+    /* What is exported is a policy that gives what the trainer gives. */
+    dama_export_options options;
+    dama_policy *exported = NULL;
+    double trained = 0, loaded = 1;
+    dama_export_options_init(NULL);
+    dama_export_options_init(&options);
+    CHECK(options.kind == DAMA_EXPORT_MODEL && options.type == DAMA_WEIGHT_FLOAT32 && options.replace == 0);
+    CHECK(options.shard_bytes == 5000000000u);
+    CHECK(dama_trainer_export(trainer, directory, NULL) == DAMA_OK);
+    CHECK(dama_policy_create(&exported, directory, NULL) == DAMA_OK);
+    logps = NULL;
+    CHECK(dama_policy_logps(&logps, exported, &pairs[0].pair, 1, NULL) == DAMA_OK);
+    CHECK(dama_logps_sums(logps, DAMA_CHOSEN, &loaded, 1) == DAMA_OK);
+    dama_logps_free(logps);
+    CHECK(dama_trainer_forward(&logps, trainer, &pairs[0].pair, 1, NULL) == DAMA_OK);
+    CHECK(dama_logps_sums(logps, DAMA_CHOSEN, &trained, 1) == DAMA_OK);
+    dama_logps_free(logps);
+    /* fp32 through two graphs, summed over 20 tokens. */
+    CHECK(fabs(trained - loaded) < 1e-3 && trained < -1);
+    dama_policy_free(exported);
+    options.kind = DAMA_EXPORT_ADAPTERS;
+    CHECK_FAILS(dama_trainer_export(trainer, directory, &options), DAMA_INVALID_ARGUMENT, "no adapters");
+    options.kind = (dama_export_kind)9;
+    CHECK_FAILS(dama_trainer_export(trainer, directory, &options), DAMA_INVALID_ARGUMENT, "kind 9");
+    dama_export_options_init(&options);
+    options.type = (dama_weight_type)9;
+    CHECK_FAILS(dama_trainer_export(trainer, directory, &options), DAMA_INVALID_ARGUMENT, "type 9");
+    dama_export_options_init(&options);
+    options.shard_bytes = 0;
+    CHECK_FAILS(dama_trainer_export(trainer, directory, &options), DAMA_INVALID_ARGUMENT, "0 bytes");
+    options.struct_size = 0;
+    CHECK_FAILS(dama_trainer_export(trainer, directory, &options), DAMA_INVALID_ARGUMENT, "dama_export_options_init()");
+    CHECK_FAILS(dama_trainer_export(trainer, folder, NULL), DAMA_INVALID_ARGUMENT, "which no export wrote");
+    CHECK_FAILS(dama_trainer_export(trainer, model, NULL), DAMA_INVALID_ARGUMENT, "the model that was trained");
+    CHECK_FAILS(dama_trainer_export(NULL, directory, NULL), DAMA_INVALID_ARGUMENT, "trainer is NULL");
+    CHECK_FAILS(dama_trainer_export(trainer, NULL, NULL), DAMA_INVALID_ARGUMENT, "directory is NULL");
+    /* Replaced last, and by a rounded one, which makes the folder ours to remove. */
+    dama_export_options_init(&options);
+    options.type = DAMA_WEIGHT_BFLOAT16;
+    options.replace = 1;
+    CHECK(dama_trainer_export(trainer, folder, &options) == DAMA_OK);
+    free(values);
+    dama_trainer_free(trainer);
+    dama_trainer_free(again);
+    dama_trainer_free(other);
+    char command[96];
+    snprintf(command, sizeof command, "rm -r '%s'", folder);
+    CHECK(system(command) == 0);
+}
+
 static void bad_options(const dama_policy *policy) {
     static const char *const unknown[] = {"q_proj", "head"}, *const nothing[] = {"*.layer.*"};
     dama_schedule_options schedule;
@@ -612,6 +712,7 @@ int main(void) {
         cancellation(policy);
         parameters(policy);
         schedules(policy);
+        checkpoints(policy);
         bad_options(policy);
         bad_input(policy);
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional, Union
@@ -17,11 +18,14 @@ from ._errors import InvalidArgument, ShapeMismatch
 from ._native import check, declare
 from ._policy import Pair, PairLogps, PolicyModel, _choice, _Pair, _positive, c_pair, c_text, found_logps, pair_array
 from ._scorer import _unsigned
+from ._text import _strings_at, _strings_free
 from .kernels import Schedule, _ScheduleOptions
 
 _TRAINABLE = {"full": 0, "lora": 1, "projector": 2}
 _PATTERNS = 3
 _ACTIVATIONS = {"keep": 0, "recompute": 1}
+_KINDS = {"model": 0, "adapters": 1}
+_TYPES = {"float32": 0, "float16": 1, "bfloat16": 2}
 
 _HANDLE = ctypes.c_void_p
 _STRINGS = ctypes.POINTER(ctypes.c_char_p)
@@ -115,6 +119,16 @@ class _Progress(ctypes.Structure):
     ]
 
 
+class _ExportOptions(ctypes.Structure):
+    _fields_ = [
+        ("struct_size", ctypes.c_uint32),
+        ("kind", ctypes.c_uint32),
+        ("type", ctypes.c_uint32),
+        ("replace", ctypes.c_int32),
+        ("shard_bytes", ctypes.c_uint64),
+    ]
+
+
 _options_init = declare("dama_trainer_options_init", ctypes.POINTER(_Options), restype=None)
 _create = declare("dama_trainer_create", ctypes.POINTER(_HANDLE), _HANDLE, _HANDLE, _HANDLE, ctypes.POINTER(_Options))
 _free = declare("dama_trainer_free", _HANDLE, restype=None)
@@ -135,6 +149,10 @@ _parameter_count = declare("dama_trainer_parameter_count", _HANDLE, restype=ctyp
 _parameter = declare("dama_trainer_parameter", _HANDLE, ctypes.c_size_t, ctypes.POINTER(_Parameter))
 _progress_init = declare("dama_trainer_progress_init", ctypes.POINTER(_Progress), restype=None)
 _get_progress = declare("dama_trainer_get_progress", _HANDLE, ctypes.POINTER(_Progress))
+_save = declare("dama_trainer_save", _HANDLE, ctypes.c_char_p, ctypes.c_char_p)
+_load = declare("dama_trainer_load", ctypes.POINTER(_HANDLE), _HANDLE, ctypes.c_char_p)
+_export_options_init = declare("dama_export_options_init", ctypes.POINTER(_ExportOptions), restype=None)
+_export = declare("dama_trainer_export", _HANDLE, ctypes.c_char_p, ctypes.POINTER(_ExportOptions))
 _controller = declare("dama_trainer_controller", ctypes.POINTER(_HANDLE), _HANDLE)
 
 
@@ -336,8 +354,9 @@ class Trainer:
     def backward(
         self, grad_chosen: ArrayLike, grad_rejected: ArrayLike, cancellation: Optional[Cancellation] = None
     ) -> None:
-        """Adds to the gradients those of Σ grad_chosen · log π(y_w) + grad_rejected · log π(y_l) of the last forward run.
+        """Adds to the gradients those of Σ grad_chosen · log π(y_w) + grad_rejected · log π(y_l).
 
+        The pairs are those of the last :meth:`forward`, and several rounds of both add up.
         ``AdaptiveBeta.step`` gives both arrays, one number for each pair. Where it fails or is stopped, gradients may be
         added in part: :meth:`zero_grad`.
         """
@@ -380,10 +399,52 @@ class Trainer:
             _parameter_init(it)
             check(_parameter(handle, index, it))
             shape = tuple(it.shape[: it.dimensions])
-            found.append(
-                Parameter(it.name.decode(), self._array(it.value, shape), self._array(it.gradient, shape), bool(it.decays))
-            )
+            value, gradient = self._array(it.value, shape), self._array(it.gradient, shape)
+            found.append(Parameter(it.name.decode(), value, gradient, bool(it.decays)))
         return found
+
+    def save(self, path: Union[str, os.PathLike[str]], note: Optional[str] = None) -> None:
+        """Writes a checkpoint: one file with all that the next step depends on, and ``note`` for the caller.
+
+        It is written beside and renamed: where anything fails, what was there stays.
+        """
+        check(_save(self._handle, os.fsencode(path), None if note is None else c_text(note, "note")))
+
+    def load(self, path: Union[str, os.PathLike[str]]) -> Optional[str]:
+        """Takes on what :meth:`save` wrote from a trainer of the same model and options; returns its note.
+
+        It goes on bit for bit. The arrays of :meth:`parameters` stay valid. Where it fails, nothing is changed.
+        """
+        note = _HANDLE()
+        check(_load(note, self._handle, os.fsencode(path)))
+        try:
+            text = _strings_at(note, 0)
+            return None if text is None else text.decode("utf-8", "replace")
+        finally:
+            _strings_free(note)
+
+    def export(
+        self,
+        directory: Union[str, os.PathLike[str]],
+        *,
+        kind: str = "model",
+        dtype: str = "float32",
+        replace: bool = False,
+        shard_bytes: int = 5_000_000_000,
+    ) -> None:
+        """Writes what was trained for others to load.
+
+        ``kind`` is ``"model"``, a Hugging Face directory with low-rank matrices merged, or ``"adapters"``, these alone
+        as PEFT keeps them. ``dtype`` is that of trained weights, ``"float32"``, ``"float16"`` or ``"bfloat16"``; others
+        keep their bytes. An earlier export is replaced; anything else only with ``replace``.
+        """
+        options = _ExportOptions()
+        _export_options_init(options)
+        options.kind = _choice("kind", kind, _KINDS)
+        options.type = _choice("dtype", dtype, _TYPES)
+        options.replace = bool(replace)
+        options.shard_bytes = _unsigned("shard_bytes", shard_bytes, 64)
+        check(_export(self._handle, os.fsencode(directory), options))
 
     @property
     def controller(self) -> AdaptiveBeta:

@@ -195,6 +195,47 @@ def test_a_closed_trainer_says_so(policy, batches):
             call()
 
 
+def test_checkpoints_and_exports(policy, batches, tmp_path):
+    adapters = {"trainable": "lora", **NUMBERS}
+    one, two = (dama.Trainer(policy, policy, controller(), **adapters, seed=seed) for seed in (1, 2))
+    one.step(batches[0])
+    views = two.parameters()
+    for note in ("epoch 3 · 7", None):
+        one.save(tmp_path / "checkpoint", note)
+        assert two.load(tmp_path / "checkpoint") == note
+    assert one.step(batches[1]).loss == two.step(batches[1]).loss
+    for x, y in zip(values(one), views):
+        np.testing.assert_array_equal(x, y.value)
+    assert two.steps == 2 and two.running_mean == one.running_mean
+
+    one.export(tmp_path / "model")
+    one.export(tmp_path / "adapters", kind="adapters", dtype="float16")
+    assert (tmp_path / "adapters" / "adapter_config.json").exists()
+    pair = (IMAGE, "What is in the image?", "A red circle.", "A square.")
+    exported, trained = dama.Policy(tmp_path / "model").logps(*pair), one.forward([pair])[0]
+    # Merged, or beside one another: other roundings of fp32.
+    np.testing.assert_allclose(exported.chosen.tokens, trained.chosen.tokens, atol=1e-4)
+    assert np.abs(exported.chosen.tokens - policy.logps(*pair).chosen.tokens).max() > 1e-3
+
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "letter").write_text("mine")
+    for call, error, message in [
+        (lambda: one.export(tmp_path / "taken"), ValueError, "letter"),
+        (lambda: one.export(MODEL, replace=True), ValueError, "the model that was trained"),
+        (lambda: one.export(tmp_path / "x", kind="all"), ValueError, "model, adapters"),
+        (lambda: one.export(tmp_path / "x", dtype="int8"), ValueError, "bfloat16"),
+        (lambda: one.export(tmp_path / "x", shard_bytes=0), ValueError, "0 bytes"),
+        (lambda: one.load(tmp_path / "nowhere"), OSError, "nowhere"),
+        (lambda: one.load(IMAGE), ValueError, "image.png"),
+        (lambda: one.save(tmp_path / "nowhere" / "file"), OSError, "nowhere"),
+        (lambda: one.save(tmp_path / "x", "a\0"), ValueError, "NUL"),
+        (lambda: dama.Trainer(policy, policy, controller()).load(tmp_path / "checkpoint"), ValueError, "other weights"),
+        (lambda: dama.Trainer(policy, **adapters).load(tmp_path / "checkpoint"), ValueError, "another configuration"),
+    ]:
+        with pytest.raises(error, match=message):
+            call()
+
+
 def test_another_thread_stops_it(policy, batches):
     trainer = dama.Trainer(policy, policy, controller(), trainable="projector")
     trainer.step(batches[0])

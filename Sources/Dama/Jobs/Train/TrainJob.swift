@@ -71,7 +71,8 @@ public struct TrainJob: Sendable {
             return note["batch"]?.int ?? 0
         }
         var batch =
-            try checkpoints.load(into: trainer, accept: accept) { line throws(DamaError) in try observer(.notice(line)) }
+            try checkpoints.load(into: trainer, accept: accept) { line throws(DamaError) in try observer(.notice(line))
+            }
             ?? 0
         if batch > 0 { try observer(.notice("going on after batch \(batch) of \(batches)")) }
         try writeRejects(data, observer)
@@ -164,7 +165,8 @@ public struct TrainJob: Sendable {
             return
         }
         try Files.writeAtomically(data.rejects.flatMap { Array("\($0.text)\n".utf8) }, to: paths.rejects)
-        try observer(.notice("\(data.rejects.count) of \(data.contents.rowCount) rows are left out; see \(paths.rejects)"))
+        try observer(
+            .notice("\(data.rejects.count) of \(data.contents.rowCount) rows are left out; see \(paths.rejects)"))
     }
 
     // MARK: The end

@@ -85,7 +85,8 @@ public struct TrainOptions: Sendable {
         try method.validate()
         if case .count(let count) = method.keep, method.filter != .none, count > batchSize {
             throw .invalidArgument(
-                "method.keep is \(count), but a batch has \(batchSize) pairs; keep at most as many, or set filter: none")
+                "method.keep is \(count), but a batch has \(batchSize) pairs; keep at most as many, or set filter: none"
+            )
         }
         if export == .adapter {
             guard case .lora = trainable else {

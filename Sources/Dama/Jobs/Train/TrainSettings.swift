@@ -15,7 +15,8 @@ public struct TrainSettings: Sendable {
     static let fields = [
         "model", "data", "image_root", "fields", "scores", "reference", "out", "max_bad", "trainable", "lora",
         "activations", "method", "optimizer", "schedule", "batch_size", "epochs", "max_steps", "tokens_per_run", "seed",
-        "threads", "provider", "onnxruntime", "template", "system", "image_mode", "max_length", "overlong", "checkpoint",
+        "threads", "provider", "onnxruntime", "template", "system", "image_mode", "max_length", "overlong",
+        "checkpoint",
         "tensorboard", "export",
     ]
 

@@ -70,7 +70,8 @@ struct TrainingData: Sendable {
         guard items.count >= options.batchSize else {
             let left = rejects.isEmpty ? "" : "; \(rejects.count) rows are left out, the first: \(rejects[0].text)"
             throw .invalidArgument(
-                "\(options.data) has \(items.count) pairs to train on, fewer than batch_size, \(options.batchSize)\(left)")
+                "\(options.data) has \(items.count) pairs to train on, fewer than batch_size, \(options.batchSize)\(left)"
+            )
         }
     }
 
