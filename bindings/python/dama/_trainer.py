@@ -17,7 +17,7 @@ from ._cancellation import Cancellation, run_stoppable
 from ._errors import InvalidArgument, ShapeMismatch
 from ._native import check, declare
 from ._policy import Pair, PairLogps, PolicyModel, _choice, _Pair, _positive, c_pair, c_text, found_logps, pair_array
-from ._scorer import _unsigned
+from ._runtime import unsigned
 from ._text import _strings_at, _strings_free
 from .kernels import Schedule, _ScheduleOptions
 
@@ -301,8 +301,8 @@ class Trainer:
         options.max_gradient_norm = max_gradient_norm
         options.activations = _choice("activations", activations, _ACTIVATIONS)
         options.tokens_per_run = _positive("tokens_per_run", tokens_per_run)
-        options.threads = _unsigned("threads", threads, 32)
-        options.seed = _unsigned("seed", seed, 64)
+        options.threads = unsigned("threads", threads, 32)
+        options.seed = unsigned("seed", seed, 64)
         if isinstance(controller, str):
             controller = AdaptiveBeta(controller)
         owner = _Owner()
@@ -443,7 +443,7 @@ class Trainer:
         options.kind = _choice("kind", kind, _KINDS)
         options.type = _choice("dtype", dtype, _TYPES)
         options.replace = bool(replace)
-        options.shard_bytes = _unsigned("shard_bytes", shard_bytes, 64)
+        options.shard_bytes = unsigned("shard_bytes", shard_bytes, 64)
         check(_export(self._handle, os.fsencode(directory), options))
 
     @property
@@ -508,7 +508,7 @@ def _select(options: _Options, trainable: Union[str, LoRA, Sequence[str]]) -> No
         options.trainable = _TRAINABLE[trainable]
     elif isinstance(trainable, LoRA):
         options.trainable = _TRAINABLE["lora"]
-        options.lora_rank = _unsigned("rank", trainable.rank, 32)
+        options.lora_rank = unsigned("rank", trainable.rank, 32)
         options.lora_alpha = trainable.alpha
         targets = [c_text(target, "a target") for target in trainable.targets]
         if not targets:
