@@ -1460,7 +1460,10 @@ typedef struct dama_trainer_options {
     /** [pattern_count] of DAMA_TRAINABLE_PATTERNS: names, in which * stands for any text. NULL. */
     const char *const *patterns;
     size_t pattern_count;
-    /** [lora_target_count] of DAMA_TRAINABLE_LORA: "q_proj", "down_proj", …; NULL with 0: "q_proj" and "v_proj". */
+    /**
+     * [lora_target_count] of DAMA_TRAINABLE_LORA: "q_proj", "down_proj", …, or "all-linear"; NULL with 0: "q_proj" and
+     * "v_proj".
+     */
     const char *const *lora_targets;
     size_t lora_target_count;
     /** α > 0: the matrices' product is scaled by α / rank. 32. */

@@ -163,7 +163,7 @@ class LoRA:
     rank: int = 16
     #: The matrices' product is scaled by alpha / rank.
     alpha: float = 32.0
-    #: Last parts of module names: q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj.
+    #: Last parts of module names: q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj; all-linear is all.
     targets: Sequence[str] = ("q_proj", "v_proj")
 
 

@@ -331,7 +331,7 @@ def test_what_cannot_be(policy, batches):
         ({"trainable": ["nothing.*"]}, "no weight matches nothing"),
         ({"trainable": dama.LoRA(rank=0)}, "rank is 0"),
         ({"trainable": dama.LoRA(alpha=float("nan"))}, "alpha is nan"),
-        ({"trainable": dama.LoRA(targets=["head"])}, '"head" is unknown'),
+        ({"trainable": dama.LoRA(targets=["head"])}, '"head" matches nothing'),
         ({"trainable": dama.LoRA(targets=[])}, "no targets"),
         ({"controller": "papers"}, "'papers'"),
         ({"learning_rate": -1.0}, "learning rate is -1"),
