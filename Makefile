@@ -52,7 +52,7 @@ build-world: bootstrap
 	strip --strip-debug -o $(BUILD)/bin/shapes-world .build-so/release/shapes-world
 
 .PHONY: demo
-demo: build build-world ## score 500 pairs with known hallucinations, then watch beta adapt
+demo: build build-world ## align a small LLaVA with DAMA and judge it, in minutes: build/demo/report.html
 	scripts/demo $(BUILD) $(PYTHON)
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -71,8 +71,9 @@ test-abi: build
 
 .PHONY: test-python
 test-python: build
-	DAMA_LIBRARY=$(CURDIR)/$(BUILD)/lib/libdama.so PYTHONPATH=bindings/python $(PYTHON) -m pytest -q bindings/python/tests
+	DAMA_LIBRARY=$(CURDIR)/$(BUILD)/lib/libdama.so PYTHONPATH=bindings/python $(PYTHON) -m pytest -q bindings/python/tests Tests/Report
 	cd bindings/python && $(CURDIR)/$(PYTHON) -m mypy --cache-dir $(CURDIR)/$(BUILD)/mypy
+	MYPYPATH=scripts/report $(PYTHON) -m mypy --strict --cache-dir $(BUILD)/mypy-report scripts/report/report.py
 
 .PHONY: test-install
 test-install: dist

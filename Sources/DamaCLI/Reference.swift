@@ -18,6 +18,8 @@ struct Reference: ParsableCommand {
     @OptionGroup(title: "Model")
     var model: PolicyArguments
     @OptionGroup(title: "Dataset")
+    var dataset: DatasetArguments
+    @OptionGroup(title: "Dataset")
     var rows: RowJobArguments
     @Option(help: "What a line holds: everything, or the `logps` field that RLAIF-V's and DAMA's trainers read.")
     var format: FormatChoice = .full
@@ -33,7 +35,7 @@ struct Reference: ParsableCommand {
     func run() throws {
         let display = ProgressDisplay()
         do throws(DamaError) {
-            var options = ReferenceOptions(data: rows.data, output: rows.out)
+            var options = ReferenceOptions(data: dataset.data, output: dataset.out)
             try rows.fill(&options.rows)
             options.imageRoot = rows.imageRoot
             options.fields = try FieldNames(mappings: rows.field)
@@ -43,14 +45,7 @@ struct Reference: ParsableCommand {
             Interruption.listen()
             let summary = try ReferenceJob(options, policy: policy).run(observer: rows.observer(display))
             display.close()
-            let paths = JobPaths(output: rows.out)
-            if summary.wasComplete { print("already done; --restart does it again") }
-            var line = "\(summary.rows - summary.rowsRejected) of \(summary.rows) rows"
-            if summary.rowsRejected > 0 {
-                line += ", rejected \(summary.rowsRejected) (see \(paths.rejects))"
-            }
-            if summary.rowsCut > 0 { line += ", cut \(summary.rowsCut)" }
-            print("\(line)\n\(paths.output)  \(paths.summary)")
+            RowJobArguments.report(summary, cut: "cut", JobPaths(output: dataset.out))
         } catch {
             display.close()
             throw JobFailure.exit("reference", error, display.progress, maxBad: rows.maxBad)

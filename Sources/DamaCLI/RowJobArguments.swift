@@ -1,16 +1,20 @@
 import ArgumentParser
 import Dama
 
-/// What every command that goes through a dataset's rows takes.
-struct RowJobArguments: ParsableArguments {
+/// The files of a command that goes through a dataset's rows.
+struct DatasetArguments: ParsableArguments {
     @Option(help: ArgumentHelp("The dataset: JSON Lines or one JSON array.", valueName: "file"))
     var data: String
+    @Option(help: ArgumentHelp("Where the results go, as JSON Lines.", valueName: "file"))
+    var out: String
+}
+
+/// What every command that goes through a dataset's rows takes.
+struct RowJobArguments: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Folder that image paths are relative to and cannot leave (default: the dataset's).", valueName: "dir"))
     var imageRoot: String?
-    @Option(help: ArgumentHelp("Where the results go, as JSON Lines.", valueName: "file"))
-    var out: String
     @Option(
         help: ArgumentHelp(
             "Another name for a field, as in chosen=answer_good; may be repeated. The fields are "
@@ -22,7 +26,7 @@ struct RowJobArguments: ParsableArguments {
     var workers = 0
     @Option(
         help: ArgumentHelp(
-            "Rows computed together, and lost at most when killed (default: 32 for score, 8 for reference).",
+            "Rows computed together, and lost at most when killed (default: 32 for score, 8 with a policy).",
             valueName: "rows"))
     var batch: Int?
     @Option(help: ArgumentHelp("The most bytes of one row, in MiB.", valueName: "mib"))
@@ -49,6 +53,15 @@ struct RowJobArguments: ParsableArguments {
             throw .invalidArgument("\(name): expected \(least) to \(1 << 20) MiB, found \(mebibytes)")
         }
         return mebibytes << 20
+    }
+
+    /// What became of the rows and where it is, once a job that makes a line of each has ended.
+    static func report(_ summary: LineJobSummary, cut: String, _ paths: JobPaths) {
+        if summary.wasComplete { print("already done; --restart does it again") }
+        var line = "\(summary.rows - summary.rowsRejected) of \(summary.rows) rows"
+        if summary.rowsRejected > 0 { line += ", rejected \(summary.rowsRejected) (see \(paths.rejects))" }
+        if summary.rowsCut > 0 { line += ", \(cut) \(summary.rowsCut)" }
+        print("\(line)\n\(paths.output)  \(paths.summary)")
     }
 
     /// Shows a job's progress, unless told not to, and stops it at a signal.

@@ -20,6 +20,8 @@ struct Score: ParsableCommand {
     @Option(help: ArgumentHelp("Folder of a CLIP model as Hugging Face lays it out.", valueName: "dir"))
     var model: String
     @OptionGroup(title: "Dataset")
+    var dataset: DatasetArguments
+    @OptionGroup(title: "Dataset")
     var rows: RowJobArguments
     @Option(help: "What delta is computed from: probabilities, Eqs. (5) and (6), or the ratio of scores, Table 2.")
     var delta: DeltaChoice = .probabilities
@@ -58,7 +60,7 @@ struct Score: ParsableCommand {
     }
 
     private func options() throws(DamaError) -> ScoreOptions {
-        var options = ScoreOptions(data: rows.data, output: rows.out)
+        var options = ScoreOptions(data: dataset.data, output: dataset.out)
         try rows.fill(&options.rows)
         options.imageRoot = rows.imageRoot
         options.fields = try FieldNames(mappings: rows.field)
@@ -72,7 +74,7 @@ struct Score: ParsableCommand {
     // MARK: The end
 
     private func report(_ summary: ScoreSummary, _ progress: JobProgress?) {
-        let paths = JobPaths(output: rows.out)
+        let paths = JobPaths(output: dataset.out)
         if summary.wasComplete { print("already done; --restart does it again") }
         var line = "scored \(summary.rowsScored) of \(summary.rows) rows"
         if summary.rowsRejected > 0 { line += ", rejected \(summary.rowsRejected) (see \(paths.rejects))" }
