@@ -92,6 +92,21 @@ public final class TensorValue: @unchecked Sendable {
         }
     }
 
+    /// The part `range` of the outermost axis, in the same memory, which lives as long as the part.
+    public func part(_ range: Range<Int>) throws(DamaError) -> TensorValue {
+        guard device == .cpu, let length = shape.first, range.lowerBound >= 0, range.upperBound <= length else {
+            throw .internal("a tensor of shape \(shape) on \(device) has no part \(range)")
+        }
+        var address: UnsafeMutableRawPointer?
+        try runtime.check(runtime.api.pointee.GetTensorMutableData!(value, &address))
+        let size = length == 0 ? 0 : byteCount / length
+        return try TensorValue(
+            runtime,
+            borrowing: UnsafeRawBufferPointer(
+                start: address.map { UnsafeRawPointer($0) + range.lowerBound * size }, count: range.count * size),
+            type: elementType, shape: [range.count] + shape.dropFirst(), owner: self)
+    }
+
     deinit { runtime.api.pointee.ReleaseValue!(value) }
 
     // MARK: Elements

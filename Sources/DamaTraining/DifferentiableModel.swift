@@ -65,6 +65,31 @@ final class DifferentiableModel {
         return Pass(outputs: Dictionary(zip(outputs, values)) { $1 }, kept: kept)
     }
 
+    /// A part of a pass, in the same memory, so that nothing flows back where nothing would come of it.
+    ///
+    /// - Parameters:
+    ///   - axes: what belongs to the part, by the name of an outermost axis.
+    ///   - inputs: inputs of the graph that are other ones for the part.
+    /// - Returns: `nil` where the backward run takes a value that does not divide along one of these axes.
+    func part(
+        _ pass: Pass, _ axes: [String: Range<Int>], inputs: [String: TensorValue]
+    ) throws(DamaError) -> Pass? {
+        let activations = Set(differentiation.activations)
+        var part = Pass(outputs: [:], kept: inputs)
+        for input in differentiation.backward.inputs {
+            let name = differentiation.backward.name(of: input)
+            guard part.kept[name] == nil, let value = pass.kept[name] else { continue }
+            if case .symbol(let axis)? = input.shape.first, let range = axes[axis] {
+                part.kept[name] = try value.part(range)
+            } else if activations.contains(name) {
+                return nil
+            } else {
+                part.kept[name] = value
+            }
+        }
+        return part
+    }
+
     /// Adds the gradients of Σ seed · output to those of the parameters; the gradients of the inputs that were asked for.
     func backward(
         _ pass: Pass, seeds: [TensorValue], run: RunOptions?

@@ -167,13 +167,9 @@ public final class TrainedPolicy {
         let rows = zip(pairs, features).map { LlamaDecoder.Row($0.sequence, features: $1) }
         var inputs = try base.decoder.scoringInputs(rows, table: table?.value)
         let targets = rows.flatMap { $0.sequence.targets.map(Int64.init) }
-        guard let embeddings = inputs[Port.embeddings], let predicting = inputs[Port.rows] else {
-            throw .internal("the inputs of the decoder are incomplete")
-        }
-        let length = embeddings.shape[1]
-        let (table, uses) = try RowGradients.inverse(of: predicting.array(), count: rows.count * length)
+        guard let length = inputs[Port.embeddings]?.shape[1] else { throw .internal("the decoder has no input") }
         inputs[Port.targets] = try TensorValue(runtime, targets, shape: [targets.count])
-        inputs[Port.inverseRows] = try TensorValue(runtime, table, shape: [rows.count * length, uses])
+        inputs[Port.inverseRows] = try inverseRows(pairs, length)
         let pass = try decoder.forward(inputs, run: run)
         guard let output = pass.outputs[Port.logProbabilities] else { throw .internal("no log-probabilities") }
         let flat: [Float] = try output.array()
@@ -183,6 +179,16 @@ public final class TrainedPolicy {
             return pair.split(Array(flat[start..<start + pair.sequence.targets.count]))
         }
         return Pass(logProbabilities: found, pairs: pairs, decoder: pass, vision: visionPass, length: length)
+    }
+
+    /// For each place of the batch, the response tokens that are predicted from it.
+    private func inverseRows(_ pairs: [PreparedPair], _ length: Int) throws(DamaError) -> TensorValue {
+        var predicting: [Int64] = []
+        for (index, pair) in pairs.enumerated() {
+            predicting += pair.sequence.predictingRows.map { Int64(index * length) + Int64($0) }
+        }
+        let (table, uses) = try RowGradients.inverse(of: predicting, count: pairs.count * length)
+        return try TensorValue(base.decoder.runtime, table, shape: [pairs.count * length, uses])
     }
 
     // MARK: Backward
@@ -199,6 +205,55 @@ public final class TrainedPolicy {
             throw .shapeMismatch(
                 "\(chosen.count) and \(rejected.count) gradients for \(pass.pairs.count) pairs")
         }
+        // A masked pair has no gradient: what flows back leaves it out.
+        let weighted = pass.pairs.indices.filter { chosen[$0] != 0 || rejected[$0] != 0 }
+        guard let first = weighted.first else { return }
+        var ranges = [first..<first + 1]
+        for index in weighted.dropFirst() {
+            let before = ranges[ranges.count - 1]
+            if (index - before.upperBound) * pass.length <= LengthBatches.overhead {
+                ranges[ranges.count - 1] = before.lowerBound..<index + 1
+            } else {
+                ranges.append(index..<index + 1)
+            }
+        }
+        var parts: [(pass: Pass, range: Range<Int>)] = []
+        for range in ranges {
+            guard let part = try part(pass, range) else {
+                parts = [(pass, pass.pairs.indices)]
+                break
+            }
+            parts.append((part, range))
+        }
+        for (part, range) in parts {
+            try backward(whole: part, chosen: Array(chosen[range]), rejected: Array(rejected[range]), run: run)
+        }
+    }
+
+    /// The pass of some of its pairs; `nil` where it does not divide.
+    private func part(_ pass: Pass, _ range: Range<Int>) throws(DamaError) -> Pass? {
+        if range == pass.pairs.indices { return pass }
+        let pairs = Array(pass.pairs[range])
+        let start = pass.pairs[..<range.lowerBound].reduce(0) { $0 + $1.sequence.targets.count }
+        let rows = start..<pairs.reduce(start) { $0 + $1.sequence.targets.count }
+        guard
+            let decoded = try decoder.part(
+                pass.decoder, ["batch": range, "rows": rows],
+                inputs: [Port.inverseRows: inverseRows(pairs, pass.length)])
+        else { return nil }
+        var part = Pass(
+            logProbabilities: Array(pass.logProbabilities[range]), pairs: pairs, decoder: decoded, vision: nil,
+            length: pass.length)
+        if let vision, let seen = pass.vision {
+            guard let divided = try vision.part(seen, ["batch": range], inputs: [:]) else { return nil }
+            part.vision = divided
+        }
+        return part
+    }
+
+    private func backward(
+        whole pass: Pass, chosen: [Double], rejected: [Double], run: RunOptions?
+    ) throws(DamaError) {
         let runtime = base.decoder.runtime
         var seeds: [Float] = []
         for (index, pair) in pass.pairs.enumerated() {
@@ -233,9 +288,9 @@ public final class TrainedPolicy {
                 }
             }
         }
-        if let vision, let visionPass = pass.vision, let output = visionPass.outputs[LlavaVision.Port.features] {
-            _ = try vision.backward(
-                visionPass, seeds: [TensorValue(runtime, imageSeeds, shape: output.shape)], run: run)
+        if let vision, let visionPass = pass.vision {
+            let shape = [pass.pairs.count, imageSeeds.count / (pass.pairs.count * width), width]
+            _ = try vision.backward(visionPass, seeds: [TensorValue(runtime, imageSeeds, shape: shape)], run: run)
         }
     }
 

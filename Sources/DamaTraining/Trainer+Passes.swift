@@ -33,8 +33,7 @@ extension Trainer {
         guard chosen.count == count, rejected.count == count else {
             throw .shapeMismatch("\(chosen.count) and \(rejected.count) gradients for \(count) pairs")
         }
-        // A masked pair has no gradient: a pass over nothing but such pairs needs no way back.
-        for (members, pass) in forward.passes where members.contains(where: { chosen[$0] != 0 || rejected[$0] != 0 }) {
+        for (members, pass) in forward.passes {
             try policy.backward(
                 pass, chosen: members.map { chosen[$0] }, rejected: members.map { rejected[$0] }, run: run)
         }
@@ -57,26 +56,12 @@ extension Trainer {
     func forward(prepared pairs: [PreparedPair], run: RunOptions?) throws(DamaError) -> Forward {
         var passes: [(members: [Int], pass: TrainedPolicy.Pass)] = []
         var found: [(index: Int, values: PairLogProbabilities)] = []
-        for members in runs(pairs) {
+        for members in LengthBatches.plan(pairs.map(\.tokenCount), budget: options.tokensPerRun) {
             let pass = try policy.forward(members.map { pairs[$0] }, run: run)
             for (member, values) in zip(members, pass.logProbabilities) { found.append((member, values)) }
             passes.append((members, pass))
         }
         // Every pair is a member of one run.
         return Forward(logProbabilities: found.sorted { $0.index < $1.index }.map(\.values), passes: passes)
-    }
-
-    /// Pairs that run together: of like lengths, within the token budget.
-    private func runs(_ pairs: [PreparedPair]) -> [[Int]] {
-        let order = pairs.indices.sorted { (pairs[$0].tokenCount, $0) < (pairs[$1].tokenCount, $1) }
-        var runs: [[Int]] = []
-        for index in order {
-            if let last = runs.last, (last.count + 1) * pairs[index].tokenCount <= options.tokensPerRun {
-                runs[runs.count - 1].append(index)
-            } else {
-                runs.append([index])
-            }
-        }
-        return runs
     }
 }

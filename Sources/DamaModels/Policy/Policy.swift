@@ -169,25 +169,12 @@ public final class Policy: Sendable {
                 pieces.append((index, LlamaDecoder.Row(own, features: row.features)))
             }
         }
-        let order = pieces.indices.sorted {
-            (pieces[$0].row.sequence.count, $0) < (pieces[$1].row.sequence.count, $1)
-        }
         var found = [[Float]](repeating: [], count: pieces.count)
-        var start = 0
-        while start < order.count {
-            var end = start + 1
-            // Sorted by length: the next one is the longest so far, and all are padded to it.
-            while end < order.count,
-                (end - start + 1) * pieces[order[end]].row.sequence.count <= options.tokenBudget
-            {
-                end += 1
-            }
-            let batch = order[start..<end]
+        for batch in LengthBatches.plan(pieces.map(\.row.sequence.count), budget: options.tokenBudget) {
             for (piece, values) in zip(batch, try decoder.logProbabilities(batch.map { pieces[$0].row }, options: run))
             {
                 found[piece] = values
             }
-            start = end
         }
         for (piece, values) in zip(pieces, found) { results[piece.owner] += values }
         return results
