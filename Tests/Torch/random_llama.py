@@ -1,0 +1,105 @@
+"""Llama and LLaVA models with random weights, as Hugging Face directories: no hub is needed, and no numbers are lost.
+
+The tokenizer is of Llama 2's kind (SentencePiece's spaces, byte fallback, <s> in front), trained on CLIP's vocabulary.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+
+import random_clip
+import torch
+from tokenizers import Tokenizer, decoders, models, normalizers, processors, trainers
+from transformers import (
+    CLIPImageProcessorPil,
+    CLIPVisionConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+    LlavaProcessor,
+    PreTrainedTokenizerFast,
+)
+
+CLASSES = {"llama": LlamaForCausalLM, "llava": LlavaForConditionalGeneration}
+
+
+@cache
+def words() -> list[str]:
+    """The whole words of CLIP's vocabulary, frequent ones first."""
+    vocabulary = random_clip.tokenizer().get_vocab()
+    ordered = sorted(vocabulary, key=vocabulary.get)
+    return [word.removesuffix("</w>") for word in ordered if word.endswith("</w>") and word[:-4].isalpha()]
+
+
+def tokenizer(size: int) -> PreTrainedTokenizerFast:
+    """Of ``size`` tokens, <image> as the last of them."""
+    pieces = [f"<0x{i:02X}>" for i in range(256)]
+    model = Tokenizer(models.BPE(byte_fallback=True, fuse_unk=True, unk_token="<unk>"))
+    model.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    model.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    trainer = trainers.BpeTrainer(
+        vocab_size=size - 1, special_tokens=["<unk>", "<s>", "</s>", *pieces], show_progress=False
+    )
+    model.train_from_iterator(words(), trainer)
+    state = json.loads(model.to_str())
+    # The bytes are pieces of the model, not special tokens.
+    state["added_tokens"] = [token for token in state["added_tokens"] if not token["content"].startswith("<0x")]
+    model = Tokenizer.from_str(json.dumps(state))
+    model.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=model, bos_token="<s>", eos_token="</s>", unk_token="<unk>", pad_token="<unk>"
+    )
+    fast.add_special_tokens({"additional_special_tokens": ["<image>"]})
+    assert len(fast) == size, f"the words give a vocabulary of {len(fast)}"
+    return fast
+
+
+def write(
+    directory: Path, config: LlamaConfig | LlavaConfig, words: PreTrainedTokenizerFast, dtype: str, shards: str = "50GB"
+) -> Path:
+    """Writes the model that ``config`` describes; ``shards`` is the most that one file may hold."""
+    with torch.device("meta"):
+        model = CLASSES[config.model_type](config)
+    # Filled in the type of the file: a large model is never there twice.
+    model = model.to(random_clip.DTYPES[dtype]).to_empty(device="cpu")
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "norm" in name or "layrnorm" in name:
+                parameter.normal_(1.0 if name.endswith("weight") else 0.0, 0.1)
+            elif parameter.ndim < 2:
+                parameter.normal_(0.0, 0.3)
+            elif "lm_head" in name or "embed_tokens" in name:
+                # Logits of a few units: neither all alike nor one that drowns the others.
+                parameter.normal_(0.0, 2 * config.get_text_config().hidden_size ** -0.5)
+            else:
+                # Larger than the usual initial weights, so that attention and activations leave their linear range.
+                parameter.normal_(0.0, 1.5 * parameter[0].numel() ** -0.5)
+    model.tie_weights()
+    model.save_pretrained(directory, max_shard_size=shards)
+    words.save_pretrained(directory)
+    if config.model_type == "llava":
+        image_processor(config.vision_config).save_pretrained(directory)
+    return directory
+
+
+def image_processor(config: CLIPVisionConfig) -> CLIPImageProcessorPil:
+    """The Pillow-based processor is the one that the models were trained with."""
+    side = config.image_size
+    return CLIPImageProcessorPil(size={"shortest_edge": side}, crop_size={"height": side, "width": side})
+
+
+def processor(config: LlavaConfig, words: PreTrainedTokenizerFast) -> LlavaProcessor:
+    return LlavaProcessor(
+        image_processor=image_processor(config.vision_config),
+        tokenizer=words,
+        patch_size=config.vision_config.patch_size,
+        vision_feature_select_strategy=config.vision_feature_select_strategy,
+        num_additional_image_tokens=1,
+        image_token="<image>",
+    )

@@ -1,0 +1,164 @@
+"""Policies against transformers in fp32, at test time: token log-probabilities and greedy text of random models.
+
+Small ones of every kind, and LLaVA-1.5 as wide and with as deep a vision tower as it is, with one decoder layer.
+"""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import random
+
+import numpy as np
+import pytest
+import random_llama
+import skimage
+import torch
+from PIL import Image
+from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig
+
+import dama
+
+SYSTEM = (
+    "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, detailed, and "
+    "polite answers to the user's questions."
+)
+TEMPLATES = {"llama": "{} ", "llava": SYSTEM + " USER: <image>\n{} ASSISTANT: "}
+GREEDY = 24
+
+
+def sentences(count: int, length: int, seed: int) -> list[str]:
+    """Words from all over the vocabulary, which none of the models has ever seen in a row."""
+    draw = random.Random(seed)
+    return [" ".join(draw.choices(random_llama.words(), k=draw.randint(1, length))) for _ in range(count)]
+
+
+def questions(seed: int) -> list[tuple[str, str, str]]:
+    """(question, chosen, rejected), short and long ones."""
+    asked = ["What is in the image?", "Describe it.\nBe brief, naïve 雪 and 3.5 m away.", *sentences(2, 30, seed)]
+    return list(zip(asked, sentences(4, 40, seed + 1), ["No.", *sentences(3, 12, seed + 2)]))
+
+
+class Reference:
+    """What transformers makes of texts and images, in fp32 whatever the weights are stored as."""
+
+    def __init__(self, directory, config, words, images):
+        self.kind, self.config = config.model_type, config
+        self.model = random_llama.CLASSES[self.kind].from_pretrained(directory, dtype=torch.float32).eval()
+        self.words, self.images = words, images
+        if self.kind == "llava":
+            self.processor = random_llama.processor(config, words)
+
+    def inputs(self, text: str, index: int):
+        if self.kind == "llama":
+            return dict(self.words(text, return_tensors="pt", return_token_type_ids=False))
+        image = Image.fromarray(self.images[index])
+        return {k: v for k, v in self.processor(text=text, images=image, return_tensors="pt").items()
+                if k != "token_type_ids"}  # fmt: skip
+
+    def logps(self, index: int, question: str, *responses: str) -> list[np.ndarray]:
+        prompt = TEMPLATES[self.kind].format(question)
+        whole = [self.inputs(prompt + response + "</s>", index) for response in responses]
+        # The response begins where the tokens of the prompt alone, without the space behind it, and both texts part.
+        alone = self.inputs(prompt.rstrip(" "), index)["input_ids"][0].tolist()
+        lists = [alone, *[inputs["input_ids"][0].tolist() for inputs in whole]]
+        length = next((i for i, ids in enumerate(zip(*lists)) if len(set(ids)) > 1), len(alone))
+        found = []
+        for inputs in whole:
+            ids = inputs["input_ids"][0, length:]
+            with torch.inference_mode():
+                rows = self.model(**inputs).logits[0, length - 1 : -1].log_softmax(-1)
+            found.append(rows.gather(1, ids[:, None])[:, 0].numpy())
+        return found
+
+    def greedy(self, index: int, question: str) -> list[int]:
+        inputs = self.inputs(TEMPLATES[self.kind].format(question).rstrip(" "), index)
+        with torch.inference_mode():
+            tokens = self.model.generate(**inputs, do_sample=False, max_new_tokens=GREEDY)
+        continuation = tokens[0, inputs["input_ids"].shape[1] :].tolist()
+        return continuation[: continuation.index(2)] if 2 in continuation else continuation
+
+
+def compare(directory, config, words, images, asked) -> None:
+    reference = Reference(directory, config, words, images)
+    expected = [reference.logps(index, *texts) for index, texts in enumerate(asked)]
+    greedy = [reference.greedy(index, texts[0]) for index, texts in enumerate(asked)]
+    flat = np.concatenate([logps for pair in expected for logps in pair])
+    assert np.ptp(flat) > 3 and len(flat) > 30, "all tokens are equally likely; the test would say nothing"
+    assert len({token for tokens in greedy for token in tokens}) > 10, "the greedy texts say nothing"
+    # A large model and its copy would not fit beside each other.
+    del reference
+    gc.collect()
+
+    policy = dama.Policy(directory)
+    pairs = [(image, *texts) for image, texts in zip(images, asked)]
+    for found, pair in zip(policy.logps_batch(pairs), expected):
+        for response, logps in zip((found.chosen, found.rejected), pair):
+            # Rounding in fp32, at logits of the order of 10.
+            np.testing.assert_allclose(response.tokens, logps, atol=1e-4, rtol=0)
+    texts = [texts[0] for texts in asked]
+    single = [policy.generate(text, image, max_tokens=GREEDY).tokens.tolist() for text, image in zip(texts, images)]
+    assert single == greedy
+    batch = policy.generate(texts, None if images[0] is None else images, max_tokens=GREEDY)
+    assert [found.tokens.tolist() for found in batch] == greedy
+
+
+def photographs():
+    return [skimage.data.astronaut(), skimage.data.chelsea(), skimage.data.coffee(), skimage.data.rocket()]
+
+
+@pytest.fixture(scope="module")
+def vocabularies():
+    return {size: random_llama.tokenizer(size) for size in (2_000, 32_000)}
+
+
+# Types and shards in turn, so that each meets both kinds of model, of heads and of vocabularies.
+FILES = itertools.cycle([("fp16", "50GB"), ("bf16", "1MB"), ("fp32", "1MB")])
+SMALL = [(*model, *next(FILES)) for model in itertools.product(
+    ("llama", "llava"), ("MHA", "GQA"), ("untied", "tied"), (2_000, 32_000)
+)]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind,heads,tied,vocabulary,dtype,shards", SMALL)
+def test_small_models_equal_transformers(kind, heads, tied, vocabulary, dtype, shards, vocabularies, tmp_path):
+    words = vocabularies[vocabulary]
+    text = dict(
+        vocab_size=vocabulary, hidden_size=128, intermediate_size=344, num_hidden_layers=3, num_attention_heads=8,
+        num_key_value_heads=8 if heads == "MHA" else 2, max_position_embeddings=1024, tie_word_embeddings=tied == "tied",
+    )  # fmt: skip
+    if kind == "llama":
+        config = LlamaConfig(**text)
+    else:
+        # As LLaVA-1.5: a few rows of the embeddings more than the tokenizer has tokens.
+        config = LlavaConfig(
+            text_config=LlamaConfig(**{**text, "vocab_size": vocabulary + 64}),
+            vision_config=CLIPVisionConfig(
+                hidden_size=64, intermediate_size=128, num_hidden_layers=3, num_attention_heads=4, image_size=56,
+                patch_size=14,
+            ),
+            image_token_index=words.convert_tokens_to_ids("<image>"), image_seq_length=16,
+            tie_word_embeddings=tied == "tied",
+        )  # fmt: skip
+    directory = random_llama.write(tmp_path, config, words, dtype, shards)
+    sharded = (directory / "model.safetensors.index.json").exists()
+    assert sharded == (shards != "50GB")
+    images = photographs() if kind == "llava" else [None] * 4
+    compare(directory, config, words, images, questions(seed=len(heads) + vocabulary))
+
+
+def test_llava_of_true_width_equals_transformers(vocabularies, tmp_path):
+    """LLaVA-1.5-7B's vision tower, projector, embeddings and LM head, and one of its 32 layers. Takes 6 GB."""
+    words = vocabularies[32_000]
+    config = LlavaConfig(
+        text_config=LlamaConfig(
+            vocab_size=32_064, hidden_size=4096, intermediate_size=11008, num_hidden_layers=1, num_attention_heads=32,
+            max_position_embeddings=4096, rms_norm_eps=1e-5,
+        ),
+        vision_config=CLIPVisionConfig(
+            hidden_size=1024, intermediate_size=4096, num_hidden_layers=24, num_attention_heads=16, image_size=336,
+            patch_size=14, projection_dim=768,
+        ),
+        image_token_index=words.convert_tokens_to_ids("<image>"), image_seq_length=576, vision_feature_layer=-2,
+    )  # fmt: skip
+    directory = random_llama.write(tmp_path, config, words, "fp16", "1GB")
+    compare(directory, config, words, photographs()[:2], questions(seed=7)[:2])
