@@ -1,0 +1,56 @@
+"""The rows of the paper's tables, as methods of `dama train`, and the grid that every one of them is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Row:
+    """A method: what goes below `method` in the configuration, and which hardness it is given."""
+
+    name: str
+    label: str
+    method: dict[str, object] = field(default_factory=dict)
+    # "scores" (probabilities, Eqs. (5) and (6)) or "ratios" (Table 2's ablation).
+    hardness: str = "scores"
+
+
+def weighted(rho: float) -> Row:
+    return Row(f"weighted-{rho:g}", f"weighted sum, ρ = {rho:g}", {"preset": "paper", "combine": "weighted", "rho": rho})
+
+
+ROWS = [
+    Row("dpo", "DPO", {"preset": "dpo"}),
+    Row("d2po", "D2PO", {"preset": "d2po"}),
+    Row("mdpo", "MDPO", {"preset": "mdpo"}),
+    Row("dama", "DAMA (preset paper)", {"preset": "paper"}),
+    Row("dpo-random", "DPO, 4 of 16 pairs masked at random", {"preset": "dpo", "filter": "random", "keep": 12}),
+    Row("mdpo-none", "MDPO, no filter", {"preset": "mdpo", "filter": "none"}),
+    Row("mdpo-bottom", "MDPO, filter bottom", {"preset": "mdpo", "filter": "bottom"}),
+    Row("mdpo-top", "MDPO, filter top", {"preset": "mdpo", "filter": "top"}),
+    Row("d2po-ratios", "D2PO, hardness from scores", {"preset": "d2po"}, hardness="ratios"),
+    Row("dama-unnormalized", "DAMA without Eq. (10)", {"preset": "paper", "normalize": False}),
+    Row("dama-released", "DAMA (preset released)", {"preset": "released"}),
+    # ρ = 0 is MDPO.
+    *(weighted(rho) for rho in (0.25, 0.5, 0.75, 1.0)),
+]
+
+#: Tables and figures of the paper, as names of rows; some rows stand in several.
+TABLES = [
+    ("Table 1: methods", ["dpo", "d2po", "mdpo", "dama"]),
+    ("Table 2: what the hardness is computed from", ["d2po-ratios", "d2po"]),
+    ("Table 3: filters", ["mdpo-none", "mdpo-bottom", "mdpo-top", "mdpo"]),
+    (
+        "Figures 4 and 5: how α_D and α_M are combined",
+        ["mdpo", "weighted-0.25", "weighted-0.5", "weighted-0.75", "weighted-1", "dama"],
+    ),
+    ("Presets and controls", ["dama", "dama-unnormalized", "dama-released", "dpo-random", "dpo"]),
+]
+
+#: Every row is tried with each of these, and keeps the pair that is best on validation scenes.
+BETAS = [0.1, 0.5]
+RATES = [3e-5, 6e-5]
+
+#: Of the training runs that choose; the reported ones count from 1.
+CHOOSING_SEED = 0
