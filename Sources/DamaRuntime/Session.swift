@@ -86,14 +86,17 @@ public final class Session: @unchecked Sendable {
 
     /// Runs the model and gives the outputs asked for, on the CPU, in that order.
     ///
+    /// - Parameter targets: tensors that outputs are written into, by the outputs' names; the others get memory of their
+    ///   own. What they hold after an error is undefined.
     /// - Throws: ``DamaError/cancelled`` where `options` were told to stop; what the runtime says otherwise.
     public func run(
-        _ inputs: [String: TensorValue], outputs: [String], options: RunOptions? = nil
+        _ inputs: [String: TensorValue], outputs: [String], into targets: [String: TensorValue] = [:],
+        options: RunOptions? = nil
     ) throws(DamaError) -> [TensorValue] {
         try runtime.checkProcess()
         let entries = Array(inputs)
         let values = entries.map { Optional($0.value.value) }
-        var results = [OpaquePointer?](repeating: nil, count: outputs.count)
+        var results = outputs.map { targets[$0]?.value }
         do throws(DamaError) {
             try withCStrings(entries.map(\.key)) { inputNames throws(DamaError) in
                 try withCStrings(outputs) { outputNames throws(DamaError) in
@@ -107,7 +110,10 @@ public final class Session: @unchecked Sendable {
             throw options?.explain(error) ?? error
         }
         withExtendedLifetime(entries) {}
-        return try adopt(results)
+        guard !targets.isEmpty else { return try adopt(results) }
+        let made = try adopt(zip(outputs, results).filter { targets[$0.0] == nil }.map(\.1))
+        var next = made.makeIterator()
+        return outputs.compactMap { targets[$0] ?? next.next() }
     }
 
     /// Takes over values that the runtime made; where one of them is refused, none leaks.

@@ -91,13 +91,28 @@ final class DifferentiableModel {
     }
 
     /// Adds the gradients of Σ seed · output to those of the parameters; the gradients of the inputs that were asked for.
+    ///
+    /// - Parameter replacing: whether they take the place of what the parameters' gradients hold. The session then
+    ///   writes them where they belong: nothing is cleared, copied or added.
     func backward(
-        _ pass: Pass, seeds: [TensorValue], run: RunOptions?
+        _ pass: Pass, seeds: [TensorValue], replacing: Bool, run: RunOptions?
     ) throws(DamaError) -> [String: TensorValue] {
         var values = pass.kept
         for (name, seed) in zip(differentiation.seeds, seeds) { values[name] = seed }
+        var targets: [String: TensorValue] = [:]
+        if replacing {
+            for gradient in differentiation.gradients {
+                guard let parameter = parameters[gradient.name] else { continue }
+                if let dense = gradient.dense {
+                    targets[dense] = try parameter.gradientTensor(runtime)
+                } else {
+                    parameter.gradient.clear()
+                }
+            }
+        }
         let names = backwardSession.outputs.map(\.name)
-        let results = try backwardSession.run(feeds(backwardSession, values), outputs: names, options: run)
+        let results = try backwardSession.run(
+            feeds(backwardSession, values), outputs: names, into: targets, options: run)
         for (name, result) in zip(names, results) { values[name] = result }
         var inputGradients: [String: TensorValue] = [:]
         for gradient in differentiation.gradients {
@@ -105,8 +120,16 @@ final class DifferentiableModel {
                 if let dense = gradient.dense { inputGradients[gradient.name] = values[dense] }
                 continue
             }
-            if let dense = gradient.dense, let value = values[dense] {
-                try value.withElements(of: Float.self) { add($0, to: parameter.gradient.elements) }
+            if let dense = gradient.dense, targets[dense] == nil, let value = values[dense] {
+                // As one row, whose columns the threads share.
+                try value.withElements(of: Float.self) { values throws(DamaError) in
+                    let row: Int64 = 0
+                    try withUnsafePointer(to: row) { row throws(DamaError) in
+                        try RowGradients.add(
+                            values, at: UnsafeBufferPointer(start: row, count: 1), to: parameter.gradient.elements,
+                            width: parameter.count)
+                    }
+                }
             }
             for rows in gradient.rows {
                 guard let indices = values[rows.indices], let rowValues = values[rows.values] else { continue }
@@ -134,9 +157,4 @@ final class DifferentiableModel {
         }
         return feeds
     }
-}
-
-/// sum ← sum + values, element by element.
-func add(_ values: UnsafeBufferPointer<Float>, to sum: UnsafeMutableBufferPointer<Float>) {
-    for index in 0..<min(values.count, sum.count) { sum[index] += values[index] }
 }

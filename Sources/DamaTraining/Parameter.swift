@@ -34,4 +34,9 @@ public final class Parameter: Sendable {
     func tensor(_ runtime: OnnxRuntime) throws(DamaError) -> TensorValue {
         try TensorValue(runtime, borrowing: value.bytes, type: .float32, shape: shape, owner: value)
     }
+
+    /// The gradient as a session's output.
+    func gradientTensor(_ runtime: OnnxRuntime) throws(DamaError) -> TensorValue {
+        try TensorValue(runtime, borrowing: gradient.bytes, type: .float32, shape: shape, owner: gradient)
+    }
 }

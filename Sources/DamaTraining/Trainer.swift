@@ -155,8 +155,7 @@ public final class Trainer {
             rejectedLengths: normalizes ? found.map { Int64($0.rejected.count) } : nil)
         describe(result, batch, in: &metrics)
 
-        policy.clearGradients()
-        try backward(forward, chosen: result.gradChosen, rejected: result.gradRejected, run: run)
+        try backward(forward, chosen: result.gradChosen, rejected: result.gradRejected, replacing: true, run: run)
         metrics.seconds.backward = clock.lap()
 
         // The last moment to stop at: from here on the step takes place whole.

@@ -70,6 +70,36 @@ final class SessionTests: XCTestCase {
         XCTAssertEqual(try y[0].array(of: Float.self), [])
     }
 
+    func testOutputsAreWrittenIntoTensorsOfTheCaller() throws {
+        let runtime = try OnnxRuntime.load()
+        let session = try externalSession(runtime)
+        let x = try TensorValue(runtime, [1, 0, 0, 1, 1, 1] as [Float], shape: [2, 3])
+        let memory = Weights([0, 0, 0, 0])
+        let target = try TensorValue(
+            runtime, borrowing: memory.bytes(0, 4), type: .float32, shape: [2, 2], owner: memory)
+        let y = try session.run(["x": x], outputs: ["y"], into: ["y": target])
+        XCTAssertTrue(y[0] === target)
+        XCTAssertEqual(Array(memory.elements), [11, 22, 19, 32])
+        let short = try TensorValue(
+            runtime, borrowing: memory.bytes(0, 2), type: .float32, shape: [1, 2], owner: memory)
+        assertFails(.invalidArgument, "y") { _ = try session.run(["x": x], outputs: ["y"], into: ["y": short]) }
+
+        // Beside outputs that the runtime makes, whose order stays.
+        let types = try Session(runtime, path: Fixtures.path("types.onnx"))
+        let negated = try TensorValue(runtime, [0, 0] as [Double], shape: [2])
+        let result = try types.run(
+            [
+                "i": TensorValue(runtime, [-3, 1 << 40] as [Int64], shape: [2]),
+                "b": TensorValue(runtime, [true, false], shape: [2]),
+                "d": TensorValue(runtime, [0.5, -2] as [Double], shape: [2]),
+                "u": TensorValue(runtime, [0, 255] as [UInt8], shape: [2]),
+            ], outputs: ["uf", "nd", "nb"], into: ["nd": negated])
+        XCTAssertEqual(try result[0].array(of: Float.self), [0, 255])
+        XCTAssertTrue(result[1] === negated)
+        XCTAssertEqual(try negated.array(of: Double.self), [-0.5, 2])
+        XCTAssertEqual(try result[2].array(of: Bool.self), [false, true])
+    }
+
     func testBindingWritesIntoTheCallersMemory() throws {
         let runtime = try OnnxRuntime.load()
         let binding = try Binding(try externalSession(runtime))

@@ -1,0 +1,71 @@
+import DamaImage
+import DamaKernels
+import DamaModels
+import DamaPreference
+import DamaSupport
+import DamaTestSupport
+import TrainingTestSupport
+import XCTest
+
+@testable import DamaTraining
+
+/// How gradients come into their memory. Their values are compared with torch's in TrainerTests.
+final class GradientTests: XCTestCase {
+    override class func setUp() { TestRuntime.configure() }
+
+    private static let models = Fixtures.path("../../DamaModelsTests/Fixtures/llava")
+    private static let image = ImageSource.path("\(models)/image.png")
+
+    private func trainer(_ model: String, _ trainable: Trainable, tokensPerRun: Int = 4096) throws -> Trainer {
+        let base = try Policy(directory: "\(Self.models)/\(model)")
+        var options = TrainerOptions()
+        options.tokensPerRun = tokensPerRun
+        return try Trainer(
+            TrainedPolicy(base, trainable), reference: base, controller: AdaptiveBeta(.dpo), options: options)
+    }
+
+    private func gradients(_ policy: TrainedPolicy) -> [[Float]] {
+        policy.parameters.map { Array($0.gradient.elements) }
+    }
+
+    /// Whatever stood in the memory, replacing gives what clearing and adding give: of the whole model, where the head is
+    /// tied to the embeddings, of adapters and of the projector; in one pass and in several.
+    func testReplacingIsClearingAndAdding() throws {
+        let pairs = try TrainingBatches.read(Fixtures.path("batches.json"), image: Self.image)[0].map(\.pair)
+        let chosen = pairs.indices.map { $0 == 2 ? 0 : Double($0) - 1.5 }
+        let rejected = chosen.map { 0.5 - $0 }
+        let adapters = try Trainable.lora(LowRankAdapters(rank: 2, alpha: 4, targets: ["all-linear"]))
+        for model in ["default", "full_gqa_tied"] {
+            for trainable in [.full, adapters, .projector, .patterns(["*embed_tokens.weight"])] {
+                for tokens in [4096, 1] {
+                    let what = "\(model), \(trainable.name), \(tokens)"
+                    let trainer = try trainer(model, trainable, tokensPerRun: tokens)
+                    let policy = trainer.policy
+                    let forward = try trainer.forward(pairs)
+                    policy.clearGradients()
+                    try trainer.backward(forward, chosen: chosen, rejected: rejected)
+                    let expected = gradients(policy)
+                    XCTAssertGreaterThan(expected.joined().map(abs).max() ?? 0, 0, what)
+                    for parameter in policy.parameters { parameter.gradient.elements.update(repeating: .nan) }
+                    try trainer.backward(forward, chosen: chosen, rejected: rejected, replacing: true)
+                    XCTAssertTrue(gradients(policy) == expected, what)
+                    // Adding still adds; rows of the embeddings are added one by one, each with its rounding.
+                    try trainer.backward(forward, chosen: chosen, rejected: rejected)
+                    let largest = expected.joined().map(abs).max() ?? 0
+                    let differences = zip(gradients(policy).joined(), expected.joined()).map { abs($0 - 2 * $1) }
+                    XCTAssertLessThan(differences.max() ?? .nan, 1e-5 * largest, what)
+                }
+            }
+        }
+    }
+
+    func testNothingThatFlowsBackReplacesByZeros() throws {
+        let trainer = try trainer("default", .projector)
+        let forward = try trainer.forward(
+            TrainingBatches.read(Fixtures.path("batches.json"), image: Self.image)[0].map(\.pair))
+        let zeros = [Double](repeating: 0, count: forward.logProbabilities.count)
+        for parameter in trainer.policy.parameters { parameter.gradient.elements.update(repeating: .nan) }
+        try trainer.backward(forward, chosen: zeros, rejected: zeros, replacing: true)
+        XCTAssertEqual(try trainer.gradientNorm(), 0)
+    }
+}
