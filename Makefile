@@ -55,6 +55,10 @@ build-world: bootstrap
 demo: build build-world ## align a small LLaVA with DAMA and judge it, in minutes: build/demo/report.html
 	scripts/demo $(BUILD) $(PYTHON)
 
+.PHONY: reproduce
+reproduce: build build-world ## the paper's tables in small: 15 methods, a grid, 5 seeds; hours, resumable: build/reproduce
+	$(PYTHON) scripts/reproduce/reproduce.py --build $(BUILD) --out $(BUILD)/reproduce
+
 # ----------------------------------------------------------------------------------------------------------------------
 # Tests. Each part ends in a line `NAME: N passed, N failed`, or in its framework's own; .ci/run adds them up.
 

@@ -49,12 +49,12 @@ struct SettingsReader {
 
     func optionalString(_ key: String) throws(DamaError) -> String? { has(key) ? try string(key) : nil }
 
-    /// A list of texts; `nil` where the field is missing.
+    /// A text or a list of texts; `nil` where the field is missing.
     func strings(_ key: String) throws(DamaError) -> [String]? {
         guard let value = json[key] else { return nil }
         var texts: [String] = []
-        for element in value.array ?? [.null] {
-            guard let text = element.string else { throw wrong(key, "a list of texts") }
+        for element in value.array ?? [value] {
+            guard let text = element.string else { throw wrong(key, "a text or a list of texts") }
             texts.append(text)
         }
         return texts

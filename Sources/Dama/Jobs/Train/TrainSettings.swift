@@ -20,6 +20,18 @@ public struct TrainSettings: Sendable {
         "tensorboard", "export",
     ]
 
+    /// The fields of each section.
+    static let sections: [(name: String, fields: [String])] = [
+        ("lora", ["rank", "alpha", "dropout", "targets"]), ("method", AdaptiveBeta.Configuration.settingsFields),
+        ("optimizer", ["learning_rate", "beta1", "beta2", "epsilon", "weight_decay", "max_grad_norm"]),
+        ("schedule", ["kind", "warmup_ratio", "warmup_steps"]), ("checkpoint", ["every", "keep"]),
+        ("export", ["format", "dtype"]),
+    ]
+
+    private static func section(_ name: String, of top: SettingsReader) throws(DamaError) -> SettingsReader {
+        try top.nested(name, fields: sections.first { $0.name == name }?.fields ?? [])
+    }
+
     /// - Parameters:
     ///   - json: what a YAML or JSON file says.
     ///   - place: the file, for messages.
@@ -56,7 +68,7 @@ public struct TrainSettings: Sendable {
         policy.device = try Device(top.optionalString("provider") ?? "cpu")
         job.threads = policy.threads
 
-        let lora = try top.nested("lora", fields: ["rank", "alpha", "dropout", "targets"])
+        let lora = try Self.section("lora", of: top)
         switch top.json["trainable"] {
         case nil, .string("full"): job.trainable = .full
         case .string("projector"): job.trainable = .projector
@@ -81,9 +93,8 @@ public struct TrainSettings: Sendable {
     private mutating func readTraining(_ top: SettingsReader) throws(DamaError) {
         job.seed = UInt64(try top.int("seed", default: 0, in: 0...(.max)))
         job.method = try AdaptiveBeta.Configuration(
-            top.nested("method", fields: AdaptiveBeta.Configuration.settingsFields), seed: job.seed)
-        let optimizer = try top.nested(
-            "optimizer", fields: ["learning_rate", "beta1", "beta2", "epsilon", "weight_decay", "max_grad_norm"])
+            Self.section("method", of: top), seed: job.seed)
+        let optimizer = try Self.section("optimizer", of: top)
         let any = -Double.greatestFiniteMagnitude...Double.greatestFiniteMagnitude
         job.optimizer.learningRate = try optimizer.double("learning_rate", default: 5e-7, in: any)
         job.optimizer.beta1 = try optimizer.double("beta1", default: job.optimizer.beta1, in: any)
@@ -91,7 +102,7 @@ public struct TrainSettings: Sendable {
         job.optimizer.epsilon = try optimizer.double("epsilon", default: job.optimizer.epsilon, in: any)
         job.optimizer.weightDecay = try optimizer.double("weight_decay", default: 0, in: any)
         job.maximumGradientNorm = try optimizer.double("max_grad_norm", default: 1, in: any)
-        let schedule = try top.nested("schedule", fields: ["kind", "warmup_ratio", "warmup_steps"])
+        let schedule = try Self.section("schedule", of: top)
         let kinds: [(String, LearningRateSchedule.Kind)] = [
             ("constant", .constant), ("linear", .linear), ("cosine", .cosine),
         ]
@@ -111,11 +122,11 @@ public struct TrainSettings: Sendable {
     }
 
     private mutating func readOutput(_ top: SettingsReader) throws(DamaError) {
-        let checkpoint = try top.nested("checkpoint", fields: ["every", "keep"])
+        let checkpoint = try Self.section("checkpoint", of: top)
         job.checkpointEvery = try checkpoint.int("every", default: job.checkpointEvery, in: 1...(1 << 40))
         job.checkpointsKept = try checkpoint.int("keep", default: job.checkpointsKept, in: 1...10_000)
         job.writesTensorBoard = try top.bool("tensorboard", default: true)
-        let export = try top.nested("export", fields: ["format", "dtype"])
+        let export = try Self.section("export", of: top)
         job.export = try export.choice("format", default: job.export)
         let types: [(String, WeightType)] = [("float32", .float32), ("float16", .float16), ("bfloat16", .bfloat16)]
         job.exportType = try export.choice("dtype", of: types) ?? job.exportType

@@ -1,0 +1,28 @@
+import DamaTestSupport
+import XCTest
+
+@testable import Dama
+
+final class TrainDocumentationTests: XCTestCase {
+    /// Every field of a configuration has its place in docs/train.md.
+    func testEveryFieldIsDescribed() throws {
+        let docs = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().path + "/docs/train.md"
+        let lines = String(decoding: try Files.read(docs), as: UTF8.self).split(separator: "\n")
+        /// Names in the first column of the table whose head is `head`.
+        func described(_ head: String) -> Set<String> {
+            guard let start = lines.firstIndex(where: { $0.hasPrefix("| \(head) |") }) else { return [] }
+            let rows = lines[lines.index(start, offsetBy: 2)...].prefix { $0.hasPrefix("| `") }
+            return Set(rows.flatMap { row in
+                row.split(separator: "|")[0].split(separator: ",").map { $0.filter { !"` ".contains($0) } }
+            })
+        }
+        XCTAssertEqual(described("field"), Set(TrainSettings.fields))
+        for (section, fields) in TrainSettings.sections {
+            XCTAssertEqual(described("`\(section)`"), Set(fields), section)
+        }
+        XCTAssertEqual(
+            Set(TrainSettings.sections.map(\.0)),
+            Set(["lora", "method", "optimizer", "schedule", "checkpoint", "export"]))
+    }
+}
