@@ -38,7 +38,8 @@ def detail(idx, *truths, objects=2):
         for n, true in enumerate(truths)
     ]
     return {
-        "idx": idx, "mentions": mentions, "false": truths.count(False), "covered": truths.count(True), "objects": objects,
+        "idx": idx, "mentions": mentions, "false": truths.count(False), "covered": truths.count(True),
+        "objects": objects,
     }  # fmt: skip
 
 

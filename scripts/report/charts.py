@@ -99,18 +99,18 @@ class Axes:
         self.parts.append(f'<polygon points="{text}" fill="{color}" opacity="0.15"/>')
 
     def svg(self, title: str) -> str:
-        return (
-            f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">' + "".join(self.parts) + "</svg>"
-        )
+        body = "".join(self.parts)
+        return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">{body}</svg>'
 
 
 def figure(title: str, caption: str, svg: str, legend: Sequence[tuple[str, str, bool]] = ()) -> str:
-    keys = "".join(
-        f'<span class="key"><svg width="22" height="8"><line x1="0" x2="22" y1="4" y2="4" stroke="{color}" '
-        f'stroke-width="2.2"{" stroke-dasharray=" + chr(34) + "5 3" + chr(34) if dashed else ""}/></svg>{escape(label)}</span>'
-        for label, color, dashed in legend
-        if label
-    )
+    keys = ""
+    for label, color, dashed in legend:
+        dashes = ' stroke-dasharray="5 3"' if dashed else ""
+        keys += (
+            f'<span class="key"><svg width="22" height="8"><line x1="0" x2="22" y1="4" y2="4" stroke="{color}" '
+            f'stroke-width="2.2"{dashes}/></svg>{escape(label)}</span>'
+        )
     return (
         f"<figure><h3>{escape(title)}</h3>{'<p class=legend>' + keys + '</p>' if keys else ''}{svg}"
         f"<figcaption>{caption}</figcaption></figure>"
@@ -143,7 +143,8 @@ def line_chart(title: str, caption: str, lines: Sequence[Line], y_label: str, ma
             axes.path(line.x, clipped, f'stroke="{line.color}" stroke-width="0.8" opacity="0.3"')
         dashes = ' stroke-dasharray="6 4"' if line.dashed else ""
         axes.path(line.x, mean, f'stroke="{line.color}" stroke-width="2.2" stroke-linejoin="round"{dashes}')
-    return figure(title, caption, axes.svg(title), [(line.label, line.color, line.dashed) for line in lines])
+    legend = [(line.label, line.color, line.dashed) for line in lines if line.label]
+    return figure(title, caption, axes.svg(title), legend)
 
 
 def histogram(title: str, caption: str, values: Sequence[float], low: float, high: float, bins: int, color: str) -> str:

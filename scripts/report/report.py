@@ -124,9 +124,9 @@ def outcome_table(policies: list[Policy]) -> str:
         )
         html.append(f'<td class="{row.kind}">{row.change_text}</td><td class="bars">{bars}</td></tr>')
     html.append(
-        f"</tbody></table><p><small>{policies[0].judge['responses']} scenes, the same for all, of layouts that no training "
-        "saw. ± is the 95 % interval of the paired difference, where a figure is a mean over scenes. Coverage and length "
-        "stand beside the rates because saying less is the easy way to be right.</small></p>"
+        f"</tbody></table><p><small>{policies[0].judge['responses']} scenes, the same for all, of layouts that no "
+        "training saw. ± is the 95 % interval of the paired difference, where a figure is a mean over scenes. Coverage "
+        "and length stand beside the rates because saying less is the easy way to be right.</small></p>"
     )
     return "".join(html)
 
@@ -147,7 +147,8 @@ def colors(count: int) -> list[str]:
 def faults_table(policies: list[Policy]) -> str:
     kinds = list(policies[0].judge["false_by_kind"])
     html = ["<table><thead><tr><th>False mentions by what is wrong</th>"]
-    html += [f"<th>{escape(kind)}</th>" for kind in kinds] + ["<th>malformed</th><th>all mentions</th></tr></thead><tbody>"]
+    html += [f"<th>{escape(kind)}</th>" for kind in kinds]
+    html.append("<th>malformed</th><th>all mentions</th></tr></thead><tbody>")
     for policy in policies:
         html.append(f"<tr><td>{escape(policy.name)}</td>")
         html += [f"<td>{policy.judge['false_by_kind'][kind]}</td>" for kind in kinds]
@@ -167,16 +168,16 @@ def training_figures(runs: list[Run], scores: Optional[Path]) -> str:
         figures.append(
             histogram(
                 "Hardness of the pairs",
-                "δ, Eq. (6): how much more of CLIP's probability the chosen response's sentences take. Near 1 is easy to "
-                "tell, below 0 CLIP would choose the other response.",
+                "δ, Eq. (6): how much more of CLIP's probability the chosen response's sentences take. Near 1 is easy "
+                "to tell, below 0 CLIP would choose the other response.",
                 deltas, -1, 1, 40, ALIGNED,
             )
         )  # fmt: skip
     figures.append(
         line_chart(
             "β of the pairs",
-            f"{escape(main.name)}: mean β of each step, Eq. (17), and the range within the batch. Dotted: the mean over "
-            "the run.",
+            f"{escape(main.name)}: mean β of each step, Eq. (17), and the range within the batch. Dotted: the mean "
+            "over the run.",
             [Line("", main.steps, main["beta_mean"], ALIGNED, band=(main["beta_min"], main["beta_max"]))],
             "β", marks=mean_of(main["beta_mean"]),
         )
@@ -184,8 +185,9 @@ def training_figures(runs: list[Run], scores: Optional[Path]) -> str:
     figures.append(
         line_chart(
             "Responsiveness of the model",
-            "α<sub>M</sub>, Eq. (13): above 1 the model tells the batch's pairs apart better than it has been used to, and β grows.",
-            [Line(run.name, run.steps, run["alpha_model"], color, smooth=run.window) for run, color in zip(runs, RUN_COLORS)],
+            "α<sub>M</sub>, Eq. (13): above 1 the model tells the batch's pairs apart better than it has been used to, "
+            "and β grows.",
+            of_each(runs, "alpha_model"),
             "α of the model", marks=[1],
         )
     )  # fmt: skip
@@ -196,8 +198,8 @@ def training_figures(runs: list[Run], scores: Optional[Path]) -> str:
     figures.append(
         line_chart(
             "Reward gap of easy and hard pairs",
-            "β · (log-ratio of the chosen response − that of the rejected one) with the plain β, mean over the easy and the "
-            "hard third of the pairs by δ; as the paper's Figure 1. Moving mean over a tenth of the steps.",
+            "β · (log-ratio of the chosen response − that of the rejected one) with the plain β, mean over the easy "
+            "and the hard third of the pairs by δ; as the paper's Figure 1. Moving mean over a tenth of the steps.",
             gaps, "reward gap", marks=[0],
         )
     )  # fmt: skip
@@ -205,7 +207,7 @@ def training_figures(runs: list[Run], scores: Optional[Path]) -> str:
         line_chart(
             "Loss",
             "Of the kept pairs of each step; dotted: log 2, where a policy starts that equals its reference.",
-            [Line(run.name, run.steps, run["loss"], color, smooth=run.window) for run, color in zip(runs, RUN_COLORS)],
+            of_each(runs, "loss"),
             "loss", marks=[math.log(2)],
         )
     )  # fmt: skip
@@ -213,11 +215,15 @@ def training_figures(runs: list[Run], scores: Optional[Path]) -> str:
         line_chart(
             "Accuracy",
             "Share of a step's pairs whose chosen response the policy has come to favour more than its reference does.",
-            [Line(run.name, run.steps, run["accuracy"], color, smooth=run.window) for run, color in zip(runs, RUN_COLORS)],
+            of_each(runs, "accuracy"),
             "accuracy", marks=[0.5],
         )
     )  # fmt: skip
     return f'<div class="grid-of-figures">{"".join(figures)}</div>'
+
+
+def of_each(runs: list[Run], key: str) -> list[Line]:
+    return [Line(run.name, run.steps, run[key], color, smooth=run.window) for run, color in zip(runs, RUN_COLORS)]
 
 
 def mean_of(values: list[Number]) -> list[float]:
