@@ -6,16 +6,19 @@ import XCTest
 final class TrainDocumentationTests: XCTestCase {
     /// Every field of a configuration has its place in docs/train.md.
     func testEveryFieldIsDescribed() throws {
-        let docs = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        let docs =
+            URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().path + "/docs/train.md"
-        let lines = String(decoding: try Files.read(docs), as: UTF8.self).split(separator: "\n")
+        let lines = String(decoding: try Files.read(docs), as: UTF8.self).split(
+            separator: "\n", omittingEmptySubsequences: false)
         /// Names in the first column of the table whose head is `head`.
         func described(_ head: String) -> Set<String> {
-            guard let start = lines.firstIndex(where: { $0.hasPrefix("| \(head) |") }) else { return [] }
+            guard let start = lines.firstIndex(where: { $0.hasPrefix("| \(head) | default |") }) else { return [] }
             let rows = lines[lines.index(start, offsetBy: 2)...].prefix { $0.hasPrefix("| `") }
-            return Set(rows.flatMap { row in
-                row.split(separator: "|")[0].split(separator: ",").map { $0.filter { !"` ".contains($0) } }
-            })
+            return Set(
+                rows.flatMap { row in
+                    row.split(separator: "|")[0].split(separator: ",").map { $0.filter { !"` ".contains($0) } }
+                })
         }
         XCTAssertEqual(described("field"), Set(TrainSettings.fields))
         for (section, fields) in TrainSettings.sections {

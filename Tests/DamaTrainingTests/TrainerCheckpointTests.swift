@@ -109,9 +109,9 @@ final class TrainerCheckpointTests: XCTestCase {
         _ = try subject.step(try batches()[0])
         let before = contents(subject)
         let state = subject.controller.state()
-        // β is 1e39 and all pairs are lost: the loss is finite in double, its gradients are not in fp32.
+        // β is beyond 1e40 and all pairs are lost (α_M is 1e-44 then): the loss is finite in double, its gradients are not in fp32.
         let batch = try batches()[1].map { pair in
-            TrainingPair(pair.pair, alphaData: 1e40, reference: (chosen: 0, rejected: -1000))
+            TrainingPair(pair.pair, alphaData: 1e90, reference: (chosen: 0, rejected: -1000))
         }
         let metrics = try subject.step(batch)
         XCTAssertFalse(metrics.updated)
