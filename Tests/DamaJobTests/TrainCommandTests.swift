@@ -102,7 +102,8 @@ final class TrainCommandTests: TrainTestCase {
     func testAdaptersAsPEFTKeepsThem() throws {
         try writeDataset(count: 8)
         let (code, text) = try finish(
-            "adapters", "trainable: lora\nlora: {rank: 2, alpha: 4, targets: [q_proj, down_proj]}\nexport: {format: peft}")
+            "adapters",
+            "trainable: lora\nlora: {rank: 2, alpha: 4, targets: [q_proj, down_proj]}\nexport: {format: peft}")
         XCTAssertEqual(code, 0, text)
         let config = try Files.readJSON(folder.path + "/adapters/model/adapter_config.json")
         XCTAssertEqual(config["r"]?.int, 2)

@@ -68,11 +68,14 @@ final class TrainJobTests: TrainTestCase {
         try writeDataset(count: 24)
         _ = try run(options("whole"))
         let damages: [(String, ([UInt8]) -> [UInt8])] = [
-            ("one bit", { bytes in
-                var bytes = bytes
-                bytes[bytes.count - 5] ^= 1
-                return bytes
-            }),
+            (
+                "one bit",
+                { bytes in
+                    var bytes = bytes
+                    bytes[bytes.count - 5] ^= 1
+                    return bytes
+                }
+            ),
             ("its end", { Array($0.dropLast(100)) }),
             ("its header", { [255] + $0.dropFirst() }),
             ("everything", { _ in [] }),

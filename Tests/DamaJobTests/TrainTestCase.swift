@@ -22,7 +22,9 @@ class TrainTestCase: XCTestCase {
     func writeDataset(count: Int) throws {
         let words = ["red", "blue", "circle", "square", "is", "the", "left", "of", "large", "small"]
         var generator = RandomGenerator(seed: 3)
-        func text() -> String { (0..<4).map { _ in words[generator.uniform(below: words.count)] }.joined(separator: " ") }
+        func text() -> String {
+            (0..<4).map { _ in words[generator.uniform(below: words.count)] }.joined(separator: " ")
+        }
         var rows = ""
         var scores = ""
         for index in 0..<count {
@@ -50,7 +52,9 @@ class TrainTestCase: XCTestCase {
         return options
     }
 
-    func run(_ options: TrainOptions, observer: (TrainEvent) throws(DamaError) -> Void = { _ in }) throws -> TrainSummary {
+    func run(
+        _ options: TrainOptions, observer: (TrainEvent) throws(DamaError) -> Void = { _ in }
+    ) throws -> TrainSummary {
         try TrainJob(options, policy: policy()).run(observer: observer)
     }
 
@@ -67,7 +71,8 @@ class TrainTestCase: XCTestCase {
     /// Asserts that two jobs ended with the same model and told of the same steps.
     func assertSame(_ a: String, _ b: String, file: StaticString = #filePath, line: UInt = #line) throws {
         XCTAssertEqual(
-            try bytes("\(a)/model/model.safetensors"), try bytes("\(b)/model/model.safetensors"), file: file, line: line)
+            try bytes("\(a)/model/model.safetensors"), try bytes("\(b)/model/model.safetensors"), file: file, line: line
+        )
         XCTAssertEqual(try metrics(a), try metrics(b), file: file, line: line)
         XCTAssertEqual(try bytes("\(a)/summary.json"), try bytes("\(b)/summary.json"), file: file, line: line)
     }
