@@ -39,7 +39,9 @@ let package = Package(
         .target(name: "DamaGraph", dependencies: ["DamaSupport"]),
         .target(
             name: "DamaModels",
-            dependencies: ["DamaSupport", "DamaText", "DamaImage", "DamaRuntime", "DamaGraph", "COpenBLAS"]),
+            dependencies: [
+                "DamaSupport", "DamaKernels", "DamaText", "DamaImage", "DamaRuntime", "DamaGraph", "COpenBLAS",
+            ]),
         .target(
             name: "DamaTraining",
             dependencies: [

@@ -1075,7 +1075,9 @@ DAMA_API void dama_policy_options_init(dama_policy_options *options);
 
 /**
  * Opens a model: a Hugging Face directory of a LlamaForCausalLM or LlavaForConditionalGeneration with config.json,
- * safetensors (fp32, fp16 or bf16, one file or sharded), tokenizer.json and, for LLaVA, preprocessor_config.json.
+ * safetensors (fp32, fp16 or bf16, one file or sharded), tokenizer.json and, for LLaVA, preprocessor_config.json. In
+ * place of the safetensors there may be the hub's ONNX layout (onnx/decoder_model_merged.onnx; for LLaVA also
+ * embed_tokens.onnx and vision_encoder.onnx), which cannot be trained.
  *
  * @param[out] out
  * @param[in]  model_dir

@@ -45,6 +45,11 @@ public final class WeightStore: Sendable {
         names = tensors.keys.sorted()
     }
 
+    /// Whether the directory has weights in safetensors at all.
+    static func exists(in directory: String) -> Bool {
+        Files.exists("\(directory)/model.safetensors") || Files.exists("\(directory)/model.safetensors.index.json")
+    }
+
     // MARK: Tensors
 
     public func contains(_ name: String) -> Bool { tensors[name] != nil }

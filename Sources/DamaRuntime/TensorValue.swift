@@ -75,6 +75,8 @@ public final class TensorValue: @unchecked Sendable {
         guard elements.count == count else {
             throw .shapeMismatch("a tensor of shape \(shape) has \(count) elements; \(elements.count) were given")
         }
+        // An empty buffer has no memory that could be written to.
+        guard !elements.isEmpty else { return }
         try withMutableElements(of: Element.self) { target in _ = target.update(fromContentsOf: elements) }
     }
 

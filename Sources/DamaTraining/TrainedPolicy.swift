@@ -23,6 +23,8 @@ public final class TrainedPolicy {
     /// The adapters that are trained, where ``trainable`` says so.
     public let adapters: LowRankAdapters?
 
+    /// The base's decoder, whose weights are safetensors.
+    let llama: LlamaDecoder
     private let decoder: DifferentiableModel
     private let vision: DifferentiableModel?
     /// The trained embedding table, where it is trained.
@@ -32,14 +34,20 @@ public final class TrainedPolicy {
     private typealias Port = LlamaGraph.Port
 
     /// - Parameter seed: of the adapters' first values.
-    /// - Throws: ``DamaError/Code/invalidArgument`` where nothing is selected, naming the patterns.
+    /// - Throws: ``DamaError/Code/invalidArgument`` where nothing is selected, naming the patterns;
+    ///   ``DamaError/Code/unsupported`` for a policy from ONNX files.
     public init(
         _ base: Policy, _ trainable: Trainable, activations: Activations = .keep, seed: UInt64 = 0
     ) throws(DamaError) {
         self.base = base
         self.trainable = trainable
         if case .lora(let adapters) = trainable { self.adapters = adapters } else { adapters = nil }
-        let llama = base.decoder
+        guard let llama = base.decoder as? LlamaDecoder else {
+            throw .unsupported(
+                "\(base.directory) holds ONNX files, which can be run but not trained; training needs the model's "
+                    + "safetensors")
+        }
+        self.llama = llama
         let store = llama.weights.store
         let runtime = llama.runtime
         var graph = try LlamaGraph(llama.configuration).scoring(trainable: true)
@@ -152,7 +160,7 @@ public final class TrainedPolicy {
     /// log π of every response, with everything kept that ``backward(_:chosen:rejected:run:)`` needs.
     public func forward(_ pairs: [PreparedPair], run: RunOptions? = nil) throws(DamaError) -> Pass {
         guard !pairs.isEmpty else { throw .invalidArgument("the batch is empty; expected at least one pair") }
-        let runtime = base.decoder.runtime
+        let runtime = llama.runtime
         var features = [[Float]](repeating: [], count: pairs.count)
         var visionPass: DifferentiableModel.Pass?
         let images = pairs.compactMap(\.image)
@@ -168,7 +176,7 @@ public final class TrainedPolicy {
             features = try frozen.features(images, options: run)
         }
         let rows = zip(pairs, features).map { LlamaDecoder.Row($0.sequence, features: $1) }
-        var inputs = try base.decoder.scoringInputs(rows, table: table?.value)
+        var inputs = try llama.scoringInputs(rows, table: table?.value)
         let targets = rows.flatMap { $0.sequence.targets.map(Int64.init) }
         guard let length = inputs[Port.embeddings]?.shape[1] else { throw .internal("the decoder has no input") }
         inputs[Port.targets] = try TensorValue(runtime, targets, shape: [targets.count])
@@ -191,7 +199,7 @@ public final class TrainedPolicy {
             predicting += pair.sequence.predictingRows.map { Int64(index * length) + Int64($0) }
         }
         let (table, uses) = try RowGradients.inverse(of: predicting, count: pairs.count * length)
-        return try TensorValue(base.decoder.runtime, table, shape: [pairs.count * length, uses])
+        return try TensorValue(llama.runtime, table, shape: [pairs.count * length, uses])
     }
 
     // MARK: Backward
@@ -264,7 +272,7 @@ public final class TrainedPolicy {
     private func backward(
         whole pass: Pass, chosen: [Double], rejected: [Double], replacing: Bool, run: RunOptions?
     ) throws(DamaError) {
-        let runtime = base.decoder.runtime
+        let runtime = llama.runtime
         var seeds: [Float] = []
         for (index, pair) in pass.pairs.enumerated() {
             for (response, weight) in zip(pair.sequence.responses, [chosen[index], rejected[index]]) {
@@ -275,7 +283,7 @@ public final class TrainedPolicy {
             pass.decoder, seeds: [TensorValue(runtime, seeds, shape: [seeds.count])], replacing: replacing, run: run)
         if replacing, !isTableInDecoder { table?.gradient.clear() }
         guard let embeddings = gradients[Port.embeddings] else { return }
-        let width = base.decoder.configuration.hiddenSize
+        let width = llama.configuration.hiddenSize
         var imageSeeds: [Float] = []
         try embeddings.withElements(of: Float.self) { all throws(DamaError) in
             var tokens: [Int64] = []

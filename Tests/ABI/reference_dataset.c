@@ -104,7 +104,7 @@ static void use_cache(const dama_policy *policy, const char *path, size_t expect
     CHECK(dama_reference_cache_count(cache) == expected && dama_reference_cache_count(NULL) == 0);
 
     dama_logps *computed = NULL, *stored = NULL;
-    CHECK(dama_policy_logps(&computed, policy, pairs, 3) == DAMA_OK);
+    CHECK(dama_policy_logps(&computed, policy, pairs, 3, NULL) == DAMA_OK);
     CHECK(dama_reference_cache_logps(&stored, cache, pairs, 3) == DAMA_OK);
     CHECK(dama_logps_count(stored) == 3);
     for (size_t i = 0; i < 3; i++) {

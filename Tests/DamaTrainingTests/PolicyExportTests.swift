@@ -62,7 +62,7 @@ final class PolicyExportTests: XCTestCase {
     private func assertFrozenTensorsKeepTheirBytes(
         _ directory: String, _ policy: TrainedPolicy, changed: Set<String>, line: UInt = #line
     ) throws {
-        let (base, written) = (policy.base.decoder.weights.store, try WeightStore(directory: directory))
+        let (base, written) = (policy.llama.weights.store, try WeightStore(directory: directory))
         XCTAssertEqual(written.names, base.names, line: line)
         var same = 0
         for name in base.names {
@@ -102,7 +102,7 @@ final class PolicyExportTests: XCTestCase {
         try assertFrozenTensorsKeepTheirBytes("\(folder.path)/merged", policy, changed: Set(modules))
 
         // W + α/r · B A by the definition, in double.
-        let (base, written) = (policy.base.decoder.weights.store, try WeightStore(directory: "\(folder.path)/merged"))
+        let (base, written) = (policy.llama.weights.store, try WeightStore(directory: "\(folder.path)/merged"))
         for (module, a, b) in policy.adapterPairs {
             let name = "language_model.\(module).weight"
             let before = try base.tensor(name).floats()

@@ -88,4 +88,9 @@ final class TrainerTests: XCTestCase {
         try compare("lora", trainer(.lora(adapters)), "one run")
         try compare("lora", trainer(.lora(adapters), activations: .recompute), "recomputed")
     }
+
+    func testAPolicyOfONNXFilesIsNotTrained() throws {
+        let base = try Policy(directory: Fixtures.path("../../DamaModelsTests/Fixtures/onnx/llava"))
+        assertFails(.unsupported, "can be run but not trained") { _ = try TrainedPolicy(base, .projector) }
+    }
 }

@@ -38,8 +38,9 @@ final class CLIPOnnxTowers: CLIPTowers {
         text = try Session(runtime, path: textPath, options: options)
         vision = try Session(runtime, path: visionPath, options: options)
         files = [textPath, visionPath]
-        try Self.require(text, textPath, "text", input: "input_ids", output: "text_embeds")
-        try Self.require(vision, visionPath, "vision", input: "pixel_values", output: "image_embeds")
+        try OnnxFile.require(text, textPath, "CLIP text model", inputs: ["input_ids"], outputs: ["text_embeds"])
+        try OnnxFile.require(
+            vision, visionPath, "CLIP vision model", inputs: ["pixel_values"], outputs: ["image_embeds"])
         let widths = [(text, "text_embeds"), (vision, "image_embeds")].compactMap { session, name in
             session.outputs.first { $0.name == name }?.shape.last ?? nil
         }
@@ -60,27 +61,9 @@ final class CLIPOnnxTowers: CLIPTowers {
         imageSize = side ?? configuration?.vision.imageSize
     }
 
-    private static func require(
-        _ session: Session, _ path: String, _ kind: String, input: String, output: String
-    ) throws(DamaError) {
-        func list(_ ports: [Session.Port]) -> String { ports.map { "\"\($0.name)\"" }.joined(separator: ", ") }
-        guard session.inputs.contains(where: { $0.name == input }),
-            session.outputs.contains(where: { $0.name == output && $0.elementType == .float32 })
-        else {
-            throw .model(
-                "\(path) is no CLIP \(kind) model: its inputs are \(list(session.inputs)) and its outputs "
-                    + "\(list(session.outputs)); expected an input \"\(input)\" and a float32 output \"\(output)\"")
-        }
-    }
-
     var fingerprint: String {
         get throws(DamaError) {
-            var hash = SHA256()
-            for path in files {
-                let file = try MappedFile(path: path)
-                hash.update(UInt64(file.bytes.count))
-                hash.update(file.bytes)
-            }
+            var hash = try OnnxFile.hash(of: files)
             hash.update("\(logitScale) \(endRule)".utf8)
             return hash.hexDigest
         }

@@ -6,7 +6,7 @@ import Synchronization
 /// A Llama decoder that is ready to score and to generate. May be used from several threads.
 ///
 /// Sessions are made when they are first needed: who only scores holds no weights in the order that generation wants.
-public final class LlamaDecoder: Sendable {
+public final class LlamaDecoder: CausalDecoder {
     public let configuration: LlamaConfiguration
     public let runtime: OnnxRuntime
     public let weights: RuntimeWeights
@@ -64,6 +64,9 @@ public final class LlamaDecoder: Sendable {
                 names.fileName(graph.name(of: weight)), expectedShape: weight.shape.compactMap(\.fixed))
         }
     }
+
+    public var fingerprint: String { weights.store.fingerprint }
+    public var packsResponses: Bool { true }
 
     // MARK: Sessions
 

@@ -5,7 +5,7 @@ import DamaSupport
 
 /// LLaVA's way from an image to rows beside token embeddings: vision tower, selection, two-layer projector. May be used
 /// from several threads.
-public final class LlavaVision: Sendable {
+public final class LlavaVision: ImageFeatureEncoder {
     public let configuration: LlavaConfiguration
     private let runtime: OnnxRuntime
     private let session: Session
@@ -72,12 +72,7 @@ public final class LlavaVision: Sendable {
     ///
     /// - Throws: ``DamaError/Code/shapeMismatch`` for an image of another size than the tower's.
     public func features(_ images: [PreparedImage], options: RunOptions? = nil) throws(DamaError) -> [[Float]] {
-        let size = configuration.vision.imageSize
-        for image in images where image.width != size || image.height != size {
-            throw .shapeMismatch(
-                "the image was prepared as \(image.width) × \(image.height); the vision tower takes \(size) × \(size); "
-                    + "see preprocessor_config.json")
-        }
+        try configuration.check(images)
         var features: [[Float]] = []
         let rowSize = configuration.imageTokens * configuration.text.hiddenSize
         // More images at once are no faster, and take more memory.

@@ -60,7 +60,7 @@ extension Policy {
         var hash = SHA256()
         hash.update(try Files.read("\(directory)/tokenizer.json"))
         return [
-            "weights": .string(decoder.weights.store.fingerprint),
+            "weights": .string(try decoder.fingerprint),
             "architecture": .string(
                 SHA256.hex(of: Array("\(decoder.configuration)\(vision?.configuration as Any)".utf8))),
             "tokenizer": .string(hash.hexDigest),

@@ -17,9 +17,9 @@ public final class Policy: Sendable {
     public let options: PolicyOptions
     public let tokenizer: Tokenizer
     public let template: PromptTemplate
-    public let decoder: LlamaDecoder
+    public let decoder: any CausalDecoder
     /// `nil` for a model of text alone.
-    public let vision: LlavaVision?
+    public let vision: (any ImageFeatureEncoder)?
     package let processor: ImageProcessor?
     let text: PolicyTokens
 
@@ -31,36 +31,36 @@ public final class Policy: Sendable {
     /// Tokens that an image takes; 0 for a model of text alone.
     public var imageTokens: Int { text.image?.features ?? 0 }
 
-    /// Opens a directory with config.json, safetensors and tokenizer.json, and for LLaVA preprocessor_config.json.
+    /// Opens a directory with config.json, safetensors and tokenizer.json, and for LLaVA preprocessor_config.json; or
+    /// with the hub's ONNX layout in place of the safetensors, for inference alone.
     ///
     /// - Throws: ``DamaError/Code/unsupported`` for another architecture, naming those that load; otherwise what is
     ///   wrong with the file at hand.
     public init(directory: String, options: PolicyOptions = PolicyOptions()) throws(DamaError) {
         let config = try ConfigReader(path: "\(directory)/config.json")
         let runtime = try OnnxRuntime.load(path: options.runtimePath, threads: options.threads)
-        let weights = RuntimeWeights(try WeightStore(directory: directory), runtime)
         tokenizer = try Tokenizer(directory: directory)
         let type = try config.string("model_type", default: "")
         var configuration: LlamaConfiguration
+        var llava: LlavaConfiguration?
         var image: (token: String, id: Int32, features: Int)?
         switch type {
         case "llama":
             configuration = try LlamaConfiguration(config)
-            vision = nil
             processor = nil
         case "llava":
-            let llava = try LlavaConfiguration(config)
-            configuration = llava.text
-            vision = try LlavaVision(llava, weights.store, runtime, device: options.device)
+            let known = try LlavaConfiguration(config)
+            configuration = known.text
+            llava = known
             var processor = try ImageProcessor(directory: directory)
             if options.imageMode == .pad { processor.padsToSquare = true }
             self.processor = processor
-            guard let token = tokenizer.token(of: llava.imageToken) else {
+            guard let token = tokenizer.token(of: known.imageToken) else {
                 throw .model(
-                    "\(directory): the tokenizer has no token \(llava.imageToken), which config.json names as the image's"
+                    "\(directory): the tokenizer has no token \(known.imageToken), which config.json names as the image's"
                 )
             }
-            image = (token, llava.imageToken, llava.imageTokens)
+            image = (token, known.imageToken, known.imageTokens)
         default:
             throw .unsupported(
                 "\(config.place): model_type is \"\(type)\"; supported are \"llama\" (LlamaForCausalLM) and \"llava\" "
@@ -72,7 +72,7 @@ public final class Policy: Sendable {
                 "\(directory): the tokenizer has ids up to \(tokenizer.idEnd - 1), but vocab_size is "
                     + "\(configuration.vocabularySize)")
         }
-        decoder = try LlamaDecoder(configuration, weights, runtime, device: options.device)
+        (decoder, vision) = try Self.networks(directory, configuration, llava, runtime, options.device)
         var known = options.template
         if known == nil { known = try PromptTemplate.detect(directory: directory, takesImage: image != nil) }
         template = try PromptTemplate.named(
@@ -82,6 +82,24 @@ public final class Policy: Sendable {
         _ = try template.render(question: "", system: options.system)
         self.directory = directory
         self.options = options
+    }
+
+    /// Decoder and vision tower, from whichever files the directory has. Where it has both, safetensors count.
+    private static func networks(
+        _ directory: String, _ configuration: LlamaConfiguration, _ llava: LlavaConfiguration?, _ runtime: OnnxRuntime,
+        _ device: Device
+    ) throws(DamaError) -> (any CausalDecoder, (any ImageFeatureEncoder)?) {
+        if !WeightStore.exists(in: directory),
+            let layout = try OnnxLayout(directory: directory, takesImages: llava != nil)
+        {
+            let decoder = try OnnxDecoder(configuration, layout, runtime, device: device)
+            guard let llava, let path = layout.vision else { return (decoder, nil) }
+            return (decoder, try OnnxVision(llava, path: path, runtime, device: device))
+        }
+        let weights = RuntimeWeights(try WeightStore(directory: directory), runtime)
+        let decoder = try LlamaDecoder(configuration, weights, runtime, device: device)
+        guard let llava else { return (decoder, nil) }
+        return (decoder, try LlavaVision(llava, weights.store, runtime, device: device))
     }
 
     /// How the tokenizer spells the end of a sequence; empty where it has none.
@@ -157,7 +175,7 @@ public final class Policy: Sendable {
         // Without sharing, each response becomes a row of its own, and its numbers are put behind one another again.
         var pieces: [(owner: Int, row: LlamaDecoder.Row)] = []
         for (index, row) in rows.enumerated() {
-            guard !options.sharesPrefix else {
+            guard !(options.sharesPrefix && decoder.packsResponses) else {
                 pieces.append((index, row))
                 continue
             }

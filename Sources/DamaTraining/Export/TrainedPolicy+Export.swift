@@ -29,7 +29,6 @@ extension TrainedPolicy {
 
     /// Every tensor of the base model's files, as it is after training.
     private func exportedTensors(as type: WeightType) throws(DamaError) -> [SafetensorsWriter.Tensor] {
-        let llama = base.decoder
         var trained: [String: Parameter] = [:]
         for parameter in parameters { trained[parameter.name] = parameter }
         if llama.configuration.tiesEmbeddings {
@@ -60,7 +59,7 @@ extension TrainedPolicy {
         guard let adapters else { return [:] }
         var products: [String: LowRankProduct] = [:]
         for (module, a, b) in adapterPairs {
-            let name = base.decoder.names.fileName("\(module).weight")
+            let name = llama.names.fileName("\(module).weight")
             products[name] = LowRankProduct(a: a, b: b, scale: Float(adapters.scale))
         }
         return products

@@ -77,9 +77,10 @@ class Generated:
 class Policy(PolicyModel):
     """A LLaVA or Llama model, opened from a Hugging Face directory: log-probabilities of responses, and text.
 
-    ``model_dir`` holds config.json, safetensors and tokenizer.json, and preprocessor_config.json for LLaVA. One policy
-    may be used from several threads at once; ctypes releases the interpreter's lock meanwhile. Not for use in a child
-    made by ``fork``.
+    ``model_dir`` holds config.json, safetensors and tokenizer.json, and preprocessor_config.json for LLaVA; or the
+    hub's ONNX layout in place of the safetensors (onnx/decoder_model_merged.onnx; for LLaVA also embed_tokens.onnx and
+    vision_encoder.onnx). One policy may be used from several threads at once; ctypes releases the interpreter's lock
+    meanwhile. Not for use in a child made by ``fork``.
 
     ``threads``
         Threads of inference, 0 for one a processor. The first model of a process sizes the pool that all share.

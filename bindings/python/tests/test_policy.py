@@ -69,6 +69,17 @@ def test_the_other_model_and_its_facts(policy):
     assert policy.vocabulary_size > len(dama.Tokenizer(FIXTURES / "default"))
 
 
+def test_onnx_files_give_the_same_numbers_and_text(expected):
+    exported = dama.Policy(FIXTURES.parent / "onnx" / "llava")
+    pairs = [(IMAGE, one["prompt"], one["chosen"], one["rejected"]) for one in expected]
+    for found, one in zip(exported.logps_batch(pairs), expected):
+        assert_equal(found.chosen, one["chosen_logps"])
+        assert_equal(found.rejected, one["rejected_logps"])
+    for found, one in zip(exported.generate([one["prompt"] for one in expected], IMAGE, max_tokens=20), expected):
+        assert found.tokens.tolist() == one["continuation"][: len(found.tokens)]
+        assert len(found.tokens) == 20 or found.finish == "end"
+
+
 def test_arrays_are_images_too(policy):
     pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
     plain = policy.logps(pixels, "What?", "This.", "That.")

@@ -26,7 +26,7 @@ public struct PolicyWriter: SentenceWriter {
             throw .unsupported("\(policy.directory) takes an image; the splitter needs a model of text alone")
         }
         self.policy = policy
-        name = "model \(policy.decoder.weights.store.fingerprint)"
+        name = "model \(try policy.decoder.fingerprint)"
     }
 
     public func write(_ response: String) throws(DamaError) -> String {

@@ -2,7 +2,7 @@ import DamaRuntime
 import DamaSupport
 
 /// The keys and values of a batch, in memory that is there from the start and that each step writes into.
-final class KeyValueCache {
+final class LlamaKeyValueCache: KeyValueCache {
     private typealias Port = LlamaGraph.Port
     private let decoder: LlamaDecoder
     private let binding: Binding
@@ -36,7 +36,6 @@ final class KeyValueCache {
 
     // MARK: Rows
 
-    /// From now on the batch is these rows of what it was, in this order; a row may come more than once.
     func keep(_ rows: [Int]) throws(DamaError) {
         // Rows that only move forward can do so where they lie.
         let isInPlace = zip(rows, rows.dropFirst()).allSatisfy { $0 < $1 }
@@ -78,7 +77,6 @@ final class KeyValueCache {
 
     // MARK: Steps
 
-    /// The prompts, padded behind to the longest; the logits that follow each, [batch, vocabulary].
     func start(_ prompts: [LlamaDecoder.Prompt], run: RunOptions?) throws(DamaError) -> TensorValue {
         let length = prompts.map(\.tokens.count).max() ?? 0
         let hidden = decoder.configuration.hiddenSize
@@ -98,7 +96,6 @@ final class KeyValueCache {
             embeddings, positions, last: last, rows: last.enumerated().map { $0 * length + $1 }, run: run)
     }
 
-    /// One token more for each sequence, at position `lengths[i]` of sequence i.
     func step(_ tokens: [Int32], at lengths: [Int], run: RunOptions?) throws(DamaError) -> TensorValue {
         let hidden = decoder.configuration.hiddenSize
         let embeddings = try TensorValue(decoder.runtime, allocating: .float32, shape: [batch, 1, hidden])

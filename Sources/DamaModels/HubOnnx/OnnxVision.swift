@@ -1,0 +1,45 @@
+import DamaImage
+import DamaRuntime
+import DamaSupport
+
+/// `vision_encoder.onnx` of the hub's ONNX layout: vision tower and projector in one.
+final class OnnxVision: ImageFeatureEncoder {
+    let configuration: LlavaConfiguration
+    private let runtime: OnnxRuntime
+    private let session: Session
+    private let path: String
+
+    private static let pixels = "pixel_values"
+    private static let features = "image_features"
+
+    init(
+        _ configuration: LlavaConfiguration, path: String, _ runtime: OnnxRuntime, device: Device
+    ) throws(DamaError) {
+        var options = SessionOptions()
+        options.device = device
+        session = try Session(runtime, path: path, options: options)
+        try OnnxFile.require(
+            session, path, "vision encoder of the hub's layout", inputs: [Self.pixels], outputs: [Self.features])
+        self.configuration = configuration
+        self.runtime = runtime
+        self.path = path
+    }
+
+    func features(_ images: [PreparedImage], options: RunOptions?) throws(DamaError) -> [[Float]] {
+        try configuration.check(images)
+        var features: [[Float]] = []
+        let rowSize = configuration.imageTokens * configuration.text.hiddenSize
+        // One at a time: exports differ in whether they take several, and a batch is no faster.
+        for image in images {
+            let pixels = try TensorValue.pixels(runtime, [image])
+            let output = try session.run([Self.pixels: pixels], outputs: [Self.features], options: options)[0]
+            guard output.count == rowSize else {
+                throw .model(
+                    "\(path) gives \(Self.features) of shape \(output.shape) for an image; config.json makes it "
+                        + "\(configuration.imageTokens) × \(configuration.text.hiddenSize)")
+            }
+            features.append(try output.array())
+        }
+        return features
+    }
+}

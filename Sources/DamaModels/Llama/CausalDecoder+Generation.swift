@@ -1,0 +1,127 @@
+import DamaRuntime
+import DamaSupport
+
+/// What ends a continuation and how its tokens are chosen.
+public struct GenerationOptions: Sendable {
+    public var sampling: SamplingOptions = .greedy
+    /// The most tokens of one continuation.
+    public var maximumTokens = 256
+    /// Tokens that end a continuation; they are not part of it. `nil` takes the model's own.
+    public var endTokens: [Int32]?
+    public var seed: UInt64 = 0
+
+    public init() {}
+}
+
+/// Why a continuation ended.
+public enum FinishReason: String, Sendable, CaseIterable {
+    /// The model gave an end token.
+    case endToken = "end_token"
+    /// A stop string came up, or the caller's callback had enough of this one.
+    case stop
+    /// ``GenerationOptions/maximumTokens`` or the model's positions are used up.
+    case length
+}
+
+/// A continuation that is being made.
+private struct Growing {
+    /// Its place among the results.
+    let index: Int
+    /// The most tokens it may have.
+    let room: Int
+    var generator: RandomGenerator
+    /// Tokens in the cache, the prompt's included.
+    var length: Int
+    var isRunning = true
+}
+
+extension CausalDecoder {
+    /// Continues all prompts as one batch with a key-value cache: for each prompt in turn, each of its streams.
+    ///
+    /// A prompt is computed once for all its continuations. What has ended leaves the batch before it makes up more than
+    /// a quarter of it.
+    ///
+    /// - Parameter onToken: hears of each token (the continuation's index and the token) and returns false to end that one;
+    ///   what it throws ends all.
+    /// - Throws: ``DamaError/Code/invalidArgument`` for an empty batch, an empty prompt, a bad option or a token outside the
+    ///   vocabulary; ``DamaError/Code/shapeMismatch`` for a prompt longer than the model's positions.
+    public func generate(
+        _ prompts: [LlamaDecoder.Prompt], _ options: GenerationOptions, run: RunOptions? = nil,
+        onToken: (Int, Int32) throws(DamaError) -> Bool = { _, _ in true }
+    ) throws(DamaError) -> [LlamaDecoder.Continuation] {
+        let positions = configuration.maximumPositions
+        try check(prompts, options)
+        let ends = Set(options.endTokens ?? configuration.endTokens.map(Int32.init))
+        var growing: [Growing] = []
+        // The row of the logits that each of them continues: its prompt's at first, then its own.
+        var rows: [Int] = []
+        for (index, prompt) in prompts.enumerated() {
+            for stream in prompt.streams ?? [UInt64(index)] {
+                growing.append(
+                    Growing(
+                        index: growing.count, room: min(options.maximumTokens, positions - prompt.tokens.count),
+                        generator: RandomGenerator(seed: options.seed, stream: stream), length: prompt.tokens.count))
+                rows.append(index)
+            }
+        }
+        var results = growing.map { _ in LlamaDecoder.Continuation(tokens: [], finish: .length) }
+        guard let length = growing.map({ $0.length + $0.room }).max() else { return [] }
+        let cache = try makeCache(batch: prompts.count, length: length)
+
+        var logits = try cache.start(prompts, run: run)
+        while true {
+            var next = [Int32](repeating: 0, count: growing.count)
+            for place in growing.indices where growing[place].isRunning {
+                let token = try logits.withElements(of: Float.self) { all throws(DamaError) in
+                    let size = configuration.vocabularySize
+                    let row = UnsafeBufferPointer(rebasing: all[rows[place] * size..<(rows[place] + 1) * size])
+                    return Int32(try options.sampling.choose(from: row, using: &growing[place].generator))
+                }
+                next[place] = token
+                let index = growing[place].index
+                if ends.contains(token) {
+                    results[index].finish = .endToken
+                    growing[place].isRunning = false
+                    continue
+                }
+                results[index].tokens.append(token)
+                if try !onToken(index, token) {
+                    results[index].finish = .stop
+                    growing[place].isRunning = false
+                } else if results[index].tokens.count == growing[place].room {
+                    growing[place].isRunning = false
+                }
+            }
+            let running = growing.indices.filter { growing[$0].isRunning }
+            if running.isEmpty { return results }
+            // Several continuations of a prompt part here; later on, rows are worth moving where it frees enough.
+            if !rows.elementsEqual(growing.indices) || running.count * 4 < growing.count * 3 {
+                try cache.keep(running.map { rows[$0] })
+                growing = running.map { growing[$0] }
+                next = running.map { next[$0] }
+                rows = Array(growing.indices)
+            }
+            logits = try cache.step(next, at: growing.map(\.length), run: run)
+            // One that has ended is computed on at the same place: it may not outgrow the cache.
+            for place in growing.indices where growing[place].isRunning { growing[place].length += 1 }
+        }
+    }
+
+    private func check(_ prompts: [LlamaDecoder.Prompt], _ options: GenerationOptions) throws(DamaError) {
+        try options.sampling.validate()
+        guard options.maximumTokens > 0 else {
+            throw .invalidArgument("max_tokens is \(options.maximumTokens); it must be positive")
+        }
+        guard let longest = prompts.map(\.tokens.count).max() else {
+            throw .invalidArgument("the batch is empty; expected at least one prompt")
+        }
+        for (index, prompt) in prompts.enumerated() where prompt.tokens.isEmpty {
+            throw .invalidArgument("prompt \(index) has no tokens")
+        }
+        guard longest < configuration.maximumPositions else {
+            throw .shapeMismatch(
+                "the prompt has \(longest) tokens; the model has \(configuration.maximumPositions) positions "
+                    + "for prompt and continuation")
+        }
+    }
+}
