@@ -77,7 +77,8 @@ test-abi: build
 test-python: build
 	DAMA_LIBRARY=$(CURDIR)/$(BUILD)/lib/libdama.so PYTHONPATH=bindings/python $(PYTHON) -m pytest -q bindings/python/tests Tests/Report
 	cd bindings/python && $(CURDIR)/$(PYTHON) -m mypy --cache-dir $(CURDIR)/$(BUILD)/mypy
-	MYPYPATH=scripts/report $(PYTHON) -m mypy --strict --cache-dir $(BUILD)/mypy-report scripts/report/report.py
+	MYPYPATH=scripts/report:scripts/reproduce $(PYTHON) -m mypy --strict --cache-dir $(BUILD)/mypy-report \
+		scripts/report/report.py scripts/reproduce/reproduce.py
 
 .PHONY: test-install
 test-install: dist

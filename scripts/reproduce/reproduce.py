@@ -24,8 +24,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
+from results import write_results
 from rows import BETAS, CHOOSING_SEED, RATES, ROWS, Row
-from tables import write_results
+from tables import run_name
 
 POLICY, CLIP = "models/shapes-llava", "models/shapes-clip"
 #: (split, seed, scenes); no two splits share a layout.
@@ -44,7 +45,7 @@ class Job:
 
     @property
     def name(self) -> str:
-        return f"{self.row.name}/beta{self.beta:g}-rate{self.rate:g}-seed{self.seed}"
+        return run_name(self.row.name, self.beta, self.rate, self.seed)
 
 
 class Benchmark:
@@ -142,6 +143,8 @@ class Benchmark:
 
     def best(self, row: Row) -> Optional[tuple[float, float]]:
         """β and learning rate by the response-level rate on validation scenes; `None` while runs are missing."""
+        if row.fixed:
+            return row.fixed
         found = []
         for job in choosing(row):
             result = self.result(job)
@@ -152,7 +155,8 @@ class Benchmark:
 
 
 def choosing(row: Row) -> list[Job]:
-    return [Job(row, beta, rate, CHOOSING_SEED, "validation") for beta in BETAS for rate in RATES]
+    grid = [] if row.fixed else [(beta, rate) for beta in BETAS for rate in RATES]
+    return [Job(row, beta, rate, CHOOSING_SEED, "validation") for beta, rate in grid]
 
 
 def reporting(row: Row, choice: tuple[float, float], seeds: int) -> list[Job]:

@@ -1,21 +1,17 @@
-"""Tables and page of what reproduce.py has run: results.csv (a line for each run), tables.md, report.html."""
+"""Tables of what reproduce.py has run."""
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import statistics
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 from typing import Any, Optional
 
 from rows import ROWS, TABLES
 
 FIGURES = ["response_level", "mention_level", "coverage", "mean_words"]
-COLUMNS = ["row", "split", "beta", "rate", "seed", *FIGURES, "gap_ratio", "alpha_model_low", "alpha_model_high",
-           "beta_low", "beta_high", "margin", "seconds"]  # fmt: skip
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
@@ -58,11 +54,14 @@ class Results:
                 details = read_lines(path.parent / "test-details.jsonl")
                 self.free[run["row"], run["seed"]] = {str(d["idx"]): float(is_free(d)) for d in details}
 
+    def folder(self, run: dict[str, Any]) -> Path:
+        return self.out / "runs" / run_name(run["row"], run["beta"], run["rate"], run["seed"])
+
     def reported(self, row: str) -> list[dict[str, Any]]:
         runs = [run for run in self.runs if run["row"] == row and run["split"] == "test"]
         return sorted(runs, key=lambda run: int(run["seed"]))
 
-    def against(self, row: str, base: str = "dpo") -> Optional[tuple[float, float, float, float]]:
+    def against(self, row: str, base: str) -> Optional[tuple[float, float, float, float]]:
         """Mean difference of the response-level rate, its 95 % margin, p by scenes, p by seeds.
 
         By scenes: a scene's difference is the mean over the seeds, so that the scenes are independent of each other; the
@@ -82,6 +81,10 @@ class Results:
         return center, 1.96 * error, p_scenes, p_seeds
 
 
+def run_name(row: str, beta: float, rate: float, seed: int) -> str:
+    return f"{row}/beta{beta:g}-rate{rate:g}-seed{seed}"
+
+
 def is_free(detail: dict[str, Any]) -> bool:
     """As the judge counts."""
     return bool(detail["false"] == 0)
@@ -92,7 +95,7 @@ def student_p(t: float, degrees: int) -> float:
     scale = math.gamma((degrees + 1) / 2) / (math.sqrt(degrees * math.pi) * math.gamma(degrees / 2))
     steps = 20_000
     width = min(abs(t), 1e3) / steps
-    heights = [(1 + (i * width) ** 2 / degrees) ** (-(degrees + 1) / 2) for i in range(steps + 1)]
+    heights = [math.pow(1 + (i * width) ** 2 / degrees, -(degrees + 1) / 2) for i in range(steps + 1)]
     inside = scale * width * (sum(heights) - (heights[0] + heights[-1]) / 2)
     return max(0.0, 1 - 2 * inside)
 
@@ -113,11 +116,11 @@ def table_row(results: Results, name: str) -> Optional[list[str]]:
     runs = results.reported(name)
     if not runs:
         return None
-    label = next(row.label for row in ROWS if row.name == name)
-    versus = results.against(name)
+    row = next(row for row in ROWS if row.name == name)
+    versus = results.against(name, row.base)
     ratios = [run["gap_ratio"] for run in runs if math.isfinite(run["gap_ratio"])]
     return [
-        label, f"{runs[0]['beta']:g}, {runs[0]['rate']:g}",
+        row.label, f"{runs[0]['beta']:g}, {runs[0]['rate']:g}",
         spread([r["response_level"] for r in runs], 100), spread([r["mention_level"] for r in runs], 100),
         spread([r["coverage"] for r in runs], 100), spread([r["mean_words"] for r in runs]),
         f"{100 * versus[0]:+.1f} ± {100 * versus[1]:.1f}" if versus else "–",
@@ -165,48 +168,3 @@ def markdown(lines: list[list[str]]) -> str:
     head, *body = lines
     rule = "|" + "---|" * len(head)
     return "\n".join([f"| {' | '.join(head)} |", rule, *(f"| {' | '.join(line)} |" for line in body)])
-
-
-def write_results(out: Path) -> None:
-    results = Results(out)
-    if not results.runs:
-        return
-    with (out / "results.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(results.runs)
-    sections = tables(results)
-    texts = [f"**{title}**\n\n{markdown([HEAD, *lines])}" for title, lines in sections]
-    grid = chosen(results)
-    if len(grid) > 1:
-        texts.append(f"**Response-level rate on validation scenes, by which each row chose**\n\n{markdown(grid)}")
-    (out / "tables.md").write_text("\n\n".join(texts) + "\n", encoding="utf-8")
-    (out / "report.html").write_text(page(sections, grid), encoding="utf-8")
-    print(f"{out / 'results.csv'}  {out / 'tables.md'}  {out / 'report.html'}")
-
-
-# ----------------------------------------------------------------------------------------------------------------------
-# Page
-
-
-def html_table(lines: list[list[str]]) -> str:
-    head, *body = lines
-    rows = ["<tr>" + "".join(f"<th>{escape(cell)}</th>" for cell in head) + "</tr>"]
-    for line in body:
-        cells = [f"<b>{escape(c.strip('*'))}</b>" if c.startswith("**") else escape(c) for c in line]
-        rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-    return f"<table>{''.join(rows)}</table>"
-
-
-def page(sections: list[tuple[str, list[list[str]]]], grid: list[list[str]]) -> str:
-    style = (Path(__file__).parent.parent / "report" / "page.css").read_text(encoding="utf-8")
-    body = [f"<h2>{escape(title)}</h2>{html_table([HEAD, *lines])}" for title, lines in sections]
-    if len(grid) > 1:
-        body.append(f"<h2>Chosen on validation scenes</h2>{html_table(grid)}")
-    return (
-        f"<!doctype html><html lang='en'><meta charset='utf-8'><title>DAMA in the embedded world</title>"
-        f"<style>{style} table {{ font-size: 13px }}</style><main><h1>DAMA in the embedded world</h1>"
-        "<p>Responses free of hallucination, mentions that are true and objects covered in per cent, mean ± standard "
-        "deviation over the seeds. Against DPO: difference of the response-level rate in points with its 95 % interval "
-        "over the scenes. α_M and β<sub>i</sub>/β: the range over the steps.</p>" + "".join(body) + "</main></html>\n"
-    )

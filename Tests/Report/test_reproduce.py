@@ -1,0 +1,109 @@
+"""The figures of scripts/reproduce, on runs whose right result is known."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts" / "reproduce"))
+
+import results as pages
+from reproduce import Benchmark, choosing, reporting
+from rows import BETAS, RATES, ROWS, TABLES
+from tables import Results, chosen, describe_training, run_name, student_p
+
+
+def line(step: int, easy: float, hard: float | None, alpha: float) -> dict[str, object]:
+    return {"step": step, "gap_easy": easy, "gap_hard": hard, "alpha_model": alpha, "beta_mean": 0.1, "beta_min": 0.05,
+            "beta_max": 0.2, "margin_mean": 1.0, "loss": 0.5, "accuracy": 0.5}  # fmt: skip
+
+
+def add(out: Path, row: str, seed: int, free: list[bool], split: str = "test", beta: float = 0.5) -> None:
+    folder = out / "runs" / run_name(row, beta, 6e-5, seed)
+    folder.mkdir(parents=True)
+    level = sum(free) / len(free)
+    result = {"row": row, "beta": beta, "rate": 6e-5, "seed": seed, "split": split, "response_level": level,
+              "mention_level": 0.9, "coverage": 0.8, "mean_words": 20.0, "seconds": 1.0}  # fmt: skip
+    (folder / "result.json").write_text(json.dumps(result))
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(line(s, 2, 1, 1.0)) + "\n" for s in range(1, 9)))
+    details = [{"idx": i, "false": 0 if ok else 2, "mentions": []} for i, ok in enumerate(free)]
+    (folder / f"{split}-details.jsonl").write_text("".join(json.dumps(d) + "\n" for d in details))
+
+
+# Two-sided points of Student's t, from its table; with one degree of freedom p = 1 − 2/π · atan t.
+@pytest.mark.parametrize(("t", "degrees", "p"), [(2.776445, 4, 0.05), (4.604095, 4, 0.01), (1, 1, 0.5), (0, 3, 1.0)])
+def test_student(t: float, degrees: int, p: float) -> None:
+    assert student_p(t, degrees) == pytest.approx(p, abs=1e-6)
+    assert student_p(-t, degrees) == pytest.approx(p, abs=1e-6)
+
+
+def test_a_method_against_dpo(tmp_path: Path) -> None:
+    add(tmp_path, "dpo", 1, [True, False, False, False])
+    add(tmp_path, "dpo", 2, [True, False, True, False])
+    add(tmp_path, "dama", 1, [True, True, False, False])
+    add(tmp_path, "dama", 2, [True, True, True, True])
+    found = Results(tmp_path).against("dama", "dpo")
+    assert found is not None
+    center, margin, p_scenes, p_seeds = found
+    # Scene by scene, over both seeds: 0, 1, 0, 1/2.
+    assert center == pytest.approx(0.375)
+    error = math.sqrt(((0.375**2) * 2 + 0.625**2 + 0.125**2) / 3) / 2
+    assert margin == pytest.approx(1.96 * error)
+    assert p_scenes == pytest.approx(math.erfc(0.375 / error / math.sqrt(2)))
+    # Seed by seed: 1/4 and 1/2, so t = 0.375 / 0.125 = 3 with one degree of freedom.
+    assert p_seeds == pytest.approx(1 - 2 / math.pi * math.atan(3), abs=1e-6)
+
+
+def test_what_beta_did() -> None:
+    lines = [line(s, 1.0, 1.0, 0.5 + s / 100) for s in range(1, 16)] + [line(s, 4.0, 2.0, 1.0) for s in range(16, 20)]
+    lines.append(line(20, 4.0, None, 3.0))
+    found = describe_training(lines, 0.1)
+    assert found["gap_ratio"] == pytest.approx(2.0)
+    assert found["beta_low"] == pytest.approx(0.5) and found["beta_high"] == pytest.approx(2.0)
+    # Of twenty steps the least and the greatest are left out.
+    assert found["alpha_model_low"] == pytest.approx(0.52) and found["alpha_model_high"] == pytest.approx(1.0)
+
+
+def test_the_best_of_the_grid_is_chosen_and_the_rest_is_missing(tmp_path: Path) -> None:
+    benchmark, row = Benchmark(tmp_path, tmp_path), ROWS[0]
+    assert len(choosing(row)) == len(BETAS) * len(RATES) and benchmark.best(row) is None
+    for job in choosing(row):
+        folder = tmp_path / "runs" / job.name
+        folder.mkdir(parents=True)
+        level = 0.9 if (job.beta, job.rate) == (BETAS[1], RATES[0]) else 0.5
+        (folder / "result.json").write_text(json.dumps({"response_level": level, "mention_level": 0.5}))
+    assert benchmark.best(row) == (BETAS[1], RATES[0])
+    assert [job.seed for job in reporting(row, (BETAS[1], RATES[0]), 5)] == [1, 2, 3, 4, 5]
+    fixed = next(row for row in ROWS if row.fixed)
+    assert choosing(fixed) == [] and benchmark.best(fixed) == fixed.fixed
+
+
+def test_the_tables_name_rows_that_there_are(tmp_path: Path) -> None:
+    names = {row.name for row in ROWS}
+    assert all(set(table) <= names for _, table in TABLES) and {row.base for row in ROWS} <= names
+    assert {name for _, table in TABLES for name in table} == names
+
+
+def test_files_are_written(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        add(tmp_path, "dpo", seed, [True, False])
+        add(tmp_path, "dama", seed, [True, seed == 1])
+    add(tmp_path, "dama", 0, [True, True], split="validation")
+    (tmp_path / "base").mkdir()
+    base = {"response_level": 0.25, "mention_level": 0.5, "coverage": 0.5, "mean_words": 9.0}
+    (tmp_path / "base" / "test.json").write_text(json.dumps(base))
+    (tmp_path / "pairs").mkdir()
+    (tmp_path / "pairs" / "scores.jsonl").write_text('{"delta": 0.25}\n{"delta": -0.5}\n')
+    pages.write_results(tmp_path)
+    text = (tmp_path / "tables.md").read_text()
+    assert "| DAMA (preset paper) | 0.5, 6e-05 | 75.0 ± 35.4 |" in text and "| base policy | – | 25.0 |" in text
+    assert "+25.0" in text and "| **100.0** |" in text
+    assert chosen(Results(tmp_path))[1] == ["DAMA (preset paper)", "**100.0**"]
+    rows = (tmp_path / "results.csv").read_text().splitlines()
+    assert len(rows) == 6 and rows[0].startswith("row,split,beta,rate,seed,response_level")
+    html = (tmp_path / "report.html").read_text()
+    assert html.count("<svg") >= 6 and "http" not in html.replace("http-equiv", "").replace("http://www.w3.org", "")
