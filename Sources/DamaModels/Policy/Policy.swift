@@ -38,7 +38,7 @@ public final class Policy: Sendable {
     public init(directory: String, options: PolicyOptions = PolicyOptions()) throws(DamaError) {
         let config = try ConfigReader(path: "\(directory)/config.json")
         let runtime = try OnnxRuntime.load(path: options.runtimePath, threads: options.threads)
-        let weights = RuntimeWeights(try WeightStore(directory: directory), runtime)
+        let weights = RuntimeWeights.shared(try WeightStore(directory: directory), runtime)
         tokenizer = try Tokenizer(directory: directory)
         let type = try config.string("model_type", default: "")
         var configuration: LlamaConfiguration
