@@ -5,8 +5,8 @@ import Synchronization
 
 /// A model's weights as sessions take them: fp32 where they are mapped, fp16 and bf16 converted once.
 ///
-/// Several sessions of one model, a policy and its reference for instance, share one of these and so one copy. May be used
-/// from several threads.
+/// Several sessions of one model, a policy and its reference for instance, share one of these and so one copy: see
+/// ``shared(_:_:)``. May be used from several threads.
 public final class RuntimeWeights: Sendable {
     public let store: WeightStore
     private let runtime: OnnxRuntime
@@ -16,6 +16,30 @@ public final class RuntimeWeights: Sendable {
         self.store = store
         self.runtime = runtime
     }
+
+    // MARK: Sharing
+
+    private struct Opened: Sendable {
+        weak let weights: RuntimeWeights?
+    }
+
+    private static let opened = Mutex<[Set<MappedFile.Identity>: Opened]>([:])
+
+    /// The weights of the very same files where some are in use; otherwise new ones over `store`.
+    ///
+    /// A second mapping of a file would cost no memory, but it would be counted twice, and a conversion done twice costs.
+    public static func shared(_ store: WeightStore, _ runtime: OnnxRuntime) -> RuntimeWeights {
+        let files = store.files
+        return opened.withLock { opened in
+            if let known = opened[files]?.weights, known.runtime === runtime { return known }
+            opened = opened.filter { $0.value.weights != nil }
+            let weights = RuntimeWeights(store, runtime)
+            opened[files] = Opened(weights: weights)
+            return weights
+        }
+    }
+
+    // MARK: Values
 
     /// The tensor called `name` in the files, as fp32.
     ///

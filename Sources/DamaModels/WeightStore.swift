@@ -54,6 +54,9 @@ public final class WeightStore: Sendable {
 
     public func contains(_ name: String) -> Bool { tensors[name] != nil }
 
+    /// The files that the tensors lie in.
+    var files: Set<MappedFile.Identity> { Set(tensors.values.map(\.owner.identity)) }
+
     /// The bytes of all tensors together.
     public var byteCount: Int { tensors.values.reduce(0) { $0 + $1.bytes.count } }
 

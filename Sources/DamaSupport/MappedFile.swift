@@ -7,6 +7,19 @@ import Glibc
 public final class MappedFile: @unchecked Sendable {
     public let path: String
     public let bytes: UnsafeRawBufferPointer
+    public let identity: Identity
+
+    /// Equal for two mappings of the same contents, by whatever path.
+    public struct Identity: Hashable, Sendable {
+        private let numbers: [Int]
+
+        init(_ status: stat) {
+            numbers = [
+                Int(truncatingIfNeeded: status.st_dev), Int(truncatingIfNeeded: status.st_ino), Int(status.st_size),
+                status.st_mtim.tv_sec, status.st_mtim.tv_nsec,
+            ]
+        }
+    }
 
     /// - Throws: ``DamaError/Code/io`` where the path is no readable regular file.
     public init(path: String) throws(DamaError) {
@@ -17,6 +30,7 @@ public final class MappedFile: @unchecked Sendable {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw .io("cannot read \(path): \(describeErrno())") }
         guard status.st_mode & S_IFMT == S_IFREG else { throw .io("\(path) is not a regular file") }
+        identity = Identity(status)
         let size = Int(status.st_size)
         guard size > 0 else {
             bytes = UnsafeRawBufferPointer(start: nil, count: 0)

@@ -38,7 +38,9 @@ final class LanguageModelSplitterTests: XCTestCase {
         let splitter = LanguageModelSplitter(try writer(server), cache: try SplitCache())
         XCTAssertEqual(
             try splitter.split(response, limit: limit),
-            SplitResponse(try BuiltInSplitter().split(response, limit: limit), flags: ["splitter_fallback"]))
+            SplitResponse(
+                try BuiltInSplitter().split(response, limit: limit),
+                flags: ["splitter_fallback", "splitter_invented"]))
     }
 
     func testAServerThatIsGoneStopsTheJob() throws {

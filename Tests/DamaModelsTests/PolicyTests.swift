@@ -1,6 +1,7 @@
 import DamaImage
 import DamaSupport
 import DamaTestSupport
+import Foundation
 import XCTest
 
 @testable import DamaModels
@@ -127,6 +128,24 @@ final class PolicyTests: XCTestCase {
         XCTAssertTrue(cut.rejected.wasCut)
         XCTAssertLessThan(cut.rejected.count, full)
         for (a, b) in zip(cut.rejected.tokens, whole.rejected.tokens) { XCTAssertEqual(a, b, accuracy: 1e-5) }
+    }
+
+    /// Shared while in use; a file that was replaced is another one, though its path is the same.
+    func testPoliciesOfTheSameFilesShareTheirWeights() throws {
+        let folder = try TemporaryDirectory()
+        let directory = folder.path + "/model"
+        try FileManager.default.copyItem(atPath: Fixtures.path("llava/default"), toPath: directory)
+        let first = try Policy(directory: directory)
+        let weights = first.decoder.weights
+        XCTAssertTrue(try Policy(directory: directory).decoder.weights === weights)
+        XCTAssertFalse(try policy("default").decoder.weights === weights)
+
+        var bytes = try Files.read(directory + "/model.safetensors")
+        bytes[bytes.count - 1] ^= 0x80
+        try Files.writeAtomically(bytes, to: directory + "/model.safetensors")
+        let second = try Policy(directory: directory).decoder.weights
+        XCTAssertFalse(second === weights)
+        XCTAssertNotEqual(second.store.fingerprint, weights.store.fingerprint)
     }
 
     func testBadInputIsNamed() throws {

@@ -96,7 +96,7 @@ public final class Policy: Sendable {
             guard let llava, let path = layout.vision else { return (decoder, nil) }
             return (decoder, try OnnxVision(llava, path: path, runtime, device: device))
         }
-        let weights = RuntimeWeights(try WeightStore(directory: directory), runtime)
+        let weights = RuntimeWeights.shared(try WeightStore(directory: directory), runtime)
         let decoder = try LlamaDecoder(configuration, weights, runtime, device: device)
         guard let llava else { return (decoder, nil) }
         return (decoder, try LlavaVision(llava, weights.store, runtime, device: device))

@@ -22,6 +22,17 @@ public struct SplitCheck: Sendable {
         case tooLong = "a sub-sentence over the token limit"
         case invented = "a sub-sentence whose words are not the response's"
         case incomplete = "words of the response left out"
+
+        /// One word for it, as rows are flagged with.
+        public var flag: String {
+            switch self {
+            case .empty: "empty"
+            case .tooMany: "too_many"
+            case .tooLong: "too_long"
+            case .invented: "invented"
+            case .incomplete: "incomplete"
+            }
+        }
     }
 
     /// The first thing that is wrong; `nil` for a sound answer.

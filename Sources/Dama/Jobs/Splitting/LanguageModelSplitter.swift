@@ -5,7 +5,8 @@ import DamaText
 /// Sub-sentences from a language model, as in the paper, each answer checked before it is used.
 ///
 /// An answer that fails the check (``SplitCheck``) is replaced by the built-in splitter's, and the row says so: flag
-/// `splitter_fallback`. The same response is asked for once. May be used from several threads at once.
+/// `splitter_fallback`, and why, such as `splitter_invented`. The same response is asked for once. May be used from several
+/// threads at once.
 public struct LanguageModelSplitter: ResponseSplitter {
     public let name: String
     private let writer: any SentenceWriter
@@ -25,9 +26,10 @@ public struct LanguageModelSplitter: ResponseSplitter {
         let lines = SplitPrompt.lines(of: try writer.write(response))
         let check = SplitCheck(tokenLimit: limit.maximum)
         let result: SplitResponse
-        if check.failure(of: lines, for: response, tokenCount: limit.count) != nil {
+        if let failure = check.failure(of: lines, for: response, tokenCount: limit.count) {
             result = SplitResponse(
-                try BuiltInSplitter().split(response, limit: limit), flags: ["splitter_fallback"])
+                try BuiltInSplitter().split(response, limit: limit),
+                flags: ["splitter_fallback", "splitter_\(failure.flag)"])
         } else {
             result = SplitResponse(lines)
         }
