@@ -135,17 +135,20 @@ final class PolicyTests: XCTestCase {
         let folder = try TemporaryDirectory()
         let directory = folder.path + "/model"
         try FileManager.default.copyItem(atPath: Fixtures.path("llava/default"), toPath: directory)
+        func weights(_ policy: Policy) throws -> RuntimeWeights {
+            try XCTUnwrap(policy.decoder as? LlamaDecoder).weights
+        }
         let first = try Policy(directory: directory)
-        let weights = first.decoder.weights
-        XCTAssertTrue(try Policy(directory: directory).decoder.weights === weights)
-        XCTAssertFalse(try policy("default").decoder.weights === weights)
+        let shared = try weights(first)
+        XCTAssertTrue(try weights(Policy(directory: directory)) === shared)
+        XCTAssertFalse(try weights(policy("default")) === shared)
 
         var bytes = try Files.read(directory + "/model.safetensors")
         bytes[bytes.count - 1] ^= 0x80
         try Files.writeAtomically(bytes, to: directory + "/model.safetensors")
-        let second = try Policy(directory: directory).decoder.weights
-        XCTAssertFalse(second === weights)
-        XCTAssertNotEqual(second.store.fingerprint, weights.store.fingerprint)
+        let second = try weights(Policy(directory: directory))
+        XCTAssertFalse(second === shared)
+        XCTAssertNotEqual(second.store.fingerprint, shared.store.fingerprint)
     }
 
     func testBadInputIsNamed() throws {
