@@ -126,7 +126,8 @@ def table_row(results: Results, name: str) -> Optional[list[str]]:
         f"{100 * versus[0]:+.1f} ± {100 * versus[1]:.1f}" if versus else "–",
         f"{versus[2]:.2g} / {versus[3]:.2g}" if versus else "–",
         spread(ratios, digits=2) if ratios else "–",
-        f"{mean([r['alpha_model_low'] for r in runs]):.2f} … {mean([r['alpha_model_high'] for r in runs]):.2f}",
+        "–" if row.method["preset"] in ("dpo", "d2po")
+        else f"{mean([r['alpha_model_low'] for r in runs]):.2f} … {mean([r['alpha_model_high'] for r in runs]):.2f}",
         f"{mean([r['beta_low'] for r in runs]):.2f} … {mean([r['beta_high'] for r in runs]):.2f}",
     ]  # fmt: skip
 
