@@ -12,7 +12,7 @@ public final class TensorValue: @unchecked Sendable {
     public var count: Int { shape.reduce(1, *) }
     public var byteCount: Int { count * elementType.size }
 
-    let runtime: OnnxRuntime
+    package let runtime: OnnxRuntime
     let value: OpaquePointer
     /// Whoever holds the memory, where the runtime does not.
     private let owner: AnyObject?

@@ -45,8 +45,10 @@ final class DifferentiableModel {
             var options = SessionOptions()
             options.device = device
             options.prepacking = false
-            // The runtime would read frozen weights to fold them, before it has been given them.
-            options.configuration["optimization.disable_specified_optimizers"] = "ConstantFolding"
+            // The runtime would read frozen weights to fold them, before it has been given them; and it would merge
+            // into products the transpositions that the backward half sets before them with reason.
+            options.configuration["optimization.disable_specified_optimizers"] =
+                "ConstantFolding;MatmulTransposeFusion"
             for weight in graph.weights where trained[graph.name(of: weight)] == nil {
                 options.initializers[graph.name(of: weight)] = try frozen(weight)
             }

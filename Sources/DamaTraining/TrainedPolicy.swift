@@ -50,7 +50,8 @@ public final class TrainedPolicy {
         self.llama = llama
         let store = llama.weights.store
         let runtime = llama.runtime
-        var graph = try LlamaGraph(llama.configuration).scoring(trainable: true)
+        var graph = try LlamaGraph(llama.configuration).scoring(
+            llama.scoresOnHost ? .logits : .logProbabilities, trainable: true)
         if let adapters { graph = try graph.adding(adapters.adapters(in: graph)) }
 
         // MARK: What is trained in the decoder
@@ -126,7 +127,7 @@ public final class TrainedPolicy {
         // MARK: Graphs
         let layers = (0..<llama.configuration.layers).map { "layers.\($0)" }
         decoder = try DifferentiableModel(
-            graph, outputs: [Port.logProbabilities], parameters: decoderParameters,
+            graph, outputs: [llama.scoresOnHost ? Port.logits : Port.logProbabilities], parameters: decoderParameters,
             inputs: table != nil || visionGraph != nil ? [Port.embeddings] : [],
             recompute: activations == .recompute ? layers : [], runtime: runtime, device: llama.device
         ) { [graph] weight throws(DamaError) in
@@ -155,6 +156,8 @@ public final class TrainedPolicy {
         fileprivate var decoder: DifferentiableModel.Pass
         fileprivate var vision: DifferentiableModel.Pass?
         fileprivate var length: Int
+        /// The logits that the log-probabilities were taken from, where that was on the host.
+        fileprivate var logits: TokenLogits?
     }
 
     /// log π of every response, with everything kept that ``backward(_:chosen:rejected:run:)`` needs.
@@ -179,27 +182,33 @@ public final class TrainedPolicy {
         var inputs = try llama.scoringInputs(rows, table: table?.value)
         let targets = rows.flatMap { $0.sequence.targets.map(Int64.init) }
         guard let length = inputs[Port.embeddings]?.shape[1] else { throw .internal("the decoder has no input") }
-        inputs[Port.targets] = try TensorValue(runtime, targets, shape: [targets.count])
-        inputs[Port.inverseRows] = try inverseRows(pairs, length)
+        if !llama.scoresOnHost { inputs[Port.targets] = try TensorValue(runtime, targets, shape: [targets.count]) }
+        inputs.merge(try rowInputs(pairs, length)) { $1 }
         let pass = try decoder.forward(inputs, run: run)
-        guard let output = pass.outputs[Port.logProbabilities] else { throw .internal("no log-probabilities") }
-        let flat: [Float] = try output.array()
+        guard let output = pass.outputs.values.first else { throw .internal("no log-probabilities") }
+        let logits = llama.scoresOnHost ? try TokenLogits(output, targets: targets) : nil
+        let flat: [Float]
+        if let logits { flat = logits.logProbabilities } else { flat = try output.array() }
         var start = 0
         let found = pairs.map { pair in
             defer { start += pair.sequence.targets.count }
             return pair.split(Array(flat[start..<start + pair.sequence.targets.count]))
         }
-        return Pass(logProbabilities: found, pairs: pairs, decoder: pass, vision: visionPass, length: length)
+        return Pass(
+            logProbabilities: found, pairs: pairs, decoder: pass, vision: visionPass, length: length, logits: logits)
     }
 
-    /// For each place of the batch, the response tokens that are predicted from it.
-    private func inverseRows(_ pairs: [PreparedPair], _ length: Int) throws(DamaError) -> TensorValue {
+    /// Which places of the batch predict response tokens, and the way back.
+    private func rowInputs(_ pairs: [PreparedPair], _ length: Int) throws(DamaError) -> [String: TensorValue] {
         var predicting: [Int64] = []
         for (index, pair) in pairs.enumerated() {
             predicting += pair.sequence.predictingRows.map { Int64(index * length) + Int64($0) }
         }
         let (table, uses) = try RowGradients.inverse(of: predicting, count: pairs.count * length)
-        return try TensorValue(llama.runtime, table, shape: [pairs.count * length, uses])
+        return [
+            Port.rows: try TensorValue(llama.runtime, predicting, shape: [predicting.count]),
+            Port.inverseRows: try TensorValue(llama.runtime, table, shape: [pairs.count * length, uses]),
+        ]
     }
 
     // MARK: Backward
@@ -213,6 +222,14 @@ public final class TrainedPolicy {
     ///     ``clearGradients()`` and adding take.
     public func backward(
         _ pass: Pass, chosen: [Double], rejected: [Double], replacing: Bool = false, run: RunOptions? = nil
+    ) throws(DamaError) {
+        try backward(
+            pass, chosen: chosen, rejected: rejected, replacing: replacing, consuming: false, run: run)
+    }
+
+    /// - Parameter consuming: the pass is not used again, and its memory may be written to.
+    func backward(
+        _ pass: Pass, chosen: [Double], rejected: [Double], replacing: Bool, consuming: Bool, run: RunOptions?
     ) throws(DamaError) {
         guard chosen.count == pass.pairs.count, rejected.count == pass.pairs.count else {
             throw .shapeMismatch(
@@ -244,7 +261,7 @@ public final class TrainedPolicy {
         for (number, (part, range)) in parts.enumerated() {
             try backward(
                 whole: part, chosen: Array(chosen[range]), rejected: Array(rejected[range]),
-                replacing: replacing && number == 0, run: run)
+                replacing: replacing && number == 0, consuming: consuming, run: run)
         }
     }
 
@@ -257,11 +274,11 @@ public final class TrainedPolicy {
         guard
             let decoded = try decoder.part(
                 pass.decoder, ["batch": range, "rows": rows],
-                inputs: [Port.inverseRows: inverseRows(pairs, pass.length)])
+                inputs: rowInputs(pairs, pass.length))
         else { return nil }
         var part = Pass(
             logProbabilities: Array(pass.logProbabilities[range]), pairs: pairs, decoder: decoded, vision: nil,
-            length: pass.length)
+            length: pass.length, logits: try pass.logits?.part(rows))
         if let vision, let seen = pass.vision {
             guard let divided = try vision.part(seen, ["batch": range], inputs: [:]) else { return nil }
             part.vision = divided
@@ -270,7 +287,7 @@ public final class TrainedPolicy {
     }
 
     private func backward(
-        whole pass: Pass, chosen: [Double], rejected: [Double], replacing: Bool, run: RunOptions?
+        whole pass: Pass, chosen: [Double], rejected: [Double], replacing: Bool, consuming: Bool, run: RunOptions?
     ) throws(DamaError) {
         let runtime = llama.runtime
         var seeds: [Float] = []
@@ -279,8 +296,13 @@ public final class TrainedPolicy {
                 seeds += [Float](repeating: Float(weight), count: response.range.count)
             }
         }
-        let gradients = try decoder.backward(
-            pass.decoder, seeds: [TensorValue(runtime, seeds, shape: [seeds.count])], replacing: replacing, run: run)
+        let seed: TensorValue
+        if let logits = pass.logits {
+            seed = try logits.gradient(seeds, inPlace: consuming)
+        } else {
+            seed = try TensorValue(runtime, seeds, shape: [seeds.count])
+        }
+        let gradients = try decoder.backward(pass.decoder, seeds: [seed], replacing: replacing, run: run)
         if replacing, !isTableInDecoder { table?.gradient.clear() }
         guard let embeddings = gradients[Port.embeddings] else { return }
         let width = llama.configuration.hiddenSize

@@ -31,6 +31,14 @@ extension Trainer {
     public func backward(
         _ forward: Forward, chosen: [Double], rejected: [Double], replacing: Bool = false, run: RunOptions? = nil
     ) throws(DamaError) {
+        try backward(
+            forward, chosen: chosen, rejected: rejected, replacing: replacing, consuming: false, run: run)
+    }
+
+    /// - Parameter consuming: the forward run is not used again, and its memory may be written to.
+    func backward(
+        _ forward: Forward, chosen: [Double], rejected: [Double], replacing: Bool, consuming: Bool, run: RunOptions?
+    ) throws(DamaError) {
         let count = forward.logProbabilities.count
         guard chosen.count == count, rejected.count == count else {
             throw .shapeMismatch("\(chosen.count) and \(rejected.count) gradients for \(count) pairs")
@@ -40,7 +48,7 @@ extension Trainer {
         for (members, pass) in forward.passes where members.contains(where: { chosen[$0] != 0 || rejected[$0] != 0 }) {
             try policy.backward(
                 pass, chosen: members.map { chosen[$0] }, rejected: members.map { rejected[$0] }, replacing: isFirst,
-                run: run)
+                consuming: consuming, run: run)
             isFirst = false
         }
         if isFirst { policy.clearGradients() }

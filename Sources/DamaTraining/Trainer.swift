@@ -155,7 +155,9 @@ public final class Trainer {
             rejectedLengths: normalizes ? found.map { Int64($0.rejected.count) } : nil)
         describe(result, batch, in: &metrics)
 
-        try backward(forward, chosen: result.gradChosen, rejected: result.gradRejected, replacing: true, run: run)
+        try backward(
+            forward, chosen: result.gradChosen, rejected: result.gradRejected, replacing: true, consuming: true,
+            run: run)
         metrics.seconds.backward = clock.lap()
 
         // The last moment to stop at: from here on the step takes place whole.

@@ -80,9 +80,12 @@ extension GradientRule {
                     right = try g.flattenRows(gradient)
                 }
                 let product =
-                    transposedB
-                    ? try g.matmul(right, left, transposeA: true, transposeB: transposedA, scale: scale)
-                    : try g.matmul(left, right, transposeA: !transposedA, scale: scale)
+                    switch (transposedA, transposedB) {
+                    case (false, false): try g.transposedProduct(left, right, scale: scale)
+                    case (false, true): try g.transposedProduct(right, left, scale: scale)
+                    case (true, false): try g.matmul(left, right, scale: scale)
+                    case (true, true): try g.matmul(right, left, transposeA: true, transposeB: true, scale: scale)
+                    }
                 return try c.unbroadcast(product, to: b)
             },
         ]
@@ -90,6 +93,24 @@ extension GradientRule {
 }
 
 extension GraphBuilder {
+    /// scale · aᵀ b, the sum over rows that a weight's gradient is.
+    ///
+    /// The kernels transpose a first matrix of many rows piece by piece, for each piece of the second again. So the
+    /// narrower of the two is transposed once, before: aᵀ b = (bᵀ a)ᵀ. Sessions must be told not to undo
+    /// it: ONNX Runtime's MatmulTransposeFusion would.
+    fileprivate func transposedProduct(_ a: Value, _ b: Value, scale: Float) throws(DamaError) -> Value {
+        let (width, otherWidth) = (a.shape[a.rank - 1].fixed ?? .max, b.shape[b.rank - 1].fixed ?? .max)
+        guard min(width, otherWidth) < .max else { return try matmul(a, b, transposeA: true, scale: scale) }
+        return width <= otherWidth
+            ? try matmul(transposed(a), b, scale: scale)
+            : try transposed(matmul(transposed(b), a, scale: scale))
+    }
+
+    /// The last two axes changed round.
+    private func transposed(_ x: Value) throws(DamaError) -> Value {
+        try transpose(x, Array(0..<x.rank - 2) + [x.rank - 1, x.rank - 2])
+    }
+
     /// All axes but the last as one.
     fileprivate func flattenRows(_ x: Value) throws(DamaError) -> Value {
         try reshape(x, [Array(x.shape.dropLast()).product, x.shape[x.rank - 1]])

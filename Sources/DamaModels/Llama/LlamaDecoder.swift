@@ -142,6 +142,11 @@ public final class LlamaDecoder: CausalDecoder {
 
     // MARK: Scoring
 
+    /// Whether log-probabilities are taken from logits on the host (``TokenLogits``). Another device's logits stay there.
+    ///
+    /// Training does as scoring does, so that a policy and the reference that it began as give the same bits.
+    package var scoresOnHost: Bool { device == .cpu }
+
     /// A sequence with the image features that its placeholders stand for.
     public struct Row: Sendable {
         public var sequence: TokenSequence
@@ -165,9 +170,15 @@ public final class LlamaDecoder: CausalDecoder {
             throw .invalidArgument(
                 "a response holds a token outside the model's vocabulary of \(configuration.vocabularySize)")
         }
-        inputs[LlamaGraph.Port.targets] = try TensorValue(runtime, targets, shape: [targets.count])
-        let flat: [Float] = try session(.logProbabilities).run(
-            inputs, outputs: [LlamaGraph.Port.logProbabilities], options: options)[0].array()
+        let flat: [Float]
+        if scoresOnHost {
+            let logits = try session(.logits).run(inputs, outputs: [LlamaGraph.Port.logits], options: options)[0]
+            flat = try TokenLogits(logits, targets: targets).logProbabilities
+        } else {
+            inputs[LlamaGraph.Port.targets] = try TensorValue(runtime, targets, shape: [targets.count])
+            flat = try session(.logProbabilities).run(
+                inputs, outputs: [LlamaGraph.Port.logProbabilities], options: options)[0].array()
+        }
         var start = 0
         return rows.map { row in
             let count = row.sequence.targets.count

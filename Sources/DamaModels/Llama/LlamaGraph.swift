@@ -59,7 +59,14 @@ public struct LlamaGraph: Sendable {
         let mask = try g.input(Port.mask, .float32, ["batch", 1, "sequence", "sequence"])
         let rows = try g.input(Port.rows, .int64, ["rows"])
 
-        let hidden = try decoder(g, embeddings) { attention throws(DamaError) in
+        let inverse = trainable ? try g.input(Port.inverseRows, .int64, ["tokens", "uses"]) : nil
+        let selected = try decoder(
+            g, embeddings,
+            select: { x throws(DamaError) in
+                if let inverse { return try g.selectRows(x, rows, inverse: inverse) }
+                return try g.gather(x, rows)
+            }
+        ) { attention throws(DamaError) in
             func rotate(_ x: Value, _ heads: Int) throws(DamaError) -> Value {
                 try g.splitHeads(
                     g.rotary(x, positions: positions, cosine: cosine, sine: sine, heads: heads), heads)
@@ -69,15 +76,6 @@ public struct LlamaGraph: Sendable {
                     rotate(attention.query, c.heads), rotate(attention.key, c.keyValueHeads),
                     g.splitHeads(attention.value, c.keyValueHeads), mask: mask))
         }
-        let flat = try g.reshape(hidden, ["tokens", .fixed(c.hiddenSize)])
-        let selected: Value
-        if trainable {
-            let inverse = try g.input(Port.inverseRows, .int64, ["tokens", "uses"])
-            selected = try g.selectRows(flat, rows, inverse: inverse)
-        } else {
-            selected = try g.gather(flat, rows)
-        }
-        // Only what is selected is normalised: the norm works on each row by itself.
         let logits = try lmHead(g, normalized(g, selected, "model.norm"))
         switch head {
         case .logits:
@@ -106,7 +104,9 @@ public struct LlamaGraph: Sendable {
         let positions = rotatesInAttention ? nil : try g.input(Port.positions, .int64, ["batch", "sequence"])
         let cache: Shape = ["batch", .fixed(c.keyValueHeads), "length", .fixed(cachedHeadSize)]
 
-        let hidden = try decoder(g, embeddings) { attention throws(DamaError) in
+        let selected = try decoder(
+            g, embeddings, select: { x throws(DamaError) in try g.gather(x, rows) }
+        ) { attention throws(DamaError) in
             let pastKey = try g.input(Port.pastKey(attention.layer), .float32, cache)
             let pastValue = try g.input(Port.pastValue(attention.layer), .float32, cache)
             var (query, key, value) = (attention.query, attention.key, attention.value)
@@ -134,7 +134,6 @@ public struct LlamaGraph: Sendable {
             try g.output(Port.presentValue(attention.layer), outputs[2])
             return try unpadHeads(g, outputs[0])
         }
-        let selected = try g.gather(g.reshape(hidden, ["tokens", .fixed(c.hiddenSize)]), rows)
         try g.output(Port.logits, lmHead(g, normalized(g, selected, "model.norm")))
         return g.graph
     }
@@ -172,9 +171,13 @@ public struct LlamaGraph: Sendable {
         var value: Value
     }
 
-    /// All layers, without the last normalisation.
+    /// All layers, without the last normalisation: [rows, hidden].
+    ///
+    /// - Parameter select: takes from [tokens, width] the rows that are asked for. Behind the last layer's attention
+    ///   each row is worked on by itself, so that from there on the others are left out.
     private func decoder(
-        _ g: GraphBuilder, _ embeddings: Value, attention: (Attention) throws(DamaError) -> Value
+        _ g: GraphBuilder, _ embeddings: Value, select: (Value) throws(DamaError) -> Value,
+        attention: (Attention) throws(DamaError) -> Value
     ) throws(DamaError) -> Value {
         let c = configuration
         let (queries, keys) = (c.heads * c.headSize, c.keyValueHeads * c.headSize)
@@ -182,6 +185,10 @@ public struct LlamaGraph: Sendable {
         for layer in 0..<c.layers {
             hidden = try g.scope("layers.\(layer)") { () throws(DamaError) in
                 let name = "model.layers.\(layer)"
+                /// `x` itself, or of the last layer's the rows that are asked for.
+                func wanted(_ x: Value, _ width: Int) throws(DamaError) -> Value {
+                    layer == c.layers - 1 ? try select(g.reshape(x, ["tokens", .fixed(width)])) : x
+                }
                 let before = try normalized(g, hidden, "\(name).input_layernorm")
                 let mixed = try g.scope("attention") { () throws(DamaError) in
                     func project(_ part: String, _ size: Int) throws(DamaError) -> Value {
@@ -191,9 +198,10 @@ public struct LlamaGraph: Sendable {
                         Attention(
                             layer: layer, query: project("q_proj", queries), key: project("k_proj", keys),
                             value: project("v_proj", keys)))
-                    return try linear(g, result, "\(name).self_attn.o_proj", queries, c.hiddenSize, c.attentionBias)
+                    return try linear(
+                        g, wanted(result, queries), "\(name).self_attn.o_proj", queries, c.hiddenSize, c.attentionBias)
                 }
-                let middle = try g.add(hidden, mixed)
+                let middle = try g.add(wanted(hidden, c.hiddenSize), mixed)
                 let after = try normalized(g, middle, "\(name).post_attention_layernorm")
                 let fed = try g.scope("mlp") { () throws(DamaError) in
                     func widen(_ part: String) throws(DamaError) -> Value {
