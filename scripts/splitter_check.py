@@ -4,7 +4,12 @@
     scripts/splitter_check.py build/bin/dama SPLITTER_MODEL_DIR [CLIP_DIR]          CLIP_DIR: models/shapes-clip
 
 Runs `dama score --splitter llm` over 25 pairs of descriptions as LLaVA writes them (splitter_check.jsonl) and counts the
-flags of the rows. Only the texts matter here: every pair has the same picture.
+flags of the rows. Of the sound answers it tells those left whole, those of no more parts than there are sentences, and
+those split further, into facts.
+
+Only the texts matter: every pair has the same picture, and CLIP's weights play no part. Its tokenizer does, since it
+sets how long a sub-sentence may be. That of models/shapes-clip knows the world of shapes alone and spells out all other
+words; `Tests/Torch/random_clip.py DIR` writes a model with CLIP's own.
 """
 
 from __future__ import annotations
@@ -36,16 +41,20 @@ def main() -> None:
             check=True,
         )  # fmt: skip
         scored = [json.loads(line) for line in out.read_text().splitlines()]
-    counts: Counter[str] = Counter()
-    answers = 2 * len(scored)
-    for row in scored:
+    failures: Counter[str] = Counter()
+    divisions: Counter[str] = Counter()
+    for source, row in zip(rows, scored):
         for name in ("chosen", "rejected"):
             prefix = f"{name}_splitter_"
             why = {flag.removeprefix(prefix) for flag in row["flags"] if flag.startswith(prefix)} - {"fallback"}
-            counts[why.pop() if why else "sound"] += 1
-    print(f"{answers} answers")
-    for what, count in counts.most_common():
-        print(f"{count:4} {what}")
+            if why:
+                failures[why.pop()] += 1
+                continue
+            parts, sentences = len(row[name]), source[name].count(". ") + 1
+            divisions["whole" if parts == 1 else "sentences" if parts <= sentences else "facts"] += 1
+    print(f"{2 * len(scored)} answers, {divisions.total()} of them sound")
+    print("sound: " + ", ".join(f"{count} {what}" for what, count in divisions.most_common()))
+    print("refused: " + ", ".join(f"{count} {what}" for what, count in failures.most_common()))
     row = scored[0]
     print("\nthe first response:", rows[0]["chosen"], *[f"  {part['text']}" for part in row["chosen"]], sep="\n")
 
