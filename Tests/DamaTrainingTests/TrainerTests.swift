@@ -53,7 +53,7 @@ final class TrainerTests: XCTestCase {
         for (number, batch) in try batches().enumerated() {
             let metrics = try trainer.step(batch)
             let step = expected[number]
-            // Ten updates of Adam let the roundings of two fp32 programs grow apart; the issue asks for 1e-4.
+            // Ten updates of Adam let the roundings of two fp32 programs grow apart.
             XCTAssertEqual(metrics.loss, try XCTUnwrap(step["loss"]?.double), accuracy: 1e-4, "\(what), step \(number)")
             XCTAssertEqual(metrics.alphaModel, try XCTUnwrap(step["alpha_model"]?.double), accuracy: 1e-4, what)
             XCTAssertEqual(metrics.runningMean, try XCTUnwrap(step["running_mean"]?.double), accuracy: 1e-4, what)
