@@ -286,6 +286,16 @@ def description(side: Any) -> str:
 # ----------------------------------------------------------------------------------------------------------------------
 
 
+def page(title: str, body: str, style: str = "") -> str:
+    """One file that needs nothing but itself; ``style`` comes after the style of all pages."""
+    common = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{common}{style}</style></head><body><main>{body}</main></body></html>\n"
+    )
+
+
 def named(text: str) -> tuple[str, Path]:
     name, separator, path = text.partition("=")
     if not separator or not name or not path:
@@ -305,7 +315,6 @@ def main() -> None:
     arguments = parser.parse_args()
     policies = [Policy(name, path) for name, path in arguments.policy]
     runs = [Run(name, path) for name, path in arguments.metrics]
-    style = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
     shown = examples_page(policies, arguments.scenes) if arguments.scenes else ""
     sections = [
         f"<h1>{escape(arguments.title)}</h1>",
@@ -316,13 +325,7 @@ def main() -> None:
         f"<mark>Marked</mark> is what the judge found false, with its kind.</p>{shown}" if shown else "",
         "<footer>Written by scripts/report from the files of <code>dama</code> and <code>shapes-world</code>.</footer>",
     ]  # fmt: skip
-    arguments.out.write_text(
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(arguments.title)}</title><style>{style}</style></head><body><main>{''.join(sections)}</main>"
-        "</body></html>\n",
-        encoding="utf-8",
-    )
+    arguments.out.write_text(page(arguments.title, "".join(sections)), encoding="utf-8")
     print(outcome_text(policies))
     if arguments.scenes:
         print(examples_text(policies, arguments.scenes))

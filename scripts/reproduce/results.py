@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import sys
 from html import escape
 from pathlib import Path
 
 from tables import FIGURES, HEAD, Results, chosen, markdown, tables
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "report"))
-from report import Run, training_figures
+# After tables, which knows where it is.
+import report
 
 COLUMNS = ["row", "split", "beta", "rate", "seed", *FIGURES, "gap_ratio", "alpha_model_low", "alpha_model_high",
            "beta_low", "beta_high", "margin", "seconds"]  # fmt: skip
@@ -33,7 +32,7 @@ def write_results(out: Path) -> None:
     if len(grid) > 1:
         texts.append(f"**Responses free of hallucination on validation scenes, by which each row chose**\n\n{markdown(grid)}")
     (out / "tables.md").write_text("\n\n".join(texts) + "\n", encoding="utf-8")
-    (out / "report.html").write_text(page(results, sections, grid), encoding="utf-8")
+    (out / "report.html").write_text(page_of(results, sections, grid), encoding="utf-8")
     print(f"{out / 'results.csv'}  {out / 'tables.md'}  {out / 'report.html'}")
 
 
@@ -46,35 +45,33 @@ def html_table(lines: list[list[str]]) -> str:
     return f"<div class='wide'><table>{''.join(rows)}</tbody></table></div>"
 
 
-def drawn(results: Results) -> list[Run]:
+def drawn(results: Results) -> list[report.Run]:
     """The first reported run of each method that is drawn."""
     runs = []
     for label, name in DRAWN:
         reported = results.reported(name)
         if reported:
-            runs.append(Run(label, results.folder(reported[0]) / "metrics.jsonl"))
+            runs.append(report.Run(label, results.folder(reported[0]) / "metrics.jsonl"))
     return runs
 
 
-def page(results: Results, sections: list[tuple[str, list[list[str]]]], grid: list[list[str]]) -> str:
-    style = (Path(__file__).resolve().parent.parent / "report" / "page.css").read_text(encoding="utf-8")
+def page_of(results: Results, sections: list[tuple[str, list[list[str]]]], grid: list[list[str]]) -> str:
     body = [f"<h2>{escape(title)}</h2>{html_table([HEAD, *lines])}" for title, lines in sections]
     if len(grid) > 1:
         body.append(f"<h2>Chosen on validation scenes</h2>{html_table(grid)}")
     runs = drawn(results)
     if runs:
-        body.append("<h2>Training, first seed</h2>" + training_figures(runs, results.out / "pairs" / "scores.jsonl"))
+        body.append("<h2>Training, first seed</h2>" + report.training_figures(runs, results.out / "pairs" / "scores.jsonl"))
     title = "The paper's tables in a world of shapes"
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{title}</title><style>{style} main {{ max-width: 1180px }} .wide {{ overflow-x: auto }} "
-        f".wide table {{ font-size: 13.5px }}</style></head><body><main><h1>{title}</h1>"
+    lead = (
         '<p class="lead">Responses free of hallucination, mentions that are true and objects covered in per cent, mean ± '
         "standard deviation over the seeds. Against DPO: difference of the responses free of hallucination in points, "
         "with its 95 % interval over the scenes. Gap: mean reward gap of the easy third of the pairs against that of the "
         "hard third, in the last quarter of the steps. α<sub>M</sub>, β<sub>i</sub>/β: where the middle nine tenths of "
-        "the steps lie, and the mean least and greatest of a batch.</p>" + "".join(body)
-        + "<footer>Written by scripts/reproduce from the files of <code>dama</code> and <code>shapes-world</code>."
-        "</footer></main></body></html>\n"
+        "the steps lie, and the mean least and greatest of a batch.</p>"
     )
+    footer = (
+        "<footer>Written by scripts/reproduce from the files of <code>dama</code> and <code>shapes-world</code>.</footer>"
+    )
+    style = " main { max-width: 1180px } .wide { overflow-x: auto } .wide table { font-size: 13.5px }"
+    return report.page(title, f"<h1>{title}</h1>{lead}{''.join(body)}{footer}", style)

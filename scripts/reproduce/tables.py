@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import math
 import statistics
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Optional
 
 from rows import ROWS, TABLES
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "report"))
+import report
+
 FIGURES = ["response_level", "mention_level", "coverage", "mean_words"]
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
 def mean(values: Sequence[Optional[float]]) -> float:
@@ -48,10 +48,10 @@ class Results:
         self.free: dict[tuple[str, int], dict[str, float]] = {}
         for path in sorted(out.glob("runs/*/*/result.json")):
             run = json.loads(path.read_text(encoding="utf-8"))
-            run.update(describe_training(read_lines(path.parent / "metrics.jsonl"), run["beta"]))
+            run.update(describe_training(report.read_lines(path.parent / "metrics.jsonl"), run["beta"]))
             self.runs.append(run)
             if run["split"] == "test":
-                details = read_lines(path.parent / "test-details.jsonl")
+                details = report.read_lines(path.parent / "test-details.jsonl")
                 self.free[run["row"], run["seed"]] = {str(d["idx"]): float(is_free(d)) for d in details}
 
     def folder(self, run: dict[str, Any]) -> Path:

@@ -175,16 +175,15 @@ public struct TrainJob: Sendable {
     private func finished(_ identity: JSON) throws(DamaError) -> TrainSummary? {
         guard Files.exists(paths.summary) else { return nil }
         let json = try Files.readJSON(paths.summary)
-        let wanted = exportIdentity(identity)
-        let differences = settingsDifferences(json["settings"] ?? .null, wanted)
+        let found = json["settings"] ?? .null
+        let differences = settingsDifferences(found["training"] ?? .null, identity)
         guard differences.isEmpty else {
-            // Another export of the same training needs no other training.
-            if settingsDifferences(json["settings"]?["training"] ?? .null, identity).isEmpty { return nil }
             throw .invalidArgument(
-                "\(paths.folder) holds a finished training job with "
-                    + "\(settingsDifferences(json["settings"]?["training"] ?? .null, identity).joined(separator: "; ")); "
-                    + "restart the job to replace it")
+                "\(paths.folder) holds a finished training job with \(differences.joined(separator: "; ")); restart the "
+                    + "job to replace it")
         }
+        // Another export of the same training needs no other training.
+        guard found == exportIdentity(identity) else { return nil }
         if options.export != .none, !Files.isDirectory(paths.model) { return nil }
         guard let batches = json["batches"]?.int, let steps = json["steps"]?.int, let skipped = json["skipped"]?.int,
             let pairs = json["pairs"]?.int, let rejected = json["rows_rejected"]?.int
