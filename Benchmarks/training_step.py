@@ -14,6 +14,9 @@ and gather, fused AdamW. `packed`, the best that we could write in torch: both r
 only rows of response tokens through the LM head, the image once through the tower, scaled_dot_product_attention (faster
 here than the eager form). `dama` and `dama-recompute`: `dama.Trainer` with all activations kept, or only those between
 layers. The torch contenders begin at token ids and pixels; libdama also tokenises and decodes the image.
+
+`products` takes no part but says what can be reached at most: the matrix products of the step's linear layers in torch,
+once forward and twice backward, and nothing else: no attention, no vision tower, no optimizer.
 """
 
 from __future__ import annotations
@@ -35,7 +38,8 @@ HERE = Path(__file__).resolve().parent
 # The benchmarks beside this one must not be taken for packages that transformers looks for, such as `kernels`.
 sys.path = [folder for folder in sys.path if Path(folder or ".").resolve() != HERE]
 WORLD = HERE.parent / "models" / "shapes-llava"
-CONTENDERS = ["trl", "packed", "dama", "dama-recompute"]
+BOUND = "products"
+CONTENDERS = ["trl", "packed", "dama", "dama-recompute", BOUND]
 PAIRS, BETA, RATE = 4, 0.1, 1e-5
 PROMPT = "USER: <image>\n{question} ASSISTANT:"
 WORDS = (
@@ -214,6 +218,34 @@ class Packed(Torch):
         return torch.zeros(2 * len(self.ids)).index_add(0, self.owner, values).chunk(2)
 
 
+class Products(Packed):
+    def __init__(self, folder: Path, threads: int):
+        super().__init__(folder, threads)
+        torch, config = self.torch, self.model.config
+        vision, text = config.vision_config.hidden_size, config.text_config
+        width, inner = text.hidden_size, text.intermediate_size
+        tokens, predicting = self.ids.numel(), len(self.predicting)
+        image = len(self.pairs) * config.image_seq_length
+        shapes = [(image, vision, width), (image, width, width)]
+        for layer in range(text.num_hidden_layers):
+            # Behind the last attention only the rows that predict go on.
+            rows = predicting if layer == text.num_hidden_layers - 1 else tokens
+            shapes += [(tokens, width, width)] * 3 + [(rows, width, width)]
+            shapes += [(rows, width, inner)] * 2 + [(rows, inner, width)]
+        shapes.append((predicting, width, text.vocab_size))
+        self.products = [(torch.randn(m, k), torch.randn(n, k), torch.randn(m, n)) for m, k, n in shapes]
+        self.results = [[torch.empty_like(x) for x in product] for product in self.products]
+
+    def step(self) -> float:
+        torch = self.torch
+        with torch.no_grad():
+            for (x, weight, y), (dx, dweight, result) in zip(self.products, self.results):
+                torch.mm(x, weight.T, out=result)
+                torch.mm(y, weight, out=dx)
+                torch.mm(y.T, x, out=dweight)
+        return 0.0
+
+
 class Dama:
     def __init__(self, folder: Path, threads: int, activations: str = "keep"):
         import dama
@@ -247,6 +279,7 @@ def run_contender(name: str, folder: Path, steps: int, threads: int) -> None:
         "packed": Packed,
         "dama": Dama,
         "dama-recompute": lambda *arguments: Dama(*arguments, activations="recompute"),
+        BOUND: Products,
     }[name]
     contender = make_contender(folder, threads)
     if not steps:
@@ -302,8 +335,8 @@ def compare(arguments, folder: str, title: str) -> None:
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         return json.loads(done.stdout.strip().split("\n")[-1])
 
-    first = {contender: run(contender, 0) for contender in arguments.contenders}
-    expected = first[arguments.contenders[0]]
+    first = {contender: run(contender, 0) for contender in arguments.contenders if contender != BOUND}
+    expected = next(iter(first.values()))
     for contender, found in first.items():
         off = max(abs(a - b) for a, b in zip(expected["logps"], found["logps"]))
         if off > 1e-3 or abs(expected["loss"] - found["loss"]) > 1e-3:

@@ -72,7 +72,8 @@ extension Graph {
             Region(
                 rule: region.rule,
                 nodes: places[region.nodes.lowerBound]..<places[region.nodes.upperBound - 1] + 1,
-                inputs: region.inputs.map { replaced[$0.id] ?? $0 }, outputs: region.outputs)
+                inputs: region.inputs.map { replaced[$0.id] ?? $0 }, outputs: region.outputs,
+                attributes: region.attributes)
         }
         for (position, output) in outputs.enumerated() {
             guard let other = replaced[output.id] else { continue }

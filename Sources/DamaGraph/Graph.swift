@@ -72,6 +72,8 @@ struct Region: Sendable {
     var nodes: Range<Int>
     var inputs: [Value]
     var outputs: [Value]
+    /// For the rule, as a node's are.
+    var attributes: [(name: String, value: Attribute)]
 }
 
 /// A computation as our own data: what ``GraphBuilder`` builds, ``differentiate(outputs:trainable:recompute:)``

@@ -21,42 +21,27 @@ extension GraphBuilder {
             transpose(x, [0, 2, 1, 3]), [x.shape[0], x.shape[2], [.fixed(heads), .fixed(size)].product])
     }
 
-    /// softmax(scale · q kᵀ + mask) v, with as many query heads to a key head as the shapes say (grouped-query
-    /// attention, Ainslie et al., 2023).
+    /// softmax(scale · q kᵀ + mask) v. For a causal sequence ``causalAttention(_:_:_:mask:scale:blocks:minimum:)`` does
+    /// half the work.
     ///
     /// - Parameters:
     ///   - q: [batch, heads, queries, size].
-    ///   - k: [batch, key heads, keys, size], and `v` alike; the key heads divide the heads.
+    ///   - k: [batch, heads, keys, size], and `v` alike.
     ///   - mask: Added to the scores: 0 or −∞ (a large negative number), broadcast to [batch, 1, queries, keys].
     ///   - scale: 1/√size where it is not given.
     /// - Returns: [batch, heads, queries, size].
     public func attention(
         _ q: Value, _ k: Value, _ v: Value, mask: Value?, scale: Float? = nil
     ) throws(DamaError) -> Value {
-        guard q.rank == 4, k.rank == 4, v.rank == 4, let heads = q.shape[1].fixed, let keyHeads = k.shape[1].fixed,
-            let size = q.shape[3].fixed, keyHeads > 0, heads % keyHeads == 0, size > 0
+        guard q.rank == 4, k.rank == 4, v.rank == 4, k.shape[1] == q.shape[1], let size = q.shape[3].fixed, size > 0
         else {
             throw .model(
                 "\(place("attention")): the heads of queries \(q.shape.text) and of keys \(k.shape.text) do "
                     + "not fit")
         }
-        let group = heads / keyHeads
-        let scale = scale ?? 1 / Float(size).squareRoot()
-        let (batch, queries, keys) = (q.shape[0], q.shape[2], k.shape[2])
-        guard group > 1 else {
-            var scores = try matmul(q, k, transposeB: true, scale: scale)
-            if let mask { scores = try add(scores, mask) }
-            return try softmaxProduct(scores, v)
-        }
-        // The queries of a group are further rows beside the same keys: nothing is repeated.
-        let rows = [.fixed(group), queries].product
-        let folded = try reshape(q, [batch, .fixed(keyHeads), rows, .fixed(size)])
-        var scores = try matmul(folded, k, transposeB: true, scale: scale)
-        if let mask {
-            scores = try reshape(scores, [batch, .fixed(heads), queries, keys])
-            scores = try reshape(add(scores, mask), [batch, .fixed(keyHeads), rows, keys])
-        }
-        return try reshape(softmaxProduct(scores, v), [batch, .fixed(heads), queries, .fixed(size)])
+        var scores = try matmul(q, k, transposeB: true, scale: scale ?? 1 / Float(size).squareRoot())
+        if let mask { scores = try add(scores, mask) }
+        return try softmaxProduct(scores, v)
     }
 
     /// Convolution with a kernel as large as its stride, as a matrix product: the patches of a vision transformer.

@@ -196,11 +196,14 @@ public final class GraphBuilder {
     /// Gives the nodes that `body` adds one gradient rule together. What `body` returns is all that may be used of
     /// them.
     func region(
-        _ rule: String, _ inputs: [Value], _ body: () throws(DamaError) -> [Value]
+        _ rule: String, _ inputs: [Value], attributes: [(name: String, value: Attribute)] = [],
+        _ body: () throws(DamaError) -> [Value]
     ) throws(DamaError) -> [Value] {
         let start = graph.nodes.count
         let outputs = try body()
-        graph.regions.append(Region(rule: rule, nodes: start..<graph.nodes.count, inputs: inputs, outputs: outputs))
+        graph.regions.append(
+            Region(
+                rule: rule, nodes: start..<graph.nodes.count, inputs: inputs, outputs: outputs, attributes: attributes))
         return outputs
     }
 
@@ -231,6 +234,20 @@ public final class GraphBuilder {
             return size
         }
         return nil
+    }
+
+    /// The length of an axis that follows from other lengths: what `make` gives the first time that it is asked for.
+    func size(
+        of symbol: String, _ make: () throws(DamaError) -> Value
+    ) throws(DamaError) -> Value {
+        if let known = sizes[symbol] { return known }
+        // It is no layer's own: others use it too, and one that is computed again must not be where they get it from.
+        let outer = scopes
+        scopes = []
+        defer { scopes = outer }
+        let size = try make()
+        sizes[symbol] = size
+        return size
     }
 }
 

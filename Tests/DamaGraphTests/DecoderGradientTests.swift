@@ -27,7 +27,7 @@ final class DecoderGradientTests: XCTestCase {
         let tokens = try g.input("tokens", .int64, ["rows"])
         let table = try g.weight("model.embed_tokens.weight", .float32, [s.vocabulary, s.width])
         var x = try g.gather(table, ids)
-        let mask = try g.causalMask(ids, axis: 1)
+        let mask = try g.reshape(g.causalMask(ids, axis: 1), [1, 1, "sequence", "sequence"])
         let keyWidth = s.width / s.heads * s.keyHeads
         for layer in 0..<s.layers {
             let prefix = "model.layers.\(layer)"
@@ -43,10 +43,11 @@ final class DecoderGradientTests: XCTestCase {
                     g.linear(normal, weight("self_attn.k_proj", [keyWidth, s.width])), positions: positions,
                     cosine: cosine, sine: sine, heads: s.keyHeads)
                 let v = try g.linear(normal, weight("self_attn.v_proj", [keyWidth, s.width]))
-                let mixed = try g.attention(
-                    g.splitHeads(q, s.heads), g.splitHeads(k, s.keyHeads), g.splitHeads(v, s.keyHeads), mask: mask)
-                let y = try g.add(
-                    x, g.linear(g.mergeHeads(mixed), weight("self_attn.o_proj", [s.width, s.width])))
+                // Several blocks, of which the last is empty.
+                let mixed = try g.causalAttention(
+                    g.splitHeads(q, s.heads), g.splitHeads(k, s.keyHeads), g.splitHeads(v, s.keyHeads), mask: mask,
+                    blocks: 4, minimum: 4)
+                let y = try g.add(x, g.linear(mixed, weight("self_attn.o_proj", [s.width, s.width])))
                 let inner = try g.rmsNorm(y, scale: weight("post_attention_layernorm", [s.width]), epsilon: 1e-5)
                 let gate = try g.linear(inner, weight("mlp.gate_proj", [s.inner, s.width]))
                 let up = try g.linear(inner, weight("mlp.up_proj", [s.inner, s.width]))

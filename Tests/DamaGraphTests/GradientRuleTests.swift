@@ -159,14 +159,103 @@ final class GradientRuleTests: XCTestCase {
 
     func testAttention() throws {
         let mask = Tensor([0, -1e9, -1e9, 0, 0, -1e9, 0, 0, 0], [1, 1, 3, 3])
-        for keyHeads in [4, 2, 1] {
-            try check(["q": [2, 4, 3, 2], "k": [2, keyHeads, 3, 2], "v": [2, keyHeads, 3, 2]], ["mask": mask]) { g in
-                try g.attention(
-                    g.input("q", .float32, ["batch", 4, "sequence", 2]),
-                    g.input("k", .float32, ["batch", .fixed(keyHeads), "sequence", 2]),
-                    g.input("v", .float32, ["batch", .fixed(keyHeads), "sequence", 2]),
-                    mask: g.input("mask", .float32, [1, 1, "sequence", "sequence"]))
+        try check(["q": [2, 4, 3, 2], "k": [2, 4, 3, 2], "v": [2, 4, 3, 2]], ["mask": mask]) { g in
+            try g.attention(
+                g.input("q", .float32, ["batch", 4, "sequence", 2]),
+                g.input("k", .float32, ["batch", 4, "sequence", 2]),
+                g.input("v", .float32, ["batch", 4, "sequence", 2]),
+                mask: g.input("mask", .float32, [1, 1, "sequence", "sequence"]))
+        }
+    }
+
+    /// [prefix | chosen | rejected] for each of two sequences, whose parts have other lengths: no query sees a later key,
+    /// and no rejected token a chosen one.
+    private var packedMask: Tensor {
+        let length = 5
+        var mask: [Double] = []
+        for (prefix, chosen) in [(2, 1), (1, 3)] {
+            for query in 0..<length {
+                for key in 0..<length {
+                    let crosses = query >= prefix + chosen && (prefix..<prefix + chosen).contains(key)
+                    mask.append(key > query || crosses ? -1e9 : 0)
+                }
             }
+        }
+        return Tensor(mask, [2, 1, length, length])
+    }
+
+    /// (blocks, least length): one block, blocks of unlike length, one for each query, the last ones empty.
+    private let divisions = [(1, 1), (3, 1), (5, 1), (7, 2)]
+
+    private func causal(_ g: GraphBuilder, _ keyHeads: Int, _ division: (Int, Int)) throws(DamaError) -> Value {
+        try g.causalAttention(
+            g.input("q", .float32, ["batch", 2, "sequence", 2]),
+            g.input("k", .float32, ["batch", .fixed(keyHeads), "sequence", 2]),
+            g.input("v", .float32, ["batch", .fixed(keyHeads), "sequence", 2]),
+            mask: g.input("mask", .float32, ["batch", 1, "sequence", "sequence"]), blocks: division.0,
+            minimum: division.1)
+    }
+
+    func testCausalAttention() throws {
+        for keyHeads in [2, 1] {
+            for division in divisions {
+                try check(
+                    ["q": [2, 2, 5, 2], "k": [2, keyHeads, 5, 2], "v": [2, keyHeads, 5, 2]], ["mask": packedMask]
+                ) { g in try causal(g, keyHeads, division) }
+            }
+        }
+        // Where one of the three is trained alone, and where all of it is computed again.
+        let shape = [2, 2, 5, 2]
+        for name in ["q", "k", "v"] {
+            var other = ["mask": packedMask]
+            for (seed, rest) in ["q", "k", "v"].enumerated() where rest != name {
+                var generator = RandomGenerator(seed: UInt64(seed))
+                let numbers = Tensor(random: &generator, shape)
+                other[rest] = Tensor(numbers.values.map { Double(Float($0)) }, shape)
+            }
+            try check([name: shape], other) { g in try causal(g, 2, (3, 1)) }
+        }
+        try check(["q": shape, "k": shape, "v": shape], ["mask": packedMask], recompute: ["again"]) { g in
+            let mixed = try g.scope("again") { () throws(DamaError) in try causal(g, 2, (3, 1)) }
+            return try g.multiply(mixed, mixed)
+        }
+    }
+
+    /// The blocks give what the whole gives, in the same double precision: what they leave out is nothing.
+    func testCausalAttentionIsAttention() throws {
+        var generator = RandomGenerator(seed: 5)
+        var feeds = ["mask": packedMask]
+        for name in ["q", "k", "v"] { feeds[name] = Tensor(random: &generator, [2, 2, 5, 2]) }
+        let whole = GraphBuilder("whole")
+        try whole.output(
+            "y",
+            whole.mergeHeads(
+                whole.attention(
+                    whole.input("q", .float32, ["batch", 2, "sequence", 2]),
+                    whole.input("k", .float32, ["batch", 2, "sequence", 2]),
+                    whole.input("v", .float32, ["batch", 2, "sequence", 2]),
+                    mask: whole.input("mask", .float32, ["batch", 1, "sequence", "sequence"]))))
+        let expected = try XCTUnwrap(Evaluator(graph: whole.graph).run(feeds)["y"])
+        for division in divisions {
+            let g = GraphBuilder("blocks")
+            try g.output("y", causal(g, 2, division))
+            // A few roundings of 1e-16.
+            let found = try XCTUnwrap(Evaluator(graph: g.graph).run(feeds)["y"])
+            XCTAssertLessThan(found.distance(to: expected), 1e-14, "\(division)")
+        }
+    }
+
+    func testCausalAttentionRefusesWhatDoesNotFit() throws {
+        let g = GraphBuilder("misfit")
+        let q = try g.input("q", .float32, ["batch", 2, "sequence", 2])
+        let k = try g.input("k", .float32, ["batch", 3, "sequence", 2])
+        let mask = try g.input("mask", .float32, ["batch", 1, "sequence", "sequence"])
+        XCTAssertThrowsError(try g.causalAttention(q, k, k, mask: mask)) {
+            XCTAssertTrue("\($0)".contains("[batch, 3, sequence, 2]"), "\($0)")
+        }
+        let flat = try g.input("flat", .float32, ["sequence", "sequence"])
+        XCTAssertThrowsError(try g.causalAttention(q, q, q, mask: flat)) {
+            XCTAssertTrue("\($0)".contains("mask [sequence, sequence]"), "\($0)")
         }
     }
 

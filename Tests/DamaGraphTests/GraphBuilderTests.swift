@@ -27,9 +27,10 @@ final class GraphBuilderTests: XCTestCase {
             let q = try g.rotary(g.linear(normal, square), positions: positions, cosine: cosine, sine: sine, heads: 2)
             let k = try g.rotary(g.linear(normal, narrow), positions: positions, cosine: cosine, sine: sine, heads: 1)
             let v = try g.linear(normal, narrow)
-            let mask = try g.causalMask(ids, axis: 1)
-            let mixed = try g.attention(g.splitHeads(q, 2), g.splitHeads(k, 1), g.splitHeads(v, 1), mask: mask)
-            x = try g.add(x, g.mergeHeads(mixed))
+            let mask = try g.reshape(g.causalMask(ids, axis: 1), [1, 1, "sequence", "sequence"])
+            let mixed = try g.causalAttention(
+                g.splitHeads(q, 2), g.splitHeads(k, 1), g.splitHeads(v, 1), mask: mask, blocks: 2, minimum: 2)
+            x = try g.add(x, mixed)
             let parts = try g.split(g.layerNorm(x, scale: scale, bias: bias, epsilon: 1e-5), axis: -1, [4, 4])
             let gated = try g.multiply(g.silu(parts[0]), g.gelu(parts[1]))
             x = try g.add(x, g.concat([gated, g.quickGelu(g.gelu(gated, approximate: true))], axis: 2))

@@ -132,7 +132,7 @@ private struct ReverseSweep {
                 try visit(
                     Node(
                         name: graph.nodes[index].name, op: region.rule, domain: "", inputs: region.inputs,
-                        outputs: region.outputs, attributes: []))
+                        outputs: region.outputs, attributes: region.attributes))
                 index = region.nodes.lowerBound - 1
             } else {
                 try visit(graph.nodes[index])

@@ -160,7 +160,8 @@ private struct BackwardHalf {
         case "Reshape", "Identity", "Expand": true
         // Of an input; the shape of a value within the graph is smaller than the value.
         case "Shape": node.inputs.allSatisfy { $0.map { !isForward($0) } ?? true }
-        case "Concat": node.outputs.allSatisfy { $0.type == .int64 }
+        // Arithmetic on lengths.
+        case "Concat", "Add", "Mul", "Div", "Min", "Max": node.outputs.allSatisfy { $0.type == .int64 }
         default: false
         }
     }

@@ -71,10 +71,9 @@ public struct LlamaGraph: Sendable {
                 try g.splitHeads(
                     g.rotary(x, positions: positions, cosine: cosine, sine: sine, heads: heads), heads)
             }
-            return try g.mergeHeads(
-                g.attention(
-                    rotate(attention.query, c.heads), rotate(attention.key, c.keyValueHeads),
-                    g.splitHeads(attention.value, c.keyValueHeads), mask: mask))
+            return try g.causalAttention(
+                rotate(attention.query, c.heads), rotate(attention.key, c.keyValueHeads),
+                g.splitHeads(attention.value, c.keyValueHeads), mask: mask)
         }
         let logits = try lmHead(g, normalized(g, selected, "model.norm"))
         switch head {

@@ -2,7 +2,7 @@
 
 Run in the environment of `make test-torch`; writes llama/<case>/ beside this file: config.json, model.safetensors and
 expected.json with the token log-probabilities of each response behind the prompt (as a sequence of its own), the logits of
-the first response's rows, and a greedy continuation.
+the first response's rows, greedy continuations, and a long pair.
 """
 
 import json
@@ -79,25 +79,27 @@ for seed, (name, changes) in enumerate(CASES.items()):
 
         generator = torch.Generator().manual_seed(100 + seed)
         draw = lambda n: torch.randint(3, BASE["vocab_size"], (n,), generator=generator).tolist()
-        pairs = []
-        for lengths in [(9, 5, 8), (17, 1, 3), (4, 12, 2)]:
+
+        def pair(*lengths):
             prompt, chosen, rejected = (draw(n) for n in lengths)
             chosen_logps, chosen_logits = token_log_probabilities(model, prompt, chosen)
             rejected_logps, _ = token_log_probabilities(model, prompt, rejected)
-            pairs.append(
-                {
-                    "prompt": prompt,
-                    "chosen": chosen,
-                    "rejected": rejected,
-                    "chosen_logps": chosen_logps.tolist(),
-                    "rejected_logps": rejected_logps.tolist(),
-                    "first_logits": chosen_logits[0].tolist(),
-                }
-            )
+            return {
+                "prompt": prompt,
+                "chosen": chosen,
+                "rejected": rejected,
+                "chosen_logps": chosen_logps.tolist(),
+                "rejected_logps": rejected_logps.tolist(),
+                "first_logits": chosen_logits[0].tolist(),
+            }
+
+        pairs = [pair(*lengths) for lengths in [(9, 5, 8), (17, 1, 3), (4, 12, 2)]]
         greedy = []
         for prompt in [draw(7), draw(3), draw(12)]:
             tokens = list(prompt)
             for _ in range(24):
                 tokens.append(model(torch.tensor([tokens])).logits[0, -1].argmax().item())
             greedy.append({"prompt": prompt, "continuation": tokens[len(prompt) :]})
-        (folder / "expected.json").write_text(json.dumps({"pairs": pairs, "greedy": greedy}) + "\n")
+        # Longer than several blocks of attention.
+        long = [pair(130, 30, 41)]
+        (folder / "expected.json").write_text(json.dumps({"pairs": pairs, "greedy": greedy, "long": long}) + "\n")
