@@ -18,6 +18,9 @@ final class DifferentiableModel {
     private let differentiation: Differentiation
     private let forwardSession: Session
     private let backwardSession: Session
+    /// The backward run that adds to the gradients that are there; made when it is first asked for.
+    private var accumulatingSession: Session?
+    private let backwardOptions: SessionOptions
     private let outputs: [String]
     private let weights: [String: TensorValue]
     private let parameters: [String: Parameter]
@@ -41,7 +44,7 @@ final class DifferentiableModel {
         for parameter in parameters { weights[parameter.graphName] = try parameter.tensor(runtime) }
         self.weights = weights
         let trained = self.parameters
-        func session(_ graph: Graph) throws(DamaError) -> Session {
+        func options(_ graph: Graph) throws(DamaError) -> SessionOptions {
             var options = SessionOptions()
             options.device = device
             options.prepacking = false
@@ -52,11 +55,19 @@ final class DifferentiableModel {
             for weight in graph.weights where trained[graph.name(of: weight)] == nil {
                 options.initializers[graph.name(of: weight)] = try frozen(weight)
             }
-            let bytes = graph.onnx { trained[$0] == nil ? .initializers : .inputs }
-            return try Session(runtime, model: bytes, name: graph.name, options: options)
+            return options
         }
-        forwardSession = try session(differentiation.forward)
-        backwardSession = try session(differentiation.backward)
+        forwardSession = try Self.session(
+            runtime, differentiation.forward, trained, options(differentiation.forward))
+        backwardOptions = try options(differentiation.backward)
+        backwardSession = try Self.session(runtime, differentiation.backward, trained, backwardOptions)
+    }
+
+    private static func session(
+        _ runtime: OnnxRuntime, _ graph: Graph, _ trained: [String: Parameter], _ options: SessionOptions
+    ) throws(DamaError) -> Session {
+        let bytes = graph.onnx { trained[$0] == nil ? .initializers : .inputs }
+        return try Session(runtime, model: bytes, name: graph.name, options: options)
     }
 
     func forward(_ inputs: [String: TensorValue], run: RunOptions?) throws(DamaError) -> Pass {
@@ -94,44 +105,34 @@ final class DifferentiableModel {
 
     /// Adds the gradients of Σ seed · output to those of the parameters; the gradients of the inputs that were asked for.
     ///
-    /// - Parameter replacing: whether they take the place of what the parameters' gradients hold. The session then
-    ///   writes them where they belong: nothing is cleared, copied or added.
+    /// The session reads and writes the parameters' gradients where they lie: there is no second set of them.
+    ///
+    /// - Parameter replacing: whether they take the place of what the parameters' gradients hold.
     func backward(
         _ pass: Pass, seeds: [TensorValue], replacing: Bool, run: RunOptions?
     ) throws(DamaError) -> [String: TensorValue] {
         var values = pass.kept
         for (name, seed) in zip(differentiation.seeds, seeds) { values[name] = seed }
         var targets: [String: TensorValue] = [:]
-        if replacing {
-            for gradient in differentiation.gradients {
-                guard let parameter = parameters[gradient.name] else { continue }
-                if let dense = gradient.dense {
-                    targets[dense] = try parameter.gradientTensor(runtime)
-                } else {
-                    parameter.gradient.clear()
-                }
+        for gradient in differentiation.gradients {
+            guard let parameter = parameters[gradient.name] else { continue }
+            if let dense = gradient.dense {
+                let memory = try parameter.gradientTensor(runtime)
+                targets[dense] = memory
+                values[Differentiation.before(dense)] = memory
+            } else if replacing {
+                parameter.gradient.clear()
             }
         }
-        let names = backwardSession.outputs.map(\.name)
-        let results = try backwardSession.run(
-            feeds(backwardSession, values), outputs: names, into: targets, options: run)
+        let session = try replacing ? backwardSession : accumulating()
+        let names = session.outputs.map(\.name)
+        let results = try session.run(feeds(session, values), outputs: names, into: targets, options: run)
         for (name, result) in zip(names, results) { values[name] = result }
         var inputGradients: [String: TensorValue] = [:]
         for gradient in differentiation.gradients {
             guard let parameter = parameters[gradient.name] else {
                 if let dense = gradient.dense { inputGradients[gradient.name] = values[dense] }
                 continue
-            }
-            if let dense = gradient.dense, targets[dense] == nil, let value = values[dense] {
-                // As one row, whose columns the threads share.
-                try value.withElements(of: Float.self) { values throws(DamaError) in
-                    let row: Int64 = 0
-                    try withUnsafePointer(to: row) { row throws(DamaError) in
-                        try RowGradients.add(
-                            values, at: UnsafeBufferPointer(start: row, count: 1), to: parameter.gradient.elements,
-                            width: parameter.count)
-                    }
-                }
             }
             for rows in gradient.rows {
                 guard let indices = values[rows.indices], let rowValues = values[rows.values] else { continue }
@@ -144,6 +145,14 @@ final class DifferentiableModel {
             }
         }
         return inputGradients
+    }
+
+    private func accumulating() throws(DamaError) -> Session {
+        if let accumulatingSession { return accumulatingSession }
+        let session = try Self.session(
+            runtime, differentiation.accumulating(Set(parameters.keys)), parameters, backwardOptions)
+        accumulatingSession = session
+        return session
     }
 
     /// What `session` takes, from values and trained weights.

@@ -258,10 +258,12 @@ public final class TrainedPolicy {
             }
             parts.append((part, range))
         }
-        for (number, (part, range)) in parts.enumerated() {
+        // Replacing is for the only one: the first of several would take memory that the others, which add, have no use for.
+        if replacing, parts.count > 1 { clearGradients() }
+        for (part, range) in parts {
             try backward(
                 whole: part, chosen: Array(chosen[range]), rejected: Array(rejected[range]),
-                replacing: replacing && number == 0, consuming: consuming, run: run)
+                replacing: replacing && parts.count == 1, consuming: consuming, run: run)
         }
     }
 

@@ -44,14 +44,13 @@ extension Trainer {
             throw .shapeMismatch("\(chosen.count) and \(rejected.count) gradients for \(count) pairs")
         }
         // A pass over nothing but masked pairs has no way back.
-        var isFirst = replacing
-        for (members, pass) in forward.passes where members.contains(where: { chosen[$0] != 0 || rejected[$0] != 0 }) {
+        let passes = forward.passes.filter { $0.members.contains { chosen[$0] != 0 || rejected[$0] != 0 } }
+        if replacing, passes.count != 1 { policy.clearGradients() }
+        for (members, pass) in passes {
             try policy.backward(
-                pass, chosen: members.map { chosen[$0] }, rejected: members.map { rejected[$0] }, replacing: isFirst,
-                consuming: consuming, run: run)
-            isFirst = false
+                pass, chosen: members.map { chosen[$0] }, rejected: members.map { rejected[$0] },
+                replacing: replacing && passes.count == 1, consuming: consuming, run: run)
         }
-        if isFirst { policy.clearGradients() }
     }
 
     func prepare(_ pairs: [PreferencePair], run: RunOptions?) throws(DamaError) -> [PreparedPair] {

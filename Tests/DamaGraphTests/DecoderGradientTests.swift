@@ -124,6 +124,26 @@ final class DecoderGradientTests: XCTestCase {
         }
     }
 
+    /// The half that accumulates adds to what it is given, under the same names; rows and the inputs' gradients stay.
+    func testAccumulatingAddsToWhatIsThere() throws {
+        let fixture = try fixture()
+        let name = "model.layers.1.mlp.down_proj.weight"
+        let other = "model.norm.weight"
+        let result = try decoder(Shape()).differentiate(outputs: ["logps"], trainable: [name, other])
+        let backward = try result.accumulating([name])
+        XCTAssertEqual(backward.outputs.map(backward.name(of:)), result.backward.outputs.map(result.backward.name(of:)))
+        var generator = RandomGenerator(seed: 8)
+        let gradient = try XCTUnwrap(fixture.gradients[name])
+        let before = Tensor(random: &generator, gradient.shape)
+        var feeds = try fixture.feeds.merging(result.forward.run(fixture.feeds)) { $1 }
+        feeds[Differentiation.before("\(name).gradient")] = before
+        let found = try result.collect(backward.run(feeds), fixture.feeds)
+        let sum = Tensor(zip(gradient.values, before.values).map(+), gradient.shape)
+        XCTAssertLessThan(try XCTUnwrap(found[name]).distance(to: sum), 1e-5)
+        XCTAssertLessThan(
+            try XCTUnwrap(found[other]).distance(to: try XCTUnwrap(fixture.gradients[other])), 1e-5)
+    }
+
     /// With one trainable matrix in the last layer, nothing before it is differentiated.
     func testOnlyThePathIsDifferentiated() throws {
         let fixture = try fixture()

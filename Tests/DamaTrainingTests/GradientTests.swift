@@ -48,12 +48,16 @@ final class GradientTests: XCTestCase {
                     XCTAssertGreaterThan(expected.joined().map(abs).max() ?? 0, 0, what)
                     for parameter in policy.parameters { parameter.gradient.elements.update(repeating: .nan) }
                     try trainer.backward(forward, chosen: chosen, rejected: rejected, replacing: true)
-                    XCTAssertTrue(gradients(policy) == expected, what)
+                    // The same sums, but the products that add to something add their parts in another order.
+                    let largest = expected.joined().map(abs).max() ?? 0
+                    func distance(_ factor: Float) -> Float {
+                        zip(gradients(policy).joined(), expected.joined()).map { abs($0 - factor * $1) }
+                            .reduce(0) { $1.isNaN ? .infinity : max($0, $1) }
+                    }
+                    XCTAssertLessThan(distance(1), 1e-6 * largest, what)
                     // Adding still adds; rows of the embeddings are added one by one, each with its rounding.
                     try trainer.backward(forward, chosen: chosen, rejected: rejected)
-                    let largest = expected.joined().map(abs).max() ?? 0
-                    let differences = zip(gradients(policy).joined(), expected.joined()).map { abs($0 - 2 * $1) }
-                    XCTAssertLessThan(differences.max() ?? .nan, 1e-5 * largest, what)
+                    XCTAssertLessThan(distance(2), 1e-5 * largest, what)
                 }
             }
         }

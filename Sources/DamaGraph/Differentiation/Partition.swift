@@ -67,6 +67,39 @@ struct Partition {
     }
 }
 
+extension Differentiation {
+    /// The name of the input by which ``accumulating(_:)`` takes what is added to.
+    public static func before(_ gradient: String) -> String { "\(gradient).before" }
+
+    /// A backward half that adds the gradients of `names` to others: it takes those as inputs (``before(_:)``), and
+    /// their memory may be that of the outputs.
+    ///
+    /// - Parameter names: Trainable values; ``Gradient/rows`` are not touched.
+    public func accumulating(_ names: Set<String>) throws(DamaError) -> Graph {
+        let results = Set(gradients.filter { names.contains($0.name) }.compactMap(\.dense))
+        let g = GraphBuilder(extending: backward)
+        var sums: [Int: Value] = [:]
+        for node in backward.nodes.reversed() {
+            for value in node.outputs where results.contains(backward.name(of: value)) {
+                let before = try g.input(Self.before(backward.name(of: value)), value.type, value.shape)
+                sums[value.id] = try g.add(value, before)
+            }
+        }
+        var graph = g.graph
+        for (position, output) in graph.outputs.enumerated() {
+            guard let sum = sums[output.id] else { continue }
+            // The sum takes over the name that callers know.
+            let name = graph.values[output.id].name
+            graph.values[output.id].name = "\(name).new"
+            graph.values[sum.id].name = name
+            graph.outputs[position] = sum
+        }
+        graph.putResultsLast()
+        graph.numberSources()
+        return graph
+    }
+}
+
 /// The nodes of the backward half, and what they take from the forward half.
 private struct BackwardHalf {
     let builder: GraphBuilder
