@@ -6,26 +6,27 @@ final class SplitCheckTests: XCTestCase {
 
     private func failure(
         _ subSentences: [String], tokens: @escaping (String) -> Int = { $0.split(separator: " ").count }
-    )
-        -> SplitCheck.Failure?
-    {
-        SplitCheck(tokenLimit: 10).failure(of: subSentences, for: response, tokenCount: tokens)
+    ) throws -> SplitCheck.Failure? {
+        try SplitCheck(tokenLimit: 10).failure(of: subSentences, for: response, tokenCount: tokens)
     }
 
-    func testSoundAnswerPasses() {
+    func testSoundAnswerPasses() throws {
         XCTAssertNil(
-            failure([
+            try failure([
                 "The image shows a man riding a brown horse.", "The man is on a beach.", "Two dogs run behind the man.",
             ]))
     }
 
-    func testEachFailureIsFound() {
-        XCTAssertEqual(failure([]), .empty)
-        XCTAssertEqual(failure(["..."]), .empty)
-        XCTAssertEqual(failure(Array(repeating: "A man.", count: 30)), .tooMany)
-        XCTAssertEqual(failure([response]), .tooLong)
-        XCTAssertEqual(failure(["A woman drives her shiny car downtown."]), .invented)
-        XCTAssertEqual(failure(["Two dogs run."]), .incomplete)
+    func testEachFailureIsFound() throws {
+        XCTAssertEqual(try failure([]), .empty)
+        XCTAssertEqual(try failure(["..."]), .empty)
+        XCTAssertEqual(try failure(Array(repeating: "A man.", count: 30)), .tooMany)
+        XCTAssertEqual(try failure([response]), .tooLong)
+        XCTAssertEqual(try failure(["A woman drives her shiny car downtown."]), .invented)
+        XCTAssertEqual(try failure(["Two dogs run."]), .incomplete)
+        XCTAssertEqual(
+            try failure(["The image shows a man riding. A brown horse on a beach. Dogs run."], tokens: { _ in 1 }),
+            .undivided)
     }
 
     func testLinesLoseTheirNumbersAndDashes() {
@@ -35,10 +36,10 @@ final class SplitCheckTests: XCTestCase {
     }
 
     /// The examples shown to the model must themselves be sound.
-    func testExamplesPassTheCheck() {
+    func testExamplesPassTheCheck() throws {
         for example in SplitPrompt.examples {
             XCTAssertNil(
-                SplitCheck(tokenLimit: 77).failure(of: example.lines, for: example.text) { $0.utf8.count / 3 },
+                try SplitCheck(tokenLimit: 77).failure(of: example.lines, for: example.text) { $0.utf8.count / 3 },
                 example.text)
             XCTAssertEqual(SplitPrompt.lines(of: example.lines.joined(separator: "\n")), example.lines)
         }

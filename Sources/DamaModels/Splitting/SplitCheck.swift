@@ -1,9 +1,10 @@
 import DamaSupport
+import DamaText
 
 /// Whether a language model's sub-sentences may stand for the response that they came from.
 ///
-/// A model that is small, or was cut off, leaves things out, makes things up or talks about the task. CLIP would score
-/// what it wrote all the same, so an answer that fails here is not used.
+/// A model that is small, or was cut off, leaves things out, makes things up, talks about the task or gives the response
+/// back as it was. CLIP would score what it wrote all the same, so an answer that fails here is not used.
 public struct SplitCheck: Sendable {
     /// The most tokens a sub-sentence may have: CLIP's 77.
     public var tokenLimit: Int
@@ -22,6 +23,7 @@ public struct SplitCheck: Sendable {
         case tooLong = "a sub-sentence over the token limit"
         case invented = "a sub-sentence whose words are not the response's"
         case incomplete = "words of the response left out"
+        case undivided = "a sub-sentence of several sentences"
 
         /// One word for it, as rows are flagged with.
         public var flag: String {
@@ -31,6 +33,7 @@ public struct SplitCheck: Sendable {
             case .tooLong: "too_long"
             case .invented: "invented"
             case .incomplete: "incomplete"
+            case .undivided: "undivided"
             }
         }
     }
@@ -38,7 +41,7 @@ public struct SplitCheck: Sendable {
     /// The first thing that is wrong; `nil` for a sound answer.
     public func failure(
         of subSentences: [String], for response: String, tokenCount: (String) -> Int
-    ) -> Failure? {
+    ) throws(DamaError) -> Failure? {
         let words = Self.words(response)
         guard !subSentences.isEmpty, subSentences.allSatisfy({ !Self.words($0).isEmpty }) else { return .empty }
         // A fact takes two words at least ("dogs run"); one more for the rounding of short responses.
@@ -55,6 +58,9 @@ public struct SplitCheck: Sendable {
         let content = known.subtracting(Self.functionWords)
         let covered = content.intersection(used)
         guard Double(covered.count) >= minimumCoverage * Double(content.count) else { return .incomplete }
+        for subSentence in subSentences {
+            guard try BuiltInSplitter().split(subSentence, limit: nil).count <= 1 else { return .undivided }
+        }
         return nil
     }
 

@@ -17,7 +17,7 @@ public struct LanguageModelSplitter: ResponseSplitter {
         self.writer = writer
         self.cache = cache
         // The number rises when the prompt or the check changes.
-        name = "language model 1, \(writer.name)"
+        name = "language model 2, \(writer.name)"
     }
 
     public func split(_ response: String, limit: TokenLimit) throws(DamaError) -> SplitResponse {
@@ -26,7 +26,7 @@ public struct LanguageModelSplitter: ResponseSplitter {
         let lines = SplitPrompt.lines(of: try writer.write(response))
         let check = SplitCheck(tokenLimit: limit.maximum)
         let result: SplitResponse
-        if let failure = check.failure(of: lines, for: response, tokenCount: limit.count) {
+        if let failure = try check.failure(of: lines, for: response, tokenCount: limit.count) {
             result = SplitResponse(
                 try BuiltInSplitter().split(response, limit: limit),
                 flags: ["splitter_fallback", "splitter_\(failure.flag)"])
