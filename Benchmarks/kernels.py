@@ -122,6 +122,11 @@ def report(name, seconds, traffic=0):
           flush=True)  # fmt: skip
 
 
+def pause():
+    """The threads of the contender before spin for a while, waiting for more, and would take a processor from the next."""
+    time.sleep(0.05)
+
+
 def time_logprobs(rounds):
     logits, labels, weights = logprob_inputs()
     original = logits.clone()
@@ -130,6 +135,7 @@ def time_logprobs(rounds):
     for round_ in range(rounds + 1):
         for name, contender in LOGPROBS.items():
             logits.copy_(original)
+            pause()
             start = time.perf_counter(), time.process_time()
             values, gradient = contender(logits, labels, weights)
             seconds = time.perf_counter() - start[0], time.process_time() - start[1]
@@ -164,6 +170,7 @@ def time_adamw(rounds):
     times = {name: [] for name in contenders}
     for _ in range(rounds + 1):
         for name, (step, _) in contenders.items():
+            pause()
             begin = time.perf_counter(), time.process_time()
             step()
             times[name].append((time.perf_counter() - begin[0], time.process_time() - begin[1]))
