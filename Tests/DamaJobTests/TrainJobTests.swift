@@ -159,6 +159,15 @@ final class TrainJobTests: TrainTestCase {
         try folder.write(Array(rows.joined(separator: [0x0A])), to: "pairs.jsonl")
         options.output = folder.path + "/other"
         assertFails(.invalidArgument, "pair 7 was computed with the key") { _ = try self.run(options) }
+        // One that the cache does not know at all is left out.
+        rows[7] = Array(#"{"idx":"new","image":"image.png","question":"q","chosen":"red","rejected":"blue"}"#.utf8)
+        try folder.write(Array(rows.joined(separator: [0x0A])), to: "pairs.jsonl")
+        let summary = try run(options)
+        XCTAssertEqual(summary.pairs, 11)
+        XCTAssertEqual(summary.rowsRejected, 1)
+        let reject = try JSON(parsing: bytes("other/rejects.jsonl"))
+        XCTAssertEqual(reject["kind"], "no_reference")
+        XCTAssertEqual(reject["id"], "new")
     }
 
     /// The dataset's own `logps` serve as the reference, by id.

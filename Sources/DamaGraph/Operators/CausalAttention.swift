@@ -18,9 +18,7 @@ extension GraphBuilder {
     /// ``attention(_:_:_:mask:scale:)`` computes, and in training the shares of the keys are not kept but computed again
     /// (Dao et al., 2022).
     ///
-    /// Queries go block by block, each against the keys up to its end. A block is at least `minimum` queries long, so
-    /// that of a short sequence the last blocks are empty; and not much longer, so that its scores stay in the
-    /// processor's cache from one kernel to the next.
+    /// Queries go block by block, each block against the keys up to its end.
     ///
     /// - Parameters:
     ///   - q: [batch, heads, sequence, size].
@@ -29,7 +27,11 @@ extension GraphBuilder {
     ///   - mask: Added to the scores: 0 or −∞ (a large negative number), [batch or 1, 1, sequence, sequence]. What it
     ///     says of keys behind a query is not looked at everywhere; it must hide them.
     ///   - scale: 1/√size where it is not given.
+    ///   - count: How many blocks of equal length there are. More of them compute less in vain and keep the scores of a
+    ///     block in the processor's cache; each costs a dozen kernels more.
+    ///   - minimum: The least length of a block but the last; of a short sequence further ones are empty.
     /// - Returns: [batch, sequence, heads · size].
+    /// - Throws: ``DamaError/Code/model`` where the shapes do not fit, giving them.
     public func causalAttention(
         _ q: Value, _ k: Value, _ v: Value, mask: Value, scale: Float? = nil, blocks count: Int = 8, minimum: Int = 64
     ) throws(DamaError) -> Value {

@@ -8,12 +8,8 @@ enum RowOutcome: Equatable, Sendable {
     case rejected([UInt8])
 
     static func rejected(_ row: RawRow, id: JSON?, _ rejection: Rejection) -> RowOutcome {
-        var members: [JSONObject.Member] = [("row", .int(Int64(row.index))), ("line", .int(Int64(row.line)))]
-        if let id { members.append(("id", id)) }
-        members.append(("kind", .string(rejection.kind.rawValue)))
-        members.append(("reason", .string(rejection.reason)))
         var bytes: [UInt8] = []
-        JSON.object(JSONObject(members)).write(to: &bytes)
+        rejection.line(of: row, id: id).write(to: &bytes)
         return .rejected(bytes)
     }
 }

@@ -31,28 +31,24 @@ struct GenerateTask: RowTask {
     }
 
     private func prepare(_ row: RawRow) throws(DamaError) -> GenerateBlock.Row {
-        do throws(RowFailure) {
-            let record: QuestionRecord
-            do throws(Rejection) {
-                record = try QuestionRecord(row, names: options.fields, takesImage: policy.vision != nil)
-            } catch {
-                throw .row(error)
-            }
-            var bytes: [UInt8]?
-            if let image = record.image { bytes = try root.read(image) }
-            var prompt = try RowFailure.sorting { () throws(DamaError) in
-                try policy.prepare(prompt: record.question, image: bytes.map { .bytes($0) })
-            }
-            prompt.streams = (0..<options.samples).map { GenerateOptions.stream(row: row.index, sample: $0) }
-            return .prompt(id: record.id, prompt)
-        } catch {
-            switch error {
-            case .job(let error): throw error
-            case .row(let rejection):
-                return .rejected(
-                    .rejected(row, id: PairRecord.identifier(of: row, names: options.fields), rejection))
-            }
+        switch try RowFailure.result({ () throws(RowFailure) in try read(row) }) {
+        case .success(let row): row
+        case .failure(let rejection):
+            .rejected(.rejected(row, id: PairRecord.identifier(of: row, names: options.fields), rejection))
         }
+    }
+
+    private func read(_ row: RawRow) throws(RowFailure) -> GenerateBlock.Row {
+        let record = try RowFailure.parsing { () throws(Rejection) in
+            try QuestionRecord(row, names: options.fields, takesImage: policy.vision != nil)
+        }
+        var bytes: [UInt8]?
+        if let image = record.image { bytes = try root.read(image) }
+        var prompt = try RowFailure.sorting { () throws(DamaError) in
+            try policy.prepare(prompt: record.question, image: bytes.map { .bytes($0) })
+        }
+        prompt.streams = (0..<options.samples).map { GenerateOptions.stream(row: row.index, sample: $0) }
+        return .prompt(id: record.id, prompt)
     }
 
     mutating func process(

@@ -1,4 +1,3 @@
-import DamaImage
 import DamaModels
 import DamaSupport
 
@@ -31,36 +30,19 @@ struct ReferenceTask: RowTask {
     }
 
     private func prepare(_ row: RawRow) throws(DamaError) -> ReferenceBlock.Row {
-        do throws(RowFailure) {
-            return try read(row)
-        } catch {
-            switch error {
-            case .job(let error): throw error
-            case .row(let rejection):
-                return .rejected(
-                    .rejected(row, id: PairRecord.identifier(of: row, names: options.fields), rejection))
-            }
+        switch try RowFailure.result({ () throws(RowFailure) in try read(row) }) {
+        case .success(let row): row
+        case .failure(let rejection):
+            .rejected(.rejected(row, id: PairRecord.identifier(of: row, names: options.fields), rejection))
         }
     }
 
     private func read(_ row: RawRow) throws(RowFailure) -> ReferenceBlock.Row {
-        let record: PairRecord
-        do throws(Rejection) {
-            record = try PairRecord(row, names: options.fields)
-        } catch {
-            throw .row(error)
+        let pair = try PolicyRow(row, names: options.fields, root: root, takesImage: policy.vision != nil)
+        let prepared = try RowFailure.sorting { () throws(DamaError) in
+            try policy.prepare(pair.pair(image: pair.image.map { .bytes($0) }))
         }
-        guard let question = record.question else {
-            throw .row(Rejection(.missingField, "no field \(options.fields.description(.question))"))
-        }
-        // A model of text alone has no use for the image that the row names.
-        let bytes = policy.vision == nil ? nil : try root.read(record.image)
-        let pair = PreferencePair(
-            image: bytes.map { .bytes($0) }, prompt: question, chosen: record.chosen, rejected: record.rejected)
-        let key = ReferenceEntry.key(
-            image: bytes, prompt: question, chosen: record.chosen, rejected: record.rejected)
-        return .pair(
-            id: record.id, key: key, try RowFailure.sorting { () throws(DamaError) in try policy.prepare(pair) })
+        return .pair(id: pair.record.id, key: pair.key, prepared)
     }
 
     mutating func process(

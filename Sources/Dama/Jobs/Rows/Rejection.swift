@@ -32,6 +32,10 @@ public struct Rejection: Error, Equatable, Sendable {
         case doesNotFit = "does_not_fit"
         /// Scores that have no hardness: not finite, or a ratio over zero.
         case noHardness = "no_hardness"
+        /// A pair to train on that the scores do not know.
+        case noScore = "no_score"
+        /// A pair to train on that the reference's log-probabilities do not know.
+        case noReference = "no_reference"
     }
 
     public var kind: Kind
@@ -43,6 +47,15 @@ public struct Rejection: Error, Equatable, Sendable {
         // A file's name may hold anything; a reason is one line.
         self.reason = String(String.UnicodeScalarView(reason.unicodeScalars.map { $0.value < 0x20 ? " " : $0 }))
     }
+
+    /// The line for the rejects file.
+    func line(of row: RawRow, id: JSON?) -> JSON {
+        var members: [JSONObject.Member] = [("row", .int(Int64(row.index))), ("line", .int(Int64(row.line)))]
+        if let id { members.append(("id", id)) }
+        members.append(("kind", .string(kind.rawValue)))
+        members.append(("reason", .string(reason)))
+        return .object(JSONObject(members))
+    }
 }
 
 /// What stops a single row, or the whole job.
@@ -52,6 +65,29 @@ enum RowFailure: Error {
     /// The machine is: out of memory or file descriptors, a disk that fails. Rejecting rows for it would make the
     /// result depend on the day.
     case job(DamaError)
+
+    /// What parsing a row throws is the row's fault.
+    static func parsing<Result>(_ parse: () throws(Rejection) -> Result) throws(RowFailure) -> Result {
+        do throws(Rejection) {
+            return try parse()
+        } catch {
+            throw .row(error)
+        }
+    }
+
+    /// The row's fault as a result; what stops the job is thrown.
+    static func result<Success>(
+        _ read: () throws(RowFailure) -> Success
+    ) throws(DamaError) -> Result<Success, Rejection> {
+        do throws(RowFailure) {
+            return .success(try read())
+        } catch {
+            switch error {
+            case .row(let rejection): return .failure(rejection)
+            case .job(let error): throw error
+            }
+        }
+    }
 
     /// What goes wrong where a model takes in a row's texts and image: mostly the row's fault.
     static func sorting<Result>(

@@ -51,7 +51,9 @@ struct ScorePreparation: Sendable {
     let cache: EmbeddingCache
 
     func block(_ rows: [RawRow], _ workers: Workers) throws(DamaError) -> ScoreBlock {
-        let results = try workers.map(rows) { row throws(DamaError) in try pair(row) }
+        let results = try workers.map(rows) { row throws(DamaError) in
+            try RowFailure.result { () throws(RowFailure) in try read(row) }
+        }
         var files: [ContentKey: [UInt8]] = [:]
         for case .success(let (pair, bytes)) in results { files[pair.image] = bytes }
         // Any order will do: each image is prepared by itself.
@@ -78,24 +80,8 @@ struct ScorePreparation: Sendable {
         }
     }
 
-    private func pair(_ row: RawRow) throws(DamaError) -> Result<(ScoreBlock.Pair, [UInt8]), Rejection> {
-        do throws(RowFailure) {
-            return .success(try read(row))
-        } catch {
-            switch error {
-            case .row(let rejection): return .failure(rejection)
-            case .job(let error): throw error
-            }
-        }
-    }
-
     private func read(_ row: RawRow) throws(RowFailure) -> (ScoreBlock.Pair, [UInt8]) {
-        let record: PairRecord
-        do throws(Rejection) {
-            record = try PairRecord(row, names: fields)
-        } catch {
-            throw .row(error)
-        }
+        let record = try RowFailure.parsing { () throws(Rejection) in try PairRecord(row, names: fields) }
         var flags: [String] = []
         let chosen = try sentences(record.chosen, record.chosenSubSentences, "chosen", &flags)
         let rejected = try sentences(record.rejected, record.rejectedSubSentences, "rejected", &flags)

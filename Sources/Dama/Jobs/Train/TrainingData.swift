@@ -38,23 +38,21 @@ struct TrainingData: Sendable {
             if let row = try reader.next() { block.append(row) } else { isAtEnd = true }
             guard block.count == 256 || isAtEnd else { continue }
             let found = try workers.map(block) { row throws(DamaError) in
-                try Self.read(row, options, policy, root, reference)
+                try RowFailure.result { () throws(RowFailure) in try Self.read(row, options, policy, root, reference) }
             }
             for (row, result) in zip(block, found) {
                 switch result {
                 case .success(var item):
-                    guard let scores else {
-                        items.append(item)
-                        continue
+                    if let scores {
+                        guard let score = scores[item.record.id] else {
+                            reject(row, options, Rejection(.noScore, "the scores have no line for this id"))
+                            continue
+                        }
+                        item.alphaData = score.alphaData
+                        item.hardnessThird = score.third
                     }
-                    guard let score = scores[item.record.id] else {
-                        reject(row, item.record.id, "no_score", "the scores have no line for this id")
-                        continue
-                    }
-                    item.alphaData = score.alphaData
-                    item.hardnessThird = score.third
                     items.append(item)
-                case .failure(let reason): reject(row, reason.id, reason.kind, reason.text)
+                case .failure(let rejection): reject(row, options, rejection)
                 }
             }
             block.removeAll(keepingCapacity: true)
@@ -75,66 +73,35 @@ struct TrainingData: Sendable {
         }
     }
 
-    private mutating func reject(_ row: RawRow, _ id: JSON?, _ kind: String, _ reason: String) {
-        rejects.append([
-            "row": .int(Int64(row.index)), "line": .int(Int64(row.line)), "id": id ?? .null, "kind": .string(kind),
-            "reason": .string(reason),
-        ])
-    }
-
-    /// Why a row is left out.
-    private struct Reason: Error {
-        var id: JSON?
-        var kind: String
-        var text: String
+    private mutating func reject(_ row: RawRow, _ options: TrainOptions, _ rejection: Rejection) {
+        rejects.append(rejection.line(of: row, id: PairRecord.identifier(of: row, names: options.fields)))
     }
 
     private static func read(
         _ row: RawRow, _ options: TrainOptions, _ policy: Policy, _ root: ImageRoot, _ reference: ReferenceSource?
-    ) throws(DamaError) -> Result<Item, Reason> {
-        let record: PairRecord
-        do throws(Rejection) {
-            record = try PairRecord(row, names: options.fields)
-        } catch {
-            let id = PairRecord.identifier(of: row, names: options.fields)
-            return .failure(Reason(id: id, kind: error.kind.rawValue, text: error.reason))
-        }
-        func failure(_ kind: Rejection.Kind, _ text: String) -> Result<Item, Reason> {
-            .failure(Reason(id: record.id, kind: kind.rawValue, text: text))
-        }
-        guard let question = record.question else {
-            return failure(.missingField, "no field \(options.fields.description(.question))")
-        }
+    ) throws(RowFailure) -> Item {
         // An image that is missing is better known now than in the third epoch.
-        var image: [UInt8]?
-        if policy.vision != nil {
-            do throws(RowFailure) {
-                image = try root.read(record.image)
-            } catch {
-                switch error {
-                case .row(let rejection): return failure(rejection.kind, rejection.reason)
-                case .job(let error): throw error
-                }
-            }
-        }
-        var item = Item(record: record, question: question)
+        let pair = try PolicyRow(row, names: options.fields, root: root, takesImage: policy.vision != nil)
+        var item = Item(record: pair.record, question: pair.question)
         guard let reference else {
             do throws(DamaError) {
-                _ = try policy.layOut(
-                    PreferencePair(image: nil, prompt: question, chosen: record.chosen, rejected: record.rejected))
+                _ = try policy.layOut(pair.pair(image: nil))
             } catch {
-                return failure(.doesNotFit, error.message)
+                throw .row(Rejection(.doesNotFit, error.message))
             }
-            return .success(item)
+            return item
         }
-        let key = ReferenceEntry.key(
-            image: image, prompt: question, chosen: record.chosen, rejected: record.rejected)
-        guard let entry = try reference.entry(key: key, id: record.id) else {
-            return .failure(
-                Reason(id: record.id, kind: "no_reference", text: "\(reference.path) has no log-probabilities of it"))
+        let entry: ReferenceEntry?
+        do throws(DamaError) {
+            entry = try reference.entry(key: pair.key, id: pair.record.id)
+        } catch {
+            throw .job(error)
+        }
+        guard let entry else {
+            throw .row(Rejection(.noReference, "\(reference.path) has no log-probabilities of it"))
         }
         item.reference = (entry.logProbabilities.chosen.sum, entry.logProbabilities.rejected.sum)
-        return .success(item)
+        return item
     }
 
     /// A pair as the trainer takes it, its image read anew.
