@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional, Union, overload
 
@@ -14,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._errors import InvalidArgument
+from ._interrupt import Interrupt
 from ._native import check, declare
 from ._policy import PolicyModel, _positive, c_text, image_pointer
 from ._runtime import unsigned
@@ -160,12 +158,12 @@ class Policy(PolicyModel):
 
         found = _HANDLE()
         raised: list[BaseException] = []
-        with _interruption() as interrupted:
+        with Interrupt() as interrupt:
 
             def on_text(index: int, text: bytes, _: Any) -> int:
                 try:
                     go_on = callback is None or callback(index, text.decode("utf-8", "replace")) is not False
-                    return _OK if go_on and not interrupted else _CANCELLED
+                    return _OK if go_on and not interrupt.seen else _CANCELLED
                 except BaseException as error:
                     raised.append(error)
                     return _CANCELLED
@@ -175,7 +173,7 @@ class Policy(PolicyModel):
         try:
             if raised:
                 raise raised[0]
-            if interrupted:
+            if interrupt.seen:
                 raise KeyboardInterrupt
             check(status)
             texts = [_generated(found, index) for index in range(len(prompts))]
@@ -190,23 +188,3 @@ def _generated(texts: ctypes.c_void_p, index: int) -> Generated:
     tokens = np.empty(count.value, np.int32)
     check(_texts_tokens(texts, index, tokens.ctypes.data, tokens.size, count, finish))
     return Generated(_texts_at(texts, index).decode("utf-8", "replace"), tokens, _FINISH[finish.value])
-
-
-@contextmanager
-def _interruption() -> Iterator[list[bool]]:
-    """A list that Ctrl-C puts something into.
-
-    Python would raise KeyboardInterrupt at the first instruction of a callback, where ctypes only prints it.
-    """
-    seen: list[bool] = []
-    if (
-        threading.current_thread() is not threading.main_thread()
-        or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
-    ):
-        yield seen
-        return
-    signal.signal(signal.SIGINT, lambda *_: seen.append(True))
-    try:
-        yield seen
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)

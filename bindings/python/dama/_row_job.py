@@ -5,14 +5,13 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-import signal
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional, Union
 
 from ._errors import InvalidArgument
+from ._interrupt import Interrupt
 from ._native import check
 
 _PHASES = ("scanning", "computing", "writing")
@@ -98,7 +97,7 @@ def run(
 ) -> None:
     """Runs a job. What ``progress`` raises comes out here, and so does Ctrl-C."""
     raised: list[BaseException] = []
-    interrupt = _Interrupt()
+    interrupt = Interrupt()
 
     # There is a callback even where nobody listens: it is where Python's signal handlers run.
     @CALLBACK
@@ -129,29 +128,6 @@ def files(output: AnyPath) -> dict[str, Any]:
         "rejects": base.with_name(base.name + ".rejects.jsonl"),
         "summary": json.loads(base.with_name(base.name + ".summary.json").read_text("utf-8")),
     }
-
-
-class _Interrupt:
-    """Notes Ctrl-C while C runs, instead of raising.
-
-    Python raises ``KeyboardInterrupt`` as soon as it is in Python code, which may be the first line of a callback,
-    before any ``try``: there ctypes would drop it. A handler of the program's own is left alone.
-    """
-
-    seen = False
-    _previous: Any = None
-
-    def __enter__(self) -> None:
-        if threading.current_thread() is threading.main_thread():
-            if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-                self._previous = signal.signal(signal.SIGINT, self._note)
-
-    def __exit__(self, *_: object) -> None:
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)
-
-    def _note(self, *_: object) -> None:
-        self.seen = True
 
 
 def _progress(it: _Progress) -> Progress:
