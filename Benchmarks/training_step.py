@@ -336,7 +336,7 @@ def compare(arguments, folder: str, title: str) -> None:
         return json.loads(done.stdout.strip().split("\n")[-1])
 
     first = {contender: run(contender, 0) for contender in arguments.contenders if contender != BOUND}
-    expected = next(iter(first.values()))
+    expected = next(iter(first.values()), {})
     for contender, found in first.items():
         off = max(abs(a - b) for a, b in zip(expected["logps"], found["logps"]))
         if off > 1e-3 or abs(expected["loss"] - found["loss"]) > 1e-3:

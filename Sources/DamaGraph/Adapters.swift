@@ -75,14 +75,7 @@ extension Graph {
                 inputs: region.inputs.map { replaced[$0.id] ?? $0 }, outputs: region.outputs,
                 attributes: region.attributes)
         }
-        for (position, output) in outputs.enumerated() {
-            guard let other = replaced[output.id] else { continue }
-            // The sum takes over the name that callers know.
-            let name = result.values[output.id].name
-            result.values[output.id].name = result.values[other.id].name
-            result.values[other.id].name = name
-            result.outputs[position] = other
-        }
+        result.replaceOutputs(by: replaced)
         result.numberSources()
         return result
     }

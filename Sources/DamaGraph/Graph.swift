@@ -122,6 +122,17 @@ public struct Graph: Sendable {
         (inputs + weights + outputs).first { values[$0.id].name == name }
     }
 
+    /// Makes other values the outputs in place of those with these ids. They take over the names that callers know.
+    mutating func replaceOutputs(by others: [Int: Value]) {
+        for (position, output) in outputs.enumerated() {
+            guard let other = others[output.id] else { continue }
+            let name = values[output.id].name
+            values[output.id].name = values[other.id].name
+            values[other.id].name = name
+            outputs[position] = other
+        }
+    }
+
     func constant(_ value: Value) -> ConstantTensor? {
         if case .constant(let tensor) = values[value.id].source { tensor } else { nil }
     }

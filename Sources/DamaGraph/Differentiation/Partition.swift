@@ -79,6 +79,7 @@ extension Differentiation {
         let results = Set(gradients.filter { names.contains($0.name) }.compactMap(\.dense))
         let g = GraphBuilder(extending: backward)
         var sums: [Int: Value] = [:]
+        // The last results come first (putResultsLast): so the sums are made in the order that the results had before.
         for node in backward.nodes.reversed() {
             for value in node.outputs where results.contains(backward.name(of: value)) {
                 let before = try g.input(Self.before(backward.name(of: value)), value.type, value.shape)
@@ -86,14 +87,7 @@ extension Differentiation {
             }
         }
         var graph = g.graph
-        for (position, output) in graph.outputs.enumerated() {
-            guard let sum = sums[output.id] else { continue }
-            // The sum takes over the name that callers know.
-            let name = graph.values[output.id].name
-            graph.values[output.id].name = "\(name).new"
-            graph.values[sum.id].name = name
-            graph.outputs[position] = sum
-        }
+        graph.replaceOutputs(by: sums)
         graph.putResultsLast()
         graph.numberSources()
         return graph

@@ -62,19 +62,24 @@ extension GraphBuilder {
     /// Blocks of max(`minimum`, ⌈sequence / `count`⌉) queries.
     fileprivate func causalBlocks(_ q: Value, _ count: Int, _ minimum: Int) throws(DamaError) -> [CausalBlock] {
         let sequence = q.shape[2]
+        let name = "\(sequence), \(count) blocks of \(minimum)"
+        func length() throws(DamaError) -> Value {
+            guard let length = size(of: sequence, from: [q]) else {
+                throw .internal("\(place("causalAttention")): nothing tells the length \"\(sequence)\"")
+            }
+            return length
+        }
+        let width = try size(of: "\(name), width") { () throws(DamaError) in
+            let filled = emit("Add", [try length(), constant([count - 1])], .int64, [1])
+            let share = emit("Div", [filled, constant([count])], .int64, [1])
+            return emit("Max", [share, constant([minimum])], .int64, [1])
+        }
         var blocks: [CausalBlock] = []
         var start = constant([0])
         for number in 1...count {
-            let name = "\(sequence), \(count) blocks of \(minimum)"
             let end = try size(of: "\(name), end of \(number)") { () throws(DamaError) in
-                guard let length = size(of: sequence, from: [q]) else {
-                    throw .internal("\(place("causalAttention")): nothing tells the length \"\(sequence)\"")
-                }
-                if number == count { return length }
-                let filled = emit("Add", [length, constant([count - 1])], .int64, [1])
-                let share = emit("Div", [filled, constant([count])], .int64, [1])
-                let width = emit("Max", [share, constant([minimum])], .int64, [1])
-                return emit("Min", [emit("Mul", [width, constant([number])], .int64, [1]), length], .int64, [1])
+                if number == count { return try length() }
+                return emit("Min", [emit("Mul", [width, constant([number])], .int64, [1]), try length()], .int64, [1])
             }
             blocks.append(
                 CausalBlock(
