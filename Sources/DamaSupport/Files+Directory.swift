@@ -1,4 +1,3 @@
-import CDamaShims
 import Glibc
 
 extension Files {
@@ -10,26 +9,24 @@ extension Files {
     public static func replaceDirectory(
         _ path: String, fill: (_ temporary: String) throws(DamaError) -> Void
     ) throws(DamaError) {
-        let target = resolved(path)
-        let temporary = "\(target).tmp-\(getpid())"
-        // What is there under this name was left behind by an earlier process of this number.
-        removeTree(temporary)
-        guard mkdir(temporary, 0o777) == 0 else { throw .io("cannot make \(temporary): \(describeErrno())") }
+        let target = try replaceable(path)
+        let lock = try createTemporaryDirectory(for: target)
+        let temporary = lock.path
         do throws(DamaError) {
             try fill(temporary)
-            synchronize(directory: temporary)
+            try synchronize(directory: temporary)
             // A directory can be renamed to a free name or over an empty one; another is exchanged.
-            if rename(temporary, target) != 0 {
+            if !renameOnce(temporary, to: target) {
                 guard errno == ENOTEMPTY || errno == EEXIST else {
                     throw .io("cannot rename \(temporary) to \(target): \(describeErrno())")
                 }
                 try exchange(temporary, target)
             }
+            try synchronize(directory: folder(of: target))
         } catch {
             removeTree(temporary)
             throw error
         }
-        synchronize(directory: folder(of: target))
         removeTree(temporary)
     }
 
@@ -39,9 +36,17 @@ extension Files {
             defer { free(found) }
             return String(cString: found)
         }
-        var path = path
-        while path.utf8.count > 1, path.utf8.last == UInt8(ascii: "/") { path.removeLast() }
-        return path
+        // Scalars and not Characters: a slash can be part of a Character of several.
+        var scalars = path.unicodeScalars
+        while scalars.count > 1, scalars.last == "/" { scalars.removeLast() }
+        return String(scalars)
+    }
+
+    /// What is replaced where `path` is to be: without links.
+    static func replaceable(_ path: String) throws(DamaError) -> String {
+        let target = resolved(path)
+        guard !isSymbolicLink(target) else { throw .io("\(path) is a symbolic link that leads nowhere") }
+        return target
     }
 
     /// The names in a directory, sorted.
@@ -64,16 +69,16 @@ extension Files {
         var status = stat()
         guard lstat(path, &status) == 0 else { return }
         guard status.st_mode & S_IFMT == S_IFDIR else {
-            unlink(path)
+            remove(path)
             return
         }
         for name in (try? names(in: path)) ?? [] { removeTree("\(path)/\(name)") }
-        rmdir(path)
+        remove(path)
     }
 
     /// Exchanges two directories as one step where the system can; else the old one is gone afterwards.
     private static func exchange(_ new: String, _ old: String) throws(DamaError) {
-        if cdama_exchange(new, old) == 0 { return }
+        if exchangeNames(new, old) { return }
         guard errno == ENOSYS || errno == EINVAL || errno == EPERM else {
             throw .io("cannot exchange \(new) and \(old): \(describeErrno())")
         }
@@ -82,12 +87,13 @@ extension Files {
 
     /// Puts one directory in the place of another, by way of a third name.
     static func moveAside(_ new: String, _ old: String) throws(DamaError) {
-        let aside = "\(new).old"
-        guard rename(old, aside) == 0 else { throw .io("cannot rename \(old) to \(aside): \(describeErrno())") }
-        guard rename(new, old) == 0 else {
-            let text = describeErrno()
-            rename(aside, old)
-            throw .io("cannot rename \(new) to \(old): \(text)")
+        let aside = aside(new)
+        try rename(old, to: aside)
+        do throws(DamaError) {
+            try rename(new, to: old)
+        } catch {
+            try rename(aside, to: old)
+            throw error
         }
         removeTree(aside)
     }

@@ -24,19 +24,16 @@ public final class MappedFile: @unchecked Sendable {
     /// - Throws: ``DamaError/Code/io`` where the path is no readable regular file.
     public init(path: String) throws(DamaError) {
         self.path = path
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw .io("cannot open \(path): \(describeErrno())") }
-        defer { close(descriptor) }
+        let file = try OpenFile(reading: path)
         var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw .io("cannot read \(path): \(describeErrno())") }
-        guard status.st_mode & S_IFMT == S_IFREG else { throw .io("\(path) is not a regular file") }
+        guard fstat(file.descriptor, &status) == 0 else { throw .io("cannot read \(path): \(describeErrno())") }
         identity = Identity(status)
         let size = Int(status.st_size)
         guard size > 0 else {
             bytes = UnsafeRawBufferPointer(start: nil, count: 0)
             return
         }
-        guard let address = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), address != MAP_FAILED else {
+        guard let address = mmap(nil, size, PROT_READ, MAP_PRIVATE, file.descriptor, 0), address != MAP_FAILED else {
             throw .io("cannot map \(path) (\(size) bytes): \(describeErrno())")
         }
         bytes = UnsafeRawBufferPointer(start: address, count: size)

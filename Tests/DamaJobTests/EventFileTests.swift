@@ -28,14 +28,14 @@ final class EventFileTests: XCTestCase {
         XCTAssertEqual(Set(writers.map(\.path)), Set(names.map { "\(directory)/\($0)" }))
         XCTAssertEqual(names.count, 3)
         for name in names {
-            XCTAssertNotNil(name.wholeMatch(of: /events\.out\.tfevents\.\d{10}\.[^\/]+\.\d+\.\d+/), name)
+            XCTAssertNotNil(name.wholeMatch(of: /events\.out\.tfevents\.\d{10}\.[^\/]+\.\d+\.\d+\.dama/), name)
         }
     }
 
     func testWhatTheDiskRefusesIsNamedAndLeavesWholeEvents() throws {
         assertFails(.io, "cannot make the folder") { _ = try EventFileWriter(directory: folder.path + "/none/events") }
         try folder.write([], to: "file")
-        assertFails(.io, "cannot create") { _ = try EventFileWriter(directory: folder.path + "/file") }
+        assertFails(.io, "cannot make the folder") { _ = try EventFileWriter(directory: folder.path + "/file") }
 
         // A limit on the size of files stands for a disk that fills up.
         let writer = try EventFileWriter(directory: folder.path + "/events")

@@ -5,21 +5,6 @@ import XCTest
 @testable import Dama
 
 final class WriteErrorTests: JobTestCase {
-    func testAFullDiskIsNamed() throws {
-        assertFails(.io, "cannot write /dev/full: No space left on device") {
-            _ = try RowJournal(path: "/dev/full", settings: ["a": 1])
-        }
-        // fsync of a device fails for another reason, so the write has to come first.
-        let cache = try EmbeddingCache(path: "/dev/full", dimension: 2, byteLimit: 10_000, stored: [])
-        cache.insert(ContentKey(sentence: "x"), [0, 1])
-        assertFails(.io, "cannot write /dev/full: No space left on device") { try cache.commit() }
-        assertFails(.io, "cannot write /dev/full: No space left on device") {
-            var file = try NumberFile(path: "/dev/full")
-            try file.append(1)
-            try file.flush()
-        }
-    }
-
     /// A limit on the size of files stands for a disk that fills up while the job runs; with room again it goes on.
     func testADiskThatFillsUpStopsTheJobWhichCanGoOn() throws {
         try Dataset(count: 60).write(to: folder.path)

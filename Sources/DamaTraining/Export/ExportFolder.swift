@@ -1,7 +1,7 @@
 import DamaSupport
 
 /// The directory that an export becomes: which one may be replaced, and what else it holds.
-enum ExportFolder {
+package enum ExportFolder {
     /// The file by which an export is known; it lists the others.
     static let marker = "dama_export.json"
 
@@ -36,13 +36,15 @@ enum ExportFolder {
         try Files.replace(path) { sink throws(DamaError) in try sink.append(bytes) }
     }
 
-    private static func check(_ path: String, base: String, replaces: Bool) throws(DamaError) {
-        guard Files.exists(path) else { return }
+    /// Whether an export may be written to `path`.
+    ///
+    /// - Throws: ``DamaError/Code/invalidArgument`` where something stands there that must not be replaced.
+    package static func check(_ path: String, base: String, replaces: Bool) throws(DamaError) {
+        guard Files.isThere(path) else { return }
         guard Files.isDirectory(path) else {
             throw .invalidArgument("\(path) is a file; an export is a directory")
         }
-        let (target, model) = (Files.resolved(path), Files.resolved(base))
-        guard model != target, !model.hasPrefix(target == "/" ? target : "\(target)/") else {
+        guard !Files.isInside(base, path) else {
             throw .invalidArgument("\(path) holds the model that was trained; export to another directory")
         }
         if replaces { return }

@@ -4,26 +4,29 @@
 /// |---|---|
 /// | rows left out, with line and reason | `scores.rejects.jsonl` |
 /// | counts, quantiles, settings; the same bytes for the same job | `scores.summary.json` |
-/// | times and counts of the run that finished it | `scores.run.json` |
+/// | times and counts of the run that finished it (``ScoreJob`` alone) | `scores.run.json` |
 /// | while it is unfinished | the folder `scores.partial` |
 public struct JobPaths: Equatable, Sendable {
     public let output: String
     public let rejects: String
     public let summary: String
-    public let run: String
+    public let run: String?
     public let partial: String
 
-    public init(output: String) {
+    /// - Parameter hasRun: whether the job writes a file on the run that finished it.
+    public init(output: String, hasRun: Bool = false) {
         self.output = output
         var base = output
-        for suffix in [".jsonl", ".json", ".ndjson"] where base.hasSuffix(suffix) {
-            let shorter = String(base.dropLast(suffix.count))
-            if !shorter.isEmpty && !shorter.hasSuffix("/") { base = shorter }
+        // By bytes: to Swift texts are equal that a file system tells apart.
+        for suffix in [".jsonl", ".json", ".ndjson"] where output.utf8.count > suffix.utf8.count {
+            let cut = output.utf8.index(output.utf8.endIndex, offsetBy: -suffix.utf8.count)
+            guard output.utf8[cut...].elementsEqual(suffix.utf8) else { continue }
+            if output.utf8[..<cut].last != UInt8(ascii: "/") { base = String(output[..<cut]) }
             break
         }
         rejects = base + ".rejects.jsonl"
         summary = base + ".summary.json"
-        run = base + ".run.json"
+        run = hasRun ? base + ".run.json" : nil
         partial = base + ".partial"
     }
 }

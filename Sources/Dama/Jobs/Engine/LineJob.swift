@@ -18,15 +18,9 @@ extension RowOutcome {
 /// A job that makes a line of each row, and a summary of how many there were.
 struct LineJob {
     private let rows: RowJobOptions
-    private let paths: JobPaths
-
-    private static let partialFiles = ["journal", "output", "rejects", "summary"]
-
     init(_ rows: RowJobOptions) throws(DamaError) {
         try rows.check()
         self.rows = rows
-        paths = JobPaths(output: rows.output)
-        try paths.refuseUnsuitable(data: rows.data)
     }
 
     /// Runs the job to its end. Errors as ``ScoreJob/run(observer:)``.
@@ -38,37 +32,28 @@ struct LineJob {
         _ task: inout some RowTask, observer: @escaping (JobProgress) throws(DamaError) -> Void,
         settings: (DatasetContents) throws(DamaError) -> JSON
     ) throws(DamaError) -> LineJobSummary {
+        let folder = try ResultFolder(JobPaths(output: rows.output), data: rows.data, restart: rows.restart)
         var progress = ProgressReporter(observer: observer)
         let contents = try RowJob.scan(rows, &progress)
         guard contents.rowCount > 0 else { throw .invalidArgument("\(rows.data) holds no rows") }
         let settings = try settings(contents)
-
-        let folder = try JobFolder(path: paths.partial)
-        if rows.restart { folder.remove(Self.partialFiles, andFolder: false) }
-        if !Files.exists(folder.file("journal")), !rows.restart {
-            do throws(DamaError) {
-                if let json = try paths.finishedSummary(settings) {
-                    folder.remove(Self.partialFiles, andFolder: true)
-                    return try summary(json)
-                }
-            } catch {
-                folder.remove(Self.partialFiles, andFolder: true)
-                throw error
-            }
+        if !folder.isBegun, !rows.restart, let json = try folder.paths.finishedSummary(settings) {
+            try folder.clear()
+            return try summary(json, folder.paths)
         }
         var journal = try RowJournal(path: folder.file("journal"), settings: settings)
         try RowJob.run(&task, rows, contents: contents, journal: &journal, &progress)
         try progress.beginWriting()
         let summary = try write(journal, settings, in: folder)
-        folder.remove(Self.partialFiles, andFolder: true)
+        try folder.clear()
         return summary
     }
 
     private func write(
-        _ journal: borrowing RowJournal, _ settings: JSON, in folder: borrowing JobFolder
+        _ journal: borrowing RowJournal, _ settings: JSON, in folder: borrowing ResultFolder
     ) throws(DamaError) -> LineJobSummary {
-        var output = try ResultFile("output", in: folder, for: paths.output)
-        var rejects = try ResultFile("rejects", in: folder, for: paths.rejects)
+        var output = try ResultFile("output", in: folder)
+        var rejects = try ResultFile("rejects", in: folder)
         var summary = LineJobSummary(rows: journal.rowCount, rowsRejected: journal.rejectedCount, rowsCut: 0)
         try journal.forEachRow { outcome throws(DamaError) in
             switch outcome {
@@ -78,24 +63,28 @@ struct LineJob {
                 try output.append(Array(stored.dropFirst()))
             }
         }
+        let paths = folder.paths
         guard summary.rows > summary.rowsRejected else {
-            _ = try rejects.finish()
+            try folder.place([("rejects", paths.rejects, try rejects.seal())])
             throw .model("all \(summary.rows) rows were rejected; see \(paths.rejects)")
         }
-        let outputDescription = try output.finish()
-        let rejectsDescription = try rejects.finish()
+        let outputDescription = try output.seal()
+        let rejectsDescription = try rejects.seal()
         let json: JSON = [
             "rows": .int(Int64(summary.rows)), "rows_rejected": .int(Int64(summary.rowsRejected)),
             "rows_cut": .int(Int64(summary.rowsCut)), "output": outputDescription, "rejects": rejectsDescription,
             "settings": settings,
         ]
-        var file = try ResultFile("summary", in: folder, for: paths.summary)
+        var file = try ResultFile("summary", in: folder)
         try file.append(Array(json.text.utf8) + [UInt8(ascii: "\n")])
-        _ = try file.finish()
+        try folder.place([
+            ("rejects", paths.rejects, rejectsDescription), ("output", paths.output, outputDescription),
+            ("summary", paths.summary, try file.seal()),
+        ])
         return summary
     }
 
-    private func summary(_ json: JSON) throws(DamaError) -> LineJobSummary {
+    private func summary(_ json: JSON, _ paths: JobPaths) throws(DamaError) -> LineJobSummary {
         guard let rows = json["rows"]?.int, let rejected = json["rows_rejected"]?.int, let cut = json["rows_cut"]?.int
         else { throw paths.changed }
         return LineJobSummary(rows: rows, rowsRejected: rejected, rowsCut: cut, wasComplete: true)

@@ -1,22 +1,37 @@
 import DamaSupport
-import Glibc
 
 /// The file that a job over rows keeps its results in until all are there.
 ///
 /// Records of checksummed bytes, only ever appended: the settings first, then one for each block of rows. A record that
 /// was cut short when the process ended does not fit its checksum; it and what follows are cut off, and the block is
-/// computed again.
+/// computed again. A block is on the disk when ``append(_:)`` returns, so that a power failure takes no more than a
+/// process's end does.
 ///
 /// Layout: the eight bytes `DAMAJNL1`; then for each record its length (u32), the CRC-32 of its bytes (u32), the bytes.
 struct RowJournal: ~Copyable {
-    let path: String
-    private let descriptor: Int32
-    /// Bytes of whole records.
-    private var end = 0
-    private(set) var rowCount = 0
-    private(set) var rejectedCount = 0
+    private let file: OpenFile
+    private var contents: Contents
+    var path: String { file.path }
+    var rowCount: Int { contents.rowCount }
+    var rejectedCount: Int { contents.rejectedCount }
     /// The task's state after the last block; empty before the first.
-    private(set) var state: [UInt8] = []
+    var state: [UInt8] { contents.state }
+
+    /// What is known of the whole records.
+    private struct Contents {
+        var settings: JSON
+        /// Bytes of whole records.
+        var end: Int
+        var rowCount = 0
+        var rejectedCount = 0
+        var state: [UInt8] = []
+
+        mutating func add(_ block: BlockOutcome) {
+            rowCount += block.rows.count
+            rejectedCount += block.rejectedCount
+            state = block.state
+        }
+    }
 
     private static let magic = Array("DAMAJNL1".utf8)
     /// A block larger than this is a defect, a length larger than this a damaged file.
@@ -27,126 +42,101 @@ struct RowJournal: ~Copyable {
     /// - Parameter settings: An object with all that the results depend on.
     /// - Throws: ``DamaError/Code/invalidArgument`` where the journal was begun with other settings, naming them.
     init(path: String, settings: JSON) throws(DamaError) {
-        self.path = path
-        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
-        guard descriptor >= 0 else { throw .io("cannot open \(path): \(describeErrno())") }
-        let known = try readAll()
-        if let known {
-            let differences = settingsDifferences(known, settings)
-            guard differences.isEmpty else {
-                throw .invalidArgument(
-                    "\(path) was begun with \(differences.joined(separator: "; ")); go on with the same, or restart")
-            }
+        if !Files.isThere(path) { try Self.begin(path, settings) }
+        let file = try OpenFile(updating: path)
+        let start = try file.read(Self.magic.count, at: 0)
+        guard start.isEmpty || start == Self.magic else {
+            throw .invalidArgument("\(path) is not the journal of a job, and is not replaced; name another output")
+        }
+        guard let contents = try Self.read(file) else {
+            // Its first record is damaged, and nothing can be told of the others.
+            try Self.begin(path, settings)
+            self.file = try OpenFile(updating: path)
+            self.contents = Contents(settings: settings, end: self.file.size)
+            return
+        }
+        let differences = settingsDifferences(contents.settings, settings)
+        guard differences.isEmpty else {
+            throw .invalidArgument(
+                "\(path) was begun with \(differences.joined(separator: "; ")); go on with the same, or restart")
         }
         // What lies behind the last whole record is half of one.
-        guard ftruncate(descriptor, end) == 0 || errno == EINVAL else {
-            throw .io("cannot write \(path): \(describeErrno())")
-        }
-        if known == nil {
-            try writeAtEnd(Self.magic)
-            try append(record: Array(settings.text.utf8))
-        }
+        if file.size > contents.end { try file.truncate(to: contents.end) }
+        self.file = file
+        self.contents = contents
     }
 
-    deinit { close(descriptor) }
+    /// Puts a journal without blocks at `path`, all of it or nothing.
+    private static func begin(_ path: String, _ settings: JSON) throws(DamaError) {
+        try Files.writeAtomically(magic + record(Array(settings.text.utf8), path), to: path)
+    }
 
     mutating func append(_ block: BlockOutcome) throws(DamaError) {
-        try append(record: block.encoded())
-        count(block)
+        let record = try Self.record(block.encoded(), path)
+        try file.write(record, at: contents.end)
+        try file.synchronize()
+        contents.end += record.count
+        contents.add(block)
     }
 
     /// Every row's outcome, in order, with memory for one block.
     func forEachRow(_ body: (RowOutcome) throws(DamaError) -> Void) throws(DamaError) {
-        var scan = RecordScan(descriptor: descriptor, offset: Self.magic.count, end: end)
-        guard try scan.next() != nil else { return }
-        while let record = try scan.next() {
+        var scan = RecordScan(offset: Self.magic.count, end: contents.end)
+        guard try scan.next(in: file) != nil else { throw damaged }
+        while let record = try scan.next(in: file) {
             for row in try BlockOutcome(decoding: record).rows { try body(row) }
         }
+        guard scan.offset == contents.end else { throw damaged }
     }
+
+    private var damaged: DamaError { .io("\(path) was changed while the job ran; restart the job") }
 
     // MARK: Reading
 
-    /// Reads what is there up to the first damaged record; the settings, or `nil` for an empty file.
-    private mutating func readAll() throws(DamaError) -> JSON? {
-        var magic = [UInt8](repeating: 0, count: Self.magic.count)
-        guard pread(descriptor, &magic, magic.count, 0) == magic.count, magic == Self.magic else { return nil }
-        var scan = RecordScan(descriptor: descriptor, offset: magic.count, end: .max)
-        guard let header = try scan.next(), let settings = try? JSON(parsing: header) else { return nil }
-        end = scan.offset
-        while let record = try scan.next(), let block = try? BlockOutcome(decoding: record) {
-            count(block)
-            end = scan.offset
+    /// Reads what is there up to the first damaged record; `nil` where that is the settings.
+    private static func read(_ file: borrowing OpenFile) throws(DamaError) -> Contents? {
+        var scan = RecordScan(offset: magic.count, end: file.size)
+        guard let header = try scan.next(in: file), let settings = try? JSON(parsing: header) else { return nil }
+        var contents = Contents(settings: settings, end: scan.offset)
+        while let record = try scan.next(in: file), let block = try? BlockOutcome(decoding: record) {
+            contents.add(block)
+            contents.end = scan.offset
         }
-        return settings
-    }
-
-    private mutating func count(_ block: BlockOutcome) {
-        rowCount += block.rows.count
-        rejectedCount += block.rejectedCount
-        state = block.state
+        return contents
     }
 
     /// Walks over whole records.
     private struct RecordScan {
-        let descriptor: Int32
         var offset: Int
         let end: Int
 
         /// The next record's bytes; `nil` at the end, and before a record that is cut short or damaged.
-        mutating func next() throws(DamaError) -> [UInt8]? {
-            guard offset < end, let head = read(8, at: offset) else { return nil }
+        mutating func next(in file: borrowing OpenFile) throws(DamaError) -> [UInt8]? {
+            guard offset < end else { return nil }
+            let head = try file.read(8, at: offset)
+            guard head.count == 8 else { return nil }
             var reader = ByteReader(head[...], name: "journal")
             let length = Int(try reader.read(UInt32.self))
             let checksum = try reader.read(UInt32.self)
-            guard length <= RowJournal.recordLimit, let bytes = read(length, at: offset + 8),
-                CRC32.of(bytes) == checksum
-            else { return nil }
+            // Before memory is taken for it.
+            guard length <= RowJournal.recordLimit, length <= end - offset - 8 else { return nil }
+            let bytes = try file.read(length, at: offset + 8)
+            guard bytes.count == length, CRC32.of(bytes) == checksum else { return nil }
             offset += 8 + length
             return bytes
-        }
-
-        private func read(_ size: Int, at offset: Int) -> [UInt8]? {
-            let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
-                while count < size, let base = buffer.baseAddress {
-                    let got = pread(descriptor, base + count, size - count, offset + count)
-                    if got < 0 && errno == EINTR { continue }
-                    guard got > 0 else { return }
-                    count += got
-                }
-            }
-            return bytes.count == size ? bytes : nil
         }
     }
 
     // MARK: Writing
 
-    private mutating func append(record: [UInt8]) throws(DamaError) {
-        guard record.count <= Self.recordLimit else {
-            throw .outOfMemory("a block of rows takes \(record.count) bytes in \(path); use smaller blocks")
+    private static func record(_ bytes: [UInt8], _ path: String) throws(DamaError) -> [UInt8] {
+        guard bytes.count <= recordLimit else {
+            throw .outOfMemory("a block of rows takes \(bytes.count) bytes in \(path); use smaller blocks")
         }
         var head = ByteWriter()
-        head.append(UInt32(record.count))
-        head.append(CRC32.of(record))
-        try writeAtEnd(head.bytes + record)
-    }
-
-    private mutating func writeAtEnd(_ bytes: [UInt8]) throws(DamaError) {
-        try writeFully(bytes, to: descriptor, at: end, path)
-        end += bytes.count
-    }
-}
-
-/// Writes every byte at `offset`.
-func writeFully(_ bytes: [UInt8], to descriptor: Int32, at offset: Int, _ path: String) throws(DamaError) {
-    var done = 0
-    while done < bytes.count {
-        let count = bytes.withUnsafeBytes { buffer -> Int in
-            guard let base = buffer.baseAddress else { return 0 }
-            return pwrite(descriptor, base + done, buffer.count - done, offset + done)
-        }
-        if count < 0 && errno == EINTR { continue }
-        guard count > 0 else { throw .io("cannot write \(path): \(describeErrno())") }
-        done += count
+        head.append(UInt32(bytes.count))
+        head.append(CRC32.of(bytes))
+        return head.bytes + bytes
     }
 }
 

@@ -1,5 +1,4 @@
 import DamaSupport
-import Glibc
 import Synchronization
 
 /// Embeddings of sentences and images that may come again, at most `capacity` of them, the last ones used.
@@ -13,8 +12,7 @@ final class EmbeddingCache: Sendable {
     /// Entries that are kept.
     let capacity: Int
     private let dimension: Int
-    private let path: String
-    private let descriptor: Int32
+    private let file: OpenFile
     private let state: Mutex<State>
 
     private struct State {
@@ -38,13 +36,12 @@ final class EmbeddingCache: Sendable {
     ///   - byteLimit: Memory for the embeddings; 0 for no cache.
     ///   - stored: ``stateBytes`` of the block after which the job goes on; empty for the beginning.
     init(path: String, dimension: Int, byteLimit: Int, stored: [UInt8]) throws(DamaError) {
-        self.path = path
         self.dimension = dimension
         // In memory an entry has its numbers, its key twice, and its share of a hash table that is not full.
         let entries = byteLimit / (4 * dimension + 160)
         capacity = entries >= 5 ? entries * 4 / 5 : 0
-        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
-        guard descriptor >= 0 else { throw .io("cannot open \(path): \(describeErrno())") }
+        file = try OpenFile(updating: path)
+        try Files.synchronize(directory: Files.folder(of: path))
         state = Mutex(State())
         var reader = ByteReader(stored[...], name: "journal record")
         let head = stored.isEmpty ? 0 : Int(truncatingIfNeeded: try reader.read(UInt64.self))
@@ -60,8 +57,6 @@ final class EmbeddingCache: Sendable {
         let loaded = restored
         state.withLock { $0 = loaded }
     }
-
-    deinit { close(descriptor) }
 
     /// What ``init(path:dimension:byteLimit:stored:)`` needs to find the cache as it is now.
     var stateBytes: [UInt8] {
@@ -103,12 +98,12 @@ final class EmbeddingCache: Sendable {
             // Slots in a row are one write; the ring's end begins another.
             if position % slots == 0 || position == head + pending.count {
                 let first = position - bytes.count / slotBytes
-                try writeFully(bytes, to: descriptor, at: first % slots * slotBytes, path)
+                try file.write(bytes, at: first % slots * slotBytes)
                 bytes.removeAll(keepingCapacity: true)
             }
         }
         // The journal's record must not reach the disk before what it relies on.
-        guard fdatasync(descriptor) == 0 else { throw .io("cannot write \(path): \(describeErrno())") }
+        try file.synchronize()
         state.withLock { state in
             state.pending.removeAll()
             for (key, value) in pending { store(key, value, in: &state) }
@@ -156,11 +151,10 @@ final class EmbeddingCache: Sendable {
     }
 
     private func read(position: Int) throws(DamaError) -> (ContentKey, [Float]) {
-        var bytes = [UInt8](repeating: 0, count: slotBytes)
-        let count = pread(descriptor, &bytes, slotBytes, position % slots * slotBytes)
-        guard count == slotBytes, var reader = try? ByteReader(checksummed: bytes, name: path),
+        let bytes = try file.read(slotBytes, at: position % slots * slotBytes)
+        guard bytes.count == slotBytes, var reader = try? ByteReader(checksummed: bytes, name: file.path),
             try reader.read(UInt64.self) == UInt64(position)
-        else { throw .io("\(path) is damaged; the job cannot be taken up again, restart it") }
+        else { throw .io("\(file.path) is damaged; the job cannot be taken up again, restart it") }
         let key = try ContentKey(&reader)
         var value: [Float] = []
         value.reserveCapacity(dimension)

@@ -65,18 +65,15 @@ enum OrderStatistics {
 
 /// Numbers in a file of their own, to be gone through several times.
 struct NumberFile: ~Copyable {
-    private let path: String
-    private let descriptor: Int32
+    private let file: OpenFile
     private var buffer = ByteWriter()
     private var byteCount = 0
 
     init(path: String) throws(DamaError) {
-        self.path = path
-        descriptor = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
-        guard descriptor >= 0 else { throw .io("cannot create \(path): \(describeErrno())") }
+        // An earlier run may have left it.
+        Files.remove(path)
+        file = try OpenFile(creating: path)
     }
-
-    deinit { close(descriptor) }
 
     mutating func append(_ number: Double) throws(DamaError) {
         buffer.append(number)
@@ -85,25 +82,23 @@ struct NumberFile: ~Copyable {
 
     /// To be called after the last ``append(_:)``.
     mutating func flush() throws(DamaError) {
-        try writeFully(buffer.bytes, to: descriptor, at: byteCount, path)
+        try file.write(buffer.bytes, at: byteCount)
         byteCount += buffer.bytes.count
         buffer = ByteWriter()
     }
 
     func forEach(_ visit: (Double) -> Void) throws(DamaError) {
-        var bytes = [UInt8](repeating: 0, count: 64 << 10)
         var offset = 0
         while offset < byteCount {
-            let count = pread(descriptor, &bytes, min(bytes.count, byteCount - offset), offset)
-            if count < 0 && errno == EINTR { continue }
-            guard count > 0, count % 8 == 0 else { throw .io("cannot read \(path): \(describeErrno())") }
+            let bytes = try file.read(min(64 << 10, byteCount - offset), at: offset)
+            guard !bytes.isEmpty, bytes.count % 8 == 0 else { throw .io("\(file.path) was cut while it was in use") }
             bytes.withUnsafeBytes { buffer in
-                for position in stride(from: 0, to: count, by: 8) {
+                for position in stride(from: 0, to: buffer.count, by: 8) {
                     let bits = buffer.load(fromByteOffset: position, as: UInt64.self)
                     visit(Double(bitPattern: UInt64(littleEndian: bits)))
                 }
             }
-            offset += count
+            offset += bytes.count
         }
     }
 }

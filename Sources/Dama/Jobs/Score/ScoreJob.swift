@@ -36,27 +36,17 @@ public struct ScoreJob: Sendable {
         observer: @escaping (JobProgress) throws(DamaError) -> Void = { _ in }
     ) throws(DamaError) -> ScoreSummary {
         try options.check()
-        let paths = JobPaths(output: options.rows.output)
-        try paths.refuseUnsuitable(data: options.rows.data)
+        let paths = JobPaths(output: options.rows.output, hasRun: true)
+        let folder = try ResultFolder(paths, data: options.rows.data, restart: options.rows.restart)
         let root = try ImageRoot(path: options.imageFolder, byteLimit: options.imageByteLimit)
         var progress = ProgressReporter(observer: observer)
         let contents = try RowJob.scan(options.rows, &progress)
         guard contents.rowCount > 0 else { throw .invalidArgument("\(options.rows.data) holds no rows") }
         let settings = options.settings(
             contents: contents, fingerprint: try encoder.fingerprint, splitter: splitter.name, imageRoot: root.path)
-
-        let folder = try JobFolder(path: paths.partial)
-        if options.rows.restart { folder.remove(Self.partialFiles, andFolder: false) }
-        if !Files.exists(folder.file("journal")), !options.rows.restart {
-            do throws(DamaError) {
-                if let summary = try finished(paths, settings) {
-                    folder.remove(Self.partialFiles, andFolder: true)
-                    return summary
-                }
-            } catch {
-                folder.remove(Self.partialFiles, andFolder: true)
-                throw error
-            }
+        if !folder.isBegun, !options.rows.restart, let summary = try finished(paths, settings) {
+            try folder.clear()
+            return summary
         }
         var journal = try RowJournal(path: folder.file("journal"), settings: settings)
         let cache = try EmbeddingCache(
@@ -66,7 +56,7 @@ public struct ScoreJob: Sendable {
             preparation: ScorePreparation(
                 encoder: encoder, splitter: splitter, root: root, fields: options.fields, cache: cache),
             options: options)
-        let report = ScoreReport(paths: paths, options: options, settings: finalSettings(settings))
+        let report = ScoreReport(options: options, settings: finalSettings(settings))
         do throws(DamaError) {
             try RowJob.run(&task, options.rows, contents: contents, journal: &journal, &progress)
         } catch {
@@ -83,17 +73,20 @@ public struct ScoreJob: Sendable {
             summary = try report.write(journal, in: folder) { () throws(DamaError) in try progress.report() }
         } catch {
             // Nothing is worth keeping: once the images are where they should be, all rows are to be read again.
-            if journal.rejectedCount == journal.rowCount { folder.remove(Self.partialFiles, andFolder: true) }
+            if journal.rejectedCount == journal.rowCount {
+                try report.writeRejects(journal, in: folder)
+                try folder.clear()
+            }
             throw error
         }
-        try Files.writeAtomically(Array(runFile(progress.current, task.counts).text.utf8) + [0x0A], to: paths.run)
-        folder.remove(Self.partialFiles, andFolder: true)
+        if let run = paths.run {
+            try Files.writeAtomically(Array("\(runFile(progress.current, task.counts).text)\n".utf8), to: run)
+        }
+        try folder.clear()
         return summary
     }
 
     // MARK: Parts
-
-    private static let partialFiles = ["journal", "embeddings", "deltas", "output", "rejects", "summary"]
 
     /// The settings in the summary, with those that only the end of the job depends on.
     private func finalSettings(_ settings: JSON) -> JSON {

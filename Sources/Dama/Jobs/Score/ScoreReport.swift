@@ -3,19 +3,19 @@ import DamaSupport
 
 /// The end of a scoring job: from the journal to the files, in passes that hold a block of rows at a time.
 struct ScoreReport {
-    let paths: JobPaths
     let options: ScoreOptions
     let settings: JSON
 
     /// Writes the output, the rejects and the summary.
     func write(
-        _ journal: borrowing RowJournal, in folder: borrowing JobFolder,
+        _ journal: borrowing RowJournal, in folder: borrowing ResultFolder,
         checkpoint: () throws(DamaError) -> Void
     ) throws(DamaError) -> ScoreSummary {
-        let rejects = try writeRejects(journal, in: folder)
+        let paths = folder.paths
+        let rejects = try rejectsFile(journal, in: folder)
         var summary = try summarize(journal, in: folder, checkpoint)
         summary.meanDeltaUsed = options.meanDelta ?? summary.meanDelta
-        var output = try ResultFile("output", in: folder, for: paths.output)
+        var output = try ResultFile("output", in: folder)
         var count = 0
         try journal.forEachRow { outcome throws(DamaError) in
             guard case .done(let bytes) = outcome else { return }
@@ -25,31 +25,36 @@ struct ScoreReport {
             count += 1
             if count % 1024 == 0 { try checkpoint() }
         }
-        let description = try output.finish()
-        // Last, because it says that all is there.
-        var file = try ResultFile("summary", in: folder, for: paths.summary)
+        let description = try output.seal()
+        var file = try ResultFile("summary", in: folder)
         let json = summary.json(settings: settings, output: description, rejects: rejects)
         try file.append(Array(json.text.utf8) + [0x0A])
-        _ = try file.finish()
+        try folder.place([
+            ("rejects", paths.rejects, rejects), ("output", paths.output, description),
+            ("summary", paths.summary, try file.seal()),
+        ])
         return summary
     }
 
-    /// Writes the rows rejected so far, with line and reason.
-    @discardableResult
-    func writeRejects(
-        _ journal: borrowing RowJournal, in folder: borrowing JobFolder
+    /// Writes the rows rejected so far, with line and reason, to their place.
+    func writeRejects(_ journal: borrowing RowJournal, in folder: borrowing ResultFolder) throws(DamaError) {
+        try folder.place([("rejects", folder.paths.rejects, try rejectsFile(journal, in: folder))])
+    }
+
+    private func rejectsFile(
+        _ journal: borrowing RowJournal, in folder: borrowing ResultFolder
     ) throws(DamaError) -> JSON {
-        var file = try ResultFile("rejects", in: folder, for: paths.rejects)
+        var file = try ResultFile("rejects", in: folder)
         try journal.forEachRow { outcome throws(DamaError) in
             if case .rejected(let line) = outcome { try file.append(line + [0x0A]) }
         }
-        return try file.finish()
+        return try file.seal()
     }
 
     // MARK: Statistics
 
     private func summarize(
-        _ journal: borrowing RowJournal, in folder: borrowing JobFolder, _ checkpoint: () throws(DamaError) -> Void
+        _ journal: borrowing RowJournal, in folder: borrowing ResultFolder, _ checkpoint: () throws(DamaError) -> Void
     ) throws(DamaError) -> ScoreSummary {
         var summary = ScoreSummary(rows: journal.rowCount)
         var deltas = try NumberFile(path: folder.file("deltas"))
@@ -78,7 +83,7 @@ struct ScoreReport {
         try deltas.flush()
         guard summary.rowsScored > 0 else {
             throw .model(
-                "none of the \(summary.rows) rows could be scored; see \(paths.rejects), which begins: \(firstReason)")
+                "none of the \(summary.rows) rows could be scored; see \(folder.paths.rejects), which begins: \(firstReason)")
         }
         summary.meanDelta = sum / Double(summary.rowsScored)
         summary.quantiles = try OrderStatistics.quantiles(

@@ -1,6 +1,5 @@
 import DamaSupport
 import DamaTraining
-import Glibc
 
 /// The checkpoints of a training job: a file for each, named after the batches that were taken by then.
 struct CheckpointFolder {
@@ -11,6 +10,15 @@ struct CheckpointFolder {
     func file(_ batch: Int) -> String {
         let digits = String(batch)
         return "\(path)/\(String(repeating: "0", count: max(0, 8 - digits.count)))\(digits).safetensors"
+    }
+
+    /// Whether a file of this name is a checkpoint, or one that is being written.
+    static func isOurs(_ name: String) -> Bool {
+        let digits = name.utf8.prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+        let rest = name.utf8.dropFirst(digits.count)
+        let suffix = ".safetensors"
+        return digits.count >= 8
+            && (rest.elementsEqual(suffix.utf8) || rest.elementsEqual(Files.temporary(for: suffix).utf8))
     }
 
     /// Batches of the checkpoints that are there, the latest first.
@@ -28,7 +36,7 @@ struct CheckpointFolder {
     /// Writes one and then removes those that are too many. Where the disk refuses, the earlier ones stay.
     func save(_ trainer: Trainer, batch: Int, note: JSON) throws(DamaError) {
         try trainer.save(to: file(batch), note: note)
-        for old in batches.dropFirst(limit) { unlink(file(old)) }
+        for old in batches.dropFirst(limit) { Files.remove(file(old)) }
     }
 
     /// Loads the latest good one; `nil` where there is none.
@@ -53,6 +61,6 @@ struct CheckpointFolder {
     }
 
     func removeAll() {
-        for batch in batches { unlink(file(batch)) }
+        for batch in batches { Files.remove(file(batch)) }
     }
 }

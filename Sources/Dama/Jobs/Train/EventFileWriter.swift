@@ -6,8 +6,8 @@ import Glibc
 /// Each run has a file of its own in the directory; TensorBoard reads them as one. An event is in the file when
 /// ``add(step:scalars:)`` returns. Not for use by two threads at the same time.
 public final class EventFileWriter {
-    public let path: String
-    private let descriptor: Int32
+    public var path: String { file.path }
+    private let file: OpenFile
     private var size = 0
     /// Seconds since 1970.
     private let now: () -> Double
@@ -20,7 +20,7 @@ public final class EventFileWriter {
     }
 
     init(directory: String, resumingAt step: Int?, now: @escaping () -> Double) throws(DamaError) {
-        guard mkdir(directory, 0o777) == 0 || errno == EEXIST else {
+        guard Files.makeDirectoryOnce(directory) || Files.isDirectory(directory) else {
             throw .io("cannot make the folder \(directory): \(describeErrno())")
         }
         // The names that TensorFlow gives: in the order of time, and no two alike.
@@ -29,15 +29,8 @@ public final class EventFileWriter {
             directory + "/events.out.tfevents." + String(repeating: "0", count: max(0, 10 - seconds.utf8.count))
             + "\(seconds).\(Self.hostName).\(getpid())"
         var number = 0
-        var (path, descriptor) = ("", Int32(-1))
-        repeat {
-            path = "\(stem).\(number)"
-            descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-            number += 1
-        } while descriptor < 0 && errno == EEXIST
-        guard descriptor >= 0 else { throw .io("cannot create \(path): \(describeErrno())") }
-        self.path = path
-        self.descriptor = descriptor
+        while Files.isThere("\(stem).\(number)\(Self.suffix)") { number += 1 }
+        file = try OpenFile(creating: "\(stem).\(number)\(Self.suffix)")
         self.now = now
         try append { $0.write(3, "brain.Event:2") }
         if let step {
@@ -47,8 +40,6 @@ public final class EventFileWriter {
             }
         }
     }
-
-    deinit { close(descriptor) }
 
     /// Adds values at a step, by tag; a slash in a tag groups it with others.
     ///
@@ -66,6 +57,17 @@ public final class EventFileWriter {
             }
         }
     }
+
+    // MARK: Files
+
+    /// By which files of this writer are told from others'; TensorBoard looks for `tfevents` alone.
+    private static let suffix = ".dama"
+
+    /// Whether a file of this name is one of this writer's.
+    static func isOurs(_ name: String) -> Bool { isEventFile(name) && name.hasSuffix(suffix) }
+
+    /// Whether a file of this name holds events, whoever wrote it.
+    static func isEventFile(_ name: String) -> Bool { name.hasPrefix("events.out.tfevents.") }
 
     // MARK: Events and records
 
@@ -87,9 +89,9 @@ public final class EventFileWriter {
         record.append(event.bytes)
         record.append(Self.checksum(event.bytes))
         do throws(DamaError) {
-            try writeFully(record.bytes, to: descriptor, at: size, path)
+            try file.write(record.bytes, at: size)
         } catch {
-            ftruncate(descriptor, off_t(size))
+            try? file.truncate(to: size)
             throw error
         }
         size += record.bytes.count

@@ -1,48 +1,48 @@
 import DamaSupport
 import DamaTraining
-import Glibc
 
 /// metrics.jsonl: a line for each batch, there as soon as the batch is done.
 final class MetricsLog {
-    let path: String
-    private let descriptor: Int32
+    private let file: OpenFile
     private var size: Int
 
     /// Opens the file for the batches after `batches`; lines of later ones, which are taken again, are cut off.
     init(path: String, after batches: Int) throws(DamaError) {
-        self.path = path
-        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
-        guard descriptor >= 0 else { throw .io("cannot open \(path): \(describeErrno())") }
+        file = try OpenFile(updating: path)
         size = 0
-        guard batches > 0 else {
-            try truncate()
-            return
+        // Checkpoints count on the file being there.
+        try Files.synchronize(directory: Files.folder(of: path))
+        if batches > 0 {
+            var reader = try RowReader(path: path)
+            while let row = try reader.next() {
+                guard row.rejection == nil, let batch = Self.batch(row.bytes), batch <= batches else { break }
+                // The file is ours: a line ends in a newline and nothing else stands between lines.
+                size += row.bytes.count + 1
+            }
         }
-        var reader = try RowReader(path: path)
-        while let row = try reader.next() {
-            guard row.rejection == nil, let json = try? JSON(parsing: row.bytes), let batch = json["batch"]?.int,
-                batch <= batches
-            else { break }
-            // The file is ours: a line ends in a newline and nothing else stands between lines.
-            size += row.bytes.count + 1
-        }
-        try truncate()
+        try file.truncate(to: size)
     }
 
-    deinit { close(descriptor) }
+    /// The number of the batch that a line tells of; `nil` for a line of something else.
+    private static func batch(_ line: [UInt8]) -> Int? {
+        guard let json = try? JSON(parsing: line), json["step"]?.int != nil else { return nil }
+        return json["batch"]?.int
+    }
 
-    private func truncate() throws(DamaError) {
-        guard ftruncate(descriptor, off_t(size)) == 0 else { throw .io("cannot cut \(path): \(describeErrno())") }
+    /// Whether the file at `path` is one of these, to judge by its first line.
+    static func isLog(_ path: String) -> Bool {
+        guard var reader = try? RowReader(path: path), let row = try? reader.next() else {
+            return (try? Files.read(path, limit: 0)) != nil
+        }
+        return batch(row.bytes) != nil
     }
 
     /// Makes the lines so far last through a power failure, before a checkpoint that counts on them.
-    func synchronize() throws(DamaError) {
-        guard fsync(descriptor) == 0 else { throw .io("cannot write \(path): \(describeErrno())") }
-    }
+    func synchronize() throws(DamaError) { try file.synchronize() }
 
     func append(_ line: JSON) throws(DamaError) {
-        let bytes = Array(line.text.utf8) + [UInt8(ascii: "\n")]
-        try writeFully(bytes, to: descriptor, at: size, path)
+        let bytes = Array("\(line.text)\n".utf8)
+        try file.write(bytes, at: size)
         size += bytes.count
     }
 }

@@ -4,7 +4,6 @@ import DamaPreference
 import DamaRuntime
 import DamaSupport
 import DamaTraining
-import Glibc
 
 /// Algorithm 1 over a dataset: shuffled epochs of training steps, with checkpoints, metrics and an exported model.
 ///
@@ -40,14 +39,15 @@ public struct TrainJob: Sendable {
         run: RunOptions? = nil, observer: (TrainEvent) throws(DamaError) -> Void = { _ in }
     ) throws(DamaError) -> TrainSummary {
         try options.check()
+        try paths.refuseUnsuitable(options, base: policy.directory)
         try Files.makeDirectory(options.output)
-        let folder = try JobFolder(path: paths.checkpoints)
+        let folder = try JobFolder(path: paths.checkpoints, isOurs: CheckpointFolder.isOurs)
         folder.removeTemporaryFiles()
+        paths.removeLeftovers()
         let checkpoints = CheckpointFolder(path: paths.checkpoints, limit: options.checkpointsKept)
         if options.restart {
             checkpoints.removeAll()
-            unlink(paths.summary)
-            Files.removeTree(paths.tensorBoard)
+            paths.removeResults()
         }
         // What cannot be trained is found out before the reference is computed.
         let trained = try TrainedPolicy(
@@ -161,7 +161,7 @@ public struct TrainJob: Sendable {
         _ data: TrainingData, _ observer: (TrainEvent) throws(DamaError) -> Void
     ) throws(DamaError) {
         guard !data.rejects.isEmpty else {
-            unlink(paths.rejects)
+            Files.remove(paths.rejects)
             return
         }
         try Files.writeAtomically(data.rejects.flatMap { Array("\($0.text)\n".utf8) }, to: paths.rejects)

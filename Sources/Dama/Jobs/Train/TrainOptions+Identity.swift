@@ -26,9 +26,6 @@ extension TrainOptions {
 
     private static func digest(of path: String?) throws(DamaError) -> JSON {
         guard let path else { return .null }
-        let file = try MappedFile(path: path)
-        var hash = SHA256()
-        hash.update(file.bytes)
-        return .string(hash.hexDigest)
+        return .string(try Files.digest(path).sha256)
     }
 }

@@ -1,0 +1,112 @@
+import Dama
+import DamaTestSupport
+import Foundation
+import JobTestSupport
+import XCTest
+
+/// A job of each kind that is over in a moment, for tests that run it very often.
+struct SmallJob {
+    let name: String
+    /// Files in the output folder that are the same whenever the job is done.
+    let results: [String]
+    /// Runs the job to its end, with all that it writes in `folder`.
+    let run: (_ folder: String) throws -> Void
+
+    /// What the job is to leave in `folder`, by name; without the times in a training's metrics.
+    func contents(of folder: String) throws -> [String: [UInt8]] {
+        var contents: [String: [UInt8]] = [:]
+        for name in results {
+            var bytes = try Files.read("\(folder)/\(name)")
+            if name.hasSuffix("metrics.jsonl") { bytes = try Self.withoutTimes(bytes) }
+            contents[name] = bytes
+        }
+        return contents
+    }
+
+    private static func withoutTimes(_ metrics: [UInt8]) throws -> [UInt8] {
+        try metrics.split(separator: 0x0A).flatMap { line in
+            let members = try JSON(parsing: line).object?.members.filter { $0.key != "seconds" } ?? []
+            return Array("\(JSON.object(JSONObject(members)).text)\n".utf8)
+        }
+    }
+
+    private static let rowResults = ["out.jsonl", "out.rejects.jsonl", "out.summary.json"]
+
+    // MARK: The jobs
+
+    /// Thirteen rows in blocks of two, with a cache so small that its ring turns over.
+    static func score(_ inputs: String) throws -> SmallJob {
+        try Dataset(count: 12, seed: 4).write(to: inputs, bad: true)
+        return SmallJob(name: "score", results: rowResults) { folder in
+            var options = ScoreOptions(data: inputs + "/pairs.jsonl", output: folder + "/out.jsonl")
+            options.rows.blockRows = 2
+            options.rows.workers = 1
+            options.cacheBytes = 3000
+            try ScoreJob(options, encoder: AngleEncoder(noise: 1e-3), splitter: FullStopSplitter(name: "full stops")).run()
+        }
+    }
+
+    private static let models =
+        URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .path + "/DamaModelsTests/Fixtures/llava"
+
+    /// Rows for a small LLaVA, the last of them a bad one.
+    private static func writePairs(_ inputs: String, count: Int) throws -> Policy {
+        try? FileManager.default.copyItem(atPath: models + "/image.png", toPath: inputs + "/image.png")
+        let rows = (0..<count).map { index in
+            let words = ["red", "blue", "circle", "square", "left"]
+            return #"{"idx":\#(index),"image":"image.png","question":"what","chosen":"\#(words[index % 5])","#
+                + #""rejected":"\#(words[(index + 1) % 5]) \#(words[(index + 2) % 5])"}"#
+        }
+        let text = (rows + ["{broken"]).joined(separator: "\n")
+        try Files.writeAtomically(Array(text.utf8), to: inputs + "/pairs.jsonl")
+        return try Policy(directory: models + "/default")
+    }
+
+    static func reference(_ inputs: String) throws -> SmallJob {
+        let policy = try writePairs(inputs, count: 5)
+        return SmallJob(name: "reference", results: rowResults) { folder in
+            var options = ReferenceOptions(data: inputs + "/pairs.jsonl", output: folder + "/out.jsonl")
+            options.rows.blockRows = 2
+            options.rows.workers = 1
+            try ReferenceJob(options, policy: policy).run()
+        }
+    }
+
+    static func generate(_ inputs: String) throws -> SmallJob {
+        let policy = try writePairs(inputs, count: 5)
+        return SmallJob(name: "generate", results: rowResults) { folder in
+            var options = GenerateOptions(data: inputs + "/pairs.jsonl", output: folder + "/out.jsonl")
+            options.rows.blockRows = 2
+            options.rows.workers = 1
+            options.generation.maximumTokens = 2
+            try GenerateJob(options, policy: policy).run()
+        }
+    }
+
+    /// Four batches with a checkpoint after each, after the reference's log-probabilities of six pairs.
+    static func train(_ inputs: String) throws -> SmallJob {
+        let policy = try writePairs(inputs, count: 6)
+        let results = [
+            "model/model.safetensors", "model/dama_export.json", "metrics.jsonl", "summary.json", "rejects.jsonl",
+        ].map { "out/\($0)" }
+        return SmallJob(name: "train", results: results) { folder in
+            var options = TrainOptions(data: inputs + "/pairs.jsonl", output: folder + "/out")
+            options.batchSize = 3
+            options.method.keep = .count(2)
+            options.epochs = 2
+            options.trainable = .projector
+            options.optimizer.learningRate = 1e-3
+            options.checkpointEvery = 1
+            options.threads = 1
+            try TrainJob(options, policy: policy).run()
+        }
+    }
+
+    /// One of each. The scoring job's rows are of another kind, and lie in a folder of their own.
+    static func all(_ inputs: TemporaryDirectory) throws -> [SmallJob] {
+        let scoring = inputs.path + "/scoring"
+        try Files.makeDirectory(scoring)
+        return try [score(scoring), reference(inputs.path), generate(inputs.path), train(inputs.path)]
+    }
+}
