@@ -57,10 +57,12 @@ let package = Package(
 
         // MARK: Faces
         .target(name: "DamaABI", dependencies: ["Dama", "CDama", "CDamaShims"]),
+        // What both command lines need; nothing of it goes into libdama.so.
+        .target(name: "CommandLineSupport", dependencies: ["DamaSupport"]),
         .executableTarget(
             name: "DamaCLI",
             dependencies: [
-                "Dama", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Dama", "CommandLineSupport", .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Yams", package: "Yams"),
             ]),
 
@@ -68,7 +70,7 @@ let package = Package(
         .target(name: "ShapesWorld", dependencies: ["DamaSupport", "DamaImage"]),
         .executableTarget(
             name: "ShapesWorldCLI",
-            dependencies: ["ShapesWorld", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+            dependencies: ["ShapesWorld", "CommandLineSupport", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
         // Batches to train on, for the tests and for a process whose exports other readers load.
         .target(
             name: "TrainingTestSupport", dependencies: ["DamaTraining"], path: "Tests/TrainingTestSupport"),

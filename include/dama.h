@@ -957,7 +957,10 @@ typedef struct dama_score_dataset_options {
     size_t field_count;
     /** The job fails at one rejected row more; −1: never. */
     int64_t max_rejected;
-    /** Non-zero: forget what is unfinished and replace what is there. 0. */
+    /**
+     * Non-zero: forget what is unfinished and replace what an earlier job wrote. 0. A file that no job wrote is never
+     * replaced: the job fails before it begins, and names it.
+     */
     int32_t restart;
     /** Threads for reading and decoding; 0: one for each processor, at most 8. */
     uint32_t workers;

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandLineSupport
 import Dama
 
 @main
@@ -8,10 +9,15 @@ struct DamaCommand: ParsableCommand {
         abstract: "Data- and model-aware preference alignment of multimodal language models.",
         version: "\(libraryVersion)",
         subcommands: [Score.self, Reference.self, Train.self, Split.self, Generate.self, Version.self])
+
+    static func main() {
+        StandardOutput.checkAtExit()
+        main(nil)
+    }
 }
 
 struct Version: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Print the version.")
 
-    func run() { print("dama \(libraryVersion)") }
+    func run() throws { try StandardOutput.writeLine("dama \(libraryVersion)") }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandLineSupport
 import Dama
 import Glibc
 
@@ -66,16 +67,17 @@ struct Generate: ParsableCommand {
                 [(image: image.map { .path($0) }, prompt: prompt)], options, stop: stop, run: run
             ) { _, text throws(DamaError) in
                 if Interruption.signalNumber != nil { throw .cancelled }
-                Terminal.write(text, to: 1)
+                try StandardOutput.write(text)
                 endsInNewline = text.utf8.last == UInt8(ascii: "\n")
             }
-            if !endsInNewline { Terminal.write("\n", to: 1) }
+            if !endsInNewline { try StandardOutput.write("\n") }
             if found.first?.finish == .length, Terminal.isTerminal {
                 Terminal.write("(ended by length: --max-tokens or the model's positions)\n")
             }
         } catch {
             if error.code == .cancelled, let number = Interruption.signalNumber {
-                Terminal.write("\n", to: 1)
+                // The text so far ends its line; where it could not be written, there is no more to say.
+                try? StandardOutput.write("\n")
                 throw ExitCode(128 + number)
             }
             Terminal.write("dama generate: \(error.message)\n")

@@ -38,7 +38,7 @@ struct GenerateDataset: ParsableArguments {
             Interruption.listen()
             let summary = try GenerateJob(options, policy: policy).run(observer: rows.observer(display))
             display.close()
-            RowJobArguments.report(summary, cut: "ended by length", JobPaths(output: options.rows.output))
+            try RowJobArguments.report(summary, cut: "ended by length", JobPaths(output: options.rows.output))
         } catch {
             display.close()
             throw JobFailure.exit("generate", error, display.progress, maxBad: rows.maxBad)

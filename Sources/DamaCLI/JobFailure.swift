@@ -11,7 +11,7 @@ enum JobFailure {
         }
         Terminal.write("dama \(command): \(error.message)\n")
         if error.code == .invalidArgument, error.message.contains("restart") {
-            Terminal.write("(--restart begins again and replaces what is there)\n")
+            Terminal.write("(--restart begins again and replaces what an earlier job wrote)\n")
         }
         if let maxBad, let progress, progress.rowsRejected > maxBad { return ExitCode(3) }
         return .failure

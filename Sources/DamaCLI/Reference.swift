@@ -45,7 +45,7 @@ struct Reference: ParsableCommand {
             Interruption.listen()
             let summary = try ReferenceJob(options, policy: policy).run(observer: rows.observer(display))
             display.close()
-            RowJobArguments.report(summary, cut: "cut", JobPaths(output: dataset.out))
+            try RowJobArguments.report(summary, cut: "cut", JobPaths(output: dataset.out))
         } catch {
             display.close()
             throw JobFailure.exit("reference", error, display.progress, maxBad: rows.maxBad)

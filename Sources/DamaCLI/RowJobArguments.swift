@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandLineSupport
 import Dama
 
 /// The files of a command that goes through a dataset's rows.
@@ -33,7 +34,7 @@ struct RowJobArguments: ParsableArguments {
     var rowLimit = 8
     @Option(help: ArgumentHelp("The most bytes of one image file, in MiB.", valueName: "mib"))
     var imageLimit = 64
-    @Flag(help: "Begin again: forget what is unfinished, replace what is there.")
+    @Flag(help: "Begin again: forget what is unfinished, replace what an earlier job wrote.")
     var restart = false
     @Flag(help: "Show no progress.")
     var quiet = false
@@ -56,12 +57,14 @@ struct RowJobArguments: ParsableArguments {
     }
 
     /// What became of the rows and where it is, once a job that makes a line of each has ended.
-    static func report(_ summary: LineJobSummary, cut: String, _ paths: JobPaths) {
-        if summary.wasComplete { print("already done; --restart does it again") }
+    static func report(
+        _ summary: LineJobSummary, cut: String, _ paths: JobPaths
+    ) throws(DamaError) {
+        if summary.wasComplete { try StandardOutput.writeLine("already done; --restart does it again") }
         var line = "\(summary.rows - summary.rowsRejected) of \(summary.rows) rows"
         if summary.rowsRejected > 0 { line += ", rejected \(summary.rowsRejected) (see \(paths.rejects))" }
         if summary.rowsCut > 0 { line += ", \(cut) \(summary.rowsCut)" }
-        print("\(line)\n\(paths.output)  \(paths.summary)")
+        try StandardOutput.writeLine("\(line)\n\(paths.output)  \(paths.summary)")
     }
 
     /// Shows a job's progress, unless told not to, and stops it at a signal.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandLineSupport
 import Dama
 
 struct Score: ParsableCommand {
@@ -52,7 +53,7 @@ struct Score: ParsableCommand {
             let summary = try ScoreJob(options, encoder: encoder, splitter: splitting.splitter(onnxruntime))
                 .run(observer: rows.observer(display))
             display.close()
-            report(summary, display.progress)
+            try report(summary, display.progress)
         } catch {
             display.close()
             throw JobFailure.exit("score", error, display.progress, maxBad: rows.maxBad)
@@ -73,16 +74,16 @@ struct Score: ParsableCommand {
 
     // MARK: The end
 
-    private func report(_ summary: ScoreSummary, _ progress: JobProgress?) {
+    private func report(_ summary: ScoreSummary, _ progress: JobProgress?) throws(DamaError) {
         let paths = JobPaths(output: dataset.out)
-        if summary.wasComplete { print("already done; --restart does it again") }
+        if summary.wasComplete { try StandardOutput.writeLine("already done; --restart does it again") }
         var line = "scored \(summary.rowsScored) of \(summary.rows) rows"
         if summary.rowsRejected > 0 { line += ", rejected \(summary.rowsRejected) (see \(paths.rejects))" }
         if let progress, progress.rowsPerSecond > 0, !summary.wasComplete {
             line += ", \(ProgressDisplay.short(progress.rowsPerSecond)) rows/s"
         }
-        print(line)
-        print("mean delta \(summary.meanDelta), from \(summary.smallestDelta) to \(summary.largestDelta)")
-        print("\(paths.output)  \(paths.summary)")
+        try StandardOutput.writeLine(line)
+        try StandardOutput.writeLine("mean delta \(summary.meanDelta), from \(summary.smallestDelta) to \(summary.largestDelta)")
+        try StandardOutput.writeLine("\(paths.output)  \(paths.summary)")
     }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandLineSupport
 import Dama
 
 struct Split: ParsableCommand {
@@ -21,7 +22,7 @@ struct Split: ParsableCommand {
         do throws(DamaError) {
             var limit: TokenLimit?
             if let model { limit = TokenLimit(maximum: 77, tokenizer: try Tokenizer(directory: model)) }
-            for sentence in try BuiltInSplitter().split(input, limit: limit) { print(sentence) }
+            for sentence in try BuiltInSplitter().split(input, limit: limit) { try StandardOutput.writeLine(sentence) }
         } catch {
             Terminal.write("dama split: \(error.message)\n")
             throw ExitCode.failure

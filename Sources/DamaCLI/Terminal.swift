@@ -1,14 +1,14 @@
 import Glibc
 
-/// Writing to standard error or output, on a terminal or not.
+/// Writing to standard error, on a terminal or not.
 enum Terminal {
     static let isTerminal = isatty(2) == 1
 
-    static func write(_ text: String, to file: Int32 = 2) {
+    static func write(_ text: String) {
         let bytes = Array(text.utf8)
         var done = 0
         while done < bytes.count {
-            let count = bytes.withUnsafeBytes { Glibc.write(file, $0.baseAddress! + done, $0.count - done) }
+            let count = bytes.withUnsafeBytes { Glibc.write(2, $0.baseAddress! + done, $0.count - done) }
             guard count > 0 else { return }
             done += count
         }

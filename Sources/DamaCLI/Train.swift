@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandLineSupport
 import Dama
 import Dispatch
 
@@ -24,7 +25,7 @@ struct Train: ParsableCommand {
             "Set a field, in place of what the file says: --set method.beta=0.2; may be repeated.",
             valueName: "field=value"))
     var set: [String] = []
-    @Flag(help: "Begin again: forget what is unfinished, replace what is there.")
+    @Flag(help: "Begin again: forget what is unfinished, replace what an earlier job wrote.")
     var restart = false
     @Flag(help: "Show no progress.")
     var quiet = false
@@ -47,7 +48,7 @@ struct Train: ParsableCommand {
                 if !quiet { show(event, display) }
             }
             display.close()
-            report(summary, last)
+            try report(summary, last)
         } catch {
             display.close()
             if error.code == .cancelled, let number = Interruption.signalNumber {
@@ -90,13 +91,13 @@ struct Train: ParsableCommand {
         return "\((number * 1000).rounded() / 1000)"
     }
 
-    private func report(_ summary: TrainSummary, _ last: TrainProgress?) {
-        if summary.wasComplete { print("already done; --restart does it again") }
+    private func report(_ summary: TrainSummary, _ last: TrainProgress?) throws(DamaError) {
+        if summary.wasComplete { try StandardOutput.writeLine("already done; --restart does it again") }
         var line = "\(summary.steps) steps over \(summary.pairs) pairs"
         if summary.skipped > 0 { line += ", \(summary.skipped) skipped for a loss or gradient that was not finite" }
         if summary.rowsRejected > 0 { line += ", \(summary.rowsRejected) rows left out" }
         if let last, last.batchesPerSecond > 0 { line += ", \(Self.short(last.batchesPerSecond)) batches/s" }
-        print(line)
-        if let exported = summary.exported { print(exported) }
+        try StandardOutput.writeLine(line)
+        if let exported = summary.exported { try StandardOutput.writeLine(exported) }
     }
 }

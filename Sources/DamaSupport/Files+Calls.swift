@@ -21,9 +21,14 @@ extension Files {
         return Glibc.remove(path) == 0 || errno == ENOENT
     }
 
-    /// False, with `errno` set, where it cannot be made.
-    package static func makeDirectoryOnce(_ path: String) -> Bool {
-        FileCall.allows(.makeDirectory(path: path)) && mkdir(path, 0o777) == 0
+    /// Makes a directory where there is none, in one that is there.
+    package static func makeDirectoryOnce(_ path: String) throws(DamaError) {
+        let isMade = FileCall.allows(.makeDirectory(path: path)) && mkdir(path, 0o777) == 0
+        let code = errno
+        guard isMade || (code == EEXIST && isDirectory(path)) else {
+            errno = code
+            throw .io("cannot make the folder \(path): \(describeErrno())")
+        }
     }
 
     /// Exchanges what two names stand for; false, with `errno` set, where the system refuses.

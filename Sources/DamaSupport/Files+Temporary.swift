@@ -38,10 +38,7 @@ extension Files {
                 try removeLeftDirectory(path)
                 continue
             }
-            guard makeDirectoryOnce(path) else {
-                if errno == EEXIST { continue }
-                throw .io("cannot make \(path): \(describeErrno())")
-            }
+            try makeDirectoryOnce(path)
             if let lock = try DirectoryLock(path), lock.isInPlace { return lock }
         }
         throw busy(path)

@@ -71,9 +71,7 @@ public enum Files {
         if isDirectory(path) { return }
         let parent = folder(of: path)
         if parent != path, !isDirectory(parent) { try makeDirectory(parent) }
-        guard makeDirectoryOnce(path) || (errno == EEXIST && isDirectory(path)) else {
-            throw .io("cannot make the folder \(path): \(describeErrno())")
-        }
+        try makeDirectoryOnce(path)
         try synchronize(directory: parent)
     }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandLineSupport
 import DamaSupport
 import Foundation
 import ShapesWorld
@@ -33,7 +34,7 @@ struct Judge: ParsableCommand {
                 if details != nil { lines += describe(verdict, idx: idx, scene: scene).text + "\n" }
             }
         }
-        print(summary.text)
+        try StandardOutput.writeLine(summary.text)
         if let out { try Files.writeAtomically(Array((summary.json.text + "\n").utf8), to: out) }
         if let details { try Files.writeAtomically(Array(lines.utf8), to: details) }
     }

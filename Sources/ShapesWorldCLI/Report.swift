@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandLineSupport
 import DamaSupport
 import ShapesWorld
 
@@ -15,7 +16,7 @@ struct Report: ParsableCommand {
 
     func run() throws {
         let report = try HardnessReport(scores: JSONLines.read(scores), truth: JSONLines.read(truth))
-        print(report.text)
+        try StandardOutput.writeLine(report.text)
         if let minRho, (report.rho ?? -1) < minRho {
             throw ValidationError("ρ is below \(minRho)")
         }

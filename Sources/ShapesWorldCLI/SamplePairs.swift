@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandLineSupport
 import DamaSupport
 import Foundation
 import ShapesWorld
@@ -53,6 +54,6 @@ struct SamplePairs: ParsableCommand {
         try write(pairs.map(\.row), "pairs.jsonl")
         try write(pairs.map(\.truth), "truth.jsonl")
         if let summary { try Files.writeAtomically(Array((statistics.json.text + "\n").utf8), to: summary) }
-        print(statistics.text)
+        try StandardOutput.writeLine(statistics.text)
     }
 }

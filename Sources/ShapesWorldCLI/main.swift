@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandLineSupport
 import ShapesWorld
 
 struct ShapesWorldCommand: ParsableCommand {
@@ -15,4 +16,5 @@ func check(count: Int) throws {
     guard count >= 0 else { throw ValidationError("--count is \(count); expected 0 or more") }
 }
 
+StandardOutput.checkAtExit()
 ShapesWorldCommand.main()

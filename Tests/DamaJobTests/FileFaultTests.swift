@@ -49,7 +49,7 @@ final class FileFaultTests: XCTestCase {
     }
 
     private func check(_ make: (String) throws -> SmallJob) throws {
-        let folder = try TemporaryDirectory()
+        let folder = try TemporaryDirectory(isInMemory: true)
         let inputs = folder.path + "/inputs"
         try Files.makeDirectory(inputs)
         let job = try make(inputs)
@@ -70,8 +70,8 @@ final class FileFaultTests: XCTestCase {
                 } catch let error as DamaError {
                     failures += 1
                     XCTAssertEqual(error.code, .io, "\(job.name), \(kind) \(number): \(error.message)")
-                    XCTAssertTrue(
-                        error.message.contains("\(folder.path)/"), "\(kind) \(number) names no file: \(error.message)")
+                    // A file of the job, or of the model.
+                    XCTAssertTrue(error.message.contains(" /"), "\(kind) \(number) names no file: \(error.message)")
                     XCTAssertTrue(
                         error.message.contains(String(cString: strerror(kind.code))),
                         "\(kind) \(number): \(error.message)")

@@ -64,29 +64,29 @@ struct SmallJob {
     }
 
     static func reference(_ inputs: String) throws -> SmallJob {
-        let policy = try writePairs(inputs, count: 5)
+        let policy = try writePairs(inputs, count: 9)
         return SmallJob(name: "reference", results: rowResults) { folder in
             var options = ReferenceOptions(data: inputs + "/pairs.jsonl", output: folder + "/out.jsonl")
-            options.rows.blockRows = 2
+            options.rows.blockRows = 1
             options.rows.workers = 1
             try ReferenceJob(options, policy: policy).run()
         }
     }
 
     static func generate(_ inputs: String) throws -> SmallJob {
-        let policy = try writePairs(inputs, count: 5)
+        let policy = try writePairs(inputs, count: 9)
         return SmallJob(name: "generate", results: rowResults) { folder in
             var options = GenerateOptions(data: inputs + "/pairs.jsonl", output: folder + "/out.jsonl")
-            options.rows.blockRows = 2
+            options.rows.blockRows = 1
             options.rows.workers = 1
             options.generation.maximumTokens = 2
             try GenerateJob(options, policy: policy).run()
         }
     }
 
-    /// Four batches with a checkpoint after each, after the reference's log-probabilities of six pairs.
+    /// Three batches with a checkpoint after each, after the reference's log-probabilities of three pairs.
     static func train(_ inputs: String) throws -> SmallJob {
-        let policy = try writePairs(inputs, count: 6)
+        let policy = try writePairs(inputs, count: 3)
         let results = [
             "model/model.safetensors", "model/dama_export.json", "metrics.jsonl", "summary.json", "rejects.jsonl",
         ].map { "out/\($0)" }
@@ -94,7 +94,7 @@ struct SmallJob {
             var options = TrainOptions(data: inputs + "/pairs.jsonl", output: folder + "/out")
             options.batchSize = 3
             options.method.keep = .count(2)
-            options.epochs = 2
+            options.epochs = 3
             options.trainable = .projector
             options.optimizer.learningRate = 1e-3
             options.checkpointEvery = 1

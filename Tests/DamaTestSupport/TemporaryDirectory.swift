@@ -5,8 +5,10 @@ import Foundation
 public final class TemporaryDirectory {
     public let path: String
 
-    public init() throws {
-        var template = Array("/tmp/dama-tests-XXXXXX".utf8CString)
+    /// - Parameter isInMemory: in memory where the system has such a place, for tests that synchronise files very often.
+    public init(isInMemory: Bool = false) throws {
+        let place = isInMemory && Files.isDirectory("/dev/shm") && access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"
+        var template = Array("\(place)/dama-tests-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw DamaError.io("mkdtemp: \(describeErrno())") }
         path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }

@@ -23,9 +23,7 @@ struct JobFolder: ~Copyable {
             }
         }
         while true {
-            guard Files.makeDirectoryOnce(path) || Files.isDirectory(path) else {
-                throw .io("cannot make the folder \(path): \(describeErrno())")
-            }
+            try Files.makeDirectoryOnce(path)
             let file: OpenFile
             do throws(DamaError) {
                 try Files.synchronize(directory: Files.folder(of: path))

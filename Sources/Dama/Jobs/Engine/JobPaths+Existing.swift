@@ -17,15 +17,15 @@ extension JobPaths {
         }
     }
 
-    /// Refuses to replace what no job wrote. Results of an earlier job are known by the summary beside them.
-    ///
-    /// - Parameter placing: sizes and digests of results that an interrupted run was putting into their places.
-    func refuseForeign(placing: JSON?) throws(DamaError) {
+    /// Refuses to replace what no job wrote. Results of an earlier job are known by the summary beside them, those of a
+    /// run that ended while it put them into their places by what it noted in the unfinished job's folder.
+    func refuseForeign() throws(DamaError) {
         func foreign(_ path: String) -> DamaError {
             .invalidArgument(
                 "\(path) exists and is not replaced, for no job of this kind wrote it; name another output, or remove it")
         }
         let hasSummary = Files.isThere(summary)
+        let placing = Files.isThere(placing) ? try? Files.readJSON(placing) : nil
         if hasSummary, !Self.isSummary(summary) { throw foreign(summary) }
         if Files.isThere(output), !hasSummary, !ResultFile.isUnchanged(output, placing?["output"]) {
             throw foreign(output)

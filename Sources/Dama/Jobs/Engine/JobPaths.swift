@@ -12,6 +12,8 @@ public struct JobPaths: Equatable, Sendable {
     public let summary: String
     public let run: String?
     public let partial: String
+    /// Sizes and digests of results while they are renamed into their places.
+    var placing: String { "\(partial)/placing" }
 
     /// - Parameter hasRun: whether the job writes a file on the run that finished it.
     public init(output: String, hasRun: Bool = false) {

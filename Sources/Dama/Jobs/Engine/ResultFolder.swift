@@ -18,7 +18,7 @@ struct ResultFolder: ~Copyable {
 
     /// Takes the folder, and finds out whether the job may write where it is to. Nothing has been computed by then.
     ///
-    /// - Throws: what ``JobPaths/refuseUnsuitable(data:)`` and ``JobPaths/refuseForeign(placing:)`` do.
+    /// - Throws: what ``JobPaths/refuseUnsuitable(data:)`` and ``JobPaths/refuseForeign()`` do.
     init(_ paths: JobPaths, data: String, restart: Bool) throws(DamaError) {
         try paths.refuseUnsuitable(data: data)
         let suffix = Files.temporary(for: "")
@@ -28,8 +28,7 @@ struct ResultFolder: ~Copyable {
         }
         let folder = try JobFolder(path: paths.partial) { known.contains($0) }
         folder.removeTemporaryFiles()
-        let placing = folder.file("placing")
-        try paths.refuseForeign(placing: Files.isThere(placing) ? try? Files.readJSON(placing) : nil)
+        try paths.refuseForeign()
         if let run = paths.run { Files.removeLeftovers(of: run) }
         if restart { try Self.clear(folder) }
         self.folder = folder
@@ -49,7 +48,7 @@ struct ResultFolder: ~Copyable {
     func place(_ results: [(name: String, place: String, description: JSON)]) throws(DamaError) {
         // Should the process end in the middle, the next one knows these files as its own by this.
         let placing = JSON.object(JSONObject(results.map { (key: $0.name, value: $0.description) }))
-        try Files.writeAtomically(Array("\(placing.text)\n".utf8), to: folder.file("placing"))
+        try Files.writeAtomically(Array("\(placing.text)\n".utf8), to: paths.placing)
         for result in results { try Files.rename(folder.file(result.name), to: result.place) }
         try Files.synchronize(directory: Files.folder(of: paths.output))
     }

@@ -4,7 +4,7 @@ import Glibc
 /// Exact order statistics of more numbers than memory should hold.
 ///
 /// Finite doubles ordered by value are ordered by their bits too, once the sign is taken care of. So the k-th smallest
-/// is found 16 bits at a time: four passes over the numbers, each counting those that share the bits found so far.
+/// is found 8 bits at a time: eight passes over the numbers, each counting those that share the bits found so far.
 enum OrderStatistics {
     typealias Visit = (Double) -> Void
 
@@ -17,20 +17,20 @@ enum OrderStatistics {
     ) throws(DamaError) -> [Double] {
         // The bits found so far of each rank's value, and its rank among the numbers that share them.
         var found = ranks.map { (prefix: UInt64(0), rank: $0) }
-        for shift in [48, 32, 16, 0] {
+        for shift in stride(from: 56, through: 0, by: -8) {
             var counts: [UInt64: [Int]] = [:]
-            for entry in found { counts[entry.prefix] = Array(repeating: 0, count: 1 << 16) }
+            for entry in found { counts[entry.prefix] = Array(repeating: 0, count: 1 << 8) }
             try forEach { number in
                 let bits = orderedBits(number)
                 // A shift by 64 gives 0 in Swift: in the first pass all share the empty prefix.
-                let prefix = bits >> UInt64(shift + 16)
-                counts[prefix]?[Int(bits >> UInt64(shift) & 0xFFFF)] += 1
+                let prefix = bits >> UInt64(shift + 8)
+                counts[prefix]?[Int(bits >> UInt64(shift) & 0xFF)] += 1
             }
             for index in found.indices {
                 var rank = found[index].rank
                 for (digit, count) in (counts[found[index].prefix] ?? []).enumerated() {
                     if rank < count {
-                        found[index] = (found[index].prefix << 16 | UInt64(digit), rank)
+                        found[index] = (found[index].prefix << 8 | UInt64(digit), rank)
                         break
                     }
                     rank -= count

@@ -20,9 +20,7 @@ public final class EventFileWriter {
     }
 
     init(directory: String, resumingAt step: Int?, now: @escaping () -> Double) throws(DamaError) {
-        guard Files.makeDirectoryOnce(directory) || Files.isDirectory(directory) else {
-            throw .io("cannot make the folder \(directory): \(describeErrno())")
-        }
+        try Files.makeDirectoryOnce(directory)
         // The names that TensorFlow gives: in the order of time, and no two alike.
         let seconds = String(Int(exactly: now().rounded(.down)) ?? 0)
         let stem =

@@ -3,15 +3,15 @@ import DamaTraining
 
 /// metrics.jsonl: a line for each batch, there as soon as the batch is done.
 final class MetricsLog {
-    private let file: OpenFile
-    private var size: Int
+    private let path: String
+    /// `nil` before the first line.
+    private var file: OpenFile?
+    private var size = 0
 
     /// Opens the file for the batches after `batches`; lines of later ones, which are taken again, are cut off.
     init(path: String, after batches: Int) throws(DamaError) {
-        file = try OpenFile(updating: path)
-        size = 0
-        // Checkpoints count on the file being there.
-        try Files.synchronize(directory: Files.folder(of: path))
+        self.path = path
+        guard Files.isThere(path) else { return }
         if batches > 0 {
             var reader = try RowReader(path: path)
             while let row = try reader.next() {
@@ -20,7 +20,13 @@ final class MetricsLog {
                 size += row.bytes.count + 1
             }
         }
-        try file.truncate(to: size)
+        guard size > 0 else {
+            Files.remove(path)
+            return
+        }
+        let found = try OpenFile(updating: path)
+        try found.truncate(to: size)
+        file = consume found
     }
 
     /// The number of the batch that a line tells of; `nil` for a line of something else.
@@ -38,11 +44,17 @@ final class MetricsLog {
     }
 
     /// Makes the lines so far last through a power failure, before a checkpoint that counts on them.
-    func synchronize() throws(DamaError) { try file.synchronize() }
+    func synchronize() throws(DamaError) { try file?.synchronize() }
 
     func append(_ line: JSON) throws(DamaError) {
         let bytes = Array("\(line.text)\n".utf8)
-        try file.write(bytes, at: size)
+        if file == nil {
+            // All of it or nothing: by its first line the file is known to be a job's.
+            try Files.writeAtomically(bytes, to: path)
+            file = try OpenFile(updating: path)
+        } else {
+            try file?.write(bytes, at: size)
+        }
         size += bytes.count
     }
 }

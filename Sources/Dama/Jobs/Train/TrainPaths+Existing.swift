@@ -26,7 +26,7 @@ extension TrainPaths {
         for file in files where Files.isThere(file) && (Files.isSymbolicLink(file) || !Files.isRegularFile(file)) {
             throw .invalidArgument("\(file) is not a regular file, and the job would write one there")
         }
-        try ownReference?.refuseForeign(placing: .null)
+        try ownReference?.refuseForeign()
         try refuseForeign(writesTensorBoard: options.writesTensorBoard)
         if options.export != .none { try ExportFolder.check(model, base: base, replaces: false) }
     }
