@@ -8,7 +8,7 @@ import XCTest
 
 /// No graph of the library sums over nothing, whatever the length of its inputs.
 ///
-/// Sequences of fewer than 8 · 64 tokens gave attention blocks without a query. The gradient's products over them have
+/// Sequences of fewer than 8 blocks of 64 tokens gave attention blocks without a query. The gradient's products over them have
 /// an inner length of 0, of which ONNX Runtime before 1.32 made garbage.
 final class EmptySumTests: XCTestCase {
     override class func setUp() { TestRuntime.configure() }
@@ -17,7 +17,7 @@ final class EmptySumTests: XCTestCase {
     private typealias Port = LlamaGraph.Port
     private static let lengths = 1...600
     /// Around the borders of blocks.
-    private static let borders = [1, 2, 7, 8, 9, 63, 64, 65, 71, 72, 73, 448, 505, 511, 512, 513, 600]
+    private static let borders = [1, 2, 7, 8, 9, 15, 16, 17, 23, 24, 112, 121, 127, 128, 129, 600]
 
     private func configuration(keyHeads: Int = 2) throws -> LlamaConfiguration {
         try LlamaConfiguration(
@@ -175,7 +175,7 @@ final class EmptySumTests: XCTestCase {
 
     /// Attention by itself, however short: a sum over nothing stands for no element.
     func testAttentionOfAnyLength() throws {
-        for (blocks, minimum) in [(1, 1), (3, 1), (8, 64), (5, 7)] {
+        for (blocks, minimum) in [(1, 1), (3, 1), (8, 16), (8, 64)] {
             let g = GraphBuilder("attention")
             func part(_ name: String, _ heads: Int) throws(DamaError) -> Value {
                 try g.input(name, .float32, ["batch", .fixed(heads), "sequence", 2])

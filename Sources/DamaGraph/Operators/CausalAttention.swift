@@ -35,7 +35,7 @@ extension GraphBuilder {
     /// - Throws: ``DamaError/Code/model`` where the shapes do not fit, giving them.
     public func causalAttention(
         _ q: Value, _ k: Value, _ v: Value, mask: Value, scale: Float? = nil,
-        blocks count: Int = GraphBuilder.leastCausalLength, minimum: Int = 64
+        blocks count: Int = GraphBuilder.leastCausalLength, minimum: Int = 16
     ) throws(DamaError) -> Value {
         guard q.rank == 4, k.rank == 4, v.shape == k.shape, let heads = q.shape[1].fixed,
             let keyHeads = k.shape[1].fixed, let size = q.shape[3].fixed, keyHeads > 0, heads % keyHeads == 0, size > 0,
