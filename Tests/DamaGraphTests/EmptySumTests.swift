@@ -149,7 +149,8 @@ final class EmptySumTests: XCTestCase {
     }
 
     func testCLIP() throws {
-        let graph = CLIPGraph(try CLIPConfiguration(directory: Fixtures.path("../../DamaModelsTests/Fixtures/clip/exported")))
+        let graph = CLIPGraph(
+            try CLIPConfiguration(directory: Fixtures.path("../../DamaModelsTests/Fixtures/clip/exported")))
         let vision = LengthEvaluator(graph: try graph.vision())
         let size = graph.configuration.vision.imageSize
         for batch in 1...9 {

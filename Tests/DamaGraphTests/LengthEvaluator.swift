@@ -49,7 +49,8 @@ struct LengthEvaluator {
                 if outputs[0].shape.reduce(1, *) > 0 { result.undefined.append(node.name) }
             }
             for (output, value) in zip(node.outputs, outputs) {
-                for (axis, length) in output.shape.enumerated() where length.fixed ?? value.shape[axis] != value.shape[axis] {
+                for (axis, length) in output.shape.enumerated()
+                where length.fixed ?? value.shape[axis] != value.shape[axis] {
                     throw DamaError.internal("\(node.name) gave \(value.shape) for \(output.shape.text)")
                 }
                 known[output.id] = value

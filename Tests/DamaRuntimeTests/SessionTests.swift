@@ -100,7 +100,9 @@ final class SessionTests: XCTestCase {
         let short = try TensorValue(
             runtime, borrowing: memory.bytes(0, 2), type: .float32, shape: [1, 2], owner: memory)
         // Which kind of error that is, and what it names, differs between versions of the runtime.
-        XCTAssertThrowsError(try session.run(["x": x], outputs: ["y"], into: ["y": short])) { expect($0, "ONNX Runtime: ") }
+        XCTAssertThrowsError(try session.run(["x": x], outputs: ["y"], into: ["y": short])) {
+            expect($0, "ONNX Runtime: ")
+        }
 
         // Beside outputs that the runtime makes, whose order stays.
         let types = try Session(runtime, path: Fixtures.path("types.onnx"))
