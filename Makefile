@@ -65,9 +65,17 @@ reproduce: build build-world ## the paper's tables in small: 15 methods, a grid,
 .PHONY: test
 test: test-swift test-abi test-python test-install test-examples ## every test that needs no torch
 
+# The newest runtime for all, and the oldest for what runs models, whose kernels are not the same.
 .PHONY: test-swift
 test-swift: bootstrap
 	swift test
+	scripts/test-runtimes oldest
+
+.PHONY: test-runtimes
+test-runtimes: bootstrap ## every test that runs a model, on five versions of ONNX Runtime and the newest
+	swift build --build-tests
+	scripts/bootstrap runtimes
+	scripts/test-runtimes all
 
 .PHONY: test-abi
 test-abi: build

@@ -16,9 +16,9 @@ let package = Package(
         .executable(name: "shapes-world", targets: ["ShapesWorldCLI"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         // Configuration files of the command line; nothing of it goes into libdama.so.
-        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
     ],
     targets: [
         // MARK: C
@@ -35,7 +35,7 @@ let package = Package(
         .target(name: "DamaKernels", dependencies: ["DamaSupport", "CDamaShims"]),
         .target(name: "DamaText", dependencies: ["DamaSupport"]),
         .target(name: "DamaImage", dependencies: ["DamaSupport", "CDamaShims"]),
-        .target(name: "DamaRuntime", dependencies: ["DamaSupport", "COnnxRuntime"]),
+        .target(name: "DamaRuntime", dependencies: ["DamaSupport", "CDamaShims", "COnnxRuntime"]),
         .target(name: "DamaGraph", dependencies: ["DamaSupport"]),
         .target(
             name: "DamaModels",
@@ -96,8 +96,12 @@ let package = Package(
         .testTarget(name: "DamaImageTests", dependencies: ["DamaImage", "DamaTestSupport"], exclude: ["Fixtures"]),
         .testTarget(
             name: "DamaModelsTests", dependencies: ["DamaModels", "DamaTestSupport"], exclude: ["Fixtures"]),
+        // Opens models in a process that has opened none, and tells what became of it.
+        .executableTarget(
+            name: "RuntimeProcess", dependencies: ["DamaModels", "CDamaShims"], path: "Tests/RuntimeProcess"),
         .testTarget(
-            name: "DamaRuntimeTests", dependencies: ["DamaRuntime", "DamaTestSupport"], exclude: ["Fixtures"]),
+            name: "DamaRuntimeTests", dependencies: ["DamaRuntime", "DamaTestSupport", "RuntimeProcess"],
+            exclude: ["Fixtures"]),
         .testTarget(
             name: "DamaGraphTests", dependencies: ["DamaGraph", "DamaModels", "DamaRuntime", "DamaTestSupport"],
             exclude: ["Fixtures", "check_model.py"]),

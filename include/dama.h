@@ -1519,7 +1519,8 @@ typedef struct dama_trainer dama_trainer;
  * @param[in]  controller  Copied with its options and its state; NULL for a new one of DAMA_PRESET_PAPER.
  * @param[in]  options     NULL: as dama_trainer_options_init() sets them.
  * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL, a wrong struct_size, an option outside its range, patterns that match
- *         no weight, and a projector that the model has not; otherwise as dama_policy_create().
+ *         no weight, and a projector that the model has not; DAMA_UNSUPPORTED also for an ONNX Runtime that computes a
+ *         known gradient wrongly; otherwise as dama_policy_create().
  */
 DAMA_API DAMA_NODISCARD dama_status dama_trainer_create(dama_trainer **out, const dama_policy *policy,
                                                         const dama_policy *reference,

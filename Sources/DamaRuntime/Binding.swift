@@ -46,7 +46,10 @@ public final class Binding {
     public func run(options: RunOptions? = nil) throws(DamaError) {
         try runtime.checkProcess()
         do throws(DamaError) {
-            try runtime.check(runtime.api.pointee.RunWithBinding!(session.session, options?.options, binding))
+            try runtime.check(
+                CallingThread.lend {
+                    runtime.api.pointee.RunWithBinding!(session.session, options?.options, binding)
+                })
         } catch {
             throw options?.explain(error) ?? error
         }

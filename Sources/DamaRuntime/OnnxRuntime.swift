@@ -1,3 +1,4 @@
+import CDamaShims
 import COnnxRuntime
 import DamaSupport
 import Glibc
@@ -148,11 +149,30 @@ public final class OnnxRuntime: @unchecked Sendable {
         var environment: OpaquePointer?
         try check(
             api,
-            api.pointee.CreateEnvWithCustomLoggerAndGlobalThreadPools!(
-                quiet, nil, ORT_LOGGING_LEVEL_FATAL, "dama", options, &environment))
+            withoutTelemetry {
+                // The threads of the pool begin with the floating-point control of the one that makes them.
+                CallingThread.lend {
+                    api.pointee.CreateEnvWithCustomLoggerAndGlobalThreadPools!(
+                        quiet, nil, ORT_LOGGING_LEVEL_FATAL, "dama", options, &environment)
+                }
+            })
         guard let environment else { throw .internal("ONNX Runtime gave no environment") }
         return environment
     }
+
+    /// Has the runtime's telemetry off when `body` makes the environment.
+    ///
+    /// From 1.29 on the runtime reports to its maker on Linux too, and keeps an identifier and a queue below the home
+    /// folder. By the time that DisableTelemetryEvents can be called they are written: it takes an environment. The
+    /// variable is read when that is made, and never again. Where the user has set it, that counts.
+    private static func withoutTelemetry(_ body: () -> OrtStatusPtr?) -> OrtStatusPtr? {
+        var state = cdama_environment()
+        cdama_environment_add(&state, telemetryEntry)
+        defer { cdama_environment_restore(&state) }
+        return body()
+    }
+
+    nonisolated(unsafe) private static let telemetryEntry = strdup("ORT_DISABLE_TELEMETRY=1")
 
     private static func availableProviders(_ api: UnsafePointer<OrtApi>) throws(DamaError) -> [String] {
         var names: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?

@@ -57,7 +57,7 @@ public final class Session: @unchecked Sendable {
         defer { runtime.api.pointee.ReleaseSessionOptions!(settings) }
         var created: OpaquePointer?
         do throws(DamaError) {
-            try runtime.check(create(settings, &created))
+            try runtime.check(CallingThread.lend { create(settings, &created) })
         } catch {
             // Whatever the runtime calls it, what it refuses here is the model.
             throw DamaError(error.code == .invalidArgument ? .model : error.code, "\(name): \(error.message)")
@@ -77,7 +77,7 @@ public final class Session: @unchecked Sendable {
         self.runtime = runtime
         self.session = session
         self.device = options.device
-        self.initializers = Array(options.initializers.values)
+        self.initializers = options.copiesInitializers ? [] : Array(options.initializers.values)
     }
 
     deinit { runtime.api.pointee.ReleaseSession!(session) }
@@ -101,9 +101,11 @@ public final class Session: @unchecked Sendable {
             try withCStrings(entries.map(\.key)) { inputNames throws(DamaError) in
                 try withCStrings(outputs) { outputNames throws(DamaError) in
                     try runtime.check(
-                        runtime.api.pointee.Run!(
-                            session, options?.options, inputNames, values, values.count, outputNames, outputs.count,
-                            &results))
+                        CallingThread.lend {
+                            runtime.api.pointee.Run!(
+                                session, options?.options, inputNames, values, values.count, outputNames,
+                                outputs.count, &results)
+                        })
                 }
             }
         } catch {

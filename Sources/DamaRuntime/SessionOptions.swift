@@ -25,8 +25,16 @@ public struct SessionOptions: Sendable {
     public var prepacking = true
     /// Whether memory is kept from one run to the next.
     public var arena = true
-    /// Values of the graph's initializers whose data it says is external. They are used where they lie and kept alive.
+    /// Values of the graph's initializers whose data it says is external. On the CPU they are used where they lie and kept
+    /// alive; see ``copiesInitializers``.
     public var initializers: [String: TensorValue] = [:]
+    /// Whether the session copies ``initializers`` when it is made, to the device that uses them. It must where that is not
+    /// the CPU: a value that lies elsewhere the runtime does not take, and looks for the file that the graph names.
+    public var copiesInitializers: Bool {
+        get { forcedCopies ?? (device != .cpu) }
+        set { forcedCopies = newValue }
+    }
+    private var forcedCopies: Bool?
     /// Further entries as in ONNX Runtime's `onnxruntime_session_options_config_keys.h`.
     public var configuration: [String: String] = [:]
 
@@ -90,11 +98,21 @@ public struct SessionOptions: Sendable {
     }
 
     private func addInitializers(_ options: OpaquePointer, _ runtime: OnnxRuntime) throws(DamaError) {
-        // AddInitializer, for AddExternalInitializers copies: it hands the values over to the optimizer's graph. So
-        // what the optimizer would fold must not depend on these alone.
-        for (name, tensor) in initializers {
-            try runtime.check(runtime.api.pointee.AddInitializer!(options, name, tensor.value))
+        let api = runtime.api
+        guard copiesInitializers else {
+            // Used where they lie, but the optimizer does not see them: what it would fold must not depend on these alone.
+            for (name, tensor) in initializers {
+                try runtime.check(api.pointee.AddInitializer!(options, name, tensor.value))
+            }
+            return
         }
+        guard !initializers.isEmpty else { return }
+        let entries = Array(initializers)
+        let values = entries.map { Optional($0.value.value) }
+        try withCStrings(entries.map(\.key)) { names throws(DamaError) in
+            try runtime.check(api.pointee.AddExternalInitializers!(options, names, values, values.count))
+        }
+        withExtendedLifetime(entries) {}
     }
 }
 

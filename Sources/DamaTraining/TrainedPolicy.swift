@@ -35,7 +35,7 @@ public final class TrainedPolicy {
 
     /// - Parameter seed: of the adapters' first values.
     /// - Throws: ``DamaError/Code/invalidArgument`` where nothing is selected, naming the patterns;
-    ///   ``DamaError/Code/unsupported`` for a policy from ONNX files.
+    ///   ``DamaError/Code/unsupported`` for a policy from ONNX files, and for a runtime whose gradients are wrong.
     public init(
         _ base: Policy, _ trainable: Trainable, activations: Activations = .keep, seed: UInt64 = 0
     ) throws(DamaError) {
@@ -125,6 +125,7 @@ public final class TrainedPolicy {
         }
 
         // MARK: Graphs
+        try GradientCheck.require(runtime, llama.device)
         let layers = (0..<llama.configuration.layers).map { "layers.\($0)" }
         decoder = try DifferentiableModel(
             graph, outputs: [llama.scoresOnHost ? Port.logits : Port.logProbabilities], parameters: decoderParameters,

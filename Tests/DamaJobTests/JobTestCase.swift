@@ -42,11 +42,3 @@ class JobTestCase: XCTestCase {
 
     func exists(_ name: String) -> Bool { Files.exists("\(folder.path)/\(name)") }
 }
-
-extension XCTestCase {
-    /// A program of this package, which stands beside the tests' own.
-    static func product(_ name: String) throws -> URL {
-        let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-        return URL(fileURLWithPath: tests).deletingLastPathComponent().appendingPathComponent(name)
-    }
-}

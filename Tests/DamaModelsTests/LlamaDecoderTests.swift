@@ -53,6 +53,23 @@ final class LlamaDecoderTests: XCTestCase {
         }
     }
 
+    /// As on another device: the weights are copied when the session is made, and the numbers stay.
+    func testCopiedWeightsGiveTheSameLogits() throws {
+        for name in Self.cases {
+            let decoder = try Self.decoder(name)
+            let pair = try pairs(name)[0]
+            let row = LlamaDecoder.Row(
+                try TokenSequence(prefix: ids(pair["prompt"]), responses: [ids(pair["chosen"])]))
+            let graph = try LlamaGraph(decoder.configuration).scoring(.logits)
+            var options = SessionOptions()
+            options.copiesInitializers = true
+            options.initializers = try decoder.weights.initializers(of: graph, fileName: decoder.names.fileName)
+            let session = try Session(decoder.runtime, model: graph.onnx(), name: name, options: options)
+            let found = try session.run(decoder.scoringInputs([row]), outputs: [LlamaGraph.Port.logits])[0]
+            assertEqual(try found.array(), try decoder.logits([row]).array(), name)
+        }
+    }
+
     func testLogitsEqualTransformers() throws {
         for name in Self.cases {
             let pair = try pairs(name)[0]

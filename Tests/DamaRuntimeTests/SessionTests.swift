@@ -12,10 +12,11 @@ final class SessionTests: XCTestCase {
 
     /// y = x w + b with w = [[1, 2], [3, 4], [5, 6]] and b = [10, 20].
     private func externalSession(
-        _ runtime: OnnxRuntime, _ memory: Weights = Weights([1, 2, 3, 4, 5, 6, 10, 20])
+        _ runtime: OnnxRuntime, _ memory: Weights = Weights([1, 2, 3, 4, 5, 6, 10, 20]), copies: Bool = false
     ) throws -> Session {
         var options = SessionOptions()
         options.prepacking = false
+        if copies { options.copiesInitializers = true }
         options.initializers["w"] = try TensorValue(
             runtime, borrowing: memory.bytes(0, 6), type: .float32, shape: [3, 2], owner: memory)
         options.initializers["b"] = try TensorValue(
@@ -43,6 +44,22 @@ final class SessionTests: XCTestCase {
         memory.elements[7] = 30
         let x = try TensorValue(runtime, [1, 0, 0] as [Float], shape: [1, 3])
         XCTAssertEqual(try session.run(["x": x], outputs: ["y"])[0].array(of: Float.self), [17, 32])
+    }
+
+    /// For a device other than the CPU values are copied when the session is made: used where they lie, they were not taken
+    /// there, and the runtime tried to read the file that the graph names. Here the copies are made on the CPU.
+    func testWeightsAreCopiedForAnotherDevice() throws {
+        let runtime = try OnnxRuntime.load()
+        let memory = Weights([1, 2, 3, 4, 5, 6, 10, 20])
+        let session = try externalSession(runtime, memory, copies: true)
+        memory.elements[0] = 7
+        memory.elements[7] = 30
+        let x = try TensorValue(runtime, [1, 0, 0] as [Float], shape: [1, 3])
+        XCTAssertEqual(try session.run(["x": x], outputs: ["y"])[0].array(of: Float.self), [11, 22])
+        var options = SessionOptions()
+        XCTAssertFalse(options.copiesInitializers)
+        options.device = .cuda(0)
+        XCTAssertTrue(options.copiesInitializers)
     }
 
     func testASessionFromAFileAndEachElementType() throws {
@@ -82,7 +99,10 @@ final class SessionTests: XCTestCase {
         XCTAssertEqual(Array(memory.elements), [11, 22, 19, 32])
         let short = try TensorValue(
             runtime, borrowing: memory.bytes(0, 2), type: .float32, shape: [1, 2], owner: memory)
-        assertFails(.invalidArgument, "y") { _ = try session.run(["x": x], outputs: ["y"], into: ["y": short]) }
+        // Which kind of error that is, and what it names, differs between versions of the runtime.
+        XCTAssertThrowsError(try session.run(["x": x], outputs: ["y"], into: ["y": short])) {
+            expect($0, "ONNX Runtime: ")
+        }
 
         // Beside outputs that the runtime makes, whose order stays.
         let types = try Session(runtime, path: Fixtures.path("types.onnx"))

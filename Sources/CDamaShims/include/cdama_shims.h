@@ -2,10 +2,12 @@
 #ifndef CDAMA_SHIMS_H
 #define CDAMA_SHIMS_H
 
+#include "cdama_environment.h"
 #include "cdama_error.h"
 #include "cdama_http.h"
 #include "cdama_path.h"
 #include "cdama_float.h"
+#include "cdama_float_control.h"
 #include "cdama_image.h"
 #include "cdama_kernels.h"
 #include "cdama_sha256.h"

@@ -188,7 +188,7 @@ private struct BackwardHalf {
         // Of an input; the shape of a value within the graph is smaller than the value.
         case "Shape": node.inputs.allSatisfy { $0.map { !isForward($0) } ?? true }
         // Arithmetic on lengths.
-        case "Concat", "Add", "Mul", "Div", "Min", "Max": node.outputs.allSatisfy { $0.type == .int64 }
+        case "Concat", "Add", "Sub", "Mul", "Div", "Min", "Max": node.outputs.allSatisfy { $0.type == .int64 }
         default: false
         }
     }

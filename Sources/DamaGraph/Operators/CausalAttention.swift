@@ -29,11 +29,13 @@ extension GraphBuilder {
     ///   - scale: 1/√size where it is not given.
     ///   - count: How many blocks of equal length there are. More of them compute less in vain and keep the scores of a
     ///     block in the processor's cache; each costs a dozen kernels more.
-    ///   - minimum: The least length of a block but the last; of a short sequence further ones are empty.
+    ///   - minimum: The least length of a block as long as the sequence lasts; of a short one, the blocks behind have one
+    ///     query each. No block is empty in a sequence of at least `count` tokens. See ``leastCausalLength``.
     /// - Returns: [batch, sequence, heads · size].
     /// - Throws: ``DamaError/Code/model`` where the shapes do not fit, giving them.
     public func causalAttention(
-        _ q: Value, _ k: Value, _ v: Value, mask: Value, scale: Float? = nil, blocks count: Int = 8, minimum: Int = 64
+        _ q: Value, _ k: Value, _ v: Value, mask: Value, scale: Float? = nil,
+        blocks count: Int = GraphBuilder.leastCausalLength, minimum: Int = 16
     ) throws(DamaError) -> Value {
         guard q.rank == 4, k.rank == 4, v.shape == k.shape, let heads = q.shape[1].fixed,
             let keyHeads = k.shape[1].fixed, let size = q.shape[3].fixed, keyHeads > 0, heads % keyHeads == 0, size > 0,
@@ -59,7 +61,16 @@ extension GraphBuilder {
         }[0]
     }
 
-    /// Blocks of max(`minimum`, ⌈sequence / `count`⌉) queries.
+    /// The length from which on a causal sequence has a query for each block of ``causalAttention`` by default. Whoever
+    /// brings a shorter one pads it.
+    public static let leastCausalLength = 8
+
+    /// Blocks of max(`minimum`, ⌈sequence / `count`⌉) queries as long as each later block keeps one query.
+    ///
+    /// A block without queries has products with an inner length of 0 in its gradient (pᵀ ∂o, ∂sᵀ q), and ONNX Runtime's
+    /// FusedMatMul before 1.32 leaves the result of such a product as the memory was: garbage. So the blocks at the end
+    /// take a query each from those before them. In a sequence of fewer than `count` tokens the first blocks are empty,
+    /// and see no key either: their products have no elements that could be wrong.
     fileprivate func causalBlocks(_ q: Value, _ count: Int, _ minimum: Int) throws(DamaError) -> [CausalBlock] {
         let sequence = q.shape[2]
         let name = "\(sequence), \(count) blocks of \(minimum)"
@@ -79,7 +90,9 @@ extension GraphBuilder {
         for number in 1...count {
             let end = try size(of: "\(name), end of \(number)") { () throws(DamaError) in
                 if number == count { return try length() }
-                return emit("Min", [emit("Mul", [width, constant([number])], .int64, [1]), try length()], .int64, [1])
+                let full = emit("Mul", [width, constant([number])], .int64, [1])
+                let last = emit("Sub", [try length(), constant([count - number])], .int64, [1])
+                return emit("Max", [emit("Min", [full, last], .int64, [1]), constant([0])], .int64, [1])
             }
             blocks.append(
                 CausalBlock(

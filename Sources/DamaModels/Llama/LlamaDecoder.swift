@@ -194,13 +194,14 @@ public final class LlamaDecoder: CausalDecoder {
             scoringInputs(rows), outputs: [LlamaGraph.Port.logits], options: options)[0]
     }
 
-    /// What a scoring graph takes for `rows`, targets aside.
+    /// What a scoring graph takes for `rows`, targets aside: padded to the longest, and to the shortest sequence that the
+    /// graph's attention divides into blocks.
     package func scoringInputs(
         _ rows: [Row], table: FloatMemory? = nil
     ) throws(DamaError) -> [String: TensorValue] {
         typealias Port = LlamaGraph.Port
         let (batch, hidden) = (rows.count, configuration.hiddenSize)
-        let length = rows.map(\.sequence.count).max() ?? 0
+        let length = max(GraphBuilder.leastCausalLength, rows.map(\.sequence.count).max() ?? 0)
         let embeddings = try TensorValue(runtime, allocating: .float32, shape: [batch, length, hidden])
         let mask = try TensorValue(runtime, allocating: .float32, shape: [batch, 1, length, length])
         var positions: [Int64] = []

@@ -1,0 +1,17 @@
+#ifndef CDAMA_FLOAT_CONTROL_H
+#define CDAMA_FLOAT_CONTROL_H
+
+#include <stdint.h>
+
+/* The calling thread's floating-point control: MXCSR on x86-64, FPCR on AArch64; nothing elsewhere. Rounding, traps, and
+   whether denormal numbers are kept or taken for zero. */
+uint64_t cdama_float_control_get(void);
+void cdama_float_control_set(uint64_t control);
+
+/* What a thread starts with: round to nearest, no traps, denormal numbers kept. */
+uint64_t cdama_float_control_default(void);
+
+/* The bits by which denormal results and operands become zero. */
+uint64_t cdama_float_control_denormals_are_zero(void);
+
+#endif
