@@ -45,7 +45,9 @@ struct SplittingOptions: ParsableArguments {
         }
         if splitter.hasPrefix("http://") || splitter.hasPrefix("https://") {
             guard let splitterModel else {
-                throw .invalidArgument("--splitter \(splitter) needs --splitter-model, the name that the server knows")
+                throw .invalidArgument(
+                    "--splitter \(ChatEndpoint.redacted(splitter)) needs --splitter-model, the name that the server "
+                        + "knows")
             }
             var endpoint = ChatEndpoint(
                 url: splitter, model: splitterModel, apiKey: ProcessInfo.processInfo.environment["DAMA_SPLITTER_KEY"])
@@ -53,6 +55,6 @@ struct SplittingOptions: ParsableArguments {
             return try EndpointWriter(endpoint, concurrency: splitterConcurrency)
         }
         throw .invalidArgument(
-            "--splitter \(splitter): expected built-in, llm, command:COMMAND or an http:// or https:// address")
+            "--splitter \(ChatEndpoint.redacted(splitter)): expected built-in, llm, command:COMMAND or an http:// or https:// address")
     }
 }
