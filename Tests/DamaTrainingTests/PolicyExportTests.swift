@@ -168,6 +168,36 @@ final class PolicyExportTests: XCTestCase {
         }
     }
 
+    /// A weight of 70,000 was written as infinity in fp16, without a word.
+    func testValuesThatTheTypeCannotHoldAreRefusedByName() throws {
+        for (value, type, text) in [
+            (Float(70_000), WeightType.float16, "but F16 holds at most 65504; export it as another type"),
+            (3.4e38, .bfloat16, "but BF16 holds at most"), (.nan, .float32, "holds NaN or infinity"),
+            (.infinity, .float16, "holds NaN or infinity"), (-.infinity, .float32, "holds NaN or infinity"),
+        ] {
+            let path = "\(folder.path)/kept"
+            for trainable in try [Trainable.projector, .lora(LowRankAdapters(rank: 2, alpha: 2, targets: ["q_proj"]))] {
+                let policy = try TrainedPolicy(Policy(directory: "\(Self.models)/default"), trainable)
+                try policy.export(to: path)
+                let before = try Files.read("\(path)/model.safetensors")
+                var options = ExportOptions()
+                options.type = type
+                // For adapters: A is 70,000 somewhere, B is the identity's first column.
+                let parameter = policy.parameters[0]
+                parameter.value.elements[parameter.count - 1] = value
+                if policy.adapters != nil { policy.parameters[1].value.elements.update(repeating: 1) }
+                assertFails(.invalidArgument, text) { try policy.export(to: path, options: options) }
+                XCTAssertEqual(try Files.read("\(path)/model.safetensors"), before)
+                XCTAssertEqual(try Files.names(in: folder.path), ["kept"])
+                guard policy.adapters != nil else { continue }
+                assertFails(.invalidArgument, "the weight \"base_model.model.") {
+                    try policy.exportAdapters(to: "\(folder.path)/adapters", options: options)
+                }
+                XCTAssertEqual(try Files.names(in: folder.path), ["kept"])
+            }
+        }
+    }
+
     /// `dtype` is what transformers loads everything as.
     func testTheConfigurationNamesTheTypeThatHoldsAllWeights() throws {
         XCTAssertEqual(ModelFiles.commonType(of: [.float16, .float16, .other("I64")]), .float16)
