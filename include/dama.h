@@ -1049,8 +1049,8 @@ typedef struct dama_policy_options {
     const char *onnxruntime;
     /**
      * How a question becomes a prompt: a name of dama_prompt_templates(), or a text with the places {question},
-     * {response} and, where wanted, {image}, {system} and {end}. NULL: what the directory's chat template looks like,
-     * else "vicuna_v1" for LLaVA and "plain" for text alone.
+     * {response} and, where wanted, {image}, {system} and {end}. NULL: the directory's own chat template; an error
+     * where there is none, or one that is not known.
      */
     const char *prompt_template;
     /** The system prompt, "" for none; NULL: the template's own. */

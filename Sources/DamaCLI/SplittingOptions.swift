@@ -15,8 +15,11 @@ struct SplittingOptions: ParsableArguments {
         help: ArgumentHelp(
             "Folder of the language model for llm; the model's name for an address.", valueName: "dir or name"))
     var splitterModel: String?
-    @Option(help: ArgumentHelp("Chat template of the model for llm: a name or a text.", valueName: "template"))
-    var splitterTemplate = "chatml"
+    @Option(
+        help: ArgumentHelp(
+            "Chat template of the model for llm: a name or a text (default: the model's own, where it is a known one).",
+            valueName: "template"))
+    var splitterTemplate: String?
     @Option(help: ArgumentHelp("Keep answers in this file, and take them from there.", valueName: "file"))
     var splitterCache: String?
     @Option(help: ArgumentHelp("Seconds that one answer may take.", valueName: "seconds"))

@@ -93,6 +93,27 @@ final class PolicyExportTests: XCTestCase {
         }
     }
 
+    /// A model that is said to be tied but has a head of its own is trained and written with both.
+    func testAHeadOfItsOwnIsTrainedAndWritten() throws {
+        let model = "\(folder.path)/model"
+        try FileManager.default.copyItem(atPath: "\(Self.models)/default", toPath: model)
+        let config = try String(contentsOfFile: "\(model)/config.json", encoding: .utf8)
+        let tied = config.replacingOccurrences(of: "\"tie_word_embeddings\": false", with: "\"tie_word_embeddings\": true")
+        XCTAssertNotEqual(config, tied)
+        try tied.write(toFile: "\(model)/config.json", atomically: true, encoding: .utf8)
+        let policy = try trained(.full, model: model)
+        let path = "\(folder.path)/out"
+        try policy.export(to: path)
+        try assertSameLogProbabilities(path, policy)
+        try assertFrozenTensorsKeepTheirBytes(path, policy, changed: Set(policy.parameters.map(\.name)))
+        XCTAssertTrue(policy.parameters.contains { $0.name.hasSuffix("lm_head.weight") })
+        let store = try WeightStore(directory: path)
+        let names = policy.llama.names
+        XCTAssertFalse(
+            try store.tensor(names.fileName("lm_head.weight")).bytes
+                .elementsEqual(store.tensor(names.fileName("model.embed_tokens.weight")).bytes))
+    }
+
     func testMergedAdaptersLoadAgain() throws {
         let policy = try adapted()
         try policy.export(to: "\(folder.path)/merged")
