@@ -58,6 +58,7 @@ struct SplittingOptions: ParsableArguments {
             return try EndpointWriter(endpoint, concurrency: splitterConcurrency)
         }
         throw .invalidArgument(
-            "--splitter \(ChatEndpoint.redacted(splitter)): expected built-in, llm, command:COMMAND or an http:// or https:// address")
+            "--splitter \(ChatEndpoint.redacted(splitter)): expected built-in, llm, command:COMMAND or an http:// or https:// address"
+        )
     }
 }

@@ -74,8 +74,8 @@ enum YAMLDocument {
         }
     }
 
-    /// YAML 1.2's core schema; a scalar in quotes is a text, whatever it looks like. Yams itself follows YAML 1.1, to which
-    /// 5e-7 is a text and `no` is false.
+    /// YAML 1.2's core schema; a scalar in quotes is a text, whatever it looks like. Yams itself follows YAML 1.1, to
+    /// which 5e-7 is a text and `no` is false.
     private static func value(_ scalar: Node.Scalar) -> JSON {
         guard scalar.style == .plain || scalar.style == .any else { return .string(scalar.string) }
         let text = scalar.string

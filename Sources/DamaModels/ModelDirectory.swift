@@ -2,8 +2,8 @@ import DamaSupport
 
 /// What stands where a Hugging Face directory was expected: the usual mix-ups, each with the way out.
 enum ModelDirectory {
-    /// - Throws: ``DamaError/Code/unsupported`` where `path` is a model, or a part of one, in another layout. Whatever is
-    ///   not recognised is left to whoever reads the files.
+    /// - Throws: ``DamaError/Code/unsupported`` where `path` is a model, or a part of one, in another layout. Whatever
+    ///   is not recognised is left to whoever reads the files.
     static func checkLayout(_ path: String) throws(DamaError) {
         if Files.isRegularFile(path) {
             let file = try? MappedFile(path: path)
@@ -15,7 +15,8 @@ enum ModelDirectory {
         }
         let config = "\(path)/config.json"
         guard !Files.exists(config) else {
-            guard let json = try? Files.readJSON(config), json["mm_vision_tower"] != nil || json["mm_projector_type"] != nil
+            guard let json = try? Files.readJSON(config),
+                json["mm_vision_tower"] != nil || json["mm_projector_type"] != nil
             else { return }
             throw .unsupported(
                 "\(config): this is LLaVA's original layout (mm_vision_tower), which is not read; take the model in "
@@ -30,7 +31,8 @@ enum ModelDirectory {
                     + "adapter into its model (PeftModel.merge_and_unload) and give that directory")
         }
         if let name = names.first(where: { $0.hasSuffix(".gguf") }) {
-            throw .unsupported("\(path) has no config.json but the GGUF file \(name), which is not read; \(directoryWanted)")
+            throw .unsupported(
+                "\(path) has no config.json but the GGUF file \(name), which is not read; \(directoryWanted)")
         }
         if names.contains("params.json"), let name = names.first(where: { $0.hasSuffix(".pth") }) {
             throw .unsupported(
@@ -46,7 +48,9 @@ enum ModelDirectory {
             return " but adapter_model.safetensors, which is a PEFT adapter; merge it into its model"
         }
         let pickled = [".bin", ".pth", ".pt", ".ckpt"]
-        if let name = names.first(where: { name in pickled.contains(where: name.hasSuffix) && name != "training_args.bin" }) {
+        if let name = names.first(where: { name in
+            pickled.contains(where: name.hasSuffix) && name != "training_args.bin"
+        }) {
             return " but \(name): pickled weights are not read; load the model with transformers and save it again "
                 + "(save_pretrained)"
         }

@@ -42,8 +42,9 @@ enum CanonicalForm {
     /// Runs of more combining marks than this are sorted here.
     private static let longRun = 32
 
-    /// The text with the marks of long runs decomposed and in canonical order. That changes neither of its forms; but the
-    /// standard library sorts a run by insertion, which takes hours for a million marks and no time where they are sorted.
+    /// The text with the marks of long runs decomposed and in canonical order. That changes neither of its forms; but
+    /// the standard library sorts a run by insertion, which takes hours for a million marks and no time where they are
+    /// sorted.
     private static func ordered(_ text: ArraySlice<Unicode.Scalar>) -> ArraySlice<Unicode.Scalar> {
         var result: [Unicode.Scalar] = []
         var end = text.startIndex

@@ -7,8 +7,8 @@ import DamaSupport
 /// bounded length `(?=…)`, `(?!…)`; escapes of characters. Anything else is a ``DamaError``, never an approximation.
 ///
 /// Semantics are those of a backtracking matcher with Oniguruma's (Ruby) syntax: leftmost, first alternative first.
-/// What would explode does not: after some steps, states that failed once are not tried again, and a ``StepBudget`` ends
-/// what even then takes too long.
+/// What would explode does not: after some steps, states that failed once are not tried again, and a ``StepBudget``
+/// ends what even then takes too long.
 struct Pattern: Sendable {
     enum Instruction: Equatable, Sendable {
         /// One scalar of the set.

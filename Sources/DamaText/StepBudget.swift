@@ -2,8 +2,8 @@ import DamaSupport
 
 /// The steps that all patterns together may take on one input.
 ///
-/// Patterns come with a model, and a few characters of one can ask for years of work. The tokenizers that are known take
-/// about 20 steps a character; the budget is 1,024, and enough for a short text that goes deep.
+/// Patterns come with a model, and a few characters of one can ask for years of work. The tokenizers that are known
+/// take about 20 steps a character; the budget is 1,024, and enough for a short text that goes deep.
 struct StepBudget {
     private let limit: Int
     private(set) var left: Int
@@ -19,7 +19,8 @@ struct StepBudget {
         guard steps < left else {
             left = 0
             throw .model(
-                "the pattern \(quoted(pattern.source)) takes more than \(limit) steps on this text: it backtracks too much")
+                "the pattern \(quoted(pattern.source)) takes more than \(limit) steps on this text: it backtracks too much"
+            )
         }
         left -= steps
     }

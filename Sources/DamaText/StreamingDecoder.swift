@@ -1,7 +1,7 @@
 /// Turns ids into text as they come, and holds back what is not yet whole characters.
 ///
-/// The pieces put together are what ``Tokenizer/decode(_:skipSpecialTokens:)`` gives for all ids. One decoder serves one
-/// stream.
+/// The pieces put together are what ``Tokenizer/decode(_:skipSpecialTokens:)`` gives for all ids. One decoder serves
+/// one stream.
 public struct StreamingDecoder: Sendable {
     private let tokenizer: Tokenizer
     private let skipsSpecialTokens: Bool

@@ -17,8 +17,8 @@ public final class Tokenizer: Sendable {
 
     /// The number of tokens, added ones included.
     public let vocabularySize: Int
-    /// The largest id plus one: what an embedding table must have at least. A token that the configuration names but gives
-    /// no id (a `pad_token` that was never trained, say) does not count.
+    /// The largest id plus one: what an embedding table must have at least. A token that the configuration names but
+    /// gives no id (a `pad_token` that was never trained, say) does not count.
     public let idEnd: Int
     /// Ids of the tokens with a role, where the directory's configuration names them.
     public let specialTokens: SpecialTokens

@@ -2,8 +2,8 @@ import DamaSupport
 
 /// What stands beside tokenizer.json: the roles of tokens, and tokens that were added after it was written.
 ///
-/// Read as transformers reads it: tokenizer_config.json; where that has no `added_tokens_decoder`, special_tokens_map.json,
-/// which then goes first, and added_tokens.json.
+/// Read as transformers reads it: tokenizer_config.json; where that has no `added_tokens_decoder`,
+/// special_tokens_map.json, which then goes first, and added_tokens.json.
 struct TokenizerConfiguration {
     private var bos: String?
     private var eos: String?
@@ -75,11 +75,13 @@ struct TokenizerConfiguration {
         }
     }
 
-    /// What the files name: fields that end in `_token`, the later file's in place of the earlier's, and lists of further
-    /// tokens.
+    /// What the files name: fields that end in `_token`, the later file's in place of the earlier's, and lists of
+    /// further tokens.
     private struct Fields {
         private(set) var roles: [String: JSONField] = [:]
-        private(set) var order = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"]
+        private(set) var order = [
+            "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token",
+        ]
         private(set) var further: [JSONField] = []
 
         mutating func take(_ root: JSONField) throws(DamaError) {
@@ -129,8 +131,8 @@ struct TokenizerConfiguration {
 
     /// Adds the tokens that tokenizer.json's own, `tokens`, lack.
     ///
-    /// A token that is in the vocabulary has its id there; a new one gets the next id after all others. A declared token
-    /// replaces one of the same text.
+    /// A token that is in the vocabulary has its id there; a new one gets the next id after all others. A declared
+    /// token replaces one of the same text.
     ///
     /// - Throws: ``DamaError/Code/model`` where a declared id is not the one that the token gets.
     func addTokens(to tokens: inout [AddedTokens.Token], vocabulary: TokenTable) throws(DamaError) {

@@ -22,12 +22,14 @@ final class ConfigurationBoundsTests: JobTestCase {
     func testAliasesDoNotExplode() throws {
         var laughs = "a0: &a0 [lol, lol, lol]\n"
         for level in 1..<10 {
-            laughs += "a\(level): &a\(level) [" + Array(repeating: "*a\(level - 1)", count: 9).joined(separator: ",") + "]\n"
+            laughs +=
+                "a\(level): &a\(level) [" + Array(repeating: "*a\(level - 1)", count: 9).joined(separator: ",") + "]\n"
         }
         for yaml in [laughs, laughs + "? *a9\n: x\n", laughs.replacingOccurrences(of: "&a", with: "!!seq &a")] {
             let (code, text) = try train(yaml)
             XCTAssertEqual(code, 1, text)
-            XCTAssertTrue(text.contains("has 81 aliases (*name); at most 16 are read") || text.contains("82 aliases"), text)
+            XCTAssertTrue(
+                text.contains("has 81 aliases (*name); at most 16 are read") || text.contains("82 aliases"), text)
         }
     }
 

@@ -46,7 +46,8 @@ final class EndpointSecretsTests: XCTestCase {
         defer { server.stop() }
         let endpoint = ChatEndpoint(url: server.url + "?api-version=2024&key=s3cret&x#part", model: "m")
         XCTAssertEqual(try complete(endpoint), "a")
-        XCTAssertTrue(server.requests.first?.hasPrefix("POST /v1/chat/completions?api-version=2024&key=s3cret&x ") ?? false)
+        XCTAssertTrue(
+            server.requests.first?.hasPrefix("POST /v1/chat/completions?api-version=2024&key=s3cret&x ") ?? false)
         XCTAssertEqual(try endpoint.name, server.url + "?api-version=*&key=*&* m")
     }
 

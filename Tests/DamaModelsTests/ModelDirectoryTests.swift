@@ -5,8 +5,8 @@ import XCTest
 
 @testable import DamaModels
 
-/// Models in another layout than Hugging Face's: one line that says what it is and what to do. The library's own PEFT export
-/// said only that config.json cannot be opened.
+/// Models in another layout than Hugging Face's: one line that says what it is and what to do. The library's own PEFT
+/// export said only that config.json cannot be opened.
 final class ModelDirectoryTests: XCTestCase {
     private var folder: TemporaryDirectory!
 
@@ -14,7 +14,9 @@ final class ModelDirectoryTests: XCTestCase {
     override func setUpWithError() throws { folder = try TemporaryDirectory() }
 
     private func make(_ files: [String: String]) throws {
-        for name in try Files.names(in: folder.path) { try FileManager.default.removeItem(atPath: "\(folder.path)/\(name)") }
+        for name in try Files.names(in: folder.path) {
+            try FileManager.default.removeItem(atPath: "\(folder.path)/\(name)")
+        }
         for (name, text) in files { try folder.write(text.utf8, to: name) }
     }
 
@@ -29,7 +31,8 @@ final class ModelDirectoryTests: XCTestCase {
             "adapter_config.json": #"{"base_model_name_or_path": "models/llava"}"#, "adapter_model.safetensors": "",
             "dama_export.json": "{}",
         ])
-        assertPolicyAndEncoderFail("holds a PEFT adapter of the model \"models/llava\", not a whole model; export with `format")
+        assertPolicyAndEncoderFail(
+            "holds a PEFT adapter of the model \"models/llava\", not a whole model; export with `format")
         try make(["adapter_config.json": "{"])
         assertPolicyAndEncoderFail("holds a PEFT adapter, not a whole model")
     }
@@ -51,7 +54,8 @@ final class ModelDirectoryTests: XCTestCase {
     func testWeightsThatAreNoSafetensors() throws {
         for (file, text) in [
             ("pytorch_model-00001-of-00002.bin", "pytorch_model-00001-of-00002.bin: pickled weights are not read"),
-            ("adapter_model.safetensors", "is a PEFT adapter; merge it"), ("model.gguf", "model.gguf: GGUF is not read"),
+            ("adapter_model.safetensors", "is a PEFT adapter; merge it"),
+            ("model.gguf", "model.gguf: GGUF is not read"),
             ("training_args.bin", "nor model.safetensors.index.json"),
         ] {
             try make([file: ""])

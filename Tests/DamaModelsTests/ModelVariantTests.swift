@@ -151,9 +151,14 @@ final class ModelVariantTests: XCTestCase {
     }
 
     func testAFormatThatNeedsAnEndTokenAsksForIt() throws {
-        let path = try edited("llava/default", ["tokenizer_config.json": ["eos_token": .null], "config.json": [
-            "text_config.eos_token_id": .null,
-        ]])
+        let path = try edited(
+            "llava/default",
+            [
+                "tokenizer_config.json": ["eos_token": .null],
+                "config.json": [
+                    "text_config.eos_token_id": .null
+                ],
+            ])
         assertFails(.invalidArgument, "\"vicuna_v1\" needs the end token, but neither tokenizer nor configuration") {
             _ = try Policy(directory: path)
         }

@@ -45,7 +45,9 @@ final class PromptDetectionTests: XCTestCase {
             // Jinja reads line ends as one and drops the last.
             let other = text.dropLast().replacingOccurrences(of: "\n", with: "\r\n")
             XCTAssertEqual(KnownTemplates.name(of: other, takesImage: false), name)
-            for changed in [text + " ", text + "\n", String(text.dropFirst()), text.replacingOccurrences(of: " ", with: "")] {
+            for changed in [
+                text + " ", text + "\n", String(text.dropFirst()), text.replacingOccurrences(of: " ", with: ""),
+            ] {
                 XCTAssertNil(KnownTemplates.name(of: changed, takesImage: false), name)
             }
         }
@@ -65,7 +67,8 @@ final class PromptDetectionTests: XCTestCase {
     func testLikenessIsNotEnough() throws {
         let folder = try TemporaryDirectory()
         for text in [
-            "{{ '<|start_header_id|>' + role }}", "{{'<|im_start|>' + message['role']}}", "[INST] {{ content }} [/INST]",
+            "{{ '<|start_header_id|>' + role }}", "{{'<|im_start|>' + message['role']}}",
+            "[INST] {{ content }} [/INST]",
             "USER: {{ question }} ASSISTANT:", "### Human: {{ question }}", "{{ message }}", "<|user|>\n{{ question }}",
         ] {
             try folder.write(text.utf8, to: "chat_template.jinja")
@@ -75,13 +78,14 @@ final class PromptDetectionTests: XCTestCase {
                 }
             }
         }
-        assertFails(.unsupported, "name one of chatml, llama-2, llama-3, llava-1.5, plain, smollm2, vicuna_v1, zephyr") {
+        assertFails(.unsupported, "name one of chatml, llama-2, llama-3, llava-1.5, plain, smollm2, vicuna_v1, zephyr")
+        {
             _ = try PromptTemplate.detect(directory: folder.path, takesImage: true)
         }
     }
 
-    /// Where transformers 5.23 takes the template from, tried with AutoProcessor and AutoTokenizer: a processor looks into
-    /// processor_config.json, chat_template.json and chat_template.jinja, a tokenizer into the last and its own
+    /// Where transformers 5.23 takes the template from, tried with AutoProcessor and AutoTokenizer: a processor looks
+    /// into processor_config.json, chat_template.json and chat_template.jinja, a tokenizer into the last and its own
     /// configuration. The first two were not read.
     func testTheSourcesAndTheirOrder() throws {
         let folder = try TemporaryDirectory()

@@ -119,7 +119,9 @@ final class SafetensorsTests: XCTestCase {
         let directory = try TemporaryDirectory()
         assertFails(.io, "neither model.safetensors nor") { _ = try WeightStore(directory: directory.path) }
         try directory.write([0], to: "pytorch_model.bin")
-        assertFails(.io, "index.json but pytorch_model.bin: pickled weights are not read") { _ = try WeightStore(directory: directory.path) }
+        assertFails(.io, "index.json but pytorch_model.bin: pickled weights are not read") {
+            _ = try WeightStore(directory: directory.path)
+        }
         assertFails(.io, "not a directory") { _ = try WeightStore(directory: directory.path + "/absent") }
 
         let shard = try Files.read(Fixtures.path("safetensors/sharded/model-00001-of-00002.safetensors"))

@@ -12,7 +12,9 @@ final class AddedTokenTests: XCTestCase {
     override func setUpWithError() throws { folder = try TemporaryDirectory() }
 
     private func open(_ tokenizer: JSON, _ files: JSON) throws -> Tokenizer {
-        for name in try Files.names(in: folder.path) { try FileManager.default.removeItem(atPath: "\(folder.path)/\(name)") }
+        for name in try Files.names(in: folder.path) {
+            try FileManager.default.removeItem(atPath: "\(folder.path)/\(name)")
+        }
         try folder.write(tokenizer.text.utf8, to: "tokenizer.json")
         for (name, content) in files.object?.members ?? [] { try folder.write(content.text.utf8, to: name) }
         return try Tokenizer(directory: folder.path)
@@ -58,7 +60,10 @@ final class AddedTokenTests: XCTestCase {
             (config(["added_tokens_decoder": ["x": ["content": "a"]]]), "decoder.x: expected a token id for the key"),
             (config(["added_tokens_decoder": ["-1": ["content": "a"]]]), "id -1 is out of range"),
             (config(["added_tokens_decoder": ["99999999999": ["content": "a"]]]), "out of range"),
-            (config(["added_tokens_decoder": ["29": [:]]]), "tokenizer_config.json.added_tokens_decoder.29.content is missing"),
+            (
+                config(["added_tokens_decoder": ["29": [:]]]),
+                "tokenizer_config.json.added_tokens_decoder.29.content is missing"
+            ),
             (config(["added_tokens_decoder": []]), "expected an object"), (config([1, 2]), "expected an object"),
             (["added_tokens.json": ["<image>": "29"]], "<image>: expected a whole number"),
             (config(["extra_special_tokens": 5]), "extra_special_tokens: expected an array"),

@@ -50,8 +50,8 @@ final class PatternTests: XCTestCase {
         XCTAssertEqual(try matches("(?!(?:a|a)(?:a|a)(?:a|a)(?:a|a)b)c", text), ["c"])
     }
 
-    /// Look-ahead inside look-ahead took over 20 seconds for a few characters: its states were forgotten each time. Runs that
-    /// are scanned again from every start take the square of a text's length.
+    /// Look-ahead inside look-ahead took over 20 seconds for a few characters: its states were forgotten each time.
+    /// Runs that are scanned again from every start take the square of a text's length.
     func testWhatTakesTooLongIsAnError() throws {
         func nested(_ depth: Int) -> String {
             depth == 0 ? "b" : "(?=(?:a?){20}" + nested(depth - 1) + ")"

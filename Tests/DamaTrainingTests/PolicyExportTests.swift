@@ -98,7 +98,8 @@ final class PolicyExportTests: XCTestCase {
         let model = "\(folder.path)/model"
         try FileManager.default.copyItem(atPath: "\(Self.models)/default", toPath: model)
         let config = try String(contentsOfFile: "\(model)/config.json", encoding: .utf8)
-        let tied = config.replacingOccurrences(of: "\"tie_word_embeddings\": false", with: "\"tie_word_embeddings\": true")
+        let tied = config.replacingOccurrences(
+            of: "\"tie_word_embeddings\": false", with: "\"tie_word_embeddings\": true")
         XCTAssertNotEqual(config, tied)
         try tied.write(toFile: "\(model)/config.json", atomically: true, encoding: .utf8)
         let policy = try trained(.full, model: model)

@@ -107,8 +107,8 @@ public final class Policy: Sendable {
         return (decoder, try LlavaVision(llava, weights.store, runtime, device: device))
     }
 
-    /// How the tokenizer spells the end of a sequence: its own end token, else the one that the configuration names; empty
-    /// where there is none.
+    /// How the tokenizer spells the end of a sequence: its own end token, else the one that the configuration names;
+    /// empty where there is none.
     private static func endToken(_ tokenizer: Tokenizer, _ configuration: LlamaConfiguration) -> String {
         if let end = tokenizer.specialTokens.eos.flatMap(tokenizer.token(of:)) { return end }
         return configuration.endTokens.first.flatMap { tokenizer.token(of: Int32($0)) } ?? ""

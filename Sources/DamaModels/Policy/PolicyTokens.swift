@@ -51,10 +51,9 @@ struct PolicyTokens: Sendable {
         }
         // Where it marks the image's place, the image token is no word that a model may be asked to predict.
         if let image, let index = whole.firstIndex(where: { $0[shared...].contains(image.id) }) {
-            let name = ["chosen", "rejected"]
             throw .invalidArgument(
-                "the \(index < 2 ? name[index] + " " : "")response holds the image token \(image.token), which stands for "
-                    + "an image; take it out")
+                "the \(index == 0 ? "chosen" : "rejected") response holds the image token \(image.token), which stands "
+                    + "for an image; take it out")
         }
         return Encoded(
             prompt: try expandImage(Array(prefix[..<shared])), responses: whole.map { Array($0[shared...]) })

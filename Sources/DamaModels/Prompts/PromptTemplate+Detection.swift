@@ -7,8 +7,8 @@ extension PromptTemplate {
     /// which each was rendered and compared; likeness is not enough, since a system prompt or a space more is another
     /// format.
     ///
-    /// - Throws: ``DamaError/Code/unsupported`` for a template that is not known, ``DamaError/Code/invalidArgument`` where
-    ///   there is none. Both say which names can be given instead.
+    /// - Throws: ``DamaError/Code/unsupported`` for a template that is not known, ``DamaError/Code/invalidArgument``
+    ///   where there is none. Both say which names can be given instead.
     static func detect(directory: String, takesImage: Bool) throws(DamaError) -> String {
         let choices =
             "name one of \(names.joined(separator: ", ")), or give a text with the places {question} and {response}"
@@ -18,7 +18,8 @@ extension PromptTemplate {
         }
         guard let name = KnownTemplates.name(of: found.text, takesImage: takesImage) else {
             throw .unsupported(
-                "\(found.path): the chat template is none of those that are known, and templates are not run; \(choices)")
+                "\(found.path): the chat template is none of those that are known, and templates are not run; \(choices)"
+            )
         }
         return name
     }

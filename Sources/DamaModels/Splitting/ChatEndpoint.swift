@@ -121,7 +121,8 @@ public struct ChatEndpoint: Sendable {
         let code = body.withUnsafeBytes { body in
             lines.map { UnsafePointer($0) }.withUnsafeBufferPointer { lines in
                 cdama_http_post(
-                    address.request, lines.baseAddress, lines.count, body.baseAddress?.assumingMemoryBound(to: CChar.self),
+                    address.request, lines.baseAddress, lines.count,
+                    body.baseAddress?.assumingMemoryBound(to: CChar.self),
                     body.count, milliseconds, limit, &response)
             }
         }

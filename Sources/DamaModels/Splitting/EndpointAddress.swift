@@ -2,8 +2,8 @@ import DamaSupport
 
 /// The parts of an endpoint's address: what is asked for, what may be shown, and what must not.
 ///
-/// A user name and password in the address (`http://user:password@host/…`) are sent as Basic authorization. They, and the
-/// values of the query, are secrets: they stand in no name, message or file.
+/// A user name and password in the address (`http://user:password@host/…`) are sent as Basic authorization. They, and
+/// the values of the query, are secrets: they stand in no name, message or file.
 struct EndpointAddress: Sendable {
     /// Without user name and password.
     let request: String
@@ -14,8 +14,8 @@ struct EndpointAddress: Sendable {
     /// Texts that no message may repeat.
     let secrets: [String]
 
-    /// - Throws: ``DamaError/Code/invalidArgument`` for an address that is no http or https one. The message holds none of
-    ///   its secrets.
+    /// - Throws: ``DamaError/Code/invalidArgument`` for an address that is no http or https one. The message holds none
+    ///   of its secrets.
     init(_ url: String) throws(DamaError) {
         let bytes = Array(url.utf8)
         guard let scheme = ["http://", "https://"].first(where: { url.hasPrefix($0) }),

@@ -55,7 +55,8 @@ extension SafetensorsWriter.Tensor {
         for value in values { isFinite = value.bitPattern & 0x7F80_0000 != 0x7F80_0000 && isFinite }
         guard isFinite else {
             throw .invalidArgument(
-                "the weight \(JSON.string(name).text) holds NaN or infinity; training went wrong, and it is not exported")
+                "the weight \(JSON.string(name).text) holds NaN or infinity; training went wrong, and it is not exported"
+            )
         }
         if type == .float32 {
             try sink.append(UnsafeRawBufferPointer(values))

@@ -5,9 +5,9 @@
 Needs jinja2 alone, set up as transformers sets it up for chat templates. Writes templates.json beside this file: what
 docs/templates/NAME.jinja makes of conversations of one question and one response.
 
-With DIRECTORY, it renders each NAME.ORIGIN.jinja there as well, a chat template that somebody published, compares it with
-docs/templates/NAME.jinja and prints the entry of KnownTemplates.swift where both are the same format: the same prompt; the
-same response up to white space behind its end; and an end token, which some templates leave to the trainer.
+With DIRECTORY, it renders each NAME.ORIGIN.jinja there as well, a chat template that somebody published, compares it
+with docs/templates/NAME.jinja and prints the entry of KnownTemplates.swift where both are the same format: the same
+prompt; the same response up to white space behind its end; and an end token, which some templates leave to the trainer.
 """
 
 import hashlib

@@ -1,8 +1,7 @@
 """What transformers makes of added tokens that tokenizer.json does not have.
 
-Run by hand in the oracle environment (`scripts/bootstrap torch`). Writes added_tokens.json: a tokenizer.json; for each case
-the files beside it, the texts' ids without special tokens around them, and the ids of the tokens with a role.
-"""
+Run by hand in the oracle environment (`scripts/bootstrap torch`). Writes added_tokens.json: a tokenizer.json; for each
+case the files beside it, the texts' ids without special tokens around them, and the ids of the tokens with a role. """
 
 import json
 import random
