@@ -101,11 +101,11 @@ def measure(directory: Path, size: int) -> None:
     pair = (None, "What is in the picture?", "A red circle left of a blue star.", "Two green squares.")
     print(f"{'GB':42} resident  private of files  highest  : files")
     report("libdama and numpy loaded")
-    policy = dama.Policy(directory)
+    policy = dama.Policy(directory, template="plain")
     report("policy opened")
     policy.logps(*pair)
     report("policy, a pair scored")
-    reference = dama.Policy(directory)
+    reference = dama.Policy(directory, template="plain")
     reference.logps(*pair)
     report("policy and reference, a pair scored by each")
     del reference

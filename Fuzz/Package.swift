@@ -4,15 +4,20 @@ import PackageDescription
 // One executable for each parser, run by `make fuzz TARGET=JSON SECONDS=600`. A package of its own: its flags are no
 // concern of those who build libdama. To add a parser: a folder Sources/FuzzName with one file (FuzzJSON is the
 // pattern), a line in the list below, and a few small seeds in Corpus/Name. What fuzzing finds becomes a test.
-let parsers = ["Controller", "Image", "JSON", "Rows", "Safetensors", "Tokenizer"]
+let parsers = ["Controller", "Image", "JSON", "Pattern", "Rows", "Safetensors", "Tokenizer", "YAML"]
 
 let package = Package(
     name: "Fuzz",
-    dependencies: [.package(name: "libdama", path: "..")],
+    dependencies: [
+        .package(name: "libdama", path: ".."),
+        // What the command line reads configurations with.
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
     targets: parsers.map {
         .executableTarget(
             name: "Fuzz\($0)",
-            dependencies: [.product(name: "Dama", package: "libdama")],
+            dependencies: [.product(name: "Dama", package: "libdama")]
+                + ($0 == "YAML" ? [.product(name: "Yams", package: "Yams")] : []),
             // libFuzzer brings main().
             swiftSettings: [.unsafeFlags(["-parse-as-library"])])
     }

@@ -520,7 +520,7 @@ DAMA_API void dama_tokenizer_free(dama_tokenizer *tokenizer);
  * @param[in]  capacity
  * @param[out] count               How many ids there are.
  * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL; DAMA_SHAPE_MISMATCH where capacity is too small (the message says
- *         how many there are).
+ *         how many there are); DAMA_MODEL where the file's patterns backtrack beyond any real tokenizer's on this text.
  *
  * Thread-safe.
  */
@@ -636,7 +636,7 @@ DAMA_API void dama_split_options_init(dama_split_options *options);
  * @param[in]  text
  * @param[in]  options  NULL for no limit.
  * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL, a wrong struct_size, a limit without a tokenizer, or a limit too low
- *         for one character.
+ *         for one character; DAMA_MODEL as dama_tokenizer_encode().
  *
  * Thread-safe.
  */
@@ -1052,8 +1052,8 @@ typedef struct dama_policy_options {
     const char *onnxruntime;
     /**
      * How a question becomes a prompt: a name of dama_prompt_templates(), or a text with the places {question},
-     * {response} and, where wanted, {image}, {system} and {end}. NULL: what the directory's chat template looks like,
-     * else "vicuna_v1" for LLaVA and "plain" for text alone.
+     * {response} and, where wanted, {image}, {system} and {end}. NULL: the directory's own chat template; an error
+     * where there is none, or one that is not known.
      */
     const char *prompt_template;
     /** The system prompt, "" for none; NULL: the template's own. */

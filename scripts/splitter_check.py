@@ -37,7 +37,7 @@ def main() -> None:
         data.write_text("".join(json.dumps({**row, "image": IMAGE.name}) + "\n" for row in rows))
         subprocess.run(
             [program, "score", "--model", scorer, "--data", data, "--image-root", IMAGE.parent, "--out", out,
-             "--splitter", "llm", "--splitter-model", splitter],
+             "--splitter", "llm", "--splitter-model", splitter, "--splitter-template", "chatml"],
             check=True,
         )  # fmt: skip
         scored = [json.loads(line) for line in out.read_text().splitlines()]

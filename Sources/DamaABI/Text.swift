@@ -36,7 +36,7 @@ public func dama_tokenizer_encode(
         let count = try require(count, "count")
         let text = UnsafeRawBufferPointer(try buffer(text, textSize, "text"))
         let ids = try buffer(ids, capacity, "ids")
-        let encoded = tokenizer.encode(bytes: text, addSpecialTokens: addSpecialTokens != 0)
+        let encoded = try tokenizer.encode(bytes: text, addSpecialTokens: addSpecialTokens != 0)
         try write(encoded, to: ids, "ids", "ids")
         count.pointee = encoded.count
     }

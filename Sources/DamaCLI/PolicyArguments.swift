@@ -8,8 +8,8 @@ struct PolicyArguments: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "How a question becomes a prompt: \(PromptTemplate.names.joined(separator: ", ")), or a text with the places "
-                + "{question} and {response}, and {image}, {system} and {end} where wanted (default: what the model's chat "
-                + "template looks like, else vicuna_v1 with images and plain without).", valueName: "name|text"))
+                + "{question} and {response}, and {image}, {system} and {end} where wanted (default: the model's own chat "
+                + "template, where it is a known one).", valueName: "name|text"))
     var template: String?
     @Option(
         parsing: .unconditional,

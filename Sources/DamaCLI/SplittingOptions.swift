@@ -15,8 +15,11 @@ struct SplittingOptions: ParsableArguments {
         help: ArgumentHelp(
             "Folder of the language model for llm; the model's name for an address.", valueName: "dir or name"))
     var splitterModel: String?
-    @Option(help: ArgumentHelp("Chat template of the model for llm: a name or a text.", valueName: "template"))
-    var splitterTemplate = "chatml"
+    @Option(
+        help: ArgumentHelp(
+            "Chat template of the model for llm: a name or a text (default: the model's own, where it is a known one).",
+            valueName: "template"))
+    var splitterTemplate: String?
     @Option(help: ArgumentHelp("Keep answers in this file, and take them from there.", valueName: "file"))
     var splitterCache: String?
     @Option(help: ArgumentHelp("Seconds that one answer may take.", valueName: "seconds"))
@@ -45,7 +48,9 @@ struct SplittingOptions: ParsableArguments {
         }
         if splitter.hasPrefix("http://") || splitter.hasPrefix("https://") {
             guard let splitterModel else {
-                throw .invalidArgument("--splitter \(splitter) needs --splitter-model, the name that the server knows")
+                throw .invalidArgument(
+                    "--splitter \(ChatEndpoint.redacted(splitter)) needs --splitter-model, the name that the server "
+                        + "knows")
             }
             var endpoint = ChatEndpoint(
                 url: splitter, model: splitterModel, apiKey: ProcessInfo.processInfo.environment["DAMA_SPLITTER_KEY"])
@@ -53,6 +58,7 @@ struct SplittingOptions: ParsableArguments {
             return try EndpointWriter(endpoint, concurrency: splitterConcurrency)
         }
         throw .invalidArgument(
-            "--splitter \(splitter): expected built-in, llm, command:COMMAND or an http:// or https:// address")
+            "--splitter \(ChatEndpoint.redacted(splitter)): expected built-in, llm, command:COMMAND or an http:// or https:// address"
+        )
     }
 }

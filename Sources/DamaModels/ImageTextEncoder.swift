@@ -17,7 +17,7 @@ public protocol ImageTextEncoder: Sendable {
     var fingerprint: String { get throws(DamaError) }
 
     /// How many tokens `text` has, start and end included.
-    func tokenCount(_ text: String) -> Int
+    func tokenCount(_ text: String) throws(DamaError) -> Int
 
     /// Decodes, resizes, crops and normalises an image file's bytes. May be called from several threads at once.
     func prepare(imageBytes: [UInt8]) throws(DamaError) -> PreparedImage

@@ -56,11 +56,18 @@ public enum SafetensorsWriter {
 
     /// The bytes of `values` as elements of `type`, rounded to nearest, ties to even.
     ///
-    /// - Throws: ``DamaError/Code/unsupported`` for a type that is not fp32, fp16 or bf16.
+    /// Infinity and NaN stay what they are, but a number never becomes infinity.
+    ///
+    /// - Throws: ``DamaError/Code/unsupported`` for a type that is not fp32, fp16 or bf16;
+    ///   ``DamaError/Code/invalidArgument`` for a number beyond the type's largest.
     public static func encode(_ values: UnsafeBufferPointer<Float>, as type: WeightType) throws(DamaError) -> [UInt8] {
         switch type {
         case .float32, .float16, .bfloat16: break
         default: throw .unsupported("cannot write the type \(type.name); weights are written as F32, F16 or BF16")
+        }
+        if let index = firstOverflow(of: values, as: type) {
+            let most = type == .float16 ? "65504" : "3.3895314e38"
+            throw .invalidArgument("element \(index) is \(values[index]), but \(type.name) holds at most \(most)")
         }
         let size = values.count * (type == .float32 ? 4 : 2)
         return [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
@@ -71,6 +78,24 @@ public enum SafetensorsWriter {
             }
             count = size
         }
+    }
+
+    /// The first number that rounds to infinity.
+    private static func firstOverflow(of values: UnsafeBufferPointer<Float>, as type: WeightType) -> Int? {
+        // The smallest magnitudes that round up to infinity: halfway between the largest number and the next step.
+        let limit: UInt32
+        switch type {
+        case .float16: limit = Float(65520).bitPattern
+        case .bfloat16: limit = 0x7F7F_8000
+        default: return nil
+        }
+        let isOver = { (value: Float) in
+            (value.bitPattern & 0x7FFF_FFFF) &- limit < Float.infinity.bitPattern - limit
+        }
+        // Without a branch, so that it becomes vector code; the place is looked for only where there is one.
+        var found = false
+        for value in values { found = isOver(value) || found }
+        return found ? values.firstIndex(where: isOver) : nil
     }
 
     private static func header(_ tensors: [Tensor], metadata: [String: String]) throws(DamaError) -> [UInt8] {

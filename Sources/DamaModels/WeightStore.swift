@@ -26,8 +26,9 @@ public final class WeightStore: Sendable {
         } else if !Files.isDirectory(directory) {
             throw .io("\(directory) is not a directory; expected one that holds a model")
         } else {
-            let pickled = Files.exists("\(directory)/pytorch_model.bin") ? " (pytorch_model.bin cannot be read)" : ""
-            throw .io("\(directory) has neither model.safetensors nor model.safetensors.index.json\(pickled)")
+            throw .io(
+                "\(directory) has neither model.safetensors nor model.safetensors.index.json"
+                    + ModelDirectory.weightsInstead(directory))
         }
     }
 

@@ -14,6 +14,8 @@ struct AddedTokens: Sendable {
         var isNormalized = false
         /// Left out when decoding without special tokens, and found only outside plain text.
         var isSpecial = false
+        /// No file gives it its id: a role was given to a token that there is none of. Models need not know it.
+        var hasImpliedID = false
     }
 
     enum Segment: Sendable {
@@ -26,12 +28,15 @@ struct AddedTokens: Sendable {
     private var raw = Trie()
     private var normalized = Trie()
     private(set) var specialIDs: Set<Int32> = []
+    /// The largest id plus one of those that a file gives.
+    private(set) var idEnd = 0
     /// What decoders are given for the tokens that normalisation changes: its inverse is their work.
     private(set) var normalizedContents: [Int32: String] = [:]
 
     init(_ tokens: [Token], normalizer: Normalizer?) throws(DamaError) {
         table = TokenTable(capacity: tokens.count)
         for (index, token) in tokens.enumerated() where !token.content.isEmpty {
+            if !token.hasImpliedID { idEnd = max(idEnd, Int(token.id) + 1) }
             if table.id(of: token.content) == token.id { continue }
             try table.insert(token.content, id: Int(token.id), field: "added_tokens[\(index)]")
             self.tokens[token.id] = token
@@ -41,7 +46,8 @@ struct AddedTokens: Sendable {
         for token in tokens.filter(\.isSpecial) + tokens.filter({ !$0.isSpecial }) {
             var pattern = Array(token.content.unicodeScalars)
             if token.isNormalized {
-                normalizer?.apply(to: &pattern)
+                var budget = StepBudget(characters: pattern.count)
+                try normalizer?.apply(to: &pattern, budget: &budget)
                 normalized.insert(pattern, token.id)
                 var content = String.UnicodeScalarView()
                 content.append(contentsOf: pattern)

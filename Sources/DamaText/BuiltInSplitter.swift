@@ -17,7 +17,7 @@ public struct BuiltInSplitter: SubSentenceSplitter {
             // "***" or "-" alone is no sentence: it goes to the one before, or waits for the next.
             if let last = pieces.last, !fitter.hasContent(last) || !fitter.hasContent(sentence) {
                 let joined = last.lowerBound..<sentence.upperBound
-                if fitter.fits(joined) {
+                if try fitter.fits(joined) {
                     pieces[pieces.count - 1] = joined
                     continue
                 }

@@ -23,7 +23,7 @@ enum CanonicalForm {
     private func normalize(_ text: ArraySlice<Unicode.Scalar>, into result: inout [Unicode.Scalar]) {
         if text.isEmpty { return }
         var view = String.UnicodeScalarView()
-        for scalar in text {
+        for scalar in Self.ordered(text) {
             // These decompose to two marks but are of class 0 themselves, and the standard library then leaves marks
             // before them where they are instead of sorting all.
             switch scalar {
@@ -37,5 +37,42 @@ enum CanonicalForm {
         case .composed: result.append(contentsOf: String(view)._nfc)
         case .decomposed: result.append(contentsOf: String(view)._nfd)
         }
+    }
+
+    /// Runs of more combining marks than this are sorted here.
+    private static let longRun = 32
+
+    /// The text with the marks of long runs decomposed and in canonical order. That changes neither of its forms; but
+    /// the standard library sorts a run by insertion, which takes hours for a million marks and no time where they are
+    /// sorted.
+    private static func ordered(_ text: ArraySlice<Unicode.Scalar>) -> ArraySlice<Unicode.Scalar> {
+        var result: [Unicode.Scalar] = []
+        var end = text.startIndex
+        var start = text.startIndex
+        while start < text.endIndex {
+            guard combiningClass(text[start]) > 0 else {
+                start += 1
+                continue
+            }
+            var stop = start + 1
+            while stop < text.endIndex, combiningClass(text[stop]) > 0 { stop += 1 }
+            if stop - start > longRun {
+                result += text[end..<start]
+                // A stable sort by class, one list for each.
+                var classes = [[Unicode.Scalar]](repeating: [], count: 256)
+                for mark in text[start..<stop] {
+                    for part in String(mark)._nfd { classes[Int(combiningClass(part))].append(part) }
+                }
+                for marks in classes { result += marks }
+                end = stop
+            }
+            start = stop
+        }
+        return end == text.startIndex ? text : (result + text[end...])[...]
+    }
+
+    private static func combiningClass(_ scalar: Unicode.Scalar) -> UInt8 {
+        // The first mark is U+0300.
+        scalar.value < 0x300 ? 0 : scalar.properties.canonicalCombiningClass.rawValue
     }
 }

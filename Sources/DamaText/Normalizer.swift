@@ -10,10 +10,11 @@ indirect enum Normalizer: Sendable {
     case prepend([Unicode.Scalar])
     case strip(left: Bool, right: Bool)
 
-    func apply(to text: inout [Unicode.Scalar]) {
+    /// - Throws: ``DamaError/Code/model`` where a pattern takes more steps than are left.
+    func apply(to text: inout [Unicode.Scalar], budget: inout StepBudget) throws(DamaError) {
         switch self {
         case .sequence(let steps):
-            for step in steps { step.apply(to: &text) }
+            for step in steps { try step.apply(to: &text, budget: &budget) }
         case .composed:
             // Nothing below U+0300 changes, and that covers most text.
             if text.contains(where: { $0.value >= 0x300 }) { text = CanonicalForm.composed.apply(to: text) }
@@ -33,18 +34,7 @@ indirect enum Normalizer: Sendable {
             }
             text = lower
         case .replace(let pattern, let content):
-            let matches = pattern.matches(in: text[...])
-            guard !matches.isEmpty else { return }
-            var replaced: [Unicode.Scalar] = []
-            replaced.reserveCapacity(text.count)
-            var end = 0
-            for match in matches {
-                replaced.append(contentsOf: text[end..<match.lowerBound])
-                replaced.append(contentsOf: content)
-                end = match.upperBound
-            }
-            replaced.append(contentsOf: text[end...])
-            text = replaced
+            Self.replace(try pattern.matches(in: text[...], budget: &budget), with: content, in: &text)
         case .prepend(let prefix):
             if !text.isEmpty { text.insert(contentsOf: prefix, at: 0) }
         case .strip(let left, let right):
@@ -60,6 +50,21 @@ indirect enum Normalizer: Sendable {
 }
 
 extension Normalizer {
+    /// Puts `content` in the place of each of `matches`, which rise.
+    static func replace(_ matches: [Range<Int>], with content: [Unicode.Scalar], in text: inout [Unicode.Scalar]) {
+        guard !matches.isEmpty else { return }
+        var replaced: [Unicode.Scalar] = []
+        replaced.reserveCapacity(text.count)
+        var end = 0
+        for match in matches {
+            replaced.append(contentsOf: text[end..<match.lowerBound])
+            replaced.append(contentsOf: content)
+            end = match.upperBound
+        }
+        replaced.append(contentsOf: text[end...])
+        text = replaced
+    }
+
     /// How many times longer a text may become, at most. A file whose steps multiply beyond any use is refused.
     var growth: Int {
         switch self {

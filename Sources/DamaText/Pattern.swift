@@ -7,7 +7,8 @@ import DamaSupport
 /// bounded length `(?=…)`, `(?!…)`; escapes of characters. Anything else is a ``DamaError``, never an approximation.
 ///
 /// Semantics are those of a backtracking matcher with Oniguruma's (Ruby) syntax: leftmost, first alternative first.
-/// What would explode does not: after a budget of steps, states that failed once are not tried again.
+/// What would explode does not: after some steps, states that failed once are not tried again, and a ``StepBudget``
+/// ends what even then takes too long.
 struct Pattern: Sendable {
     enum Instruction: Equatable, Sendable {
         /// One scalar of the set.
@@ -47,13 +48,18 @@ struct Pattern: Sendable {
     }
 
     /// Every match in `text`, left to right. Empty matches are included, except right behind another match.
-    func matches(in text: ArraySlice<Unicode.Scalar>) -> [Range<Int>] {
+    ///
+    /// - Throws: ``DamaError/Code/model`` where the budget does not suffice.
+    func matches(
+        in text: ArraySlice<Unicode.Scalar>, budget: inout StepBudget
+    ) throws(DamaError) -> [Range<Int>] {
         var found: [Range<Int>] = []
-        text.withUnsafeBufferPointer { buffer in
-            var matcher = PatternMatcher(pattern: self, text: buffer)
+        let limit = budget.left
+        let steps = text.withUnsafeBufferPointer { buffer -> Int in
+            var matcher = PatternMatcher(pattern: self, text: buffer, limit: limit)
             var start = 0
             var lastEnd = -1
-            while start <= buffer.count {
+            while start <= buffer.count, !matcher.isExhausted {
                 guard let end = matcher.match(at: start) else {
                     start += 1
                     continue
@@ -66,7 +72,9 @@ struct Pattern: Sendable {
                 lastEnd = end
                 start = end
             }
+            return matcher.isExhausted ? limit : matcher.steps
         }
+        try budget.spend(steps, on: self)
         return found
     }
 }

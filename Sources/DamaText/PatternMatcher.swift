@@ -4,6 +4,10 @@ struct PatternMatcher {
     private let text: UnsafeBufferPointer<Unicode.Scalar>
     private var stack: [Branch] = []
     private var effort: Effort
+    private let plainSteps: Int
+    /// Steps left for matching with a memory.
+    private var left: Int
+    private let limit: Int
 
     /// Another way to go on: at `instruction` from `position`, then from the positions below it down to `floor`.
     private struct Branch {
@@ -18,12 +22,25 @@ struct PatternMatcher {
         case overBudget
     }
 
-    init(pattern: Pattern, text: UnsafeBufferPointer<Unicode.Scalar>) {
+    /// - Parameter limit: the most steps for all matches together.
+    init(pattern: Pattern, text: UnsafeBufferPointer<Unicode.Scalar>, limit: Int) {
         self.pattern = pattern
         self.text = text
+        self.limit = limit
         // Plain backtracking is fastest and nearly always enough: a tokenizer's pattern takes some 20 steps a
         // character.
-        effort = .budget(65_536 + 64 * text.count)
+        plainSteps = min(65_536 + 64 * text.count, limit)
+        effort = .budget(plainSteps)
+        left = limit - plainSteps
+    }
+
+    /// True where the limit was reached: there may be matches that were not found.
+    private(set) var isExhausted = false
+
+    /// The steps that were taken.
+    var steps: Int {
+        guard case .budget(let rest) = effort else { return limit - left }
+        return plainSteps - max(0, rest)
     }
 
     /// The end of the match that begins at `start`. Call with rising positions.
@@ -34,12 +51,20 @@ struct PatternMatcher {
         defer { self.effort = effort }
         var outcome = run(from: 0, at: start, &effort)
         if case .overBudget = outcome {
-            effort = .memory(VisitedStates(instructions: pattern.instructions.count, start: start, end: text.count))
+            // What plain matching did not use is no longer to be had; what it used is counted.
+            effort = .memory(memory(from: start, to: text.count))
             outcome = run(from: 0, at: start, &effort)
+            if case .overBudget = outcome { isExhausted = true }
         }
         guard case .end(let end) = outcome else { return nil }
         effort.forget(upTo: end)
         return end
+    }
+
+    private mutating func memory(from start: Int, to end: Int) -> VisitedStates {
+        let states = VisitedStates(instructions: pattern.instructions.count, start: start, end: end)
+        left -= states.cost
+        return states
     }
 
     private mutating func run(from entry: Int, at start: Int, _ effort: inout Effort) -> Outcome {
@@ -48,6 +73,10 @@ struct PatternMatcher {
         var instruction = entry
         var position = start
         while true {
+            if case .memory = effort {
+                guard left > 0 else { return .overBudget }
+                left -= 1
+            }
             switch effort.spend(instruction, position) {
             case .go:
                 if let outcome = step(&instruction, &position, &effort) {
@@ -88,7 +117,8 @@ struct PatternMatcher {
             let limit = maximum < text.count - position ? position + maximum : text.count
             var end = position
             while end < limit, pattern.sets[set].contains(text[end]) { end += 1 }
-            effort.spend(scanning: end - position)
+            // A scan costs far less than as many steps.
+            if case .memory = effort { left -= (end - position) / 8 } else { effort.spend(scanning: end - position) }
             guard end - position >= minimum else { return Outcome.none }
             let floor = position + minimum
             instruction += 1
@@ -100,8 +130,7 @@ struct PatternMatcher {
             let outcome: Outcome
             if case .memory = effort {
                 let end = min(text.count, position + reach)
-                var own = Effort.memory(
-                    VisitedStates(instructions: pattern.instructions.count, start: position, end: end))
+                var own = Effort.memory(memory(from: position, to: end))
                 outcome = run(from: instruction + 1, at: position, &own)
             } else {
                 outcome = run(from: instruction + 1, at: position, &effort)
@@ -150,7 +179,7 @@ private enum Effort {
         self = .memory(visited)
     }
 
-    /// Counts a scan over `count` scalars, which costs far less than as many steps.
+    /// Counts a scan over `count` scalars.
     @inline(__always)
     mutating func spend(scanning count: Int) {
         if case .budget(let steps) = self { self = .budget(steps - count / 8) }
@@ -170,6 +199,9 @@ private struct VisitedStates {
         words = [UInt64](repeating: 0, count: self.instructions / 64 * (end - start + 1))
         forgotten = start
     }
+
+    /// The steps that making it is worth.
+    var cost: Int { words.count / 16 }
 
     /// Positions below this hold nothing.
     private var forgotten: Int

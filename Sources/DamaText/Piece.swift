@@ -1,3 +1,5 @@
+import DamaSupport
+
 /// A stretch of text on its way to the model.
 struct Piece: Sendable {
     var scalars: ArraySlice<Unicode.Scalar>
@@ -87,22 +89,27 @@ enum SplitPattern: Sendable {
     case literal([Unicode.Scalar])
     case expression(Pattern)
 
-    func matches(in text: ArraySlice<Unicode.Scalar>) -> [Range<Int>] {
+    func matches(
+        in text: ArraySlice<Unicode.Scalar>, budget: inout StepBudget
+    ) throws(DamaError) -> [Range<Int>] {
         switch self {
-        case .expression(let pattern): return pattern.matches(in: text)
-        case .literal(let literal):
-            guard let first = literal.first else { return [] }
-            var found: [Range<Int>] = []
-            var index = text.startIndex
-            while index + literal.count <= text.endIndex {
-                if text[index] == first, text[index..<index + literal.count].elementsEqual(literal) {
-                    found.append(index..<index + literal.count)
-                    index += literal.count
-                } else {
-                    index += 1
-                }
-            }
-            return found
+        case .expression(let pattern): return try pattern.matches(in: text, budget: &budget)
+        case .literal(let literal): return Self.matches(of: literal, in: text)
         }
+    }
+
+    static func matches(of literal: [Unicode.Scalar], in text: ArraySlice<Unicode.Scalar>) -> [Range<Int>] {
+        guard let first = literal.first else { return [] }
+        var found: [Range<Int>] = []
+        var index = text.startIndex
+        while index + literal.count <= text.endIndex {
+            if text[index] == first, text[index..<index + literal.count].elementsEqual(literal) {
+                found.append(index..<index + literal.count)
+                index += literal.count
+            } else {
+                index += 1
+            }
+        }
+        return found
     }
 }

@@ -43,7 +43,7 @@ struct PieceFitter {
 
     func trimmed(_ range: Range<Int>) -> Range<Int> { scalars.trimmingSpace(range) }
 
-    func fits(_ range: Range<Int>) -> Bool { limit?.allows(text(range)) ?? true }
+    func fits(_ range: Range<Int>) throws(DamaError) -> Bool { try limit?.allows(text(range)) ?? true }
 
     /// True where there is a letter, a digit or an emoji.
     func hasContent(_ range: Range<Int>) -> Bool {
@@ -58,14 +58,14 @@ struct PieceFitter {
     }
 
     private func fit(_ range: Range<Int>, from level: Level) throws(DamaError) -> [Range<Int>] {
-        guard let limit, !fits(range) else { return [range] }
+        guard let limit, try !fits(range) else { return [range] }
         var level = level
         var parts = part(range, level)
         while parts.count < 2 {
             guard let next = Level(rawValue: level.rawValue + 1) else {
+                let count = try limit.count(text(range))
                 throw .invalidArgument(
-                    "a limit of \(limit.maximum) tokens is too low: \(quoted(text(range))) alone has "
-                        + "\(limit.count(text(range)))")
+                    "a limit of \(limit.maximum) tokens is too low: \(quoted(text(range))) alone has \(count)")
             }
             level = next
             parts = part(range, level)
@@ -73,28 +73,28 @@ struct PieceFitter {
         var result: [Range<Int>] = []
         var run: [Range<Int>] = []
         for part in parts {
-            if fits(part) {
+            if try fits(part) {
                 run.append(part)
             } else {
-                result += pack(run, limit)
+                result += try pack(run, limit)
                 run = []
                 result += try fit(part, from: level)
             }
         }
-        return result + pack(run, limit)
+        return try result + pack(run, limit)
     }
 
     // MARK: - Putting short parts together
 
     /// As few pieces as possible, and these about equally long.
-    private func pack(_ parts: [Range<Int>], _ limit: TokenLimit) -> [Range<Int>] {
-        var best = pack(parts, maximum: limit.maximum, limit)
+    private func pack(_ parts: [Range<Int>], _ limit: TokenLimit) throws(DamaError) -> [Range<Int>] {
+        var best = try pack(parts, maximum: limit.maximum, limit)
         guard (2...Self.mostBalancedParts).contains(best.count) else { return best }
         var low = 1
         var high = limit.maximum - 1
         while low <= high {
             let middle = (low + high) / 2
-            let packed = pack(parts, maximum: middle, limit)
+            let packed = try pack(parts, maximum: middle, limit)
             if packed.count == best.count {
                 best = packed
                 high = middle - 1
@@ -106,12 +106,14 @@ struct PieceFitter {
     }
 
     /// Joins neighbours for as long as they keep to `maximum`; a part that does not do so by itself stays alone.
-    private func pack(_ parts: [Range<Int>], maximum: Int, _ limit: TokenLimit) -> [Range<Int>] {
+    private func pack(
+        _ parts: [Range<Int>], maximum: Int, _ limit: TokenLimit
+    ) throws(DamaError) -> [Range<Int>] {
         var packed: [Range<Int>] = []
         for part in parts {
             if let last = packed.last {
                 let joined = last.lowerBound..<part.upperBound
-                if limit.count(text(joined)) <= maximum {
+                if try limit.count(text(joined)) <= maximum {
                     packed[packed.count - 1] = joined
                     continue
                 }

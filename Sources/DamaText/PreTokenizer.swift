@@ -9,21 +9,30 @@ indirect enum PreTokenizer: Sendable {
     case digits(areIndividual: Bool)
     case whitespace
 
-    func apply(to pieces: [Piece]) -> [Piece] {
+    /// - Throws: ``DamaError/Code/model`` where a pattern takes more steps than are left.
+    func apply(to pieces: [Piece], budget: inout StepBudget) throws(DamaError) -> [Piece] {
         switch self {
         case .sequence(let steps):
-            return steps.reduce(pieces) { $1.apply(to: $0) }
+            var pieces = pieces
+            for step in steps { pieces = try step.apply(to: pieces, budget: &budget) }
+            return pieces
         case .split(let pattern, let behavior, let isInverted):
-            return pieces.flatMap {
-                $0.split(at: pattern.matches(in: $0.scalars), behavior, isInverted: isInverted)
+            var result: [Piece] = []
+            for piece in pieces {
+                let matches = try pattern.matches(in: piece.scalars, budget: &budget)
+                result += piece.split(at: matches, behavior, isInverted: isInverted)
             }
+            return result
         case .byteLevel(let addsPrefixSpace, let splits):
             var result: [Piece] = []
             for var piece in pieces {
                 if addsPrefixSpace, piece.scalars.first != " " {
                     piece.scalars = ([" "] + piece.scalars)[...]
                 }
-                let words = splits ? piece.split(at: Self.gpt2.matches(in: piece.scalars), .isolated) : [piece]
+                var words = [piece]
+                if splits {
+                    words = piece.split(at: try Self.gpt2.matches(in: piece.scalars, budget: &budget), .isolated)
+                }
                 for word in words {
                     result.append(Piece(ByteAlphabet.encode(word.scalars), startsText: word.startsText))
                 }

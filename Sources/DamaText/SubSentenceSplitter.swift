@@ -16,19 +16,19 @@ public struct TokenLimit: Sendable {
     /// 77 in CLIP, start and end included.
     public var maximum: Int
     /// The tokens of a text, special ones included.
-    public var count: @Sendable (String) -> Int
+    public var count: @Sendable (String) throws(DamaError) -> Int
 
-    public init(maximum: Int, count: @escaping @Sendable (String) -> Int) {
+    public init(maximum: Int, count: @escaping @Sendable (String) throws(DamaError) -> Int) {
         self.maximum = maximum
         self.count = count
     }
 
     /// Counts with a tokenizer.
     public init(maximum: Int, tokenizer: Tokenizer) {
-        self.init(maximum: maximum) { tokenizer.encode($0).count }
+        self.init(maximum: maximum) { text throws(DamaError) in try tokenizer.encode(text).count }
     }
 
-    func allows(_ text: String) -> Bool { count(text) <= maximum }
+    func allows(_ text: String) throws(DamaError) -> Bool { try count(text) <= maximum }
 }
 
 /// A splitter that asks a function. What the function gives back is trimmed, empty sub-sentences are left out, and one

@@ -7,7 +7,7 @@ indirect enum TokenDecoder: Sendable {
     case byteLevel
     case byteFallback
     case fuse
-    case replace(SplitPattern, with: [Unicode.Scalar])
+    case replace([Unicode.Scalar], with: [Unicode.Scalar])
     case strip(Unicode.Scalar, start: Int, stop: Int)
     case metaspace(replacement: Unicode.Scalar, dropsFirst: Bool)
     /// `BPEDecoder`: the suffix becomes a space, at the end nothing.
@@ -21,12 +21,8 @@ indirect enum TokenDecoder: Sendable {
             return [String(decoding: tokens.flatMap(ByteAlphabet.decode), as: UTF8.self)]
         case .byteFallback: return Self.joinBytes(tokens)
         case .fuse: return [tokens.joined()]
-        case .replace(let pattern, let content):
-            return tokens.map { token in
-                var scalars = Array(token.unicodeScalars)
-                Normalizer.replace(pattern, with: content).apply(to: &scalars)
-                return Self.string(scalars)
-            }
+        case .replace(let literal, let content):
+            return tokens.map { Self.replace(literal, with: content, in: $0) }
         case .strip(let content, let start, let stop):
             return tokens.map { token in
                 let scalars = Array(token.unicodeScalars)
@@ -50,14 +46,19 @@ indirect enum TokenDecoder: Sendable {
                 return String(text)
             }
         case .wordSuffix(let suffix):
-            let pattern = SplitPattern.literal(Array(suffix.unicodeScalars))
+            let literal = Array(suffix.unicodeScalars)
             return tokens.enumerated().map { index, token in
-                var scalars = Array(token.unicodeScalars)
-                let space: [Unicode.Scalar] = index == tokens.count - 1 ? [] : [" "]
-                Normalizer.replace(pattern, with: space).apply(to: &scalars)
-                return Self.string(scalars)
+                Self.replace(literal, with: index == tokens.count - 1 ? [] : [" "], in: token)
             }
         }
+    }
+
+    private static func replace(
+        _ literal: [Unicode.Scalar], with content: [Unicode.Scalar], in token: String
+    ) -> String {
+        var scalars = Array(token.unicodeScalars)
+        Normalizer.replace(SplitPattern.matches(of: literal, in: scalars[...]), with: content, in: &scalars)
+        return string(scalars)
     }
 
     /// Joins runs of "<0x…>" tokens to the text that their bytes spell; a run that is no UTF-8 gives U+FFFD for each.
@@ -85,7 +86,16 @@ indirect enum TokenDecoder: Sendable {
         return result
     }
 
-    private static func byte(of token: String) -> UInt8? {
+    /// Whether runs of "<0x…>" tokens are joined somewhere.
+    var joinsBytes: Bool {
+        switch self {
+        case .byteFallback: true
+        case .sequence(let steps): steps.contains { $0.joinsBytes }
+        default: false
+        }
+    }
+
+    static func byte(of token: String) -> UInt8? {
         let utf8 = token.utf8
         guard utf8.count == 6, utf8.starts(with: "<0x".utf8), utf8.last == UInt8(ascii: ">") else { return nil }
         return UInt8(token.dropFirst(3).dropLast(), radix: 16)
@@ -103,7 +113,7 @@ extension TokenDecoder {
     private var growth: Int {
         switch self {
         case .sequence(let steps): Growth.product(steps.map(\.growth))
-        case .replace(let pattern, let content): pattern.growth(replacedBy: content.count)
+        case .replace(let literal, let content): SplitPattern.literal(literal).growth(replacedBy: content.count)
         case .byteLevel, .byteFallback, .fuse, .strip, .metaspace, .wordSuffix: 1
         }
     }
@@ -123,7 +133,11 @@ extension TokenDecoder {
         case "Fuse": self = .fuse
         case "Replace":
             let content = try field.string("content")
-            self = .replace(try SplitPattern(field.require("pattern")), with: Array(content.unicodeScalars))
+            let pattern = try field.require("pattern")
+            guard case .literal(let literal) = try SplitPattern(pattern) else {
+                throw .unsupported("\(pattern.path): a decoder replaces a text {\"String\": …}, not a pattern")
+            }
+            self = .replace(literal, with: Array(content.unicodeScalars))
             try Growth.check(growth, field)
         case "Strip":
             let start = try field.require("start").int()

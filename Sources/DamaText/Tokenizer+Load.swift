@@ -2,11 +2,12 @@ import DamaSupport
 
 extension Tokenizer {
     /// Reads the tokenizer of a Hugging Face directory: tokenizer.json, or CLIP's vocab.json and merges.txt. The roles
-    /// of special tokens come from tokenizer_config.json, special_tokens_map.json and config.json where they are there.
+    /// of special tokens, and added tokens that tokenizer.json does not have, come from tokenizer_config.json,
+    /// special_tokens_map.json and added_tokens.json where they are there.
     ///
     /// - Throws: ``DamaError/Code/io`` where neither is there; ``DamaError/Code/model`` naming the file and the field.
     public convenience init(directory: String) throws(DamaError) {
-        let roles = try Roles(directory: directory)
+        let roles = try TokenizerConfiguration(directory: directory)
         let json = "\(directory)/tokenizer.json"
         let vocabulary = "\(directory)/vocab.json"
         let merges = "\(directory)/merges.txt"
@@ -21,15 +22,15 @@ extension Tokenizer {
 
     /// Reads one tokenizer.json.
     public convenience init(json path: String) throws(DamaError) {
-        try self.init(file: path, roles: Roles())
+        try self.init(file: path, roles: TokenizerConfiguration())
     }
 
     /// Takes a tokenizer.json that is already parsed.
     public convenience init(json: JSON) throws(DamaError) {
-        try self.init(json, roles: Roles())
+        try self.init(json, roles: TokenizerConfiguration())
     }
 
-    private convenience init(file path: String, roles: Roles) throws(DamaError) {
+    private convenience init(file path: String, roles: TokenizerConfiguration) throws(DamaError) {
         let json = try Files.readJSON(path)
         do {
             try self.init(json, roles: roles)
@@ -38,7 +39,7 @@ extension Tokenizer {
         }
     }
 
-    convenience init(_ json: JSON, roles: Roles) throws(DamaError) {
+    convenience init(_ json: JSON, roles: TokenizerConfiguration) throws(DamaError) {
         guard json.object != nil else { throw .model("expected an object, found \(json.kind)") }
         let root = JSONField(json, "")
         let model = try BytePairEncoding(root.require("model"))
@@ -55,6 +56,7 @@ extension Tokenizer {
                 tokens.append(try AddedTokens.Token(token, vocabulary: model.vocabulary))
             }
         }
+        try roles.addTokens(to: &tokens, vocabulary: model.vocabulary)
         let added = try AddedTokens(tokens, normalizer: normalizer)
         var postProcessor = PostProcessor()
         if let field = root["post_processor"] {
@@ -69,45 +71,6 @@ extension Tokenizer {
             specialTokens: roles.resolve(unknown: model.unknownID) {
                 added.table.id(of: $0) ?? model.vocabulary.id(of: $0)
             })
-    }
-
-    /// The names of the tokens with a role.
-    struct Roles {
-        var bos: String?
-        var eos: String?
-        var pad: String?
-        var unk: String?
-
-        init() {}
-
-        init(directory: String) throws(DamaError) {
-            // The first file that names a role counts.
-            for name in ["tokenizer_config.json", "special_tokens_map.json"] {
-                let path = "\(directory)/\(name)"
-                guard Files.exists(path) else { continue }
-                let root = JSONField(try Files.readJSON(path), "")
-                if bos == nil { bos = try Self.name(root["bos_token"], path) }
-                if eos == nil { eos = try Self.name(root["eos_token"], path) }
-                if pad == nil { pad = try Self.name(root["pad_token"], path) }
-                if unk == nil { unk = try Self.name(root["unk_token"], path) }
-            }
-        }
-
-        /// `"<s>"` or `{"content": "<s>", …}`
-        private static func name(_ field: JSONField?, _ path: String) throws(DamaError) -> String? {
-            guard let field else { return nil }
-            if let name = field.value.string { return name }
-            do {
-                return try field.string("content")
-            } catch {
-                throw DamaError(error.code, "\(path): \(error.message)")
-            }
-        }
-
-        func resolve(unknown: Int32?, id: (String) -> Int32?) -> SpecialTokens {
-            SpecialTokens(
-                bos: bos.flatMap(id), eos: eos.flatMap(id), pad: pad.flatMap(id), unk: unk.flatMap(id) ?? unknown)
-        }
     }
 }
 
@@ -125,11 +88,16 @@ extension AddedTokens.Token {
             throw .model("\(field.path): id \(id) of \(quoted(content)) is that of \(quoted(other)) in model.vocab")
         }
         self.id = id
+        try readFlags(field, isSpecial: false)
+    }
+
+    /// - Parameter isSpecial: what holds where the field does not say.
+    mutating func readFlags(_ field: JSONField, isSpecial: Bool) throws(DamaError) {
         isSingleWord = try field.bool("single_word", default: false)
         stripsLeft = try field.bool("lstrip", default: false)
         stripsRight = try field.bool("rstrip", default: false)
-        isSpecial = try field.bool("special", default: false)
-        isNormalized = try field.bool("normalized", default: !isSpecial)
+        self.isSpecial = try field.bool("special", default: isSpecial)
+        isNormalized = try field.bool("normalized", default: !self.isSpecial)
     }
 }
 

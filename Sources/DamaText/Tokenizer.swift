@@ -17,7 +17,8 @@ public final class Tokenizer: Sendable {
 
     /// The number of tokens, added ones included.
     public let vocabularySize: Int
-    /// The largest id plus one: what an embedding table must have at least.
+    /// The largest id plus one: what an embedding table must have at least. A token that the configuration names but
+    /// gives no id (a `pad_token` that was never trained, say) does not count.
     public let idEnd: Int
     /// Ids of the tokens with a role, where the directory's configuration names them.
     public let specialTokens: SpecialTokens
@@ -52,7 +53,7 @@ public final class Tokenizer: Sendable {
         self.decoder = decoder
         self.added = added
         self.specialTokens = specialTokens
-        idEnd = max(model.vocabulary.idEnd, added.table.idEnd)
+        idEnd = max(model.vocabulary.idEnd, added.idEnd)
         vocabularySize = model.vocabulary.count + added.table.allIDs.count { !model.vocabulary.contains(id: $0) }
     }
 
@@ -62,12 +63,16 @@ public final class Tokenizer: Sendable {
     ///
     /// - Parameter addSpecialTokens: Whether the special tokens that belong around a text are added. Special tokens
     ///   that stand in the text itself are recognised in either case.
-    public func encode(_ text: String, addSpecialTokens: Bool = true) -> [Int32] {
+    /// - Throws: ``DamaError/Code/model`` where the file's patterns take more steps than any real tokenizer's on
+    ///   this text (``StepBudget``).
+    public func encode(_ text: String, addSpecialTokens: Bool = true) throws(DamaError) -> [Int32] {
         var ids = addSpecialTokens ? postProcessor.prefix : []
-        for segment in added.splitRaw(Array(text.unicodeScalars)) {
+        let scalars = Array(text.unicodeScalars)
+        var budget = StepBudget(characters: scalars.count)
+        for segment in added.splitRaw(scalars) {
             switch segment {
             case .token(let id): ids.append(id)
-            case .text(let piece): encode(piece, into: &ids)
+            case .text(let piece): try encode(piece, into: &ids, budget: &budget)
             }
         }
         if addSpecialTokens { ids += postProcessor.suffix }
@@ -75,22 +80,26 @@ public final class Tokenizer: Sendable {
     }
 
     /// The token ids of UTF-8 bytes. Broken UTF-8 is repaired with U+FFFD, as Python's `errors="replace"` does.
-    public func encode(bytes: some Collection<UInt8>, addSpecialTokens: Bool = true) -> [Int32] {
-        encode(String(decoding: bytes, as: UTF8.self), addSpecialTokens: addSpecialTokens)
+    public func encode(
+        bytes: some Collection<UInt8>, addSpecialTokens: Bool = true
+    ) throws(DamaError) -> [Int32] {
+        try encode(String(decoding: bytes, as: UTF8.self), addSpecialTokens: addSpecialTokens)
     }
 
-    private func encode(_ piece: Piece, into ids: inout [Int32]) {
+    private func encode(_ piece: Piece, into ids: inout [Int32], budget: inout StepBudget) throws(DamaError) {
         var piece = piece
         if let normalizer {
             var scalars = Array(piece.scalars)
-            normalizer.apply(to: &scalars)
+            try normalizer.apply(to: &scalars, budget: &budget)
             piece.scalars = scalars[...]
         }
         for segment in added.splitNormalized(piece) {
             switch segment {
             case .token(let id): ids.append(id)
             case .text(let text):
-                for word in preTokenizer?.apply(to: [text]) ?? [text] { model.encode(word.scalars, into: &ids) }
+                var words = [text]
+                if let preTokenizer { words = try preTokenizer.apply(to: words, budget: &budget) }
+                for word in words { model.encode(word.scalars, into: &ids) }
             }
         }
     }

@@ -128,7 +128,7 @@ final class GenerateJobTests: XCTestCase {
         while true {
             runs += 1
             // Every piece of text is a chance to stop, so most of them lie inside a block.
-            var left = random.uniform(below: 150)
+            var left = random.uniform(below: 60)
             do {
                 try GenerateJob(options(parts), policy: policy).run { _ throws(DamaError) in
                     left -= 1

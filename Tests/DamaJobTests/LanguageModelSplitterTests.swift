@@ -94,4 +94,14 @@ final class LanguageModelSplitterTests: XCTestCase {
         let policy = try Policy(directory: folder)
         assertFails(.unsupported, "text alone") { _ = try PolicyWriter(policy) }
     }
+
+    /// The name goes into summaries and journals, where passwords and commands with keys stood.
+    func testNamesHoldNoSecrets() throws {
+        let endpoint = ChatEndpoint(url: "http://user:hidden@example.org/v1?key=s3cret", model: "m")
+        XCTAssertEqual(try EndpointWriter(endpoint).name, "endpoint http://example.org/v1?key=* m")
+        // printf 'curl -H "Key: s3cret"' | sha256sum
+        XCTAssertEqual(
+            try CommandWriter(#"curl -H "Key: s3cret""#).name,
+            "command sha256:3b0dbd43fcc15737bc57caf92a0e3d765f5b4ff6925b43c036756229bb02ce26")
+    }
 }

@@ -119,7 +119,9 @@ final class SafetensorsTests: XCTestCase {
         let directory = try TemporaryDirectory()
         assertFails(.io, "neither model.safetensors nor") { _ = try WeightStore(directory: directory.path) }
         try directory.write([0], to: "pytorch_model.bin")
-        assertFails(.io, "pytorch_model.bin cannot be read") { _ = try WeightStore(directory: directory.path) }
+        assertFails(.io, "index.json but pytorch_model.bin: pickled weights are not read") {
+            _ = try WeightStore(directory: directory.path)
+        }
         assertFails(.io, "not a directory") { _ = try WeightStore(directory: directory.path + "/absent") }
 
         let shard = try Files.read(Fixtures.path("safetensors/sharded/model-00001-of-00002.safetensors"))
@@ -269,6 +271,21 @@ final class SafetensorsTests: XCTestCase {
             let tie = (value + Float(Float16(bitPattern: half + 1))) / 2
             values += [value, -value, value.nextUp, value.nextDown, tie, tie.nextUp, -tie.nextDown]
         }
+        // What becomes infinite is an error of its own.
+        let isLost = { (value: Float) in value.isFinite && Float16(value).isInfinite }
+        let rounding: (Float, WeightType) throws -> [UInt8] = { value, type in
+            try withUnsafePointer(to: value) {
+                try SafetensorsWriter.encode(UnsafeBufferPointer(start: $0, count: 1), as: type)
+            }
+        }
+        XCTAssertGreaterThan(values.count(where: isLost), 1000)
+        for value in values + [Float(65519.996), 65520, -65520] where isLost(value) {
+            assertFails(.invalidArgument, "element 0 is \(value), but F16 holds at most 65504") {
+                _ = try rounding(value, .float16)
+            }
+        }
+        XCTAssertNoThrow(try rounding(Float(65520).nextDown, .float16))
+        values.removeAll(where: isLost)
         let (half, brain, same) = try values.withUnsafeBufferPointer { values in
             (
                 try SafetensorsWriter.encode(values, as: .float16), try SafetensorsWriter.encode(values, as: .bfloat16),
@@ -292,6 +309,15 @@ final class SafetensorsTests: XCTestCase {
             let isBelow = toBelow < toAbove || (toBelow == toAbove && below.bitPattern & 0x10000 == 0)
             XCTAssertEqual(brainBits, (isBelow ? below : above).bitPattern, "\(value)")
         }
+        // bf16's largest number is 0x7F7F; halfway to the next step it becomes infinite, as torch rounds it.
+        XCTAssertEqual(try rounding(Float(bitPattern: 0x7F7F_7FFF), .bfloat16), [0x7F, 0x7F])
+        for bits: UInt32 in [0x7F7F_8000, 0xFF7F_8000, 0x7F7F_FFFF] {
+            assertFails(.invalidArgument, "but BF16 holds at most") {
+                _ = try rounding(Float(bitPattern: bits), .bfloat16)
+            }
+        }
+        XCTAssertEqual(try rounding(-Float.infinity, .bfloat16), [0x80, 0xFF])
+        XCTAssertEqual(try rounding(.infinity, .float16), [0x00, 0x7C])
         assertFails(.unsupported, "cannot write the type I64") {
             _ = try SafetensorsWriter.encode(UnsafeBufferPointer(start: nil, count: 0), as: .other("I64"))
         }

@@ -44,14 +44,17 @@ public final class LocalServer: @unchecked Sendable {
     }
 
     public func stop() {
+        // The thread closes it: a descriptor that is free could be another server's by the time of its next accept.
         shutdown(listener, Int32(SHUT_RDWR))
-        close(listener)
     }
 
     private func serve() {
         while true {
             let connection = accept(listener, nil, nil)
-            guard connection >= 0 else { return }
+            guard connection >= 0 else {
+                close(listener)
+                return
+            }
             let request = read(connection)
             let answer = lock.withLock { () -> Answer? in
                 received.append(request)

@@ -130,7 +130,7 @@ final class BuiltInSplitterTests: XCTestCase {
                 XCTAssertEqual(joined, text.unicodeScalars.filter { !$0.properties.isWhitespace }, "string \(number)")
                 for part in parts {
                     XCTAssertFalse(part.isEmpty, "string \(number)")
-                    if let limit { XCTAssertLessThanOrEqual(limit.count(part), limit.maximum, "string \(number)") }
+                    if let limit { XCTAssertLessThanOrEqual(try limit.count(part), limit.maximum, "string \(number)") }
                 }
             }
         }

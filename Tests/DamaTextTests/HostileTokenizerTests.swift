@@ -30,7 +30,7 @@ final class HostileTokenizerTests: XCTestCase {
 
     func testTheSoundFileIsSound() throws {
         let tokenizer = try Tokenizer(json: file())
-        XCTAssertEqual(tokenizer.encode("abax"), [2, 0, 3])
+        XCTAssertEqual(try tokenizer.encode("abax"), [2, 0, 3])
         XCTAssertEqual(tokenizer.vocabularySize, 5)
         XCTAssertEqual(tokenizer.decode([2, 0]), "ab a")
     }
@@ -67,7 +67,7 @@ final class HostileTokenizerTests: XCTestCase {
             json: file(model: [
                 "vocab": ["": 0, "a": 1, "aa": 2, "?": 3], "merges": [["", "a"], ["a", ""], ["a", "a"]],
             ]))
-        XCTAssertEqual(circles.encode("aaa"), [2, 1])
+        XCTAssertEqual(try circles.encode("aaa"), [2, 1])
     }
 
     func testOptions() {
@@ -157,6 +157,11 @@ final class HostileTokenizerTests: XCTestCase {
         ])
         let text = String(repeating: "a", count: 3_000)
         XCTAssertEqual(try Tokenizer(json: json).encode(text).count, 3_000)
+    }
+
+    func testADecoderReplacesNoPattern() {
+        let pattern: JSON = ["type": "Replace", "pattern": ["Regex": "a+"], "content": "b"]
+        expect(file(["decoder": pattern]), "decoder.pattern: a decoder replaces a text", .unsupported)
     }
 
     func testMissingFilesAndBrokenConfiguration() throws {

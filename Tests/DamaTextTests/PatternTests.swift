@@ -4,11 +4,14 @@ import XCTest
 @testable import DamaText
 
 final class PatternTests: XCTestCase {
+    private func ranges(_ pattern: String, _ scalars: [Unicode.Scalar]) throws -> [Range<Int>] {
+        var budget = StepBudget(characters: scalars.count)
+        return try Pattern(pattern).matches(in: scalars[...], budget: &budget)
+    }
+
     private func matches(_ pattern: String, _ text: String) throws -> [String] {
         let scalars = Array(text.unicodeScalars)
-        return try Pattern(pattern).matches(in: scalars[...]).map {
-            String(String.UnicodeScalarView(scalars[$0]))
-        }
+        return try ranges(pattern, scalars).map { String(String.UnicodeScalarView(scalars[$0])) }
     }
 
     func testLeftmostFirstAlternativeWins() throws {
@@ -27,8 +30,8 @@ final class PatternTests: XCTestCase {
 
     func testEmptyMatchesStandBetweenOthers() throws {
         // Oniguruma's find_iter on the same: (0,0) (1,3) (4,4), none right behind a match.
-        let ranges = try Pattern("a*").matches(in: Array("baab".unicodeScalars)[...])
-        XCTAssertEqual(ranges, [0..<0, 1..<3, 4..<4])
+        XCTAssertEqual(
+            try ranges("a*", Array("baab".unicodeScalars)), [0..<0, 1..<3, 4..<4])
     }
 
     func testClassesAndCase() throws {
@@ -45,6 +48,37 @@ final class PatternTests: XCTestCase {
         XCTAssertEqual(try matches("(?:a|a|aa)+b|c", text), ["c"])
         XCTAssertEqual(try matches("(?:(?:(?:){1000}){1000}){1000}c", text), ["c"])
         XCTAssertEqual(try matches("(?!(?:a|a)(?:a|a)(?:a|a)(?:a|a)b)c", text), ["c"])
+    }
+
+    /// Look-ahead inside look-ahead took over 20 seconds for a few characters: its states were forgotten each time.
+    /// Runs that are scanned again from every start take the square of a text's length.
+    func testWhatTakesTooLongIsAnError() throws {
+        func nested(_ depth: Int) -> String {
+            depth == 0 ? "b" : "(?=(?:a?){20}" + nested(depth - 1) + ")"
+        }
+        let text = String(repeating: "a", count: 60)
+        for (pattern, text) in [
+            (nested(4) + "c", text),
+            ("[ab]*[a-c]*b*d", String(repeating: "a", count: 8_000)),
+        ] {
+            XCTAssertThrowsError(try ranges(pattern, Array(text.unicodeScalars))) {
+                XCTAssertEqual(($0 as? DamaError)?.code, .model)
+                XCTAssertTrue("\($0)".contains("steps on this text"), "\($0)")
+            }
+        }
+    }
+
+    /// A budget is one for all pieces of an input, so that cutting it up gives no more of it.
+    func testPiecesShareTheBudget() throws {
+        let text = Array(String(repeating: "a", count: 24).unicodeScalars)
+        let pattern = try Pattern("(?=(?:a?){18}(?=(?:a?){18}b)c)d")
+        var budget = StepBudget(characters: text.count)
+        let all = budget.left
+        _ = try pattern.matches(in: text[...], budget: &budget)
+        let one = all - budget.left
+        XCTAssertGreaterThan(one, 1000)
+        XCTAssertThrowsError(
+            try { for _ in 0..<all / one + 1 { _ = try pattern.matches(in: text[...], budget: &budget) } }())
     }
 
     func testWhatIsNotSupportedIsAnError() {

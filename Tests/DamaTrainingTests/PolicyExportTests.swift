@@ -93,6 +93,28 @@ final class PolicyExportTests: XCTestCase {
         }
     }
 
+    /// A model that is said to be tied but has a head of its own is trained and written with both.
+    func testAHeadOfItsOwnIsTrainedAndWritten() throws {
+        let model = "\(folder.path)/model"
+        try FileManager.default.copyItem(atPath: "\(Self.models)/default", toPath: model)
+        let config = try String(contentsOfFile: "\(model)/config.json", encoding: .utf8)
+        let tied = config.replacingOccurrences(
+            of: "\"tie_word_embeddings\": false", with: "\"tie_word_embeddings\": true")
+        XCTAssertNotEqual(config, tied)
+        try tied.write(toFile: "\(model)/config.json", atomically: true, encoding: .utf8)
+        let policy = try trained(.full, model: model)
+        let path = "\(folder.path)/out"
+        try policy.export(to: path)
+        try assertSameLogProbabilities(path, policy)
+        try assertFrozenTensorsKeepTheirBytes(path, policy, changed: Set(policy.parameters.map(\.name)))
+        XCTAssertTrue(policy.parameters.contains { $0.name.hasSuffix("lm_head.weight") })
+        let store = try WeightStore(directory: path)
+        let names = policy.llama.names
+        XCTAssertFalse(
+            try store.tensor(names.fileName("lm_head.weight")).bytes
+                .elementsEqual(store.tensor(names.fileName("model.embed_tokens.weight")).bytes))
+    }
+
     func testMergedAdaptersLoadAgain() throws {
         let policy = try adapted()
         try policy.export(to: "\(folder.path)/merged")
@@ -165,6 +187,36 @@ final class PolicyExportTests: XCTestCase {
             let config = try Files.readJSON("\(path)/config.json")
             XCTAssertEqual(config["dtype"]?.string, "float32")
             _ = try Policy(directory: path)
+        }
+    }
+
+    /// A weight of 70,000 was written as infinity in fp16, without a word.
+    func testValuesThatTheTypeCannotHoldAreRefusedByName() throws {
+        for (value, type, text) in [
+            (Float(70_000), WeightType.float16, "but F16 holds at most 65504; export it as another type"),
+            (3.4e38, .bfloat16, "but BF16 holds at most"), (.nan, .float32, "holds NaN or infinity"),
+            (.infinity, .float16, "holds NaN or infinity"), (-.infinity, .float32, "holds NaN or infinity"),
+        ] {
+            let path = "\(folder.path)/kept"
+            for trainable in try [Trainable.projector, .lora(LowRankAdapters(rank: 2, alpha: 2, targets: ["q_proj"]))] {
+                let policy = try TrainedPolicy(Policy(directory: "\(Self.models)/default"), trainable)
+                try policy.export(to: path)
+                let before = try Files.read("\(path)/model.safetensors")
+                var options = ExportOptions()
+                options.type = type
+                // For adapters: A is 70,000 somewhere, B is the identity's first column.
+                let parameter = policy.parameters[0]
+                parameter.value.elements[parameter.count - 1] = value
+                if policy.adapters != nil { policy.parameters[1].value.elements.update(repeating: 1) }
+                assertFails(.invalidArgument, text) { try policy.export(to: path, options: options) }
+                XCTAssertEqual(try Files.read("\(path)/model.safetensors"), before)
+                XCTAssertEqual(try Files.names(in: folder.path), ["kept"])
+                guard policy.adapters != nil else { continue }
+                assertFails(.invalidArgument, "the weight \"base_model.model.") {
+                    try policy.exportAdapters(to: "\(folder.path)/adapters", options: options)
+                }
+                XCTAssertEqual(try Files.names(in: folder.path), ["kept"])
+            }
         }
     }
 

@@ -25,7 +25,7 @@ public final class AngleEncoder: ImageTextEncoder {
     /// How many images and sentences were embedded.
     public var embedded: (images: Int, texts: Int) { counts.withLock { $0 } }
 
-    public func tokenCount(_ text: String) -> Int { text.split(separator: " ").count + 2 }
+    public func tokenCount(_ text: String) throws(DamaError) -> Int { text.split(separator: " ").count + 2 }
 
     public func prepare(imageBytes: [UInt8]) throws(DamaError) -> PreparedImage {
         let text = String(decoding: imageBytes, as: UTF8.self)

@@ -42,7 +42,7 @@ final class ShapesClipTests: XCTestCase {
     /// The splitter that `dama score` uses leaves the world's sentences whole, so that shares count the same things.
     func testTheBuiltInSplitterFindsTheSentences() throws {
         let encoder = try Scorer(directory: Self.model("shapes-clip")).encoder
-        let limit = TokenLimit(maximum: encoder.tokenLimit) { encoder.tokenCount($0) }
+        let limit = TokenLimit(maximum: encoder.tokenLimit, count: encoder.tokenCount)
         let generator = PairGenerator(scenes: SceneGenerator(seed: 8, split: .preference))
         for index in 0..<300 {
             let text = generator.pair(index).rejected.text

@@ -90,7 +90,8 @@ def compare(directory, config, words, images, asked) -> None:
     del reference
     gc.collect()
 
-    policy = dama.Policy(directory)
+    template = {"llama": "plain", "llava": "vicuna_v1"}[config.model_type]
+    policy = dama.Policy(directory, template=template)
     pairs = [(image, *texts) for image, texts in zip(images, asked)]
     for found, pair in zip(policy.logps_batch(pairs), expected):
         for response, logps in zip((found.chosen, found.rejected), pair):

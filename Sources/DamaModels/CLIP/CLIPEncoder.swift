@@ -47,6 +47,7 @@ public final class CLIPEncoder: ImageTextEncoder {
     ///
     /// - Throws: ``DamaError`` naming the file, and the field or tensor, that is missing or wrong.
     public init(directory: String, options: Options = Options()) throws(DamaError) {
+        try ModelDirectory.checkLayout(directory)
         guard Files.isDirectory(directory) else {
             throw .io("\(directory) is not a directory; expected one that holds a CLIP model")
         }
@@ -154,7 +155,7 @@ public final class CLIPEncoder: ImageTextEncoder {
 
     // MARK: Texts
 
-    public func tokenCount(_ text: String) -> Int { tokenizer.encode(text).count }
+    public func tokenCount(_ text: String) throws(DamaError) -> Int { try tokenizer.encode(text).count }
 
     public func embed(texts: [String]) throws(DamaError) -> [[Float]] {
         var numbers: [[Int32]: Int] = [:]
@@ -183,7 +184,7 @@ public final class CLIPEncoder: ImageTextEncoder {
 
     /// A text's tokens up to the one whose row becomes the embedding: no later one reaches it in a causal tower.
     private func sequence(_ text: String) throws(DamaError) -> [Int32] {
-        var tokens = tokenizer.encode(text)
+        var tokens = try tokenizer.encode(text)
         if tokens.count > tokenLimit {
             guard options.longTexts == .cut else {
                 throw .invalidArgument(

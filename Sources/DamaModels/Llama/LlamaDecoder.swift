@@ -1,6 +1,7 @@
 import DamaGraph
 import DamaRuntime
 import DamaSupport
+import Glibc
 import Synchronization
 
 /// A Llama decoder that is ready to score and to generate. May be used from several threads.
@@ -46,8 +47,7 @@ public final class LlamaDecoder: CausalDecoder {
             throw .model("\(store.path) has no token embeddings; expected one of \(tried)")
         }
         var configuration = configuration
-        // Saved models leave a tied head out, and configs of whole models forget to say that it is tied.
-        if !store.contains(names.head) { configuration.tiesEmbeddings = true }
+        configuration.tiesEmbeddings = try Self.isTied(configuration, store, names)
         self.configuration = configuration
         self.weights = weights
         self.runtime = runtime
@@ -63,6 +63,31 @@ public final class LlamaDecoder: CausalDecoder {
             _ = try store.tensor(
                 names.fileName(graph.name(of: weight)), expectedShape: weight.shape.compactMap(\.fixed))
         }
+    }
+
+    /// Whether the head is the embedding table. As transformers decides: a head in the files counts, whatever
+    /// `tie_word_embeddings` says, unless it is the same as the table.
+    ///
+    /// - Throws: ``DamaError/Code/model`` for an untied head that the files do not hold.
+    private static func isTied(
+        _ configuration: LlamaConfiguration, _ store: WeightStore, _ names: Names
+    ) throws(DamaError) -> Bool {
+        guard store.contains(names.head) else {
+            guard configuration.tiesEmbeddings else {
+                throw .model(
+                    "\(store.path) has no tensor \"\(names.head)\", and config.json does not say that the head is tied "
+                        + "to the embeddings (tie_word_embeddings)")
+            }
+            return true
+        }
+        guard configuration.tiesEmbeddings else { return false }
+        let (head, table) = (
+            try store.tensor(names.head), try store.tensor(names.fileName("model.embed_tokens.weight"))
+        )
+        guard head.type == table.type, head.shape == table.shape else { return false }
+        guard head.bytes.count == table.bytes.count else { return false }
+        guard let left = head.bytes.baseAddress, let right = table.bytes.baseAddress else { return true }
+        return left == right || memcmp(left, right, head.bytes.count) == 0
     }
 
     public var fingerprint: String { weights.store.fingerprint }

@@ -36,6 +36,12 @@ public struct LlavaConfiguration: Equatable, Sendable {
         }
         vision = try CLIPVisionConfiguration(visionConfig)
         text = try LlamaConfiguration(textConfig)
+        // As transformers resolves them: the whole model's end tokens go before its language model's, and either part
+        // may say that the head is tied.
+        let ids = 0...(text.vocabularySize - 1)
+        let ends = try config.ints("eos_token_id", in: ids)
+        if !ends.isEmpty { text.endTokens = ends }
+        if try config.bool("tie_word_embeddings", default: false) { text.tiesEmbeddings = true }
         let key = config.has("image_token_id") ? "image_token_id" : "image_token_index"
         imageToken = Int32(try config.int(key, default: 32000, in: 0...(text.vocabularySize - 1)))
 

@@ -93,8 +93,9 @@ extension Policy {
         for (index, continuation) in continuations.enumerated() {
             let rest = streams[index].finish()
             if !rest.isEmpty { try onText(index, rest) }
-            results.append(
-                Generated(text: streams[index].text, tokens: continuation.tokens, finish: continuation.finish))
+            // What was held back to the end may hold the stop string.
+            let finish = streams[index].isStopped ? .stop : continuation.finish
+            results.append(Generated(text: streams[index].text, tokens: continuation.tokens, finish: finish))
         }
         return results
     }

@@ -66,7 +66,8 @@ extension Policy {
             "tokenizer": .string(hash.hexDigest),
             "template": .string(
                 "\(template.prompt)\(template.responsePrefix){response}\(template.responseSuffix)|"
-                    + "\(template.systemText(options.system))"),
+                    + "\(template.systemText(options.system))"
+                    + (template.trimming == .none ? "" : "|\(template.trimming.rawValue) trimmed")),
             "image_processing": processor?.settings ?? .null,
             "maximum_length": .int(Int64(maximumLength)),
             "overlong": .string(options.overlong.rawValue),

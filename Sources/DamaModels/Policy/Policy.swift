@@ -37,6 +37,7 @@ public final class Policy: Sendable {
     /// - Throws: ``DamaError/Code/unsupported`` for another architecture, naming those that load; otherwise what is
     ///   wrong with the file at hand.
     public init(directory: String, options: PolicyOptions = PolicyOptions()) throws(DamaError) {
+        try ModelDirectory.checkLayout(directory)
         let config = try ConfigReader(path: "\(directory)/config.json")
         let runtime = try OnnxRuntime.load(path: options.runtimePath, threads: options.threads)
         tokenizer = try Tokenizer(directory: directory)
@@ -72,11 +73,15 @@ public final class Policy: Sendable {
                 "\(directory): the tokenizer has ids up to \(tokenizer.idEnd - 1), but vocab_size is "
                     + "\(configuration.vocabularySize)")
         }
+        // Before the weights, which take their time.
+        let templateName: String
+        if let given = options.template {
+            templateName = given
+        } else {
+            templateName = try PromptTemplate.detect(directory: directory, takesImage: image != nil)
+        }
+        template = try PromptTemplate.named(templateName, endToken: Self.endToken(tokenizer, configuration))
         (decoder, vision) = try Self.networks(directory, configuration, llava, runtime, options.device)
-        var known = options.template
-        if known == nil { known = try PromptTemplate.detect(directory: directory, takesImage: image != nil) }
-        template = try PromptTemplate.named(
-            known ?? (image == nil ? "plain" : "vicuna_v1"), endToken: Self.endToken(tokenizer))
         text = PolicyTokens(tokenizer: tokenizer, template: template, system: options.system, image: image)
         // A template without a place for what was asked is better found here than at the first prompt.
         _ = try template.render(question: "", system: options.system)
@@ -102,10 +107,11 @@ public final class Policy: Sendable {
         return (decoder, try LlavaVision(llava, weights.store, runtime, device: device))
     }
 
-    /// How the tokenizer spells the end of a sequence; empty where it has none.
-    private static func endToken(_ tokenizer: Tokenizer) -> String {
+    /// How the tokenizer spells the end of a sequence: its own end token, else the one that the configuration names;
+    /// empty where there is none.
+    private static func endToken(_ tokenizer: Tokenizer, _ configuration: LlamaConfiguration) -> String {
         if let end = tokenizer.specialTokens.eos.flatMap(tokenizer.token(of:)) { return end }
-        return tokenizer.id(of: "</s>") == nil ? "" : "</s>"
+        return configuration.endTokens.first.flatMap { tokenizer.token(of: Int32($0)) } ?? ""
     }
 
     /// generation_config.json knows better than config.json which tokens end a text.

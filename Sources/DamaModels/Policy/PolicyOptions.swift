@@ -26,10 +26,8 @@ public struct PolicyOptions: Sendable {
     public var device: Device = .cpu
     /// A name or a text for ``PromptTemplate/named(_:endToken:)``.
     ///
-    /// `nil` looks at the directory's own chat template. For a model of text alone its marks tell the format:
-    /// `<|im_start|>` chatml (smollm2 where it names SmolLM), `<|start_header_id|>` llama-3, `<|user|>` zephyr,
-    /// `[INST]` llama-2; any other, or none, is `plain`. A LLaVA is `vicuna_v1`, or `llava-1.5` where its template
-    /// writes `USER: ` and no system prompt. What was taken is ``Policy/template``.
+    /// `nil` takes the directory's own chat template, where it is one that is known (``KnownTemplates``); it is an
+    /// error where there is none, or another. What was taken is ``Policy/template``.
     public var template: String?
     /// The system prompt, empty for none; `nil` takes the template's own.
     public var system: String?

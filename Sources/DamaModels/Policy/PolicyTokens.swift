@@ -19,7 +19,7 @@ struct PolicyTokens: Sendable {
 
     /// The tokens of a prompt alone, for generation.
     func encode(prompt: String) throws(DamaError) -> [Int32] {
-        try expandImage(tokenizer.encode(promptText(prompt)))
+        try expandImage(try tokenizer.encode(try promptText(prompt)))
     }
 
     /// The tokens of a prompt and of the responses behind it.
@@ -28,7 +28,7 @@ struct PolicyTokens: Sendable {
     /// shared prompt is what all of them begin with.
     func encode(prompt: String, responses: [String]) throws(DamaError) -> Encoded {
         let text = try promptText(prompt)
-        let alone = tokenizer.encode(text)
+        let alone = try tokenizer.encode(text)
         // A tokenizer that ends texts with a special token would put it between prompt and response.
         let ending = tokenizer.surroundingTokens.after
         let prefix = Array(alone.suffix(ending.count)) == ending ? Array(alone.dropLast(ending.count)) : alone
@@ -37,7 +37,7 @@ struct PolicyTokens: Sendable {
             guard !response.utf8.isEmpty else {
                 throw .invalidArgument("a response is empty; expected at least one token")
             }
-            var tokens = tokenizer.encode(text + template.responsePrefix + response + template.responseSuffix)
+            var tokens = try tokenizer.encode(text + template.responseText(response))
             if !ending.isEmpty, tokens.suffix(ending.count).elementsEqual(ending) { tokens.removeLast(ending.count) }
             whole.append(tokens)
         }
@@ -48,6 +48,12 @@ struct PolicyTokens: Sendable {
         guard shared > 0 else {
             throw .invalidArgument(
                 "the prompt has no tokens; the first response token is predicted from the prompt's last")
+        }
+        // Where it marks the image's place, the image token is no word that a model may be asked to predict.
+        if let image, let index = whole.firstIndex(where: { $0[shared...].contains(image.id) }) {
+            throw .invalidArgument(
+                "the \(index == 0 ? "chosen" : "rejected") response holds the image token \(image.token), which stands "
+                    + "for an image; take it out")
         }
         return Encoded(
             prompt: try expandImage(Array(prefix[..<shared])), responses: whole.map { Array($0[shared...]) })

@@ -9,7 +9,8 @@ struct TextStream {
     private let stop: [[UInt8]]
     /// Decoded, but perhaps the beginning of a stop string.
     private var held: [UInt8] = []
-    private var isStopped = false
+    /// Whether a stop string has come up.
+    private(set) var isStopped = false
 
     init(_ tokenizer: Tokenizer, stop: [String]) {
         decoder = StreamingDecoder(tokenizer)

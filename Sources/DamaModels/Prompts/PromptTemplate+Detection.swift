@@ -1,31 +1,59 @@
 import DamaSupport
 
 extension PromptTemplate {
-    /// The name of the known template that a model directory's own chat template (a Jinja program, which is not run)
-    /// looks like; `nil` where there is none, or none that is known.
-    static func detect(directory: String, takesImage: Bool) throws(DamaError) -> String? {
-        try chatTemplate(directory).flatMap { known(chatTemplate: $0, takesImage: takesImage) }
+    /// The name of the known template that a model directory's own chat template is.
+    ///
+    /// That template is a Jinja program, which is not run. It is known where its text is one of ``KnownTemplates``, of
+    /// which each was rendered and compared; likeness is not enough, since a system prompt or a space more is another
+    /// format.
+    ///
+    /// - Throws: ``DamaError/Code/unsupported`` for a template that is not known, ``DamaError/Code/invalidArgument``
+    ///   where there is none. Both say which names can be given instead.
+    static func detect(directory: String, takesImage: Bool) throws(DamaError) -> String {
+        let choices =
+            "name one of \(names.joined(separator: ", ")), or give a text with the places {question} and {response}"
+            + (takesImage ? " and {image}" : "") + " (template, --template, --splitter-template)"
+        guard let found = try chatTemplate(directory, takesImage: takesImage), !found.text.isEmpty else {
+            throw .invalidArgument("\(directory) has no chat template; \(choices)")
+        }
+        guard let name = KnownTemplates.name(of: found.text, takesImage: takesImage) else {
+            throw .unsupported(
+                "\(found.path): the chat template is none of those that are known, and templates are not run; \(choices)"
+            )
+        }
+        return name
     }
 
-    /// By the marks that no other format has. A LLaVA is asked in the way of its training unless its file writes the
-    /// turns in full and without a system prompt.
-    static func known(chatTemplate text: String, takesImage: Bool) -> String? {
-        if takesImage { return text.contains("USER: ") && !text.contains("A chat between") ? "llava-1.5" : nil }
-        let marks = [
-            ("named SmolLM", "smollm2"), ("<|im_start|>", "chatml"), ("<|start_header_id|>", "llama-3"),
-            ("<|user|>", "zephyr"), ("[INST]", "llama-2"),
-        ]
-        return marks.first { text.contains($0.0) }?.1
-    }
-
-    /// chat_template.jinja, or the field of tokenizer_config.json: one text, or a list of which one is named "default".
-    private static func chatTemplate(_ directory: String) throws(DamaError) -> String? {
+    /// The chat template and where it stands, looked for where and in the order in which transformers does: for a model
+    /// with a processor the processor's, then the tokenizer's.
+    private static func chatTemplate(
+        _ directory: String, takesImage: Bool
+    ) throws(DamaError) -> (text: String, path: String)? {
+        if takesImage {
+            for name in ["processor_config.json", "chat_template.json"] {
+                let path = "\(directory)/\(name)"
+                guard Files.exists(path), let text = try template(in: Files.readJSON(path), path) else { continue }
+                return (text, path)
+            }
+        }
         let file = "\(directory)/chat_template.jinja"
-        if Files.exists(file) { return String(decoding: try Files.read(file), as: UTF8.self) }
+        if Files.exists(file) { return (String(decoding: try Files.read(file), as: UTF8.self), file) }
         let path = "\(directory)/tokenizer_config.json"
-        guard Files.exists(path), let field = try Files.readJSON(path)["chat_template"] else { return nil }
+        guard Files.exists(path), let text = try template(in: Files.readJSON(path), path) else { return nil }
+        return (text, path)
+    }
+
+    /// The field `chat_template`: one text, or several by name, of which "default" is meant.
+    private static func template(in json: JSON, _ path: String) throws(DamaError) -> String? {
+        guard let field = json["chat_template"] else { return nil }
         if let text = field.string { return text }
-        let chosen = field.array?.first { $0["name"]?.string == "default" } ?? field.array?.first
-        return chosen?["template"]?.string
+        let text: String?
+        if field.object != nil {
+            text = field["default"]?.string
+        } else {
+            text = field.array?.first { $0["name"]?.string == "default" }?["template"]?.string
+        }
+        guard let text else { throw .model("\(path): chat_template is neither a text nor has one named \"default\"") }
+        return text
     }
 }

@@ -20,6 +20,17 @@ public struct PromptTemplate: Equatable, Sendable {
     public let system: String
     /// What a system prompt looks like in its place, with `{system}` for its text; without one nothing stands there.
     private let systemBlock: String
+    /// What the format takes off the ends of texts.
+    let trimming: Trimming
+
+    /// White space that a model's own template takes off the ends of texts.
+    enum Trimming: String {
+        case none
+        /// Of question, system prompt and response, each by itself.
+        case each
+        /// Of system prompt and question as one text, and of the response.
+        case turn
+    }
 
     /// A prompt's text, cut where the image features go.
     public struct Rendered: Equatable, Sendable {
@@ -28,8 +39,9 @@ public struct PromptTemplate: Equatable, Sendable {
         public var afterImage: String?
     }
 
-    /// - Parameter endToken: What `{end}` stands for.
-    /// - Throws: ``DamaError/Code/invalidArgument`` for a place that is missing or repeated.
+    /// - Parameter endToken: What `{end}` stands for; empty where the tokenizer has none.
+    /// - Throws: ``DamaError/Code/invalidArgument`` for a place that is missing or repeated, and for `{end}` without an
+    ///   end token.
     public init(_ template: String, system: String = "", endToken: String = "</s>") throws(DamaError) {
         try self.init(name: template, Known(text: template, system: system), endToken: endToken)
     }
@@ -41,6 +53,11 @@ public struct PromptTemplate: Equatable, Sendable {
         }
         for place in ["{image}", "{system}"] where Self.occurrences(of: place, in: template) > 1 {
             throw .invalidArgument("template may hold \(place) only once: \(quoted(template))")
+        }
+        guard !endToken.isEmpty || Self.occurrences(of: "{end}", in: template) == 0 else {
+            throw .invalidArgument(
+                "the template \(quoted(name)) needs the end token, but neither tokenizer nor configuration names one "
+                    + "(eos_token in tokenizer_config.json)")
         }
         guard let (before, after) = Self.cut(template, at: "{response}"),
             Self.occurrences(of: "{question}", in: before) == 1,
@@ -60,7 +77,8 @@ public struct PromptTemplate: Equatable, Sendable {
         responsePrefix = space
         responseSuffix = Self.fill(after, [("{end}", endToken)])
         system = known.system
-        systemBlock = known.systemBlock
+        systemBlock = Self.fill(known.systemBlock, [("{end}", endToken)])
+        trimming = known.trimming
     }
 
     /// A template by name (see ``names``), or the text itself where it holds places.
@@ -109,15 +127,34 @@ public struct PromptTemplate: Equatable, Sendable {
         guard system.isEmpty || hasSystem else {
             throw .invalidArgument("there is a system prompt, but the template \(quoted(name)) has no place {system}")
         }
-        let values = [("{system}", systemText(system)), ("{question}", question)]
+        var systemText = systemText(system)
+        switch trimming {
+        case .none: break
+        case .each: question = trimmed(question)
+        case .turn:
+            if systemText.isEmpty {
+                question = trimmed(question)
+            } else {
+                // The block ends in line breaks, which stay.
+                question = trimmed(question, front: false)
+                systemText = trimmed(systemText, back: question.isEmpty)
+            }
+        }
+        let values = [("{system}", systemText), ("{question}", question)]
         let parts = Self.cut(prompt, at: "{image}")
         return Rendered(
             beforeImage: Self.fill(parts?.0 ?? prompt, values), afterImage: parts.map { Self.fill($0.1, values) })
     }
 
+    /// What follows the prompt for one response: the response itself and what ends it.
+    func responseText(_ response: String) -> String {
+        responsePrefix + (trimming == .none ? response : trimmed(response)) + responseSuffix
+    }
+
     /// What stands in the place of the system prompt; `nil` takes the template's own.
     func systemText(_ given: String?) -> String {
-        let text = given ?? system
+        var text = given ?? system
+        if trimming == .each { text = trimmed(text) }
         return text.isEmpty || !hasSystem ? "" : Self.fill(systemBlock, [("{system}", text)])
     }
 
@@ -127,30 +164,32 @@ public struct PromptTemplate: Equatable, Sendable {
         var text: String
         var system = ""
         var systemBlock = "{system}"
+        var trimming = Trimming.none
     }
 
     /// The conversation formats of the models that load here, as their authors publish them.
     private static let known: [String: Known] = [
         "vicuna_v1": Known(
-            text: "{system}USER: {image}\n{question} ASSISTANT: {response}</s>",
+            text: "{system}USER: {image}\n{question} ASSISTANT: {response}{end}",
             system: "A chat between a curious user and an artificial intelligence assistant. "
                 + "The assistant gives helpful, detailed, and polite answers to the user's questions.",
             systemBlock: "{system} "),
-        "llava-1.5": Known(text: "USER: {image}\n{question} ASSISTANT: {response}</s>"),
+        "llava-1.5": Known(text: "USER: {image}\n{question} ASSISTANT: {response}{end}"),
         "plain": Known(text: "{image}{question} {response}{end}"),
         "llama-2": Known(
-            text: "[INST] {system}{question} [/INST] {response}</s>", systemBlock: "<<SYS>>\n{system}\n<</SYS>>\n\n"),
+            text: "[INST] {system}{question} [/INST] {response} {end}", systemBlock: "<<SYS>>\n{system}\n<</SYS>>\n\n",
+            trimming: .turn),
         "llama-3": Known(
             text: "{system}<|start_header_id|>user<|end_header_id|>\n\n{question}<|eot_id|>"
                 + "<|start_header_id|>assistant<|end_header_id|>\n\n{response}<|eot_id|>",
-            systemBlock: "<|start_header_id|>system<|end_header_id|>\n\n{system}<|eot_id|>"),
+            systemBlock: "<|start_header_id|>system<|end_header_id|>\n\n{system}<|eot_id|>", trimming: .each),
         "chatml": chatML,
         "smollm2": Known(
             text: chatML.text, system: "You are a helpful AI assistant named SmolLM, trained by Hugging Face",
             systemBlock: chatML.systemBlock),
         "zephyr": Known(
-            text: "{system}<|user|>\n{question}</s>\n<|assistant|>\n{response}</s>",
-            systemBlock: "<|system|>\n{system}</s>\n"),
+            text: "{system}<|user|>\n{question}{end}\n<|assistant|>\n{response}{end}",
+            systemBlock: "<|system|>\n{system}{end}\n"),
     ]
 
     private static let chatML = Known(
@@ -197,13 +236,15 @@ public struct PromptTemplate: Equatable, Sendable {
         }
     }
 
-    private func trimmed(_ text: String) -> String {
-        let isSpace: (Unicode.Scalar) -> Bool = { $0.properties.isWhitespace }
+    /// As Python's `strip`, which also takes the separators U+001C to U+001F.
+    private func trimmed(_ text: String, front: Bool = true, back: Bool = true) -> String {
+        let isSpace: (Unicode.Scalar) -> Bool = { $0.properties.isWhitespace || (0x1C...0x1F).contains($0.value) }
         let scalars = text.unicodeScalars
-        guard let first = scalars.firstIndex(where: { !isSpace($0) }),
-            let last = scalars.lastIndex(where: { !isSpace($0) })
+        guard let first = front ? scalars.firstIndex(where: { !isSpace($0) }) : scalars.startIndex,
+            let last = back ? scalars.lastIndex(where: { !isSpace($0) }).map(scalars.index(after:)) : scalars.endIndex,
+            first <= last
         else { return "" }
-        return String(scalars[first...last])
+        return String(scalars[first..<last])
     }
 }
 

@@ -6,11 +6,12 @@ import Glibc
 ///
 /// May be used from several threads at once; who bounds concurrency is the caller. Needs libcurl at run time.
 public struct ChatEndpoint: Sendable {
-    /// The whole address, `http://127.0.0.1:8000/v1/chat/completions` for instance.
+    /// The whole address, `http://127.0.0.1:8000/v1/chat/completions` for instance. A user name and password in it are
+    /// sent as Basic authorization; messages and ``name`` show neither them nor the values of its query.
     public var url: String
     /// The name of the model that the server knows.
     public var model: String
-    /// Sent as a bearer token where it is there.
+    /// Sent as a bearer token where it is there. No message repeats it, whatever a server answers.
     public var apiKey: String?
     /// For one attempt, in seconds.
     public var timeout: Double = 60
@@ -40,13 +41,12 @@ public struct ChatEndpoint: Sendable {
 
     /// The model's answer, at temperature 0.
     ///
-    /// - Throws: ``DamaError/Code/invalidArgument`` for an address that is no http or https one;
+    /// - Throws: ``DamaError/Code/invalidArgument`` for an address that is no http or https one, and for a control
+    ///   character in address, key or model;
     ///   ``DamaError/Code/io`` where the last attempt failed too, naming the address and what came back;
     ///   ``DamaError/Code/unsupported`` without libcurl.
     public func complete(_ messages: [Message], maximumTokens: Int) throws(DamaError) -> String {
-        guard url.hasPrefix("http://") || url.hasPrefix("https://"), !url.utf8.contains(where: { $0 <= 0x20 }) else {
-            throw .invalidArgument("\"\(url)\" is no http:// or https:// address")
-        }
+        let address = try checkedAddress()
         let request: JSON = [
             "model": .string(model), "temperature": 0, "max_tokens": .int(Int64(maximumTokens)),
             "messages": .array(messages.map { ["role": .string($0.role), "content": .string($0.content)] }),
@@ -56,9 +56,9 @@ public struct ChatEndpoint: Sendable {
         var attempt = 0
         while true {
             attempt += 1
-            switch post(body) {
+            switch post(body, to: address) {
             case .answered(let bytes):
-                return try content(of: bytes)
+                return try content(of: bytes, from: address)
             case .failed(let error, let mayTryAgain):
                 guard mayTryAgain, attempt <= retries else {
                     throw DamaError(error.code, error.message + (attempt > 1 ? " (after \(attempt) attempts)" : ""))
@@ -69,6 +69,37 @@ public struct ChatEndpoint: Sendable {
         }
     }
 
+    /// The address and model without anything secret: what a job's files may name it by.
+    ///
+    /// - Throws: as ``complete(_:maximumTokens:)``.
+    public var name: String {
+        get throws(DamaError) { "\(try checkedAddress().display) \(model)" }
+    }
+
+    /// What was given for an address, fit for a message.
+    public static func redacted(_ url: String) -> String { EndpointAddress.redacted(url) }
+
+    private func checkedAddress() throws(DamaError) -> EndpointAddress {
+        let address = try EndpointAddress(url)
+        let hasControl = { (text: String) in text.utf8.contains { $0 < 0x20 || $0 == 0x7F } }
+        // A line break would end the header and begin another.
+        if let apiKey, hasControl(apiKey) {
+            throw .invalidArgument("the endpoint's key holds a line break or another control character")
+        }
+        if hasControl(model) {
+            throw .invalidArgument("the endpoint's model name holds a line break or another control character")
+        }
+        if apiKey != nil, address.authorization != nil {
+            throw .invalidArgument("\(address.display): give a key or a user name in the address, not both")
+        }
+        return address
+    }
+
+    /// `text` of a server or of libcurl, without our secrets.
+    private func redact(_ text: String, _ address: EndpointAddress) -> String {
+        EndpointAddress.redact(text, address.secrets + (apiKey.map { [$0] } ?? []))
+    }
+
     // MARK: One attempt
 
     private enum Outcome {
@@ -76,9 +107,12 @@ public struct ChatEndpoint: Sendable {
         case failed(DamaError, mayTryAgain: Bool)
     }
 
-    private func post(_ body: [UInt8]) -> Outcome {
+    private func post(_ body: [UInt8], to address: EndpointAddress) -> Outcome {
+        let url = address.display
         var headers = ["Content-Type: application/json", "Accept: application/json"]
-        if let apiKey { headers.append("Authorization: Bearer \(apiKey)") }
+        if let authorization = apiKey.map({ "Bearer \($0)" }) ?? address.authorization {
+            headers.append("Authorization: \(authorization)")
+        }
         let lines = headers.map { strdup($0) }
         defer { lines.forEach { free($0) } }
         var response = cdama_http_response()
@@ -87,7 +121,8 @@ public struct ChatEndpoint: Sendable {
         let code = body.withUnsafeBytes { body in
             lines.map { UnsafePointer($0) }.withUnsafeBufferPointer { lines in
                 cdama_http_post(
-                    url, lines.baseAddress, lines.count, body.baseAddress?.assumingMemoryBound(to: CChar.self),
+                    address.request, lines.baseAddress, lines.count,
+                    body.baseAddress?.assumingMemoryBound(to: CChar.self),
                     body.count, milliseconds, limit, &response)
             }
         }
@@ -96,7 +131,9 @@ public struct ChatEndpoint: Sendable {
         case CDAMA_HTTP_OK where response.status == 200:
             return .answered(bytes)
         case CDAMA_HTTP_OK:
-            let text = String(decoding: bytes.prefix(200), as: UTF8.self).split(whereSeparator: \.isNewline)
+            // Redacted before it is cut: half a key is a secret too.
+            let text = redact(String(decoding: bytes, as: UTF8.self), address).prefix(200)
+                .split(whereSeparator: \.isNewline)
             let status = response.status
             return .failed(
                 .io("\(url) answered with status \(status): \(text.joined(separator: " "))"),
@@ -110,19 +147,21 @@ public struct ChatEndpoint: Sendable {
             let reason = withUnsafeBytes(of: response.error) { error in
                 String(decoding: error.prefix { $0 != 0 }, as: UTF8.self)
             }
-            return .failed(.io("cannot reach \(url): \(reason)"), mayTryAgain: true)
+            return .failed(.io("cannot reach \(url): \(redact(reason, address))"), mayTryAgain: true)
         }
     }
 
-    private func content(of bytes: [UInt8]) throws(DamaError) -> String {
+    private func content(of bytes: [UInt8], from address: EndpointAddress) throws(DamaError) -> String {
+        let url = address.display
         let answer: JSON
         do {
             answer = try JSON(parsing: bytes)
         } catch {
-            throw .io("\(url) answered with something that is \(error.message)")
+            throw .io("\(url) answered with something that is \(redact(error.message, address))")
         }
         guard let text = answer["choices"]?.array?.first?["message"]?["content"]?.string else {
-            throw .io("\(url) answered without choices[0].message.content: \(answer.text.prefix(200))")
+            throw .io(
+                "\(url) answered without choices[0].message.content: \(redact(answer.text, address).prefix(200))")
         }
         return text
     }

@@ -40,13 +40,13 @@ public struct SplitCheck: Sendable {
 
     /// The first thing that is wrong; `nil` for a sound answer.
     public func failure(
-        of subSentences: [String], for response: String, tokenCount: (String) -> Int
+        of subSentences: [String], for response: String, tokenCount: (String) throws(DamaError) -> Int
     ) throws(DamaError) -> Failure? {
         let words = Self.words(response)
         guard !subSentences.isEmpty, subSentences.allSatisfy({ !Self.words($0).isEmpty }) else { return .empty }
         // A fact takes two words at least ("dogs run"); one more for the rounding of short responses.
         guard subSentences.count <= words.count / 2 + 1 else { return .tooMany }
-        guard subSentences.allSatisfy({ tokenCount($0) <= tokenLimit }) else { return .tooLong }
+        for subSentence in subSentences where try tokenCount(subSentence) > tokenLimit { return .tooLong }
         let known = Set(words)
         var used = Set<String>()
         for subSentence in subSentences {

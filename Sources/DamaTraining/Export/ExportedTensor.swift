@@ -22,7 +22,7 @@ extension SafetensorsWriter.Tensor {
             let values = parameter.value.elements
             for start in stride(from: 0, to: values.count, by: piece) {
                 let end = min(start + piece, values.count)
-                try append(UnsafeBufferPointer(rebasing: values[start..<end]), as: type, to: &sink)
+                try append(UnsafeBufferPointer(rebasing: values[start..<end]), of: name, as: type, to: &sink)
             }
         }
     }
@@ -40,18 +40,35 @@ extension SafetensorsWriter.Tensor {
                 let part = UnsafeMutableBufferPointer(rebasing: sums.elements[..<(min(step, rows - row) * columns)])
                 try tensor.copyFloats(from: row * columns, into: part)
                 product.add(from: row, to: part)
-                try append(UnsafeBufferPointer(part), as: type, to: &sink)
+                try append(UnsafeBufferPointer(part), of: tensor.name, as: type, to: &sink)
             }
         }
     }
 
+    /// - Throws: ``DamaError/Code/invalidArgument`` for a value that is no number, or too large for `type`: a reader of
+    ///   the file could do nothing with it.
     private static func append(
-        _ values: UnsafeBufferPointer<Float>, as type: WeightType, to sink: inout FileSink
+        _ values: UnsafeBufferPointer<Float>, of name: String, as type: WeightType, to sink: inout FileSink
     ) throws(DamaError) {
+        // The exponent of infinity and NaN, by a loop without branches.
+        var isFinite = true
+        for value in values { isFinite = value.bitPattern & 0x7F80_0000 != 0x7F80_0000 && isFinite }
+        guard isFinite else {
+            throw .invalidArgument(
+                "the weight \(JSON.string(name).text) holds NaN or infinity; training went wrong, and it is not exported"
+            )
+        }
         if type == .float32 {
             try sink.append(UnsafeRawBufferPointer(values))
         } else {
-            try sink.append(SafetensorsWriter.encode(values, as: type))
+            let bytes: [UInt8]
+            do {
+                bytes = try SafetensorsWriter.encode(values, as: type)
+            } catch {
+                throw DamaError(
+                    error.code, "the weight \(JSON.string(name).text): \(error.message); export it as another type")
+            }
+            try sink.append(bytes)
         }
     }
 }

@@ -8,8 +8,9 @@ extension TrainedPolicy {
     /// Adapters are merged: W + α/r · B A. Trained weights are written as ``ExportOptions/type`` says; frozen ones keep
     /// their bytes. Tensors pass through memory in pieces.
     ///
-    /// - Throws: ``DamaError/Code/invalidArgument`` where `directory` holds something else than an earlier export;
-    ///   ``DamaError/Code/io`` where the disk refuses. What was there stays as it was then.
+    /// - Throws: ``DamaError/Code/invalidArgument`` where `directory` holds something else than an earlier export, for
+    ///   a trained weight beyond what the type holds, and for one that is NaN or infinite; ``DamaError/Code/io`` where
+    ///   the disk refuses. What was there stays as it was then.
     public func export(
         to directory: String, options: ExportOptions = ExportOptions()
     ) throws(DamaError) {

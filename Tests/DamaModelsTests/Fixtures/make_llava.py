@@ -121,6 +121,7 @@ for seed, (name, case) in enumerate(CASES.items()):
     tok.save_pretrained(folder)
     processor.image_processor.save_pretrained(folder)
     (folder / "generation_config.json").unlink(missing_ok=True)
+    shutil.copy(Path(__file__).parents[3] / "docs/templates/vicuna_v1.jinja", folder / "chat_template.jinja")
 
     # The Pillow-based image processor is the one that the models were trained with.
     from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil

@@ -167,7 +167,9 @@ export(
     Vision(), (torch.randn(1, 3, 32, 32),), folder / "onnx" / "vision_encoder.onnx", ["pixel_values"],
     ["image_features"], {name: {0: "batch_size"} for name in ("pixel_values", "image_features")},
 )  # fmt: skip
-for name in ("config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json"):
+for name in (
+    "config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja",
+):  # fmt: skip
     shutil.copy(source / name, folder / name)
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -183,6 +185,7 @@ config = {**text.to_dict(), "architectures": ["LlamaForCausalLM"], "model_type":
 (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
 for name in ("tokenizer.json", "tokenizer_config.json"):
     shutil.copy(source / name, folder / name)
+shutil.copy(Path(__file__).parents[3] / "docs/templates/plain.jinja", folder / "chat_template.jinja")
 
 model = LlamaForCausalLM(text).eval()
 model.model.load_state_dict(llava.model.language_model.state_dict())

@@ -86,8 +86,8 @@ class Policy(PolicyModel):
         ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
     ``template``
         How a question becomes a prompt: a name of ``prompt_templates()``, or a text with the places ``{question}`` and
-        ``{response}``, and ``{image}``, ``{system}`` and ``{end}`` where wanted. Without it: what the directory's chat
-        template looks like, else ``"vicuna_v1"`` for LLaVA and ``"plain"`` for text alone.
+        ``{response}``, and ``{image}``, ``{system}`` and ``{end}`` where wanted. Without it: the directory's own chat
+        template; an error where there is none, or one that is not known.
     ``system``
         The system prompt, ``""`` for none; without it the template's own.
     ``image_mode``

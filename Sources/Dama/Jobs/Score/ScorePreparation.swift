@@ -106,7 +106,7 @@ struct ScorePreparation: Sendable {
         var sentences: [String] = []
         var wasDivided = false
         for sentence in given {
-            if encoder.tokenCount(sentence) <= encoder.tokenLimit {
+            if try tokenCount(sentence, name) <= encoder.tokenLimit {
                 sentences.append(sentence)
             } else {
                 wasDivided = true
@@ -117,12 +117,20 @@ struct ScorePreparation: Sendable {
         return sentences
     }
 
+    private func tokenCount(_ sentence: String, _ name: String) throws(RowFailure) -> Int {
+        do {
+            return try encoder.tokenCount(sentence)
+        } catch {
+            throw .row(Rejection(.cannotSplit, "the \(name) response cannot be read: \(error.message)"))
+        }
+    }
+
     private func split(_ response: String, _ name: String, _ flags: inout [String]) throws(RowFailure) -> [String] {
         let result: SplitResponse
         do throws(DamaError) {
             let encoder = encoder
             result = try splitter.split(
-                response, limit: TokenLimit(maximum: encoder.tokenLimit) { encoder.tokenCount($0) })
+                response, limit: TokenLimit(maximum: encoder.tokenLimit, count: encoder.tokenCount))
         } catch {
             // What the response is at fault for is the row's; a splitter that broke down or was stopped is the job's.
             guard error.code == .invalidArgument || error.code == .model else { throw .job(error) }
@@ -131,12 +139,14 @@ struct ScorePreparation: Sendable {
         guard !result.subSentences.isEmpty else {
             throw .row(Rejection(.emptyResponse, "the \(name) response has no words"))
         }
-        for sentence in result.subSentences where encoder.tokenCount(sentence) > encoder.tokenLimit {
+        for sentence in result.subSentences {
+            let count = try tokenCount(sentence, name)
+            guard count > encoder.tokenLimit else { continue }
             throw .row(
                 Rejection(
                     .cannotSplit,
-                    "the \(name) response has a sub-sentence of \(encoder.tokenCount(sentence)) tokens that cannot be "
-                        + "split; the model reads \(encoder.tokenLimit)"))
+                    "the \(name) response has a sub-sentence of \(count) tokens that cannot be split; the model reads "
+                        + "\(encoder.tokenLimit)"))
         }
         for flag in result.flags {
             let full = "\(name)_\(flag)"

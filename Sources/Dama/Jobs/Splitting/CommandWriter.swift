@@ -21,7 +21,8 @@ public struct CommandWriter: SentenceWriter {
         self.command = command
         self.timeout = timeout
         slots = Slots(count: concurrency)
-        name = "command \(command)"
+        // A command line may hold a key, so files that name the splitter hold its hash.
+        name = "command sha256:\(SHA256.hex(of: Array(command.utf8)))"
     }
 
     public func write(_ response: String) throws(DamaError) -> String {

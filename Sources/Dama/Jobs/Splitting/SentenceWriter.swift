@@ -4,7 +4,7 @@ import DamaSupport
 
 /// Whoever writes a response's sub-sentences, one on a line: a language model here, elsewhere, or a program.
 public protocol SentenceWriter: Sendable {
-    /// Names the model and all that its answers depend on.
+    /// Names the model and all that its answers depend on. It goes into a job's files, so it holds no secret.
     var name: String { get }
 
     /// The answer for one response, lines as they came. Called from several threads at once.
@@ -53,7 +53,7 @@ public struct EndpointWriter: SentenceWriter {
         }
         self.endpoint = endpoint
         slots = Slots(count: concurrency)
-        name = "endpoint \(endpoint.url) \(endpoint.model)"
+        name = "endpoint \(try endpoint.name)"
     }
 
     public func write(_ response: String) throws(DamaError) -> String {

@@ -1,0 +1,1 @@
+../../../Sources/DamaCLI/YAMLDocument.swift

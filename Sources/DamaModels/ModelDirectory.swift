@@ -1,0 +1,63 @@
+import DamaSupport
+
+/// What stands where a Hugging Face directory was expected: the usual mix-ups, each with the way out.
+enum ModelDirectory {
+    /// - Throws: ``DamaError/Code/unsupported`` where `path` is a model, or a part of one, in another layout. Whatever
+    ///   is not recognised is left to whoever reads the files.
+    static func checkLayout(_ path: String) throws(DamaError) {
+        if Files.isRegularFile(path) {
+            let file = try? MappedFile(path: path)
+            let isGGUF = withExtendedLifetime(file) { file?.bytes.starts(with: "GGUF".utf8) ?? false }
+            throw .unsupported(
+                isGGUF
+                    ? "\(path) is a GGUF file, which is not read; \(directoryWanted)"
+                    : "\(path) is a file; \(directoryWanted)")
+        }
+        let config = "\(path)/config.json"
+        guard !Files.exists(config) else {
+            guard let json = try? Files.readJSON(config),
+                json["mm_vision_tower"] != nil || json["mm_projector_type"] != nil
+            else { return }
+            throw .unsupported(
+                "\(config): this is LLaVA's original layout (mm_vision_tower), which is not read; take the model in "
+                    + "Hugging Face's (llava-hf/…), or convert it with transformers' convert_llava_weights_to_hf.py")
+        }
+        guard Files.isDirectory(path), let names = try? Files.names(in: path) else { return }
+        if names.contains("adapter_config.json") {
+            let base = (try? Files.readJSON("\(path)/adapter_config.json"))?["base_model_name_or_path"]?.string
+            let of = base.map { " of the model \(JSON.string($0).text)" } ?? ""
+            throw .unsupported(
+                "\(path) holds a PEFT adapter\(of), not a whole model; export with `format: huggingface`, or merge the "
+                    + "adapter into its model (PeftModel.merge_and_unload) and give that directory")
+        }
+        if let name = names.first(where: { $0.hasSuffix(".gguf") }) {
+            throw .unsupported(
+                "\(path) has no config.json but the GGUF file \(name), which is not read; \(directoryWanted)")
+        }
+        if names.contains("params.json"), let name = names.first(where: { $0.hasSuffix(".pth") }) {
+            throw .unsupported(
+                "\(path) has no config.json but params.json and \(name): this is Llama's original layout, which is not "
+                    + "read; \(directoryWanted)")
+        }
+    }
+
+    /// What a directory without safetensors has in their place, for a message.
+    static func weightsInstead(_ path: String) -> String {
+        let names = (try? Files.names(in: path)) ?? []
+        if names.contains("adapter_model.safetensors") {
+            return " but adapter_model.safetensors, which is a PEFT adapter; merge it into its model"
+        }
+        let pickled = [".bin", ".pth", ".pt", ".ckpt"]
+        if let name = names.first(where: { name in
+            pickled.contains(where: name.hasSuffix) && name != "training_args.bin"
+        }) {
+            return " but \(name): pickled weights are not read; load the model with transformers and save it again "
+                + "(save_pretrained)"
+        }
+        if let name = names.first(where: { $0.hasSuffix(".gguf") }) { return " but \(name): GGUF is not read" }
+        return ""
+    }
+
+    private static let directoryWanted =
+        "give a Hugging Face directory with config.json, tokenizer.json and model.safetensors"
+}

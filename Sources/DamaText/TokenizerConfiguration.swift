@@ -1,0 +1,169 @@
+import DamaSupport
+
+/// What stands beside tokenizer.json: the roles of tokens, and tokens that were added after it was written.
+///
+/// Read as transformers reads it: tokenizer_config.json; where that has no `added_tokens_decoder`,
+/// special_tokens_map.json, which then goes first, and added_tokens.json.
+struct TokenizerConfiguration {
+    private var bos: String?
+    private var eos: String?
+    private var pad: String?
+    private var unk: String?
+    /// Tokens with the id that they are said to have.
+    private var declared: [Named] = []
+    /// Tokens that are named without an id, in their order.
+    private var named: [Named] = []
+
+    /// A token and the place that names it.
+    private struct Named {
+        var token: AddedTokens.Token
+        var path: String
+        var hasID = false
+    }
+
+    init() {}
+
+    init(directory: String) throws(DamaError) {
+        let config = try Self.read("\(directory)/tokenizer_config.json")
+        let decoder = config?["added_tokens_decoder"]
+        if let decoder { try declare(decoder) }
+        var fields = Fields()
+        if let config { try fields.take(config) }
+        // With `added_tokens_decoder` the other two files are older than it.
+        if decoder == nil, let map = try Self.read("\(directory)/special_tokens_map.json") { try fields.take(map) }
+        bos = try Self.name(fields.roles["bos_token"])
+        eos = try Self.name(fields.roles["eos_token"])
+        pad = try Self.name(fields.roles["pad_token"])
+        unk = try Self.name(fields.roles["unk_token"])
+        for key in fields.order { if let field = fields.roles[key] { try name(field) } }
+        // A token with a role is special, whatever its declaration says.
+        let withRole = Set(named.map(\.token.content))
+        for index in declared.indices where withRole.contains(declared[index].token.content) {
+            declared[index].token.isSpecial = true
+        }
+        for field in fields.further { try name(field) }
+        if decoder == nil, let added = try Self.read("\(directory)/added_tokens.json") {
+            let special = Set(named.map(\.token.content))
+            for (content, id) in try added.object().members {
+                let field = JSONField(id, added.path + "." + content)
+                var token = AddedTokens.Token(content: content, id: try Self.id(field.int(), field.path))
+                token.isSpecial = special.contains(content)
+                token.isNormalized = !token.isSpecial
+                declared.append(Named(token: token, path: field.path, hasID: true))
+            }
+        }
+        declared.sort { $0.token.id < $1.token.id }
+    }
+
+    /// A file's content, under its path; `nil` where it is not there.
+    private static func read(_ path: String) throws(DamaError) -> JSONField? {
+        guard Files.exists(path) else { return nil }
+        let json = try Files.readJSON(path)
+        guard json.object != nil else { throw .model("\(path): expected an object, found \(json.kind)") }
+        return JSONField(json, path)
+    }
+
+    /// `{"32000": {"content": "<image>", …}, …}`
+    private mutating func declare(_ decoder: JSONField) throws(DamaError) {
+        for (key, value) in try decoder.object().members {
+            let field = JSONField(value, "\(decoder.path).\(key)")
+            guard let number = Int(key) else { throw .model("\(field.path): expected a token id for the key") }
+            var token = AddedTokens.Token(
+                content: try field.string("content"), id: try Self.id(number, field.path))
+            try token.readFlags(field, isSpecial: false)
+            declared.append(Named(token: token, path: field.path, hasID: true))
+        }
+    }
+
+    /// What the files name: fields that end in `_token`, the later file's in place of the earlier's, and lists of
+    /// further tokens.
+    private struct Fields {
+        private(set) var roles: [String: JSONField] = [:]
+        private(set) var order = [
+            "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token",
+        ]
+        private(set) var further: [JSONField] = []
+
+        mutating func take(_ root: JSONField) throws(DamaError) {
+            for (key, value) in try root.object().members where key.hasSuffix("_token") && value != .null {
+                let isRole = order.prefix(7).contains(key)
+                guard isRole || value.string != nil || value.object != nil else { continue }
+                set(key, JSONField(value, "\(root.path).\(key)"))
+            }
+            guard let list = root["extra_special_tokens"] ?? root["additional_special_tokens"] else { return }
+            if let members = list.value.object?.members {
+                for (key, value) in members { set(key, JSONField(value, "\(list.path).\(key)")) }
+            } else {
+                further += try list.array()
+            }
+        }
+
+        private mutating func set(_ key: String, _ field: JSONField) {
+            if !order.contains(key) { order.append(key) }
+            roles[key] = field
+        }
+    }
+
+    private mutating func name(_ field: JSONField) throws(DamaError) {
+        guard let content = try Self.name(field), !content.isEmpty else { return }
+        guard !named.contains(where: { $0.token.content == content }) else { return }
+        var token = AddedTokens.Token(content: content, id: 0, isSpecial: true)
+        if field.value.object != nil { try token.readFlags(field, isSpecial: true) }
+        token.isSpecial = true
+        named.append(Named(token: token, path: field.path))
+    }
+
+    /// `"<s>"` or `{"content": "<s>", …}`
+    private static func name(_ field: JSONField?) throws(DamaError) -> String? {
+        guard let field else { return nil }
+        if let name = field.value.string { return name }
+        return try field.string("content")
+    }
+
+    private static func id(_ number: Int, _ path: String) throws(DamaError) -> Int32 {
+        guard number >= 0, number < TokenTable.idLimit, let id = Int32(exactly: number) else {
+            throw .model("\(path): id \(number) is out of range; ids lie in 0..<\(TokenTable.idLimit)")
+        }
+        return id
+    }
+
+    // MARK: Use
+
+    /// Adds the tokens that tokenizer.json's own, `tokens`, lack.
+    ///
+    /// A token that is in the vocabulary has its id there; a new one gets the next id after all others. A declared
+    /// token replaces one of the same text.
+    ///
+    /// - Throws: ``DamaError/Code/model`` where a declared id is not the one that the token gets.
+    func addTokens(to tokens: inout [AddedTokens.Token], vocabulary: TokenTable) throws(DamaError) {
+        var places: [String: Int] = [:]
+        for (index, token) in tokens.enumerated() where places[token.content] == nil { places[token.content] = index }
+        var last = tokens.map(\.id).max() ?? -1
+        for entry in declared + named where !entry.token.content.isEmpty {
+            var token = entry.token
+            if let index = places[token.content] {
+                token.id = tokens[index].id
+                // One that is there already is only given flags where these were written out for it.
+                if entry.hasID { tokens[index] = token }
+            } else {
+                let next = last >= vocabulary.count || vocabulary.count == 0 ? last + 1 : Int32(vocabulary.count)
+                let known = vocabulary.id(of: token.content)
+                if let known { token.id = known } else { token.id = try Self.id(Int(next), entry.path) }
+                token.hasImpliedID = known == nil && !entry.hasID
+                last = max(last, token.id)
+                places[token.content] = tokens.count
+                tokens.append(token)
+            }
+            guard !entry.hasID || token.id == entry.token.id else {
+                throw .model(
+                    "\(entry.path): \(quoted(token.content)) has id \(entry.token.id) here, but \(token.id) by "
+                        + "tokenizer.json")
+            }
+        }
+    }
+
+    func resolve(unknown: Int32?, id: (String) -> Int32?) -> Tokenizer.SpecialTokens {
+        Tokenizer.SpecialTokens(
+            bos: bos.flatMap(id), eos: eos.flatMap(id), pad: pad.flatMap(id), unk: unk.flatMap(id) ?? unknown)
+    }
+}

@@ -1,0 +1,65 @@
+import DamaSupport
+import DamaTestSupport
+import Foundation
+import XCTest
+
+@testable import DamaModels
+
+/// Models in another layout than Hugging Face's: one line that says what it is and what to do. The library's own PEFT
+/// export said only that config.json cannot be opened.
+final class ModelDirectoryTests: XCTestCase {
+    private var folder: TemporaryDirectory!
+
+    override class func setUp() { TestRuntime.configure() }
+    override func setUpWithError() throws { folder = try TemporaryDirectory() }
+
+    private func make(_ files: [String: String]) throws {
+        for name in try Files.names(in: folder.path) {
+            try FileManager.default.removeItem(atPath: "\(folder.path)/\(name)")
+        }
+        for (name, text) in files { try folder.write(text.utf8, to: name) }
+    }
+
+    private func assertPolicyAndEncoderFail(_ text: String, at path: String? = nil, line: UInt = #line) {
+        let path = path ?? folder.path
+        assertFails(.unsupported, text, line: line) { _ = try Policy(directory: path) }
+        assertFails(.unsupported, text, line: line) { _ = try CLIPEncoder(directory: path) }
+    }
+
+    func testAnAdapterIsNoModel() throws {
+        try make([
+            "adapter_config.json": #"{"base_model_name_or_path": "models/llava"}"#, "adapter_model.safetensors": "",
+            "dama_export.json": "{}",
+        ])
+        assertPolicyAndEncoderFail(
+            "holds a PEFT adapter of the model \"models/llava\", not a whole model; export with `format")
+        try make(["adapter_config.json": "{"])
+        assertPolicyAndEncoderFail("holds a PEFT adapter, not a whole model")
+    }
+
+    func testOtherLayouts() throws {
+        try make(["model.Q4.gguf": "GGUF"])
+        assertPolicyAndEncoderFail("the GGUF file model.Q4.gguf, which is not read; give a Hugging Face directory")
+        assertPolicyAndEncoderFail("model.Q4.gguf is a GGUF file", at: "\(folder.path)/model.Q4.gguf")
+        try make(["model.safetensors": "x"])
+        assertPolicyAndEncoderFail("is a file; give a Hugging Face", at: "\(folder.path)/model.safetensors")
+        try make(["params.json": "{}", "consolidated.00.pth": ""])
+        assertPolicyAndEncoderFail("params.json and consolidated.00.pth: this is Llama's original layout")
+        try make(["config.json": #"{"model_type": "llava_llama", "mm_vision_tower": "openai/clip"}"#])
+        assertPolicyAndEncoderFail("config.json: this is LLaVA's original layout (mm_vision_tower)")
+        try make([:])
+        assertFails(.io, "config.json") { _ = try Policy(directory: self.folder.path) }
+    }
+
+    func testWeightsThatAreNoSafetensors() throws {
+        for (file, text) in [
+            ("pytorch_model-00001-of-00002.bin", "pytorch_model-00001-of-00002.bin: pickled weights are not read"),
+            ("adapter_model.safetensors", "is a PEFT adapter; merge it"),
+            ("model.gguf", "model.gguf: GGUF is not read"),
+            ("training_args.bin", "nor model.safetensors.index.json"),
+        ] {
+            try make([file: ""])
+            assertFails(.io, text) { _ = try WeightStore(directory: self.folder.path) }
+        }
+    }
+}
