@@ -682,6 +682,10 @@ typedef struct dama_scorer_options {
     dama_long_texts long_texts;
     /** exp(logit_scale) for models in ONNX files, which do not hold it; 0: 100, that of OpenAI's models. */
     float logit_scale;
+    /** 0: an image file is turned as its EXIF orientation says, as transformers does. 1: it stays as it is stored. */
+    uint32_t ignore_orientation;
+    /** 0: what is transparent is put on white, as transformers does. 1: transparency is dropped. */
+    uint32_t drop_alpha;
 } dama_scorer_options;
 
 /** Sets every field. NULL is ignored. Thread-safe. */
@@ -1068,6 +1072,9 @@ typedef struct dama_policy_options {
      * numbers are the same within 1e-5.
      */
     uint32_t share_prefix;
+    /** As in dama_scorer_options. */
+    uint32_t ignore_orientation;
+    uint32_t drop_alpha;
 } dama_policy_options;
 
 /** Sets every field. NULL is ignored. Thread-safe. */

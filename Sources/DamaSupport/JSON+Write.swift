@@ -17,6 +17,8 @@ extension JSON {
         case .int(let value): bytes.append(contentsOf: String(value).utf8)
         case .double(let value):
             bytes.append(contentsOf: (value.isFinite ? value.description : "null").utf8)
+        // What is not finite got in through lenient reading alone.
+        case .number(let text): bytes.append(contentsOf: (double == nil ? "null" : text).utf8)
         case .string(let value): Self.write(value, to: &bytes)
         case .array(let elements):
             bytes.append(UInt8(ascii: "["))

@@ -7,7 +7,7 @@ import Glibc
 /// was cut short when the process ended does not fit its checksum; it and what follows are cut off, and the block is
 /// computed again.
 ///
-/// Layout: the eight bytes `DAMAJNL1`; then for each record its length (u32), the CRC-32 of its bytes (u32), the bytes.
+/// Layout: the eight bytes `DAMAJNL2`; then for each record its length (u32), the CRC-32 of its bytes (u32), the bytes.
 struct RowJournal: ~Copyable {
     let path: String
     private let descriptor: Int32
@@ -18,7 +18,7 @@ struct RowJournal: ~Copyable {
     /// The task's state after the last block; empty before the first.
     private(set) var state: [UInt8] = []
 
-    private static let magic = Array("DAMAJNL1".utf8)
+    private static let magic = Array("DAMAJNL2".utf8)
     /// A block larger than this is a defect, a length larger than this a damaged file.
     private static let recordLimit = 1 << 30
 
@@ -57,10 +57,16 @@ struct RowJournal: ~Copyable {
 
     /// Every row's outcome, in order, with memory for one block.
     func forEachRow(_ body: (RowOutcome) throws(DamaError) -> Void) throws(DamaError) {
+        try forEachBlock { block throws(DamaError) in
+            for row in block.rows { try body(row) }
+        }
+    }
+
+    func forEachBlock(_ body: (BlockOutcome) throws(DamaError) -> Void) throws(DamaError) {
         var scan = RecordScan(descriptor: descriptor, offset: Self.magic.count, end: end)
         guard try scan.next() != nil else { return }
         while let record = try scan.next() {
-            for row in try BlockOutcome(decoding: record).rows { try body(row) }
+            try body(BlockOutcome(decoding: record))
         }
     }
 
