@@ -105,7 +105,8 @@ enum RowJob {
                             + "the job")
                 }
             }
-            if seen.count > 4096 { seen.removeAll(keepingCapacity: true) }
+            guard seen.count > 4096 else { return }
+            seen.removeAll(keepingCapacity: true)
             try checkpoint()
         }
     }
