@@ -682,6 +682,10 @@ typedef struct dama_scorer_options {
     dama_long_texts long_texts;
     /** exp(logit_scale) for models in ONNX files, which do not hold it; 0: 100, that of OpenAI's models. */
     float logit_scale;
+    /** 0: an image file is turned as its EXIF orientation says, as transformers does. 1: it stays as it is stored. */
+    uint32_t ignore_orientation;
+    /** 0: what is transparent is put on white, as transformers does. 1: transparency is dropped. */
+    uint32_t drop_alpha;
 } dama_scorer_options;
 
 /** Sets every field. NULL is ignored. Thread-safe. */
@@ -718,7 +722,7 @@ DAMA_API DAMA_NODISCARD dama_status dama_scorer_info(const dama_scorer *scorer, 
 
 /** An image in one of three forms; the others are NULL. This struct does not grow. */
 typedef struct dama_image {
-    /** A JPEG or PNG file. */
+    /** A JPEG or PNG file, a regular one. */
     const char *path;
     /** [size] the bytes of such a file. */
     const uint8_t *bytes;
@@ -739,8 +743,8 @@ typedef struct dama_image {
  * @param[in]  count
  * @param[out] scores     [count]
  * @return DAMA_OK; DAMA_INVALID_ARGUMENT, also for a sentence that is too long; DAMA_IO for a file that cannot be read;
- *         DAMA_MODEL for a damaged image; DAMA_UNSUPPORTED for a format other than JPEG and PNG; DAMA_OUT_OF_MEMORY for an
- *         image over max_image_pixels.
+ *         DAMA_MODEL for a damaged image, and for what is none; DAMA_UNSUPPORTED for a format other than JPEG and PNG;
+ *         DAMA_OUT_OF_MEMORY for an image over max_image_pixels, or of more than 2^20 pixels a side.
  */
 DAMA_API DAMA_NODISCARD dama_status dama_scorer_score(const dama_scorer *scorer, const dama_image *image,
                                                       const char *const *sentences, size_t count, float *scores);
@@ -940,7 +944,7 @@ typedef struct dama_score_dataset_options {
     uint32_t struct_size;
     /** DAMA_DELTA_FROM_PROBABILITIES. */
     dama_delta_source delta_source;
-    /** JSON Lines or one JSON array, with the fields image (or image_path), chosen and rejected. */
+    /** JSON Lines or one JSON array, with the fields image (or image_path, images), chosen and rejected. */
     const char *data;
     /** The folder that image paths are relative to and cannot leave; NULL: the dataset's. */
     const char *image_root;
@@ -1071,6 +1075,9 @@ typedef struct dama_policy_options {
      * numbers are the same within 1e-5.
      */
     uint32_t share_prefix;
+    /** As in dama_scorer_options. */
+    uint32_t ignore_orientation;
+    uint32_t drop_alpha;
 } dama_policy_options;
 
 /** Sets every field. NULL is ignored. Thread-safe. */

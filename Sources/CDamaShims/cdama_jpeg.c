@@ -38,19 +38,10 @@ static void on_error(j_common_ptr info) {
     longjmp(f->escape, 1);
 }
 
-// libjpeg goes on after damage and calls it a warning. Damage to the picture is an error here; oddities around it,
-// which cameras and editors do write, are not.
+// libjpeg goes on after damage and calls it a warning, and so does Pillow; but to Pillow a file that is cut short is an
+// error.
 static void on_message(j_common_ptr info, int level) {
-    if (level >= 0) {
-        return;
-    }
-    switch (info->err->msg_code) {
-    case JWRN_EXTRANEOUS_DATA:
-    case JWRN_ADOBE_XFORM:
-    case JWRN_JFIF_MAJOR:
-    case JWRN_TOO_MUCH_DATA:
-        return;
-    default:
+    if (level < 0 && info->err->msg_code == JWRN_JPEG_EOF) {
         on_error(info);
     }
 }

@@ -61,6 +61,14 @@ int cdama_open_beneath(int root, const char *path) {
     }
 }
 
+int cdama_open_following(int root, const char *path) {
+    int file;
+    do {
+        file = openat(root, path, OPEN_FLAGS);
+    } while (file < 0 && errno == EINTR);
+    return file;
+}
+
 int cdama_exchange(const char *a, const char *b) {
     return (int)syscall(SYS_renameat2, AT_FDCWD, a, AT_FDCWD, b, EXCHANGE_FLAG);
 }

@@ -12,8 +12,8 @@ struct cdama_png {
     png_infop info;
     const uint8_t *bytes;
     size_t count;
-    // Where a 16-bit grey image waits to be clipped: its rows, of 2 bytes a pixel, big-endian.
-    uint8_t *grey;
+    // Rows that become red, green and blue once they are whole: 16-bit grey, and those with alpha.
+    uint8_t *waiting;
     jmp_buf escape;
     cdama_image_status status;
     char text[CDAMA_IMAGE_MESSAGE_SIZE];
@@ -94,20 +94,90 @@ cdama_image_status cdama_png_open(
     return CDAMA_IMAGE_OK;
 }
 
-static void read_rows(cdama_png *file, uint8_t *target, size_t row_bytes, size_t height, int passes) {
-    for (int pass = 0; pass < passes; pass++) {
-        for (size_t y = 0; y < height; y++) {
-            png_read_row(file->png, target + y * row_bytes, NULL);
+// 16-bit grey, big-endian.
+static void clip_grey(uint8_t *rgb, const uint8_t *grey, size_t width) {
+    for (size_t x = 0; x < width; x++, rgb += 3, grey += 2) {
+        memset(rgb, grey[0] ? 255 : grey[1], 3);
+    }
+}
+
+// Pillow's alpha_composite over opaque white: 7 more bits than a byte, each division rounded.
+static void blend_on_white(uint8_t *rgb, const uint8_t *rgba, size_t width) {
+    for (size_t x = 0; x < width; x++, rgb += 3, rgba += 4) {
+        uint32_t ink = (uint32_t)rgba[3] << 7, white = (255u << 7) - ink;
+        for (int c = 0; c < 3; c++) {
+            uint32_t sum = rgba[c] * ink + 255u * white + (0x80u << 7);
+            rgb[c] = rgba[3] == 0 ? 255 : (uint8_t)((((sum >> 8) + sum) >> 8) >> 7);
         }
     }
 }
 
-static void read_image(cdama_png *file, uint8_t *rgb) {
+// Pixels of the one transparent colour become white. Pillow compares 8-bit pixels with the low byte of the colour,
+// whatever the file's depth.
+static void whiten(uint8_t *rgb, const uint8_t key[3], size_t count) {
+    for (size_t i = 0; i < count; i++, rgb += 3) {
+        if (memcmp(rgb, key, 3) == 0) {
+            memset(rgb, 255, 3);
+        }
+    }
+}
+
+typedef void (*finish_row)(uint8_t *rgb, const uint8_t *row, size_t width);
+
+static void read_rows(cdama_png *file, uint8_t *rgb, size_t row_bytes, finish_row finish) {
+    png_structp png = file->png;
+    size_t width = png_get_image_width(png, file->info), height = png_get_image_height(png, file->info);
+    int passes = png_get_interlace_type(png, file->info) == PNG_INTERLACE_NONE ? 1 : 7;
+    uint8_t *rows = rgb;
+    size_t stride = row_bytes;
+    if (finish != NULL) {
+        // A row of an interlaced picture is whole in the last pass alone.
+        file->waiting = malloc(passes == 1 ? row_bytes : row_bytes * height);
+        if (file->waiting == NULL) {
+            file->status = CDAMA_IMAGE_NO_MEMORY;
+            png_error(png, "out of memory");
+        }
+        rows = file->waiting;
+        stride = passes == 1 ? 0 : row_bytes;
+    }
+    for (int pass = 0; pass < passes; pass++) {
+        for (size_t y = 0; y < height; y++) {
+            png_read_row(png, rows + y * stride, NULL);
+            if (finish != NULL && pass == passes - 1) {
+                finish(rgb + y * width * 3, rows + y * stride, width);
+            }
+        }
+    }
+}
+
+// The colour that a picture without alpha names as transparent, as Pillow's pixels have it.
+static int transparent_color(cdama_png *file, int color, int depth, uint8_t key[3]) {
+    png_color_16p values = NULL;
+    if ((color != PNG_COLOR_TYPE_GRAY && color != PNG_COLOR_TYPE_RGB)
+        || !png_get_tRNS(file->png, file->info, NULL, NULL, &values) || values == NULL) {
+        return 0;
+    }
+    if (color == PNG_COLOR_TYPE_RGB) {
+        key[0] = values->red & 255;
+        key[1] = values->green & 255;
+        key[2] = values->blue & 255;
+    } else {
+        memset(key, depth == 1 ? (values->gray ? 255 : 0) : values->gray & 255, 3);
+    }
+    return 1;
+}
+
+static void read_image(cdama_png *file, uint8_t *rgb, int on_white) {
     png_structp png = file->png;
     png_infop info = file->info;
     size_t width = png_get_image_width(png, info), height = png_get_image_height(png, info);
     int depth = png_get_bit_depth(png, info), color = png_get_color_type(png, info);
     int is_grey16 = color == PNG_COLOR_TYPE_GRAY && depth == 16;
+    int has_alpha = on_white
+        && (color & PNG_COLOR_MASK_ALPHA
+            || (color == PNG_COLOR_TYPE_PALETTE && png_get_valid(png, info, PNG_INFO_tRNS)));
+    uint8_t key[3];
+    int has_key = on_white && transparent_color(file, color, depth, key);
     if (color == PNG_COLOR_TYPE_PALETTE) {
         // A pixel that names a colour beyond the palette's end is black, as with Pillow.
         png_set_check_for_invalid_index(png, 0);
@@ -117,35 +187,27 @@ static void read_image(cdama_png *file, uint8_t *rgb) {
         png_set_strip_16(png);
         png_set_gray_to_rgb(png);
     }
-    png_set_strip_alpha(png);
-    int passes = png_set_interlace_handling(png);
+    if (!has_alpha) {
+        png_set_strip_alpha(png);
+    }
+    png_set_interlace_handling(png);
     png_read_update_info(png, info);
-    size_t row_bytes = width * (is_grey16 ? 2 : 3);
+    size_t row_bytes = width * (is_grey16 ? 2 : has_alpha ? 4 : 3);
     if (png_get_rowbytes(png, info) != row_bytes) {
         png_error(png, "rows of an unexpected length");
     }
-    if (is_grey16) {
-        file->grey = malloc(row_bytes * height);
-        if (file->grey == NULL) {
-            file->status = CDAMA_IMAGE_NO_MEMORY;
-            png_error(png, "out of memory");
-        }
-        read_rows(file, file->grey, row_bytes, height, passes);
-        for (size_t i = 0; i < width * height; i++) {
-            uint8_t value = file->grey[2 * i] ? 255 : file->grey[2 * i + 1];
-            memset(rgb + 3 * i, value, 3);
-        }
-    } else {
-        read_rows(file, rgb, row_bytes, height, passes);
+    read_rows(file, rgb, row_bytes, is_grey16 ? clip_grey : has_alpha ? blend_on_white : NULL);
+    if (has_key) {
+        whiten(rgb, key, width * height);
     }
     png_read_end(png, NULL);
 }
 
-cdama_image_status cdama_png_read(cdama_png *file, uint8_t *rgb, char *message) {
+cdama_image_status cdama_png_read(cdama_png *file, uint8_t *rgb, int on_white, char *message) {
     if (setjmp(file->escape)) {
         return report(file, message);
     }
-    read_image(file, rgb);
+    read_image(file, rgb, on_white);
     return CDAMA_IMAGE_OK;
 }
 
@@ -154,6 +216,6 @@ void cdama_png_close(cdama_png *file) {
         return;
     }
     png_destroy_read_struct(&file->png, &file->info, NULL);
-    free(file->grey);
+    free(file->waiting);
     free(file);
 }

@@ -1,6 +1,18 @@
 import CDama
 import Dama
 
+extension ImageDecoding {
+    /// The two fields of options that open a model.
+    init(ignoreOrientation: UInt32, dropAlpha: UInt32) throws {
+        self.init()
+        for (value, name) in [(ignoreOrientation, "ignore_orientation"), (dropAlpha, "drop_alpha")] where value > 1 {
+            throw DamaError.invalidArgument("\(name) is \(value); it must be 0 or 1")
+        }
+        appliesOrientation = ignoreOrientation == 0
+        blendsOnWhite = dropAlpha == 0
+    }
+}
+
 extension dama_image {
     /// The image, or an error that calls it `name`.
     func swift(_ name: String) throws -> ImageSource {

@@ -37,6 +37,7 @@ extension dama_scorer_options {
         case DAMA_LONG_TEXTS_CUT: options.longTexts = .cut
         default: throw DamaError.invalidArgument("long_texts \(long_texts.rawValue) is unknown")
         }
+        options.imageDecoding = try ImageDecoding(ignoreOrientation: ignore_orientation, dropAlpha: drop_alpha)
         options.logitScale = logit_scale == 0 ? nil : logit_scale
         return options
     }

@@ -29,6 +29,7 @@ struct GenerateDataset: ParsableArguments {
             var options = GenerateOptions(data: data, output: out ?? "")
             try rows.fill(&options.rows)
             options.imageRoot = rows.imageRoot
+            options.followsLinks = rows.followSymlinks
             options.fields = try FieldNames(mappings: rows.field)
             options.imageByteLimit = try rows.imageByteLimit()
             options.generation = generation

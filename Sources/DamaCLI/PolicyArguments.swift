@@ -17,6 +17,8 @@ struct PolicyArguments: ParsableArguments {
     var system: String?
     @Option(help: "How an image becomes a square: its middle cut out (crop), or set in its mean colour (pad).")
     var imageMode: ImageMode = .crop
+    @OptionGroup
+    var images: ImageArguments
     @Option(help: ArgumentHelp("Threads of inference; 0 for one for each processor.", valueName: "n"))
     var threads = 0
     @Option(help: ArgumentHelp("Where the model runs: cpu, cuda or cuda:N.", valueName: "name"))
@@ -33,6 +35,7 @@ struct PolicyArguments: ParsableArguments {
         options.template = template
         options.system = system
         options.imageMode = imageMode == .pad ? .pad : .crop
+        options.imageDecoding = images.decoding
         options.threads = threads
         options.device = try Device(provider)
         options.runtimePath = onnxruntime

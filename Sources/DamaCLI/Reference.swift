@@ -38,6 +38,7 @@ struct Reference: ParsableCommand {
             var options = ReferenceOptions(data: dataset.data, output: dataset.out)
             try rows.fill(&options.rows)
             options.imageRoot = rows.imageRoot
+            options.followsLinks = rows.followSymlinks
             options.fields = try FieldNames(mappings: rows.field)
             options.imageByteLimit = try rows.imageByteLimit()
             options.format = format == .full ? .full : .logps

@@ -16,6 +16,8 @@ struct RowJobArguments: ParsableArguments {
         help: ArgumentHelp(
             "Folder that image paths are relative to and cannot leave (default: the dataset's).", valueName: "dir"))
     var imageRoot: String?
+    @Flag(help: "Follow symbolic links that lead out of the image root.")
+    var followSymlinks = false
     @Option(
         help: ArgumentHelp(
             "Another name for a field, as in chosen=answer_good; may be repeated. The fields are "

@@ -24,6 +24,8 @@ struct Score: ParsableCommand {
     var dataset: DatasetArguments
     @OptionGroup(title: "Dataset")
     var rows: RowJobArguments
+    @OptionGroup(title: "Images")
+    var images: ImageArguments
     @Option(help: "What delta is computed from: probabilities, Eqs. (5) and (6), or the ratio of scores, Table 2.")
     var delta: DeltaChoice = .probabilities
     @Option(help: ArgumentHelp("Use this mean of delta in Eq. (7) instead of the dataset's.", valueName: "number"))
@@ -47,6 +49,7 @@ struct Score: ParsableCommand {
             let options = try options()
             var encoderOptions = CLIPEncoder.Options()
             encoderOptions.threads = threads
+            encoderOptions.imageDecoding = images.decoding
             encoderOptions.runtimePath = onnxruntime
             let encoder = try CLIPEncoder(directory: model, options: encoderOptions)
             Interruption.listen()
@@ -64,6 +67,7 @@ struct Score: ParsableCommand {
         var options = ScoreOptions(data: dataset.data, output: dataset.out)
         try rows.fill(&options.rows)
         options.imageRoot = rows.imageRoot
+        options.followsLinks = rows.followSymlinks
         options.fields = try FieldNames(mappings: rows.field)
         options.deltaSource = delta == .scores ? .scores : .probabilities
         options.meanDelta = meanDelta

@@ -1,70 +1,73 @@
 import CDamaShims
 import DamaSupport
 
-/// What a decoder may spend on one image.
-public struct ImageLimits: Sendable, Equatable {
-    /// The most pixels that an image may have when decoded. Checked before anything of that size is allocated, so
-    /// that a small file cannot claim all memory. The default, 178,956,970, is where Pillow refuses.
-    public var pixels: Int
-
-    public init(pixels: Int = 178_956_970) { self.pixels = pixels }
-
-    /// 3 · width · height.
-    ///
-    /// - Throws: ``DamaError/Code/outOfMemory`` where that is more than the limit.
-    func byteCount(width: Int, height: Int) throws(DamaError) -> Int {
-        let (area, overflow) = width.multipliedReportingOverflow(by: height)
-        let (count, overflow3) = area.multipliedReportingOverflow(by: 3)
-        guard !overflow, !overflow3, area <= pixels else {
-            throw .outOfMemory("an image of \(width) × \(height) pixels is larger than the limit of \(pixels) pixels")
-        }
-        return count
-    }
-}
-
-/// Reads JPEG and PNG files, recognised by their contents, to the pixels that Pillow's
-/// `Image.open(…).convert("RGB")` gives.
+/// Reads JPEG and PNG files, recognised by their contents, to the pixels that Pillow gives.
 ///
-/// As there, EXIF orientation is not applied, colour profiles and gamma are ignored, and transparency is dropped
-/// without blending. CMYK is taken for Adobe's inverted kind. Stricter than there: a file that is cut short or
-/// damaged in its picture data is an error, never a picture that is partly grey.
+/// That is `ImageOps.exif_transpose(Image.open(…))`, what is transparent put on white, unless ``ImageDecoding`` says
+/// otherwise, and then `convert("RGB")`. Colour profiles and gamma are ignored. CMYK is taken for Adobe's inverted kind.
+/// What is damaged is read where Pillow reads it, to the same bytes; a file that is cut short is an error, as there.
 ///
 /// Pure functions; call them from as many threads as there are.
 public enum ImageDecoder {
     /// The picture in the bytes of a file.
     ///
-    /// - Throws: ``DamaError/Code/model`` for damaged contents; ``DamaError/Code/unsupported`` for other formats;
-    ///   ``DamaError/Code/outOfMemory`` for more pixels than `limits` allow.
+    /// - Throws: ``DamaError/Code/model`` for damaged contents and for what is no image; ``DamaError/Code/unsupported``
+    ///   for other formats; ``DamaError/Code/outOfMemory`` for more pixels than `limits` allow.
     public static func decode(
-        _ bytes: UnsafeRawBufferPointer, limits: ImageLimits = ImageLimits()
+        _ bytes: UnsafeRawBufferPointer, limits: ImageLimits = ImageLimits(),
+        _ decoding: ImageDecoding = ImageDecoding()
     ) throws(DamaError) -> RGBImage {
         switch ImageFormat(of: bytes) {
-        case .jpeg: return try decode(bytes, limits: limits, as: JPEGFile.self)
-        case .png: return try decode(bytes, limits: limits, as: PNGFile.self)
-        case .other(let found):
-            throw .unsupported("the image is \(found); JPEG and PNG can be read")
+        case .jpeg:
+            let image = try decode(bytes, limits: limits, decoding, as: JPEGFile.self)
+            return decoding.appliesOrientation ? image.turned(ExifOrientation.ofJPEG(bytes)) : image
+        case .png:
+            let image = try decodePNG(bytes, limits, decoding)
+            return decoding.appliesOrientation ? image.turned(ExifOrientation.ofPNG(bytes)) : image
+        case .known(let format):
+            throw .unsupported("the image is \(format), which is not read; convert it to JPEG or PNG")
+        case .unknown:
+            throw .model("the file is \(bytes.isEmpty ? "empty" : "of no known format"); JPEG and PNG can be read")
         }
     }
 
-    /// As ``decode(_:limits:)-(UnsafeRawBufferPointer,_)``.
-    public static func decode(_ bytes: [UInt8], limits: ImageLimits = ImageLimits()) throws(DamaError) -> RGBImage {
+    /// As ``decode(_:limits:_:)-(UnsafeRawBufferPointer,_,_)``.
+    public static func decode(
+        _ bytes: [UInt8], limits: ImageLimits = ImageLimits(), _ decoding: ImageDecoding = ImageDecoding()
+    ) throws(DamaError) -> RGBImage {
         try bytes.withUnsafeBufferPointer { buffer throws(DamaError) in
-            try decode(UnsafeRawBufferPointer(buffer), limits: limits)
+            try decode(UnsafeRawBufferPointer(buffer), limits: limits, decoding)
         }
     }
 
     /// The picture in the file at `path`; errors name it.
-    public static func decode(path: String, limits: ImageLimits = ImageLimits()) throws(DamaError) -> RGBImage {
-        let file = try MappedFile(path: path)
+    public static func decode(
+        path: String, limits: ImageLimits = ImageLimits(), _ decoding: ImageDecoding = ImageDecoding()
+    ) throws(DamaError) -> RGBImage {
+        let bytes = try ImageFile.read(path)
         do {
-            return try decode(file.bytes, limits: limits)
+            return try decode(bytes, limits: limits, decoding)
         } catch {
             throw DamaError(error.code, "\(path): \(error.message)")
         }
     }
 
+    /// What libpng refuses may be a file that Pillow reads: mended, it is tried again.
+    private static func decodePNG(
+        _ bytes: UnsafeRawBufferPointer, _ limits: ImageLimits, _ decoding: ImageDecoding
+    ) throws(DamaError) -> RGBImage {
+        do {
+            return try decode(bytes, limits: limits, decoding, as: PNGFile.self)
+        } catch {
+            guard error.code == .model, let mended = try PNGRepair.mended(bytes, limits) else { throw error }
+            return try mended.withUnsafeBufferPointer { buffer throws(DamaError) in
+                try decode(UnsafeRawBufferPointer(buffer), limits: limits, decoding, as: PNGFile.self)
+            }
+        }
+    }
+
     private static func decode<File: DecodableFile>(
-        _ bytes: UnsafeRawBufferPointer, limits: ImageLimits, as type: File.Type
+        _ bytes: UnsafeRawBufferPointer, limits: ImageLimits, _ decoding: ImageDecoding, as type: File.Type
     ) throws(DamaError) -> RGBImage {
         var message = [CChar](repeating: 0, count: Int(CDAMA_IMAGE_MESSAGE_SIZE))
         func check(_ status: cdama_image_status) throws(DamaError) {
@@ -84,7 +87,7 @@ public enum ImageDecoder {
         let count = try limits.byteCount(width: width, height: height)
         var status = CDAMA_IMAGE_OK
         let pixels = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
-            status = File.read(handle, buffer.baseAddress, &message)
+            status = File.read(handle, buffer.baseAddress, decoding, &message)
             initialized = status == CDAMA_IMAGE_OK ? count : 0
         }
         try check(status)
@@ -98,39 +101,6 @@ public enum ImageDecoder {
     }
 }
 
-/// The kinds of image file, by their first bytes.
-private enum ImageFormat {
-    case jpeg
-    case png
-    /// Something else, in words.
-    case other(String)
-
-    init(of bytes: UnsafeRawBufferPointer) {
-        func starts(with signature: [UInt8], at offset: Int = 0) -> Bool {
-            bytes.count >= offset + signature.count && zip(bytes[offset...], signature).allSatisfy { $0 == $1 }
-        }
-        if starts(with: [0xFF, 0xD8, 0xFF]) {
-            self = .jpeg
-        } else if starts(with: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]) {
-            self = .png
-        } else if bytes.isEmpty {
-            self = .other("empty")
-        } else if starts(with: Array("GIF8".utf8)) {
-            self = .other("a GIF")
-        } else if starts(with: Array("RIFF".utf8)), starts(with: Array("WEBP".utf8), at: 8) {
-            self = .other("a WebP")
-        } else if starts(with: Array("BM".utf8)) {
-            self = .other("a BMP")
-        } else if starts(with: [0x49, 0x49, 0x2A, 0]) || starts(with: [0x4D, 0x4D, 0, 0x2A]) {
-            self = .other("a TIFF")
-        } else if starts(with: Array("ftyp".utf8), at: 4) {
-            self = .other("an AVIF, HEIF or video")
-        } else {
-            self = .other("of no known format")
-        }
-    }
-}
-
 /// The one face of libjpeg and libpng.
 private protocol DecodableFile {
     static var name: String { get }
@@ -139,7 +109,8 @@ private protocol DecodableFile {
         _ message: inout [CChar]
     ) -> cdama_image_status
     static func read(
-        _ handle: OpaquePointer?, _ pixels: UnsafeMutablePointer<UInt8>?, _ message: inout [CChar]
+        _ handle: OpaquePointer?, _ pixels: UnsafeMutablePointer<UInt8>?, _ decoding: ImageDecoding,
+        _ message: inout [CChar]
     ) -> cdama_image_status
     static func close(_ handle: OpaquePointer?)
 }
@@ -153,7 +124,8 @@ private enum JPEGFile: DecodableFile {
         cdama_jpeg_open(&handle, bytes.baseAddress, bytes.count, &width, &height, &message)
     }
     static func read(
-        _ handle: OpaquePointer?, _ pixels: UnsafeMutablePointer<UInt8>?, _ message: inout [CChar]
+        _ handle: OpaquePointer?, _ pixels: UnsafeMutablePointer<UInt8>?, _ decoding: ImageDecoding,
+        _ message: inout [CChar]
     ) -> cdama_image_status {
         cdama_jpeg_read(handle, pixels, &message)
     }
@@ -169,9 +141,10 @@ private enum PNGFile: DecodableFile {
         cdama_png_open(&handle, bytes.baseAddress, bytes.count, &width, &height, &message)
     }
     static func read(
-        _ handle: OpaquePointer?, _ pixels: UnsafeMutablePointer<UInt8>?, _ message: inout [CChar]
+        _ handle: OpaquePointer?, _ pixels: UnsafeMutablePointer<UInt8>?, _ decoding: ImageDecoding,
+        _ message: inout [CChar]
     ) -> cdama_image_status {
-        cdama_png_read(handle, pixels, &message)
+        cdama_png_read(handle, pixels, decoding.blendsOnWhite ? 1 : 0, &message)
     }
     static func close(_ handle: OpaquePointer?) { cdama_png_close(handle) }
 }

@@ -89,9 +89,10 @@ extension ImageProcessor {
 
     /// Decodes and prepares the bytes of a JPEG or PNG file.
     public func process(
-        fileBytes: UnsafeRawBufferPointer, limits: ImageLimits = ImageLimits()
+        fileBytes: UnsafeRawBufferPointer, limits: ImageLimits = ImageLimits(),
+        _ decoding: ImageDecoding = ImageDecoding()
     ) throws(DamaError) -> PreparedImage {
-        try process(ImageDecoder.decode(fileBytes, limits: limits))
+        try process(ImageDecoder.decode(fileBytes, limits: limits, decoding))
     }
 
     /// ⌊n / 2⌋, also below zero.

@@ -12,10 +12,12 @@ public enum ImageSource: Sendable {
     /// The pixels.
     ///
     /// - Throws: what ``ImageDecoder`` throws.
-    public func decode(limits: ImageLimits = ImageLimits()) throws(DamaError) -> RGBImage {
+    public func decode(
+        limits: ImageLimits = ImageLimits(), _ decoding: ImageDecoding = ImageDecoding()
+    ) throws(DamaError) -> RGBImage {
         switch self {
-        case .path(let path): try ImageDecoder.decode(path: path, limits: limits)
-        case .bytes(let bytes): try ImageDecoder.decode(bytes, limits: limits)
+        case .path(let path): try ImageDecoder.decode(path: path, limits: limits, decoding)
+        case .bytes(let bytes): try ImageDecoder.decode(bytes, limits: limits, decoding)
         case .pixels(let image): image
         }
     }

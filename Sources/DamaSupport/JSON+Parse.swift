@@ -2,6 +2,16 @@ extension JSON {
     /// Nesting deeper than this is refused, so that hostile input cannot exhaust the stack.
     public static let maximumDepth = 128
 
+    /// How numbers are read.
+    public enum Numbers: Sendable {
+        /// As values. What is no finite number is an error.
+        case values
+        /// Those that would be written back with other characters as ``JSON/number(_:)``, so that `1e3`, `1.50` and
+        /// `1.0000000000000000001` stay what they are. Also takes what no finite double holds (`1e400`) and, as Python
+        /// writes them, `NaN`, `Infinity` and `-Infinity`: whoever reads the field finds that it is no number.
+        case asWritten
+    }
+
     /// Parses one JSON text; anything but white space after the value is an error.
     ///
     /// - Throws: ``DamaError/Code/model`` naming the byte offset and what was expected there.
@@ -10,20 +20,20 @@ extension JSON {
     }
 
     /// Parses one JSON text from UTF-8 bytes. See ``init(parsing:)``.
-    public init(parsing bytes: some Sequence<UInt8>) throws(DamaError) {
-        self = try Self.parse(bytes: Array(bytes))
+    public init(parsing bytes: some Sequence<UInt8>, numbers: Numbers = .values) throws(DamaError) {
+        self = try Self.parse(bytes: Array(bytes), numbers)
     }
 
     /// Parses one JSON text from UTF-8 bytes in memory that the caller keeps valid. See ``init(parsing:)``.
     public init(parsing buffer: UnsafeRawBufferPointer) throws(DamaError) {
-        var parser = JSONParser(bytes: buffer.bindMemory(to: UInt8.self))
+        var parser = JSONParser(bytes: buffer.bindMemory(to: UInt8.self), numbers: .values)
         self = try parser.parseDocument()
     }
 
-    private static func parse(bytes: [UInt8]) throws(DamaError) -> JSON {
+    private static func parse(bytes: [UInt8], _ numbers: Numbers = .values) throws(DamaError) -> JSON {
         var result: Result<JSON, DamaError> = .success(.null)
         bytes.withUnsafeBufferPointer { buffer in
-            var parser = JSONParser(bytes: buffer)
+            var parser = JSONParser(bytes: buffer, numbers: numbers)
             do throws(DamaError) {
                 result = .success(try parser.parseDocument())
             } catch {
@@ -36,9 +46,13 @@ extension JSON {
 
 private struct JSONParser {
     let bytes: UnsafeBufferPointer<UInt8>
+    let numbers: JSON.Numbers
     var position = 0
 
-    init(bytes: UnsafeBufferPointer<UInt8>) { self.bytes = bytes }
+    init(bytes: UnsafeBufferPointer<UInt8>, numbers: JSON.Numbers) {
+        self.bytes = bytes
+        self.numbers = numbers
+    }
 
     mutating func parseDocument() throws(DamaError) -> JSON {
         // A byte order mark is not JSON, but editors write it.
@@ -63,6 +77,8 @@ private struct JSONParser {
         case UInt8(ascii: "t"): return try parseWord("true", .bool(true))
         case UInt8(ascii: "f"): return try parseWord("false", .bool(false))
         case UInt8(ascii: "n"): return try parseWord("null", .null)
+        case UInt8(ascii: "N") where numbers == .asWritten: return try parseWord("NaN", .number("NaN"))
+        case UInt8(ascii: "I") where numbers == .asWritten: return try parseWord("Infinity", .number("Infinity"))
         case .some(UInt8(ascii: "-")), .some(UInt8(ascii: "0")...UInt8(ascii: "9")): return try parseNumber()
         default: throw failure("expected a value")
         }
@@ -113,7 +129,9 @@ private struct JSONParser {
     private mutating func parseNumber() throws(DamaError) -> JSON {
         let start = position
         var isInteger = true
-        _ = take("-")
+        if take("-"), numbers == .asWritten, peek() == UInt8(ascii: "I") {
+            return try parseWord("Infinity", .number("-Infinity"))
+        }
         if take("0") {
             // No digit may follow a leading zero; the caller finds it and complains.
         } else {
@@ -129,11 +147,13 @@ private struct JSONParser {
             guard skipDigits() else { throw failure("expected a digit in the exponent") }
         }
         let text = String(decoding: bytes[start..<position], as: UTF8.self)
-        if isInteger, let value = Int64(text) { return .int(value) }
+        let asWritten = numbers == .asWritten
+        if isInteger, let value = Int64(text), !asWritten || String(value) == text { return .int(value) }
         guard let value = Double(text), value.isFinite else {
-            throw failure("number \(text.prefix(40)) is out of range", at: start)
+            guard asWritten else { throw failure("number \(text.prefix(40)) is out of range", at: start) }
+            return .number(text)
         }
-        return .double(value)
+        return isInteger || asWritten && value.description != text ? .number(text) : .double(value)
     }
 
     // MARK: Strings

@@ -17,6 +17,10 @@ extension JSON {
         case .int(let value): bytes.append(contentsOf: String(value).utf8)
         case .double(let value):
             bytes.append(contentsOf: (value.isFinite ? value.description : "null").utf8)
+        // Neither is NaN JSON where it was read.
+        case .number(let text):
+            let isNumber = text.utf8.last.map { (0x30...0x39).contains($0) } == true
+            bytes.append(contentsOf: (isNumber ? text : "null").utf8)
         case .string(let value): Self.write(value, to: &bytes)
         case .array(let elements):
             bytes.append(UInt8(ascii: "["))

@@ -2,33 +2,53 @@
 ///
 /// `JSON` lives here, and not in Foundation, because Foundation would add tens of megabytes to libdama.so and because
 /// parsing must never trap: depth and size are bounded, and whatever is wrong is a ``DamaError`` with its byte offset.
-public enum JSON: Equatable, Sendable {
+public enum JSON: Sendable {
     case null
     case bool(Bool)
     /// A number written without fraction or exponent that fits into 64 bits.
     case int(Int64)
     /// Any other number. Always finite.
     case double(Double)
+    /// A number that neither of them holds as it was written, by its text: an integer beyond 64 bits, and with
+    /// ``Numbers/asWritten`` any that would be written back with other characters.
+    case number(String)
     case string(String)
     case array([JSON])
     case object(JSONObject)
 }
 
-/// The members of a JSON object, in the order of the text.
+/// Texts are equal where their bytes are: Swift's `==` takes "é" in one and in two code points for the same.
+extension JSON: Equatable {
+    public static func == (a: JSON, b: JSON) -> Bool {
+        switch (a, b) {
+        case (.null, .null): true
+        case (.bool(let a), .bool(let b)): a == b
+        case (.int(let a), .int(let b)): a == b
+        case (.double(let a), .double(let b)): a == b
+        case (.number(let a), .number(let b)): a.hasSameBytes(as: b)
+        case (.string(let a), .string(let b)): a.hasSameBytes(as: b)
+        case (.array(let a), .array(let b)): a == b
+        case (.object(let a), .object(let b)): a == b
+        default: false
+        }
+    }
+}
+
+/// The members of a JSON object, in the order of the text. Keys are told apart by their bytes.
 public struct JSONObject: Equatable, Sendable, ExpressibleByDictionaryLiteral {
     public typealias Member = (key: String, value: JSON)
 
     /// Every member, repeated keys included.
     public private(set) var members: [Member]
     /// Position of the last member of each key; only for objects large enough to be worth it.
-    private var index: [String: Int]?
+    private var index: [ExactText: Int]?
     private static let indexThreshold = 12
 
     public init(_ members: [Member] = []) {
         self.members = members
         if members.count >= Self.indexThreshold {
-            var index = [String: Int](minimumCapacity: members.count)
-            for (position, member) in members.enumerated() { index[member.key] = position }
+            var index = [ExactText: Int](minimumCapacity: members.count)
+            for (position, member) in members.enumerated() { index[ExactText(member.key)] = position }
             self.index = index
         }
     }
@@ -41,19 +61,19 @@ public struct JSONObject: Equatable, Sendable, ExpressibleByDictionaryLiteral {
 
     /// The value of `key`; the last one where a key is repeated, as most readers do.
     public subscript(key: String) -> JSON? {
-        if let index { return index[key].map { members[$0].value } }
-        return members.last { $0.key == key }?.value
+        if let index { return index[ExactText(key)].map { members[$0].value } }
+        return members.last { $0.key.hasSameBytes(as: key) }?.value
     }
 
     /// The first key that stands more than once, if there is one.
     public var repeatedKey: String? {
-        var seen = Set<String>(minimumCapacity: members.count)
-        return members.first { !seen.insert($0.key).inserted }?.key
+        var seen = Set<ExactText>(minimumCapacity: members.count)
+        return members.first { !seen.insert(ExactText($0.key)).inserted }?.key
     }
 
     public static func == (a: JSONObject, b: JSONObject) -> Bool {
         a.members.count == b.members.count
-            && zip(a.members, b.members).allSatisfy { $0.key == $1.key && $0.value == $1.value }
+            && zip(a.members, b.members).allSatisfy { $0.key.hasSameBytes(as: $1.key) && $0.value == $1.value }
     }
 }
 
@@ -76,6 +96,7 @@ extension JSON {
         switch self {
         case .int(let value): Double(value)
         case .double(let value): value
+        case .number(let text): Double(text).flatMap { $0.isFinite ? $0 : nil }
         default: nil
         }
     }
@@ -85,6 +106,9 @@ extension JSON {
         switch self {
         case .int(let value): Int(exactly: value)
         case .double(let value): Int(exactly: value)
+        case .number(let text):
+            // An integer that does not fit is none, though the nearest double may fit.
+            Int(text) ?? (text.utf8.contains { $0 == 0x2E || $0 | 0x20 == 0x65 } ? double.flatMap { Int(exactly: $0) } : nil)
         default: nil
         }
     }
@@ -94,7 +118,7 @@ extension JSON {
         switch self {
         case .null: "null"
         case .bool: "a boolean"
-        case .int, .double: "a number"
+        case .int, .double, .number: "a number"
         case .string: "a string"
         case .array: "an array"
         case .object: "an object"

@@ -24,6 +24,16 @@ struct PillowFixtures {
     }
 }
 
+extension ImageDecoding {
+    /// As the original LLaVA trainer reads images.
+    static var asStored: ImageDecoding {
+        var decoding = ImageDecoding()
+        decoding.appliesOrientation = false
+        decoding.blendsOnWhite = false
+        return decoding
+    }
+}
+
 /// The largest difference between two images of one size, in grey levels.
 func largestDifference(_ a: RGBImage, _ b: RGBImage) -> Int {
     zip(a.pixels, b.pixels).reduce(0) { max($0, abs(Int($1.0) - Int($1.1))) }

@@ -47,7 +47,7 @@ final class PairRecordTests: XCTestCase {
         let record = try read(
             """
             {"image": {"path": "a.jpg", "bytes": null}, "conversations": [{"from": "human", "value": "Q?"}],
-             "chosen": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": [{"type": "text", "text": "c"}]}],
+             "chosen": [{"role": "user", "content": "Q?"}, {"role": "assistant", "content": [{"type": "text", "text": "c"}]}],
              "rejected": {"from": "gpt", "value": "r"}}
             """)
         XCTAssertEqual(
@@ -67,7 +67,7 @@ final class PairRecordTests: XCTestCase {
         assertRejected("{\"image\"", .invalidJSON, "byte 8")
         assertRejected("[1]", .invalidJSON, "an array")
         assertRejected(
-            #"{"chosen": "a", "rejected": "b"}"#, .missingField, "\"image\" or \"image_path\"")
+            #"{"chosen": "a", "rejected": "b"}"#, .missingField, "\"image\" or \"image_path\" or \"images\"")
         assertRejected(#"{"image": "", "chosen": "a", "rejected": "b"}"#, .missingField, "empty")
         assertRejected(#"{"image": 3, "chosen": "a", "rejected": "b"}"#, .wrongType, "a number")
         assertRejected(#"{"image": "i", "rejected": "b"}"#, .missingField, "\"chosen\"")

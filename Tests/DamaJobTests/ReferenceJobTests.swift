@@ -157,9 +157,115 @@ final class ReferenceJobTests: XCTestCase {
         for (text, what) in [
             ("[1,2]", "six fields"), ("[-9.0,-1.5,[-1.0,-2.0],-4.0,-4.0,[-4.0]]", "chosen sum"),
             ("[", "not valid JSON"),
-            (#"[-3.0,-1.5,["x"],-4.0,-4.0,[-4.0]]"#, "logps[2]"),
+            (#"[-3.0,-1.5,["x",-2.0],-4.0,-4.0,[-4.0]]"#, "the chosen list holds \"x\""),
+            ("[-3.0,-1.5,[-1.0],-4.0,-4.0,[-4.0]]", "no number of tokens from 1 to 1"),
+            ("[-3.0,1.5,[-1.0,-2.0],-4.0,-4.0,[-4.0]]", "no number of tokens"),
+            ("[-3.0,0,[-1.0,-2.0],-4.0,-4.0,[-4.0]]", "no number of tokens"),
+            ("[0,-1.5,[-1.0,-2.0],-4.0,-4.0,[-4.0]]", "no number of tokens"),
+            ("[NaN,-1.5,[-1.0,-2.0],-4.0,-4.0,[-4.0]]", "not two numbers"),
+            ("[-3.0,-1.5,[-1.0,NaN],-4.0,-4.0,[-4.0]]", "what is no number"),
         ] {
             assertFails(.model, what) { _ = try ReferenceEntry(["logps": .string(text)]) }
         }
+    }
+
+    // No real file could be read: its lists hold every position of the image-expanded sequence, and only sum and mean are of
+    // the response. Expected sums and counts are those of get_batch_logps in numpy, see make_logps.py.
+    func testLogpsOfEveryPositionAreRead() throws {
+        let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/Fixtures/logps.json"
+        for entry in try XCTUnwrap(Files.readJSON(path).array) {
+            let found = try ReferenceEntry(["idx": 1, "logps": try XCTUnwrap(entry["logps"])]).logProbabilities
+            let expected = try XCTUnwrap(entry["expected"]?.array)
+            for (response, expected) in zip([found.chosen, found.rejected], expected) {
+                // The sum of float32 numbers rounded to seven digits, where the tokens are kept.
+                XCTAssertEqual(response.sum, try XCTUnwrap(expected["sum"]?.double), accuracy: 1e-5)
+                XCTAssertEqual(response.count, expected["count"]?.int)
+                XCTAssertEqual(response.mean, response.sum / Double(response.count))
+                XCTAssertEqual(response.tokens.count, expected["tokens"]?.bool == true ? response.count : 0)
+            }
+        }
+        // All tokens certain.
+        let certain = try ReferenceEntry(["logps": "[0.0,0.0,[0.0,0.0],-1.0,-1.0,[NaN,-9.0,-1.0]]"]).logProbabilities
+        XCTAssertEqual([certain.chosen.count, certain.rejected.count], [2, 1])
+        XCTAssertEqual([certain.chosen.sum, certain.rejected.sum], [0, -1])
+    }
+
+    // A file that was changed after it was computed was used, though its summary holds its hash and `sum` was no sum.
+    func testAChangedFileIsNotUsed() throws {
+        let folder = try TemporaryDirectory()
+        let options = ReferenceOptions(data: try dataset(folder, count: 3), output: folder.path + "/out.jsonl")
+        let policy = try policy()
+        try ReferenceJob(options, policy: policy).run()
+        let lines = try String(contentsOfFile: options.rows.output, encoding: .utf8)
+        _ = try ReferenceCache(path: options.rows.output, policy: policy)
+        let sum = try XCTUnwrap(lines.firstRange(of: #"{"sum":-"#))
+        for changed in [lines.replacingCharacters(in: sum, with: #"{"sum":-9"#), lines + lines, "", lines + "\n"] {
+            try changed.write(toFile: options.rows.output, atomically: true, encoding: .utf8)
+            assertFails(.invalidArgument, "out.jsonl has changed since it was computed") {
+                _ = try ReferenceCache(path: options.rows.output, policy: policy)
+            }
+        }
+        try lines.replacingCharacters(in: sum, with: #"{"sum":-9"#)
+            .write(toFile: options.rows.output, atomically: true, encoding: .utf8)
+        assertFails(.model, "line 1: the chosen sum is -9") { _ = try ReferenceCache(path: options.rows.output) }
+    }
+
+    // The dataset was hashed, its images were not: a run that was taken up again mixed old ones with new ones.
+    func testImagesThatChangeBetweenTwoRunsAreFound() throws {
+        let folder = try TemporaryDirectory()
+        var options = ReferenceOptions(data: try dataset(folder, count: 6), output: folder.path + "/out.jsonl")
+        options.rows.blockRows = 2
+        let policy = try policy()
+        assertFails(.cancelled, "stopped") {
+            _ = try ReferenceJob(options, policy: policy).run { progress throws(DamaError) in
+                if progress.rowsDone >= 2 { throw .cancelled }
+            }
+        }
+        let image = folder.path + "/image.png"
+        let original = try Files.read(image)
+        try Files.writeAtomically(original + [0], to: image)
+        assertFails(.invalidArgument, "row 1 was computed from another image: image \"image.png\" has other contents") {
+            _ = try ReferenceJob(options, policy: policy).run()
+        }
+        try Files.writeAtomically(original, to: image)
+        XCTAssertEqual(try ReferenceJob(options, policy: policy).run().rows, 6)
+    }
+
+    /// A row that holds its image gives the numbers of a row that names it, and the same key.
+    func testImagesInRowsAreImagesInFiles() throws {
+        let folder = try TemporaryDirectory()
+        let options = ReferenceOptions(data: try dataset(folder, count: 3), output: folder.path + "/out.jsonl")
+        let policy = try policy()
+        try ReferenceJob(options, policy: policy).run()
+        let base64 = try Data(contentsOf: URL(fileURLWithPath: folder.path + "/image.png")).base64EncodedString()
+        let rows = try String(contentsOfFile: options.rows.data, encoding: .utf8)
+        for image in [#"{"bytes":"\#(base64)","path":"elsewhere.png"}"#, #"["data:image/png;base64,\#(base64)"]"#] {
+            let inline = ReferenceOptions(data: folder.path + "/inline.jsonl", output: folder.path + "/inline.out.jsonl")
+            try rows.replacingOccurrences(of: "\"image.png\"", with: image)
+                .write(toFile: inline.rows.data, atomically: true, encoding: .utf8)
+            var again = inline
+            again.rows.restart = true
+            XCTAssertEqual(try ReferenceJob(again, policy: policy).run().rowsRejected, 0)
+            XCTAssertEqual(try Files.read(again.rows.output), try Files.read(options.rows.output))
+        }
+    }
+
+    // A row's own system prompt was dropped, or taken for the question. A template has one for all rows.
+    func testASystemPromptOfARowIsTheJobsOrTheRowIsLeftOut() throws {
+        let folder = try TemporaryDirectory()
+        _ = try dataset(folder, count: 1)
+        let row = { (system: String) in
+            #"{"image":"image.png","conversations":[{"from":"system","value":"\#(system)"},{"from":"human","value":"a b"}],"#
+                + #""chosen":"a","rejected":"b"}"#
+        }
+        let path = try folder.write(Array("\(row("Be kind."))\n\(row("Be terse."))".utf8), to: "system.jsonl")
+        let policy = try policy { $0.system = "Be kind." }
+        let summary = try ReferenceJob(
+            ReferenceOptions(data: path, output: folder.path + "/out.jsonl"), policy: policy
+        ).run()
+        XCTAssertEqual([summary.rows, summary.rowsRejected], [2, 1])
+        let rejects = try String(contentsOfFile: folder.path + "/out.rejects.jsonl", encoding: .utf8)
+        XCTAssertTrue(rejects.contains(#""line":2,"kind":"unsupported_conversation""#), rejects)
+        XCTAssertTrue(rejects.contains("Be terse."), rejects)
     }
 }

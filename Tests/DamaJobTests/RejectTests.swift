@@ -8,6 +8,7 @@ final class RejectTests: JobTestCase {
         try write("ANGLE 1", to: "images/good.txt")
         try write("a photograph of a cat", to: "images/broken.txt")
         try write("BOMB", to: "images/bomb.txt")
+        try write("GIF", to: "images/gif.txt")
         try write("ANGLE nan", to: "images/nan.txt")
         try write("ANGLE 1" + String(repeating: "0", count: 3000), to: "images/large.txt")
         try write("ANGLE 1", to: "secret.txt")
@@ -36,7 +37,7 @@ final class RejectTests: JobTestCase {
             ("{\"image\": ", .invalidJSON),
             ("\"\u{1}\"", .invalidJSON),
             ("{\"image\": \"good.txt\"}", .missingField),
-            ("{\"image\": [], \"chosen\": \"a\", \"rejected\": \"b\"}", .wrongType),
+            ("{\"image\": 3, \"chosen\": \"a\", \"rejected\": \"b\"}", .wrongType),
             (row("good.txt", " "), .emptyResponse),
             (row("good.txt", "..."), .emptyResponse),
             (row("good.txt", "UNSPLITTABLE"), .cannotSplit),
@@ -53,6 +54,9 @@ final class RejectTests: JobTestCase {
             (row("pipe"), .imageUnreadable),
             (row("broken.txt"), .imageBroken),
             (row("bomb.txt"), .imageTooLarge),
+            (row("gif.txt"), .imageUnsupported),
+            (#"{"images":["good.txt","in.txt"],"chosen":"a","rejected":"b"}"#, .severalImages),
+            (#"{"image":"good.txt","chosen":[{"role":"user","content":"a"}],"rejected":"b"}"#, .unsupportedConversation),
             (row("large.txt"), .imageTooLarge),
             (row("nan.txt"), .noHardness),
             (row("good.txt", String(repeating: "x", count: 3000)), .rowTooLarge),

@@ -167,6 +167,33 @@ final class ResumeTests: JobTestCase {
         assertFails(.invalidArgument, "exists and is not replaced") { try run(options()) }
     }
 
+    // 82 of 200 rows came from images that were replaced between a kill and the next run.
+    func testImagesThatChangeBetweenTwoRunsAreFound() throws {
+        try Dataset(count: 30, seed: 2).write(to: folder.path, bad: true)
+        try run(options("whole.jsonl"))
+        try stop(options(), afterRows: 16)
+        // The image of the first row, which is done.
+        let first = try XCTUnwrap(bytes("pairs.jsonl").split(separator: 0x0A).first)
+        let image = try XCTUnwrap(JSON(parsing: first)["image"]?.string)
+        let original = try bytes(image)
+        try write("ANGLE 0.125", to: image)
+        assertFails(.invalidArgument, "row 1 was computed from another image: image \"\(image)\" has other contents") {
+            try run(options())
+        }
+        try FileManager.default.removeItem(atPath: "\(folder.path)/\(image)")
+        assertFails(.invalidArgument, "row 1 was computed from another image: no image \"\(image)\"") {
+            try run(options())
+        }
+        // Put back as it was, with another time: the same image.
+        try folder.write(original, to: image)
+        // An image that was missing when its row was done.
+        try write("ANGLE 1", to: "none.txt")
+        assertFails(.invalidArgument, "image \"none.txt\" can be read now") { try run(options()) }
+        try FileManager.default.removeItem(atPath: "\(folder.path)/none.txt")
+        try run(options())
+        for suffix in outputs { XCTAssertEqual(try bytes("scores.\(suffix)"), try bytes("whole.\(suffix)"), suffix) }
+    }
+
     func testOneProcessAtATime() throws {
         try Dataset(count: 30).write(to: folder.path)
         let job = options()

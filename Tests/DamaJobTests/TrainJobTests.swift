@@ -1,4 +1,5 @@
 import DamaTestSupport
+import Foundation
 import XCTest
 
 @testable import Dama
@@ -31,6 +32,67 @@ final class TrainJobTests: TrainTestCase {
             let again = try run(options)
             XCTAssertTrue(again.wasComplete)
             XCTAssertEqual(again.steps, 20)
+        }
+    }
+
+    // Images were read anew in each epoch and after each restart, whatever they had become.
+    func testImagesThatChangeAreFound() throws {
+        try writeDataset(count: 12)
+        let options = options()
+        let image = folder.path + "/image.png"
+        let original = try Files.read(image)
+        // Within a run.
+        assertFails(.io, "image \"image.png\" has changed since the job began") {
+            _ = try self.run(options) { event throws(DamaError) in
+                guard case .progress(let progress) = event, progress.batch == 2 else { return }
+                try Files.writeAtomically(original + [0], to: image)
+            }
+        }
+        // Between two: the reference's numbers are of another image, or, where the loss asks for none, the weights.
+        assertFails(.invalidArgument, "does not fit the data") { _ = try self.run(options) }
+        try Files.writeAtomically(original, to: image)
+        XCTAssertEqual(try run(options).batches, 6)
+        var free = self.options("free")
+        free.method.loss = .simpo(margin: 0.5)
+        assertFails(.cancelled, "stopped") {
+            _ = try self.run(free) { event throws(DamaError) in
+                if case .progress(let progress) = event, progress.batch == 2 { throw .cancelled }
+            }
+        }
+        try Files.writeAtomically(original + [0], to: image)
+        assertFails(.invalidArgument, "images \"") { _ = try self.run(free) }
+        try Files.writeAtomically(original, to: image)
+        XCTAssertEqual(try run(free).batches, 6)
+    }
+
+    /// Rows that hold their images train the same weights as rows that name them.
+    func testImagesInRowsTrainTheSameWeights() throws {
+        try writeDataset(count: 12)
+        _ = try run(options("files"))
+        let base64 = Data(try bytes("image.png")).base64EncodedString()
+        let rows = String(decoding: try bytes("pairs.jsonl"), as: UTF8.self)
+        let image = #"{"bytes":"\#(base64)","path":null}"#
+        let lines = rows.replacingOccurrences(of: "\"image.png\"", with: image)
+        let array = "[" + lines.split(separator: "\n").joined(separator: ",\n") + "]"
+        for (name, text) in [("lines", lines), ("array", array)] {
+            var options = options(name)
+            options.data = try folder.write(Array(text.utf8), to: "\(name).jsonl")
+            _ = try run(options)
+            XCTAssertEqual(
+                try bytes("\(name)/model/model.safetensors"), try bytes("files/model/model.safetensors"), name)
+        }
+    }
+
+    // Scores that were changed after they were computed were used, though their summary holds their hash.
+    func testChangedScoresAreNotUsed() throws {
+        try writeDataset(count: 12)
+        let scores = try bytes("scores.jsonl")
+        let summary: JSON = ["output": ["bytes": .int(Int64(scores.count)), "sha256": .string(SHA256.hex(of: scores))]]
+        try folder.write(Array(summary.text.utf8), to: "scores.summary.json")
+        XCTAssertEqual(try run(options()).batches, 6)
+        try folder.write(scores.map { $0 == UInt8(ascii: "5") ? UInt8(ascii: "6") : $0 }, to: "scores.jsonl")
+        assertFails(.invalidArgument, "scores.jsonl has changed since it was computed") {
+            _ = try self.run(self.options("other"))
         }
     }
 

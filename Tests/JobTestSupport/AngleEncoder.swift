@@ -30,6 +30,7 @@ public final class AngleEncoder: ImageTextEncoder {
     public func prepare(imageBytes: [UInt8]) throws(DamaError) -> PreparedImage {
         let text = String(decoding: imageBytes, as: UTF8.self)
         if text.hasPrefix("BOMB") { throw .outOfMemory("image has 10^12 pixels; the limit is 10^8") }
+        if text.hasPrefix("GIF") { throw .unsupported("the image is a GIF") }
         guard text.hasPrefix("ANGLE "), let angle = Float(text.dropFirst(6)) else {
             throw .model("not an image")
         }

@@ -44,12 +44,20 @@ cdama_image_status cdama_jpeg_encode(
 cdama_image_status cdama_png_open(
     cdama_png **out, const void *bytes, size_t count, uint32_t *width, uint32_t *height, char *message);
 
-/// As cdama_jpeg_read, for PNG. Alpha and transparent colours are dropped; 16-bit colour keeps its high byte, and
-/// 16-bit grey without alpha is clipped at 255: both as Pillow's convert("RGB") does.
-cdama_image_status cdama_png_read(cdama_png *png, uint8_t *rgb, char *message);
+/// As cdama_jpeg_read, for PNG. 16-bit colour keeps its high byte, and 16-bit grey without alpha is clipped at 255: both
+/// as Pillow's convert("RGB") does. Alpha and transparent colours are dropped, or, where `on_white` is not 0, put on
+/// white with the arithmetic of Pillow's alpha_composite.
+cdama_image_status cdama_png_read(cdama_png *png, uint8_t *rgb, int on_white, char *message);
 
 /// NULL is fine.
 void cdama_png_close(cdama_png *png);
+
+/// Decompresses zlib's format, at most `capacity` bytes. Gives how many there were; `*ended` is 1 where the stream ended
+/// as it should, 0 where there was no room for more or the input ended first, −1 where it is damaged.
+size_t cdama_inflate(const void *source, size_t count, void *target, size_t capacity, int *ended);
+
+/// The checksum at the end of zlib's format.
+uint32_t cdama_adler32(const void *bytes, size_t count);
 
 /// Pillow's filters, by Pillow's numbers, which Hugging Face's configurations use.
 typedef enum cdama_filter {

@@ -5,6 +5,9 @@
  * by a symbolic link or because it is absolute, fails with EXDEV. Gives a descriptor, or −1 with errno set. */
 int cdama_open_beneath(int root, const char *path);
 
+/* As cdama_open_beneath, but goes wherever the path and its links lead. */
+int cdama_open_following(int root, const char *path);
+
 /* Exchanges what two paths name, as one step. 0, or −1 with errno set: ENOSYS or EINVAL where the system or the file
  * system cannot. */
 int cdama_exchange(const char *a, const char *b);

@@ -22,6 +22,8 @@ public final class CLIPEncoder: ImageTextEncoder {
         public var longTexts: LongTexts = .refuse
         /// The most pixels that an image may have when decoded.
         public var maximumImagePixels = ImageLimits().pixels
+        /// Orientation and transparency of image files.
+        public var imageDecoding = ImageDecoding()
         /// exp(logit_scale) for models that do not hold it, which are those in ONNX files; 100 where it is not given.
         public var logitScale: Float?
         /// The file of ONNX Runtime; see ``OnnxRuntime/load``.
@@ -105,9 +107,10 @@ public final class CLIPEncoder: ImageTextEncoder {
         get throws(DamaError) {
             if let known = cachedFingerprint.withLock({ $0 }) { return known }
             var hash = SHA256()
-            hash.update("clip 1 \(options.longTexts)".utf8)
+            hash.update("clip 2 \(options.longTexts)".utf8)
             hash.update(try towers.fingerprint.utf8)
             hash.update(processor.settings.text.utf8)
+            hash.update(options.imageDecoding.json.text.utf8)
             for name in ["tokenizer.json", "vocab.json", "merges.txt"] where Files.exists("\(directory)/\(name)") {
                 let file = try MappedFile(path: "\(directory)/\(name)")
                 hash.update(UInt64(file.bytes.count))
@@ -122,12 +125,16 @@ public final class CLIPEncoder: ImageTextEncoder {
     // MARK: Images
 
     public func prepare(imageBytes: [UInt8]) throws(DamaError) -> PreparedImage {
-        try prepare(ImageDecoder.decode(imageBytes, limits: ImageLimits(pixels: options.maximumImagePixels)))
+        try prepare(
+            ImageDecoder.decode(
+                imageBytes, limits: ImageLimits(pixels: options.maximumImagePixels), options.imageDecoding))
     }
 
     /// The image in a file; errors name it.
     public func prepare(imagePath: String) throws(DamaError) -> PreparedImage {
-        try prepare(ImageDecoder.decode(path: imagePath, limits: ImageLimits(pixels: options.maximumImagePixels)))
+        try prepare(
+            ImageDecoder.decode(
+                path: imagePath, limits: ImageLimits(pixels: options.maximumImagePixels), options.imageDecoding))
     }
 
     public func prepare(_ image: RGBImage) throws(DamaError) -> PreparedImage {

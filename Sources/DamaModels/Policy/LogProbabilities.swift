@@ -18,22 +18,35 @@ public struct PreferencePair: Sendable {
 
 /// log π(y | I, x) of one response.
 public struct ResponseLogProbability: Equatable, Sendable {
-    /// Of each response token, the end token included.
+    /// Of each response token, the end token included; empty where only ``sum`` and ``count`` are known.
     public var tokens: [Float]
     /// Whether the response's end was cut off to fit the maximum length.
     public var wasCut: Bool
+    private var totals: Totals?
+
+    private struct Totals: Equatable, Sendable {
+        var sum: Double
+        var count: Int
+    }
 
     public init(tokens: [Float], wasCut: Bool = false) {
         self.tokens = tokens
         self.wasCut = wasCut
     }
 
+    /// A response of which the tokens are not known one by one.
+    public init(sum: Double, count: Int) {
+        tokens = []
+        wasCut = false
+        totals = Totals(sum: sum, count: count)
+    }
+
     /// The number of response tokens.
-    public var count: Int { tokens.count }
+    public var count: Int { totals?.count ?? tokens.count }
     /// log π of the whole response, what DPO compares.
-    public var sum: Double { tokens.reduce(0) { $0 + Double($1) } }
+    public var sum: Double { totals?.sum ?? tokens.reduce(0) { $0 + Double($1) } }
     /// Per token.
-    public var mean: Double { tokens.isEmpty ? 0 : sum / Double(tokens.count) }
+    public var mean: Double { count == 0 ? 0 : sum / Double(count) }
 }
 
 /// Both responses' log-probabilities of a pair.

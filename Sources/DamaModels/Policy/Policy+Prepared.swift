@@ -28,7 +28,7 @@ extension Policy {
         }
         guard let image = pair.image else { throw .invalidArgument("the pair has no image, but the model takes one") }
         return PreparedPair(
-            sequence: sequence, image: try processor.process(image.decode(limits: options.imageLimits)), cuts: cuts)
+            sequence: sequence, image: try processor.process(image.decode(limits: options.imageLimits, options.imageDecoding)), cuts: cuts)
     }
 
     /// log π of both responses of every pair, in order. Images that are the same pixels are encoded once.
@@ -69,6 +69,7 @@ extension Policy {
                     + "\(template.systemText(options.system))"
                     + (template.trimming == .none ? "" : "|\(template.trimming.rawValue) trimmed")),
             "image_processing": processor?.settings ?? .null,
+            "image_decoding": processor == nil ? .null : options.imageDecoding.json,
             "maximum_length": .int(Int64(maximumLength)),
             "overlong": .string(options.overlong.rawValue),
         ]

@@ -226,7 +226,7 @@ public final class Policy: Sendable {
                 continue
             }
             do {
-                let prepared = try processor.process(image.decode(limits: options.imageLimits))
+                let prepared = try processor.process(image.decode(limits: options.imageLimits, options.imageDecoding))
                 features[index] = try vision.features([prepared], options: run)[0]
             } catch {
                 throw DamaError(error.code, "\(what) \(index): \(error.message)")

@@ -40,6 +40,8 @@ public struct PolicyOptions: Sendable {
     /// Both responses of a pair behind one prefix. Without it each is a sequence of its own: slower, the same numbers.
     public var sharesPrefix = true
     public var imageLimits = ImageLimits()
+    /// Orientation and transparency of image files.
+    public var imageDecoding = ImageDecoding()
 
     public init() {}
 }

@@ -146,11 +146,23 @@ def jpegs():
     yield "jpeg_trailing_bytes.jpg", save(image) + b"after the end"
 
 
+def readable_from(data):
+    """The fewest first bytes of a file that Pillow reads; fewer than all of them where only its end is missing."""
+    count = len(data)
+    while True:
+        try:
+            Image.open(io.BytesIO(data[: count - 1])).convert("RGB")
+        except (OSError, SyntaxError):
+            return count
+        count -= 1
+
+
 if __name__ == "__main__":
     decode = Results("decode")
     for name, data in [*pngs(), *jpegs()]:
         (decode.folder / name).write_bytes(data)
-        decode.add({"file": name}, np.array(Image.open(io.BytesIO(data)).convert("RGB")))
+        entry = {"file": name, "readable_from": readable_from(data)}
+        decode.add(entry, np.array(Image.open(io.BytesIO(data)).convert("RGB")))
     decode.write()
 
     resize = Results("resize")

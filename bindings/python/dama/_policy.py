@@ -39,6 +39,8 @@ class _Options(ctypes.Structure):
         ("max_length", ctypes.c_uint32),
         ("token_budget", ctypes.c_uint32),
         ("share_prefix", ctypes.c_uint32),
+        ("ignore_orientation", ctypes.c_uint32),
+        ("drop_alpha", ctypes.c_uint32),
     ]
 
 
@@ -145,6 +147,8 @@ class PolicyModel:
         overlong: str = "error",
         token_budget: int = 8192,
         share_prefix: bool = True,
+        ignore_orientation: bool = False,
+        drop_alpha: bool = False,
         max_image_pixels: Optional[int] = None,
         onnxruntime: Optional[Union[str, os.PathLike[str]]] = None,
     ) -> None:
@@ -162,6 +166,8 @@ class PolicyModel:
             options.max_length = _positive("max_length", max_length)
         options.token_budget = _positive("token_budget", token_budget)
         options.share_prefix = bool(share_prefix)
+        options.ignore_orientation = bool(ignore_orientation)
+        options.drop_alpha = bool(drop_alpha)
         check(_create(self._handle, os.fsencode(model_dir), options))
         facts = _Facts()
         _facts_init(facts)

@@ -29,6 +29,8 @@ class _Options(ctypes.Structure):
         ("onnxruntime", ctypes.c_char_p),
         ("long_texts", ctypes.c_uint32),
         ("logit_scale", ctypes.c_float),
+        ("ignore_orientation", ctypes.c_uint32),
+        ("drop_alpha", ctypes.c_uint32),
     ]
 
 
@@ -78,6 +80,9 @@ class Scorer:
         ``"refuse"`` or ``"cut"`` texts of more tokens than the model takes.
     ``logit_scale``
         exp(logit_scale), for models in ONNX files, which do not hold it (100, OpenAI's, where it is not given).
+    ``ignore_orientation``, ``drop_alpha``
+        Image files are turned as their EXIF data say, and what is transparent is put on white, as transformers does;
+        these leave them as they are stored, as the original LLaVA trainer does.
     ``onnxruntime``
         The file libonnxruntime.so.*. Without it: ``$DAMA_ONNXRUNTIME``, the one in an installed ``onnxruntime`` or
         ``onnxruntime-gpu`` wheel, or the loader's.
@@ -92,6 +97,8 @@ class Scorer:
         provider: str = "cpu",
         long_texts: str = "refuse",
         logit_scale: Optional[float] = None,
+        ignore_orientation: bool = False,
+        drop_alpha: bool = False,
         onnxruntime: Optional[Union[str, os.PathLike[str]]] = None,
     ) -> None:
         self._handle = _HANDLE()
@@ -102,6 +109,8 @@ class Scorer:
         open_with(options, threads, provider, max_image_pixels, onnxruntime)
         options.long_texts = _LONG_TEXTS[long_texts]
         options.logit_scale = 0.0 if logit_scale is None else logit_scale
+        options.ignore_orientation = bool(ignore_orientation)
+        options.drop_alpha = bool(drop_alpha)
         check(_create(self._handle, os.fsencode(model_dir), options))
         dimension, scale = ctypes.c_size_t(), ctypes.c_float()
         check(_info(self._handle, dimension, scale))

@@ -53,6 +53,18 @@ def test_arrays_are_images_too(scorer):
     assert scorer.score(pixels[:, ::-1], ["a dog"]) != plain
 
 
+def test_orientation_and_transparency():
+    images = Path(__file__).parents[3] / "Tests" / "DamaImageTests" / "Fixtures" / "decoding"
+    turned, plain = (images / f"turned_{n}.jpg" for n in (6, 1))
+    default = dama.Scorer(FIXTURES / "legacy")
+    stored = dama.Scorer(FIXTURES / "legacy", ignore_orientation=True, drop_alpha=True)
+    # The two files hold the same picture; one says that it lies on its side.
+    np.testing.assert_array_equal(stored.score(turned, ["a dog"]), default.score(plain, ["a dog"]))
+    assert default.score(turned, ["a dog"]) != default.score(plain, ["a dog"])
+    transparent = images / "alpha_6_8.png"
+    assert default.score(transparent, ["a dog"]) != stored.score(transparent, ["a dog"])
+
+
 def test_one_scorer_in_several_threads(scorer, expected):
     path, texts = FIXTURES / expected["images"][0], expected["sentences"]
     results = [None] * 6

@@ -63,6 +63,7 @@ enum RowJob {
         try progress.beginComputing(
             rowsTotal: contents.rowCount, rowsResumed: journal.rowCount, rowsRejected: journal.rejectedCount)
         try checkRejected(journal, options)
+        try checkImages(journal, task.root) { () throws(DamaError) in try progress.report() }
         guard journal.rowCount < contents.rowCount else { return }
         guard journal.rowCount % options.blockRows == 0 else {
             throw .internal("\(journal.path) ends inside a block, at row \(journal.rowCount)")
@@ -76,11 +77,37 @@ enum RowJob {
                 throw .internal("\(prepared.rowCount) rows gave \(outcomes.count) outcomes")
             }
             try task.commit()
-            let block = BlockOutcome(rows: outcomes, state: task.state)
+            let block = BlockOutcome(rows: outcomes, state: task.state, images: prepared.block.stamps)
             try journal.append(block)
             progress.add(rows: outcomes.count, rejected: block.rejectedCount)
             try progress.report()
             try checkRejected(journal, options)
+        }
+    }
+
+    /// Refuses to go on where an image of a row that is done is not what it was: the dataset's hash does not tell.
+    private static func checkImages(
+        _ journal: borrowing RowJournal, _ root: ImageRoot, _ checkpoint: () throws(DamaError) -> Void
+    ) throws(DamaError) {
+        var row = 0
+        // Rows that share an image mostly follow each other.
+        var seen = Set<ExactText>()
+        try journal.forEachBlock { block throws(DamaError) in
+            for image in block.images {
+                row += 1
+                guard let image, seen.insert(ExactText(image.path)).inserted else { continue }
+                do throws(DamaError) {
+                    try root.verify(image)
+                } catch {
+                    guard error.code == .invalidArgument else { throw error }
+                    throw .invalidArgument(
+                        "row \(row) was computed from another image: \(error.message); put it back as it was, or restart "
+                            + "the job")
+                }
+            }
+            guard seen.count > 4096 else { return }
+            seen.removeAll(keepingCapacity: true)
+            try checkpoint()
         }
     }
 

@@ -7,7 +7,7 @@ import DamaSupport
 /// computed again. A block is on the disk when ``append(_:)`` returns, so that a power failure takes no more than a
 /// process's end does.
 ///
-/// Layout: the eight bytes `DAMAJNL1`; then for each record its length (u32), the CRC-32 of its bytes (u32), the bytes.
+/// Layout: the eight bytes `DAMAJNL2`; then for each record its length (u32), the CRC-32 of its bytes (u32), the bytes.
 struct RowJournal: ~Copyable {
     private let file: OpenFile
     private var contents: Contents
@@ -33,7 +33,7 @@ struct RowJournal: ~Copyable {
         }
     }
 
-    private static let magic = Array("DAMAJNL1".utf8)
+    private static let magic = Array("DAMAJNL2".utf8)
     /// A block larger than this is a defect, a length larger than this a damaged file.
     private static let recordLimit = 1 << 30
 
@@ -81,10 +81,16 @@ struct RowJournal: ~Copyable {
 
     /// Every row's outcome, in order, with memory for one block.
     func forEachRow(_ body: (RowOutcome) throws(DamaError) -> Void) throws(DamaError) {
+        try forEachBlock { block throws(DamaError) in
+            for row in block.rows { try body(row) }
+        }
+    }
+
+    func forEachBlock(_ body: (BlockOutcome) throws(DamaError) -> Void) throws(DamaError) {
         var scan = RecordScan(offset: Self.magic.count, end: contents.end)
         guard try scan.next(in: file) != nil else { throw damaged }
         while let record = try scan.next(in: file) {
-            for row in try BlockOutcome(decoding: record).rows { try body(row) }
+            try body(BlockOutcome(decoding: record))
         }
         guard scan.offset == contents.end else { throw damaged }
     }

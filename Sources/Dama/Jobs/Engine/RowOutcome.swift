@@ -19,6 +19,8 @@ struct BlockOutcome: Equatable, Sendable {
     var rows: [RowOutcome]
     /// The task's state after the block, given back to it when the job is taken up again.
     var state: [UInt8]
+    /// For each row, the image file that it was computed from, where there was one.
+    var images: [ImageStamp?]
 
     var rejectedCount: Int {
         rows.count { if case .rejected = $0 { true } else { false } }
@@ -39,12 +41,17 @@ struct BlockOutcome: Equatable, Sendable {
             writer.append(UInt32(truncatingIfNeeded: bytes.count))
             writer.append(bytes)
         }
+        for image in images {
+            writer.append(UInt8(image == nil ? 0 : 1))
+            image?.append(to: &writer)
+        }
         return writer.bytes
     }
 
-    init(rows: [RowOutcome], state: [UInt8]) {
+    init(rows: [RowOutcome], state: [UInt8], images: [ImageStamp?]) {
         self.rows = rows
         self.state = state
+        self.images = images
     }
 
     init(decoding bytes: [UInt8]) throws(DamaError) {
@@ -56,5 +63,7 @@ struct BlockOutcome: Equatable, Sendable {
             let bytes = try reader.readBytes(Int(try reader.read(UInt32.self)))
             rows.append(tag == 0 ? .done(bytes) : .rejected(bytes))
         }
+        images = []
+        for _ in rows { images.append(try reader.read(UInt8.self) == 1 ? try ImageStamp(&reader) : nil) }
     }
 }

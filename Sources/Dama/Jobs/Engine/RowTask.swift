@@ -5,10 +5,13 @@ import DamaSupport
 /// The results may depend on the rows of the block, on those before it through ``state``, and on nothing else, least of
 /// all on where a run was cut off. Then a job that was killed and taken up again ends with the same bytes.
 protocol RowTask {
-    associatedtype Block: Sendable
+    associatedtype Block: RowBlock
 
     /// The state after the last block that was processed, small: it is stored with every block.
     var state: [UInt8] { get }
+
+    /// Where the rows' images lie.
+    var root: ImageRoot { get }
 
     /// What runs beside the model, one block ahead of it or two: reading, decoding, splitting.
     func makePreparer() -> @Sendable ([RawRow], Workers) throws(DamaError) -> Block
@@ -22,4 +25,10 @@ protocol RowTask {
 
     /// Called before the outcomes of a block are stored: what they rely on must be on the disk by then.
     mutating func commit() throws(DamaError)
+}
+
+/// Rows that are ready for the model.
+protocol RowBlock: Sendable {
+    /// For each row, the image file that it was read from, where there was one.
+    var stamps: [ImageStamp?] { get }
 }

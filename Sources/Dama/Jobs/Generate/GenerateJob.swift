@@ -29,7 +29,8 @@ public struct GenerateJob: Sendable {
     ) throws(DamaError) -> LineJobSummary {
         try options.check()
         let job = try LineJob(options.rows)
-        let root = try ImageRoot(path: options.imageFolder, byteLimit: options.imageByteLimit)
+        let root = try ImageRoot(
+            path: options.imageFolder, byteLimit: options.imageByteLimit, followsLinks: options.followsLinks)
         var task = GenerateTask(policy: policy, root: root, options: options)
         return try job.run(&task, observer: observer) { contents throws(DamaError) in
             options.settings(contents: contents, identity: try policy.identity(), imageRoot: root.path)

@@ -11,6 +11,8 @@ public struct GenerateOptions: Sendable {
     public var fields = FieldNames()
     /// The most bytes of one image file.
     public var imageByteLimit = 64 << 20
+    /// Whether symbolic links below the image root may lead out of it.
+    public var followsLinks = false
     /// How tokens are chosen, and when a response ends.
     public var generation = GenerationOptions()
     /// Texts that end a response; they are not part of it.
@@ -53,6 +55,7 @@ public struct GenerateOptions: Sendable {
             "input_bytes": .int(Int64(contents.byteCount)),
             "model": identity,
             "image_root": .string(imageRoot),
+            "follow_links": .bool(followsLinks),
             "temperature": .double(generation.sampling.temperature),
             "top_k": .int(Int64(generation.sampling.topK)),
             "top_p": .double(generation.sampling.topP),

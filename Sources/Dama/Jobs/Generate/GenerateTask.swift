@@ -3,13 +3,14 @@ import DamaModels
 import DamaSupport
 
 /// A block of questions, tokenised and decoded.
-struct GenerateBlock: Sendable {
+struct GenerateBlock: RowBlock {
     enum Row: Sendable {
         case prompt(id: JSON, PreparedPrompt)
         case rejected(RowOutcome)
     }
 
     var rows: [Row]
+    var stamps: [ImageStamp?]
 }
 
 /// Generation as a job over rows.
@@ -26,24 +27,28 @@ struct GenerateTask: RowTask {
     func makePreparer() -> @Sendable ([RawRow], Workers) throws(DamaError) -> GenerateBlock {
         let task = self
         return { (rows, workers) throws(DamaError) in
-            GenerateBlock(rows: try workers.map(rows) { row throws(DamaError) in try task.prepare(row) })
+            let found = try workers.map(rows) { row throws(DamaError) in try task.prepare(row) }
+            return GenerateBlock(rows: found.map(\.row), stamps: found.map(\.stamp))
         }
     }
 
-    private func prepare(_ row: RawRow) throws(DamaError) -> GenerateBlock.Row {
-        switch try RowFailure.result({ () throws(RowFailure) in try read(row) }) {
-        case .success(let row): row
+    private func prepare(_ row: RawRow) throws(DamaError) -> (row: GenerateBlock.Row, stamp: ImageStamp?) {
+        var stamp: ImageStamp?
+        switch try RowFailure.result({ () throws(RowFailure) in try read(row, &stamp) }) {
+        case .success(let row): return (row, stamp)
         case .failure(let rejection):
-            .rejected(.rejected(row, id: PairRecord.identifier(of: row, names: options.fields), rejection))
+            let id = PairRecord.identifier(of: row, names: options.fields)
+            return (.rejected(.rejected(row, id: id, rejection)), stamp)
         }
     }
 
-    private func read(_ row: RawRow) throws(RowFailure) -> GenerateBlock.Row {
+    private func read(_ row: RawRow, _ stamp: inout ImageStamp?) throws(RowFailure) -> GenerateBlock.Row {
         let record = try RowFailure.parsing { () throws(Rejection) in
             try QuestionRecord(row, names: options.fields, takesImage: policy.vision != nil)
         }
         var bytes: [UInt8]?
-        if let image = record.image { bytes = try root.read(image) }
+        if let rejection = Rejection.system(record.system, of: policy) { throw .row(rejection) }
+        if let image = record.image { bytes = try root.read(image, stamp: &stamp) }
         var prompt = try RowFailure.sorting { () throws(DamaError) in
             try policy.prepare(prompt: record.question, image: bytes.map { .bytes($0) })
         }

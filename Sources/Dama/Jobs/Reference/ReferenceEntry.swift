@@ -33,7 +33,7 @@ public struct ReferenceEntry: Equatable, Sendable {
         switch pair.image {
         case nil: break
         case .bytes(let bytes): image = bytes
-        case .path(let path): image = try Files.read(path)
+        case .path(let path): image = try ImageFile.read(path)
         case .pixels:
             throw .invalidArgument(
                 "the image is given as pixels, but a reference cache knows images by their file: give its path or bytes"
@@ -63,55 +63,5 @@ public struct ReferenceEntry: Equatable, Sendable {
             json = ["idx": id, "key": .string(key), "logps": .string(JSON.array(fields).text)]
         }
         return Array(json.text.utf8) + [UInt8(ascii: "\n")]
-    }
-
-    /// Reads a line of either format, or a row of RLAIF-V data: `logps` is the JSON text of a list of six fields, or of an
-    /// object that holds it.
-    ///
-    /// - Throws: ``DamaError/Code/model`` naming what is missing.
-    public init(_ json: JSON) throws(DamaError) {
-        id = json["id"] ?? json["idx"] ?? .null
-        key = json["key"]?.string ?? ""
-        func floats(_ value: JSON?, _ name: String) throws(DamaError) -> [Float] {
-            guard let list = value?.array else { throw .model("\(name) is no list of numbers") }
-            var numbers: [Float] = []
-            for element in list {
-                guard let number = element.double else { throw .model("\(name) holds \(element.kind)") }
-                numbers.append(Float(number))
-            }
-            return numbers
-        }
-        if let text = json["logps"] {
-            var fields = text
-            if let inner = text.string {
-                do {
-                    fields = try JSON(parsing: inner)
-                } catch {
-                    throw .model("logps: \(error.message)")
-                }
-            }
-            guard let list = (fields["logps"] ?? fields).array, list.count == 6 else {
-                throw .model(
-                    "logps has to hold six fields: sum, mean and tokens of the chosen, then of the rejected response")
-            }
-            logProbabilities = PairLogProbabilities(
-                chosen: ResponseLogProbability(tokens: try floats(list[2], "logps[2]")),
-                rejected: ResponseLogProbability(tokens: try floats(list[5], "logps[5]")))
-            // Sums are what trainers use; one that does not belong to its tokens comes of a damaged or mixed-up file.
-            for (response, sum, name) in [
-                (logProbabilities.chosen, list[0], "chosen"), (logProbabilities.rejected, list[3], "rejected"),
-            ] {
-                guard let sum = sum.double, abs(sum - response.sum) <= 0.05 + 1e-2 * abs(sum) else {
-                    throw .model("logps: the \(name) sum is \(sum.text), but its tokens add up to \(response.sum)")
-                }
-            }
-            return
-        }
-        func response(_ name: String) throws(DamaError) -> ResponseLogProbability {
-            guard let part = json[name] else { throw .model("no log-probabilities of the \(name) response") }
-            return ResponseLogProbability(
-                tokens: try floats(part["tokens"], "\(name).tokens"), wasCut: part["was_cut"]?.bool ?? false)
-        }
-        logProbabilities = PairLogProbabilities(chosen: try response("chosen"), rejected: try response("rejected"))
     }
 }

@@ -25,7 +25,8 @@ public struct ReferenceJob: Sendable {
         observer: @escaping (JobProgress) throws(DamaError) -> Void = { _ in }
     ) throws(DamaError) -> LineJobSummary {
         let job = try LineJob(options.rows)
-        let root = try ImageRoot(path: options.imageFolder, byteLimit: options.imageByteLimit)
+        let root = try ImageRoot(
+            path: options.imageFolder, byteLimit: options.imageByteLimit, followsLinks: options.followsLinks)
         var task = ReferenceTask(policy: policy, root: root, options: options)
         return try job.run(&task, observer: observer) { contents throws(DamaError) in
             options.settings(contents: contents, identity: try policy.identity(), imageRoot: root.path)

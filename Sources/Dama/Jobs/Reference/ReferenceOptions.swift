@@ -10,6 +10,8 @@ public struct ReferenceOptions: Sendable {
     public var fields = FieldNames()
     /// The most bytes of one image file.
     public var imageByteLimit = 64 << 20
+    /// Whether symbolic links below the image root may lead out of it.
+    public var followsLinks = false
     public var format = Format.full
 
     /// What a line of output holds.
@@ -35,6 +37,7 @@ public struct ReferenceOptions: Sendable {
             "input_bytes": .int(Int64(contents.byteCount)),
             "model": identity,
             "image_root": .string(imageRoot),
+            "follow_links": .bool(followsLinks),
             "line": .string(format.rawValue),
             "fields": fields.json,
             "block_rows": .int(Int64(rows.blockRows)),

@@ -2,13 +2,14 @@ import DamaModels
 import DamaSupport
 
 /// A block of rows, tokenised and decoded.
-struct ReferenceBlock: Sendable {
+struct ReferenceBlock: RowBlock {
     enum Row: Sendable {
         case pair(id: JSON, key: String, PreparedPair)
         case rejected(RowOutcome)
     }
 
     var rows: [Row]
+    var stamps: [ImageStamp?]
 }
 
 /// Log-probabilities as a job over rows.
@@ -25,20 +26,23 @@ struct ReferenceTask: RowTask {
     func makePreparer() -> @Sendable ([RawRow], Workers) throws(DamaError) -> ReferenceBlock {
         let task = self
         return { (rows, workers) throws(DamaError) in
-            ReferenceBlock(rows: try workers.map(rows) { row throws(DamaError) in try task.prepare(row) })
+            let found = try workers.map(rows) { row throws(DamaError) in try task.prepare(row) }
+            return ReferenceBlock(rows: found.map(\.row), stamps: found.map(\.stamp))
         }
     }
 
-    private func prepare(_ row: RawRow) throws(DamaError) -> ReferenceBlock.Row {
-        switch try RowFailure.result({ () throws(RowFailure) in try read(row) }) {
-        case .success(let row): row
+    private func prepare(_ row: RawRow) throws(DamaError) -> (row: ReferenceBlock.Row, stamp: ImageStamp?) {
+        var stamp: ImageStamp?
+        switch try RowFailure.result({ () throws(RowFailure) in try read(row, &stamp) }) {
+        case .success(let row): return (row, stamp)
         case .failure(let rejection):
-            .rejected(.rejected(row, id: PairRecord.identifier(of: row, names: options.fields), rejection))
+            let id = PairRecord.identifier(of: row, names: options.fields)
+            return (.rejected(.rejected(row, id: id, rejection)), stamp)
         }
     }
 
-    private func read(_ row: RawRow) throws(RowFailure) -> ReferenceBlock.Row {
-        let pair = try PolicyRow(row, names: options.fields, root: root, takesImage: policy.vision != nil)
+    private func read(_ row: RawRow, _ stamp: inout ImageStamp?) throws(RowFailure) -> ReferenceBlock.Row {
+        let pair = try PolicyRow(row, names: options.fields, root: root, policy: policy, stamp: &stamp)
         let prepared = try RowFailure.sorting { () throws(DamaError) in
             try policy.prepare(pair.pair(image: pair.image.map { .bytes($0) }))
         }

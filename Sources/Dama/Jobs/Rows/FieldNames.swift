@@ -5,7 +5,7 @@ public struct FieldNames: Equatable, Sendable {
     /// The names that are known here, each with the names looked for in the rows, best first.
     private var names: [(field: Field, keys: [String])] = [
         (.id, ["idx", "id"]),
-        (.image, ["image", "image_path"]),
+        (.image, ["image", "image_path", "images"]),
         (.question, ["question", "prompt"]),
         (.chosen, ["chosen"]),
         (.rejected, ["rejected"]),
@@ -53,10 +53,12 @@ public struct FieldNames: Equatable, Sendable {
 
     /// The first of the field's names that the row has with a value other than `null`.
     func value(_ field: Field, of row: JSON) -> JSON? {
-        for key in keys(field) {
-            if let value = row[key] { return value }
-        }
-        return nil
+        values(field, of: row).first?.value
+    }
+
+    /// What the row has under each of the field's names, other than `null`.
+    func values(_ field: Field, of row: JSON) -> [(key: String, value: JSON)] {
+        keys(field).compactMap { key in row[key].map { (key, $0) } }
     }
 
     /// The names looked for, for messages: `"image" or "image_path"`.

@@ -4,8 +4,9 @@ import DamaSupport
 public struct PairRecord: Equatable, Sendable {
     /// What the row calls itself (a string or a number); its position where it does not say.
     public var id: JSON
-    /// Path of the image, relative to the image root.
-    public var image: String
+    public var image: RowImage
+    /// A system prompt of the row's own.
+    public var system: String?
     public var question: String?
     public var chosen: String
     public var rejected: String
@@ -14,11 +15,12 @@ public struct PairRecord: Equatable, Sendable {
     public var rejectedSubSentences: [String]?
 
     public init(
-        id: JSON, image: String, question: String? = nil, chosen: String, rejected: String,
+        id: JSON, image: RowImage, system: String? = nil, question: String? = nil, chosen: String, rejected: String,
         chosenSubSentences: [String]? = nil, rejectedSubSentences: [String]? = nil
     ) {
         self.id = id
         self.image = image
+        self.system = system
         self.question = question
         self.chosen = chosen
         self.rejected = rejected
@@ -28,52 +30,69 @@ public struct PairRecord: Equatable, Sendable {
 }
 
 extension PairRecord {
-    /// Reads a row. Fields are named as RLAIF-V and LLaVA data name them, or as `names` says:
+    /// Reads a row. Fields are named as RLAIF-V, LLaVA and TRL data name them, or as `names` says:
     ///
-    /// - a response is a string, a message (`{"value": …}`, `{"content": …}`), or a list of messages whose last counts;
-    /// - the image is a path, or an object with a `path`;
-    /// - the question may also be the first message of `conversations`.
+    /// - a response is a string, a message (`{"from": "gpt", "value": …}`, `{"role": "assistant", "content": …}`), or a
+    ///   list of messages that ends with the assistant's;
+    /// - the image is a path, a data URI, base64, an object with `bytes` or a `path`, or a list of one of them;
+    /// - the question is a string or messages; it may also stand in `conversations`, or before both responses;
+    /// - what is not there may stand in `text`, as the text of an object.
     public init(_ row: RawRow, names: FieldNames) throws(Rejection) {
         let json = try Self.object(row)
-        let image = try Self.image(in: json, names: names)
         let chosenGiven = try Self.sentences(.chosenSubSentences, in: json, names: names)
         let rejectedGiven = try Self.sentences(.rejectedSubSentences, in: json, names: names)
+        let image = try Self.image(in: json, names: names)
+        var texts = try RowTexts(promptOf: json, names: names)
+        let chosen = try Self.response(.chosen, in: json, names: names, given: chosenGiven)
+        let rejected = try Self.response(.rejected, in: json, names: names, given: rejectedGiven)
+        try texts.join(chosen, rejected, names: names)
         self.init(
-            id: Self.identifier(in: json, names: names) ?? .int(Int64(row.index)), image: image,
-            question: Self.question(in: json, names: names),
-            chosen: try Self.response(.chosen, in: json, names: names, given: chosenGiven),
-            rejected: try Self.response(.rejected, in: json, names: names, given: rejectedGiven),
+            id: try Self.identifier(in: json, names: names) ?? .int(Int64(row.index)), image: image,
+            system: texts.system, question: texts.question, chosen: chosen.text, rejected: rejected.text,
             chosenSubSentences: chosenGiven, rejectedSubSentences: rejectedGiven)
     }
 
     /// The identifier of a row that may be broken, for the rejects file; `nil` where it cannot be told.
     static func identifier(of row: RawRow, names: FieldNames) -> JSON? {
-        guard row.rejection == nil, let json = try? JSON(parsing: row.bytes) else { return nil }
-        return identifier(in: json, names: names)
+        guard row.rejection == nil, let json = try? parse(row.bytes) else { return nil }
+        return (try? identifier(in: json, names: names)) ?? nil
     }
 
-    static func identifier(in json: JSON, names: FieldNames) -> JSON? {
-        switch names.value(.id, of: json) {
-        case .some(.int(let value)): .int(value)
-        case .some(.string(let value)): .string(value)
-        case .some(.double(let value)): .double(value)
-        default: nil
+    /// Numbers as they are written: two ids of twenty digits are not one.
+    static func identifier(in json: JSON, names: FieldNames) throws(Rejection) -> JSON? {
+        guard let id = names.value(.id, of: json) else { return nil }
+        switch id {
+        case .int, .double, .string: return id
+        case .number(let text):
+            guard text.utf8.last.map({ (0x30...0x39).contains($0) }) == true else {
+                throw Rejection(.wrongType, "\(names.description(.id)) is \(text), which names nothing")
+            }
+            return id
+        default: return nil
         }
     }
 
-    /// A row's fields.
+    /// A row's fields, and those of the object in `text` that the row does not have itself.
     static func object(_ row: RawRow) throws(Rejection) -> JSON {
         if let rejection = row.rejection { throw rejection }
         let json = try parse(row.bytes)
-        guard case .object = json else {
+        guard case .object(let object) = json else {
             throw Rejection(.invalidJSON, "a row has to be an object with fields, found \(json.kind)")
         }
-        return json
+        guard let inner = Self.innerFields(json["text"]) else { return json }
+        return .object(JSONObject(inner.members.filter { json[$0.key] == nil } + object.members.filter { $0.value != .null }))
+    }
+
+    /// RLAIF-V on the hub has question and responses as JSON in one field.
+    private static func innerFields(_ text: JSON?) -> JSONObject? {
+        if let object = text?.object { return object }
+        guard let inner = text?.string, inner.utf8.first == UInt8(ascii: "{") else { return nil }
+        return (try? JSON(parsing: inner.utf8, numbers: .asWritten))?.object
     }
 
     private static func parse(_ bytes: [UInt8]) throws(Rejection) -> JSON {
         do throws(DamaError) {
-            return try JSON(parsing: bytes)
+            return try JSON(parsing: bytes, numbers: .asWritten)
         } catch {
             guard String(validating: bytes, as: UTF8.self) != nil else {
                 throw Rejection(.notUTF8, "the row is not valid UTF-8")
@@ -82,35 +101,32 @@ extension PairRecord {
         }
     }
 
-    static func question(in json: JSON, names: FieldNames) -> String? {
-        names.value(.question, of: json).flatMap { text(of: $0) } ?? firstMessage(in: json)
-    }
-
-    static func image(in json: JSON, names: FieldNames) throws(Rejection) -> String {
-        guard let value = names.value(.image, of: json) else {
-            throw Rejection(.missingField, "no field \(names.description(.image))")
+    /// The image under the first name that holds one.
+    static func image(in json: JSON, names: FieldNames) throws(Rejection) -> RowImage {
+        var first: Rejection?
+        for (key, value) in names.values(.image, of: json) {
+            do throws(Rejection) {
+                return try RowImage(value, field: "\"\(key)\"")
+            } catch {
+                // More than one image is more than one, whatever stands under another name.
+                if error.kind == .severalImages { throw error }
+                first = first ?? error
+            }
         }
-        guard let path = value.string ?? value["path"]?.string else {
-            throw Rejection(.wrongType, "\(names.description(.image)) has to be a path, found \(value.kind)")
-        }
-        guard !path.isEmpty else { throw Rejection(.missingField, "\(names.description(.image)) is empty") }
-        return path
+        throw first ?? Rejection(.missingField, "no field \(names.description(.image))")
     }
 
     private static func response(
         _ field: FieldNames.Field, in json: JSON, names: FieldNames, given: [String]?
-    ) throws(Rejection) -> String {
-        guard let value = names.value(field, of: json) else {
-            if let given { return given.joined(separator: " ") }
+    ) throws(Rejection) -> RowTexts.Response {
+        guard let value = names.value(field, of: json) ?? given.map({ .string($0.joined(separator: " ")) }) else {
             throw Rejection(.missingField, "no field \(names.description(field))")
         }
-        guard let text = text(of: value) else {
-            throw Rejection(.wrongType, "\(names.description(field)) has to be a text, found \(value.kind)")
-        }
-        guard text.unicodeScalars.contains(where: { !$0.properties.isWhitespace }) else {
+        let response = try RowTexts.Response(value, field: names.description(field))
+        guard response.text.unicodeScalars.contains(where: { !$0.properties.isWhitespace }) else {
             throw Rejection(.emptyResponse, "\(names.description(field)) is empty")
         }
-        return text
+        return response
     }
 
     private static func sentences(
@@ -132,25 +148,5 @@ extension PairRecord {
         }
         guard !sentences.isEmpty else { throw Rejection(.emptyResponse, "\(names.description(field)) is empty") }
         return sentences
-    }
-
-    // MARK: Messages
-
-    /// The text of a string, a message, a message's parts, or the last message of a list.
-    private static func text(of value: JSON) -> String? {
-        if let text = value.string { return text }
-        if let message = value.array?.last, message.object != nil { return text(ofMessage: message) }
-        return text(ofMessage: value)
-    }
-
-    private static func text(ofMessage message: JSON) -> String? {
-        guard let content = message["value"] ?? message["content"] else { return nil }
-        if let text = content.string { return text }
-        let parts = content.array?.compactMap { $0["text"]?.string } ?? []
-        return parts.isEmpty ? nil : parts.joined(separator: "\n")
-    }
-
-    private static func firstMessage(in json: JSON) -> String? {
-        json["conversations"]?.array?.first.flatMap { text(ofMessage: $0) }
     }
 }

@@ -9,13 +9,17 @@ struct PolicyRow: Sendable {
     /// `nil` for a model of text alone, which has no use for the image that the row names.
     var image: [UInt8]?
 
-    init(_ row: RawRow, names: FieldNames, root: ImageRoot, takesImage: Bool) throws(RowFailure) {
+    /// - Parameter stamp: see ``ImageRoot/read(_:stamp:)``.
+    init(
+        _ row: RawRow, names: FieldNames, root: ImageRoot, policy: Policy, stamp: inout ImageStamp?
+    ) throws(RowFailure) {
         record = try RowFailure.parsing { () throws(Rejection) in try PairRecord(row, names: names) }
         guard let question = record.question else {
             throw .row(Rejection(.missingField, "no field \(names.description(.question))"))
         }
         self.question = question
-        image = takesImage ? try root.read(record.image) : nil
+        if let rejection = Rejection.system(record.system, of: policy) { throw .row(rejection) }
+        image = policy.vision == nil ? nil : try root.read(record.image, stamp: &stamp)
     }
 
     /// By which the reference's log-probabilities of the pair are found.
@@ -25,5 +29,16 @@ struct PolicyRow: Sendable {
 
     func pair(image: ImageSource?) -> PreferencePair {
         PreferencePair(image: image, prompt: question, chosen: record.chosen, rejected: record.rejected)
+    }
+}
+
+extension Rejection {
+    /// The reason to leave out a row with a system prompt of its own: a policy has one for all rows.
+    static func system(_ system: String?, of policy: Policy) -> Rejection? {
+        guard let system, !system.hasSameBytes(as: policy.options.system ?? "") else { return nil }
+        return Rejection(
+            .unsupportedConversation,
+            "the row has a system prompt of its own, \"\(system.unicodeScalars.prefix(60))\"; one is set for all rows, "
+                + "by the option system")
     }
 }

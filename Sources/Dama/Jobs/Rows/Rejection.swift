@@ -14,8 +14,12 @@ public struct Rejection: Error, Equatable, Sendable {
         case missingField = "missing_field"
         /// A field that holds something else than it should.
         case wrongType = "wrong_type"
+        /// Messages that are not one question and one response, or a system prompt that the job was not given.
+        case unsupportedConversation = "unsupported_conversation"
         /// A response without words.
         case emptyResponse = "empty_response"
+        /// More images than one.
+        case severalImages = "several_images"
         /// No file at the image's path.
         case imageMissing = "image_missing"
         /// A path that leads out of the image root.
@@ -24,6 +28,8 @@ public struct Rejection: Error, Equatable, Sendable {
         case imageUnreadable = "image_unreadable"
         /// A file larger, or with more pixels, than the limit.
         case imageTooLarge = "image_too_large"
+        /// An image of a format that is not read.
+        case imageUnsupported = "image_unsupported"
         /// A file that is no image, or a damaged one.
         case imageBroken = "image_broken"
         /// A response that cannot be split so that every part fits the text encoder.
@@ -98,10 +104,22 @@ enum RowFailure: Error {
         } catch {
             switch error.code {
             case .invalidArgument: throw .row(Rejection(.doesNotFit, error.message))
-            case .model, .unsupported: throw .row(Rejection(.imageBroken, error.message))
-            case .outOfMemory: throw .row(Rejection(.imageTooLarge, error.message))
+            case .model, .unsupported, .outOfMemory: throw .row(Rejection(image: error))
             default: throw .job(error)
             }
         }
+    }
+}
+
+extension Rejection {
+    /// What decoding an image throws.
+    init(image error: DamaError) {
+        let kind: Kind =
+            switch error.code {
+            case .outOfMemory: .imageTooLarge
+            case .unsupported: .imageUnsupported
+            default: .imageBroken
+            }
+        self.init(kind, error.message)
     }
 }

@@ -4,13 +4,16 @@ public struct RawRow: Equatable, Sendable {
     public var index: Int
     /// The line of the file on which the row begins, from 1.
     public var line: Int
+    /// Where in the file its bytes begin.
+    public var offset: Int
     /// The row's text; empty where ``rejection`` says why.
     public var bytes: [UInt8]
     public var rejection: Rejection?
 
-    public init(index: Int, line: Int, bytes: [UInt8], rejection: Rejection? = nil) {
+    public init(index: Int, line: Int, offset: Int = 0, bytes: [UInt8], rejection: Rejection? = nil) {
         self.index = index
         self.line = line
+        self.offset = offset
         self.bytes = bytes
         self.rejection = rejection
     }
@@ -27,6 +30,9 @@ public struct RowCutter {
     private var mode = Mode.start
     private var row: [UInt8] = []
     private var rowLine = 1
+    private var rowOffset = 0
+    /// Bytes of the pieces before.
+    private var base = 0
     private var rowIsTooLarge = false
     private var line = 1
     private var count = 0
@@ -72,6 +78,7 @@ public struct RowCutter {
             case .excess: position = bytes.count
             }
         }
+        base += bytes.count
     }
 
     /// Says that no more bytes follow.
@@ -115,6 +122,7 @@ public struct RowCutter {
             position += 1
         default:
             rowLine = line
+            rowOffset = base + position
             mode = .lines
         }
     }
@@ -132,6 +140,7 @@ public struct RowCutter {
         if rowIsBlank { row.removeAll(keepingCapacity: true) } else { emit(&rows) }
         line += 1
         rowLine = line
+        rowOffset = base + position
     }
 
     private var rowIsBlank: Bool {
@@ -151,6 +160,7 @@ public struct RowCutter {
             position += 1
         default:
             rowLine = line
+            rowOffset = base + position
             depth = 0
             inString = false
             afterBackslash = false
@@ -226,7 +236,10 @@ public struct RowCutter {
         if rejection == nil, rowIsTooLarge {
             rejection = Rejection(.rowTooLarge, "the row has more than the \(rowLimit) bytes allowed for one")
         }
-        rows.append(RawRow(index: count, line: rowLine, bytes: rejection == nil ? row : [], rejection: rejection))
+        rows.append(
+            RawRow(
+                index: count, line: rowLine, offset: rowOffset, bytes: rejection == nil ? row : [],
+                rejection: rejection))
         count += 1
         row.removeAll(keepingCapacity: true)
         rowIsTooLarge = false

@@ -14,7 +14,8 @@ public struct RowReader: ~Copyable {
     private var nextRow = 0
     private var isAtEnd = false
 
-    /// - Throws: ``DamaError/Code/io`` where `path` is no readable regular file.
+    /// - Throws: ``DamaError/Code/io`` where `path` is no readable regular file; ``DamaError/Code/unsupported`` for one
+    ///   of another format, with a way to convert it.
     public init(path: String, rowLimit: Int = 8 << 20) throws(DamaError) {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw .io("cannot open \(path): \(describeErrno())") }
@@ -22,6 +23,10 @@ public struct RowReader: ~Copyable {
         guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
             close(descriptor)
             throw .io("\(path) is not a regular file; a dataset is read more than once")
+        }
+        if let format = DatasetFormat(of: descriptor) {
+            close(descriptor)
+            throw .unsupported("\(path) is \(format.name); rows are read from JSON Lines or one JSON array: \(format.advice)")
         }
         self.path = path
         self.descriptor = descriptor

@@ -38,7 +38,8 @@ public struct ScoreJob: Sendable {
         try options.check()
         let paths = JobPaths(output: options.rows.output, hasRun: true)
         let folder = try ResultFolder(paths, data: options.rows.data, restart: options.rows.restart)
-        let root = try ImageRoot(path: options.imageFolder, byteLimit: options.imageByteLimit)
+        let root = try ImageRoot(
+            path: options.imageFolder, byteLimit: options.imageByteLimit, followsLinks: options.followsLinks)
         var progress = ProgressReporter(observer: observer)
         let contents = try RowJob.scan(options.rows, &progress)
         guard contents.rowCount > 0 else { throw .invalidArgument("\(options.rows.data) holds no rows") }

@@ -16,6 +16,8 @@ public struct ScoreOptions: Sendable {
     public var cacheBytes = 64 << 20
     /// The most bytes of one image file.
     public var imageByteLimit = 64 << 20
+    /// Whether symbolic links below the image root may lead out of it.
+    public var followsLinks = false
     /// Images and sentences given to the model at a time.
     public var imagesPerStep = 8
     public var sentencesPerStep = 256
@@ -60,6 +62,7 @@ public struct ScoreOptions: Sendable {
             "model": .string(fingerprint),
             "splitter": .string(splitter),
             "image_root": .string(imageRoot),
+            "follow_links": .bool(followsLinks),
             "delta": .string(deltaSource.rawValue),
             "fields": fields.json,
             "block_rows": .int(Int64(rows.blockRows)),

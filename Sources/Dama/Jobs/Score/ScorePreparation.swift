@@ -3,8 +3,9 @@ import DamaSupport
 import DamaText
 
 /// A block of rows with its sentences split and its images ready for the model.
-struct ScoreBlock: Sendable {
+struct ScoreBlock: RowBlock {
     var rows: [Row]
+    var stamps: [ImageStamp?]
     /// By content, so that an image that several rows share is decoded once.
     var images: [ContentKey: Image]
 
@@ -52,23 +53,25 @@ struct ScorePreparation: Sendable {
 
     func block(_ rows: [RawRow], _ workers: Workers) throws(DamaError) -> ScoreBlock {
         let results = try workers.map(rows) { row throws(DamaError) in
-            try RowFailure.result { () throws(RowFailure) in try read(row) }
+            var stamp: ImageStamp?
+            let result = try RowFailure.result { () throws(RowFailure) in try read(row, &stamp) }
+            return (result: result, stamp: stamp)
         }
         var files: [ContentKey: [UInt8]] = [:]
-        for case .success(let (pair, bytes)) in results { files[pair.image] = bytes }
+        for case (.success(let (pair, bytes)), _) in results { files[pair.image] = bytes }
         // Any order will do: each image is prepared by itself.
         let prepared = try workers.map(Array(files)) { file throws(DamaError) -> (ContentKey, ScoreBlock.Image) in
             (file.key, cache.contains(file.key) ? .bytes(file.value) : image(file.value))
         }
         return ScoreBlock(
             rows: zip(rows, results).map { row, result in
-                switch result {
+                switch result.result {
                 case .success(let (pair, _)): .pair(pair)
                 case .failure(let rejection):
                     .rejected(.rejected(row, id: PairRecord.identifier(of: row, names: fields), rejection))
                 }
             },
-            images: Dictionary(uniqueKeysWithValues: prepared))
+            stamps: results.map(\.stamp), images: Dictionary(uniqueKeysWithValues: prepared))
     }
 
     /// Decodes an image; what is wrong with it is kept instead of thrown.
@@ -76,20 +79,22 @@ struct ScorePreparation: Sendable {
         do throws(DamaError) {
             return .prepared(try encoder.prepare(imageBytes: bytes))
         } catch {
-            return .broken(Rejection(error.code == .outOfMemory ? .imageTooLarge : .imageBroken, error.message))
+            return .broken(Rejection(image: error))
         }
     }
 
-    private func read(_ row: RawRow) throws(RowFailure) -> (ScoreBlock.Pair, [UInt8]) {
+    private func read(
+        _ row: RawRow, _ stamp: inout ImageStamp?
+    ) throws(RowFailure) -> (ScoreBlock.Pair, [UInt8]) {
         let record = try RowFailure.parsing { () throws(Rejection) in try PairRecord(row, names: fields) }
         var flags: [String] = []
         let chosen = try sentences(record.chosen, record.chosenSubSentences, "chosen", &flags)
         let rejected = try sentences(record.rejected, record.rejectedSubSentences, "rejected", &flags)
-        if record.chosen == record.rejected { flags.append("same_response") }
-        let bytes = try root.read(record.image)
+        if record.chosen.hasSameBytes(as: record.rejected) { flags.append("same_response") }
+        let bytes = try root.read(record.image, stamp: &stamp)
         let pair = ScoreBlock.Pair(
-            row: RawRow(index: row.index, line: row.line, bytes: []), id: record.id, image: ContentKey(image: bytes),
-            imageName: record.image, chosen: chosen.map { ScoreBlock.Sentence($0) },
+            row: RawRow(index: row.index, line: row.line, bytes: []), id: record.id,
+            image: stamp?.digest ?? ContentKey(image: bytes), imageName: record.image.name, chosen: chosen.map { ScoreBlock.Sentence($0) },
             rejected: rejected.map { ScoreBlock.Sentence($0) }, flags: flags)
         return (pair, bytes)
     }

@@ -24,6 +24,7 @@ struct ScoreTask: RowTask {
     }
 
     var state: [UInt8] { cache.stateBytes }
+    var root: ImageRoot { preparation.root }
 
     func makePreparer() -> @Sendable ([RawRow], Workers) throws(DamaError) -> ScoreBlock {
         let preparation = preparation
@@ -71,7 +72,7 @@ struct ScoreTask: RowTask {
                 // Holds the place, so that the image is not taken twice.
                 results[pair.image] = .success([])
             case .broken(let rejection): results[pair.image] = .failure(rejection)
-            case .bytes, nil: throw .internal("image \"\(pair.imageName)\" was not prepared")
+            case .bytes, nil: throw .internal("\(pair.imageName) was not prepared")
             }
         }
         for start in stride(from: 0, to: missing.count, by: options.imagesPerStep) {
@@ -132,10 +133,10 @@ struct ScoreTask: RowTask {
     private func score(
         _ pair: ScoreBlock.Pair, _ images: [ContentKey: Result<[Float], Rejection>], _ sentences: [ContentKey: [Float]]
     ) throws(DamaError) -> RowOutcome {
-        guard let result = images[pair.image] else { throw .internal("image \"\(pair.imageName)\" was not embedded") }
+        guard let result = images[pair.image] else { throw .internal("\(pair.imageName) was not embedded") }
         switch result {
         case .failure(let rejection):
-            let named = Rejection(rejection.kind, "image \"\(pair.imageName)\": \(rejection.reason)")
+            let named = Rejection(rejection.kind, "\(pair.imageName): \(rejection.reason)")
             return .rejected(pair.row, id: pair.id, named)
         case .success(let image):
             let chosen = pair.chosen.map { similarity(image, sentences[$0.key] ?? []) }

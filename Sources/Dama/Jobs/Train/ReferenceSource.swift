@@ -6,7 +6,7 @@ enum ReferenceSource: Sendable {
     /// A cache that ``ReferenceJob`` wrote, by the contents of pairs.
     case cache(ReferenceCache)
     /// The `logps` field of the dataset itself, as RLAIF-V has it, by id. It does not say what it was computed with.
-    case dataset(path: String, [String: ReferenceEntry])
+    case dataset(path: String, [ExactText: ReferenceEntry])
 
     var path: String {
         switch self {
@@ -17,13 +17,15 @@ enum ReferenceSource: Sendable {
 
     /// Reads the `logps` of a dataset's rows.
     init(dataset path: String, fields: FieldNames) throws(DamaError) {
-        var entries: [String: ReferenceEntry] = [:]
+        var entries: [ExactText: ReferenceEntry] = [:]
         var reader = try RowReader(path: path)
         while let row = try reader.next() {
-            guard row.rejection == nil, let json = try? JSON(parsing: row.bytes), json["logps"] != nil else { continue }
+            guard let json = try? PairRecord.object(row), json["logps"] != nil else { continue }
             let id = PairRecord.identifier(of: row, names: fields) ?? .int(Int64(row.index))
             do throws(DamaError) {
-                entries[id.text] = try ReferenceEntry(json)
+                guard entries.updateValue(try ReferenceEntry(json), forKey: ExactText(id.text)) == nil else {
+                    throw .model("the id \(id.text) is that of a row before; rows are told apart by their ids")
+                }
             } catch {
                 throw DamaError(.model, "\(path), line \(row.line): \(error.message)")
             }
@@ -37,7 +39,7 @@ enum ReferenceSource: Sendable {
     /// - Throws: ``DamaError/Code/invalidArgument`` where the pair of this id was computed from other contents.
     func entry(key: String, id: JSON) throws(DamaError) -> ReferenceEntry? {
         switch self {
-        case .dataset(_, let entries): return entries[id.text]
+        case .dataset(_, let entries): return entries[ExactText(id.text)]
         case .cache(let cache):
             if let entry = cache[key] { return entry }
             guard let other = cache.key(of: id) else { return nil }

@@ -9,15 +9,25 @@ struct ScoreTable {
         var third: Int
     }
 
-    private var scores: [String: Score] = [:]
+    private var scores: [ExactText: Score] = [:]
 
+    /// - Throws: ``DamaError/Code/invalidArgument`` where the file is not the one any more that its summary, if it has one,
+    ///   describes; ``DamaError/Code/model`` for a line that is wrong.
     init(path: String) throws(DamaError) {
+        let summary = JobPaths(output: path).summary
+        if Files.exists(summary), let described = try Files.readJSON(summary)["output"] {
+            guard ResultFile.isUnchanged(path, described) else {
+                throw .invalidArgument(
+                    "\(path) has changed since it was computed: it is not the file that \(summary) describes; compute it "
+                        + "anew")
+            }
+        }
         var reader = try RowReader(path: path, rowLimit: 64 << 20)
         var found: [(id: String, delta: Double, alphaData: Double)] = []
         while let row = try reader.next() {
             do throws(DamaError) {
                 if let rejection = row.rejection { throw .model(rejection.reason) }
-                let json = try JSON(parsing: row.bytes)
+                let json = try JSON(parsing: row.bytes, numbers: .asWritten)
                 guard let id = json["id"], let delta = json["delta"]?.double, let alpha = json["alpha_data"]?.double
                 else { throw .model("expected id, delta and alpha_data, as the scoring job writes them") }
                 guard alpha.isFinite, alpha > 0 else { throw .model("alpha_data is \(alpha); it must be positive") }
@@ -30,11 +40,11 @@ struct ScoreTable {
         let order = found.indices.sorted { (found[$0].delta, $0) < (found[$1].delta, $1) }
         for (position, index) in order.enumerated() {
             let score = Score(alphaData: found[index].alphaData, third: 3 * position / found.count)
-            guard scores.updateValue(score, forKey: found[index].id) == nil else {
+            guard scores.updateValue(score, forKey: ExactText(found[index].id)) == nil else {
                 throw .model("\(path) has two lines with the id \(found[index].id); pairs are told apart by their ids")
             }
         }
     }
 
-    subscript(id: JSON) -> Score? { scores[id.text] }
+    subscript(id: JSON) -> Score? { scores[ExactText(id.text)] }
 }

@@ -52,11 +52,13 @@ public struct TrainJob: Sendable {
         // What cannot be trained is found out before the reference is computed.
         let trained = try TrainedPolicy(
             policy, options.trainable, activations: options.activations, seed: options.seed)
-        let root = try ImageRoot(path: options.imageFolder, byteLimit: options.imageByteLimit)
+        let root = try ImageRoot(
+            path: options.imageFolder, byteLimit: options.imageByteLimit, followsLinks: options.followsLinks)
         let data = try TrainingData(
             options, policy: policy, root: root, reference: try reference(observer)
         ) { () throws(DamaError) in try run?.check() }
-        let identity = try options.identity(policy: try policy.identity(), contents: data.contents)
+        let identity = try options.identity(
+            policy: try policy.identity(), contents: data.contents, images: data.imagesDigest)
         if let summary = try finished(identity) { return summary }
 
         let batches = options.batches(pairs: data.items.count)
@@ -135,6 +137,7 @@ public struct TrainJob: Sendable {
         job.imageRoot = options.imageFolder
         job.fields = options.fields
         job.imageByteLimit = options.imageByteLimit
+        job.followsLinks = options.followsLinks
         job.rows.restart = options.restart
         try withoutActuallyEscaping(observer) { observer throws(DamaError) in
             _ = try ReferenceJob(job, policy: policy).run { progress throws(DamaError) in

@@ -3,11 +3,12 @@ import DamaSupport
 
 extension TrainOptions {
     /// Everything that the weights of the finished job depend on, so that another job's checkpoint is refused by name.
-    func identity(policy: JSON, contents: DatasetContents) throws(DamaError) -> JSON {
+    func identity(policy: JSON, contents: DatasetContents, images: String) throws(DamaError) -> JSON {
         var members: [JSONObject.Member] = [
-            ("job", "train"), ("format", 1), ("input", .string(contents.sha256)), ("model", policy),
+            ("job", "train"), ("format", 1), ("input", .string(contents.sha256)), ("images", .string(images)),
+            ("model", policy),
             ("scores", try Self.digest(of: scores)), ("reference", try Self.digest(of: reference)),
-            ("image_root", .string(imageFolder)), ("fields", fields.json), ("trainable", .string("\(trainable)")),
+            ("image_root", .string(imageFolder)), ("follow_links", .bool(followsLinks)), ("fields", fields.json), ("trainable", .string("\(trainable)")),
             ("activations", .string(activations.rawValue)), ("schedule", .string("\(schedule)")),
             ("warm_up", .string("\(warmUp)")), ("batch_size", .int(Int64(batchSize))),
             ("epochs", .int(Int64(epochs))), ("max_steps", maximumSteps.map { .int(Int64($0)) } ?? .null),

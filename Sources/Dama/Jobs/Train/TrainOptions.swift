@@ -16,6 +16,8 @@ public struct TrainOptions: Sendable {
     public var fields = FieldNames()
     /// The most bytes of one image file.
     public var imageByteLimit = 64 << 20
+    /// Whether symbolic links below the image root may lead out of it.
+    public var followsLinks = false
     /// What ``ScoreJob`` made of the dataset; `nil` for α_D = 1 throughout.
     public var scores: String?
     /// What ``ReferenceJob`` made of the dataset; `nil` computes it first, into the output folder. Where it is the dataset

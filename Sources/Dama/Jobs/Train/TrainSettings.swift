@@ -13,10 +13,10 @@ public struct TrainSettings: Sendable {
     public var job: TrainOptions
 
     static let fields = [
-        "model", "data", "image_root", "fields", "scores", "reference", "out", "max_bad", "trainable", "lora",
+        "model", "data", "image_root", "follow_links", "fields", "scores", "reference", "out", "max_bad", "trainable", "lora",
         "activations", "method", "optimizer", "schedule", "batch_size", "epochs", "max_steps", "tokens_per_run", "seed",
-        "threads", "provider", "onnxruntime", "template", "system", "image_mode", "max_length", "overlong",
-        "checkpoint",
+        "threads", "provider", "onnxruntime", "template", "system", "image_mode", "exif_orientation",
+        "white_background", "max_length", "overlong", "checkpoint",
         "tensorboard", "export",
     ]
 
@@ -50,6 +50,7 @@ public struct TrainSettings: Sendable {
 
     private mutating func readData(_ top: SettingsReader) throws(DamaError) {
         job.imageRoot = try top.optionalString("image_root")
+        job.followsLinks = try top.bool("follow_links", default: false)
         job.fields = try FieldNames(mappings: try top.strings("fields") ?? [])
         job.scores = try top.optionalString("scores")
         job.reference = try top.optionalString("reference")
@@ -60,6 +61,8 @@ public struct TrainSettings: Sendable {
         policy.template = try top.optionalString("template")
         policy.system = try top.optionalString("system")
         policy.imageMode = try top.choice("image_mode", default: policy.imageMode)
+        policy.imageDecoding.appliesOrientation = try top.bool("exif_orientation", default: true)
+        policy.imageDecoding.blendsOnWhite = try top.bool("white_background", default: true)
         // The paper's; a model with fewer positions has its own limit.
         policy.maximumLength = try top.int("max_length", default: 2048, in: 1...(1 << 24))
         policy.overlong = try top.choice("overlong", default: policy.overlong)

@@ -8,6 +8,10 @@ struct TrainingData: Sendable {
     struct Item: Sendable {
         var record: PairRecord
         var question: String
+        /// Of the image's bytes, which every step reads anew; `nil` for a model of text alone.
+        var image: ContentKey?
+        /// Where the row lies in the dataset, if it holds the image itself.
+        var place: (offset: Int, count: Int)?
         var alphaData = 1.0
         var hardnessThird: Int?
         var reference: (chosen: Double, rejected: Double)?
@@ -17,6 +21,15 @@ struct TrainingData: Sendable {
     /// Rows that are not trained on, each as a line for the rejects file.
     private(set) var rejects: [JSON] = []
     private(set) var contents: DatasetContents
+    private let source: DatasetBytes
+    private let fields: FieldNames
+
+    /// Of all images, in the order of their pairs. The hash of the dataset does not tell when one of them has changed.
+    var imagesDigest: String {
+        var writer = ByteWriter()
+        for item in items { (item.image ?? ContentKey()).append(to: &writer) }
+        return SHA256.hex(of: writer.bytes)
+    }
 
     /// Reads the dataset and joins it.
     ///
@@ -29,6 +42,8 @@ struct TrainingData: Sendable {
         checkpoint: () throws(DamaError) -> Void
     ) throws(DamaError) {
         let scores = try options.scores.map { path throws(DamaError) in try ScoreTable(path: path) }
+        source = try DatasetBytes(path: options.data)
+        fields = options.fields
         var reader = try RowReader(path: options.data)
         var block: [RawRow] = []
         contents = DatasetContents(sha256: "", byteCount: 0, rowCount: 0)
@@ -81,8 +96,15 @@ struct TrainingData: Sendable {
         _ row: RawRow, _ options: TrainOptions, _ policy: Policy, _ root: ImageRoot, _ reference: ReferenceSource?
     ) throws(RowFailure) -> Item {
         // An image that is missing is better known now than in the third epoch.
-        let pair = try PolicyRow(row, names: options.fields, root: root, takesImage: policy.vision != nil)
+        var stamp: ImageStamp?
+        let pair = try PolicyRow(row, names: options.fields, root: root, policy: policy, stamp: &stamp)
         var item = Item(record: pair.record, question: pair.question)
+        item.image = stamp?.digest ?? pair.image.map { ContentKey(image: $0) }
+        if case .bytes = pair.record.image {
+            // Images stay where they are, also those in rows.
+            item.record.image = .bytes([])
+            item.place = (row.offset, row.bytes.count)
+        }
         guard let reference else {
             do throws(DamaError) {
                 _ = try policy.layOut(pair.pair(image: nil))
@@ -109,18 +131,39 @@ struct TrainingData: Sendable {
         let item = items[index]
         var image: ImageSource?
         if takesImage {
+            let bytes: [UInt8]
             do throws(RowFailure) {
-                image = .bytes(try root.read(item.record.image))
+                var stamp: ImageStamp?
+                bytes = try root.read(self.image(of: item), stamp: &stamp)
+                guard stamp?.digest ?? ContentKey(image: bytes) == item.image else {
+                    throw .job(
+                        .io("pair \(item.record.id.text): \(item.record.image.name) has changed since the job began"))
+                }
             } catch {
                 switch error {
                 case .row(let rejection): throw .io("pair \(item.record.id.text): \(rejection.reason)")
                 case .job(let error): throw error
                 }
             }
+            image = .bytes(bytes)
         }
         return TrainingPair(
             PreferencePair(
                 image: image, prompt: item.question, chosen: item.record.chosen, rejected: item.record.rejected),
             alphaData: item.alphaData, hardnessThird: item.hardnessThird, reference: item.reference)
+    }
+
+    private func image(of item: Item) throws(RowFailure) -> RowImage {
+        guard let place = item.place else { return item.record.image }
+        let bytes: [UInt8]
+        do throws(DamaError) {
+            bytes = try source.read(place.offset, place.count)
+        } catch {
+            throw .job(error)
+        }
+        return try RowFailure.parsing { () throws(Rejection) in
+            try PairRecord.image(
+                in: PairRecord.object(RawRow(index: 0, line: 1, bytes: bytes)), names: fields)
+        }
     }
 }

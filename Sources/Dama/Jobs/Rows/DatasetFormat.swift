@@ -1,0 +1,35 @@
+import Glibc
+
+/// Formats that datasets come in and that are not read, by their first bytes.
+struct DatasetFormat {
+    /// "a Parquet file", and how to go on.
+    var name: String
+    var advice: String
+
+    private static let known: [(signature: [UInt8], name: String, advice: String)] = [
+        (Array("PAR1".utf8), "a Parquet file", pandas("read_parquet")),
+        (Array("ARROW1".utf8), "an Arrow file", pandas("read_feather")),
+        (Array("ORC".utf8), "an ORC file", pandas("read_orc")),
+        ([0x1F, 0x8B], "compressed by gzip", "gunzip it first"),
+        ([0x28, 0xB5, 0x2F, 0xFD], "compressed by zstd", "unzstd it first"),
+        ([0xFD, 0x37, 0x7A, 0x58, 0x5A, 0], "compressed by xz", "unxz it first"),
+        (Array("BZh".utf8), "compressed by bzip2", "bunzip2 it first"),
+        ([0x50, 0x4B, 0x03, 0x04], "a zip archive", "unzip it first"),
+        (Array("SQLite format 3".utf8), "an SQLite database", "export its table as JSON Lines first"),
+    ]
+
+    private static func pandas(_ reader: String) -> String {
+        "python -c \"import pandas; pandas.\(reader)('IN').to_json('OUT.jsonl', orient='records', lines=True)\" writes them; "
+            + "images inside go into files first (docs/score.md)"
+    }
+
+    /// `nil` for what may be JSON.
+    init?(of descriptor: Int32) {
+        var head = [UInt8](repeating: 0, count: 16)
+        let count = pread(descriptor, &head, head.count, 0)
+        guard count > 0, let found = Self.known.first(where: { head[..<count].starts(with: $0.signature) }) else {
+            return nil
+        }
+        (name, advice) = (found.name, found.advice)
+    }
+}

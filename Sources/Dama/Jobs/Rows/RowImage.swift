@@ -1,0 +1,116 @@
+import DamaImage
+import DamaSupport
+
+/// The image of a dataset's row.
+public enum RowImage: Sendable {
+    /// A file below the image root.
+    case path(String)
+    /// A file's bytes, which the row itself holds.
+    case bytes([UInt8])
+
+    /// For messages: the path, cut where it is long, or that the row holds the image.
+    var name: String {
+        switch self {
+        case .path(let path): "image \"\(Self.short(path))\""
+        case .bytes: "the image in the row"
+        }
+    }
+
+    static func short(_ path: String) -> String {
+        path.utf8.count <= 300 ? path : "\(path.unicodeScalars.prefix(100))… (\(path.utf8.count) bytes)"
+    }
+
+}
+
+extension RowImage: Equatable {
+    public static func == (a: RowImage, b: RowImage) -> Bool {
+        switch (a, b) {
+        case (.path(let a), .path(let b)): a.hasSameBytes(as: b)
+        case (.bytes(let a), .bytes(let b)): a == b
+        default: false
+        }
+    }
+}
+
+extension RowImage: ExpressibleByStringLiteral {
+    public init(stringLiteral path: String) { self = .path(path) }
+}
+
+extension RowImage {
+    /// Reads a field's value: a path, a data URI, base64, an object as `datasets` writes it (`bytes` and `path`), or a list
+    /// of one of them.
+    ///
+    /// - Parameter field: for messages.
+    init(_ value: JSON, field: String) throws(Rejection) {
+        if let elements = value.array {
+            let images = elements.filter { $0 != .null }
+            guard let image = images.first else { throw Rejection(.missingField, "\(field) is an empty list") }
+            guard images.count == 1 else {
+                throw Rejection(.severalImages, "\(field) holds \(images.count) images; a row has one")
+            }
+            guard image.array == nil else { throw Rejection(.wrongType, "\(field) holds a list in a list") }
+            try self.init(image, field: field)
+            return
+        }
+        if let text = value.string {
+            try self.init(text: text, field: field)
+            return
+        }
+        guard value.object != nil else {
+            throw Rejection(.wrongType, "\(field) has to be a path or an image's bytes, found \(value.kind)")
+        }
+        // The bytes come first, as in `datasets`: a path beside them often names a file that is elsewhere.
+        for key in ["bytes", "base64", "path", "image", "url", "image_url"] {
+            guard let part = value[key] else { continue }
+            switch key {
+            case "bytes", "base64":
+                guard let text = part.string else {
+                    throw Rejection(.wrongType, "\(field).\(key) has to be base64 text, found \(part.kind)")
+                }
+                guard let bytes = Self.dataURI(text) ?? Base64.decode(text.utf8), !bytes.isEmpty else {
+                    throw Rejection(.wrongType, "\(field).\(key) is not base64")
+                }
+                self = .bytes(bytes)
+            default:
+                let text = part.string ?? part["url"]?.string
+                guard let text, !text.isEmpty else { continue }
+                try self.init(text: text, field: field)
+            }
+            return
+        }
+        throw Rejection(.missingField, "\(field) has neither bytes nor a path")
+    }
+
+    private init(text: String, field: String) throws(Rejection) {
+        guard !text.isEmpty else { throw Rejection(.missingField, "\(field) is empty") }
+        if text.utf8.starts(with: "data:".utf8) {
+            guard let bytes = Self.dataURI(text), !bytes.isEmpty else {
+                throw Rejection(.wrongType, "\(field) is a data URI, but not data:…;base64,…")
+            }
+            self = .bytes(bytes)
+        } else if let bytes = Self.bareBase64(text) {
+            self = .bytes(bytes)
+        } else {
+            for scheme in ["http://", "https://", "s3://", "gs://"] where text.utf8.starts(with: scheme.utf8) {
+                throw Rejection(.imageMissing, "\(field) is an address; images are read from files")
+            }
+            self = .path(text)
+        }
+    }
+
+    private static func dataURI(_ text: String) -> [UInt8]? {
+        guard text.utf8.starts(with: "data:".utf8), let comma = text.utf8.firstIndex(of: UInt8(ascii: ",")) else {
+            return nil
+        }
+        guard text.utf8[..<comma].suffix(7).elementsEqual(";base64".utf8) else { return nil }
+        return Base64.decode(text.utf8[text.utf8.index(after: comma)...])
+    }
+
+    /// A long text of base64 that stands for an image file is one, and no file's name: `/9j/…` is how a JPEG begins.
+    private static func bareBase64(_ text: String) -> [UInt8]? {
+        guard text.utf8.count >= 64, let head = Base64.decode(text.utf8.prefix(32)), ImageFormat.isImage(head) else {
+            return nil
+        }
+        return Base64.decode(text.utf8)
+    }
+}
