@@ -1797,7 +1797,8 @@ DAMA_API void dama_export_options_init(dama_export_options *options);
  * @param[in] directory
  * @param[in] options    NULL: as dama_export_options_init() sets them.
  * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL, a wrong struct_size, an unknown option, adapters of a trainer without
- *         them, a directory that holds something else than an earlier export, and that of the model itself; DAMA_IO.
+ *         them, a directory that holds something else than an earlier export, that of the model itself, and a trained
+ *         weight that is NaN, infinite or beyond what the type holds; DAMA_IO.
  */
 DAMA_API DAMA_NODISCARD dama_status dama_trainer_export(const dama_trainer *trainer, const char *directory,
                                                         const dama_export_options *options);

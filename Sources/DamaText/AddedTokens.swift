@@ -2,7 +2,7 @@ import DamaSupport
 
 /// The tokens that are found in text before anything else: special tokens, and those added after training.
 struct AddedTokens: Sendable {
-    struct Token: Sendable {
+    struct Token: Equatable, Sendable {
         var content: String
         var id: Int32
         /// Only matches where no letter, digit or mark is next to it.
@@ -16,6 +16,12 @@ struct AddedTokens: Sendable {
         var isSpecial = false
         /// No file gives it its id: a role was given to a token that there is none of. Models need not know it.
         var hasImpliedID = false
+
+        /// All that encoding depends on, as one text.
+        var key: String {
+            let flags = [isSingleWord, stripsLeft, stripsRight, isNormalized, isSpecial].map { $0 ? "1" : "0" }.joined()
+            return "\(id) \(flags) \(content)"
+        }
     }
 
     enum Segment: Sendable {

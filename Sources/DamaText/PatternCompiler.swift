@@ -49,7 +49,9 @@ struct PatternCompiler {
                 var sum = 0
                 for node in nodes {
                     guard let reach = node.reach else { return nil }
-                    sum += reach
+                    let (next, overflow) = sum.addingReportingOverflow(reach)
+                    if overflow { return nil }
+                    sum = next
                 }
                 return sum
             case .alternation(let nodes):
@@ -61,6 +63,7 @@ struct PatternCompiler {
                 return most
             case .repetition(let node, _, let maximum, _):
                 guard let reach = node.reach else { return nil }
+                if maximum == .max { return reach == 0 ? 0 : nil }
                 let (product, overflow) = reach.multipliedReportingOverflow(by: maximum)
                 return overflow ? nil : product
             }

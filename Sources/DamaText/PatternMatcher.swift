@@ -73,11 +73,7 @@ struct PatternMatcher {
         var instruction = entry
         var position = start
         while true {
-            if case .memory = effort {
-                guard left > 0 else { return .overBudget }
-                left -= 1
-            }
-            switch effort.spend(instruction, position) {
+            switch effort.spend(instruction, position, left: &left) {
             case .go:
                 if let outcome = step(&instruction, &position, &effort) {
                     switch outcome {
@@ -156,13 +152,15 @@ private enum Effort {
     enum Verdict { case go, triedBefore, exhausted }
 
     @inline(__always)
-    mutating func spend(_ instruction: Int, _ position: Int) -> Verdict {
+    mutating func spend(_ instruction: Int, _ position: Int, left: inout Int) -> Verdict {
         switch self {
         case .budget(let steps):
             guard steps > 0 else { return .exhausted }
             self = .budget(steps - 1)
             return .go
         case .memory(var visited):
+            guard left > 0 else { return .exhausted }
+            left -= 1
             self = .budget(0)
             let isNew = visited.insert(instruction, position)
             self = .memory(visited)

@@ -56,7 +56,7 @@ extension Tokenizer {
                 tokens.append(try AddedTokens.Token(token, vocabulary: model.vocabulary))
             }
         }
-        try roles.addTokens(to: &tokens, vocabulary: model.vocabulary)
+        let changes = try roles.addTokens(to: &tokens, vocabulary: model.vocabulary)
         let added = try AddedTokens(tokens, normalizer: normalizer)
         var postProcessor = PostProcessor()
         if let field = root["post_processor"] {
@@ -70,7 +70,8 @@ extension Tokenizer {
             decoder: decoder, added: added,
             specialTokens: roles.resolve(unknown: model.unknownID) {
                 added.table.id(of: $0) ?? model.vocabulary.id(of: $0)
-            })
+            },
+            tokensBesideFile: changes.map(\.key))
     }
 }
 

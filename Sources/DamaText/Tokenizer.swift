@@ -22,6 +22,8 @@ public final class Tokenizer: Sendable {
     public let idEnd: Int
     /// Ids of the tokens with a role, where the directory's configuration names them.
     public let specialTokens: SpecialTokens
+    /// Tokens that the file itself does not have, or has otherwise: with it, all that encoding depends on.
+    package let tokensBesideFile: [String]
 
     /// Ids of the tokens that have a role.
     public struct SpecialTokens: Equatable, Sendable {
@@ -44,8 +46,10 @@ public final class Tokenizer: Sendable {
 
     init(
         normalizer: Normalizer?, preTokenizer: PreTokenizer?, model: BytePairEncoding, postProcessor: PostProcessor,
-        decoder: TokenDecoder?, added: AddedTokens, specialTokens: SpecialTokens
+        decoder: TokenDecoder?, added: AddedTokens, specialTokens: SpecialTokens,
+        tokensBesideFile: [String] = []
     ) {
+        self.tokensBesideFile = tokensBesideFile
         self.normalizer = normalizer
         self.preTokenizer = preTokenizer
         self.model = model

@@ -134,8 +134,12 @@ struct TokenizerConfiguration {
     /// A token that is in the vocabulary has its id there; a new one gets the next id after all others. A declared
     /// token replaces one of the same text.
     ///
+    /// - Returns: the tokens that are new or other than in tokenizer.json.
     /// - Throws: ``DamaError/Code/model`` where a declared id is not the one that the token gets.
-    func addTokens(to tokens: inout [AddedTokens.Token], vocabulary: TokenTable) throws(DamaError) {
+    func addTokens(
+        to tokens: inout [AddedTokens.Token], vocabulary: TokenTable
+    ) throws(DamaError) -> [AddedTokens.Token] {
+        var changes: [AddedTokens.Token] = []
         var places: [String: Int] = [:]
         for (index, token) in tokens.enumerated() where places[token.content] == nil { places[token.content] = index }
         var last = tokens.map(\.id).max() ?? -1
@@ -144,7 +148,10 @@ struct TokenizerConfiguration {
             if let index = places[token.content] {
                 token.id = tokens[index].id
                 // One that is there already is only given flags where these were written out for it.
-                if entry.hasID { tokens[index] = token }
+                if entry.hasID, token != tokens[index] {
+                    tokens[index] = token
+                    changes.append(token)
+                }
             } else {
                 let next = last >= vocabulary.count || vocabulary.count == 0 ? last + 1 : Int32(vocabulary.count)
                 let known = vocabulary.id(of: token.content)
@@ -153,6 +160,7 @@ struct TokenizerConfiguration {
                 last = max(last, token.id)
                 places[token.content] = tokens.count
                 tokens.append(token)
+                changes.append(token)
             }
             guard !entry.hasID || token.id == entry.token.id else {
                 throw .model(
@@ -160,6 +168,7 @@ struct TokenizerConfiguration {
                         + "tokenizer.json")
             }
         }
+        return changes
     }
 
     func resolve(unknown: Int32?, id: (String) -> Int32?) -> Tokenizer.SpecialTokens {

@@ -94,6 +94,8 @@ final class EndpointSecretsTests: XCTestCase {
             (ChatEndpoint(url: "http://u:p%0d%0aX@127.0.0.1:\(server.port)/", model: "m"), "a control character"),
             (ChatEndpoint(url: "ftp://u:hidden@h/?key=s3cret", model: "m"), "ftp://***@h/?*"),
             (ChatEndpoint(url: "http://u:hidden@/x", model: "m"), "names no host"),
+            (ChatEndpoint(url: "http://u:hid/den-hidden@h/x", model: "m"), "http://***@h/x\": the port is no number"),
+            (ChatEndpoint(url: "http://u:hidden?x@h/x", model: "m"), "the port is no number"),
             (ChatEndpoint(url: "http://u:hidden@h/", model: "m", apiKey: "sk-1"), "not both"),
         ]
         for (endpoint, part) in bad {

@@ -167,6 +167,16 @@ final class ModelVariantTests: XCTestCase {
         XCTAssertEqual(try Policy(directory: other).template.responseSuffix, "</s>")
     }
 
+    /// What a token beside tokenizer.json changes has to change what a reference file is compared by.
+    func testTokensBesideTheFileBelongToTheIdentity() throws {
+        let whole = try Policy(directory: Fixtures.path("llava/default")).identity()
+        XCTAssertEqual(try Policy(directory: try edited("llava/default")).identity(), whole)
+        let more = try edited("llava/default", ["added_tokens.json": ["<more>": 421]])
+        XCTAssertNotEqual(try Policy(directory: more).identity()["tokenizer"], whole["tokenizer"])
+        XCTAssertEqual(
+            whole["tokenizer"]?.string, SHA256.hex(of: try Files.read(Fixtures.path("llava/default/tokenizer.json"))))
+    }
+
     // MARK: Image tokens
 
     /// It was embedded as a word; transformers refuses, since it counts more image tokens than there are features.

@@ -59,6 +59,7 @@ extension Policy {
     public func identity() throws(DamaError) -> JSON {
         var hash = SHA256()
         hash.update(try Files.read("\(directory)/tokenizer.json"))
+        for token in tokenizer.tokensBesideFile { hash.update("\(token)\n".utf8) }
         return [
             "weights": .string(try decoder.fingerprint),
             "architecture": .string(

@@ -32,6 +32,13 @@ struct EndpointAddress: Sendable {
         let fragment = rest.firstIndex(of: UInt8(ascii: "#")) ?? rest.endIndex
         let target = rest[authorityEnd..<max(authorityEnd, fragment)]
         guard !host.isEmpty else { throw .invalidArgument("the endpoint's address names no host") }
+        // A password with a slash that is not escaped ends the authority, and would stand in the path.
+        let port = host.last == UInt8(ascii: "]") ? [] : host.split(separator: UInt8(ascii: ":")).dropFirst().last ?? []
+        guard port.allSatisfy({ (0x30...0x39).contains($0) }) else {
+            throw .invalidArgument(
+                "\(JSON.string(Self.redacted(url)).text): the port is no number; where the password holds one of :/?#@, "
+                    + "write it as %3A, %2F, %3F, %23 or %40")
+        }
         let question = target.firstIndex(of: UInt8(ascii: "?")) ?? target.endIndex
         let base = scheme + String(decoding: host, as: UTF8.self)
         request = base + String(decoding: target, as: UTF8.self)
@@ -93,12 +100,12 @@ struct EndpointAddress: Sendable {
     /// Something that was meant for an address, without what stands before its last `@` and behind its `?`.
     static func redacted(_ url: String) -> String {
         var bytes = Array(url.utf8)
+        if let at = bytes.lastIndex(of: UInt8(ascii: "@")) {
+            let scheme = bytes.indices.first { bytes[$0...].starts(with: "://".utf8) }.map { $0 + 3 } ?? 0
+            if scheme < at { bytes.replaceSubrange(scheme..<at, with: "***".utf8) }
+        }
         if let question = bytes.firstIndex(of: UInt8(ascii: "?")) {
             bytes.replaceSubrange((question + 1)..., with: "*".utf8)
-        }
-        if let at = bytes.lastIndex(of: UInt8(ascii: "@")) {
-            let slash = bytes[..<at].lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0
-            bytes.replaceSubrange(slash..<at, with: "***".utf8)
         }
         return String(decoding: bytes, as: UTF8.self)
     }
