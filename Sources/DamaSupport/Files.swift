@@ -25,7 +25,8 @@ public enum Files {
 
     /// The folder that the file at `path` lies in.
     public static func folder(of path: String) -> String {
-        guard let slash = path.lastIndex(of: "/") else { return "." }
+        // A slash and a combining mark behind it are one Character.
+        guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 

@@ -127,6 +127,28 @@ final class ReferenceJobTests: XCTestCase {
         XCTAssertTrue(try ReferenceJob(options(parts), policy: policy).run().wasComplete)
     }
 
+    // Two images of one call whose names Swift takes for equal were taken for one.
+    func testImagesAreToldApartByTheBytesOfTheirNames() throws {
+        let folder = try TemporaryDirectory()
+        let decoding =
+            URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path
+            + "/DamaImageTests/Fixtures/decoding"
+        let names = ["caf\u{E9}.png", "cafe\u{301}.png"]
+        let sources = [Self.models + "/image.png", decoding + "/alpha_6_8.png"]
+        for (name, source) in zip(names, sources) { try folder.write(try Files.read(source), to: name) }
+        func pair(_ path: String) -> PreferencePair {
+            PreferencePair(image: .path(path), prompt: "what", chosen: "red", rejected: "blue")
+        }
+        let policy = try policy()
+        let together = try policy.logProbabilities(names.map { pair("\(folder.path)/\($0)") })
+        for (found, source) in zip(together, sources) {
+            let alone = try policy.logProbabilities([pair(source)])[0]
+            // fp32 in batches of another size.
+            XCTAssertEqual(found.chosen.sum, alone.chosen.sum, accuracy: 1e-4)
+        }
+        XCTAssertGreaterThan(abs(together[0].chosen.sum - together[1].chosen.sum), 1e-3)
+    }
+
     func testAStaleCacheIsNamed() throws {
         let folder = try TemporaryDirectory()
         let options = ReferenceOptions(data: try dataset(folder, count: 3), output: folder.path + "/out.jsonl")

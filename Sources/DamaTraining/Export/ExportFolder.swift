@@ -42,18 +42,19 @@ enum ExportFolder {
             throw .invalidArgument("\(path) is a file; an export is a directory")
         }
         let (target, model) = (Files.resolved(path), Files.resolved(base))
-        guard model != target, !model.hasPrefix(target == "/" ? target : "\(target)/") else {
+        guard !model.hasSameBytes(as: target), !model.utf8.starts(with: (target == "/" ? target : "\(target)/").utf8)
+        else {
             throw .invalidArgument("\(path) holds the model that was trained; export to another directory")
         }
         if replaces { return }
         let names = try Files.names(in: path)
-        var known: Set<String> = []
+        var known: Set<ExactText> = []
         if names.contains(marker) {
             // A marker that cannot be read is nobody's.
             let files = (try? Files.readJSON("\(path)/\(marker)"))?["files"]?.array ?? []
-            known = Set(files.compactMap(\.string) + [marker])
+            known = Set((files.compactMap(\.string) + [marker]).map { ExactText($0) })
         }
-        if let foreign = names.first(where: { !known.contains($0) }) {
+        if let foreign = names.first(where: { !known.contains(ExactText($0)) }) {
             throw .invalidArgument(
                 "\(path) is there already and holds \"\(foreign)\", which no export wrote; name another directory, or "
                     + "ask for it to be replaced")
