@@ -262,7 +262,8 @@ final class ReferenceJobTests: XCTestCase {
         let base64 = try Data(contentsOf: URL(fileURLWithPath: folder.path + "/image.png")).base64EncodedString()
         let rows = try String(contentsOfFile: options.rows.data, encoding: .utf8)
         for image in [#"{"bytes":"\#(base64)","path":"elsewhere.png"}"#, #"["data:image/png;base64,\#(base64)"]"#] {
-            let inline = ReferenceOptions(data: folder.path + "/inline.jsonl", output: folder.path + "/inline.out.jsonl")
+            let inline = ReferenceOptions(
+                data: folder.path + "/inline.jsonl", output: folder.path + "/inline.out.jsonl")
             try rows.replacingOccurrences(of: "\"image.png\"", with: image)
                 .write(toFile: inline.rows.data, atomically: true, encoding: .utf8)
             var again = inline

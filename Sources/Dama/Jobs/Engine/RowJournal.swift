@@ -75,7 +75,13 @@ struct RowJournal: ~Copyable {
     /// Reads what is there up to the first damaged record; the settings, or `nil` for an empty file.
     private mutating func readAll() throws(DamaError) -> JSON? {
         var magic = [UInt8](repeating: 0, count: Self.magic.count)
-        guard pread(descriptor, &magic, magic.count, 0) == magic.count, magic == Self.magic else { return nil }
+        let got = pread(descriptor, &magic, magic.count, 0)
+        guard got == magic.count, magic == Self.magic else {
+            guard !magic.starts(with: Self.magic.dropLast()) else {
+                throw .invalidArgument("\(path) was begun by another version of libdama; restart the job")
+            }
+            return nil
+        }
         var scan = RecordScan(descriptor: descriptor, offset: magic.count, end: .max)
         guard let header = try scan.next(), let settings = try? JSON(parsing: header) else { return nil }
         end = scan.offset
