@@ -54,7 +54,8 @@ enum TIFFDirectory {
         let prefix = Array("Exif\0\0".utf8)
         var data = exif[...]
         while data.starts(with: prefix) { data = data.dropFirst(prefix.count) }
-        guard let reader = Numbers(Array(data)), let start = reader.integer(at: 4, 4), let count = reader.integer(at: start, 2)
+        guard let reader = Numbers(Array(data)), let start = reader.integer(at: 4, 4),
+            let count = reader.integer(at: start, 2)
         else { return nil }
         for index in 0..<count {
             let entry = start + 2 + 12 * index

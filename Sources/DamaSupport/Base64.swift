@@ -2,39 +2,58 @@
 public enum Base64 {
     /// The bytes that `text` stands for; `nil` where it holds other characters. White space is passed over, padding may
     /// be missing, and the alphabet of addresses (`-` and `_`) is taken as well.
-    public static func decode(_ text: some Sequence<UInt8>) -> [UInt8]? {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(text.underestimatedCount / 4 * 3 + 3)
-        var (bits, count, padding): (UInt32, Int, Int) = (0, 0, 0)
-        for character in text {
-            let value: UInt32
-            switch character {
-            case 0x41...0x5A: value = UInt32(character) - 0x41
-            case 0x61...0x7A: value = UInt32(character) - 0x61 + 26
-            case 0x30...0x39: value = UInt32(character) - 0x30 + 52
-            case UInt8(ascii: "+"), UInt8(ascii: "-"): value = 62
-            case UInt8(ascii: "/"), UInt8(ascii: "_"): value = 63
-            case UInt8(ascii: "="):
-                padding += 1
-                continue
-            case 0x20, 0x09, 0x0A, 0x0D: continue
-            default: return nil
-            }
-            guard padding == 0 else { return nil }
-            bits = bits << 6 | value
-            count += 1
-            guard count == 4 else { continue }
-            for shift in [16, 8, 0] { bytes.append(UInt8(truncatingIfNeeded: bits >> UInt32(shift))) }
-            (bits, count) = (0, 0)
-        }
-        switch count {
-        case 0: return padding == 0 ? bytes : nil
-        case 2 where padding == 0 || padding == 2: bytes.append(UInt8(truncatingIfNeeded: bits >> 4))
-        case 3 where padding <= 1:
-            bytes.append(UInt8(truncatingIfNeeded: bits >> 10))
-            bytes.append(UInt8(truncatingIfNeeded: bits >> 2))
-        default: return nil
-        }
-        return bytes
+    public static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
+        text.withContiguousStorageIfAvailable { decode(UnsafeRawBufferPointer($0)) }
+            ?? Array(text).withUnsafeBytes { decode($0) }
     }
+
+    private static func decode(_ text: UnsafeRawBufferPointer) -> [UInt8]? {
+        var isSound = true
+        let bytes = [UInt8](unsafeUninitializedCapacity: text.count / 4 * 3 + 3) { target, written in
+            var (bits, count, padding): (UInt32, Int, Int) = (0, 0, 0)
+            for character in text {
+                let value = values[Int(character)]
+                guard value < 64, padding == 0 else {
+                    if value == space { continue }
+                    isSound = value == pad
+                    guard isSound else { return }
+                    padding += 1
+                    continue
+                }
+                bits = bits << 6 | UInt32(value)
+                count += 1
+                guard count == 4 else { continue }
+                target[written] = UInt8(truncatingIfNeeded: bits >> 16)
+                target[written + 1] = UInt8(truncatingIfNeeded: bits >> 8)
+                target[written + 2] = UInt8(truncatingIfNeeded: bits)
+                written += 3
+                (bits, count) = (0, 0)
+            }
+            switch count {
+            case 0: isSound = padding == 0
+            case 2 where padding == 0 || padding == 2:
+                target[written] = UInt8(truncatingIfNeeded: bits >> 4)
+                written += 1
+            case 3 where padding <= 1:
+                target[written] = UInt8(truncatingIfNeeded: bits >> 10)
+                target[written + 1] = UInt8(truncatingIfNeeded: bits >> 2)
+                written += 2
+            default: isSound = false
+            }
+        }
+        return isSound ? bytes : nil
+    }
+
+    private static let pad: UInt8 = 64
+    private static let space: UInt8 = 65
+    private static let values: [UInt8] = {
+        var values = [UInt8](repeating: 255, count: 256)
+        let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+        for (index, character) in alphabet.utf8.enumerated() { values[Int(character)] = UInt8(index) }
+        values[0x2D] = 62
+        values[0x5F] = 63
+        values[0x3D] = pad
+        for character in [0x20, 0x09, 0x0A, 0x0D] { values[character] = space }
+        return values
+    }()
 }

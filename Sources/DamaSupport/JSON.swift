@@ -108,7 +108,8 @@ extension JSON {
         case .double(let value): Int(exactly: value)
         case .number(let text):
             // An integer that does not fit is none, though the nearest double may fit.
-            Int(text) ?? (text.utf8.contains { $0 == 0x2E || $0 | 0x20 == 0x65 } ? double.flatMap { Int(exactly: $0) } : nil)
+            Int(text)
+                ?? (text.utf8.contains { $0 == 0x2E || $0 | 0x20 == 0x65 } ? double.flatMap { Int(exactly: $0) } : nil)
         default: nil
         }
     }

@@ -49,6 +49,13 @@ static void test_options(void) {
     options.logit_scale = NAN;
     CHECK_FAILS(dama_scorer_create(&scorer, model, &options), DAMA_INVALID_ARGUMENT, "logit scale");
     dama_scorer_options_init(&options);
+    CHECK(options.ignore_orientation == 0 && options.drop_alpha == 0);
+    options.ignore_orientation = 2;
+    CHECK_FAILS(dama_scorer_create(&scorer, model, &options), DAMA_INVALID_ARGUMENT, "ignore_orientation is 2");
+    dama_scorer_options_init(&options);
+    options.drop_alpha = 7;
+    CHECK_FAILS(dama_scorer_create(&scorer, model, &options), DAMA_INVALID_ARGUMENT, "drop_alpha is 7");
+    dama_scorer_options_init(&options);
     options.onnxruntime = "/nowhere/libonnxruntime.so";
     CHECK_FAILS(dama_scorer_create(&scorer, model, &options), DAMA_UNSUPPORTED, "/nowhere/libonnxruntime.so");
     CHECK(scorer == (dama_scorer *)&options);
@@ -121,6 +128,9 @@ static void test_scores(dama_scorer *scorer) {
     wrong = image;
     wrong.path = "/nowhere.jpg";
     CHECK_FAILS(dama_scorer_score(scorer, &wrong, sentences, 3, scores), DAMA_IO, "/nowhere.jpg");
+    /* Nothing is waited for: a pipe was opened and blocked. */
+    wrong.path = "/dev/zero";
+    CHECK_FAILS(dama_scorer_score(scorer, &wrong, sentences, 3, scores), DAMA_IO, "/dev/zero is not a regular file");
     wrong = raw;
     wrong.height = 0;
     CHECK_FAILS(dama_scorer_score(scorer, &wrong, sentences, 3, scores), DAMA_INVALID_ARGUMENT, "0 × 32");

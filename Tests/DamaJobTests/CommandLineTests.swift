@@ -66,6 +66,46 @@ final class CommandLineTests: XCTestCase {
         }
     }
 
+    /// A picture that lies on its side, and the same one as it is stored: with --ignore-orientation they score alike.
+    func testOrientationTransparencyAndLinks() throws {
+        let decoding = "\(root)/Tests/DamaImageTests/Fixtures/decoding"
+        func score(_ output: String, _ images: [String], _ more: [String] = []) throws -> [Double] {
+            let lines = images.map {
+                #"{"image":"\#($0)","chosen":"There is a red circle.","rejected":"There is a blue square."}"#
+            }
+            try folder.write(Array(lines.joined(separator: "\n").utf8), to: "pairs.jsonl")
+            let (code, text) = try finish(output, ["--image-root", decoding] + more)
+            XCTAssertEqual(code, 0, text)
+            return try Files.read("\(folder.path)/\(output).jsonl").split(separator: 0x0A)
+                .map { try XCTUnwrap(JSON(parsing: $0)["delta"]?.double) }
+        }
+        let images = ["turned_1.jpg", "turned_6.jpg", "alpha_6_8.png"]
+        let applied = try score("applied", images)
+        XCTAssertNotEqual(applied[0], applied[1])
+        let ignored = try score("ignored", images, ["--ignore-orientation"])
+        XCTAssertEqual(ignored[0], applied[0])
+        XCTAssertEqual(ignored[1], applied[0])
+        XCTAssertEqual(ignored[2], applied[2])
+        let dropped = try score("dropped", images, ["--drop-alpha"])
+        XCTAssertEqual(Array(dropped[..<2]), Array(applied[..<2]))
+        XCTAssertNotEqual(dropped[2], applied[2])
+        // They are part of what the scores depend on.
+        let other = try finish("applied", ["--image-root", decoding, "--drop-alpha"])
+        XCTAssertEqual(other.code, 1)
+        XCTAssertTrue(other.text.contains("model "), other.text)
+
+        try FileManager.default.createDirectory(atPath: folder.path + "/root", withIntermediateDirectories: true)
+        try FileManager.default.createSymbolicLink(atPath: folder.path + "/root/coco", withDestinationPath: decoding)
+        let linked = ["--image-root", folder.path + "/root"]
+        try folder.write(
+            Array(#"{"image":"coco/turned_1.jpg","chosen":"There is a red circle.","rejected":"A blue square."}"#.utf8),
+            to: "pairs.jsonl")
+        let refused = try finish("linked", linked)
+        XCTAssertEqual(refused.code, 1)
+        XCTAssertTrue(refused.text.contains("leads out of"), refused.text)
+        XCTAssertEqual(try finish("linked", linked + ["--follow-symlinks"]).code, 0)
+    }
+
     func testKilledAtAnyMomentEndsWithTheSameBytes() throws {
         try writeDataset(rows: 70)
         let start = DispatchTime.now()

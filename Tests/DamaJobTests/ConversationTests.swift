@@ -93,8 +93,10 @@ final class ConversationTests: XCTestCase {
         assertRejected(pair(chosen, talk(("user", "P"), ("assistant", "r"))), "answer different messages")
         assertRejected(pair(chosen, "\"r\""), "answer different messages")
         for bad in [
-            talk(("user", "Q")), talk(("assistant", "c"), ("user", "Q")), talk(("user", "Q"), ("assistant", "c"), ("user", "P")),
-            talk(("user", "P"), ("assistant", "A"), ("user", "Q"), ("assistant", "c")), #"{"role":"user","content":"c"}"#,
+            talk(("user", "Q")), talk(("assistant", "c"), ("user", "Q")),
+            talk(("user", "Q"), ("assistant", "c"), ("user", "P")),
+            talk(("user", "P"), ("assistant", "A"), ("user", "Q"), ("assistant", "c")),
+            #"{"role":"user","content":"c"}"#,
         ] {
             assertRejected(pair(bad, bad, #""prompt":"Q","#), "\"chosen\"")
         }
@@ -106,8 +108,10 @@ final class ConversationTests: XCTestCase {
             try QuestionRecord(
                 RawRow(index: 0, line: 1, bytes: Array("{\(fields)}".utf8)), names: FieldNames(), takesImage: false)
         }
-        let record = try question(
-            #""chosen":[{"role":"user","content":"Q"},{"role":"assistant","content":"c"}],"rejected":[{"role":"user","content":"Q"},{"role":"assistant","content":"r"}]"#)
+        func talk(_ answer: String) -> String {
+            #"[{"role":"user","content":"Q"},{"role":"assistant","content":"\#(answer)"}]"#
+        }
+        let record = try question(#""chosen":\#(talk("c")),"rejected":\#(talk("r"))"#)
         XCTAssertEqual(record.question, "Q")
         XCTAssertEqual(
             try question(#""conversations":[{"from":"system","value":"S"},{"from":"human","value":"Q"}]"#).system, "S")

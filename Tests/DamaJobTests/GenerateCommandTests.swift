@@ -34,6 +34,15 @@ final class GenerateCommandTests: XCTestCase {
         return (process.terminationStatus, text, complaint)
     }
 
+    // A pipe given as the image blocked for ever.
+    func testAnImageThatIsNoFileIsRefused() throws {
+        let folder = try TemporaryDirectory()
+        XCTAssertEqual(mkfifo(folder.path + "/pipe", 0o600), 0)
+        let found = try run(["--model", model, "--image", folder.path + "/pipe", "--prompt", "what"])
+        XCTAssertEqual(found.code, 1)
+        XCTAssertTrue(found.errors.contains("pipe is not a regular file"), found.errors)
+    }
+
     func testTheTextIsTransformersText() throws {
         let first = try XCTUnwrap(Files.readJSON(model + "/expected.json").array?.first)
         let expected = try XCTUnwrap(first["continuation_text"]?.string)

@@ -64,6 +64,30 @@ final class GenerateJobTests: XCTestCase {
         try Files.read(path).split(separator: 0x0A).map { try JSON(parsing: $0) }
     }
 
+    /// Rows that hold their images, and ask in messages, are answered as rows that name them are.
+    func testImagesInRowsAndQuestionsInMessages() throws {
+        let policy = try policy
+        let folder = try TemporaryDirectory()
+        var options = try options(folder, count: 2)
+        let base64 = try Data(contentsOf: URL(fileURLWithPath: folder.path + "/image.png")).base64EncodedString()
+        let rows = try expected().prefix(2).map { expected -> String in
+            let row: JSON = [
+                "images": [.string("data:image/png;base64,\(base64)")],
+                "prompt": [
+                    [
+                        "role": "user",
+                        "content": [["type": "image"], ["type": "text", "text": .string(expected.prompt)]],
+                    ]
+                ],
+            ]
+            return row.text
+        }
+        options.rows.data = try folder.write(Array(rows.joined(separator: "\n").utf8), to: "messages.jsonl")
+        XCTAssertEqual(try GenerateJob(options, policy: policy).run().rowsRejected, 0)
+        XCTAssertEqual(
+            try lines(options.rows.output).map { $0["response"]?.string }, try expected().prefix(2).map(\.text))
+    }
+
     func testGreedyTextsAreTransformersInBatchesOfAnySize() throws {
         let policy = try policy
         let expected = try expected()

@@ -127,6 +127,28 @@ final class ReferenceJobTests: XCTestCase {
         XCTAssertTrue(try ReferenceJob(options(parts), policy: policy).run().wasComplete)
     }
 
+    // Two images of one call whose names Swift takes for equal were taken for one.
+    func testImagesAreToldApartByTheBytesOfTheirNames() throws {
+        let folder = try TemporaryDirectory()
+        let decoding =
+            URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path
+            + "/DamaImageTests/Fixtures/decoding"
+        let names = ["caf\u{E9}.png", "cafe\u{301}.png"]
+        let sources = [Self.models + "/image.png", decoding + "/alpha_6_8.png"]
+        for (name, source) in zip(names, sources) { try folder.write(try Files.read(source), to: name) }
+        func pair(_ path: String) -> PreferencePair {
+            PreferencePair(image: .path(path), prompt: "what", chosen: "red", rejected: "blue")
+        }
+        let policy = try policy()
+        let together = try policy.logProbabilities(names.map { pair("\(folder.path)/\($0)") })
+        for (found, source) in zip(together, sources) {
+            let alone = try policy.logProbabilities([pair(source)])[0]
+            // fp32 in batches of another size.
+            XCTAssertEqual(found.chosen.sum, alone.chosen.sum, accuracy: 1e-4)
+        }
+        XCTAssertGreaterThan(abs(together[0].chosen.sum - together[1].chosen.sum), 1e-3)
+    }
+
     func testAStaleCacheIsNamed() throws {
         let folder = try TemporaryDirectory()
         let options = ReferenceOptions(data: try dataset(folder, count: 3), output: folder.path + "/out.jsonl")
@@ -240,7 +262,8 @@ final class ReferenceJobTests: XCTestCase {
         let base64 = try Data(contentsOf: URL(fileURLWithPath: folder.path + "/image.png")).base64EncodedString()
         let rows = try String(contentsOfFile: options.rows.data, encoding: .utf8)
         for image in [#"{"bytes":"\#(base64)","path":"elsewhere.png"}"#, #"["data:image/png;base64,\#(base64)"]"#] {
-            let inline = ReferenceOptions(data: folder.path + "/inline.jsonl", output: folder.path + "/inline.out.jsonl")
+            let inline = ReferenceOptions(
+                data: folder.path + "/inline.jsonl", output: folder.path + "/inline.out.jsonl")
             try rows.replacingOccurrences(of: "\"image.png\"", with: image)
                 .write(toFile: inline.rows.data, atomically: true, encoding: .utf8)
             var again = inline

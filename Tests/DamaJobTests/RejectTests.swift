@@ -56,7 +56,10 @@ final class RejectTests: JobTestCase {
             (row("bomb.txt"), .imageTooLarge),
             (row("gif.txt"), .imageUnsupported),
             (#"{"images":["good.txt","in.txt"],"chosen":"a","rejected":"b"}"#, .severalImages),
-            (#"{"image":"good.txt","chosen":[{"role":"user","content":"a"}],"rejected":"b"}"#, .unsupportedConversation),
+            (
+                #"{"image":"good.txt","chosen":[{"role":"user","content":"a"}],"rejected":"b"}"#,
+                .unsupportedConversation
+            ),
             (row("large.txt"), .imageTooLarge),
             (row("nan.txt"), .noHardness),
             (row("good.txt", String(repeating: "x", count: 3000)), .rowTooLarge),

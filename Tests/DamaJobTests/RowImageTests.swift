@@ -28,7 +28,8 @@ final class RowImageTests: XCTestCase {
     func testListsOfOneImage() throws {
         for fields in [
             #""images":["x.jpg"]"#, #""image":["x.jpg"]"#, #""images":"x.jpg""#, #""images":[{"path":"x.jpg"}]"#,
-            #""images":[{"bytes":null,"path":"x.jpg"}]"#, #""images":["x.jpg",null]"#, #""image":null,"images":["x.jpg"]"#,
+            #""images":[{"bytes":null,"path":"x.jpg"}]"#, #""images":["x.jpg",null]"#,
+            #""image":null,"images":["x.jpg"]"#,
         ] {
             XCTAssertEqual(try read(fields).image, "x.jpg", fields)
         }
@@ -50,7 +51,8 @@ final class RowImageTests: XCTestCase {
         XCTAssertGreaterThan(base64.utf8.count, 64)
         let lines = Data(file).base64EncodedString(options: [.lineLength64Characters, .endLineWithLineFeed])
         for fields in [
-            #""image":{"bytes":"\#(base64)","path":"x.jpg"}"#, #""image":{"bytes":"\#(base64)"}"#, #""image":"\#(base64)""#,
+            #""image":{"bytes":"\#(base64)","path":"x.jpg"}"#, #""image":{"bytes":"\#(base64)"}"#,
+            #""image":"\#(base64)""#,
             #""image":"data:image/jpeg;base64,\#(base64)""#, #""images":["data:image/jpeg;base64,\#(base64)"]"#,
             #""images":[{"bytes":"\#(base64)","path":null}]"#, #""image":{"base64":"\#(base64)"}"#,
             #""image":{"bytes":"\#(base64.replacingOccurrences(of: "/", with: "\\/"))"}"#,
@@ -91,7 +93,8 @@ final class RowImageTests: XCTestCase {
         let record = try PairRecord(RawRow(index: 0, line: 1, bytes: Array(row.text.utf8)), names: FieldNames())
         XCTAssertEqual(record, PairRecord(id: 3, image: "x.jpg", question: "Q \u{E9}", chosen: "C", rejected: "R"))
         XCTAssertEqual(try read(#""image":"x.jpg","text":"no object""#).chosen, "c")
-        XCTAssertEqual(try read(#""image":"x.jpg","text":"{\"chosen\":\"other\"}""#).chosen, "c", "the row's own counts")
+        XCTAssertEqual(
+            try read(#""image":"x.jpg","text":"{\"chosen\":\"other\"}""#).chosen, "c", "the row's own counts")
     }
 
     // A NaN in a field that nobody reads dropped the row.
@@ -110,7 +113,8 @@ final class RowImageTests: XCTestCase {
     // The ids 18446744073709551615 and …614 both became 1.8446744073709552e+19.
     func testIdsAreKeptAsTheyAreWritten() throws {
         for id in [
-            "18446744073709551615", "18446744073709551614", "-9223372036854775809", "9223372036854775807", "1.0", "1", "1e3",
+            "18446744073709551615", "18446744073709551614", "-9223372036854775809", "9223372036854775807", "1.0", "1",
+            "1e3",
             "1.50", "0.1", "0.10000000000000000001", "-0", "1E400", "\"e\u{301}\"", "\"\u{E9}\"", "\"1\"",
         ] {
             let text = try read(#""image":"x.jpg","idx":\#(id)"#).id.text

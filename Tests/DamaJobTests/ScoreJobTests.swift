@@ -1,5 +1,6 @@
 import Dama
 import DamaTestSupport
+import Foundation
 import JobTestSupport
 import XCTest
 
@@ -61,6 +62,22 @@ final class ScoreJobTests: JobTestCase {
         XCTAssertEqual(json["output"]?["sha256"]?.string, SHA256.hex(of: try bytes("scores.jsonl")))
         let run = try Files.readJSON(folder.path + "/scores.run.json")
         XCTAssertGreaterThan(run["rows_per_second"]?.double ?? 0, 0)
+    }
+
+    /// Rows that hold their images are scored as rows that name them are.
+    func testImagesInRowsAreImagesInFiles() throws {
+        let dataset = Dataset(count: 20)
+        try dataset.write(to: folder.path)
+        try run(options("files.jsonl"))
+        var lines = String(decoding: try bytes("pairs.jsonl"), as: UTF8.self)
+        for image in 0..<dataset.imageCount {
+            let base64 = Data(try bytes("image\(image).txt")).base64EncodedString()
+            lines = lines.replacingOccurrences(
+                of: "\"image\(image).txt\"", with: "{\"bytes\":\"\(base64)\",\"path\":null}")
+        }
+        try write(lines)
+        try run(options("rows.jsonl"))
+        XCTAssertEqual(try bytes("rows.jsonl"), try bytes("files.jsonl"))
     }
 
     func testAGivenMeanDeltaIsUsed() throws {

@@ -4,6 +4,16 @@ import XCTest
 @testable import DamaSupport
 
 final class FilesDirectoryTests: XCTestCase {
+    // A slash with a combining mark behind it was no slash: images were looked for a folder above.
+    func testTheFolderOfAPath() {
+        for (path, folder) in [
+            ("a", "."), ("a/b", "a"), ("/a", "/"), ("/a/b", "/a"), ("/a/\u{301}b", "/a"),
+            ("/\u{301}a/\u{20D0}", "/\u{301}a"),
+        ] {
+            XCTAssertTrue(Files.folder(of: path).utf8.elementsEqual(folder.utf8), path)
+        }
+    }
+
     private var folder: TemporaryDirectory!
     private var target: String { folder.path + "/target" }
 

@@ -56,7 +56,10 @@ final class JSONTests: XCTestCase {
 
     // 18446744073709551615 and …614 both became 1.8446744073709552e+19.
     func testIntegersBeyondSixtyFourBitsAreKept() throws {
-        for text in ["18446744073709551615", "18446744073709551614", "-9223372036854775809", "1" + String(repeating: "0", count: 40)] {
+        for text in [
+            "18446744073709551615", "18446744073709551614", "-9223372036854775809",
+            "1" + String(repeating: "0", count: 40),
+        ] {
             let value = try JSON(parsing: text)
             XCTAssertEqual(value, .number(text))
             XCTAssertEqual(value.text, text)
@@ -110,7 +113,9 @@ final class JSONTests: XCTestCase {
     /// Texts from all of Unicode: equal as values exactly where their UTF-8 is.
     func testTextsFromAllOfUnicode() {
         var generator = RandomGenerator(seed: 8)
-        let scalars: [Unicode.Scalar] = ["e", "\u{E9}", "\u{301}", "\u{212B}", "\u{C5}", "A", "\u{30A}", "\u{1100}", "\u{AC00}"]
+        let scalars: [Unicode.Scalar] = [
+            "e", "\u{E9}", "\u{301}", "\u{212B}", "\u{C5}", "A", "\u{30A}", "\u{1100}", "\u{AC00}",
+        ]
         func text() -> String {
             var view = String.UnicodeScalarView()
             for _ in 0..<generator.uniform(below: 4) { view.append(scalars[generator.uniform(below: scalars.count)]) }

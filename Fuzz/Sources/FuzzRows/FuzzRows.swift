@@ -1,7 +1,7 @@
 import Dama
 
-/// Datasets: any bytes are rows or rejections, the same ones however the bytes arrive, each within its limit; a row is a
-/// pair or a rejection with a reason of one line.
+/// Datasets: any bytes are rows or rejections, the same ones however the bytes arrive, each within its limit and where it
+/// says; a row, in whichever form, is a pair and a question, or a rejection with a reason of one line.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzRows(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
     // The first byte says how the bytes are cut into pieces, the second how long a row may be.
@@ -15,16 +15,42 @@ public func fuzzRows(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
     let names = FieldNames()
     for (index, row) in whole.enumerated() {
         guard row.index == index, row.bytes.count <= limit, row.line >= 1 else { fatalError("a wrong row: \(row)") }
-        do throws(Rejection) {
-            let pair = try PairRecord(row, names: names)
-            guard !pair.image.isEmpty else { fatalError("a pair without an image") }
-        } catch {
-            guard !error.reason.isEmpty, !error.reason.utf8.contains(0x0A) else {
-                fatalError("no line: \(error.reason)")
-            }
+        guard row.bytes.isEmpty || bytes[row.offset..<row.offset + row.bytes.count].elementsEqual(row.bytes) else {
+            fatalError("row \(index) does not lie at byte \(row.offset)")
+        }
+        var pair: PairRecord?
+        expectLine { () throws(Rejection) in pair = try PairRecord(row, names: names) }
+        if let pair { check(pair, row) }
+        expectLine { () throws(Rejection) in
+            let question = try QuestionRecord(row, names: names, takesImage: true)
+            // A pair's prompt is that of its question alone.
+            guard let pair else { return }
+            guard question.image == pair.image, question.id == pair.id, question.system == pair.system,
+                pair.question == question.question
+            else { fatalError("another question: \(question), \(pair)") }
         }
     }
     return 0
+}
+
+private func check(_ pair: PairRecord, _ row: RawRow) {
+    switch pair.image {
+    case .path(let path): guard !path.isEmpty else { fatalError("a pair without an image") }
+    case .bytes(let bytes): guard !bytes.isEmpty else { fatalError("an image without bytes") }
+    }
+    guard !pair.chosen.isEmpty, !pair.rejected.isEmpty else { fatalError("a pair without a response") }
+    // An id is joined by what is written of it.
+    guard let id = try? JSON(parsing: pair.id.text.utf8, numbers: .asWritten), id == pair.id else {
+        fatalError("the id \(pair.id.text) is not read back")
+    }
+}
+
+private func expectLine(_ read: () throws(Rejection) -> Void) {
+    do throws(Rejection) {
+        try read()
+    } catch {
+        guard !error.reason.isEmpty, !error.reason.utf8.contains(0x0A) else { fatalError("no line: \(error.reason)") }
+    }
 }
 
 private func cut(_ bytes: UnsafeRawBufferPointer, step: Int, limit: Int) -> [RawRow] {

@@ -169,9 +169,9 @@ public final class CLIPEncoder: ImageTextEncoder {
         var sequences: [[Int32]] = []
         var slots: [Int] = []
         var firstText: [Int] = []
-        var known: [String: Int] = [:]
+        var known: [ExactText: Int] = [:]
         for (index, text) in texts.enumerated() {
-            if let slot = known[text] {
+            if let slot = known[ExactText(text)] {
                 slots.append(slot)
                 continue
             }
@@ -182,7 +182,7 @@ public final class CLIPEncoder: ImageTextEncoder {
                 sequences.append(sequence)
                 firstText.append(index)
             }
-            known[text] = slot
+            known[ExactText(text)] = slot
             slots.append(slot)
         }
         let embeddings = try unitNorm(towers.embed(sequences: sequences)) { "\"\(texts[firstText[$0]].prefix(80))\"" }

@@ -61,7 +61,8 @@ extension Policy {
         }
         guard let image else { throw .invalidArgument("the prompt has no image, but the model takes one") }
         return PreparedPrompt(
-            tokens: tokens, image: try processor.process(image.decode(limits: options.imageLimits, options.imageDecoding)))
+            tokens: tokens,
+            image: try processor.process(image.decode(limits: options.imageLimits, options.imageDecoding)))
     }
 
     /// Continues prepared prompts, as one batch: for each in turn, each of its streams. Images that are the same pixels

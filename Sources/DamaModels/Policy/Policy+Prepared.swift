@@ -28,7 +28,8 @@ extension Policy {
         }
         guard let image = pair.image else { throw .invalidArgument("the pair has no image, but the model takes one") }
         return PreparedPair(
-            sequence: sequence, image: try processor.process(image.decode(limits: options.imageLimits, options.imageDecoding)), cuts: cuts)
+            sequence: sequence,
+            image: try processor.process(image.decode(limits: options.imageLimits, options.imageDecoding)), cuts: cuts)
     }
 
     /// log π of both responses of every pair, in order. Images that are the same pixels are encoded once.

@@ -238,13 +238,13 @@ public final class Policy: Sendable {
 
     /// What makes two images of one call the same.
     private enum ImageKey: Hashable {
-        case path(String)
+        case path(ExactText)
         case bytes([UInt8])
         case pixels(width: Int, [UInt8])
 
         init(_ image: ImageSource) {
             switch image {
-            case .path(let path): self = .path(path)
+            case .path(let path): self = .path(ExactText(path))
             case .bytes(let bytes): self = .bytes(bytes)
             case .pixels(let image): self = .pixels(width: image.width, image.pixels)
             }

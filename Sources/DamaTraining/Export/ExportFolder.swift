@@ -49,13 +49,13 @@ package enum ExportFolder {
         }
         if replaces { return }
         let names = try Files.names(in: path)
-        var known: Set<String> = []
+        var known: Set<ExactText> = []
         if names.contains(marker) {
             // A marker that cannot be read is nobody's.
             let files = (try? Files.readJSON("\(path)/\(marker)"))?["files"]?.array ?? []
-            known = Set(files.compactMap(\.string) + [marker])
+            known = Set((files.compactMap(\.string) + [marker]).map { ExactText($0) })
         }
-        if let foreign = names.first(where: { !known.contains($0) }) {
+        if let foreign = names.first(where: { !known.contains(ExactText($0)) }) {
             throw .invalidArgument(
                 "\(path) is there already and holds \"\(foreign)\", which no export wrote; name another directory, or "
                     + "ask for it to be replaced")

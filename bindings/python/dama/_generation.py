@@ -100,7 +100,7 @@ class Policy(PolicyModel):
         The most tokens of one batch, padding included.
     ``share_prefix``
         Computes image and prompt once for both responses. Without it the numbers are the same within 1e-5.
-    ``max_image_pixels``, ``onnxruntime``
+    ``max_image_pixels``, ``ignore_orientation``, ``drop_alpha``, ``onnxruntime``
         As for ``Scorer``.
     """
 

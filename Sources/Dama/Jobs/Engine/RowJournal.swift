@@ -46,6 +46,9 @@ struct RowJournal: ~Copyable {
         let file = try OpenFile(updating: path)
         let start = try file.read(Self.magic.count, at: 0)
         guard start.isEmpty || start == Self.magic else {
+            guard !start.starts(with: Self.magic.dropLast()) else {
+                throw .invalidArgument("\(path) was begun by another version of libdama; restart the job")
+            }
             throw .invalidArgument("\(path) is not the journal of a job, and is not replaced; name another output")
         }
         guard let contents = try Self.read(file) else {

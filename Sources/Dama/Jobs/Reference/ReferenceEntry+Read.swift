@@ -48,7 +48,8 @@ extension ResponseLogProbability {
     /// round(sum / mean) tokens, and the list is its tokens only where it has as many numbers.
     fileprivate init(sum: JSON, mean: JSON, list: JSON, _ name: String) throws(DamaError) {
         guard let total = sum.double, let average = mean.double else {
-            throw .model("logps: sum and mean of the \(name) response are \(sum.text) and \(mean.text), not two numbers")
+            throw .model(
+                "logps: sum and mean of the \(name) response are \(sum.text) and \(mean.text), not two numbers")
         }
         guard let positions = list.array else { throw .model("logps: the \(name) tokens are no list of numbers") }
         let count: Int

@@ -56,7 +56,9 @@ struct Conversation: Equatable {
             throw Rejection(.wrongType, "\(field) has to hold messages, found \(message.kind)")
         }
         guard let name = message["role"] ?? message["from"] else {
-            guard let standing else { throw Rejection(.wrongType, "\(field) holds a message without \"role\" or \"from\"") }
+            guard let standing else {
+                throw Rejection(.wrongType, "\(field) holds a message without \"role\" or \"from\"")
+            }
             return standing
         }
         guard let role = name.string.flatMap(Role.init) else {

@@ -67,7 +67,9 @@ public final class ImageRoot: Sendable {
             // What was touched alone may be the same.
             guard !stamp.isOf(status) else { return }
             guard let bytes = ImageFile.contents(of: file, size: Int(status.st_size)) else { throw failure(stamp.path) }
-            guard ContentKey(image: bytes) == digest else { throw .job(.invalidArgument("\(name) has other contents now")) }
+            guard ContentKey(image: bytes) == digest else {
+                throw .job(.invalidArgument("\(name) has other contents now"))
+            }
         } catch {
             switch error {
             case .row(let rejection): if stamp.digest != nil { throw .invalidArgument(rejection.reason) }
@@ -121,7 +123,9 @@ public final class ImageRoot: Sendable {
         let folder = path[..<(path.lastIndex(of: Self.slash) ?? 0)]
         if let resolved = Self.resolve(folder.isEmpty ? [Self.slash] : Array(folder)) {
             let whole = Self.withoutSlashes(resolved) + path[folder.count...]
-            if let prefix = prefixes.first, whole.starts(with: prefix) { return Self.inside(whole.dropFirst(prefix.count)) }
+            if let prefix = prefixes.first, whole.starts(with: prefix) {
+                return Self.inside(whole.dropFirst(prefix.count))
+            }
         }
         return path
     }

@@ -80,7 +80,8 @@ extension PairRecord {
             throw Rejection(.invalidJSON, "a row has to be an object with fields, found \(json.kind)")
         }
         guard let inner = Self.innerFields(json["text"]) else { return json }
-        return .object(JSONObject(inner.members.filter { json[$0.key] == nil } + object.members.filter { $0.value != .null }))
+        let missing = inner.members.filter { json[$0.key] == nil }
+        return .object(JSONObject(missing + object.members.filter { $0.value != .null }))
     }
 
     /// RLAIF-V on the hub has question and responses as JSON in one field.

@@ -26,7 +26,8 @@ public struct RowReader: ~Copyable {
         }
         if let format = DatasetFormat(of: descriptor) {
             close(descriptor)
-            throw .unsupported("\(path) is \(format.name); rows are read from JSON Lines or one JSON array: \(format.advice)")
+            throw .unsupported(
+                "\(path) is \(format.name); rows are read from JSON Lines or one JSON array: \(format.advice)")
         }
         self.path = path
         self.descriptor = descriptor

@@ -18,7 +18,8 @@ struct RowTexts {
                 guard prompt.answer == nil else {
                     throw Rejection(
                         .unsupportedConversation,
-                        "\(names.description(.question)) ends with an answer; the responses stand in fields of their own")
+                        "\(names.description(.question)) ends with an answer; the responses stand in fields of their own"
+                    )
                 }
                 (system, question) = (prompt.system, prompt.question)
                 return
@@ -68,8 +69,7 @@ struct RowTexts {
         }
         for (response, field) in [(chosen, FieldNames.Field.chosen), (rejected, .rejected)] {
             guard let before = response?.before else { continue }
-            let fits = Self.same(before.question, question) && (before.system == nil || Self.same(before.system, system))
-            guard fits else {
+            guard Self.same(before.question, question), Self.same(before.system, system) else {
                 throw Rejection(
                     .unsupportedConversation,
                     "\(names.description(field)) repeats other messages than \(names.description(.question)) has")
@@ -83,7 +83,11 @@ struct RowTexts {
             let mark = Array("<image>".utf8)
             var (rest, result): (ArraySlice<UInt8>, [UInt8]) = (Array((text ?? "").utf8)[...], [])
             while !rest.isEmpty {
-                if rest.starts(with: mark) { rest = rest.dropFirst(mark.count) } else { result.append(rest.removeFirst()) }
+                if rest.starts(with: mark) {
+                    rest = rest.dropFirst(mark.count)
+                } else {
+                    result.append(rest.removeFirst())
+                }
             }
             let isSpace: (UInt8) -> Bool = { $0 == 0x20 || (0x09...0x0D).contains($0) }
             return Array(result.drop(while: isSpace).reversed().drop(while: isSpace))

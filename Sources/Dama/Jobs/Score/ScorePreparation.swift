@@ -94,7 +94,8 @@ struct ScorePreparation: Sendable {
         let bytes = try root.read(record.image, stamp: &stamp)
         let pair = ScoreBlock.Pair(
             row: RawRow(index: row.index, line: row.line, bytes: []), id: record.id,
-            image: stamp?.digest ?? ContentKey(image: bytes), imageName: record.image.name, chosen: chosen.map { ScoreBlock.Sentence($0) },
+            image: stamp?.digest ?? ContentKey(image: bytes), imageName: record.image.name,
+            chosen: chosen.map { ScoreBlock.Sentence($0) },
             rejected: rejected.map { ScoreBlock.Sentence($0) }, flags: flags)
         return (pair, bytes)
     }

@@ -13,7 +13,8 @@ public struct TrainSettings: Sendable {
     public var job: TrainOptions
 
     static let fields = [
-        "model", "data", "image_root", "follow_links", "fields", "scores", "reference", "out", "max_bad", "trainable", "lora",
+        "model", "data", "image_root", "follow_links", "fields", "scores", "reference", "out", "max_bad", "trainable",
+        "lora",
         "activations", "method", "optimizer", "schedule", "batch_size", "epochs", "max_steps", "tokens_per_run", "seed",
         "threads", "provider", "onnxruntime", "template", "system", "image_mode", "exif_orientation",
         "white_background", "max_length", "overlong", "checkpoint",
