@@ -1,6 +1,5 @@
 import ArgumentParser
 import Dama
-import Dispatch
 
 struct Train: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -39,7 +38,7 @@ struct Train: ParsableCommand {
             let job = TrainJob(settings.job, policy: policy)
             Interruption.listen()
             let run = try policy.makeRunOptions()
-            let watch = Interruption.cancel(run)
+            let watch = try Interruption.cancel(run)
             defer { watch.cancel() }
             let summary = try job.run(run: run) { event throws(DamaError) in
                 if Interruption.signalNumber != nil { throw .cancelled }

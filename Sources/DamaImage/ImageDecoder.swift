@@ -18,6 +18,7 @@ public struct ImageLimits: Sendable, Equatable {
         guard !overflow, !overflow3, area <= pixels else {
             throw .outOfMemory("an image of \(width) × \(height) pixels is larger than the limit of \(pixels) pixels")
         }
+        try Allocation.check(count, for: "an image of \(width) × \(height) pixels")
         return count
     }
 }

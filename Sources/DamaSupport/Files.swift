@@ -10,6 +10,7 @@ public enum Files {
         guard file.bytes.count <= limit else {
             throw .outOfMemory("\(path) has \(file.bytes.count) bytes; the limit is \(limit)")
         }
+        try Allocation.check(file.bytes.count, for: path)
         return Array(file.bytes)
     }
 

@@ -46,6 +46,11 @@ public final class ImageRoot: Sendable {
             throw .row(
                 Rejection(.imageTooLarge, "image \"\(name)\" has \(status.st_size) bytes; the limit is \(byteLimit)"))
         }
+        do throws(DamaError) {
+            try Allocation.check(status.st_size, for: "image \"\(name)\"")
+        } catch {
+            throw .job(error)
+        }
         return try contents(of: file, size: status.st_size, name)
     }
 
