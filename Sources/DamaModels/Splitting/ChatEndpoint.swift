@@ -40,10 +40,13 @@ public struct ChatEndpoint: Sendable {
 
     /// The model's answer, at temperature 0.
     ///
-    /// - Throws: ``DamaError/Code/invalidArgument`` for an address that is no http or https one;
+    /// - Parameter stop: by which another thread ends the wait.
+    /// - Throws: ``DamaError/cancelled`` once `stop` is set; ``DamaError/Code/invalidArgument`` for an address that is no http or https one;
     ///   ``DamaError/Code/io`` where the last attempt failed too, naming the address and what came back;
     ///   ``DamaError/Code/unsupported`` without libcurl.
-    public func complete(_ messages: [Message], maximumTokens: Int) throws(DamaError) -> String {
+    public func complete(
+        _ messages: [Message], maximumTokens: Int, stop: StopSignal = StopSignal()
+    ) throws(DamaError) -> String {
         guard url.hasPrefix("http://") || url.hasPrefix("https://"), !url.utf8.contains(where: { $0 <= 0x20 }) else {
             throw .invalidArgument("\"\(url)\" is no http:// or https:// address")
         }
@@ -56,7 +59,8 @@ public struct ChatEndpoint: Sendable {
         var attempt = 0
         while true {
             attempt += 1
-            switch post(body) {
+            try stop.check()
+            switch post(body, stop) {
             case .answered(let bytes):
                 return try content(of: bytes)
             case .failed(let error, let mayTryAgain):
@@ -64,19 +68,31 @@ public struct ChatEndpoint: Sendable {
                     throw DamaError(error.code, error.message + (attempt > 1 ? " (after \(attempt) attempts)" : ""))
                 }
             }
-            usleep(UInt32(min(max(pause, 0), 60) * 1e6))
+            var left = min(max(pause, 0), 60) * 1000
+            while left > 0 {
+                try stop.check()
+                let slice = min(left, Double(StopSignal.interval))
+                usleep(UInt32(slice * 1000))
+                left -= slice
+            }
             pause *= 2
         }
     }
 
     // MARK: One attempt
 
+    /// Whether the ``StopSignal`` behind the pointer is set.
+    private static let isStopped: @convention(c) (UnsafeMutableRawPointer?) -> Int32 = { signal in
+        guard let signal else { return 0 }
+        return Unmanaged<StopSignal>.fromOpaque(signal).takeUnretainedValue().isStopped ? 1 : 0
+    }
+
     private enum Outcome {
         case answered([UInt8])
         case failed(DamaError, mayTryAgain: Bool)
     }
 
-    private func post(_ body: [UInt8]) -> Outcome {
+    private func post(_ body: [UInt8], _ stop: StopSignal) -> Outcome {
         var headers = ["Content-Type: application/json", "Accept: application/json"]
         if let apiKey { headers.append("Authorization: Bearer \(apiKey)") }
         let lines = headers.map { strdup($0) }
@@ -88,7 +104,9 @@ public struct ChatEndpoint: Sendable {
             lines.map { UnsafePointer($0) }.withUnsafeBufferPointer { lines in
                 cdama_http_post(
                     url, lines.baseAddress, lines.count, body.baseAddress?.assumingMemoryBound(to: CChar.self),
-                    body.count, milliseconds, limit, &response)
+                    body.count, milliseconds, limit,
+                    Self.isStopped,
+                    Unmanaged.passUnretained(stop).toOpaque(), &response)
             }
         }
         let bytes = Array(UnsafeRawBufferPointer(start: response.body, count: response.length))
@@ -101,6 +119,8 @@ public struct ChatEndpoint: Sendable {
             return .failed(
                 .io("\(url) answered with status \(status): \(text.joined(separator: " "))"),
                 mayTryAgain: status == 408 || status == 429 || (500...599).contains(status))
+        case CDAMA_HTTP_STOPPED:
+            return .failed(.cancelled, mayTryAgain: false)
         case CDAMA_HTTP_NO_CURL:
             return .failed(
                 .unsupported("libcurl is needed to reach \(url); install it (Debian: libcurl4)"), mayTryAgain: false)

@@ -22,10 +22,14 @@ struct ReferenceTask: RowTask {
 
     mutating func commit() throws(DamaError) {}
 
-    func makePreparer() -> @Sendable ([RawRow], Workers) throws(DamaError) -> ReferenceBlock {
+    func makePreparer(stop: StopSignal) -> @Sendable ([RawRow], Workers) throws(DamaError) -> ReferenceBlock {
         let task = self
         return { (rows, workers) throws(DamaError) in
-            ReferenceBlock(rows: try workers.map(rows) { row throws(DamaError) in try task.prepare(row) })
+            ReferenceBlock(
+                rows: try workers.map(rows) { row throws(DamaError) in
+                    try stop.check()
+                    return try task.prepare(row)
+                })
         }
     }
 
