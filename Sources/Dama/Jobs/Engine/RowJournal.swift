@@ -98,7 +98,10 @@ struct RowJournal: ~Copyable {
             var reader = ByteReader(head[...], name: "journal")
             let length = Int(try reader.read(UInt32.self))
             let checksum = try reader.read(UInt32.self)
-            guard length <= RowJournal.recordLimit, let bytes = read(length, at: offset + 8),
+            // A damaged length must not take memory for bytes that are not there.
+            var status = stat()
+            guard fstat(descriptor, &status) == 0, length <= RowJournal.recordLimit,
+                length <= status.st_size - offset - 8, let bytes = read(length, at: offset + 8),
                 CRC32.of(bytes) == checksum
             else { return nil }
             offset += 8 + length
