@@ -112,7 +112,9 @@ let package = Package(
         .executableTarget(name: "JobProcess", dependencies: ["JobTestSupport"], path: "Tests/JobProcess"),
         .testTarget(
             name: "DamaJobTests",
-            dependencies: ["Dama", "DamaTestSupport", "JobTestSupport", "JobProcess", "DamaCLI"],
+            dependencies: [
+                "Dama", "DamaTestSupport", "JobTestSupport", "JobProcess", "DamaCLI", "TrainingTestSupport",
+            ],
             exclude: ["Fixtures"]),
         .testTarget(
             name: "DamaTextTests", dependencies: ["DamaText", "DamaTestSupport"], exclude: ["Fixtures"]),

@@ -10,10 +10,16 @@
  *  - A handle written through `T **out` belongs to the caller, who gives it to dama_T_free(). Freeing NULL is fine.
  *  - Strings are UTF-8 and end in NUL; broken UTF-8 is read with U+FFFD in place of the broken bytes.
  *  - Arrays are contiguous and row-major; [n, m] says n rows of m. Pointers may be NULL only where that is said.
- *  - Option structs begin with struct_size, set by dama_..._options_init(); fields are only ever added at the end.
+ *  - A struct that begins with struct_size may grow at its end from one version to the next. dama_..._init() sets every
+ *    field, and struct_size to the size in the header that the caller was compiled with. It is a macro over
+ *    dama_..._init_sized(), which callers that do not compile this header give the size of their struct. The library
+ *    reads and writes struct_size bytes and no more. Fields that the caller's struct does not have are as
+ *    dama_..._init() sets them. Fields that the library does not have must be 0 where it reads them, or the call
+ *    returns DAMA_UNSUPPORTED; where it writes them they become 0. A wrong struct_size is DAMA_INVALID_ARGUMENT.
  *  - Nothing here prints, exits, installs a signal handler or changes the locale.
  *  - Distinct handles may be used from distinct threads at the same time; what one handle allows is said at its type.
- *  - After fork() without exec() the library must not be used in the child.
+ *  - After fork() without exec() a library that was in use before is not usable in the child: functions that return a
+ *    status return DAMA_UNSUPPORTED, freeing does nothing and returns at once, and exit() ends the child.
  */
 #ifndef DAMA_H
 #define DAMA_H
@@ -55,7 +61,12 @@ typedef enum dama_status {
     DAMA_MODEL = 4,
     /** Something sound that this build or this ONNX Runtime cannot do. */
     DAMA_UNSUPPORTED = 5,
-    /** An allocation that failed, or an input larger than the limit set for it. */
+    /**
+     * An input larger than the limit set for it, or memory that the system does not give for a size that the caller or
+     * a file chose: counts of arrays, lengths of texts, pixels, caches, weights, batches, checked before anything is
+     * allocated. Not promised beyond that: where a process is short of even a little memory, or the system gives more
+     * than it has, the process may be ended.
+     */
     DAMA_OUT_OF_MEMORY = 6,
     /** A defect of the library. */
     DAMA_INTERNAL = 7,
@@ -301,10 +312,12 @@ typedef struct dama_adaptive_beta_options {
 /**
  * Fills options with a preset.
  *
- * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL or an unknown preset. Thread-safe.
+ * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL, a wrong size or an unknown preset. Thread-safe.
  */
-DAMA_API DAMA_NODISCARD dama_status dama_adaptive_beta_options_init(dama_adaptive_beta_options *options,
-                                                                    dama_preset preset);
+#define dama_adaptive_beta_options_init(options, preset) \
+    dama_adaptive_beta_options_init_sized((options), sizeof(dama_adaptive_beta_options), (preset))
+DAMA_API DAMA_NODISCARD dama_status dama_adaptive_beta_options_init_sized(dama_adaptive_beta_options *options,
+                                                                          size_t size, dama_preset preset);
 
 /**
  * The state behind adaptive beta: running mean, generator, counts. One handle, one thread at a time.
@@ -355,7 +368,8 @@ typedef struct dama_preference_batch {
 } dama_preference_batch;
 
 /** Sets struct_size and slice_count, and everything else to 0. NULL is ignored. Thread-safe. */
-DAMA_API void dama_preference_batch_init(dama_preference_batch *batch);
+#define dama_preference_batch_init(batch) dama_preference_batch_init_sized((batch), sizeof(dama_preference_batch))
+DAMA_API void dama_preference_batch_init_sized(dama_preference_batch *batch, size_t size);
 
 /** What a step found. The arrays are the caller's, [slice_count] each; those that are NULL are not written. */
 typedef struct dama_preference_result {
@@ -399,7 +413,8 @@ typedef struct dama_preference_result {
 } dama_preference_result;
 
 /** Sets struct_size, and everything else to 0. NULL is ignored. Thread-safe. */
-DAMA_API void dama_preference_result_init(dama_preference_result *result);
+#define dama_preference_result_init(result) dama_preference_result_init_sized((result), sizeof(dama_preference_result))
+DAMA_API void dama_preference_result_init_sized(dama_preference_result *result, size_t size);
 
 /**
  * One batch, Eqs. (9) to (17): mask, beta, loss, gradients. Moves neither the running mean nor the generator: a step
@@ -439,7 +454,9 @@ typedef struct dama_adaptive_beta_progress {
 } dama_adaptive_beta_progress;
 
 /** Sets struct_size, and everything else to 0. NULL is ignored. Thread-safe. */
-DAMA_API void dama_adaptive_beta_progress_init(dama_adaptive_beta_progress *progress);
+#define dama_adaptive_beta_progress_init(progress) \
+    dama_adaptive_beta_progress_init_sized((progress), sizeof(dama_adaptive_beta_progress))
+DAMA_API void dama_adaptive_beta_progress_init_sized(dama_adaptive_beta_progress *progress, size_t size);
 
 /**
  * What has been committed so far.
@@ -561,7 +578,8 @@ typedef struct dama_tokenizer_facts {
 } dama_tokenizer_facts;
 
 /** Sets struct_size, and everything else to 0. NULL is ignored. */
-DAMA_API void dama_tokenizer_facts_init(dama_tokenizer_facts *facts);
+#define dama_tokenizer_facts_init(facts) dama_tokenizer_facts_init_sized((facts), sizeof(dama_tokenizer_facts))
+DAMA_API void dama_tokenizer_facts_init_sized(dama_tokenizer_facts *facts, size_t size);
 
 /**
  * Sizes and special tokens.
@@ -626,7 +644,8 @@ typedef struct dama_split_options {
 } dama_split_options;
 
 /** Sets struct_size, no limit and no tokenizer. NULL is ignored. */
-DAMA_API void dama_split_options_init(dama_split_options *options);
+#define dama_split_options_init(options) dama_split_options_init_sized((options), sizeof(dama_split_options))
+DAMA_API void dama_split_options_init_sized(dama_split_options *options, size_t size);
 
 /**
  * Splits a text into sub-sentences by its punctuation: sentences; clauses where one is over the limit; words, and within
@@ -689,7 +708,8 @@ typedef struct dama_scorer_options {
 } dama_scorer_options;
 
 /** Sets every field. NULL is ignored. Thread-safe. */
-DAMA_API void dama_scorer_options_init(dama_scorer_options *options);
+#define dama_scorer_options_init(options) dama_scorer_options_init_sized((options), sizeof(dama_scorer_options))
+DAMA_API void dama_scorer_options_init_sized(dama_scorer_options *options, size_t size);
 
 /**
  * Opens a CLIP model: a Hugging Face directory of a CLIPModel with config.json, safetensors (fp32, fp16 or bf16, one file
@@ -834,7 +854,8 @@ typedef struct dama_adamw_options {
 } dama_adamw_options;
 
 /** The paper's: rate 5e-7, betas 0.9 and 0.999, epsilon 1e-8, no decay, scale 1. NULL is ignored. Thread-safe. */
-DAMA_API void dama_adamw_options_init(dama_adamw_options *options);
+#define dama_adamw_options_init(options) dama_adamw_options_init_sized((options), sizeof(dama_adamw_options))
+DAMA_API void dama_adamw_options_init_sized(dama_adamw_options *options, size_t size);
 
 /**
  * One AdamW update in place, reading and writing each number once.
@@ -886,7 +907,8 @@ typedef struct dama_schedule_options {
 } dama_schedule_options;
 
 /** The paper's: cosine, rate 5e-7, warm-up ratio 0.1; total_steps is 0, to be set. NULL is ignored. Thread-safe. */
-DAMA_API void dama_schedule_options_init(dama_schedule_options *options);
+#define dama_schedule_options_init(options) dama_schedule_options_init_sized((options), sizeof(dama_schedule_options))
+DAMA_API void dama_schedule_options_init_sized(dama_schedule_options *options, size_t size);
 
 /**
  * The learning rate of one step, as transformers' schedulers give it.
@@ -981,7 +1003,9 @@ typedef struct dama_score_dataset_options {
 } dama_score_dataset_options;
 
 /** Sets every field. NULL is ignored. Thread-safe. */
-DAMA_API void dama_score_dataset_options_init(dama_score_dataset_options *options);
+#define dama_score_dataset_options_init(options) \
+    dama_score_dataset_options_init_sized((options), sizeof(dama_score_dataset_options))
+DAMA_API void dama_score_dataset_options_init_sized(dama_score_dataset_options *options, size_t size);
 
 /** What a finished job found; more is in its summary file. */
 typedef struct dama_score_dataset_result {
@@ -997,7 +1021,9 @@ typedef struct dama_score_dataset_result {
 } dama_score_dataset_result;
 
 /** Sets struct_size, and everything else to 0. NULL is ignored. Thread-safe. */
-DAMA_API void dama_score_dataset_result_init(dama_score_dataset_result *result);
+#define dama_score_dataset_result_init(result) \
+    dama_score_dataset_result_init_sized((result), sizeof(dama_score_dataset_result))
+DAMA_API void dama_score_dataset_result_init_sized(dama_score_dataset_result *result, size_t size);
 
 /**
  * Scores every pair of a dataset for hardness, Eqs. (4) to (7), from a file to a file. Memory does not grow with the rows.
@@ -1075,13 +1101,16 @@ typedef struct dama_policy_options {
      * numbers are the same within 1e-5.
      */
     uint32_t share_prefix;
+    /** 0. */
+    uint32_t reserved;
     /** As in dama_scorer_options. */
     uint32_t ignore_orientation;
     uint32_t drop_alpha;
 } dama_policy_options;
 
 /** Sets every field. NULL is ignored. Thread-safe. */
-DAMA_API void dama_policy_options_init(dama_policy_options *options);
+#define dama_policy_options_init(options) dama_policy_options_init_sized((options), sizeof(dama_policy_options))
+DAMA_API void dama_policy_options_init_sized(dama_policy_options *options, size_t size);
 
 /**
  * Opens a model: a Hugging Face directory of a LlamaForCausalLM or LlavaForConditionalGeneration with config.json,
@@ -1115,7 +1144,8 @@ typedef struct dama_policy_facts {
 } dama_policy_facts;
 
 /** Sets struct_size, and everything else to 0. NULL is ignored. Thread-safe. */
-DAMA_API void dama_policy_facts_init(dama_policy_facts *facts);
+#define dama_policy_facts_init(facts) dama_policy_facts_init_sized((facts), sizeof(dama_policy_facts))
+DAMA_API void dama_policy_facts_init_sized(dama_policy_facts *facts, size_t size);
 
 /**
  * Sizes and template of a policy.
@@ -1259,7 +1289,9 @@ typedef struct dama_generation_options {
 } dama_generation_options;
 
 /** Sets every field. NULL is ignored. Thread-safe. */
-DAMA_API void dama_generation_options_init(dama_generation_options *options);
+#define dama_generation_options_init(options) \
+    dama_generation_options_init_sized((options), sizeof(dama_generation_options))
+DAMA_API void dama_generation_options_init_sized(dama_generation_options *options, size_t size);
 
 /** Why a text ended. */
 typedef enum dama_finish {
@@ -1355,7 +1387,9 @@ typedef struct dama_reference_dataset_options {
 } dama_reference_dataset_options;
 
 /** Sets every field. NULL is ignored. Thread-safe. */
-DAMA_API void dama_reference_dataset_options_init(dama_reference_dataset_options *options);
+#define dama_reference_dataset_options_init(options) \
+    dama_reference_dataset_options_init_sized((options), sizeof(dama_reference_dataset_options))
+DAMA_API void dama_reference_dataset_options_init_sized(dama_reference_dataset_options *options, size_t size);
 
 /** How a job ended. */
 typedef struct dama_reference_dataset_result {
@@ -1369,7 +1403,9 @@ typedef struct dama_reference_dataset_result {
 } dama_reference_dataset_result;
 
 /** Sets struct_size, and everything else to 0. NULL is ignored. Thread-safe. */
-DAMA_API void dama_reference_dataset_result_init(dama_reference_dataset_result *result);
+#define dama_reference_dataset_result_init(result) \
+    dama_reference_dataset_result_init_sized((result), sizeof(dama_reference_dataset_result))
+DAMA_API void dama_reference_dataset_result_init_sized(dama_reference_dataset_result *result, size_t size);
 
 /**
  * Writes log π of both responses of every pair of a dataset, from a file to a file, as dama_score_dataset() scores one:
@@ -1503,7 +1539,8 @@ typedef struct dama_trainer_options {
 } dama_trainer_options;
 
 /** Sets every field. NULL is ignored. Thread-safe. */
-DAMA_API void dama_trainer_options_init(dama_trainer_options *options);
+#define dama_trainer_options_init(options) dama_trainer_options_init_sized((options), sizeof(dama_trainer_options))
+DAMA_API void dama_trainer_options_init_sized(dama_trainer_options *options, size_t size);
 
 /**
  * A policy that learns: weights in fp32 with their gradients and moments, AdamW, and an adaptive beta. It starts from
@@ -1592,7 +1629,8 @@ typedef struct dama_step_metrics {
 } dama_step_metrics;
 
 /** Sets struct_size, and everything else to 0. NULL is ignored. Thread-safe. */
-DAMA_API void dama_step_metrics_init(dama_step_metrics *metrics);
+#define dama_step_metrics_init(metrics) dama_step_metrics_init_sized((metrics), sizeof(dama_step_metrics))
+DAMA_API void dama_step_metrics_init_sized(dama_step_metrics *metrics, size_t size);
 
 /**
  * One update from a batch, Algorithm 1: forward over all pairs, gaps, filter, β, loss, backward over the kept pairs,
@@ -1685,7 +1723,8 @@ typedef struct dama_parameter {
 } dama_parameter;
 
 /** Sets struct_size, and everything else to 0. NULL is ignored. Thread-safe. */
-DAMA_API void dama_parameter_init(dama_parameter *parameter);
+#define dama_parameter_init(parameter) dama_parameter_init_sized((parameter), sizeof(dama_parameter))
+DAMA_API void dama_parameter_init_sized(dama_parameter *parameter, size_t size);
 
 /** How many tensors are trained, in an order that depends on model and options alone; 0 for NULL. */
 DAMA_API size_t dama_trainer_parameter_count(const dama_trainer *trainer);
@@ -1714,7 +1753,8 @@ typedef struct dama_trainer_progress {
 } dama_trainer_progress;
 
 /** Sets struct_size, and everything else to 0. NULL is ignored. Thread-safe. */
-DAMA_API void dama_trainer_progress_init(dama_trainer_progress *progress);
+#define dama_trainer_progress_init(progress) dama_trainer_progress_init_sized((progress), sizeof(dama_trainer_progress))
+DAMA_API void dama_trainer_progress_init_sized(dama_trainer_progress *progress, size_t size);
 
 /**
  * Counts, learning rate and running mean.
@@ -1787,7 +1827,8 @@ typedef struct dama_export_options {
 } dama_export_options;
 
 /** Sets every field. NULL is ignored. Thread-safe. */
-DAMA_API void dama_export_options_init(dama_export_options *options);
+#define dama_export_options_init(options) dama_export_options_init_sized((options), sizeof(dama_export_options))
+DAMA_API void dama_export_options_init_sized(dama_export_options *options, size_t size);
 
 /**
  * Writes what was trained for others to load. It is written beside and renamed: under its name stands the earlier export

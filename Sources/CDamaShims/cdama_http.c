@@ -4,11 +4,21 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 // The part of libcurl's ABI that is used. The numbers have not changed since libcurl 7 and cannot: they are compiled into
 // every program that uses it. libcurl's header is not needed to build, nor libcurl itself to run anything else.
 typedef void CURL;
+typedef void CURLM;
 struct curl_slist;
+struct curl_message {
+    int kind;
+    CURL *handle;
+    union {
+        void *whatever;
+        int result;
+    } data;
+};
 enum {
     OPTION_WRITEDATA = 10001,
     OPTION_URL = 10002,
@@ -22,17 +32,27 @@ enum {
     OPTION_WRITEFUNCTION = 20011,
     INFO_RESPONSE_CODE = 0x200002,
     PROTOCOL_HTTP_AND_HTTPS = 1 | 2,
-    GLOBAL_ALL = 3
+    GLOBAL_ALL = 3,
+    MESSAGE_DONE = 1,
+    // How often the caller is asked whether to stop.
+    SLICE_MS = 50
 };
 
 static struct {
     int (*global_init)(long);
     CURL *(*easy_init)(void);
     int (*easy_setopt)(CURL *, int, ...);
-    int (*easy_perform)(CURL *);
     int (*easy_getinfo)(CURL *, int, ...);
     void (*easy_cleanup)(CURL *);
     const char *(*easy_strerror)(int);
+    CURLM *(*multi_init)(void);
+    int (*multi_add_handle)(CURLM *, CURL *);
+    int (*multi_remove_handle)(CURLM *, CURL *);
+    int (*multi_perform)(CURLM *, int *running);
+    int (*multi_wait)(CURLM *, void *more, unsigned count, int timeout_ms, int *ready);
+    struct curl_message *(*multi_info_read)(CURLM *, int *left);
+    int (*multi_cleanup)(CURLM *);
+    const char *(*multi_strerror)(int);
     struct curl_slist *(*slist_append)(struct curl_slist *, const char *);
     void (*slist_free_all)(struct curl_slist *);
 } curl;
@@ -57,10 +77,17 @@ static void open_curl(void) {
     *(void **)&curl.global_init = look_up(library, "curl_global_init", &missing);
     *(void **)&curl.easy_init = look_up(library, "curl_easy_init", &missing);
     *(void **)&curl.easy_setopt = look_up(library, "curl_easy_setopt", &missing);
-    *(void **)&curl.easy_perform = look_up(library, "curl_easy_perform", &missing);
     *(void **)&curl.easy_getinfo = look_up(library, "curl_easy_getinfo", &missing);
     *(void **)&curl.easy_cleanup = look_up(library, "curl_easy_cleanup", &missing);
     *(void **)&curl.easy_strerror = look_up(library, "curl_easy_strerror", &missing);
+    *(void **)&curl.multi_init = look_up(library, "curl_multi_init", &missing);
+    *(void **)&curl.multi_add_handle = look_up(library, "curl_multi_add_handle", &missing);
+    *(void **)&curl.multi_remove_handle = look_up(library, "curl_multi_remove_handle", &missing);
+    *(void **)&curl.multi_perform = look_up(library, "curl_multi_perform", &missing);
+    *(void **)&curl.multi_wait = look_up(library, "curl_multi_wait", &missing);
+    *(void **)&curl.multi_info_read = look_up(library, "curl_multi_info_read", &missing);
+    *(void **)&curl.multi_cleanup = look_up(library, "curl_multi_cleanup", &missing);
+    *(void **)&curl.multi_strerror = look_up(library, "curl_multi_strerror", &missing);
     *(void **)&curl.slist_append = look_up(library, "curl_slist_append", &missing);
     *(void **)&curl.slist_free_all = look_up(library, "curl_slist_free_all", &missing);
     have_curl = !missing && curl.global_init(GLOBAL_ALL) == 0;
@@ -90,15 +117,55 @@ static size_t receive(char *data, size_t size, size_t count, void *user) {
     return more;
 }
 
+// What the transfer of `handle` came to: curl's code, or −1 where it was stopped. curl_easy_perform() would look up only
+// once a second.
+static int perform(CURLM *multi, CURL *handle, int (*is_stopped)(void *), void *user, cdama_http_response *response) {
+    int running = 1;
+    while (running) {
+        int ready = 0;
+        int code = curl.multi_perform(multi, &running);
+        if (code == 0 && running) {
+            code = curl.multi_wait(multi, NULL, 0, SLICE_MS, &ready);
+        }
+        if (code != 0) {
+            strncpy(response->error, curl.multi_strerror(code), sizeof response->error - 1);
+            return 1;
+        }
+        if (is_stopped(user)) {
+            return -1;
+        }
+        if (running && ready == 0) {
+            // Without a socket to wait for, such as while a name is looked up, multi_wait() returns at once.
+            nanosleep(&(struct timespec){0, 1000000}, NULL);
+        }
+    }
+    int left;
+    for (struct curl_message *message; (message = curl.multi_info_read(multi, &left)) != NULL;) {
+        if (message->kind == MESSAGE_DONE && message->handle == handle) {
+            return message->data.result;
+        }
+    }
+    strcpy(response->error, "libcurl did not say how the transfer ended");
+    return 1;
+}
+
 int cdama_http_post(const char *url, const char *const *headers, size_t header_count, const char *body,
-                    size_t body_length, long timeout_ms, size_t limit, cdama_http_response *response) {
+                    size_t body_length, long timeout_ms, size_t limit, int (*is_stopped)(void *user), void *user,
+                    cdama_http_response *response) {
     memset(response, 0, sizeof *response);
     pthread_once(&once, open_curl);
     if (!have_curl) {
         return CDAMA_HTTP_NO_CURL;
     }
     CURL *handle = curl.easy_init();
-    if (handle == NULL) {
+    CURLM *multi = curl.multi_init();
+    if (handle == NULL || multi == NULL) {
+        if (handle != NULL) {
+            curl.easy_cleanup(handle);
+        }
+        if (multi != NULL) {
+            curl.multi_cleanup(multi);
+        }
         strcpy(response->error, "libcurl could not start a transfer");
         return CDAMA_HTTP_FAILED;
     }
@@ -118,13 +185,19 @@ int cdama_http_post(const char *url, const char *const *headers, size_t header_c
     curl.easy_setopt(handle, OPTION_ERRORBUFFER, response->error);
     curl.easy_setopt(handle, OPTION_WRITEFUNCTION, receive);
     curl.easy_setopt(handle, OPTION_WRITEDATA, &sink);
-    int code = curl.easy_perform(handle);
+    curl.multi_add_handle(multi, handle);
+    int code = perform(multi, handle, is_stopped, user, response);
     curl.easy_getinfo(handle, INFO_RESPONSE_CODE, &response->status);
-    if (code != 0 && response->error[0] == '\0') {
+    curl.multi_remove_handle(multi, handle);
+    if (code > 0 && response->error[0] == '\0') {
         strncpy(response->error, curl.easy_strerror(code), sizeof response->error - 1);
     }
     curl.slist_free_all(list);
     curl.easy_cleanup(handle);
+    curl.multi_cleanup(multi);
+    if (code < 0) {
+        return CDAMA_HTTP_STOPPED;
+    }
     if (sink.too_long) {
         return CDAMA_HTTP_TOO_LONG;
     }

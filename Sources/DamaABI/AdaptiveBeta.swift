@@ -21,11 +21,16 @@ func controller(_ handle: OpaquePointer?) throws -> Controller {
 // MARK: - Options
 
 @c @implementation
-public func dama_adaptive_beta_options_init(
-    _ options: UnsafeMutablePointer<dama_adaptive_beta_options>?, _ preset: dama_preset
+public func dama_adaptive_beta_options_init_sized(
+    _ options: UnsafeMutablePointer<dama_adaptive_beta_options>?, _ size: Int, _ preset: dama_preset
 ) -> dama_status {
     guarded {
         let options = try require(options, "options")
+        guard (dama_adaptive_beta_options.firstSize...maximumStructSize).contains(size) else {
+            throw DamaError.invalidArgument(
+                "the size of options is \(UInt(bitPattern: size)); call dama_adaptive_beta_options_init(), which knows it"
+            )
+        }
         let configuration: AdaptiveBeta.Configuration =
             switch preset {
             case DAMA_PRESET_PAPER: .paper
@@ -36,18 +41,13 @@ public func dama_adaptive_beta_options_init(
             case DAMA_PRESET_MDPO: .mdpo
             default: throw DamaError.invalidArgument("preset \(preset.rawValue) is unknown")
             }
-        options.pointee = dama_adaptive_beta_options(configuration)
+        initStruct(options, size, dama_adaptive_beta_options(configuration))
     }
 }
 
 extension dama_adaptive_beta_options {
-    /// The first version of the struct; later fields come after it.
-    fileprivate static let firstSize = MemoryLayout<Self>.size
-    fileprivate static let initializer = "dama_adaptive_beta_options_init()"
-
     fileprivate init(_ it: AdaptiveBeta.Configuration) {
         self.init()
-        struct_size = UInt32(MemoryLayout<Self>.size)
         gap = dama_gap(it.gap.rawValue)
         beta = it.beta
         normalize = it.normalizes ? 1 : 0
@@ -111,8 +111,7 @@ public func dama_adaptive_beta_create(
         var configuration = AdaptiveBeta.Configuration.paper
         if let options {
             configuration = try readStruct(
-                options, "options", minimum: dama_adaptive_beta_options.firstSize,
-                defaults: dama_adaptive_beta_options(.paper), initializer: dama_adaptive_beta_options.initializer
+                options, "options", defaults: dama_adaptive_beta_options(.paper)
             ).configuration()
         }
         out.pointee = Controller.handle(try AdaptiveBeta(configuration))
@@ -121,25 +120,19 @@ public func dama_adaptive_beta_create(
 
 @c @implementation
 public func dama_adaptive_beta_free(_ controller: OpaquePointer?) {
-    guard let controller else { return }
-    Unmanaged<Controller>.fromOpaque(UnsafeRawPointer(controller)).release()
+    release(controller, Controller.self)
 }
 
 // MARK: - Stepping
 
 @c @implementation
-public func dama_preference_batch_init(_ batch: UnsafeMutablePointer<dama_preference_batch>?) {
-    guard let batch else { return }
-    batch.pointee = dama_preference_batch()
-    batch.pointee.struct_size = UInt32(MemoryLayout<dama_preference_batch>.size)
-    batch.pointee.slice_count = rest
+public func dama_preference_batch_init_sized(_ batch: UnsafeMutablePointer<dama_preference_batch>?, _ size: Int) {
+    initStruct(batch, size, .empty)
 }
 
 @c @implementation
-public func dama_preference_result_init(_ result: UnsafeMutablePointer<dama_preference_result>?) {
-    guard let result else { return }
-    result.pointee = dama_preference_result()
-    result.pointee.struct_size = UInt32(MemoryLayout<dama_preference_result>.size)
+public func dama_preference_result_init_sized(_ result: UnsafeMutablePointer<dama_preference_result>?, _ size: Int) {
+    initStruct(result, size, dama_preference_result())
 }
 
 /// DAMA_REST: (size_t)-1 comes over as −1.
@@ -154,24 +147,25 @@ public func dama_adaptive_beta_step(
         let controller = try DamaABI.controller(controller)
         let batch = try require(batch, "batch")
         let result = try require(result, "result")
-        try checkedStructSize(
-            batch, "batch", minimum: MemoryLayout<dama_preference_batch>.size,
-            initializer: "dama_preference_batch_init()")
-        try checkedStructSize(
-            UnsafePointer(result), "result", minimum: MemoryLayout<dama_preference_result>.size,
-            initializer: "dama_preference_result_init()")
-        let input = try batch.pointee.input()
-        guard result.pointee.capacity >= input.slice.count || !result.pointee.hasArrays else {
+        let input = try readStruct(batch, "batch", defaults: .empty).input()
+        var found = try readStruct(UnsafePointer(result), "result", defaults: dama_preference_result())
+        guard found.capacity >= input.slice.count || !found.hasArrays else {
             throw DamaError.shapeMismatch(
-                "the result's arrays have room for \(result.pointee.capacity) pairs; the slice has "
-                    + "\(input.slice.count)")
+                "the result's arrays have room for \(found.capacity) pairs; the slice has \(input.slice.count)")
         }
-        let summary = try controller.value.step(input, into: result.pointee.output)
-        result.pointee.set(summary)
+        found.set(try controller.value.step(input, into: found.output))
+        try writeStruct(found, to: result, "result")
     }
 }
 
 extension dama_preference_batch {
+    /// No pairs, and a slice of all.
+    fileprivate static var empty: Self {
+        var batch = Self()
+        batch.slice_count = rest
+        return batch
+    }
+
     /// The batch with its pointers and its slice checked; what is in the arrays is the step's to check.
     fileprivate func input() throws -> AdaptiveBeta.Batch {
         let policyChosen = try buffer(policy_chosen, count, "policy_chosen")
@@ -248,10 +242,10 @@ public func dama_adaptive_beta_running_mean(
 }
 
 @c @implementation
-public func dama_adaptive_beta_progress_init(_ progress: UnsafeMutablePointer<dama_adaptive_beta_progress>?) {
-    guard let progress else { return }
-    progress.pointee = dama_adaptive_beta_progress()
-    progress.pointee.struct_size = UInt32(MemoryLayout<dama_adaptive_beta_progress>.size)
+public func dama_adaptive_beta_progress_init_sized(
+    _ progress: UnsafeMutablePointer<dama_adaptive_beta_progress>?, _ size: Int
+) {
+    initStruct(progress, size, dama_adaptive_beta_progress())
 }
 
 @c @implementation
@@ -264,9 +258,7 @@ public func dama_adaptive_beta_get_progress(
         let value = dama_adaptive_beta_progress(
             struct_size: 0, running_mean: it.runningMean, running_deviation: it.runningDeviation, steps: it.steps,
             nonfinite_pairs: it.nonFinitePairs, uniform_samplings: it.uniformSamplings)
-        try writeStruct(
-            value, to: progress, "progress", minimum: MemoryLayout<dama_adaptive_beta_progress>.size,
-            initializer: "dama_adaptive_beta_progress_init()")
+        try writeStruct(value, to: progress, "progress")
     }
 }
 
@@ -276,9 +268,7 @@ public func dama_adaptive_beta_get_options(
 ) -> dama_status {
     guarded {
         let it = try DamaABI.controller(controller).value.configuration
-        try writeStruct(
-            dama_adaptive_beta_options(it), to: try require(options, "options"), "options",
-            minimum: dama_adaptive_beta_options.firstSize, initializer: dama_adaptive_beta_options.initializer)
+        try writeStruct(dama_adaptive_beta_options(it), to: try require(options, "options"), "options")
     }
 }
 
@@ -307,7 +297,7 @@ public func dama_adaptive_beta_load(
 ) -> dama_status {
     guarded {
         let out = try require(out, "out")
-        let bytes = Array(try buffer(try require(bytes, "bytes"), size, "bytes"))
+        let bytes = try copied(try require(bytes, "bytes"), size, "bytes")
         out.pointee = Controller.handle(try AdaptiveBeta(state: bytes))
     }
 }

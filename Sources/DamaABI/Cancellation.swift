@@ -50,13 +50,15 @@ public func dama_cancellation_create(_ out: UnsafeMutablePointer<OpaquePointer?>
 
 @c @implementation
 public func dama_cancellation_free(_ cancellation: OpaquePointer?) {
-    if let cancellation { Unmanaged<Cancellation>.fromOpaque(UnsafeRawPointer(cancellation)).release() }
+    release(cancellation, Cancellation.self)
 }
 
 @c @implementation
-public func dama_cancellation_cancel(_ cancellation: OpaquePointer?) { Cancellation.from(cancellation)?.cancel() }
+public func dama_cancellation_cancel(_ cancellation: OpaquePointer?) {
+    if !isForkedChild { Cancellation.from(cancellation)?.cancel() }
+}
 
 @c @implementation
 public func dama_cancellation_is_cancelled(_ cancellation: OpaquePointer?) -> Int32 {
-    Cancellation.from(cancellation)?.isCancelled == true ? 1 : 0
+    !isForkedChild && Cancellation.from(cancellation)?.isCancelled == true ? 1 : 0
 }

@@ -22,7 +22,6 @@ private final class Texts: Sendable {
 private func defaults() -> dama_generation_options {
     let standard = GenerationOptions()
     var options = dama_generation_options()
-    options.struct_size = UInt32(MemoryLayout<dama_generation_options>.size)
     options.max_tokens = UInt32(standard.maximumTokens)
     options.temperature = standard.sampling.temperature
     options.top_p = standard.sampling.topP
@@ -30,8 +29,8 @@ private func defaults() -> dama_generation_options {
 }
 
 @c @implementation
-public func dama_generation_options_init(_ options: UnsafeMutablePointer<dama_generation_options>?) {
-    options?.pointee = defaults()
+public func dama_generation_options_init_sized(_ options: UnsafeMutablePointer<dama_generation_options>?, _ size: Int) {
+    initStruct(options, size, defaults())
 }
 
 extension dama_generation_options {
@@ -56,9 +55,7 @@ public func dama_policy_generate(
         let policy = try PolicyHandle.from(handle).policy
         var settings = defaults()
         if let options {
-            settings = try readStruct(
-                options, "options", minimum: MemoryLayout<dama_generation_options>.size, defaults: defaults(),
-                initializer: "dama_generation_options_init()")
+            settings = try readStruct(options, "options", defaults: defaults())
         }
         let requests = try buffer(prompts, count, "prompts").enumerated().map { index, prompt in
             (
@@ -80,7 +77,7 @@ public func dama_policy_generate(
 
 @c @implementation
 public func dama_texts_free(_ texts: OpaquePointer?) {
-    if let texts { Unmanaged<Texts>.fromOpaque(UnsafeRawPointer(texts)).release() }
+    release(texts, Texts.self)
 }
 
 @c @implementation

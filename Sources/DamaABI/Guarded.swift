@@ -1,13 +1,20 @@
 import CDama
 import CDamaShims
 import Dama
+import Glibc
 
 /// Runs the body of a C function: a ``DamaError`` becomes its status, and its text the thread's error message.
 ///
 /// Every `@c` function that can fail is one `guarded { … }`. Nothing is written to out parameters before the last thing
 /// that can fail.
 func guarded(_ body: () throws -> Void) -> dama_status {
+    cdama_fork_note_use()
     do {
+        guard !isForkedChild else {
+            throw DamaError.unsupported(
+                "this process was forked from one that uses libdama, whose threads and locks stayed behind; start it "
+                    + "with exec, in Python by the start methods spawn or forkserver")
+        }
         try body()
         return DAMA_OK
     } catch let error as DamaError {
@@ -15,6 +22,17 @@ func guarded(_ body: () throws -> Void) -> dama_status {
     } catch {
         return fail(.internal("unexpected error: \(error)"))
     }
+}
+
+/// Whether this process came by fork() from one in which the library was in use. Locks may be held here by threads that
+/// there are not, so nothing is done that could wait for one.
+var isForkedChild: Bool { cdama_fork_is_child() != 0 }
+
+/// Gives back the caller's handle, which is one retain. A forked child only forgets it: the threads that its object would
+/// wait for are not there.
+func release<T: AnyObject>(_ handle: OpaquePointer?, _ type: T.Type) {
+    guard let handle, !isForkedChild else { return }
+    Unmanaged<T>.fromOpaque(UnsafeRawPointer(handle)).release()
 }
 
 private func fail(_ error: DamaError) -> dama_status {
@@ -73,14 +91,26 @@ private func checkCount(_ count: Int, _ stride: Int, _ name: String) throws {
     }
 }
 
+/// What tokenizing or splitting takes at most, in bytes for each byte of text; 102 were seen.
+let bytesPerTextByte = 128
+
 /// A C string as a Swift one. Broken UTF-8 is repaired with U+FFFD, as Python's `errors="replace"` does.
 func string(_ pointer: UnsafePointer<CChar>?, _ name: String) throws -> String {
-    String(cString: try require(pointer, name))
+    let pointer = try require(pointer, name)
+    try Allocation.check(strlen(pointer), of: bytesPerTextByte, for: name)
+    return String(cString: pointer)
 }
 
 /// An array of C strings.
 func strings(_ pointers: UnsafePointer<UnsafePointer<CChar>?>?, _ count: Int, _ name: String) throws -> [String] {
     try buffer(pointers, count, name).enumerated().map { try string($1, "\(name)[\($0)]") }
+}
+
+/// A copy of a C array, of which there must be room for `copies` at a time.
+func copied<T>(_ pointer: UnsafePointer<T>?, _ count: Int, _ name: String, copies: Int = 1) throws -> [T] {
+    let buffer = try buffer(pointer, count, name)
+    try Allocation.check(count, of: copies * MemoryLayout<T>.stride, for: "a copy of \(name)")
+    return Array(buffer)
 }
 
 // MARK: - Results into the caller's buffers

@@ -65,14 +65,14 @@ private struct TokenRows {
 // MARK: - AdamW
 
 @c @implementation
-public func dama_adamw_options_init(_ options: UnsafeMutablePointer<dama_adamw_options>?) {
-    options?.pointee = dama_adamw_options(AdamW(learningRate: 5e-7))
+public func dama_adamw_options_init_sized(_ options: UnsafeMutablePointer<dama_adamw_options>?, _ size: Int) {
+    initStruct(options, size, dama_adamw_options(AdamW(learningRate: 5e-7)))
 }
 
 extension dama_adamw_options {
     fileprivate init(_ it: AdamW) {
         self.init(
-            struct_size: UInt32(MemoryLayout<Self>.size), threads: 0, learning_rate: it.learningRate, beta1: it.beta1,
+            struct_size: 0, threads: 0, learning_rate: it.learningRate, beta1: it.beta1,
             beta2: it.beta2, epsilon: it.epsilon, weight_decay: it.weightDecay, gradient_scale: it.gradientScale)
     }
 
@@ -95,8 +95,7 @@ public func dama_adamw_step(
 ) -> dama_status {
     guarded {
         let options = try readStruct(
-            try require(options, "options"), "options", minimum: MemoryLayout<dama_adamw_options>.size,
-            defaults: dama_adamw_options(AdamW(learningRate: 5e-7)), initializer: "dama_adamw_options_init()")
+            try require(options, "options"), "options", defaults: dama_adamw_options(AdamW(learningRate: 5e-7)))
         let parameters = try buffer(parameters, count, "parameters")
         let gradients = try buffer(gradients, count, "gradients")
         let first = try buffer(firstMoment, count, "first_moment")
@@ -130,13 +129,13 @@ public func dama_sum_of_squares(
 // MARK: - Learning rate
 
 @c @implementation
-public func dama_schedule_options_init(_ options: UnsafeMutablePointer<dama_schedule_options>?) {
-    options?.pointee = defaultSchedule
+public func dama_schedule_options_init_sized(_ options: UnsafeMutablePointer<dama_schedule_options>?, _ size: Int) {
+    initStruct(options, size, defaultSchedule)
 }
 
 private let defaultSchedule = dama_schedule_options(
-    struct_size: UInt32(MemoryLayout<dama_schedule_options>.size), schedule: DAMA_SCHEDULE_COSINE, learning_rate: 5e-7,
-    total_steps: 0, warmup_steps: 0, warmup_ratio: 0.1)
+    struct_size: 0, schedule: DAMA_SCHEDULE_COSINE, learning_rate: 5e-7, total_steps: 0, warmup_steps: 0,
+    warmup_ratio: 0.1)
 
 @c @implementation
 public func dama_learning_rate(
@@ -152,9 +151,7 @@ public func dama_learning_rate(
 extension LearningRateSchedule {
     /// The caller's schedule; errors about its size call it `name`.
     init(_ options: UnsafePointer<dama_schedule_options>, _ name: String) throws {
-        let options = try readStruct(
-            options, name, minimum: MemoryLayout<dama_schedule_options>.size, defaults: defaultSchedule,
-            initializer: "dama_schedule_options_init()")
+        let options = try readStruct(options, name, defaults: defaultSchedule)
         try self.init(
             choice(options.schedule.rawValue, "schedule"), learningRate: options.learning_rate,
             totalSteps: options.total_steps,

@@ -67,7 +67,7 @@ public func dama_policy_logps(
 
 @c @implementation
 public func dama_logps_free(_ logps: OpaquePointer?) {
-    if let logps { Unmanaged<LogProbabilities>.fromOpaque(UnsafeRawPointer(logps)).release() }
+    release(logps, LogProbabilities.self)
 }
 
 @c @implementation

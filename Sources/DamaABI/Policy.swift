@@ -23,7 +23,6 @@ final class PolicyHandle: Sendable {
 private func defaults() -> dama_policy_options {
     let standard = PolicyOptions()
     var options = dama_policy_options()
-    options.struct_size = UInt32(MemoryLayout<dama_policy_options>.size)
     options.max_image_pixels = UInt64(standard.imageLimits.pixels)
     options.image_mode = DAMA_IMAGE_MODE_CROP
     options.overlong = DAMA_OVERLONG_ERROR
@@ -33,8 +32,8 @@ private func defaults() -> dama_policy_options {
 }
 
 @c @implementation
-public func dama_policy_options_init(_ options: UnsafeMutablePointer<dama_policy_options>?) {
-    options?.pointee = defaults()
+public func dama_policy_options_init_sized(_ options: UnsafeMutablePointer<dama_policy_options>?, _ size: Int) {
+    initStruct(options, size, defaults())
 }
 
 extension dama_policy_options {
@@ -66,6 +65,7 @@ extension dama_policy_options {
             throw DamaError.invalidArgument("share_prefix is \(share_prefix); it must be 0 or 1")
         }
         options.sharesPrefix = share_prefix == 1
+        guard reserved == 0 else { throw DamaError.unsupported("reserved is \(reserved); it must be 0") }
         options.imageDecoding = try ImageDecoding(ignoreOrientation: ignore_orientation, dropAlpha: drop_alpha)
         return options
     }
@@ -83,9 +83,7 @@ public func dama_policy_create(
         let directory = try string(directory, "model_dir")
         var settings = defaults()
         if let options {
-            settings = try readStruct(
-                options, "options", minimum: MemoryLayout<dama_policy_options>.size, defaults: defaults(),
-                initializer: "dama_policy_options_init()")
+            settings = try readStruct(options, "options", defaults: defaults())
         }
         let handle = PolicyHandle(try Policy(directory: directory, options: settings.swift()))
         out.pointee = OpaquePointer(Unmanaged.passRetained(handle).toOpaque())
@@ -94,14 +92,12 @@ public func dama_policy_create(
 
 @c @implementation
 public func dama_policy_free(_ policy: OpaquePointer?) {
-    if let policy { Unmanaged<PolicyHandle>.fromOpaque(UnsafeRawPointer(policy)).release() }
+    release(policy, PolicyHandle.self)
 }
 
 @c @implementation
-public func dama_policy_facts_init(_ facts: UnsafeMutablePointer<dama_policy_facts>?) {
-    var value = dama_policy_facts()
-    value.struct_size = UInt32(MemoryLayout<dama_policy_facts>.size)
-    facts?.pointee = value
+public func dama_policy_facts_init_sized(_ facts: UnsafeMutablePointer<dama_policy_facts>?, _ size: Int) {
+    initStruct(facts, size, dama_policy_facts())
 }
 
 @c @implementation
@@ -118,9 +114,7 @@ public func dama_policy_describe(
         value.max_length = UInt32(clamping: handle.policy.maximumLength)
         value.image_tokens = UInt32(clamping: handle.policy.imageTokens)
         value.prompt_template = handle.template.at(0)
-        try writeStruct(
-            value, to: facts, "facts", minimum: MemoryLayout<dama_policy_facts>.size,
-            initializer: "dama_policy_facts_init()")
+        try writeStruct(value, to: facts, "facts")
     }
 }
 

@@ -9,8 +9,8 @@ public func dama_hardness_from_scores(
 ) -> dama_status {
     guarded {
         let delta = try require(delta, "delta")
-        let chosen = Array(try buffer(chosenScores, chosenCount, "chosen_scores"))
-        let rejected = Array(try buffer(rejectedScores, rejectedCount, "rejected_scores"))
+        let chosen = try copied(chosenScores, chosenCount, "chosen_scores", copies: 6)
+        let rejected = try copied(rejectedScores, rejectedCount, "rejected_scores", copies: 6)
         delta.pointee = try Hardness.fromScores(chosen: chosen, rejected: rejected)
     }
 }

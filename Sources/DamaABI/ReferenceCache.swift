@@ -24,7 +24,7 @@ public func dama_reference_cache_open(
 
 @c @implementation
 public func dama_reference_cache_free(_ cache: OpaquePointer?) {
-    if let cache { Unmanaged<ReferenceCache>.fromOpaque(UnsafeRawPointer(cache)).release() }
+    release(cache, ReferenceCache.self)
 }
 
 @c @implementation

@@ -2,13 +2,9 @@ import CDama
 import Dama
 
 extension dama_reference_dataset_options {
-    /// The first version of the struct; later fields come after it.
-    fileprivate static let firstSize = MemoryLayout<Self>.size
-
     fileprivate static var defaults: Self {
         let it = ReferenceOptions(data: "", output: "")
         var options = Self()
-        options.struct_size = UInt32(MemoryLayout<Self>.size)
         options.format = DAMA_REFERENCE_FULL
         options.max_rejected = -1
         options.block_rows = UInt32(it.rows.blockRows)
@@ -34,11 +30,8 @@ extension dama_reference_dataset_options {
 }
 
 extension dama_reference_dataset_result {
-    fileprivate static let firstSize = MemoryLayout<Self>.size
-
     fileprivate init(_ summary: LineJobSummary) {
         self.init()
-        struct_size = UInt32(MemoryLayout<Self>.size)
         was_complete = summary.wasComplete ? 1 : 0
         rows = UInt64(summary.rows)
         rows_rejected = UInt64(summary.rowsRejected)
@@ -47,15 +40,17 @@ extension dama_reference_dataset_result {
 }
 
 @c @implementation
-public func dama_reference_dataset_options_init(_ options: UnsafeMutablePointer<dama_reference_dataset_options>?) {
-    options?.pointee = .defaults
+public func dama_reference_dataset_options_init_sized(
+    _ options: UnsafeMutablePointer<dama_reference_dataset_options>?, _ size: Int
+) {
+    initStruct(options, size, .defaults)
 }
 
 @c @implementation
-public func dama_reference_dataset_result_init(_ result: UnsafeMutablePointer<dama_reference_dataset_result>?) {
-    var empty = dama_reference_dataset_result()
-    empty.struct_size = UInt32(MemoryLayout<dama_reference_dataset_result>.size)
-    result?.pointee = empty
+public func dama_reference_dataset_result_init_sized(
+    _ result: UnsafeMutablePointer<dama_reference_dataset_result>?, _ size: Int
+) {
+    initStruct(result, size, dama_reference_dataset_result())
 }
 
 @c @implementation
@@ -65,22 +60,11 @@ public func dama_reference_dataset(
 ) -> dama_status {
     guarded {
         let policy = try PolicyHandle.from(policy).policy
-        let given = try readStruct(
-            try require(options, "options"), "options", minimum: dama_reference_dataset_options.firstSize,
-            defaults: .defaults, initializer: "dama_reference_dataset_options_init()")
+        let given = try readStruct(try require(options, "options"), "options", defaults: .defaults)
         // Before hours of work, not after them.
-        if let result {
-            try checkedStructSize(
-                UnsafePointer(result), "result", minimum: dama_reference_dataset_result.firstSize,
-                initializer: "dama_reference_dataset_result_init()")
-        }
+        if let result { try checkedStructSize(UnsafePointer(result), "result") }
         let summary = try ReferenceJob(try given.swift(), policy: policy)
             .run(observer: observer(given.progress, given.user))
-        if let result {
-            try writeStruct(
-                dama_reference_dataset_result(summary), to: result, "result",
-                minimum: dama_reference_dataset_result.firstSize,
-                initializer: "dama_reference_dataset_result_init()")
-        }
+        if let result { try writeStruct(dama_reference_dataset_result(summary), to: result, "result") }
     }
 }

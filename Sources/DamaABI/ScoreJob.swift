@@ -2,13 +2,9 @@ import CDama
 import Dama
 
 extension dama_score_dataset_options {
-    /// The first version of the struct; later fields come after it.
-    fileprivate static let firstSize = MemoryLayout<Self>.size
-
     fileprivate static var defaults: Self {
         let it = ScoreOptions(data: "", output: "")
         var options = Self()
-        options.struct_size = UInt32(MemoryLayout<Self>.size)
         options.mean_delta = .nan
         options.max_rejected = -1
         options.block_rows = UInt32(it.rows.blockRows)
@@ -19,20 +15,18 @@ extension dama_score_dataset_options {
     }
 }
 
-extension dama_score_dataset_result {
-    fileprivate static let firstSize = MemoryLayout<Self>.size
+@c @implementation
+public func dama_score_dataset_options_init_sized(
+    _ options: UnsafeMutablePointer<dama_score_dataset_options>?, _ size: Int
+) {
+    initStruct(options, size, .defaults)
 }
 
 @c @implementation
-public func dama_score_dataset_options_init(_ options: UnsafeMutablePointer<dama_score_dataset_options>?) {
-    options?.pointee = .defaults
-}
-
-@c @implementation
-public func dama_score_dataset_result_init(_ result: UnsafeMutablePointer<dama_score_dataset_result>?) {
-    var empty = dama_score_dataset_result()
-    empty.struct_size = UInt32(MemoryLayout<dama_score_dataset_result>.size)
-    result?.pointee = empty
+public func dama_score_dataset_result_init_sized(
+    _ result: UnsafeMutablePointer<dama_score_dataset_result>?, _ size: Int
+) {
+    initStruct(result, size, dama_score_dataset_result())
 }
 
 @c @implementation
@@ -42,21 +36,12 @@ public func dama_score_dataset(
 ) -> dama_status {
     guarded {
         let encoder = try DamaABI.scorer(scorer).encoder
-        let given = try readStruct(
-            try require(options, "options"), "options", minimum: dama_score_dataset_options.firstSize,
-            defaults: .defaults, initializer: "dama_score_dataset_options_init()")
-        if let result {
-            try checkedStructSize(
-                UnsafePointer(result), "result", minimum: dama_score_dataset_result.firstSize,
-                initializer: "dama_score_dataset_result_init()")
-        }
+        let given = try readStruct(try require(options, "options"), "options", defaults: .defaults)
+        // Before hours of work, not after them.
+        if let result { try checkedStructSize(UnsafePointer(result), "result") }
         let job = ScoreJob(try scoreOptions(given), encoder: encoder)
         let summary = try job.run(observer: observer(given.progress, given.user))
-        if let result {
-            try writeStruct(
-                dama_score_dataset_result(summary), to: result, "result", minimum: dama_score_dataset_result.firstSize,
-                initializer: "dama_score_dataset_result_init()")
-        }
+        if let result { try writeStruct(dama_score_dataset_result(summary), to: result, "result") }
     }
 }
 
@@ -82,7 +67,6 @@ private func scoreOptions(_ given: dama_score_dataset_options) throws -> ScoreOp
 extension dama_score_dataset_result {
     fileprivate init(_ summary: ScoreSummary) {
         self.init()
-        struct_size = UInt32(MemoryLayout<Self>.size)
         was_complete = summary.wasComplete ? 1 : 0
         rows = UInt64(summary.rows)
         rows_scored = UInt64(summary.rowsScored)

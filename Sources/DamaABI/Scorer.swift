@@ -11,15 +11,14 @@ func scorer(_ handle: OpaquePointer?) throws -> Scorer {
 
 private func defaults() -> dama_scorer_options {
     var options = dama_scorer_options()
-    options.struct_size = UInt32(MemoryLayout<dama_scorer_options>.size)
     options.max_image_pixels = UInt64(Scorer.Options().maximumImagePixels)
     options.long_texts = DAMA_LONG_TEXTS_REFUSE
     return options
 }
 
 @c @implementation
-public func dama_scorer_options_init(_ options: UnsafeMutablePointer<dama_scorer_options>?) {
-    options?.pointee = defaults()
+public func dama_scorer_options_init_sized(_ options: UnsafeMutablePointer<dama_scorer_options>?, _ size: Int) {
+    initStruct(options, size, defaults())
 }
 
 extension dama_scorer_options {
@@ -55,9 +54,7 @@ public func dama_scorer_create(
         let directory = try string(directory, "model_dir")
         var settings = defaults()
         if let options {
-            settings = try readStruct(
-                options, "options", minimum: MemoryLayout<dama_scorer_options>.size, defaults: defaults(),
-                initializer: "dama_scorer_options_init()")
+            settings = try readStruct(options, "options", defaults: defaults())
         }
         let scorer = try Scorer(directory: directory, options: settings.swift())
         out.pointee = OpaquePointer(Unmanaged.passRetained(scorer).toOpaque())
@@ -66,7 +63,7 @@ public func dama_scorer_create(
 
 @c @implementation
 public func dama_scorer_free(_ scorer: OpaquePointer?) {
-    if let scorer { Unmanaged<Scorer>.fromOpaque(UnsafeRawPointer(scorer)).release() }
+    release(scorer, Scorer.self)
 }
 
 @c @implementation

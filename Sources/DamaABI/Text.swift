@@ -22,8 +22,7 @@ public func dama_tokenizer_create(
 
 @c @implementation
 public func dama_tokenizer_free(_ tokenizer: OpaquePointer?) {
-    guard let tokenizer else { return }
-    Unmanaged<Tokenizer>.fromOpaque(UnsafeRawPointer(tokenizer)).release()
+    release(tokenizer, Tokenizer.self)
 }
 
 @c @implementation
@@ -36,6 +35,7 @@ public func dama_tokenizer_encode(
         let count = try require(count, "count")
         let text = UnsafeRawBufferPointer(try buffer(text, textSize, "text"))
         let ids = try buffer(ids, capacity, "ids")
+        try Allocation.check(textSize, of: bytesPerTextByte, for: "the tokens of text")
         let encoded = try tokenizer.encode(bytes: text, addSpecialTokens: addSpecialTokens != 0)
         try write(encoded, to: ids, "ids", "ids")
         count.pointee = encoded.count
@@ -52,6 +52,8 @@ public func dama_tokenizer_decode(
         let size = try require(size, "size")
         let ids = try buffer(ids, count, "ids")
         let text = try buffer(text, capacity, "text")
+        // A token as a String, before and after a step of the decoder; 41 bytes were seen.
+        try Allocation.check(count, of: 64, for: "the text of ids")
         let decoded = tokenizer.decode(ids, skipSpecialTokens: skipSpecialTokens != 0)
         try write(decoded, to: text, "text")
         size.pointee = decoded.utf8.count
@@ -59,10 +61,8 @@ public func dama_tokenizer_decode(
 }
 
 @c @implementation
-public func dama_tokenizer_facts_init(_ facts: UnsafeMutablePointer<dama_tokenizer_facts>?) {
-    var value = dama_tokenizer_facts()
-    value.struct_size = UInt32(MemoryLayout<dama_tokenizer_facts>.size)
-    facts?.pointee = value
+public func dama_tokenizer_facts_init_sized(_ facts: UnsafeMutablePointer<dama_tokenizer_facts>?, _ size: Int) {
+    initStruct(facts, size, dama_tokenizer_facts())
 }
 
 @c @implementation
@@ -79,9 +79,7 @@ public func dama_tokenizer_describe(
         value.eos_id = tokenizer.specialTokens.eos ?? -1
         value.pad_id = tokenizer.specialTokens.pad ?? -1
         value.unk_id = tokenizer.specialTokens.unk ?? -1
-        try writeStruct(
-            value, to: facts, "facts", minimum: MemoryLayout<dama_tokenizer_facts>.size,
-            initializer: "dama_tokenizer_facts_init()")
+        try writeStruct(value, to: facts, "facts")
     }
 }
 
@@ -126,17 +124,14 @@ public func dama_strings_at(_ strings: OpaquePointer?, _ index: Int) -> UnsafePo
 
 @c @implementation
 public func dama_strings_free(_ strings: OpaquePointer?) {
-    guard let strings else { return }
-    Unmanaged<Strings>.fromOpaque(UnsafeRawPointer(strings)).release()
+    release(strings, Strings.self)
 }
 
 // MARK: - Splitting
 
 @c @implementation
-public func dama_split_options_init(_ options: UnsafeMutablePointer<dama_split_options>?) {
-    var value = dama_split_options()
-    value.struct_size = UInt32(MemoryLayout<dama_split_options>.size)
-    options?.pointee = value
+public func dama_split_options_init_sized(_ options: UnsafeMutablePointer<dama_split_options>?, _ size: Int) {
+    initStruct(options, size, dama_split_options())
 }
 
 @c @implementation
@@ -149,9 +144,7 @@ public func dama_split(
         let text = try string(text, "text")
         var limit: TokenLimit?
         if let options {
-            let read = try readStruct(
-                options, "options", minimum: MemoryLayout<dama_split_options>.size, defaults: dama_split_options(),
-                initializer: "dama_split_options_init()")
+            let read = try readStruct(options, "options", defaults: dama_split_options())
             if read.token_limit > 0 {
                 guard read.tokenizer != nil else {
                     throw DamaError.invalidArgument("options.tokenizer is NULL; a token_limit needs one that counts")

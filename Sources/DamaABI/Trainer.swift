@@ -53,7 +53,7 @@ public func dama_trainer_create(
 
 @c @implementation
 public func dama_trainer_free(_ trainer: OpaquePointer?) {
-    if let trainer { Unmanaged<TrainerHandle>.fromOpaque(UnsafeRawPointer(trainer)).release() }
+    release(trainer, TrainerHandle.self)
 }
 
 // MARK: - A step
@@ -94,9 +94,6 @@ extension TrainingPair {
 }
 
 extension dama_step_metrics {
-    fileprivate static let firstSize = MemoryLayout<Self>.size
-    fileprivate static let initializer = "dama_step_metrics_init()"
-
     fileprivate init(_ it: StepMetrics) {
         self.init()
         updated = it.updated ? 1 : 0
@@ -127,10 +124,8 @@ extension dama_step_metrics {
 }
 
 @c @implementation
-public func dama_step_metrics_init(_ metrics: UnsafeMutablePointer<dama_step_metrics>?) {
-    var value = dama_step_metrics()
-    value.struct_size = UInt32(MemoryLayout<dama_step_metrics>.size)
-    metrics?.pointee = value
+public func dama_step_metrics_init_sized(_ metrics: UnsafeMutablePointer<dama_step_metrics>?, _ size: Int) {
+    initStruct(metrics, size, dama_step_metrics())
 }
 
 @c @implementation
@@ -140,30 +135,20 @@ public func dama_trainer_step(
 ) -> dama_status {
     guarded {
         let handle = try TrainerHandle.from(trainer)
-        if let metrics {
-            try checkedStructSize(
-                UnsafePointer(metrics), "metrics", minimum: dama_step_metrics.firstSize,
-                initializer: dama_step_metrics.initializer)
-        }
+        if let metrics { try checkedStructSize(UnsafePointer(metrics), "metrics") }
         let batch = try buffer(pairs, count, "pairs").enumerated().map { try TrainingPair($1, "pairs[\($0)]") }
         let run = try Cancellation.run(cancellation, handle.trainer.policy.base)
         handle.forward = nil
         let found = try handle.trainer.step(batch, run: run)
-        if let metrics {
-            try writeStruct(
-                dama_step_metrics(found), to: metrics, "metrics", minimum: dama_step_metrics.firstSize,
-                initializer: dama_step_metrics.initializer)
-        }
+        if let metrics { try writeStruct(dama_step_metrics(found), to: metrics, "metrics") }
     }
 }
 
 // MARK: - State
 
 @c @implementation
-public func dama_trainer_progress_init(_ progress: UnsafeMutablePointer<dama_trainer_progress>?) {
-    var value = dama_trainer_progress()
-    value.struct_size = UInt32(MemoryLayout<dama_trainer_progress>.size)
-    progress?.pointee = value
+public func dama_trainer_progress_init_sized(_ progress: UnsafeMutablePointer<dama_trainer_progress>?, _ size: Int) {
+    initStruct(progress, size, dama_trainer_progress())
 }
 
 @c @implementation
@@ -175,9 +160,7 @@ public func dama_trainer_get_progress(
         let value = dama_trainer_progress(
             struct_size: 0, steps: trainer.steps, skipped: trainer.skipped, learning_rate: trainer.learningRate,
             running_mean: trainer.controller.runningMean)
-        try writeStruct(
-            value, to: try require(progress, "progress"), "progress",
-            minimum: MemoryLayout<dama_trainer_progress>.size, initializer: "dama_trainer_progress_init()")
+        try writeStruct(value, to: try require(progress, "progress"), "progress")
     }
 }
 

@@ -35,7 +35,6 @@ public func dama_trainer_load(
 extension dama_export_options {
     fileprivate static var defaults: Self {
         var options = Self()
-        options.struct_size = UInt32(MemoryLayout<Self>.size)
         options.kind = DAMA_EXPORT_MODEL
         options.type = DAMA_WEIGHT_FLOAT32
         options.shard_bytes = UInt64(ExportOptions().shardBytes)
@@ -57,8 +56,8 @@ extension dama_export_options {
 }
 
 @c @implementation
-public func dama_export_options_init(_ options: UnsafeMutablePointer<dama_export_options>?) {
-    options?.pointee = .defaults
+public func dama_export_options_init_sized(_ options: UnsafeMutablePointer<dama_export_options>?, _ size: Int) {
+    initStruct(options, size, .defaults)
 }
 
 @c @implementation
@@ -70,9 +69,7 @@ public func dama_trainer_export(
         let directory = try string(directory, "directory")
         var settings = dama_export_options.defaults
         if let options {
-            settings = try readStruct(
-                options, "options", minimum: MemoryLayout<dama_export_options>.size, defaults: .defaults,
-                initializer: "dama_export_options_init()")
+            settings = try readStruct(options, "options", defaults: .defaults)
         }
         switch settings.kind {
         case DAMA_EXPORT_MODEL: try policy.export(to: directory, options: settings.swift())

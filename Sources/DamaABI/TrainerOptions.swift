@@ -2,13 +2,9 @@ import CDama
 import Dama
 
 extension dama_trainer_options {
-    /// The first version of the struct; later fields come after it.
-    private static let firstSize = MemoryLayout<Self>.size
-
     fileprivate static var defaults: Self {
         let standard = TrainerOptions()
         var options = Self()
-        options.struct_size = UInt32(MemoryLayout<Self>.size)
         options.trainable = DAMA_TRAINABLE_FULL
         options.lora_alpha = 32
         options.lora_rank = 16
@@ -26,8 +22,7 @@ extension dama_trainer_options {
     /// The caller's options, as far as the caller's header knew them.
     static func read(_ options: UnsafePointer<Self>?) throws -> Self {
         guard let options else { return defaults }
-        return try readStruct(
-            options, "options", minimum: firstSize, defaults: defaults, initializer: "dama_trainer_options_init()")
+        return try readStruct(options, "options", defaults: defaults)
     }
 
     func selection() throws -> Trainable {
@@ -76,6 +71,6 @@ extension dama_trainer_options {
 }
 
 @c @implementation
-public func dama_trainer_options_init(_ options: UnsafeMutablePointer<dama_trainer_options>?) {
-    options?.pointee = .defaults
+public func dama_trainer_options_init_sized(_ options: UnsafeMutablePointer<dama_trainer_options>?, _ size: Int) {
+    initStruct(options, size, .defaults)
 }

@@ -28,8 +28,8 @@ public func dama_trainer_backward(
 ) -> dama_status {
     guarded {
         let handle = try TrainerHandle.from(trainer)
-        let chosen = Array(try buffer(chosen, count, "grad_chosen"))
-        let rejected = Array(try buffer(rejected, count, "grad_rejected"))
+        let chosen = try copied(chosen, count, "grad_chosen")
+        let rejected = try copied(rejected, count, "grad_rejected")
         guard let forward = handle.forward else {
             throw DamaError.invalidArgument(
                 "there is no forward run to go back through; call dama_trainer_forward() first, after each update")
@@ -71,10 +71,8 @@ public func dama_trainer_update(_ trainer: OpaquePointer?, _ norm: UnsafeMutable
 // MARK: - Parameters
 
 @c @implementation
-public func dama_parameter_init(_ parameter: UnsafeMutablePointer<dama_parameter>?) {
-    var value = dama_parameter()
-    value.struct_size = UInt32(MemoryLayout<dama_parameter>.size)
-    parameter?.pointee = value
+public func dama_parameter_init_sized(_ parameter: UnsafeMutablePointer<dama_parameter>?, _ size: Int) {
+    initStruct(parameter, size, dama_parameter())
 }
 
 @c @implementation
@@ -99,8 +97,6 @@ public func dama_trainer_parameter(
             struct_size: 0, decays: it.decays ? 1 : 0, name: handle.names.at(index),
             shape: UnsafePointer(shape.baseAddress), dimensions: shape.count, count: it.count,
             value: it.value.elements.baseAddress, gradient: it.gradient.elements.baseAddress)
-        try writeStruct(
-            value, to: try require(parameter, "parameter"), "parameter", minimum: MemoryLayout<dama_parameter>.size,
-            initializer: "dama_parameter_init()")
+        try writeStruct(value, to: try require(parameter, "parameter"), "parameter")
     }
 }

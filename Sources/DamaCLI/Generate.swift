@@ -60,7 +60,7 @@ struct Generate: ParsableCommand {
             let policy = try Policy(directory: policy.model, options: policy.options())
             Interruption.listen()
             let run = try policy.makeRunOptions()
-            let watch = Interruption.cancel(run)
+            let watch = try Interruption.cancel(run)
             defer { watch.cancel() }
             var endsInNewline = false
             let found = try policy.generate(

@@ -1,5 +1,4 @@
 import Dama
-import Dispatch
 import Glibc
 import Synchronization
 
@@ -26,11 +25,24 @@ enum Interruption {
     }
 
     /// Cancels `run` at a signal: a model may take long, and a signal is to reach it inside a run as well.
-    static func cancel(_ run: RunOptions) -> any DispatchSourceTimer {
-        let timer = DispatchSource.makeTimerSource()
-        timer.schedule(deadline: .now(), repeating: .milliseconds(50))
-        timer.setEventHandler { if signalNumber != nil { run.cancel() } }
-        timer.activate()
-        return timer
+    static func cancel(_ run: RunOptions) throws(DamaError) -> Watch {
+        let end = CountingSemaphore(value: 0)
+        let thread = try BackgroundThread {
+            while !end.wait(milliseconds: StopSignal.interval) {
+                if signalNumber != nil { run.cancel() }
+            }
+        }
+        return Watch(end: end, thread: thread)
+    }
+
+    /// A thread that waits for signals.
+    struct Watch {
+        fileprivate let end: CountingSemaphore
+        fileprivate let thread: BackgroundThread
+
+        func cancel() {
+            end.signal()
+            thread.join()
+        }
     }
 }

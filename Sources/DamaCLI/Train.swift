@@ -1,7 +1,6 @@
 import ArgumentParser
 import CommandLineSupport
 import Dama
-import Dispatch
 
 struct Train: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -40,7 +39,7 @@ struct Train: ParsableCommand {
             let job = TrainJob(settings.job, policy: policy)
             Interruption.listen()
             let run = try policy.makeRunOptions()
-            let watch = Interruption.cancel(run)
+            let watch = try Interruption.cancel(run)
             defer { watch.cancel() }
             let summary = try job.run(run: run) { event throws(DamaError) in
                 if Interruption.signalNumber != nil { throw .cancelled }

@@ -23,6 +23,7 @@ public struct ImageLimits: Sendable, Equatable {
         guard max(width, height) <= side else {
             throw .outOfMemory("an image of \(width) × \(height) pixels is larger than the limit of \(side) a side")
         }
+        try Allocation.check(count, for: "an image of \(width) × \(height) pixels")
         return count
     }
 }

@@ -75,6 +75,7 @@ extension ImageProcessor {
         let full = try scaledSize(of: image)
         guard let crop else {
             let scaled = try image.resized(width: full.width, height: full.height, filter: filter)
+            try Allocation.check(full.width * full.height, of: 12, for: "the prepared image")
             return Self.planes(of: scaled, left: 0, top: 0, size: full, levels: levels)
         }
         // Only the part that the crop keeps is computed; where it reaches outside, there is nothing to compute.
@@ -84,6 +85,7 @@ extension ImageProcessor {
             left: max(left, 0), top: max(top, 0), width: min(full.width, crop.width),
             height: min(full.height, crop.height))
         let scaled = try image.resized(width: full.width, height: full.height, filter: filter, part: part)
+        try Allocation.check(crop.width * crop.height, of: 12, for: "the prepared image")
         return Self.planes(of: scaled, left: max(-left, 0), top: max(-top, 0), size: crop, levels: levels)
     }
 

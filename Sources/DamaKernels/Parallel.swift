@@ -1,6 +1,4 @@
 import DamaSupport
-import Dispatch
-import Synchronization
 
 /// Splitting of independent pieces of work over threads. Which thread does a piece never changes its result.
 public enum Parallel {
@@ -26,13 +24,8 @@ public enum Parallel {
             if count > 0 { body(0..<count) }
             return
         }
-        let next = Atomic<Int>(0)
-        DispatchQueue.concurrentPerform(iterations: workers) { _ in
-            while true {
-                let piece = next.wrappingAdd(1, ordering: .relaxed).oldValue
-                guard piece < pieces else { return }
-                body(piece * pieceSize..<min(count, (piece + 1) * pieceSize))
-            }
+        Concurrent.forEach(pieces, threads: workers) { piece in
+            body(piece * pieceSize..<min(count, (piece + 1) * pieceSize))
         }
     }
 }

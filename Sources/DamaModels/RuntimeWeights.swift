@@ -73,7 +73,7 @@ public final class RuntimeWeights: Sendable {
                 runtime, borrowing: tensor.bytes, type: .float32, shape: tensor.shape, owner: tensor.owner)
         }
         // Sessions take initializers only from memory that is not the runtime's own.
-        let memory = FloatMemory(count: tensor.count)
+        let memory = try FloatMemory(count: tensor.count)
         try tensor.copyFloats(into: memory.elements)
         return try TensorValue(
             runtime, borrowing: memory.bytes, type: .float32, shape: tensor.shape,

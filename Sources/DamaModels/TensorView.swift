@@ -1,6 +1,5 @@
 import CDamaShims
 import DamaSupport
-import Dispatch
 
 /// A weight where it lies in its mapped file. Holding the view holds the mapping.
 public struct TensorView: @unchecked Sendable {
@@ -65,7 +64,7 @@ public struct TensorView: @unchecked Sendable {
         let total = target.count
         let pieceSize = 1 << 18
         guard total > 2 * pieceSize else { return piece(0..<total) }
-        DispatchQueue.concurrentPerform(iterations: (total + pieceSize - 1) / pieceSize) { index in
+        Concurrent.forEach((total + pieceSize - 1) / pieceSize) { index in
             piece(index * pieceSize..<min((index + 1) * pieceSize, total))
         }
     }

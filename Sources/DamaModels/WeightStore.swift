@@ -1,5 +1,4 @@
 import DamaSupport
-import Dispatch
 import Synchronization
 
 /// The weights of a model: one safetensors file, or shards with an index, as one table of tensors. May be used from
@@ -92,7 +91,7 @@ public final class WeightStore: Sendable {
 
     private func computeFingerprint() -> String {
         let digests = Mutex([[UInt8]](repeating: [], count: names.count))
-        DispatchQueue.concurrentPerform(iterations: names.count) { index in
+        Concurrent.forEach(names.count) { index in
             guard let tensor = tensors[names[index]] else { return }
             var hash = SHA256()
             for text in [tensor.name, tensor.type.name, "\(tensor.shape)"] {

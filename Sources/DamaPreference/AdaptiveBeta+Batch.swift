@@ -117,8 +117,10 @@ extension AdaptiveBeta {
         var kept: [Bool] = []
         var beta: [Double] = []
 
-        mutating func fit(_ count: Int) {
+        mutating func fit(_ count: Int) throws(DamaError) {
             guard gap.count < count else { return }
+            try Allocation.check(
+                count, of: 6 * MemoryLayout<Double>.size + 5, for: "a step over \(count) pairs")
             let zeros = [Double](repeating: 0, count: count)
             chosen = zeros
             rejected = zeros

@@ -48,6 +48,11 @@ extension AdaptiveBeta {
         for _ in 0..<4 { words.append(try reader.read(UInt64.self)) }
         generator = try RandomGenerator(words: words)
         guard reader.remaining == 0 else { throw .invalidArgument("\(name) has \(reader.remaining) bytes too many") }
+        // Counting on from there must not overflow; a double counts as far exactly.
+        let counts = [progress.steps, progress.nonFinitePairs, progress.uniformSamplings]
+        guard counts.allSatisfy({ $0 <= 1 << 53 }) else {
+            throw .invalidArgument("\(name) has counts that no training reaches: \(counts)")
+        }
         guard progress.runningMean.isFinite, progress.runningDeviation.isFinite else {
             throw .invalidArgument("\(name) has a running mean that is not finite")
         }

@@ -11,7 +11,7 @@ extension AdaptiveBeta {
     ///   ``DamaError/Code/shapeMismatch`` for a slice outside the batch.
     public mutating func step(_ batch: Batch, into output: Output) throws(DamaError) -> Summary {
         try check(batch)
-        scratch.fit(batch.count)
+        try scratch.fit(batch.count)
         var summary = Summary()
         var next = progress
         var generator = generator

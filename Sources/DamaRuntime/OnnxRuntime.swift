@@ -116,6 +116,7 @@ public final class OnnxRuntime: @unchecked Sendable {
         self.threads = threads > 0 ? threads : Processors.restricted ?? 0
         self.api = api
         environment = try Self.createEnvironment(api, threads: self.threads)
+        ForkedChild.endAtExit()
         providers = try Self.availableProviders(api)
     }
 

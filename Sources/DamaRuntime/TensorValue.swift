@@ -50,7 +50,8 @@ public final class TensorValue: @unchecked Sendable {
 
     /// A tensor in memory that the runtime allocates on the CPU. The elements are undefined.
     public init(_ runtime: OnnxRuntime, allocating type: ElementType, shape: [Int]) throws(DamaError) {
-        _ = try Self.byteCount(type, shape)
+        let size = try Self.byteCount(type, shape)
+        try Allocation.check(size, for: "a tensor of the shape \(shape)")
         var allocator: UnsafeMutablePointer<OrtAllocator>?
         try runtime.check(runtime.api.pointee.GetAllocatorWithDefaultOptions!(&allocator))
         var value: OpaquePointer?

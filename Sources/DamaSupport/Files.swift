@@ -10,6 +10,7 @@ public enum Files {
         guard file.size <= limit else {
             throw .outOfMemory("\(path) has \(file.size) bytes; the limit is \(limit)")
         }
+        try Allocation.check(file.size, for: path)
         return try file.read(file.size, at: 0)
     }
 

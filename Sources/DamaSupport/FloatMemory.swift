@@ -1,17 +1,26 @@
+import Glibc
+
 /// Floats in memory of our own, aligned for vector instructions. Its users see to it that no two threads write at once.
 public final class FloatMemory: @unchecked Sendable {
     public let elements: UnsafeMutableBufferPointer<Float>
     private let memory: UnsafeMutableRawPointer
 
     /// Memory for `count` numbers, all 0.
-    public init(count: Int) {
-        memory = .allocate(byteCount: max(1, count) * MemoryLayout<Float>.stride, alignment: 64)
+    ///
+    /// - Throws: ``DamaError/Code/outOfMemory`` where the system has not that much.
+    public init(count: Int) throws(DamaError) {
+        let (bytes, overflow) = max(1, count).multipliedReportingOverflow(by: MemoryLayout<Float>.stride)
+        var memory: UnsafeMutableRawPointer?
+        guard count >= 0, !overflow, posix_memalign(&memory, 64, bytes) == 0, let memory else {
+            throw .outOfMemory("no memory for \(count) numbers of 4 bytes")
+        }
+        self.memory = memory
         elements = UnsafeMutableBufferPointer(
             start: memory.bindMemory(to: Float.self, capacity: count), count: count)
         elements.update(repeating: 0)
     }
 
-    deinit { memory.deallocate() }
+    deinit { free(memory) }
 
     public var count: Int { elements.count }
     public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(elements) }

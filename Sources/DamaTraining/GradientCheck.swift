@@ -74,7 +74,7 @@ enum GradientCheck {
         var frozen: [String: FloatMemory] = [:]
         for (number, weight) in graph.weights.enumerated() {
             let name = graph.name(of: weight)
-            let parameter = Parameter(name: name, graphName: name, shape: weight.shape.compactMap(\.fixed))
+            let parameter = try Parameter(name: name, graphName: name, shape: weight.shape.compactMap(\.fixed))
             let isNorm = parameter.shape.count == 1
             fill(parameter.value, number + 1, scale: isNorm ? 0.2 : 0.4, offset: isNorm ? 1 : 0)
             if name == "lm_head.weight" { frozen[name] = parameter.value } else { parameters.append(parameter) }
@@ -89,7 +89,7 @@ enum GradientCheck {
             )
         }
         let (inputs, rows) = try inputs(runtime, configuration)
-        let seed = FloatMemory(count: rows * configuration.vocabularySize)
+        let seed = try FloatMemory(count: rows * configuration.vocabularySize)
         fill(seed, 101, scale: 0.1)
         let pass = try model.forward(inputs, run: nil)
         guard let logits = pass.outputs[Port.logits] else { throw .internal("the gradient check has no logits") }
@@ -123,9 +123,9 @@ enum GradientCheck {
             try TokenSequence(prefix: tokens(9), responses: [tokens(3), tokens(5)]),
         ]
         let length = sequences.map(\.count).max() ?? 0
-        let embeddings = FloatMemory(count: sequences.count * length * hidden)
+        let embeddings = try FloatMemory(count: sequences.count * length * hidden)
         fill(embeddings, 100, scale: 1)
-        let mask = FloatMemory(count: sequences.count * length * length)
+        let mask = try FloatMemory(count: sequences.count * length * length)
         var (positions, predicting): ([Int64], [Int64]) = ([], [])
         for (index, sequence) in sequences.enumerated() {
             sequence.writeMask(

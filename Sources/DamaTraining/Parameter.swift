@@ -17,17 +17,17 @@ public final class Parameter: Sendable {
 
     public var count: Int { value.count }
 
-    init(name: String, graphName: String, shape: [Int]) {
+    init(name: String, graphName: String, shape: [Int]) throws(DamaError) {
         self.name = name
         self.graphName = graphName
         self.shape = shape
         // A vector is a bias or the scale of a norm.
         decays = shape.count > 1
         let count = shape.reduce(1, *)
-        value = FloatMemory(count: count)
-        gradient = FloatMemory(count: count)
-        firstMoment = FloatMemory(count: count)
-        secondMoment = FloatMemory(count: count)
+        value = try FloatMemory(count: count)
+        gradient = try FloatMemory(count: count)
+        firstMoment = try FloatMemory(count: count)
+        secondMoment = try FloatMemory(count: count)
     }
 
     /// The value as a session's input: the memory itself, so that an update shows in the next run.

@@ -61,7 +61,7 @@ public final class TrainedPolicy {
             let graphName = graph.name(of: weight)
             let shape = weight.shape.compactMap(\.fixed)
             if graphName.hasSuffix(".lora_A.weight") || graphName.hasSuffix(".lora_B.weight") {
-                let parameter = Parameter(name: graphName, graphName: graphName, shape: shape)
+                let parameter = try Parameter(name: graphName, graphName: graphName, shape: shape)
                 if graphName.hasSuffix(".lora_A.weight") {
                     // PEFT's start: uniform within 1/√in, and B at zero, so that the first step begins at the base model.
                     let bound = 1 / Double(shape[1]).squareRoot()
@@ -74,7 +74,7 @@ public final class TrainedPolicy {
             }
             let name = llama.names.fileName(graphName)
             guard trainable.selects(name, isVision: false, isProjector: false) else { continue }
-            let parameter = Parameter(name: name, graphName: graphName, shape: shape)
+            let parameter = try Parameter(name: name, graphName: graphName, shape: shape)
             try store.tensor(name, expectedShape: shape).copyFloats(into: parameter.value.elements)
             decoderParameters.append(parameter)
         }
@@ -84,7 +84,7 @@ public final class TrainedPolicy {
         var table = decoderParameters.first { $0.graphName == tableGraphName }
         if table == nil, trainable.selects(tableName, isVision: false, isProjector: false) {
             let c = llama.configuration
-            let parameter = Parameter(
+            let parameter = try Parameter(
                 name: tableName, graphName: tableGraphName, shape: [c.vocabularySize, c.hiddenSize])
             try store.tensor(tableName, expectedShape: parameter.shape).copyFloats(into: parameter.value.elements)
             table = parameter
@@ -103,7 +103,7 @@ public final class TrainedPolicy {
                 let name = graph.name(of: weight)
                 let isProjector = name.hasPrefix(prefixes.projector)
                 guard trainable.selects(name, isVision: true, isProjector: isProjector) else { continue }
-                let parameter = Parameter(name: name, graphName: name, shape: weight.shape.compactMap(\.fixed))
+                let parameter = try Parameter(name: name, graphName: name, shape: weight.shape.compactMap(\.fixed))
                 try store.tensor(name, expectedShape: parameter.shape).copyFloats(into: parameter.value.elements)
                 visionParameters.append(parameter)
             }

@@ -2,6 +2,8 @@
 
     declarations.py names    every function's name, one a line
     declarations.py options  every dama_…_init() of a struct with a struct_size sets it to the struct's size
+    declarations.py sizes    what first_sizes.txt says of each of those structs: it has them all, and they only grew
+    declarations.py sized    every function and the structs with a struct_size that it takes, for sized.c to cover
     declarations.py hostile  every function with NULL, zero, huge and NaN arguments, each call in a child process
 
 A function that is added to the header is covered without a change here.
@@ -11,6 +13,7 @@ from __future__ import annotations
 
 import re
 import sys
+from pathlib import Path
 from typing import NamedTuple
 
 
@@ -67,11 +70,50 @@ def initializers(declared: list[Function]) -> dict[str, str]:
     found = {}
     for f in declared:
         kind = f.parameters[0].rstrip("* ") if f.parameters else ""
-        if f.name.endswith("_init") and f.name == kind + "_init":
-            found[kind] = f"{f.name}(p{''.join(', 0' for _ in f.parameters[1:])})"
+        # dama_…_init() is a macro over dama_…_init_sized() where the struct may grow.
+        if f.name in (kind + "_init", kind + "_init_sized"):
+            others = f.parameters[2 if f.name.endswith("_sized") else 1 :]
+            found[kind] = f"{kind}_init(p{''.join(', 0' for _ in others)})"
             if f.result == "dama_status":
                 found[kind] = f"CHECK({found[kind]} == DAMA_OK)"
     return found
+
+
+def sized_structs(source: str) -> dict[str, str]:
+    """The bodies of the structs that may grow."""
+    bodies = dict(re.findall(r"typedef struct (dama_\w+) \{([^{}]*)\}", source))
+    return {kind: body for kind, body in bodies.items() if "struct_size" in body}
+
+
+def first_sizes(path: Path) -> dict[str, tuple[int, str]]:
+    lines = (line.split() for line in path.read_text().splitlines() if not line.startswith("#"))
+    return {kind: (int(size), last) for kind, size, last in lines}
+
+
+def sizes_program(source: str) -> str:
+    """Fails where a struct has no line in first_sizes.txt, or where what the line says was changed."""
+    known = first_sizes(Path(__file__).with_name("first_sizes.txt"))
+    differing = sorted(known.keys() ^ sized_structs(source).keys())
+    if differing:
+        raise SystemExit(f"first_sizes.txt and the header differ in {', '.join(differing)}")
+    checks = "\n".join(
+        f"    CHECK(sizeof({kind}) >= {size}); CHECK(offsetof({kind}, struct_size) == 0);\n"
+        # Without padding behind it, or a field that is added would not change the size.
+        f"    CHECK(offsetof({kind}, {last}) + sizeof((({kind} *)0)->{last}) == {size});"
+        for kind, (size, last) in known.items()
+    )
+    return f'#include <dama.h>\n#include "check.h"\n\nint main(void) {{\n{checks}\n    return check_failures != 0;\n}}\n'
+
+
+def sized_parameters(declared: list[Function], source: str) -> list[str]:
+    structs = sized_structs(source)
+    return [
+        f"{f.name} {bare}"
+        for f in declared
+        if not f.name.endswith("_init_sized")
+        for kind in f.parameters
+        if (bare := kind.replace("const", "").strip("* ")) in structs
+    ]
 
 
 def options_program(declared: list[Function], source: str) -> str:
@@ -167,8 +209,9 @@ def hostile_program(declared: list[Function], source: str) -> str:
     structs = [
         f"/* Initialised, its pointers NULL; or all zeros. */\n"
         f"static {kind} *some_{kind}(int null, long long n) {{\n"
-        f"    static {kind} s; {kind} *p = &s;\n    if (null) return NULL;\n"
-        f"    memset(p, 0, sizeof s);\n    if (n) {{ {expression}; }}\n    return p;\n}}"
+        # Room behind it, for an initialiser that is told a size that the struct has not.
+        f"    static union {{ {kind} s; char room[8192]; }} all; {kind} *p = &all.s;\n    if (null) return NULL;\n"
+        f"    memset(&all, 0, sizeof all);\n    if (n) {{ {expression}; }}\n    return p;\n}}"
         for kind, expression in starts.items()
     ]
     wrappers, table = [], []
@@ -217,6 +260,10 @@ def main() -> None:
             print("\n".join(sorted(f.name for f in declared)))
         case "options":
             print(options_program(declared, source))
+        case "sizes":
+            print(sizes_program(source))
+        case "sized":
+            print("\n".join(sorted(sized_parameters(declared, source))))
         case "hostile":
             print(hostile_program(declared, source))
 

@@ -1,5 +1,6 @@
 import DamaTestSupport
 import Foundation
+import TrainingTestSupport
 import XCTest
 
 @testable import Dama
@@ -159,6 +160,77 @@ final class TrainJobTests: TrainTestCase {
             XCTAssertTrue(notices.contains("going on after batch 6 of 12"), "\(damage.0): \(notices)")
             try assertSame("whole", name)
         }
+    }
+
+    // A note with batch −5 or ±2^63 ended the process, and one with 10^18 was taken for a finished job.
+    func testANoteThatIsNotOfItsFileIsDamage() throws {
+        try writeDataset(count: 24)
+        _ = try run(options("whole"))
+        let notes: [JSON] = [.int(-5), .double(0x1p63), .int(1_000_000_000_000_000_000), .int(6)]
+        for (index, batch) in notes.enumerated() {
+            let name = "note\(index)"
+            assertFails(.cancelled, "stopped") {
+                _ = try self.run(options(name)) { event throws(DamaError) in
+                    if case .progress(let progress) = event, progress.batch == 8 { throw .cancelled }
+                }
+            }
+            let path = "\(name)/checkpoints/00000008.safetensors"
+            try CheckpointForger.change("\(folder.path)/\(path)") { state in
+                state.setting("note", (state["note"] ?? .null).setting("batch", batch))
+            }
+            var notices: [String] = []
+            _ = try run(options(name)) { event throws(DamaError) in
+                if case .notice(let line) = event { notices.append(line) }
+            }
+            XCTAssertTrue(
+                notices.contains { $0.contains(path) && $0.contains("is damaged: its note says batch") }, "\(notices)")
+            XCTAssertTrue(notices.contains("going on after batch 6 of 12"), "\(batch): \(notices)")
+            try assertSame("whole", name)
+        }
+    }
+
+    func testOnlyTheBatchOfTheFilesNameIsTaken() {
+        let folder = CheckpointFolder(path: "checkpoints", limit: 1)
+        XCTAssertNoThrow(try folder.check(["batch": 8], batch: 8, last: 12))
+        XCTAssertNoThrow(try folder.check(["batch": 12], batch: 12, last: 12))
+        let notes: [JSON] = [
+            .int(-5), .int(.min), .int(.max), .double(0x1p63), .double(-0x1p63), .double(8.5), .int(0), .int(7), .null,
+            "8",
+        ]
+        for note in notes {
+            assertFails(.model, "is damaged: its note says batch") {
+                try folder.check(["batch": note], batch: 8, last: 12)
+            }
+        }
+        for batch in [-5, 0, 13, .max, .min] {
+            assertFails(.model, "and the job has 12") {
+                try folder.check(["batch": .int(Int64(batch))], batch: batch, last: 12)
+            }
+        }
+    }
+
+    /// A checkpoint of a later batch than the job has is damage as well, under whatever name it stands.
+    func testACheckpointBehindTheEndIsDamage() throws {
+        try writeDataset(count: 24)
+        assertFails(.cancelled, "stopped") {
+            _ = try self.run(options("late")) { event throws(DamaError) in
+                if case .progress(let progress) = event, progress.batch == 8 { throw .cancelled }
+            }
+        }
+        let folder = "\(self.folder.path)/late/checkpoints"
+        for batch in [14, 1_000_000_000_000_000_000] {
+            let path = CheckpointFolder(path: folder, limit: 9).file(batch)
+            try FileManager.default.copyItem(atPath: "\(folder)/00000008.safetensors", toPath: path)
+            try CheckpointForger.change(path) { state in
+                state.setting("note", (state["note"] ?? .null).setting("batch", .int(Int64(batch))))
+            }
+        }
+        var notices: [String] = []
+        _ = try run(options("late")) { event throws(DamaError) in
+            if case .notice(let line) = event { notices.append(line) }
+        }
+        XCTAssertEqual(notices.filter { $0.contains("and the job has 12") }.count, 2, "\(notices)")
+        XCTAssertTrue(notices.contains("going on after batch 8 of 12"), "\(notices)")
     }
 
     func testOnlyTheLastCheckpointsAreKept() throws {

@@ -103,6 +103,58 @@ final class TrainerCheckpointTests: XCTestCase {
         XCTAssertTrue(contents(subject) == before)
     }
 
+    // Counts near the end of 64 bits, in a checkpoint whose digest is right: the next step added 1 and ended the process.
+    func testCountsThatNoTrainingReachesAreRefused() throws {
+        let path = folder.path + "/a.safetensors"
+        let subject = try trainer()
+        let before = contents(subject)
+        for (key, value) in [
+            ("steps", "18446744073709551615"), ("skipped", "18446744073709551615"), ("steps", "9007199254740993"),
+            ("steps", "-1"), ("steps", "1e3"), ("steps", "18446744073709551616"),
+        ] {
+            try subject.save(to: path)
+            try CheckpointForger.change(path) { $0.setting(key, .string(value)) }
+            assertFails(.model, "a.safetensors") { try subject.load(from: path) }
+        }
+        XCTAssertTrue(contents(subject) == before)
+        // As many steps as a double counts are taken, and counted on from.
+        try subject.save(to: path)
+        try CheckpointForger.change(path) { $0.setting("steps", "9007199254740992") }
+        try subject.load(from: path)
+        XCTAssertEqual(try subject.step(try batches()[0]).step, 9_007_199_254_740_993)
+    }
+
+    func testCountsOfTheControllerThatNoTrainingReachesAreRefused() throws {
+        let path = folder.path + "/a.safetensors"
+        let subject = try trainer()
+        try subject.save(to: path)
+        // The counts are the last 7 numbers of 8 bytes but the generator's 4, before the checksum.
+        var state = Array(subject.controller.state().dropLast(4))
+        for byte in state.count - 56..<state.count - 48 { state[byte] = 0xFF }
+        var writer = ByteWriter()
+        writer.append(state)
+        let text = Hexadecimal.text(of: writer.checksummed())
+        try CheckpointForger.change(path) { $0.setting("controller", .string(text)) }
+        assertFails(.model, "is damaged: controller state has counts that no training reaches") {
+            try subject.load(from: path)
+        }
+    }
+
+    /// Who refuses a note keeps the trainer as it was.
+    func testARefusedNoteChangesNothing() throws {
+        let path = folder.path + "/a.safetensors"
+        let first = try trainer()
+        _ = try first.step(try batches()[0])
+        try first.save(to: path, note: ["batch": 1])
+        let second = try trainer()
+        let before = contents(second)
+        assertFails(.model, "not this one") {
+            try second.load(from: path) { note throws(DamaError) in throw .model("not this one: \(note.text)") }
+        }
+        XCTAssertTrue(contents(second) == before)
+        XCTAssertEqual(second.steps, 0)
+    }
+
     /// A gradient that overflows: nothing moves, and it is counted.
     func testAStepThatIsNotFiniteChangesNothing() throws {
         let subject = try trainer(.full)

@@ -21,14 +21,17 @@ enum {
     /// libcurl is not installed.
     CDAMA_HTTP_NO_CURL = 2,
     /// The answer is longer than the limit.
-    CDAMA_HTTP_TOO_LONG = 3
+    CDAMA_HTTP_TOO_LONG = 3,
+    /// `is_stopped` said so.
+    CDAMA_HTTP_STOPPED = 4
 };
 
 /// Posts `body` to an http:// or https:// address and waits for the answer, at most `timeout_ms`. libcurl is opened at
 /// run time: who posts nothing needs none. `headers` are lines such as "Content-Type: application/json". May be called
-/// from several threads at once.
+/// from several threads at once. Many times a second `is_stopped(user)` is asked; anything but 0 ends the transfer.
 int cdama_http_post(const char *url, const char *const *headers, size_t header_count, const char *body,
-                    size_t body_length, long timeout_ms, size_t limit, cdama_http_response *response);
+                    size_t body_length, long timeout_ms, size_t limit, int (*is_stopped)(void *user), void *user,
+                    cdama_http_response *response);
 
 void cdama_http_free(cdama_http_response *response);
 

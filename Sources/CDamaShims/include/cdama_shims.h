@@ -4,6 +4,7 @@
 
 #include "cdama_environment.h"
 #include "cdama_error.h"
+#include "cdama_fork.h"
 #include "cdama_http.h"
 #include "cdama_path.h"
 #include "cdama_float.h"
@@ -11,6 +12,7 @@
 #include "cdama_image.h"
 #include "cdama_kernels.h"
 #include "cdama_sha256.h"
+#include "cdama_threads.h"
 #include "cdama_processors.h"
 
 #endif

@@ -1,5 +1,4 @@
 import DamaSupport
-import Dispatch
 
 /// Sums over rows that stand several times: what the host does for the graphs.
 public enum RowGradients {
@@ -38,7 +37,7 @@ public enum RowGradients {
                 for column in columns { sum[column] += row[column] }
             }
         }
-        if parts == 1 { part(0) } else { DispatchQueue.concurrentPerform(iterations: parts, execute: part) }
+        Concurrent.forEach(parts, threads: parts, part)
     }
 
     /// The way back of ``GraphBuilder/selectRows(_:_:inverse:)``: for each of `count` rows, the positions in `rows`

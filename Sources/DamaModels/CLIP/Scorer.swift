@@ -57,6 +57,8 @@ public final class Scorer: Sendable {
             let rows = Int32(exactly: images.count), let columns = Int32(exactly: texts.count),
             let inner = Int32(exactly: width), width > 0
         else { throw .shapeMismatch("embeddings of different sizes cannot be compared") }
+        try Allocation.check(
+            images.count * width + texts.count * width, of: 12, for: "the embeddings of \(texts.count) texts")
         var scores = [Float](repeating: 0, count: images.count * texts.count)
         cblas_sgemm(
             CblasRowMajor, CblasNoTrans, CblasTrans, rows, columns, inner, scale, images.flatMap { $0 }, inner,

@@ -265,6 +265,7 @@ public final class LlamaDecoder: CausalDecoder {
 
     /// The rotary tables of positions 0 ..< length.
     func rotaryTables(_ length: Int) throws(DamaError) -> (cosine: TensorValue, sine: TensorValue) {
+        try Allocation.check(length, of: 8 * configuration.headSize, for: "the rotary tables of \(length) positions")
         let table = configuration.rotary.table(
             positions: (0..<length).map(Int32.init), headSize: configuration.headSize)
         let shape = [length, configuration.headSize / 2]

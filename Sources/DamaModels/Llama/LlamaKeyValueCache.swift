@@ -53,10 +53,17 @@ final class LlamaKeyValueCache: KeyValueCache {
 
     private func allocate(_ rows: Int) throws(DamaError) -> [FloatMemory] {
         let (count, overflow) = rowSize.multipliedReportingOverflow(by: rows)
-        guard !overflow, count <= Int.max / MemoryLayout<Float>.size else {
+        let parts = 2 * decoder.configuration.layers
+        let (all, overflowsAll) = count.multipliedReportingOverflow(by: parts)
+        guard !overflow, !overflowsAll else {
             throw .outOfMemory("no key-value cache can hold \(rows) texts of \(length) tokens; use smaller batches")
         }
-        return (0..<2 * decoder.configuration.layers).map { _ in FloatMemory(count: count) }
+        // All of it first: filling one layer after the other would take what there is before it fails.
+        try Allocation.check(
+            all, of: MemoryLayout<Float>.size, for: "the key-value cache of \(rows) texts of \(length) tokens")
+        var memory: [FloatMemory] = []
+        for _ in 0..<parts { memory.append(try FloatMemory(count: count)) }
+        return memory
     }
 
     private func bindMemory() throws(DamaError) {

@@ -41,11 +41,14 @@ public struct ChatEndpoint: Sendable {
 
     /// The model's answer, at temperature 0.
     ///
-    /// - Throws: ``DamaError/Code/invalidArgument`` for an address that is no http or https one, and for a control
+    /// - Parameter stop: by which another thread ends the wait.
+    /// - Throws: ``DamaError/cancelled`` once `stop` is set; ``DamaError/Code/invalidArgument`` for an address that is no http or https one, and for a control
     ///   character in address, key or model;
     ///   ``DamaError/Code/io`` where the last attempt failed too, naming the address and what came back;
     ///   ``DamaError/Code/unsupported`` without libcurl.
-    public func complete(_ messages: [Message], maximumTokens: Int) throws(DamaError) -> String {
+    public func complete(
+        _ messages: [Message], maximumTokens: Int, stop: StopSignal = StopSignal()
+    ) throws(DamaError) -> String {
         let address = try checkedAddress()
         let request: JSON = [
             "model": .string(model), "temperature": 0, "max_tokens": .int(Int64(maximumTokens)),
@@ -56,7 +59,8 @@ public struct ChatEndpoint: Sendable {
         var attempt = 0
         while true {
             attempt += 1
-            switch post(body, to: address) {
+            try stop.check()
+            switch post(body, to: address, stop) {
             case .answered(let bytes):
                 return try content(of: bytes, from: address)
             case .failed(let error, let mayTryAgain):
@@ -64,7 +68,13 @@ public struct ChatEndpoint: Sendable {
                     throw DamaError(error.code, error.message + (attempt > 1 ? " (after \(attempt) attempts)" : ""))
                 }
             }
-            usleep(UInt32(min(max(pause, 0), 60) * 1e6))
+            var left = min(max(pause, 0), 60) * 1000
+            while left > 0 {
+                try stop.check()
+                let slice = min(left, Double(StopSignal.interval))
+                usleep(UInt32(slice * 1000))
+                left -= slice
+            }
             pause *= 2
         }
     }
@@ -102,12 +112,18 @@ public struct ChatEndpoint: Sendable {
 
     // MARK: One attempt
 
+    /// Whether the ``StopSignal`` behind the pointer is set.
+    private static let isStopped: @convention(c) (UnsafeMutableRawPointer?) -> Int32 = { signal in
+        guard let signal else { return 0 }
+        return Unmanaged<StopSignal>.fromOpaque(signal).takeUnretainedValue().isStopped ? 1 : 0
+    }
+
     private enum Outcome {
         case answered([UInt8])
         case failed(DamaError, mayTryAgain: Bool)
     }
 
-    private func post(_ body: [UInt8], to address: EndpointAddress) -> Outcome {
+    private func post(_ body: [UInt8], to address: EndpointAddress, _ stop: StopSignal) -> Outcome {
         let url = address.display
         var headers = ["Content-Type: application/json", "Accept: application/json"]
         if let authorization = apiKey.map({ "Bearer \($0)" }) ?? address.authorization {
@@ -122,8 +138,8 @@ public struct ChatEndpoint: Sendable {
             lines.map { UnsafePointer($0) }.withUnsafeBufferPointer { lines in
                 cdama_http_post(
                     address.request, lines.baseAddress, lines.count,
-                    body.baseAddress?.assumingMemoryBound(to: CChar.self),
-                    body.count, milliseconds, limit, &response)
+                    body.baseAddress?.assumingMemoryBound(to: CChar.self), body.count, milliseconds, limit,
+                    Self.isStopped, Unmanaged.passUnretained(stop).toOpaque(), &response)
             }
         }
         let bytes = Array(UnsafeRawBufferPointer(start: response.body, count: response.length))
@@ -138,6 +154,8 @@ public struct ChatEndpoint: Sendable {
             return .failed(
                 .io("\(url) answered with status \(status): \(text.joined(separator: " "))"),
                 mayTryAgain: status == 408 || status == 429 || (500...599).contains(status))
+        case CDAMA_HTTP_STOPPED:
+            return .failed(.cancelled, mayTryAgain: false)
         case CDAMA_HTTP_NO_CURL:
             return .failed(
                 .unsupported("libcurl is needed to reach \(url); install it (Debian: libcurl4)"), mayTryAgain: false)

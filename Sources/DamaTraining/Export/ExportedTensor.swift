@@ -35,7 +35,7 @@ extension SafetensorsWriter.Tensor {
             let columns = max(1, tensor.shape.last ?? 1)
             let rows = tensor.count / columns
             let step = max(1, piece / columns)
-            let sums = FloatMemory(count: min(step, rows) * columns)
+            let sums = try FloatMemory(count: min(step, rows) * columns)
             for row in stride(from: 0, to: rows, by: step) {
                 let part = UnsafeMutableBufferPointer(rebasing: sums.elements[..<(min(step, rows - row) * columns)])
                 try tensor.copyFloats(from: row * columns, into: part)

@@ -1,5 +1,4 @@
 import DamaSupport
-import Dispatch
 
 /// s · B A, what an adapter adds to its weight: B is [rows, rank], A is [rank, columns].
 struct LowRankProduct {
@@ -20,7 +19,7 @@ struct LowRankProduct {
             let right = a.value.elements.baseAddress
         else { return }
         nonisolated(unsafe) let (sums, factors, lines) = (start, left + first * rank, right)
-        DispatchQueue.concurrentPerform(iterations: count) { row in
+        Concurrent.forEach(count) { row in
             let sum = sums + row * columns
             for inner in 0..<rank {
                 let factor = scale * factors[row * rank + inner]

@@ -115,7 +115,7 @@ class _Progress(ctypes.Structure):
 
 
 _pointer, _size = ctypes.c_void_p, ctypes.c_size_t
-_options_init = declare("dama_adaptive_beta_options_init", _pointer, ctypes.c_uint32)
+_options_init = declare("dama_adaptive_beta_options_init_sized", _pointer, ctypes.c_size_t, ctypes.c_uint32)
 _create = declare("dama_adaptive_beta_create", _pointer, _pointer)
 _free = declare("dama_adaptive_beta_free", _pointer, restype=None)
 _step = declare("dama_adaptive_beta_step", _pointer, _pointer, _pointer)
@@ -316,7 +316,9 @@ class AdaptiveBeta:
         self._handle = None
         self._workspace = _Workspace(0)
         options = _Options()
-        check(_options_init(ctypes.addressof(options), _choice(_PRESETS, preset, "preset")))
+        check(
+            _options_init(ctypes.addressof(options), ctypes.sizeof(options), _choice(_PRESETS, preset, "preset"))
+        )
         if not 0 <= seed < 2**64:
             raise InvalidArgument(f"seed is {seed}; it must be in [0, 2**64)")
         options.seed = seed

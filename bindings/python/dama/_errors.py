@@ -40,7 +40,7 @@ class Unsupported(DamaError, NotImplementedError):
 
 
 class OutOfMemory(DamaError, MemoryError):
-    """An allocation that failed, or an input larger than the limit set for it."""
+    """Memory that cannot be had for a size that was asked for, or an input larger than the limit set for it."""
 
     status = 6
 

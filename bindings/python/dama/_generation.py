@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ._errors import InvalidArgument
 from ._interrupt import Interrupt
-from ._native import check, declare
+from ._native import check, declare, declare_init
 from ._policy import PolicyModel, _positive, c_text, image_pointer
 from ._runtime import unsigned
 from ._scorer import Image, _Image
@@ -45,7 +45,7 @@ class _Prompt(ctypes.Structure):
     _fields_ = [("image", ctypes.POINTER(_Image)), ("text", ctypes.c_char_p)]
 
 
-_options_init = declare("dama_generation_options_init", ctypes.POINTER(_Options), restype=None)
+_options_init = declare_init("dama_generation_options_init", _Options)
 _generate = declare(
     "dama_policy_generate", ctypes.POINTER(_HANDLE), _HANDLE, ctypes.POINTER(_Prompt), ctypes.c_size_t,
     ctypes.POINTER(_Options),

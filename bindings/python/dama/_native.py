@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from ._errors import error_for
@@ -47,6 +48,17 @@ def declare(name: str, *argtypes: object, restype: object = ctypes.c_int) -> cty
     function.argtypes = argtypes
     function.restype = restype
     return function
+
+
+def declare_init(name: str, kind: type[ctypes.Structure]) -> Callable[[ctypes.Structure], None]:
+    """The header's ``name``, a macro: sets every field of a ``kind`` to what it is by default."""
+    function = declare(f"{name}_sized", ctypes.c_void_p, ctypes.c_size_t, restype=None)
+    size = ctypes.sizeof(kind)
+
+    def initialise(struct: ctypes.Structure) -> None:
+        function(ctypes.addressof(struct), size)
+
+    return initialise
 
 
 def check(status: int) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ._cancellation import Cancellation, run_stoppable
 from ._errors import InvalidArgument
-from ._native import check, declare
+from ._native import check, declare, declare_init
 from ._runtime import open_with
 from ._scorer import Image, _Image, _image
 from ._text import _c_string, _strings_at, _strings_count, _strings_free
@@ -39,6 +39,7 @@ class _Options(ctypes.Structure):
         ("max_length", ctypes.c_uint32),
         ("token_budget", ctypes.c_uint32),
         ("share_prefix", ctypes.c_uint32),
+        ("reserved", ctypes.c_uint32),
         ("ignore_orientation", ctypes.c_uint32),
         ("drop_alpha", ctypes.c_uint32),
     ]
@@ -73,10 +74,10 @@ class _ResponseLogp(ctypes.Structure):
     ]
 
 
-_options_init = declare("dama_policy_options_init", ctypes.POINTER(_Options), restype=None)
+_options_init = declare_init("dama_policy_options_init", _Options)
 _create = declare("dama_policy_create", ctypes.POINTER(_HANDLE), ctypes.c_char_p, ctypes.POINTER(_Options))
 _free = declare("dama_policy_free", _HANDLE, restype=None)
-_facts_init = declare("dama_policy_facts_init", ctypes.POINTER(_Facts), restype=None)
+_facts_init = declare_init("dama_policy_facts_init", _Facts)
 _describe = declare("dama_policy_describe", _HANDLE, ctypes.POINTER(_Facts))
 _templates = declare("dama_prompt_templates", ctypes.POINTER(_HANDLE))
 _logps = declare(

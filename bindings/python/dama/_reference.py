@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Optional, Union
 
 from . import _row_job
-from ._native import check, declare
+from ._native import check, declare, declare_init
 from ._policy import Pair, PairLogps, PolicyModel, _choice, _Pair, logps_of, pair_array
 from ._row_job import AnyPath, Progress
 from ._scorer import Image
@@ -49,8 +49,8 @@ class _Result(ctypes.Structure):
     ]
 
 
-_options_init = declare("dama_reference_dataset_options_init", ctypes.POINTER(_Options), restype=None)
-_result_init = declare("dama_reference_dataset_result_init", ctypes.POINTER(_Result), restype=None)
+_options_init = declare_init("dama_reference_dataset_options_init", _Options)
+_result_init = declare_init("dama_reference_dataset_result_init", _Result)
 _reference_dataset = declare(
     "dama_reference_dataset", _HANDLE, ctypes.POINTER(_Options), ctypes.POINTER(_Result)
 )

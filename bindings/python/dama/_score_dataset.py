@@ -10,7 +10,7 @@ from typing import Any, Optional, Union
 
 from . import _row_job
 from ._errors import InvalidArgument
-from ._native import declare
+from ._native import declare, declare_init
 from ._row_job import AnyPath, Progress
 from ._scorer import Scorer
 
@@ -51,8 +51,8 @@ class _Result(ctypes.Structure):
     ]
 
 
-_options_init = declare("dama_score_dataset_options_init", ctypes.POINTER(_Options), restype=None)
-_result_init = declare("dama_score_dataset_result_init", ctypes.POINTER(_Result), restype=None)
+_options_init = declare_init("dama_score_dataset_options_init", _Options)
+_result_init = declare_init("dama_score_dataset_result_init", _Result)
 _score_dataset = declare(
     "dama_score_dataset", ctypes.c_void_p, ctypes.POINTER(_Options), ctypes.POINTER(_Result)
 )

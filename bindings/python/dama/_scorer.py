@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._errors import InvalidArgument
-from ._native import check, declare
+from ._native import check, declare, declare_init
 from ._runtime import open_with
 
 #: A file's path, the bytes of a JPEG or PNG file, or uint8 pixels [H, W, 3].
@@ -49,7 +49,7 @@ _FLOATS = ctypes.POINTER(ctypes.c_float)
 _STRINGS = ctypes.POINTER(ctypes.c_char_p)
 _HANDLE = ctypes.c_void_p
 
-_options_init = declare("dama_scorer_options_init", ctypes.POINTER(_Options), restype=None)
+_options_init = declare_init("dama_scorer_options_init", _Options)
 _create = declare("dama_scorer_create", ctypes.POINTER(_HANDLE), ctypes.c_char_p, ctypes.POINTER(_Options))
 _free = declare("dama_scorer_free", _HANDLE, restype=None)
 _info = declare("dama_scorer_info", _HANDLE, ctypes.POINTER(ctypes.c_size_t), _FLOATS)

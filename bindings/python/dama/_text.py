@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._errors import InvalidArgument, ShapeMismatch
-from ._native import check, declare
+from ._native import check, declare, declare_init
 
 _pointer, _size, _int = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
 
@@ -29,14 +29,14 @@ _create = declare("dama_tokenizer_create", _pointer, ctypes.c_char_p)
 _free = declare("dama_tokenizer_free", _pointer, restype=None)
 _encode = declare("dama_tokenizer_encode", _pointer, ctypes.c_char_p, _size, _int, _pointer, _size, _pointer)
 _decode = declare("dama_tokenizer_decode", _pointer, _pointer, _size, _int, _pointer, _size, _pointer)
-_facts_init = declare("dama_tokenizer_facts_init", _pointer, restype=None)
+_facts_init = declare_init("dama_tokenizer_facts_init", _Facts)
 _describe = declare("dama_tokenizer_describe", _pointer, _pointer)
 _find = declare("dama_tokenizer_find", _pointer, ctypes.c_char_p, _pointer)
 _spell = declare("dama_tokenizer_spell", _pointer, ctypes.c_int32, _pointer, _size, _pointer)
 _strings_count = declare("dama_strings_count", _pointer, restype=_size)
 _strings_at = declare("dama_strings_at", _pointer, _size, restype=ctypes.c_char_p)
 _strings_free = declare("dama_strings_free", _pointer, restype=None)
-_split_options_init = declare("dama_split_options_init", _pointer, restype=None)
+_split_options_init = declare_init("dama_split_options_init", _SplitOptions)
 _split = declare("dama_split", _pointer, ctypes.c_char_p, _pointer)
 
 
@@ -68,7 +68,7 @@ class Tokenizer:
         check(_create(ctypes.byref(handle), os.fsencode(path)))
         self._handle = handle.value
         self._facts = _Facts()
-        _facts_init(ctypes.byref(self._facts))
+        _facts_init(self._facts)
         check(_describe(self._handle, ctypes.byref(self._facts)))
 
     def __del__(self) -> None:
@@ -167,7 +167,7 @@ def split(text: str, tokenizer: Optional[Tokenizer] = None, token_limit: Optiona
     one there are only sentences. Every character other than white space is in exactly one sub-sentence, in order.
     """
     options = _SplitOptions()
-    _split_options_init(ctypes.byref(options))
+    _split_options_init(options)
     if token_limit is not None and tokenizer is None:
         raise InvalidArgument("a token_limit needs a tokenizer that counts")
     if tokenizer is not None:

@@ -15,7 +15,7 @@ from ._adaptive_beta import AdaptiveBeta
 from ._arrays import as_doubles
 from ._cancellation import Cancellation, run_stoppable
 from ._errors import InvalidArgument, ShapeMismatch
-from ._native import check, declare
+from ._native import check, declare, declare_init
 from ._policy import Pair, PairLogps, PolicyModel, _choice, _Pair, _positive, c_pair, c_text, found_logps, pair_array
 from ._runtime import unsigned
 from ._text import _strings_at, _strings_free
@@ -129,11 +129,11 @@ class _ExportOptions(ctypes.Structure):
     ]
 
 
-_options_init = declare("dama_trainer_options_init", ctypes.POINTER(_Options), restype=None)
+_options_init = declare_init("dama_trainer_options_init", _Options)
 _create = declare("dama_trainer_create", ctypes.POINTER(_HANDLE), _HANDLE, _HANDLE, _HANDLE, ctypes.POINTER(_Options))
 _free = declare("dama_trainer_free", _HANDLE, restype=None)
 _pair_init = declare("dama_training_pair_init", ctypes.POINTER(_TrainingPair), restype=None)
-_metrics_init = declare("dama_step_metrics_init", ctypes.POINTER(_Metrics), restype=None)
+_metrics_init = declare_init("dama_step_metrics_init", _Metrics)
 _step = declare(
     "dama_trainer_step", _HANDLE, ctypes.POINTER(_TrainingPair), ctypes.c_size_t, ctypes.POINTER(_Metrics), _HANDLE
 )
@@ -144,14 +144,14 @@ _backward = declare("dama_trainer_backward", _HANDLE, _DOUBLES, _DOUBLES, ctypes
 _zero_grad = declare("dama_trainer_zero_grad", _HANDLE)
 _gradient_norm = declare("dama_trainer_gradient_norm", _HANDLE, _DOUBLES)
 _update = declare("dama_trainer_update", _HANDLE, _DOUBLES)
-_parameter_init = declare("dama_parameter_init", ctypes.POINTER(_Parameter), restype=None)
+_parameter_init = declare_init("dama_parameter_init", _Parameter)
 _parameter_count = declare("dama_trainer_parameter_count", _HANDLE, restype=ctypes.c_size_t)
 _parameter = declare("dama_trainer_parameter", _HANDLE, ctypes.c_size_t, ctypes.POINTER(_Parameter))
-_progress_init = declare("dama_trainer_progress_init", ctypes.POINTER(_Progress), restype=None)
+_progress_init = declare_init("dama_trainer_progress_init", _Progress)
 _get_progress = declare("dama_trainer_get_progress", _HANDLE, ctypes.POINTER(_Progress))
 _save = declare("dama_trainer_save", _HANDLE, ctypes.c_char_p, ctypes.c_char_p)
 _load = declare("dama_trainer_load", ctypes.POINTER(_HANDLE), _HANDLE, ctypes.c_char_p)
-_export_options_init = declare("dama_export_options_init", ctypes.POINTER(_ExportOptions), restype=None)
+_export_options_init = declare_init("dama_export_options_init", _ExportOptions)
 _export = declare("dama_trainer_export", _HANDLE, ctypes.c_char_p, ctypes.POINTER(_ExportOptions))
 _controller = declare("dama_trainer_controller", ctypes.POINTER(_HANDLE), _HANDLE)
 

@@ -1,5 +1,4 @@
 import DamaSupport
-import Dispatch
 
 /// Reads and prepares a dataset's blocks on another thread, at most two ahead of who takes them.
 struct BlockSource<Block: Sendable>: Sendable {
@@ -10,16 +9,26 @@ struct BlockSource<Block: Sendable>: Sendable {
 
     typealias Preparer = @Sendable ([RawRow], Workers) throws(DamaError) -> Block
 
-    private let queue = BoundedQueue<Result<Prepared?, DamaError>>(capacity: 1)
-    private let running = DispatchGroup()
+    private let queue: BoundedQueue<Result<Prepared?, DamaError>>
+    private let thread: BackgroundThread
+    private let stop: StopSignal
     private let path: String
 
-    /// - Parameter first: How many rows are to be passed over.
-    init(_ prepare: @escaping Preparer, _ options: RowJobOptions, _ contents: DatasetContents, from first: Int) {
+    /// - Parameters:
+    ///   - first: How many rows are to be passed over.
+    ///   - stop: What the preparer looks at while it waits; ``close()`` sets it.
+    /// - Throws: ``DamaError/Code/outOfMemory`` where the system gives no thread.
+    init(
+        _ prepare: @escaping Preparer, _ options: RowJobOptions, _ contents: DatasetContents, from first: Int,
+        stop: StopSignal
+    ) throws(DamaError) {
         path = options.data
-        DispatchQueue(label: "dama.rows").async(group: running) { [self] in
+        self.stop = stop
+        let queue = BoundedQueue<Result<Prepared?, DamaError>>(capacity: 1)
+        self.queue = queue
+        thread = try BackgroundThread {
             do throws(DamaError) {
-                try produce(prepare, options, contents, from: first)
+                try Self.produce(prepare, options, contents, from: first, into: queue, stop)
             } catch {
                 _ = queue.put(.failure(error))
             }
@@ -27,32 +36,48 @@ struct BlockSource<Block: Sendable>: Sendable {
     }
 
     /// The next block; `nil` after the last.
-    func next() throws(DamaError) -> Prepared? {
-        guard let result = queue.take() else { throw .internal("rows ran out before the input did") }
+    ///
+    /// - Parameter waiting: called many times a second while there is none; what it throws ends the wait.
+    func next(waiting: () throws(DamaError) -> Void) throws(DamaError) -> Prepared? {
+        guard let result = try queue.take(waiting: waiting) else {
+            throw .internal("rows ran out before the input did")
+        }
         return try result.get()
     }
 
     /// Stops reading and waits until nothing runs any more.
     func close() {
+        stop.stop()
         queue.close()
-        running.wait()
+        thread.join()
     }
 
-    var changed: DamaError { .io("\(path) changed while it was read; start again once it is complete") }
+    var changed: DamaError { Self.changed(path) }
 
-    private func produce(
-        _ prepare: Preparer, _ options: RowJobOptions, _ contents: DatasetContents, from first: Int
+    private static func changed(_ path: String) -> DamaError {
+        .io("\(path) changed while it was read; start again once it is complete")
+    }
+
+    private static func produce(
+        _ prepare: Preparer, _ options: RowJobOptions, _ contents: DatasetContents, from first: Int,
+        into queue: BoundedQueue<Result<Prepared?, DamaError>>, _ stop: StopSignal
     ) throws(DamaError) {
         let workers = Workers(count: options.workers)
         var reader = try RowReader(path: options.data, rowLimit: options.rowLimit)
-        for _ in 0..<first { _ = try reader.next() }
+        for _ in 0..<first {
+            try stop.check()
+            _ = try reader.next()
+        }
         while true {
             var rows: [RawRow] = []
-            while rows.count < options.blockRows, let row = try reader.next() { rows.append(row) }
+            while rows.count < options.blockRows, let row = try reader.next() {
+                try stop.check()
+                rows.append(row)
+            }
             if rows.isEmpty { break }
             guard queue.put(.success(Prepared(block: try prepare(rows, workers), rowCount: rows.count))) else { return }
         }
-        guard reader.contents == contents else { throw changed }
+        guard reader.contents == contents else { throw changed(options.data) }
         _ = queue.put(.success(nil))
     }
 }

@@ -27,8 +27,8 @@ extension JobPaths {
         let hasSummary = Files.isThere(summary)
         let placing = Files.isThere(placing) ? try? Files.readJSON(placing) : nil
         if hasSummary, !Self.isSummary(summary) { throw foreign(summary) }
-        if Files.isThere(output), !hasSummary, !ResultFile.isUnchanged(output, placing?["output"]) {
-            throw foreign(output)
+        if Files.isThere(output), !hasSummary {
+            guard try ResultFile.isUnchanged(output, placing?["output"]) else { throw foreign(output) }
         }
         if Files.isThere(rejects), !Rejection.isFile(rejects) { throw foreign(rejects) }
         if let run, Files.isThere(run), (try? Files.readJSON(run))?["rows_per_second"]?.double == nil {
@@ -55,7 +55,8 @@ extension JobPaths {
                 "\(output) is there from a job with \(differences.joined(separator: "; ")), and is not replaced "
                     + "unless the job is restarted")
         }
-        guard ResultFile.isUnchanged(output, json["output"]), ResultFile.isUnchanged(rejects, json["rejects"]) else {
+        guard try ResultFile.isUnchanged(output, json["output"]), try ResultFile.isUnchanged(rejects, json["rejects"])
+        else {
             throw changed
         }
         return json

@@ -85,7 +85,8 @@ struct LineJob {
     }
 
     private func summary(_ json: JSON, _ paths: JobPaths) throws(DamaError) -> LineJobSummary {
-        guard let rows = json["rows"]?.int, let rejected = json["rows_rejected"]?.int, let cut = json["rows_cut"]?.int
+        guard let rows = json["rows"]?.int, let rejected = json["rows_rejected"]?.int, let cut = json["rows_cut"]?.int,
+            min(rows, rejected, cut) >= 0
         else { throw paths.changed }
         return LineJobSummary(rows: rows, rowsRejected: rejected, rowsCut: cut, wasComplete: true)
     }

@@ -33,9 +33,12 @@ struct ResultFile: ~Copyable {
         buffer.removeAll(keepingCapacity: true)
     }
 
-    /// Whether the file at `path` is the one that ``seal()`` described.
-    static func isUnchanged(_ path: String, _ description: JSON?) -> Bool {
-        guard let description, let found = try? Files.digest(path) else { return false }
+    /// Whether the file at `path` is there and the one that ``seal()`` described.
+    ///
+    /// - Throws: ``DamaError/Code/io`` where it cannot be read.
+    static func isUnchanged(_ path: String, _ description: JSON?) throws(DamaError) -> Bool {
+        guard let description, Files.isThere(path) else { return false }
+        let found = try Files.digest(path)
         return description["bytes"]?.int == found.byteCount && description["sha256"]?.string == found.sha256
     }
 }

@@ -1,5 +1,4 @@
 import DamaSupport
-import Dispatch
 
 /// Options of every job over the rows of a dataset.
 public struct RowJobOptions: Sendable {
@@ -68,9 +67,12 @@ enum RowJob {
         guard journal.rowCount % options.blockRows == 0 else {
             throw .internal("\(journal.path) ends inside a block, at row \(journal.rowCount)")
         }
-        let source = BlockSource(task.makePreparer(), options, contents, from: journal.rowCount)
+        let stop = StopSignal()
+        let source = try BlockSource(
+            task.makePreparer(stop: stop), options, contents, from: journal.rowCount, stop: stop)
         defer { source.close() }
-        while let prepared = try source.next() {
+        // Rows may take long to prepare, such as where a server is to split them: who wants to stop is heard then too.
+        while let prepared = try source.next(waiting: { () throws(DamaError) in try progress.report() }) {
             guard journal.rowCount < contents.rowCount else { throw source.changed }
             let outcomes = try task.process(prepared.block) { () throws(DamaError) in try progress.report() }
             guard outcomes.count == prepared.rowCount else {

@@ -14,7 +14,9 @@ protocol RowTask {
     var root: ImageRoot { get }
 
     /// What runs beside the model, one block ahead of it or two: reading, decoding, splitting.
-    func makePreparer() -> @Sendable ([RawRow], Workers) throws(DamaError) -> Block
+    ///
+    /// - Parameter stop: Looked at by whatever waits there for something outside the process.
+    func makePreparer(stop: StopSignal) -> @Sendable ([RawRow], Workers) throws(DamaError) -> Block
 
     /// Computes a block: one outcome for each row, in order.
     ///

@@ -1,5 +1,4 @@
 import DamaSupport
-import Dispatch
 import Synchronization
 
 /// A number of threads for the work beside the model: reading, decoding, splitting.
@@ -14,18 +13,13 @@ struct Workers: Sendable {
         _ elements: [Element], _ transform: @Sendable (Element) throws(DamaError) -> Output
     ) throws(DamaError) -> [Output] {
         var results: [Result<Output, DamaError>?] = Array(repeating: nil, count: elements.count)
-        let next = Atomic(0)
         results.withUnsafeMutableBufferPointer { buffer in
             nonisolated(unsafe) let slots = buffer
-            DispatchQueue.concurrentPerform(iterations: min(count, elements.count)) { _ in
-                while true {
-                    let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
-                    guard index < elements.count else { return }
-                    do throws(DamaError) {
-                        slots[index] = .success(try transform(elements[index]))
-                    } catch {
-                        slots[index] = .failure(error)
-                    }
+            Concurrent.forEach(elements.count, threads: count) { index in
+                do throws(DamaError) {
+                    slots[index] = .success(try transform(elements[index]))
+                } catch {
+                    slots[index] = .failure(error)
                 }
             }
         }
@@ -47,13 +41,10 @@ final class BoundedQueue<Element: Sendable>: Sendable {
     }
 
     private let state = Mutex(State())
-    // Begun at 0 and counted up: Dispatch traps where a semaphore goes away below the value it began with.
-    private let free = DispatchSemaphore(value: 0)
-    private let filled = DispatchSemaphore(value: 0)
+    private let free: CountingSemaphore
+    private let filled = CountingSemaphore(value: 0)
 
-    init(capacity: Int) {
-        for _ in 0..<max(1, capacity) { free.signal() }
-    }
+    init(capacity: Int) { free = CountingSemaphore(value: max(1, capacity)) }
 
     /// False where the other side has closed the queue, and nobody will take the element.
     func put(_ element: sending Element) -> Bool {
@@ -66,8 +57,11 @@ final class BoundedQueue<Element: Sendable>: Sendable {
         return isOpen
     }
 
-    func take() -> Element? {
-        filled.wait()
+    /// The next element.
+    ///
+    /// - Parameter waiting: called again and again while there is none; what it throws ends the wait.
+    func take(waiting: () throws(DamaError) -> Void) throws(DamaError) -> Element? {
+        while !filled.wait(milliseconds: StopSignal.interval) { try waiting() }
         let element = state.withLock { $0.elements.isEmpty ? nil : $0.elements.removeFirst() }
         free.signal()
         return element

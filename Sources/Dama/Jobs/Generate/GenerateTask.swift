@@ -24,10 +24,13 @@ struct GenerateTask: RowTask {
 
     mutating func commit() throws(DamaError) {}
 
-    func makePreparer() -> @Sendable ([RawRow], Workers) throws(DamaError) -> GenerateBlock {
+    func makePreparer(stop: StopSignal) -> @Sendable ([RawRow], Workers) throws(DamaError) -> GenerateBlock {
         let task = self
         return { (rows, workers) throws(DamaError) in
-            let found = try workers.map(rows) { row throws(DamaError) in try task.prepare(row) }
+            let found = try workers.map(rows) { row throws(DamaError) in
+                try stop.check()
+                return try task.prepare(row)
+            }
             return GenerateBlock(rows: found.map(\.row), stamps: found.map(\.stamp))
         }
     }

@@ -28,7 +28,7 @@ public final class ReferenceCache: Sendable {
             throw .invalidArgument(
                 "\(path) was computed with \(differences.joined(separator: "; ")); compute it anew for this model")
         }
-        guard ResultFile.isUnchanged(path, summary["output"]) else {
+        guard try ResultFile.isUnchanged(path, summary["output"]) else {
             throw .invalidArgument(
                 "\(path) has changed since it was computed: it is not the file that \(paths.summary) describes; compute it "
                     + "anew")

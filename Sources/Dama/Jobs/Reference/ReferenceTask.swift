@@ -23,10 +23,13 @@ struct ReferenceTask: RowTask {
 
     mutating func commit() throws(DamaError) {}
 
-    func makePreparer() -> @Sendable ([RawRow], Workers) throws(DamaError) -> ReferenceBlock {
+    func makePreparer(stop: StopSignal) -> @Sendable ([RawRow], Workers) throws(DamaError) -> ReferenceBlock {
         let task = self
         return { (rows, workers) throws(DamaError) in
-            let found = try workers.map(rows) { row throws(DamaError) in try task.prepare(row) }
+            let found = try workers.map(rows) { row throws(DamaError) in
+                try stop.check()
+                return try task.prepare(row)
+            }
             return ReferenceBlock(rows: found.map(\.row), stamps: found.map(\.stamp))
         }
     }

@@ -49,6 +49,11 @@ public final class ImageRoot: Sendable {
             stamp = .unread(path)
             let (file, status) = try opened(path)
             defer { close(file) }
+            do throws(DamaError) {
+                try Allocation.check(Int(status.st_size), for: image.name)
+            } catch {
+                throw .job(error)
+            }
             guard let bytes = ImageFile.contents(of: file, size: Int(status.st_size)) else { throw failure(path) }
             stamp = ImageStamp(path: path, digest: ContentKey(image: bytes), status)
             return bytes

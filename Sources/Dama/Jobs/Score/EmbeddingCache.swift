@@ -44,8 +44,13 @@ final class EmbeddingCache: Sendable {
         try Files.synchronize(directory: Files.folder(of: path))
         state = Mutex(State())
         var reader = ByteReader(stored[...], name: "journal record")
-        let head = stored.isEmpty ? 0 : Int(truncatingIfNeeded: try reader.read(UInt64.self))
-        guard capacity > 0, head >= 0 else { return }
+        let stored = stored.isEmpty ? 0 : try reader.read(UInt64.self)
+        // No job embeds so much; what is added to it must not overflow.
+        guard let head = Int(exactly: stored), head <= 1 << 53 else {
+            throw .io("\(path): the journal says that \(stored) embeddings were added; restart the job")
+        }
+        guard capacity > 0 else { return }
+        try Allocation.check(byteLimit, for: "the cache of embeddings")
         var restored = State()
         restored.values.reserveCapacity(slots * dimension)
         restored.head = max(0, head - capacity)

@@ -14,6 +14,16 @@ public protocol ResponseSplitter: Sendable {
     /// - Throws: ``DamaError/Code/invalidArgument`` or ``DamaError/Code/model`` where the response is at fault, which
     ///   rejects its row. Anything else stops the job.
     func split(_ response: String, limit: TokenLimit) throws(DamaError) -> SplitResponse
+
+    /// The same, as a job calls it. To be implemented by what waits for other programs, such as a server: it looks at
+    /// `stop` while it waits, and throws ``DamaError/cancelled`` once that is set.
+    func split(_ response: String, limit: TokenLimit, stop: StopSignal) throws(DamaError) -> SplitResponse
+}
+
+extension ResponseSplitter {
+    public func split(_ response: String, limit: TokenLimit, stop: StopSignal) throws(DamaError) -> SplitResponse {
+        try split(response, limit: limit)
+    }
 }
 
 /// What a splitter makes of a response.

@@ -51,17 +51,19 @@ struct ScorePreparation: Sendable {
     let fields: FieldNames
     let cache: EmbeddingCache
 
-    func block(_ rows: [RawRow], _ workers: Workers) throws(DamaError) -> ScoreBlock {
+    func block(_ rows: [RawRow], _ workers: Workers, _ stop: StopSignal) throws(DamaError) -> ScoreBlock {
         let results = try workers.map(rows) { row throws(DamaError) in
+            try stop.check()
             var stamp: ImageStamp?
-            let result = try RowFailure.result { () throws(RowFailure) in try read(row, &stamp) }
+            let result = try RowFailure.result { () throws(RowFailure) in try read(row, &stamp, stop) }
             return (result: result, stamp: stamp)
         }
         var files: [ContentKey: [UInt8]] = [:]
         for case (.success(let (pair, bytes)), _) in results { files[pair.image] = bytes }
         // Any order will do: each image is prepared by itself.
         let prepared = try workers.map(Array(files)) { file throws(DamaError) -> (ContentKey, ScoreBlock.Image) in
-            (file.key, cache.contains(file.key) ? .bytes(file.value) : image(file.value))
+            try stop.check()
+            return (file.key, cache.contains(file.key) ? .bytes(file.value) : image(file.value))
         }
         return ScoreBlock(
             rows: zip(rows, results).map { row, result in
@@ -84,12 +86,12 @@ struct ScorePreparation: Sendable {
     }
 
     private func read(
-        _ row: RawRow, _ stamp: inout ImageStamp?
+        _ row: RawRow, _ stamp: inout ImageStamp?, _ stop: StopSignal
     ) throws(RowFailure) -> (ScoreBlock.Pair, [UInt8]) {
         let record = try RowFailure.parsing { () throws(Rejection) in try PairRecord(row, names: fields) }
         var flags: [String] = []
-        let chosen = try sentences(record.chosen, record.chosenSubSentences, "chosen", &flags)
-        let rejected = try sentences(record.rejected, record.rejectedSubSentences, "rejected", &flags)
+        let chosen = try sentences(record.chosen, record.chosenSubSentences, "chosen", &flags, stop)
+        let rejected = try sentences(record.rejected, record.rejectedSubSentences, "rejected", &flags, stop)
         if record.chosen.hasSameBytes(as: record.rejected) { flags.append("same_response") }
         let bytes = try root.read(record.image, stamp: &stamp)
         let pair = ScoreBlock.Pair(
@@ -105,9 +107,9 @@ struct ScorePreparation: Sendable {
     /// The sub-sentences of a response: those that the data brings, or the splitter's. One that is too long for the
     /// model is split again.
     private func sentences(
-        _ response: String, _ given: [String]?, _ name: String, _ flags: inout [String]
+        _ response: String, _ given: [String]?, _ name: String, _ flags: inout [String], _ stop: StopSignal
     ) throws(RowFailure) -> [String] {
-        guard let given else { return try split(response, name, &flags) }
+        guard let given else { return try split(response, name, &flags, stop) }
         flags.append("\(name)_given")
         var sentences: [String] = []
         var wasDivided = false
@@ -116,7 +118,7 @@ struct ScorePreparation: Sendable {
                 sentences.append(sentence)
             } else {
                 wasDivided = true
-                sentences += try split(sentence, name, &flags)
+                sentences += try split(sentence, name, &flags, stop)
             }
         }
         if wasDivided { flags.append("\(name)_divided") }
@@ -131,12 +133,14 @@ struct ScorePreparation: Sendable {
         }
     }
 
-    private func split(_ response: String, _ name: String, _ flags: inout [String]) throws(RowFailure) -> [String] {
+    private func split(
+        _ response: String, _ name: String, _ flags: inout [String], _ stop: StopSignal
+    ) throws(RowFailure) -> [String] {
         let result: SplitResponse
         do throws(DamaError) {
             let encoder = encoder
             result = try splitter.split(
-                response, limit: TokenLimit(maximum: encoder.tokenLimit, count: encoder.tokenCount))
+                response, limit: TokenLimit(maximum: encoder.tokenLimit, count: encoder.tokenCount), stop: stop)
         } catch {
             // What the response is at fault for is the row's; a splitter that broke down or was stopped is the job's.
             guard error.code == .invalidArgument || error.code == .model else { throw .job(error) }

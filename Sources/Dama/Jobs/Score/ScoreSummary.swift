@@ -63,7 +63,8 @@ public struct ScoreSummary: Equatable, Sendable {
             let smallest = json["delta"]?["min"]?.double, let largest = json["delta"]?["max"]?.double,
             let counts = json["delta"]?["histogram"]?["counts"]?.array,
             let edges = json["delta"]?["histogram"]?["edges"]?.array,
-            let low = edges.first?.double, let high = edges.last?.double, low <= high
+            let low = edges.first?.double, let high = edges.last?.double, low <= high,
+            min(rows, scored, rejected) >= 0
         else { return nil }
         self.rows = rows
         rowsScored = scored

@@ -26,9 +26,9 @@ struct ScoreTask: RowTask {
     var state: [UInt8] { cache.stateBytes }
     var root: ImageRoot { preparation.root }
 
-    func makePreparer() -> @Sendable ([RawRow], Workers) throws(DamaError) -> ScoreBlock {
+    func makePreparer(stop: StopSignal) -> @Sendable ([RawRow], Workers) throws(DamaError) -> ScoreBlock {
         let preparation = preparation
-        return { (rows, workers) throws(DamaError) in try preparation.block(rows, workers) }
+        return { (rows, workers) throws(DamaError) in try preparation.block(rows, workers, stop) }
     }
 
     mutating func process(

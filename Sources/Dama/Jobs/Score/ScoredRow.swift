@@ -76,6 +76,7 @@ struct StoredRow {
     init(decoding bytes: [UInt8]) throws(DamaError) {
         var reader = ByteReader(bytes[...], name: "journal record")
         delta = try reader.readDouble()
+        guard delta.isFinite else { throw .io("a journal record says that a delta is \(delta); restart the job") }
         chosenCount = Int(try reader.read(UInt32.self))
         rejectedCount = Int(try reader.read(UInt32.self))
         let flagBytes = try reader.readBytes(Int(try reader.read(UInt32.self)))

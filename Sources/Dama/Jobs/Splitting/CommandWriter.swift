@@ -1,7 +1,8 @@
 import DamaSupport
 import Glibc
 
-/// A program that reads a response on its standard input and writes the sub-sentences, one on a line.
+/// A program that reads a response on its standard input and writes the sub-sentences, one on a line. It and what it
+/// starts are ended when it has answered, takes too long or is no longer wanted.
 public struct CommandWriter: SentenceWriter {
     public let name: String
     private let command: String
@@ -25,28 +26,34 @@ public struct CommandWriter: SentenceWriter {
         name = "command sha256:\(SHA256.hex(of: Array(command.utf8)))"
     }
 
-    public func write(_ response: String) throws(DamaError) -> String {
-        try slots.run { () throws(DamaError) in try answer(Array(response.utf8)) }
+    public func write(_ response: String, stop: StopSignal) throws(DamaError) -> String {
+        try slots.run(stop) { () throws(DamaError) in try answer(Array(response.utf8), stop) }
     }
 
-    private func answer(_ input: [UInt8]) throws(DamaError) -> String {
-        var child = try Child(command)
-        defer { child.finish() }
+    private func answer(_ input: [UInt8], _ stop: StopSignal) throws(DamaError) -> String {
+        var child = try ChildProcess(command)
         let deadline = monotonicSeconds() + timeout
         var sent = 0
         var output: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 65536)
+        var isOpen = true
         while true {
-            var polls = [
-                pollfd(fd: child.output, events: Int16(POLLIN), revents: 0),
-                pollfd(fd: child.input, events: Int16(POLLOUT), revents: 0),
-            ]
+            // What the shell has left running may keep the output open; the answer is complete all the same.
+            let hasEnded = child.hasEnded
+            if isOpen { isOpen = try receive(from: child.output, into: &output) }
+            if hasEnded { break }
+            try stop.check()
             let left = deadline - monotonicSeconds()
             guard left > 0 else { throw .io("the splitter's command took longer than \(timeout) s: \(command)") }
-            let ready = poll(&polls, nfds_t(child.input < 0 ? 1 : 2), Int32(min(left * 1000 + 1, 1e6)))
+            // poll() passes over descriptors below 0.
+            var polls = [
+                pollfd(fd: isOpen ? child.output : -1, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: child.input, events: Int16(POLLOUT), revents: 0),
+            ]
+            // A shell ends right after its output does.
+            let slice = isOpen ? Double(StopSignal.interval) : 2
+            let ready = poll(&polls, nfds_t(polls.count), Int32(min(left * 1000 + 1, slice)))
             if ready < 0, errno != EINTR { throw .io("cannot wait for the splitter's command: \(describeErrno())") }
-            guard ready > 0 else { continue }
-            if child.input >= 0, polls[1].revents != 0 {
+            if ready > 0, child.input >= 0, polls[1].revents != 0 {
                 // The host program must not hear of it by a signal when the command is gone.
                 let count = input[sent...].withUnsafeBytes {
                     send(child.input, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
@@ -55,76 +62,26 @@ public struct CommandWriter: SentenceWriter {
                 if count > 0 { sent += count }
                 if sent == input.count || (count < 0 && errno != EAGAIN && errno != EINTR) { child.closeInput() }
             }
-            if polls[0].revents != 0 {
-                let count = Glibc.read(child.output, &chunk, chunk.count)
-                if count == 0 { break }
-                if count > 0 { output += chunk[..<count] }
-                guard output.count <= Self.limit else {
-                    throw .io("the splitter's command wrote more than \(Self.limit) bytes: \(command)")
-                }
-            }
         }
-        let status = child.wait()
+        let status = child.end()
         guard status == 0 else { throw .io("the splitter's command ended with status \(status): \(command)") }
         return String(decoding: output, as: UTF8.self)
     }
 
-    /// A shell with pipes to its standard input and output.
-    private struct Child {
-        private(set) var input: Int32
-        let output: Int32
-        private let process: pid_t
-        private var isReaped = false
-
-        init(_ command: String) throws(DamaError) {
-            var toChild: [Int32] = [-1, -1]
-            var fromChild: [Int32] = [-1, -1]
-            // Sockets and not pipes: writing to one can be told not to raise SIGPIPE, and not to wait.
-            let kind = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
-            guard socketpair(AF_UNIX, kind, 0, &toChild) == 0, socketpair(AF_UNIX, kind, 0, &fromChild) == 0 else {
-                for end in toChild where end >= 0 { close(end) }
-                throw .io("cannot make a socket pair: \(describeErrno())")
+    /// Takes what has come so far; false at its end.
+    private func receive(from socket: Int32, into output: inout [UInt8]) throws(DamaError) -> Bool {
+        var chunk = [UInt8](repeating: 0, count: 16384)
+        while true {
+            let count = recv(socket, &chunk, chunk.count, Int32(MSG_DONTWAIT))
+            if count == 0 { return false }
+            if count < 0 {
+                if errno == EINTR { continue }
+                return errno == EAGAIN || errno == EWOULDBLOCK
             }
-            var actions = posix_spawn_file_actions_t()
-            posix_spawn_file_actions_init(&actions)
-            defer { posix_spawn_file_actions_destroy(&actions) }
-            posix_spawn_file_actions_adddup2(&actions, toChild[0], STDIN_FILENO)
-            posix_spawn_file_actions_adddup2(&actions, fromChild[1], STDOUT_FILENO)
-            var arguments: [UnsafeMutablePointer<CChar>?] = [strdup("sh"), strdup("-c"), strdup(command), nil]
-            defer { arguments.forEach { free($0) } }
-            var process: pid_t = 0
-            let code = posix_spawn(&process, "/bin/sh", &actions, nil, &arguments, environ)
-            close(toChild[0])
-            close(fromChild[1])
-            input = toChild[1]
-            output = fromChild[0]
-            self.process = process
-            guard code == 0 else {
-                close(input)
-                close(output)
-                throw .io("cannot start /bin/sh: error \(code)")
+            output += chunk[..<count]
+            guard output.count <= Self.limit else {
+                throw .io("the splitter's command wrote more than \(Self.limit) bytes: \(command)")
             }
-        }
-
-        mutating func closeInput() {
-            close(input)
-            input = -1
-        }
-
-        /// The exit status; 128 and the signal's number for a program that was ended by one.
-        mutating func wait() -> Int32 {
-            var status: Int32 = 0
-            while waitpid(process, &status, 0) < 0, errno == EINTR {}
-            isReaped = true
-            return status & 0x7F == 0 ? (status >> 8) & 0xFF : 128 + (status & 0x7F)
-        }
-
-        mutating func finish() {
-            if input >= 0 { closeInput() }
-            close(output)
-            guard !isReaped else { return }
-            kill(process, SIGKILL)
-            _ = wait()
         }
     }
 }

@@ -21,9 +21,13 @@ public struct LanguageModelSplitter: ResponseSplitter {
     }
 
     public func split(_ response: String, limit: TokenLimit) throws(DamaError) -> SplitResponse {
+        try split(response, limit: limit, stop: StopSignal())
+    }
+
+    public func split(_ response: String, limit: TokenLimit, stop: StopSignal) throws(DamaError) -> SplitResponse {
         let key = SHA256.hex(of: Array("\(name)\u{0}\(limit.maximum)\u{0}\(response)".utf8))
         if let known = cache[key] { return known }
-        let lines = SplitPrompt.lines(of: try writer.write(response))
+        let lines = SplitPrompt.lines(of: try writer.write(response, stop: stop))
         let check = SplitCheck(tokenLimit: limit.maximum)
         let result: SplitResponse
         if let failure = try check.failure(of: lines, for: response, tokenCount: limit.count) {

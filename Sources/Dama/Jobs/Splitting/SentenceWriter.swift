@@ -9,8 +9,15 @@ public protocol SentenceWriter: Sendable {
 
     /// The answer for one response, lines as they came. Called from several threads at once.
     ///
-    /// - Throws: what stops the job: a server that cannot be reached, a program that is not there.
-    func write(_ response: String) throws(DamaError) -> String
+    /// - Parameter stop: looked at while the writer waits.
+    /// - Throws: what stops the job: a server that cannot be reached, a program that is not there;
+    ///   ``DamaError/cancelled`` once `stop` is set.
+    func write(_ response: String, stop: StopSignal) throws(DamaError) -> String
+}
+
+extension SentenceWriter {
+    /// The answer for one response, waited for whatever it takes.
+    public func write(_ response: String) throws(DamaError) -> String { try write(response, stop: StopSignal()) }
 }
 
 /// A language model of a Hugging Face directory, run here, greedily.
@@ -29,13 +36,15 @@ public struct PolicyWriter: SentenceWriter {
         name = "model \(try policy.decoder.fingerprint)"
     }
 
-    public func write(_ response: String) throws(DamaError) -> String {
+    public func write(_ response: String, stop: StopSignal) throws(DamaError) -> String {
         var options = GenerationOptions()
         options.maximumTokens = SplitPrompt.maximumTokens(for: response)
         let request = (image: nil as ImageSource?, prompt: SplitPrompt.text(for: response))
-        return try turn.run { () throws(DamaError) in
+        return try turn.run(stop) { () throws(DamaError) in
             // The worked examples end a list with an empty line, and so does the model.
-            try policy.generate([request], options, stop: ["\n\n", "Text:"])[0].text
+            try policy.generate([request], options, stop: ["\n\n", "Text:"]) { _, _ throws(DamaError) in
+                try stop.check()
+            }[0].text
         }
     }
 }
@@ -56,10 +65,11 @@ public struct EndpointWriter: SentenceWriter {
         name = "endpoint \(try endpoint.name)"
     }
 
-    public func write(_ response: String) throws(DamaError) -> String {
-        try slots.run { () throws(DamaError) in
+    public func write(_ response: String, stop: StopSignal) throws(DamaError) -> String {
+        try slots.run(stop) { () throws(DamaError) in
             try endpoint.complete(
-                SplitPrompt.messages(for: response), maximumTokens: SplitPrompt.maximumTokens(for: response))
+                SplitPrompt.messages(for: response), maximumTokens: SplitPrompt.maximumTokens(for: response),
+                stop: stop)
         }
     }
 }

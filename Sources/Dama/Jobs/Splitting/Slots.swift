@@ -1,14 +1,14 @@
 import DamaSupport
-import Dispatch
 
 /// At most so many at once; the others wait.
 struct Slots: Sendable {
-    private let semaphore: DispatchSemaphore
+    private let semaphore: CountingSemaphore
 
-    init(count: Int) { semaphore = DispatchSemaphore(value: count) }
+    init(count: Int) { semaphore = CountingSemaphore(value: count) }
 
-    func run<Result>(_ body: () throws(DamaError) -> Result) throws(DamaError) -> Result {
-        semaphore.wait()
+    func run<Result>(_ stop: StopSignal, _ body: () throws(DamaError) -> Result) throws(DamaError) -> Result {
+        try stop.check()
+        while !semaphore.wait(milliseconds: StopSignal.interval) { try stop.check() }
         defer { semaphore.signal() }
         return try body()
     }

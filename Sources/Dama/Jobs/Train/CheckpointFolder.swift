@@ -42,15 +42,21 @@ struct CheckpointFolder {
     /// Loads the latest good one; `nil` where there is none.
     ///
     /// - Parameters:
-    ///   - accept: the number of batches in a note; throws where the checkpoint is of another job.
+    ///   - last: the batches of the whole job.
+    ///   - accept: sees a checkpoint's note before anything is taken from the file; throws where it is of another job.
     ///   - warn: told of each file that is damaged and passed over.
     func load(
-        into trainer: Trainer, accept: (JSON) throws(DamaError) -> Int, warn: (String) throws(DamaError) -> Void
+        into trainer: Trainer, last: Int, accept: (JSON) throws(DamaError) -> Void,
+        warn: (String) throws(DamaError) -> Void
     ) throws(DamaError) -> Int? {
         for batch in batches {
+            let path = file(batch)
             do throws(DamaError) {
-                let note = try trainer.load(from: file(batch))
-                return try accept(note)
+                try trainer.load(from: path) { note throws(DamaError) in
+                    try accept(note)
+                    try check(note, batch: batch, last: last)
+                }
+                return batch
             } catch {
                 // A file of the wrong contents is passed over; one of another job, or a disk that fails, is no damage.
                 guard error.code == .model else { throw error }
@@ -58,6 +64,15 @@ struct CheckpointFolder {
             }
         }
         return nil
+    }
+
+    /// A note's number of batches must be that of the file's name, and one that the job comes to.
+    func check(_ note: JSON, batch: Int, last: Int) throws(DamaError) {
+        guard batch >= 1, batch <= last, note["batch"]?.int == batch else {
+            throw .model(
+                "\(file(batch)) is damaged: its note says batch \(note["batch"]?.text ?? "none"), its name \(batch), "
+                    + "and the job has \(last)")
+        }
     }
 
     func removeAll() {

@@ -16,7 +16,7 @@ struct ScoreTable {
     init(path: String) throws(DamaError) {
         let summary = JobPaths(output: path).summary
         if Files.exists(summary), let described = try Files.readJSON(summary)["output"] {
-            guard ResultFile.isUnchanged(path, described) else {
+            guard try ResultFile.isUnchanged(path, described) else {
                 throw .invalidArgument(
                     "\(path) has changed since it was computed: it is not the file that \(summary) describes; compute it "
                         + "anew")

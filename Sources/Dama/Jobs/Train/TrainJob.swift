@@ -63,19 +63,18 @@ public struct TrainJob: Sendable {
 
         let batches = options.batches(pairs: data.items.count)
         let trainer = try makeTrainer(trained, batches: batches)
-        let accept = { (note: JSON) throws(DamaError) -> Int in
+        let accept = { (note: JSON) throws(DamaError) in
             let differences = settingsDifferences(note["identity"] ?? .null, identity)
             guard differences.isEmpty else {
                 throw .invalidArgument(
                     "\(paths.folder) holds a training job with \(differences.joined(separator: "; ")); restart the job to "
                         + "replace it")
             }
-            return note["batch"]?.int ?? 0
         }
         var batch =
-            try checkpoints.load(into: trainer, accept: accept) { line throws(DamaError) in try observer(.notice(line))
-            }
-            ?? 0
+            try checkpoints.load(into: trainer, last: batches, accept: accept) { line throws(DamaError) in
+                try observer(.notice(line))
+            } ?? 0
         if batch > 0 { try observer(.notice("going on after batch \(batch) of \(batches)")) }
         try writeRejects(data, observer)
 
@@ -189,10 +188,11 @@ public struct TrainJob: Sendable {
         guard found == exportIdentity(identity) else { return nil }
         if options.export != .none, !Files.isDirectory(paths.model) { return nil }
         guard let batches = json["batches"]?.int, let steps = json["steps"]?.int, let skipped = json["skipped"]?.int,
-            let pairs = json["pairs"]?.int, let rejected = json["rows_rejected"]?.int
+            let pairs = json["pairs"]?.int, let rejected = json["rows_rejected"]?.int,
+            min(batches, steps, skipped, pairs, rejected) >= 0
         else { throw .model("\(paths.summary) is not what a training job writes; restart the job to replace it") }
         return TrainSummary(
-            batches: batches, steps: UInt64(max(0, steps)), skipped: UInt64(max(0, skipped)), pairs: pairs,
+            batches: batches, steps: UInt64(steps), skipped: UInt64(skipped), pairs: pairs,
             rowsRejected: rejected, exported: options.export == .none ? nil : paths.model, wasComplete: true)
     }
 

@@ -1,0 +1,109 @@
+import CDama
+
+// The sizes of the structs that may grow, as they were first published, on 64-bit machines. A field that is added makes
+// a struct larger, and none of these numbers: Tests/ABI/first_sizes.txt holds the same ones.
+
+extension dama_adaptive_beta_options: SizedStruct {
+    static var firstSize: Int { 128 }
+    static var name: String { "dama_adaptive_beta_options" }
+}
+
+extension dama_preference_batch: SizedStruct {
+    static var firstSize: Int { 88 }
+    static var name: String { "dama_preference_batch" }
+}
+
+extension dama_preference_result: SizedStruct {
+    static var firstSize: Int { 176 }
+    static var name: String { "dama_preference_result" }
+}
+
+extension dama_adaptive_beta_progress: SizedStruct {
+    static var firstSize: Int { 48 }
+    static var name: String { "dama_adaptive_beta_progress" }
+}
+
+extension dama_tokenizer_facts: SizedStruct {
+    static var firstSize: Int { 28 }
+    static var name: String { "dama_tokenizer_facts" }
+}
+
+extension dama_split_options: SizedStruct {
+    static var firstSize: Int { 16 }
+    static var name: String { "dama_split_options" }
+}
+
+extension dama_scorer_options: SizedStruct {
+    static var firstSize: Int { 40 }
+    static var name: String { "dama_scorer_options" }
+}
+
+extension dama_adamw_options: SizedStruct {
+    static var firstSize: Int { 56 }
+    static var name: String { "dama_adamw_options" }
+}
+
+extension dama_schedule_options: SizedStruct {
+    static var firstSize: Int { 40 }
+    static var name: String { "dama_schedule_options" }
+}
+
+extension dama_score_dataset_options: SizedStruct {
+    static var firstSize: Int { 120 }
+    static var name: String { "dama_score_dataset_options" }
+}
+
+extension dama_score_dataset_result: SizedStruct {
+    static var firstSize: Int { 48 }
+    static var name: String { "dama_score_dataset_result" }
+}
+
+extension dama_policy_options: SizedStruct {
+    static var firstSize: Int { 72 }
+    static var name: String { "dama_policy_options" }
+}
+
+extension dama_policy_facts: SizedStruct {
+    static var firstSize: Int { 32 }
+    static var name: String { "dama_policy_facts" }
+}
+
+extension dama_generation_options: SizedStruct {
+    static var firstSize: Int { 72 }
+    static var name: String { "dama_generation_options" }
+}
+
+extension dama_reference_dataset_options: SizedStruct {
+    static var firstSize: Int { 104 }
+    static var name: String { "dama_reference_dataset_options" }
+}
+
+extension dama_reference_dataset_result: SizedStruct {
+    static var firstSize: Int { 32 }
+    static var name: String { "dama_reference_dataset_result" }
+}
+
+extension dama_trainer_options: SizedStruct {
+    static var firstSize: Int { 128 }
+    static var name: String { "dama_trainer_options" }
+}
+
+extension dama_step_metrics: SizedStruct {
+    static var firstSize: Int { 208 }
+    static var name: String { "dama_step_metrics" }
+}
+
+extension dama_parameter: SizedStruct {
+    static var firstSize: Int { 56 }
+    static var name: String { "dama_parameter" }
+}
+
+extension dama_trainer_progress: SizedStruct {
+    static var firstSize: Int { 40 }
+    static var name: String { "dama_trainer_progress" }
+}
+
+extension dama_export_options: SizedStruct {
+    static var firstSize: Int { 24 }
+    static var name: String { "dama_export_options" }
+}

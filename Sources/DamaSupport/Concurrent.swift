@@ -1,0 +1,79 @@
+import CDamaShims
+
+/// Threads for independent pieces of work. They need no file descriptor, and where the system gives no thread the
+/// calling one does the work.
+package enum Concurrent {
+    /// Calls `body` for every number in `0..<count`, on up to `threads` threads that take the next as they get free.
+    ///
+    /// - Parameter threads: 0 for as many as there are processors.
+    package static func forEach(_ count: Int, threads: Int = 0, _ body: @Sendable (Int) -> Void) {
+        guard count > 0 else { return }
+        let wanted = threads > 0 ? threads : processors
+        guard count > 1, wanted > 1 else {
+            for index in 0..<count { body(index) }
+            return
+        }
+        withoutActuallyEscaping(body) { body in
+            var call = Call(body: body)
+            withUnsafeMutablePointer(to: &call) { call in
+                cdama_parallel(
+                    count, wanted,
+                    { context, index in context?.assumingMemoryBound(to: Call.self).pointee.body(index) }, call)
+            }
+        }
+    }
+
+    private struct Call {
+        let body: @Sendable (Int) -> Void
+    }
+
+    private static let processors = Processors.usable
+}
+
+/// A thread of its own, for work that goes on beside the caller's.
+package final class BackgroundThread: Sendable {
+    private nonisolated(unsafe) let thread: OpaquePointer
+
+    private final class Work: Sendable {
+        let body: @Sendable () -> Void
+
+        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+    }
+
+    /// - Throws: ``DamaError/Code/outOfMemory`` where the system gives no thread.
+    package init(_ body: @escaping @Sendable () -> Void) throws(DamaError) {
+        let work = Unmanaged.passRetained(Work(body))
+        let thread = cdama_thread_start(
+            { context in
+                guard let context else { return }
+                Unmanaged<Work>.fromOpaque(context).takeRetainedValue().body()
+            }, work.toOpaque())
+        guard let thread else {
+            work.release()
+            throw .outOfMemory("cannot start a thread: \(describeErrno())")
+        }
+        self.thread = thread
+    }
+
+    /// Waits until the work is done. To be called once: without it the thread is never freed.
+    package func join() { cdama_thread_join(thread) }
+}
+
+/// A count that threads wait for.
+package final class CountingSemaphore: Sendable {
+    private nonisolated(unsafe) let semaphore: OpaquePointer?
+
+    package init(value: Int) { semaphore = cdama_semaphore_create(max(0, value)) }
+
+    deinit { cdama_semaphore_free(semaphore) }
+
+    package func signal() { if let semaphore { cdama_semaphore_signal(semaphore) } }
+
+    package func wait() { if let semaphore { _ = cdama_semaphore_wait(semaphore, -1) } }
+
+    /// False where `milliseconds` passed without a signal.
+    package func wait(milliseconds: Int) -> Bool {
+        guard let semaphore else { return true }
+        return cdama_semaphore_wait(semaphore, max(0, milliseconds)) != 0
+    }
+}

@@ -1,0 +1,94 @@
+import DamaModels
+import DamaPreference
+import DamaSupport
+
+/// What a checkpoint holds beside its tensors, as a JSON text in the file's metadata.
+struct TrainerState {
+    var steps: UInt64
+    var skipped: UInt64
+    var controller: AdaptiveBeta
+    var note: JSON
+
+    private static let stateKey = "dama.trainer"
+    private static let digestKey = "dama.sha256"
+    private static let version = 1
+    /// More steps than any training takes. Counting on from there does not overflow, and a double counts as far exactly.
+    private static let mostSteps: UInt64 = 1 << 53
+
+    init(steps: UInt64, skipped: UInt64, controller: AdaptiveBeta, note: JSON) {
+        self.steps = steps
+        self.skipped = skipped
+        self.controller = controller
+        self.note = note
+    }
+
+    // MARK: In a checkpoint
+
+    /// The metadata of a checkpoint with these tensors.
+    func metadata(beside tensors: [(name: String, bytes: UnsafeRawBufferPointer)]) -> [String: String] {
+        let state: JSON = [
+            "version": .int(Int64(Self.version)), "steps": .string(String(steps)), "skipped": .string(String(skipped)),
+            "controller": .string(Hexadecimal.text(of: controller.state())), "note": note,
+        ]
+        return Self.metadata(state.text, tensors)
+    }
+
+    static func metadata(
+        _ text: String, _ tensors: [(name: String, bytes: UnsafeRawBufferPointer)]
+    ) -> [String: String] {
+        [stateKey: text, digestKey: digest(text, tensors)]
+    }
+
+    /// - Throws: ``DamaError/Code/model`` for a file that is damaged or no checkpoint.
+    init(checkpoint file: SafetensorsFile) throws(DamaError) {
+        let path = file.path
+        guard let text = file.metadata[Self.stateKey], let expected = file.metadata[Self.digestKey] else {
+            throw .model("\(path) is no checkpoint of a trainer: its metadata has no \"\(Self.stateKey)\"")
+        }
+        let found = Self.digest(text, file.names.compactMap { name in file[name].map { (name, $0.bytes) } })
+        guard found == expected else {
+            throw .model("\(path) is damaged: its contents have the SHA-256 \(found), expected \(expected)")
+        }
+        try self.init(parsing: text, path: path)
+    }
+
+    /// - Throws: ``DamaError/Code/model`` for a text that no trainer can have written.
+    private init(parsing text: String, path: String) throws(DamaError) {
+        let state: JSON
+        do {
+            state = try JSON(parsing: text)
+        } catch {
+            throw .model("\(path): \(error.message)")
+        }
+        guard state["version"]?.int == Self.version else {
+            throw .model("\(path) has version \(state["version"]?.text ?? "none"); this library reads \(Self.version)")
+        }
+        guard let steps = state["steps"]?.string.flatMap({ UInt64($0) }),
+            let skipped = state["skipped"]?.string.flatMap({ UInt64($0) }),
+            let bytes = state["controller"]?.string.flatMap(Hexadecimal.bytes)
+        else { throw .model("\(path) lacks steps, skipped or controller in its metadata") }
+        guard max(steps, skipped) <= Self.mostSteps else {
+            throw .model("\(path) is damaged: it says that \(steps) updates were made and \(skipped) left out")
+        }
+        do {
+            controller = try AdaptiveBeta(state: bytes)
+        } catch {
+            throw .model("\(path) is damaged: \(error.message)")
+        }
+        self.steps = steps
+        self.skipped = skipped
+        note = state["note"] ?? .null
+    }
+
+    private static func digest(_ text: String, _ tensors: [(name: String, bytes: UnsafeRawBufferPointer)]) -> String {
+        var hash = SHA256()
+        hash.update(UInt64(text.utf8.count))
+        hash.update(text.utf8)
+        for tensor in tensors.sorted(by: { $0.name < $1.name }) {
+            hash.update(UInt64(tensor.name.utf8.count))
+            hash.update(tensor.name.utf8)
+            hash.update(tensor.bytes)
+        }
+        return hash.hexDigest
+    }
+}

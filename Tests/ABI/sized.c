@@ -1,0 +1,260 @@
+/* Structs that may grow, at every size: cut to what was first published, as a program built with that header passes it,
+   and longer than this library knows, as one built with a later header does. Each ends where memory ends. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <dama.h>
+#include <math.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "check.h"
+/* FIRST_SIZE_NAME, from first_sizes.txt. */
+#include "first_sizes.h"
+
+enum { MORE = 64 };
+
+static size_t page;
+
+/* A struct of `size` bytes in front of a page that cannot be touched; what is not initialised is garbage. */
+static void *at_the_end(size_t size) {
+    unsigned char *memory = (unsigned char *)mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED || mprotect(memory + page, page, PROT_NONE) != 0) abort();
+    memset(memory, 0xA5, page);
+    return memory + page - size;
+}
+
+static void discard(void *object, size_t size) {
+    munmap((unsigned char *)object + size - page, 2 * page);
+}
+
+static int is_zero(const void *bytes, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (((const unsigned char *)bytes)[i]) return 0;
+    return 1;
+}
+
+/* What is tried with one struct that a function takes: `init` initialises `it` of `size` bytes, `fill` sets fields. The
+   run script reads the names of function and struct, which come first, to see that none is missing. */
+#define COVERED_INPUT(function, kind, init, fill, call) COVER(function, kind, init, fill, call, 1)
+#define COVERED_OUTPUT(function, kind, init, fill, call) COVER(function, kind, init, fill, call, 0)
+#define COVER(function, kind, init, fill, call, is_input)                                                       \
+    do {                                                                                                        \
+        const size_t first = FIRST_SIZE_##kind, whole = sizeof(kind), longer = sizeof(kind) + MORE;             \
+        const size_t good[] = {first, whole, longer}, bad[] = {0, 3, first - 1, 4097, 0xFFFFFFFF};              \
+        for (size_t i = 0; i < 3; i++) {                                                                        \
+            const size_t size = good[i];                                                                        \
+            kind *it = (kind *)at_the_end(size);                                                                \
+            init;                                                                                               \
+            CHECK(it->struct_size == size);                                                                     \
+            fill;                                                                                               \
+            CHECK((call) == DAMA_OK);                                                                           \
+            CHECK(it->struct_size == size);                                                                     \
+            if (size == longer) {                                                                               \
+                CHECK(is_zero(it + 1, MORE));                                                                   \
+                ((unsigned char *)it)[longer - 1] = 1;                                                          \
+                if (is_input) {                                                                                 \
+                    CHECK_FAILS(call, DAMA_UNSUPPORTED, "does not have");                                       \
+                } else {                                                                                        \
+                    CHECK((call) == DAMA_OK);                                                                   \
+                    CHECK(is_zero(it + 1, MORE));                                                               \
+                }                                                                                               \
+            }                                                                                                   \
+            discard(it, size);                                                                                  \
+        }                                                                                                       \
+        for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {                                                 \
+            const size_t size = whole;                                                                          \
+            kind *it = (kind *)at_the_end(size);                                                                \
+            init;                                                                                               \
+            fill;                                                                                               \
+            it->struct_size = (uint32_t)bad[i];                                                                 \
+            CHECK_FAILS(call, DAMA_INVALID_ARGUMENT, #kind "_init()");                                          \
+            CHECK(it->struct_size == (uint32_t)bad[i]);                                                         \
+            discard(it, size);                                                                                  \
+        }                                                                                                       \
+    } while (0)
+#define INIT(kind) kind##_init_sized(it, size)
+#define INIT_BETA CHECK(dama_adaptive_beta_options_init_sized(it, size, DAMA_PRESET_PAPER) == DAMA_OK)
+
+/* Makes a handle and frees it. */
+#define MADE(type, create, destroy) \
+    made_##type = NULL, made_status = (create), destroy(made_##type), made_status
+static dama_status made_status;
+static dama_adaptive_beta *made_adaptive_beta;
+static dama_policy *made_policy;
+static dama_scorer *made_scorer;
+static dama_trainer *made_trainer;
+static dama_strings *made_strings;
+static dama_texts *made_texts;
+
+static char folder[] = "/tmp/dama-abi-XXXXXX";
+static char clip[4096], llava[4096], png[4096];
+
+static const char *below(const char *name) {
+    static char paths[8][64];
+    static int next = 0;
+    char *path = paths[next++ % 8];
+    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+    return path;
+}
+
+static void controllers(void) {
+    COVERED_INPUT(dama_adaptive_beta_create, dama_adaptive_beta_options, INIT_BETA, it->beta = 0.2,
+                  (MADE(adaptive_beta, dama_adaptive_beta_create(&made_adaptive_beta, it), dama_adaptive_beta_free)));
+    dama_adaptive_beta *controller = NULL;
+    CHECK(dama_adaptive_beta_create(&controller, NULL) == DAMA_OK);
+    COVERED_OUTPUT(dama_adaptive_beta_get_options, dama_adaptive_beta_options, INIT_BETA, (void)0,
+                   dama_adaptive_beta_get_options(controller, it));
+    COVERED_OUTPUT(dama_adaptive_beta_get_progress, dama_adaptive_beta_progress, INIT(dama_adaptive_beta_progress),
+                   (void)0, dama_adaptive_beta_get_progress(controller, it));
+    const double chosen[] = {-1, -2}, rejected[] = {-2, -1}, reference[] = {-1.5, -1.5};
+    double beta[2];
+    dama_preference_batch batch;
+    dama_preference_result result;
+    dama_preference_batch_init(&batch);
+    dama_preference_result_init(&result);
+    batch.count = 2;
+    batch.policy_chosen = chosen;
+    batch.policy_rejected = rejected;
+    batch.reference_chosen = batch.reference_rejected = reference;
+    COVERED_INPUT(dama_adaptive_beta_step, dama_preference_batch, INIT(dama_preference_batch),
+                  (it->count = 2, it->policy_chosen = chosen, it->policy_rejected = rejected,
+                   it->reference_chosen = reference, it->reference_rejected = reference),
+                  dama_adaptive_beta_step(controller, it, &result));
+    COVERED_INPUT(dama_adaptive_beta_step, dama_preference_result, INIT(dama_preference_result),
+                  (it->capacity = 2, it->beta = beta), dama_adaptive_beta_step(controller, &batch, it));
+    dama_adaptive_beta_free(controller);
+
+    dama_adaptive_beta_options options;
+    CHECK_FAILS(dama_adaptive_beta_options_init_sized(&options, 3, DAMA_PRESET_PAPER), DAMA_INVALID_ARGUMENT, "size");
+    CHECK_FAILS(dama_adaptive_beta_options_init_sized(&options, 5000, DAMA_PRESET_PAPER), DAMA_INVALID_ARGUMENT, "size");
+}
+
+static void kernels(void) {
+    float value = 1, gradient = 1, first_moment = 0, second_moment = 0;
+    COVERED_INPUT(dama_adamw_step, dama_adamw_options, INIT(dama_adamw_options), (void)0,
+                  dama_adamw_step(it, 1, &value, &gradient, &first_moment, &second_moment, 1));
+    double rate = 0;
+    COVERED_INPUT(dama_learning_rate, dama_schedule_options, INIT(dama_schedule_options), it->total_steps = 10,
+                  dama_learning_rate(it, 3, &rate));
+}
+
+static void text(void) {
+    dama_tokenizer *tokenizer = NULL;
+    CHECK(dama_tokenizer_create(&tokenizer, clip) == DAMA_OK);
+    COVERED_OUTPUT(dama_tokenizer_describe, dama_tokenizer_facts, INIT(dama_tokenizer_facts), (void)0,
+                   dama_tokenizer_describe(tokenizer, it));
+    COVERED_INPUT(dama_split, dama_split_options, INIT(dama_split_options),
+                  (it->token_limit = 20, it->tokenizer = tokenizer),
+                  (MADE(strings, dama_split(&made_strings, "A dog. A cat.", it), dama_strings_free)));
+    dama_tokenizer_free(tokenizer);
+}
+
+static void scorer(void) {
+    COVERED_INPUT(dama_scorer_create, dama_scorer_options, INIT(dama_scorer_options), it->threads = 1,
+                  (MADE(scorer, dama_scorer_create(&made_scorer, clip, it), dama_scorer_free)));
+    dama_scorer *scorer = NULL;
+    CHECK(dama_scorer_create(&scorer, clip, NULL) == DAMA_OK);
+    dama_score_dataset_options options;
+    dama_score_dataset_options_init(&options);
+    options.data = below("pairs.jsonl");
+    options.output = below("scores.jsonl");
+    options.image_root = getenv("DAMA_LLAVA_FIXTURES");
+    COVERED_INPUT(dama_score_dataset, dama_score_dataset_options, INIT(dama_score_dataset_options),
+                  (it->data = options.data, it->output = options.output, it->image_root = options.image_root),
+                  dama_score_dataset(scorer, it, NULL));
+    COVERED_OUTPUT(dama_score_dataset, dama_score_dataset_result, INIT(dama_score_dataset_result), (void)0,
+                   dama_score_dataset(scorer, &options, it));
+    dama_scorer_free(scorer);
+}
+
+static void policy(dama_policy *policy) {
+    COVERED_INPUT(dama_policy_create, dama_policy_options, INIT(dama_policy_options), it->threads = 1,
+                  (MADE(policy, dama_policy_create(&made_policy, llava, it), dama_policy_free)));
+    COVERED_OUTPUT(dama_policy_describe, dama_policy_facts, INIT(dama_policy_facts), (void)0,
+                   dama_policy_describe(policy, it));
+    dama_image image;
+    memset(&image, 0, sizeof image);
+    image.path = png;
+    dama_prompt prompt = {&image, "What is it?"};
+    COVERED_INPUT(dama_policy_generate, dama_generation_options, INIT(dama_generation_options), it->max_tokens = 2,
+                  (MADE(texts, dama_policy_generate(&made_texts, policy, &prompt, 1, it), dama_texts_free)));
+    dama_reference_dataset_options options;
+    dama_reference_dataset_options_init(&options);
+    options.data = below("pairs.jsonl");
+    options.output = below("reference.jsonl");
+    options.image_root = getenv("DAMA_LLAVA_FIXTURES");
+    COVERED_INPUT(dama_reference_dataset, dama_reference_dataset_options, INIT(dama_reference_dataset_options),
+                  (it->data = options.data, it->output = options.output, it->image_root = options.image_root),
+                  dama_reference_dataset(policy, it, NULL));
+    COVERED_OUTPUT(dama_reference_dataset, dama_reference_dataset_result, INIT(dama_reference_dataset_result), (void)0,
+                   dama_reference_dataset(policy, &options, it));
+}
+
+static void trainer(dama_policy *policy) {
+    COVERED_INPUT(dama_trainer_create, dama_trainer_options, INIT(dama_trainer_options),
+                  it->trainable = DAMA_TRAINABLE_PROJECTOR,
+                  (MADE(trainer, dama_trainer_create(&made_trainer, policy, policy, NULL, it), dama_trainer_free)));
+    dama_trainer_options options;
+    dama_trainer_options_init(&options);
+    options.trainable = DAMA_TRAINABLE_PROJECTOR;
+    /* A struct inside another. */
+    COVERED_INPUT(dama_trainer_create, dama_schedule_options, INIT(dama_schedule_options),
+                  (it->total_steps = 10, options.schedule = it),
+                  (MADE(trainer, dama_trainer_create(&made_trainer, policy, policy, NULL, &options), dama_trainer_free)));
+    options.schedule = NULL;
+    dama_trainer *trainer = NULL;
+    CHECK(dama_trainer_create(&trainer, policy, policy, NULL, &options) == DAMA_OK);
+    dama_image image;
+    memset(&image, 0, sizeof image);
+    image.path = png;
+    dama_training_pair pair;
+    dama_training_pair_init(&pair);
+    pair.pair.image = &image;
+    pair.pair.prompt = "What is it?";
+    pair.pair.chosen = "A red circle.";
+    pair.pair.rejected = "Two dogs.";
+    COVERED_OUTPUT(dama_trainer_step, dama_step_metrics, INIT(dama_step_metrics), (void)0,
+                   dama_trainer_step(trainer, &pair, 1, it, NULL));
+    COVERED_OUTPUT(dama_trainer_parameter, dama_parameter, INIT(dama_parameter), (void)0,
+                   dama_trainer_parameter(trainer, 0, it));
+    COVERED_OUTPUT(dama_trainer_get_progress, dama_trainer_progress, INIT(dama_trainer_progress), (void)0,
+                   dama_trainer_get_progress(trainer, it));
+    COVERED_INPUT(dama_trainer_export, dama_export_options, INIT(dama_export_options), (void)0,
+                  dama_trainer_export(trainer, below("exported"), it));
+    dama_trainer_free(trainer);
+}
+
+int main(void) {
+    page = (size_t)sysconf(_SC_PAGESIZE);
+    const char *clips = getenv("DAMA_CLIP_FIXTURES"), *llavas = getenv("DAMA_LLAVA_FIXTURES");
+    if (!clips || !llavas) {
+        fprintf(stderr, "set DAMA_CLIP_FIXTURES and DAMA_LLAVA_FIXTURES, as Tests/ABI/run does\n");
+        return 1;
+    }
+    snprintf(clip, sizeof clip, "%s/legacy", clips);
+    snprintf(llava, sizeof llava, "%s/default", llavas);
+    snprintf(png, sizeof png, "%s/image.png", llavas);
+    CHECK(mkdtemp(folder) != NULL);
+    FILE *file = fopen(below("pairs.jsonl"), "w");
+    if (!file) return 1;
+    fputs("{\"idx\": 1, \"image\": \"image.png\", \"question\": \"What is it?\", \"chosen\": \"A red circle.\", "
+          "\"rejected\": \"Two dogs.\"}\n", file);
+    fclose(file);
+
+    controllers();
+    kernels();
+    text();
+    scorer();
+    dama_policy *opened = NULL;
+    CHECK(dama_policy_create(&opened, llava, NULL) == DAMA_OK);
+    policy(opened);
+    trainer(opened);
+    dama_policy_free(opened);
+
+    char command[64];
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    CHECK(system(command) == 0);
+    return check_failures != 0;
+}
