@@ -18,7 +18,7 @@ public final class Session: @unchecked Sendable {
     public let device: Device
 
     let session: OpaquePointer
-    /// Weights that the session uses where they lie.
+    /// Weights that the session uses where they lie, or may: newer runtimes copy small ones alone into the graph.
     private let initializers: [TensorValue]
 
     // MARK: Making
@@ -77,7 +77,7 @@ public final class Session: @unchecked Sendable {
         self.runtime = runtime
         self.session = session
         self.device = options.device
-        self.initializers = options.copiesInitializers ? [] : Array(options.initializers.values)
+        self.initializers = Array(options.initializers.values)
     }
 
     deinit { runtime.api.pointee.ReleaseSession!(session) }

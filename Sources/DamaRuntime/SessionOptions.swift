@@ -25,11 +25,12 @@ public struct SessionOptions: Sendable {
     public var prepacking = true
     /// Whether memory is kept from one run to the next.
     public var arena = true
-    /// Values of the graph's initializers whose data it says is external. On the CPU they are used where they lie and kept
-    /// alive; see ``copiesInitializers``.
+    /// Values of the graph's initializers whose data it says is external. They are kept alive; on the CPU they are used where
+    /// they lie (see ``copiesInitializers``).
     public var initializers: [String: TensorValue] = [:]
-    /// Whether the session copies ``initializers`` when it is made, to the device that uses them. It must where that is not
-    /// the CPU: a value that lies elsewhere the runtime does not take, and looks for the file that the graph names.
+    /// Whether ``initializers`` become a part of the graph when the session is made, and so are copied to the device that
+    /// uses them. They must where that is not the CPU: a value that lies elsewhere the runtime does not take, and looks for
+    /// the file that the graph names.
     public var copiesInitializers: Bool {
         get { forcedCopies ?? (device != .cpu) }
         set { forcedCopies = newValue }

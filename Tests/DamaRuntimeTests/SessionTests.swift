@@ -52,6 +52,7 @@ final class SessionTests: XCTestCase {
         let runtime = try OnnxRuntime.load()
         let memory = Weights([1, 2, 3, 4, 5, 6, 10, 20])
         let session = try externalSession(runtime, memory, copies: true)
+        // Values as small as these are copied into the graph: so it is seen which way they went.
         memory.elements[0] = 7
         memory.elements[7] = 30
         let x = try TensorValue(runtime, [1, 0, 0] as [Float], shape: [1, 3])
