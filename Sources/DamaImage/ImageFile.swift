@@ -8,19 +8,7 @@ package enum ImageFile {
     static let limit = 1 << 30
 
     package static func read(_ path: String) throws(DamaError) -> [UInt8] {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
-        guard descriptor >= 0 else { throw .io("cannot open \(path): \(describeErrno())") }
-        defer { close(descriptor) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw .io("cannot read \(path): \(describeErrno())") }
-        guard status.st_mode & S_IFMT == S_IFREG else { throw .io("\(path) is not a regular file") }
-        guard status.st_size <= limit else {
-            throw .outOfMemory("\(path) has \(status.st_size) bytes; the limit for an image file is \(limit)")
-        }
-        guard let bytes = contents(of: descriptor, size: Int(status.st_size)) else {
-            throw .io("cannot read \(path): \(describeErrno())")
-        }
-        return bytes
+        try Files.read(path, limit: limit)
     }
 
     /// At most `size` bytes: fewer where the file has become shorter. `nil`, with `errno` set, where reading fails.

@@ -1,5 +1,3 @@
-import Glibc
-
 /// Formats that datasets come in and that are not read, by their first bytes.
 struct DatasetFormat {
     /// "a Parquet file", and how to go on.
@@ -23,13 +21,12 @@ struct DatasetFormat {
             + "images inside go into files first (docs/score.md)"
     }
 
+    /// As many bytes tell formats apart.
+    static let byteCount = 16
+
     /// `nil` for what may be JSON.
-    init?(of descriptor: Int32) {
-        var head = [UInt8](repeating: 0, count: 16)
-        let count = pread(descriptor, &head, head.count, 0)
-        guard count > 0, let found = Self.known.first(where: { head[..<count].starts(with: $0.signature) }) else {
-            return nil
-        }
+    init?(beginning head: [UInt8]) {
+        guard let found = Self.known.first(where: { head.starts(with: $0.signature) }) else { return nil }
         (name, advice) = (found.name, found.advice)
     }
 }

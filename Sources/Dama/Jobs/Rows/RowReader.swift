@@ -1,14 +1,11 @@
 import DamaSupport
-import Glibc
 
 /// Reads a dataset's rows one after another: JSON Lines or one JSON array, whatever its size, in constant memory.
 public struct RowReader: ~Copyable {
-    private let path: String
-    private let descriptor: Int32
+    private let file: OpenFile
     private var cutter: RowCutter
     private var hash = SHA256()
     private var byteCount = 0
-    private let buffer: UnsafeMutableRawBufferPointer
     /// Rows cut and not yet handed out, and the first of them.
     private var rows: [RawRow] = []
     private var nextRow = 0
@@ -17,27 +14,13 @@ public struct RowReader: ~Copyable {
     /// - Throws: ``DamaError/Code/io`` where `path` is no readable regular file; ``DamaError/Code/unsupported`` for one
     ///   of another format, with a way to convert it.
     public init(path: String, rowLimit: Int = 8 << 20) throws(DamaError) {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        guard descriptor >= 0 else { throw .io("cannot open \(path): \(describeErrno())") }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-            close(descriptor)
-            throw .io("\(path) is not a regular file; a dataset is read more than once")
-        }
-        if let format = DatasetFormat(of: descriptor) {
-            close(descriptor)
+        let file = try OpenFile(reading: path)
+        if let format = DatasetFormat(beginning: try file.read(DatasetFormat.byteCount, at: 0)) {
             throw .unsupported(
                 "\(path) is \(format.name); rows are read from JSON Lines or one JSON array: \(format.advice)")
         }
-        self.path = path
-        self.descriptor = descriptor
+        self.file = file
         cutter = RowCutter(rowLimit: rowLimit)
-        buffer = .allocate(byteCount: 256 << 10, alignment: 16)
-    }
-
-    deinit {
-        close(descriptor)
-        buffer.deallocate()
     }
 
     /// The next row; `nil` at the end.
@@ -58,18 +41,15 @@ public struct RowReader: ~Copyable {
     }
 
     private mutating func fill() throws(DamaError) {
-        var count = read(descriptor, buffer.baseAddress, buffer.count)
-        while count < 0 && errno == EINTR { count = read(descriptor, buffer.baseAddress, buffer.count) }
-        guard count >= 0 else { throw .io("cannot read \(path): \(describeErrno())") }
-        guard count > 0 else {
+        let bytes = try file.read(256 << 10, at: byteCount)
+        guard !bytes.isEmpty else {
             isAtEnd = true
             cutter.finish(into: &rows)
             return
         }
-        let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<count])
         hash.update(bytes)
-        byteCount += count
-        cutter.consume(bytes, into: &rows)
+        byteCount += bytes.count
+        bytes.withUnsafeBytes { cutter.consume($0, into: &rows) }
     }
 }
 
