@@ -45,7 +45,10 @@ struct TrainerState {
         guard let text = file.metadata[Self.stateKey], let expected = file.metadata[Self.digestKey] else {
             throw .model("\(path) is no checkpoint of a trainer: its metadata has no \"\(Self.stateKey)\"")
         }
-        let found = Self.digest(text, file.names.compactMap { name in file[name].map { (name, $0.bytes) } })
+        // The bytes are the file's mapping, which must not go away before they are read.
+        let found = withExtendedLifetime(file) {
+            Self.digest(text, file.names.compactMap { name in file[name].map { (name, $0.bytes) } })
+        }
         guard found == expected else {
             throw .model("\(path) is damaged: its contents have the SHA-256 \(found), expected \(expected)")
         }

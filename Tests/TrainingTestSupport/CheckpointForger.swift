@@ -23,7 +23,9 @@ public enum CheckpointForger {
         }
         let metadata = ["dama.trainer": text, "dama.sha256": hash.hexDigest]
         // Beside and renamed, so that the mapping above stays whole.
-        try SafetensorsWriter.write(tensors, metadata: metadata, to: path)
+        try withExtendedLifetime(file) { () throws(DamaError) in
+            try SafetensorsWriter.write(tensors, metadata: metadata, to: path)
+        }
     }
 }
 

@@ -42,8 +42,8 @@ public struct ChatEndpoint: Sendable {
     /// The model's answer, at temperature 0.
     ///
     /// - Parameter stop: by which another thread ends the wait.
-    /// - Throws: ``DamaError/cancelled`` once `stop` is set; ``DamaError/Code/invalidArgument`` for an address that is no http or https one, and for a control
-    ///   character in address, key or model;
+    /// - Throws: ``DamaError/cancelled`` once `stop` is set; ``DamaError/Code/invalidArgument`` for an address that is no
+    ///   http or https one, and for a control character in address, key or model;
     ///   ``DamaError/Code/io`` where the last attempt failed too, naming the address and what came back;
     ///   ``DamaError/Code/unsupported`` without libcurl.
     public func complete(
