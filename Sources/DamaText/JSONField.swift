@@ -12,8 +12,11 @@ struct JSONField {
 
     /// The member `key`; `nil` where it is missing or `null`.
     subscript(key: String) -> JSONField? {
-        value[key].map { JSONField($0, path.isEmpty ? key : "\(path).\(key)") }
+        value[key].map { JSONField($0, path(to: key)) }
     }
+
+    /// The place of a member. A path may end in a file's name and ": ".
+    func path(to key: String) -> String { path.isEmpty || path.hasSuffix(": ") ? path + key : "\(path).\(key)" }
 
     func require(_ key: String) throws(DamaError) -> JSONField {
         guard let field = self[key] else { throw missing(key) }
@@ -59,7 +62,7 @@ struct JSONField {
         return scalar
     }
 
-    func missing(_ key: String) -> DamaError { .model("\(path.isEmpty ? "" : path + ".")\(key) is missing") }
+    func missing(_ key: String) -> DamaError { .model("\(path(to: key)) is missing") }
     func wrongKind(_ expected: String) -> DamaError { .model("\(path): expected \(expected), found \(value.kind)") }
 
     /// For a component whose `type` this library does not know.

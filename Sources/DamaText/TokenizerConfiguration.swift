@@ -45,7 +45,7 @@ struct TokenizerConfiguration {
         if decoder == nil, let added = try Self.read("\(directory)/added_tokens.json") {
             let special = Set(named.map(\.token.content))
             for (content, id) in try added.object().members {
-                let field = JSONField(id, added.path + "." + content)
+                let field = JSONField(id, added.path(to: content))
                 var token = AddedTokens.Token(content: content, id: try Self.id(field.int(), field.path))
                 token.isSpecial = special.contains(content)
                 token.isNormalized = !token.isSpecial
@@ -60,13 +60,13 @@ struct TokenizerConfiguration {
         guard Files.exists(path) else { return nil }
         let json = try Files.readJSON(path)
         guard json.object != nil else { throw .model("\(path): expected an object, found \(json.kind)") }
-        return JSONField(json, path)
+        return JSONField(json, "\(path): ")
     }
 
     /// `{"32000": {"content": "<image>", …}, …}`
     private mutating func declare(_ decoder: JSONField) throws(DamaError) {
         for (key, value) in try decoder.object().members {
-            let field = JSONField(value, "\(decoder.path).\(key)")
+            let field = JSONField(value, decoder.path(to: key))
             guard let number = Int(key) else { throw .model("\(field.path): expected a token id for the key") }
             var token = AddedTokens.Token(
                 content: try field.string("content"), id: try Self.id(number, field.path))
@@ -88,11 +88,11 @@ struct TokenizerConfiguration {
             for (key, value) in try root.object().members where key.hasSuffix("_token") && value != .null {
                 let isRole = order.prefix(7).contains(key)
                 guard isRole || value.string != nil || value.object != nil else { continue }
-                set(key, JSONField(value, "\(root.path).\(key)"))
+                set(key, JSONField(value, root.path(to: key)))
             }
             guard let list = root["extra_special_tokens"] ?? root["additional_special_tokens"] else { return }
             if let members = list.value.object?.members {
-                for (key, value) in members { set(key, JSONField(value, "\(list.path).\(key)")) }
+                for (key, value) in members { set(key, JSONField(value, list.path(to: key))) }
             } else {
                 further += try list.array()
             }

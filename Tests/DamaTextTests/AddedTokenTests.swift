@@ -56,13 +56,13 @@ final class AddedTokenTests: XCTestCase {
         let config = { (value: JSON) -> JSON in ["tokenizer_config.json": value] }
         for (files, text) in [
             (config(["added_tokens_decoder": ["900": ["content": "<image>"]]]), "has id 900 here, but 29 by"),
-            (["added_tokens.json": ["<unk>": 5]], "added_tokens.json.<unk>: \"<unk>\" has id 5 here, but 0"),
+            (["added_tokens.json": ["<unk>": 5]], "added_tokens.json: <unk>: \"<unk>\" has id 5 here, but 0"),
             (config(["added_tokens_decoder": ["x": ["content": "a"]]]), "decoder.x: expected a token id for the key"),
             (config(["added_tokens_decoder": ["-1": ["content": "a"]]]), "id -1 is out of range"),
             (config(["added_tokens_decoder": ["99999999999": ["content": "a"]]]), "out of range"),
             (
                 config(["added_tokens_decoder": ["29": [:]]]),
-                "tokenizer_config.json.added_tokens_decoder.29.content is missing"
+                "tokenizer_config.json: added_tokens_decoder.29.content is missing"
             ),
             (config(["added_tokens_decoder": []]), "expected an object"), (config([1, 2]), "expected an object"),
             (["added_tokens.json": ["<image>": "29"]], "<image>: expected a whole number"),

@@ -82,7 +82,8 @@ def test_roles_come_from_the_configuration(tmp_path):
     (tmp_path / "tokenizer_config.json").write_text('{"bos_token": "<s>", "eos_token": {"content": "</s>"}}')
     (tmp_path / "special_tokens_map.json").write_text('{"eos_token": "<unk>", "pad_token": "</s>"}')
     tokenizer = dama.Tokenizer(tmp_path)
-    assert (tokenizer.bos_id, tokenizer.eos_id, tokenizer.pad_id, tokenizer.unk_id) == (1, 2, 2, 0)
+    # As in transformers: without added_tokens_decoder the map goes before tokenizer_config.json.
+    assert (tokenizer.bos_id, tokenizer.eos_id, tokenizer.pad_id, tokenizer.unk_id) == (1, 0, 2, 0)
     (tmp_path / "tokenizer_config.json").write_text('{"bos_token": 3}')
     with pytest.raises(ValueError, match="tokenizer_config.json: bos_token"):
         dama.Tokenizer(tmp_path)
