@@ -59,6 +59,7 @@ final class FileFaultTests: XCTestCase {
         let expected = try job.contents(of: whole)
         var failures = 0
         var faults = 0
+        var counts: [Kind: Int] = [:]
         for kind in Kind.allCases {
             for number in 1... {
                 let place = "\(folder.path)/\(kind)\(number)"
@@ -79,6 +80,7 @@ final class FileFaultTests: XCTestCase {
                 }
                 guard fault.count >= number else { break }
                 faults += 1
+                counts[kind, default: 0] += 1
                 // No result is there in part.
                 for name in job.results where Files.exists("\(place)/\(name)") && !name.hasSuffix("metrics.jsonl") {
                     XCTAssertEqual(
@@ -93,6 +95,7 @@ final class FileFaultTests: XCTestCase {
                 try FileManager.default.removeItem(atPath: place)
             }
         }
+        print("\(job.name): \(counts)")
         print("\(job.name): \(faults) calls failed in turn, \(failures) of them stopped the job")
         XCTAssertGreaterThan(failures, 30)
     }

@@ -84,7 +84,7 @@ struct SmallJob {
         }
     }
 
-    /// Three batches with a checkpoint after each, after the reference's log-probabilities of three pairs.
+    /// Two batches with a checkpoint after each, after the reference's log-probabilities of three pairs.
     static func train(_ inputs: String) throws -> SmallJob {
         let policy = try writePairs(inputs, count: 3)
         let results = [
@@ -94,7 +94,7 @@ struct SmallJob {
             var options = TrainOptions(data: inputs + "/pairs.jsonl", output: folder + "/out")
             options.batchSize = 3
             options.method.keep = .count(2)
-            options.epochs = 3
+            options.epochs = 2
             options.trainable = .projector
             options.optimizer.learningRate = 1e-3
             options.checkpointEvery = 1

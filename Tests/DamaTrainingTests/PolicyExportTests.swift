@@ -296,7 +296,7 @@ final class PolicyExportTests: XCTestCase {
         try folder.write([], to: "file")
         assertFails(.invalidArgument, "is a file") { try policy.export(to: "\(folder.path)/file", options: options) }
         assertFails(.io, "cannot make") { try policy.export(to: "\(folder.path)/none/out") }
-        assertFails(.io, "cannot make /proc/out") { try policy.export(to: "/proc/out") }
+        assertFails(.io, "cannot make the folder /proc/out") { try policy.export(to: "/proc/out") }
         assertFails(.invalidArgument, "has no name") { try policy.export(to: "") }
     }
 
