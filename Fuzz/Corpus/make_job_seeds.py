@@ -17,7 +17,7 @@ def row(tag: int, data: bytes) -> bytes:
 
 
 def block(head: int, *rows: bytes) -> bytes:
-    return record(struct.pack("<IQI", 8, head, len(rows)) + b"".join(rows))
+    return record(struct.pack("<IQI", 8, head, len(rows)) + b"".join(rows) + bytes(len(rows)))
 
 
 def scored(delta: float, flags: bytes = b"") -> bytes:

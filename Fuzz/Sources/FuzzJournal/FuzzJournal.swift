@@ -67,8 +67,9 @@ private func takeUp() throws(DamaError) {
     var options = ScoreOptions(data: "data", output: "\(folder)/scores.jsonl")
     for source in [ScoreOptions.DeltaSource.probabilities, .scores] {
         options.deltaSource = source
-        let report = ScoreReport(paths: JobPaths(output: options.rows.output), options: options, settings: ["a": 1])
-        let files = try JobFolder(path: "\(folder)/partial")
+        let report = ScoreReport(options: options, settings: ["a": 1])
+        let files = try ResultFolder(
+            JobPaths(output: options.rows.output, hasRun: true), data: options.rows.data, restart: true)
         _ = try report.write(journal, in: files) { () throws(DamaError) in }
     }
 }
