@@ -27,7 +27,7 @@ public enum ImageDecoder {
         case .known(let format):
             throw .unsupported("the image is \(format), which is not read; convert it to JPEG or PNG")
         case .unknown:
-            throw .model("the file is \(bytes.isEmpty ? "empty" : "of no known format"); JPEG and PNG can be read")
+            throw .model("the image is \(bytes.isEmpty ? "empty" : "of no known format"); JPEG and PNG can be read")
         }
     }
 
