@@ -140,12 +140,14 @@ struct TokenizerConfiguration {
         to tokens: inout [AddedTokens.Token], vocabulary: TokenTable
     ) throws(DamaError) -> [AddedTokens.Token] {
         var changes: [AddedTokens.Token] = []
-        var places: [String: Int] = [:]
-        for (index, token) in tokens.enumerated() where places[token.content] == nil { places[token.content] = index }
+        var places: [ExactText: Int] = [:]
+        for (index, token) in tokens.enumerated() where places[ExactText(token.content)] == nil {
+            places[ExactText(token.content)] = index
+        }
         var last = tokens.map(\.id).max() ?? -1
         for entry in declared + named where !entry.token.content.isEmpty {
             var token = entry.token
-            if let index = places[token.content] {
+            if let index = places[ExactText(token.content)] {
                 token.id = tokens[index].id
                 // One that is there already is only given flags where these were written out for it.
                 if entry.hasID, token != tokens[index] {
@@ -158,7 +160,7 @@ struct TokenizerConfiguration {
                 if let known { token.id = known } else { token.id = try Self.id(Int(next), entry.path) }
                 token.hasImpliedID = known == nil && !entry.hasID
                 last = max(last, token.id)
-                places[token.content] = tokens.count
+                places[ExactText(token.content)] = tokens.count
                 tokens.append(token)
                 changes.append(token)
             }
