@@ -644,6 +644,18 @@ dama_cancellation_is_cancelled = _library.dama_cancellation_is_cancelled
 dama_cancellation_is_cancelled.argtypes = [ctypes.c_void_p]
 dama_cancellation_is_cancelled.restype = ctypes.c_int32
 
+dama_strings_count = _library.dama_strings_count
+dama_strings_count.argtypes = [ctypes.c_void_p]
+dama_strings_count.restype = ctypes.c_size_t
+
+dama_strings_at = _library.dama_strings_at
+dama_strings_at.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+dama_strings_at.restype = ctypes.c_char_p
+
+dama_strings_free = _library.dama_strings_free
+dama_strings_free.argtypes = [ctypes.c_void_p]
+dama_strings_free.restype = None
+
 dama_hardness = _library.dama_hardness
 dama_hardness.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p]
 dama_hardness.restype = ctypes.c_uint
@@ -781,18 +793,6 @@ dama_tokenizer_find.restype = ctypes.c_uint
 dama_tokenizer_spell = _library.dama_tokenizer_spell
 dama_tokenizer_spell.argtypes = [ctypes.c_void_p, ctypes.c_int32, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p]
 dama_tokenizer_spell.restype = ctypes.c_uint
-
-dama_strings_count = _library.dama_strings_count
-dama_strings_count.argtypes = [ctypes.c_void_p]
-dama_strings_count.restype = ctypes.c_size_t
-
-dama_strings_at = _library.dama_strings_at
-dama_strings_at.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
-dama_strings_at.restype = ctypes.c_char_p
-
-dama_strings_free = _library.dama_strings_free
-dama_strings_free.argtypes = [ctypes.c_void_p]
-dama_strings_free.restype = None
 
 dama_split_options_init_sized = _library.dama_split_options_init_sized
 dama_split_options_init_sized.argtypes = [ctypes.POINTER(dama_split_options), ctypes.c_size_t]
