@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-VERSION := $(shell sed -n 's/^\#define DAMA_VERSION_\(MAJOR\|MINOR\|PATCH\) //p' include/dama.h | paste -sd.)
+VERSION := $(shell sed -n 's/^\#define DAMA_VERSION_\(MAJOR\|MINOR\|PATCH\) //p' include/dama/base.h | paste -sd.)
 SOVERSION := 0
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -85,8 +85,8 @@ test-abi: build
 test-python: build
 	DAMA_LIBRARY=$(CURDIR)/$(BUILD)/lib/libdama.so PYTHONPATH=bindings/python $(PYTHON) -m pytest -q bindings/python/tests Tests/Report
 	cd bindings/python && $(CURDIR)/$(PYTHON) -m mypy --cache-dir $(CURDIR)/$(BUILD)/mypy
-	MYPYPATH=scripts/report:scripts/reproduce $(PYTHON) -m mypy --strict --cache-dir $(BUILD)/mypy-report \
-		scripts/report/report.py scripts/reproduce/reproduce.py
+	MYPYPATH=scripts/report:scripts/reproduce:scripts $(PYTHON) -m mypy --strict --cache-dir $(BUILD)/mypy-report \
+		scripts/report/report.py scripts/reproduce/reproduce.py scripts/generate_abi.py
 
 .PHONY: test-install
 test-install: dist

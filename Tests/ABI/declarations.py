@@ -14,55 +14,10 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
-
-class Function(NamedTuple):
-    result: str
-    name: str
-    parameters: list[str]  # types; a function pointer is "callback"
-
-
-def split_parameters(text: str) -> list[str]:
-    """Splits at commas that are not inside parentheses."""
-    parts, depth, start = [], 0, 0
-    for i, c in enumerate(text):
-        depth += (c == "(") - (c == ")")
-        if c == "," and depth == 0:
-            parts.append(text[start:i])
-            start = i + 1
-    return [part.strip() for part in [*parts, text[start:]]]
-
-
-def parameter_type(text: str) -> str:
-    if "(*" in text.replace(" ", ""):
-        return "callback"
-    array = re.fullmatch(r"(.*?)(\w+)\s*\[[^\]]*\]", text)
-    if array:
-        return array[1].strip() + " *"
-    match = re.fullmatch(r"(.*[\s*])\w+", text)
-    if not match:
-        raise SystemExit(f"cannot read the parameter '{text}'; give it a type and a name")
-    return match[1].strip()
-
-
-def functions(source: str) -> list[Function]:
-    source = re.sub(r"__attribute__\s*\(\(.*?\)\)\)?", lambda m: "", source)
-    # Bodies of structs and enums may hold function pointers: only declarations outside braces count.
-    while "{" in source:
-        shorter = re.sub(r"\{[^{}]*\}", " ", source)
-        if shorter == source:
-            break
-        source = shorter
-    found = []
-    for statement in source.split(";"):
-        statement = " ".join(statement.split())
-        match = re.fullmatch(r'(?:extern "C" )?(.*?[\s*])(dama_\w+) ?\((.*)\)', statement)
-        if not match or statement.startswith("typedef"):
-            continue
-        parameters = [] if match[3].strip() in ("void", "") else [parameter_type(p) for p in split_parameters(match[3])]
-        found.append(Function(match[1].strip(), match[2], parameters))
-    return found
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
+import abi_header  # noqa: E402
+from abi_header import Function, Header  # noqa: E402
 
 
 def initializers(declared: list[Function]) -> dict[str, str]:
@@ -79,10 +34,9 @@ def initializers(declared: list[Function]) -> dict[str, str]:
     return found
 
 
-def sized_structs(source: str) -> dict[str, str]:
-    """The bodies of the structs that may grow."""
-    bodies = dict(re.findall(r"typedef struct (dama_\w+) \{([^{}]*)\}", source))
-    return {kind: body for kind, body in bodies.items() if "struct_size" in body}
+def sized_structs(header: Header) -> set[str]:
+    """The structs that may grow."""
+    return {kind for kind, fields in header.structs.items() if any(field.name == "struct_size" for field in fields)}
 
 
 def first_sizes(path: Path) -> dict[str, tuple[int, str]]:
@@ -90,10 +44,10 @@ def first_sizes(path: Path) -> dict[str, tuple[int, str]]:
     return {kind: (int(size), last) for kind, size, last in lines}
 
 
-def sizes_program(source: str) -> str:
+def sizes_program(header: Header) -> str:
     """Fails where a struct has no line in first_sizes.txt, or where what the line says was changed."""
     known = first_sizes(Path(__file__).with_name("first_sizes.txt"))
-    differing = sorted(known.keys() ^ sized_structs(source).keys())
+    differing = sorted(known.keys() ^ sized_structs(header))
     if differing:
         raise SystemExit(f"first_sizes.txt and the header differ in {', '.join(differing)}")
     checks = "\n".join(
@@ -105,25 +59,24 @@ def sizes_program(source: str) -> str:
     return f'#include <dama.h>\n#include "check.h"\n\nint main(void) {{\n{checks}\n    return check_failures != 0;\n}}\n'
 
 
-def sized_parameters(declared: list[Function], source: str) -> list[str]:
-    structs = sized_structs(source)
+def sized_parameters(header: Header) -> list[str]:
+    structs = sized_structs(header)
     return [
         f"{f.name} {bare}"
-        for f in declared
+        for f in header.functions
         if not f.name.endswith("_init_sized")
         for kind in f.parameters
         if (bare := kind.replace("const", "").strip("* ")) in structs
     ]
 
 
-def options_program(declared: list[Function], source: str) -> str:
+def options_program(header: Header) -> str:
     # A struct that never grows has no size; options always may.
-    bodies = dict(re.findall(r"typedef struct (dama_\w+) \{([^{}]*)\}", source))
-    sized = {kind for kind, body in bodies.items() if "struct_size" in body or kind.endswith("_options")}
+    sized = sized_structs(header) | {kind for kind in header.structs if kind.endswith("_options")}
     lines = [
         f"    {{ {kind} s, *p = &s; memset(p, 0xA5, sizeof s); {expression};\n"
         f"      CHECK(s.struct_size == sizeof s); CHECK(offsetof({kind}, struct_size) == 0); }}"
-        for kind, expression in initializers(declared).items()
+        for kind, expression in initializers(header.functions).items()
         if kind in sized
     ]
     body = "\n".join(lines)
@@ -202,10 +155,10 @@ int main(void) {
 """
 
 
-def hostile_program(declared: list[Function], source: str) -> str:
-    # A handle is a struct without a body: only NULL can be passed for one that was never created.
-    handles = set(re.findall(r"typedef struct (dama_\w+) \1\s*;", " ".join(source.split())))
-    starts = initializers(declared)
+def hostile_program(header: Header) -> str:
+    # Only NULL can be passed for a handle that was never created.
+    handles = set(header.handles)
+    starts = initializers(header.functions)
     structs = [
         f"/* Initialised, its pointers NULL; or all zeros. */\n"
         f"static {kind} *some_{kind}(int null, long long n) {{\n"
@@ -215,7 +168,7 @@ def hostile_program(declared: list[Function], source: str) -> str:
         for kind, expression in starts.items()
     ]
     wrappers, table = [], []
-    for f in declared:
+    for f in header.functions:
         arguments = []
         for i, kind in enumerate(f.parameters):
             bare = kind.replace("const", "").replace("struct", "").strip()
@@ -229,7 +182,7 @@ def hostile_program(declared: list[Function], source: str) -> str:
                 arguments.append(f"({bare})x")
             elif re.fullmatch(r"(u?int\d+_t|size_t|int|unsigned|long|char|_?[Bb]ool)", bare):
                 arguments.append(f"({bare})n")
-            elif re.search(rf"\}} {bare}|enum {bare}", source):
+            elif bare in header.enums:
                 arguments.append(f"({bare})n")  # an enum: values that it does not have
             else:
                 arguments.append(f"({bare})0")  # a callback's type
@@ -251,21 +204,20 @@ def hostile_program(declared: list[Function], source: str) -> str:
 
 
 def main() -> None:
-    source = sys.stdin.read()
-    declared = functions(source)
-    if not declared:
+    header = abi_header.read(sys.stdin.read())
+    if not header.functions:
         raise SystemExit("no declaration found: is this dama.h after the preprocessor?")
     match sys.argv[1]:
         case "names":
-            print("\n".join(sorted(f.name for f in declared)))
+            print("\n".join(sorted(f.name for f in header.functions)))
         case "options":
-            print(options_program(declared, source))
+            print(options_program(header))
         case "sizes":
-            print(sizes_program(source))
+            print(sizes_program(header))
         case "sized":
-            print("\n".join(sorted(sized_parameters(declared, source))))
+            print("\n".join(sorted(sized_parameters(header))))
         case "hostile":
-            print(hostile_program(declared, source))
+            print(hostile_program(header))
 
 
 main()

@@ -15,7 +15,7 @@ checkout = here.parent.parent
 
 
 def version() -> str:
-    header = checkout / "include" / "dama.h"
+    header = checkout / "include" / "dama" / "base.h"
     if not header.exists():
         raise SystemExit(f"{header} is missing: install from a checkout of libdama, with `pip install ./bindings/python`")
     parts = dict(re.findall(r"#define DAMA_VERSION_(MAJOR|MINOR|PATCH) (\d+)", header.read_text()))

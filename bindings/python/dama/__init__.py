@@ -9,7 +9,8 @@ from ._cancellation import Cancellation
 from ._errors import Cancelled, DamaError
 from ._generation import Generated, Policy
 from ._hardness import alpha_data, hardness, hardness_from_scores
-from ._native import library_path, version
+from ._library import library_path
+from ._native import version
 from ._policy import PairLogps, ResponseLogps, prompt_templates
 from ._reference import ReferenceCache, ReferenceResult, reference_dataset
 from ._row_job import Progress

@@ -8,64 +8,24 @@ from typing import Any, Optional, Union
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from . import _abi
 from ._arrays import as_doubles, as_lengths
 from ._errors import InvalidArgument, ShapeMismatch
-from ._native import check, declare
-
-_REST = ctypes.c_size_t(-1).value
+from ._native import check, choices
 
 #: Enumerators of the C header, by the names used here.
-_PRESETS = {"paper": 0, "released": 1, "beta_dpo": 2, "dpo": 3, "d2po": 4, "mdpo": 5}
-_GAPS = {"reward": 0, "log_ratio": 1}
-_FILTERS = {"none": 0, "nearest": 1, "sample": 2, "bottom": 3, "top": 4, "random": 5}
-_SAMPLE_SCALES = {"unit": 0, "running_deviation": 1}
-_RESPONSIVENESS = {"ratio_of_mean": 0, "mean_of_ratios": 1, "linear": 2}
-_MEAN_SOURCES = {"kept": 0, "all": 1}
-_MEAN_TIMES = {"after": 0, "before": 1}
-_COMBINATIONS = {"product": 0, "weighted": 1, "data": 2, "model": 3, "none": 4}
-LOSSES = {"sigmoid": 0, "ipo": 1, "hinge": 2, "cdpo": 3, "robust": 4, "simpo": 5}
-
-
-class _Options(ctypes.Structure):
-    _fields_ = [
-        ("struct_size", ctypes.c_uint32),
-        ("gap", ctypes.c_uint32),
-        ("beta", ctypes.c_double),
-        ("normalize", ctypes.c_int32),
-        ("filter", ctypes.c_uint32),
-        ("guard", ctypes.c_double),
-        ("keep", ctypes.c_size_t),
-        ("keep_ratio", ctypes.c_double),
-        ("sample_scale", ctypes.c_uint32),
-        ("responsiveness", ctypes.c_uint32),
-        ("slope", ctypes.c_double),
-        ("mean_source", ctypes.c_uint32),
-        ("mean_time", ctypes.c_uint32),
-        ("combination", ctypes.c_uint32),
-        ("loss", ctypes.c_uint32),
-        ("rho", ctypes.c_double),
-        ("beta_floor", ctypes.c_double),
-        ("beta_ceiling", ctypes.c_double),
-        ("momentum", ctypes.c_double),
-        ("seed", ctypes.c_uint64),
-        ("loss_parameter", ctypes.c_double),
-    ]
-
-
-class _Batch(ctypes.Structure):
-    _fields_ = [
-        ("struct_size", ctypes.c_uint32),
-        ("count", ctypes.c_size_t),
-        ("policy_chosen", ctypes.c_void_p),
-        ("policy_rejected", ctypes.c_void_p),
-        ("reference_chosen", ctypes.c_void_p),
-        ("reference_rejected", ctypes.c_void_p),
-        ("alpha_data", ctypes.c_void_p),
-        ("chosen_lengths", ctypes.c_void_p),
-        ("rejected_lengths", ctypes.c_void_p),
-        ("slice_offset", ctypes.c_size_t),
-        ("slice_count", ctypes.c_size_t),
-    ]
+_PRESETS = choices(_abi.dama_preset, "DAMA_PRESET_")
+_GAPS = choices(_abi.dama_gap, "DAMA_GAP_")
+_FILTERS = choices(_abi.dama_filter, "DAMA_FILTER_")
+_SAMPLE_SCALES = choices(_abi.dama_sample_scale, "DAMA_SAMPLE_SCALE_")
+_RESPONSIVENESS = choices(_abi.dama_responsiveness, "DAMA_RESPONSIVENESS_")
+_MEAN_SOURCES = choices(_abi.dama_mean_source, "DAMA_MEAN_OF_")
+_MEAN_TIMES = {
+    "after": int(_abi.dama_mean_time.DAMA_MEAN_AFTER_STEP),
+    "before": int(_abi.dama_mean_time.DAMA_MEAN_BEFORE_USE),
+}
+_COMBINATIONS = choices(_abi.dama_combination, "DAMA_COMBINE_")
+LOSSES = choices(_abi.dama_loss, "DAMA_LOSS_")
 
 
 #: The arrays of the result, in the order of the rows of a step's block.
@@ -73,57 +33,6 @@ _ROWS = (
     "beta", "margins", "losses", "grad_chosen", "grad_rejected",
     "reward_chosen", "reward_rejected", "plain_reward_chosen", "plain_reward_rejected",
 )  # fmt: skip
-
-
-class _Result(ctypes.Structure):
-    _fields_ = [
-        ("struct_size", ctypes.c_uint32),
-        ("capacity", ctypes.c_size_t),
-        ("beta", ctypes.c_void_p),
-        ("mask", ctypes.c_void_p),
-        ("margins", ctypes.c_void_p),
-        ("losses", ctypes.c_void_p),
-        ("grad_chosen", ctypes.c_void_p),
-        ("grad_rejected", ctypes.c_void_p),
-        ("reward_chosen", ctypes.c_void_p),
-        ("reward_rejected", ctypes.c_void_p),
-        ("plain_reward_chosen", ctypes.c_void_p),
-        ("plain_reward_rejected", ctypes.c_void_p),
-        ("loss", ctypes.c_double),
-        ("slice_loss", ctypes.c_double),
-        ("alpha_model", ctypes.c_double),
-        ("batch_gap", ctypes.c_double),
-        ("running_mean", ctypes.c_double),
-        ("accuracy", ctypes.c_double),
-        ("kept", ctypes.c_size_t),
-        ("kept_in_slice", ctypes.c_size_t),
-        ("nonfinite", ctypes.c_size_t),
-        ("normalized", ctypes.c_int32),
-        ("sampled_uniformly", ctypes.c_int32),
-    ]
-
-
-class _Progress(ctypes.Structure):
-    _fields_ = [
-        ("struct_size", ctypes.c_uint32),
-        ("running_mean", ctypes.c_double),
-        ("running_deviation", ctypes.c_double),
-        ("steps", ctypes.c_uint64),
-        ("nonfinite_pairs", ctypes.c_uint64),
-        ("uniform_samplings", ctypes.c_uint64),
-    ]
-
-
-_pointer, _size = ctypes.c_void_p, ctypes.c_size_t
-_options_init = declare("dama_adaptive_beta_options_init_sized", _pointer, ctypes.c_size_t, ctypes.c_uint32)
-_create = declare("dama_adaptive_beta_create", _pointer, _pointer)
-_free = declare("dama_adaptive_beta_free", _pointer, restype=None)
-_step = declare("dama_adaptive_beta_step", _pointer, _pointer, _pointer)
-_commit = declare("dama_adaptive_beta_commit", _pointer)
-_get_progress = declare("dama_adaptive_beta_get_progress", _pointer, _pointer)
-_get_options = declare("dama_adaptive_beta_get_options", _pointer, _pointer)
-_save = declare("dama_adaptive_beta_save", _pointer, _pointer, _size, _pointer)
-_load = declare("dama_adaptive_beta_load", _pointer, ctypes.c_char_p, _size)
 
 
 class AdaptiveBetaStep:
@@ -159,7 +68,7 @@ class AdaptiveBetaStep:
     #: Whether the filter's weights were degenerate and it sampled uniformly.
     sampled_uniformly: bool
 
-    def __init__(self, block: NDArray[np.float64], mask: NDArray[np.bool_], result: _Result) -> None:
+    def __init__(self, block: NDArray[np.float64], mask: NDArray[np.bool_], result: _abi.dama_preference_result) -> None:
         self._block = block
         self.mask = mask
         self.loss = result.loss
@@ -237,14 +146,14 @@ class _Workspace:
         self.mask = np.zeros(count, dtype=np.bool_)
         self.inputs = [row.ctypes.data for row in (*self.doubles, *self.lengths)]
         self.rows = (*self.doubles, *self.lengths)
-        self.batch = _Batch(
-            struct_size=ctypes.sizeof(_Batch), count=count, policy_chosen=self.inputs[0], policy_rejected=self.inputs[1]
-        )
-        self.result = _Result(struct_size=ctypes.sizeof(_Result), capacity=count, mask=self.mask.ctypes.data)
+        self.batch, self.result = _abi.dama_preference_batch(), _abi.dama_preference_result()
+        _abi.dama_preference_batch_init(self.batch)
+        _abi.dama_preference_result_init(self.result)
+        self.batch.count = self.result.capacity = count
+        self.batch.policy_chosen, self.batch.policy_rejected = self.inputs[:2]
+        self.result.mask = self.mask.ctypes.data
         for name, row in zip(_ROWS, self.block):
             setattr(self.result, name, row.ctypes.data)
-        self.batch_address = ctypes.addressof(self.batch)
-        self.result_address = ctypes.addressof(self.result)
 
 
 class AdaptiveBeta:
@@ -315,10 +224,8 @@ class AdaptiveBeta:
     ) -> None:
         self._handle = None
         self._workspace = _Workspace(0)
-        options = _Options()
-        check(
-            _options_init(ctypes.addressof(options), ctypes.sizeof(options), _choice(_PRESETS, preset, "preset"))
-        )
+        options = _abi.dama_adaptive_beta_options()
+        check(_abi.dama_adaptive_beta_options_init(options, _choice(_PRESETS, preset, "preset")))
         if not 0 <= seed < 2**64:
             raise InvalidArgument(f"seed is {seed}; it must be in [0, 2**64)")
         options.seed = seed
@@ -348,14 +255,14 @@ class AdaptiveBeta:
             next(name for name, value in LOSSES.items() if value == options.loss), label_smoothing, simpo_margin
         )
         handle = ctypes.c_void_p()
-        check(_create(ctypes.addressof(handle), ctypes.addressof(options)))
+        check(_abi.dama_adaptive_beta_create(handle, options))
         self._handle = handle.value
 
-    def __del__(self) -> None:
+    def __del__(self, free: Any = _abi.dama_adaptive_beta_free) -> None:
         handle = getattr(self, "_handle", None)
-        if handle and _free is not None:
+        if handle:
             self._handle = None
-            _free(handle)
+            free(handle)
 
     def step(
         self,
@@ -405,8 +312,8 @@ class AdaptiveBeta:
         if offset < 0 or (count is not None and count < 0):
             raise ShapeMismatch(f"the slice at {offset} of {count} pairs is outside the batch of {total}")
         batch.slice_offset = offset
-        batch.slice_count = _REST if count is None else count
-        status = _step(self._handle, work.batch_address, work.result_address)
+        batch.slice_count = _abi.DAMA_REST if count is None else count
+        status = _abi.dama_adaptive_beta_step(self._handle, batch, work.result)
         if status:
             check(status)
         block, mask = work.block, work.mask
@@ -417,7 +324,7 @@ class AdaptiveBeta:
 
     def commit(self) -> None:
         """Makes the last step's running mean and generator the current ones; call it once the optimizer has stepped."""
-        check(_commit(self._handle))
+        check(_abi.dama_adaptive_beta_commit(self._handle))
 
     @property
     def running_mean(self) -> float:
@@ -447,8 +354,8 @@ class AdaptiveBeta:
     @property
     def options(self) -> dict[str, Any]:
         """Every field by the name of its parameter."""
-        it = _Options(struct_size=ctypes.sizeof(_Options))
-        check(_get_options(self._handle, ctypes.addressof(it)))
+        it = _abi.dama_adaptive_beta_options(struct_size=ctypes.sizeof(_abi.dama_adaptive_beta_options))
+        check(_abi.dama_adaptive_beta_get_options(self._handle, it))
         loss = _name(LOSSES, it.loss)
         return {
             "beta": it.beta,
@@ -476,9 +383,9 @@ class AdaptiveBeta:
     def state(self) -> bytes:
         """Options, running mean, counts and generator, versioned and checksummed; without a step not yet committed."""
         size = ctypes.c_size_t()
-        check(_save(self._handle, None, 0, ctypes.addressof(size)))
+        check(_abi.dama_adaptive_beta_save(self._handle, None, 0, ctypes.byref(size)))
         bytes_ = ctypes.create_string_buffer(size.value)
-        check(_save(self._handle, ctypes.addressof(bytes_), size.value, ctypes.addressof(size)))
+        check(_abi.dama_adaptive_beta_save(self._handle, bytes_, size.value, ctypes.byref(size)))
         return bytes_.raw
 
     @classmethod
@@ -486,7 +393,7 @@ class AdaptiveBeta:
         """The controller that :meth:`state` stored; it goes on bit for bit. ``InvalidArgument`` for damaged bytes."""
         handle = ctypes.c_void_p()
         state = bytes(state)
-        check(_load(ctypes.addressof(handle), state, len(state)))
+        check(_abi.dama_adaptive_beta_load(handle, state, len(state)))
         return cls._adopt(handle)
 
     @classmethod
@@ -504,9 +411,10 @@ class AdaptiveBeta:
         options = ", ".join(f"{name}={value!r}" for name, value in self.options.items() if value is not None)
         return f"AdaptiveBeta({options}, running_mean={self.running_mean:.6g})"
 
-    def _progress(self) -> _Progress:
-        progress = _Progress(struct_size=ctypes.sizeof(_Progress))
-        check(_get_progress(self._handle, ctypes.addressof(progress)))
+    def _progress(self) -> _abi.dama_adaptive_beta_progress:
+        progress = _abi.dama_adaptive_beta_progress()
+        _abi.dama_adaptive_beta_progress_init(progress)
+        check(_abi.dama_adaptive_beta_get_progress(self._handle, progress))
         return progress
 
 
@@ -519,7 +427,7 @@ def loss_parameter(loss: str, label_smoothing: Optional[float], simpo_margin: Op
     return label_smoothing or simpo_margin or 0.0
 
 
-def _set_keep(options: _Options, keep: Union[int, float]) -> None:
+def _set_keep(options: _abi.dama_adaptive_beta_options, keep: Union[int, float]) -> None:
     if isinstance(keep, (int, np.integer)) and not isinstance(keep, bool):
         if not 1 <= keep < 2**63:
             raise InvalidArgument(f"keep is {keep}; at least one pair is kept")

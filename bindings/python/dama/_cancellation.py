@@ -7,14 +7,10 @@ import threading
 from collections.abc import Callable
 from typing import Any, Optional
 
-from ._native import check, declare
+from . import _abi
+from ._native import check
 
 _HANDLE = ctypes.c_void_p
-
-_create = declare("dama_cancellation_create", ctypes.POINTER(_HANDLE))
-_free = declare("dama_cancellation_free", _HANDLE, restype=None)
-_cancel = declare("dama_cancellation_cancel", _HANDLE, restype=None)
-_is_cancelled = declare("dama_cancellation_is_cancelled", _HANDLE, restype=ctypes.c_int32)
 
 
 class Cancellation:
@@ -25,9 +21,9 @@ class Cancellation:
 
     def __init__(self) -> None:
         self._handle = _HANDLE()
-        check(_create(self._handle))
+        check(_abi.dama_cancellation_create(self._handle))
 
-    def __del__(self, free: Any = _free) -> None:
+    def __del__(self, free: Any = _abi.dama_cancellation_free) -> None:
         handle = getattr(self, "_handle", None)
         if handle:
             free(handle)
@@ -35,12 +31,12 @@ class Cancellation:
 
     def cancel(self) -> None:
         """Stops the calls that were given it, now and from now on. Returns at once."""
-        _cancel(self._handle)
+        _abi.dama_cancellation_cancel(self._handle)
 
     @property
     def is_cancelled(self) -> bool:
         """Whether :meth:`cancel` was called."""
-        return bool(_is_cancelled(self._handle))
+        return bool(_abi.dama_cancellation_is_cancelled(self._handle))
 
 
 def run_stoppable(call: Callable[[ctypes.c_void_p], int], cancellation: Optional[Cancellation] = None) -> None:

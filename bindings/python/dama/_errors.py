@@ -2,53 +2,55 @@
 
 from __future__ import annotations
 
+from ._abi import dama_status
+
 
 class DamaError(Exception):
     """A call into libdama failed. ``status`` is the C ABI's ``dama_status``."""
 
-    status: int = 7
+    status: int = int(dama_status.DAMA_INTERNAL)
 
 
 class InvalidArgument(DamaError, ValueError):
     """A value that can never be right."""
 
-    status = 1
+    status = int(dama_status.DAMA_INVALID_ARGUMENT)
 
 
 class ShapeMismatch(DamaError, ValueError):
     """Sizes that do not fit each other."""
 
-    status = 2
+    status = int(dama_status.DAMA_SHAPE_MISMATCH)
 
 
 class FileError(DamaError, OSError):
     """A file that cannot be read or written."""
 
-    status = 3
+    status = int(dama_status.DAMA_IO)
 
 
 class ModelError(DamaError, ValueError):
     """A model, tokenizer or image whose contents are wrong."""
 
-    status = 4
+    status = int(dama_status.DAMA_MODEL)
 
 
 class Unsupported(DamaError, NotImplementedError):
     """Something sound that this build or this ONNX Runtime cannot do."""
 
-    status = 5
+    status = int(dama_status.DAMA_UNSUPPORTED)
 
 
 class OutOfMemory(DamaError, MemoryError):
     """Memory that cannot be had for a size that was asked for, or an input larger than the limit set for it."""
 
-    status = 6
+    status = int(dama_status.DAMA_OUT_OF_MEMORY)
 
 
 class Cancelled(DamaError):
     """A callback asked to stop."""
 
-    status = 8
+    status = int(dama_status.DAMA_CANCELLED)
 
 
 _BY_STATUS: dict[int, type[DamaError]] = {

@@ -10,52 +10,20 @@ from typing import Any, Optional, Union, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from . import _abi
 from ._errors import InvalidArgument
 from ._interrupt import Interrupt
-from ._native import check, declare, declare_init
+from ._native import check, choices
 from ._policy import PolicyModel, _positive, c_text, image_pointer
 from ._runtime import unsigned
-from ._scorer import Image, _Image
+from ._scorer import Image
 
 _HANDLE = ctypes.c_void_p
-_OK, _CANCELLED = 0, 8
-_FINISH = ("end", "stop", "length")
-_ON_TEXT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_void_p)
+_OK, _CANCELLED = int(_abi.dama_status.DAMA_OK), int(_abi.dama_status.DAMA_CANCELLED)
+_FINISH = {number: name for name, number in choices(_abi.dama_finish, "DAMA_FINISH_").items()}
 
 #: Hears of the prompt's index and of a piece of its text; False stops all prompts.
 Callback = Callable[[int, str], Optional[bool]]
-
-
-class _Options(ctypes.Structure):
-    _fields_ = [
-        ("struct_size", ctypes.c_uint32),
-        ("max_tokens", ctypes.c_uint32),
-        ("temperature", ctypes.c_double),
-        ("top_p", ctypes.c_double),
-        ("top_k", ctypes.c_uint32),
-        ("stop_count", ctypes.c_size_t),
-        ("stop", ctypes.POINTER(ctypes.c_char_p)),
-        ("seed", ctypes.c_uint64),
-        ("on_text", _ON_TEXT),
-        ("user", ctypes.c_void_p),
-    ]
-
-
-class _Prompt(ctypes.Structure):
-    _fields_ = [("image", ctypes.POINTER(_Image)), ("text", ctypes.c_char_p)]
-
-
-_options_init = declare_init("dama_generation_options_init", _Options)
-_generate = declare(
-    "dama_policy_generate", ctypes.POINTER(_HANDLE), _HANDLE, ctypes.POINTER(_Prompt), ctypes.c_size_t,
-    ctypes.POINTER(_Options),
-)  # fmt: skip
-_texts_free = declare("dama_texts_free", _HANDLE, restype=None)
-_texts_at = declare("dama_texts_at", _HANDLE, ctypes.c_size_t, restype=ctypes.c_char_p)
-_texts_tokens = declare(
-    "dama_texts_tokens", _HANDLE, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t,
-    ctypes.POINTER(ctypes.c_size_t), ctypes.POINTER(ctypes.c_int),
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -143,11 +111,11 @@ class Policy(PolicyModel):
             raise InvalidArgument(f"there are {len(prompts)} prompts and {len(images)} images")
         keep: list[Any] = []
         texts_in = [c_text(text, f"prompt {index}") for index, text in enumerate(prompts)]
-        array = (_Prompt * len(prompts))(
-            *[_Prompt(image_pointer(one, keep), text) for one, text in zip(images, texts_in)]
+        array = (_abi.dama_prompt * len(prompts))(
+            *[_abi.dama_prompt(image_pointer(one, keep), text) for one, text in zip(images, texts_in)]
         )
-        options = _Options()
-        _options_init(options)
+        options = _abi.dama_generation_options()
+        _abi.dama_generation_options_init(options)
         options.max_tokens = _positive("max_tokens", max_tokens)
         options.temperature, options.top_p = temperature, top_p
         options.top_k = unsigned("top_k", top_k, 32)
@@ -168,8 +136,8 @@ class Policy(PolicyModel):
                     raised.append(error)
                     return _CANCELLED
 
-            options.on_text = _ON_TEXT(on_text)
-            status = _generate(found, self._handle, array, len(prompts), options)
+            options.on_text = _abi.dama_text_callback(on_text)
+            status = _abi.dama_policy_generate(found, self._handle, array, len(prompts), options)
         try:
             if raised:
                 raise raised[0]
@@ -178,13 +146,17 @@ class Policy(PolicyModel):
             check(status)
             texts = [_generated(found, index) for index in range(len(prompts))]
         finally:
-            _texts_free(found)
+            _abi.dama_texts_free(found)
         return texts[0] if isinstance(prompt, str) else texts
 
 
 def _generated(texts: ctypes.c_void_p, index: int) -> Generated:
-    count, finish = ctypes.c_size_t(), ctypes.c_int()
-    check(_texts_tokens(texts, index, None, 0, count, finish))
+    count, finish = ctypes.c_size_t(), ctypes.c_uint()
+    check(_abi.dama_texts_tokens(texts, index, None, 0, ctypes.byref(count), ctypes.byref(finish)))
     tokens = np.empty(count.value, np.int32)
-    check(_texts_tokens(texts, index, tokens.ctypes.data, tokens.size, count, finish))
-    return Generated(_texts_at(texts, index).decode("utf-8", "replace"), tokens, _FINISH[finish.value])
+    check(
+        _abi.dama_texts_tokens(
+            texts, index, tokens.ctypes.data, tokens.size, ctypes.byref(count), ctypes.byref(finish)
+        )
+    )
+    return Generated(_abi.dama_texts_at(texts, index).decode("utf-8", "replace"), tokens, _FINISH[finish.value])

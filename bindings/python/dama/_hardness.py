@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from . import _abi
 from ._arrays import as_doubles
-from ._native import check, declare
-
-_FLOATS = ctypes.POINTER(ctypes.c_float)
-_hardness = declare(
-    "dama_hardness", _FLOATS, ctypes.c_size_t, _FLOATS, ctypes.c_size_t, ctypes.POINTER(ctypes.c_double)
-)
-_from_scores = declare(
-    "dama_hardness_from_scores", _FLOATS, ctypes.c_size_t, _FLOATS, ctypes.c_size_t, ctypes.POINTER(ctypes.c_double)
-)
-_alpha_data = declare("dama_alpha_data", ctypes.c_void_p, ctypes.c_size_t, ctypes.c_double, ctypes.c_void_p)
+from ._native import check
 
 
 def hardness(chosen_scores: ArrayLike, rejected_scores: ArrayLike) -> float:
@@ -28,12 +20,12 @@ def hardness(chosen_scores: ArrayLike, rejected_scores: ArrayLike) -> float:
     The result lies in [−1, 1]; large means easy to tell apart. Raises ``InvalidArgument`` for an empty list or a score
     that is not finite.
     """
-    return _call(_hardness, chosen_scores, rejected_scores)
+    return _call(_abi.dama_hardness, chosen_scores, rejected_scores)
 
 
 def hardness_from_scores(chosen_scores: ArrayLike, rejected_scores: ArrayLike) -> float:
     """δ of one pair by the ablation of Table 2: sum of the chosen scores over sum of the rejected ones."""
-    return _call(_from_scores, chosen_scores, rejected_scores)
+    return _call(_abi.dama_hardness_from_scores, chosen_scores, rejected_scores)
 
 
 def alpha_data(delta: ArrayLike, mean_delta: Optional[float] = None) -> NDArray[np.float64]:
@@ -45,13 +37,13 @@ def alpha_data(delta: ArrayLike, mean_delta: Optional[float] = None) -> NDArray[
     values = np.ascontiguousarray(as_doubles(delta))
     result = np.empty(values.shape)
     mean = float("nan") if mean_delta is None else mean_delta
-    check(_alpha_data(values.ctypes.data, values.size, mean, result.ctypes.data))
+    check(_abi.dama_alpha_data(values.ctypes.data, values.size, mean, result.ctypes.data))
     return result
 
 
-def _call(function: ctypes._CFuncPtr, chosen_scores: ArrayLike, rejected_scores: ArrayLike) -> float:  # type: ignore[name-defined]
+def _call(function: Any, chosen_scores: ArrayLike, rejected_scores: ArrayLike) -> float:
     chosen = np.ascontiguousarray(chosen_scores, dtype=np.float32).reshape(-1)
     rejected = np.ascontiguousarray(rejected_scores, dtype=np.float32).reshape(-1)
     delta = ctypes.c_double()
-    check(function(chosen.ctypes.data_as(_FLOATS), chosen.size, rejected.ctypes.data_as(_FLOATS), rejected.size, delta))
+    check(function(chosen.ctypes.data, chosen.size, rejected.ctypes.data, rejected.size, ctypes.byref(delta)))
     return delta.value

@@ -11,97 +11,29 @@ from typing import Any, Optional, Union
 import numpy as np
 from numpy.typing import NDArray
 
+from . import _abi
 from ._cancellation import Cancellation, run_stoppable
 from ._errors import InvalidArgument
-from ._native import check, declare, declare_init
+from ._native import check, choices
 from ._runtime import open_with
-from ._scorer import Image, _Image, _image
-from ._text import _c_string, _strings_at, _strings_count, _strings_free
+from ._scorer import Image, _image
+from ._text import _c_string
 
-_IMAGE_MODES = {"crop": 0, "pad": 1}
-_OVERLONG = {"error": 0, "cut": 1}
+_IMAGE_MODES = choices(_abi.dama_image_mode, "DAMA_IMAGE_MODE_")
+_OVERLONG = choices(_abi.dama_overlong, "DAMA_OVERLONG_")
 
 _HANDLE = ctypes.c_void_p
-_STRINGS = ctypes.POINTER(ctypes.c_char_p)
-
-
-class _Options(ctypes.Structure):
-    _fields_ = [
-        ("struct_size", ctypes.c_uint32),
-        ("threads", ctypes.c_uint32),
-        ("max_image_pixels", ctypes.c_uint64),
-        ("provider", ctypes.c_char_p),
-        ("onnxruntime", ctypes.c_char_p),
-        ("prompt_template", ctypes.c_char_p),
-        ("system", ctypes.c_char_p),
-        ("image_mode", ctypes.c_uint32),
-        ("overlong", ctypes.c_uint32),
-        ("max_length", ctypes.c_uint32),
-        ("token_budget", ctypes.c_uint32),
-        ("share_prefix", ctypes.c_uint32),
-        ("reserved", ctypes.c_uint32),
-        ("ignore_orientation", ctypes.c_uint32),
-        ("drop_alpha", ctypes.c_uint32),
-    ]
-
-
-class _Facts(ctypes.Structure):
-    _fields_ = [
-        ("struct_size", ctypes.c_uint32),
-        ("vocabulary_size", ctypes.c_uint32),
-        ("hidden_size", ctypes.c_uint32),
-        ("max_length", ctypes.c_uint32),
-        ("image_tokens", ctypes.c_uint32),
-        ("prompt_template", ctypes.c_char_p),
-    ]
-
-
-class _Pair(ctypes.Structure):
-    _fields_ = [
-        ("image", ctypes.POINTER(_Image)),
-        ("prompt", ctypes.c_char_p),
-        ("chosen", ctypes.c_char_p),
-        ("rejected", ctypes.c_char_p),
-    ]
-
-
-class _ResponseLogp(ctypes.Structure):
-    _fields_ = [
-        ("sum", ctypes.c_double),
-        ("mean", ctypes.c_double),
-        ("count", ctypes.c_size_t),
-        ("was_cut", ctypes.c_int32),
-    ]
-
-
-_options_init = declare_init("dama_policy_options_init", _Options)
-_create = declare("dama_policy_create", ctypes.POINTER(_HANDLE), ctypes.c_char_p, ctypes.POINTER(_Options))
-_free = declare("dama_policy_free", _HANDLE, restype=None)
-_facts_init = declare_init("dama_policy_facts_init", _Facts)
-_describe = declare("dama_policy_describe", _HANDLE, ctypes.POINTER(_Facts))
-_templates = declare("dama_prompt_templates", ctypes.POINTER(_HANDLE))
-_logps = declare(
-    "dama_policy_logps", ctypes.POINTER(_HANDLE), _HANDLE, ctypes.POINTER(_Pair), ctypes.c_size_t, _HANDLE
-)
-_logps_free = declare("dama_logps_free", _HANDLE, restype=None)
-_logps_count = declare("dama_logps_count", _HANDLE, restype=ctypes.c_size_t)
-_logps_get = declare(
-    "dama_logps_get", _HANDLE, ctypes.c_size_t, ctypes.c_int, ctypes.POINTER(_ResponseLogp)
-)  # fmt: skip
-_logps_tokens = declare(
-    "dama_logps_tokens", _HANDLE, ctypes.c_size_t, ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t,
-    ctypes.POINTER(ctypes.c_size_t),
-)  # fmt: skip
+_RESPONSE = _abi.dama_response
 
 
 def prompt_templates() -> list[str]:
     """The names that ``Policy(template=…)`` knows."""
     strings = _HANDLE()
-    check(_templates(strings))
+    check(_abi.dama_prompt_templates(strings))
     try:
-        return [_strings_at(strings, index).decode() for index in range(_strings_count(strings))]
+        return [_abi.dama_strings_at(strings, index).decode() for index in range(_abi.dama_strings_count(strings))]
     finally:
-        _strings_free(strings)
+        _abi.dama_strings_free(strings)
 
 
 @dataclass(frozen=True)
@@ -154,8 +86,8 @@ class PolicyModel:
         onnxruntime: Optional[Union[str, os.PathLike[str]]] = None,
     ) -> None:
         self._handle = _HANDLE()
-        options = _Options()
-        _options_init(options)
+        options = _abi.dama_policy_options()
+        _abi.dama_policy_options_init(options)
         open_with(options, threads, provider, max_image_pixels, onnxruntime)
         if template is not None:
             options.prompt_template = _c_string(template, "template")
@@ -169,10 +101,10 @@ class PolicyModel:
         options.share_prefix = bool(share_prefix)
         options.ignore_orientation = bool(ignore_orientation)
         options.drop_alpha = bool(drop_alpha)
-        check(_create(self._handle, os.fsencode(model_dir), options))
-        facts = _Facts()
-        _facts_init(facts)
-        check(_describe(self._handle, facts))
+        check(_abi.dama_policy_create(self._handle, os.fsencode(model_dir), options))
+        facts = _abi.dama_policy_facts()
+        _abi.dama_policy_facts_init(facts)
+        check(_abi.dama_policy_describe(self._handle, facts))
         #: Logits for each token.
         self.vocabulary_size: int = facts.vocabulary_size
         #: Numbers in a token's hidden state.
@@ -184,7 +116,7 @@ class PolicyModel:
         #: The template in use: its name, or its text.
         self.template: str = facts.prompt_template.decode("utf-8")
 
-    def __del__(self, free: Any = _free) -> None:
+    def __del__(self, free: Any = _abi.dama_policy_free) -> None:
         handle = getattr(self, "_handle", None)
         if handle:
             free(handle)
@@ -206,7 +138,9 @@ class PolicyModel:
         """
         keep: list[Any] = []
         array = pair_array(pairs, keep)
-        return found_logps(lambda found, token: _logps(found, self._handle, array, len(pairs), token), cancellation)
+        return found_logps(
+            lambda found, token: _abi.dama_policy_logps(found, self._handle, array, len(pairs), token), cancellation
+        )
 
 
 def found_logps(
@@ -221,25 +155,28 @@ def found_logps(
 def logps_of(found: ctypes.c_void_p) -> list[PairLogps]:
     """What a handle of log-probabilities holds; frees it."""
     try:
-        return [PairLogps(_response(found, i, 0), _response(found, i, 1)) for i in range(_logps_count(found))]
+        return [
+            PairLogps(_response(found, i, _RESPONSE.DAMA_CHOSEN), _response(found, i, _RESPONSE.DAMA_REJECTED))
+            for i in range(_abi.dama_logps_count(found))
+        ]
     finally:
-        _logps_free(found)
+        _abi.dama_logps_free(found)
 
 
 def pair_array(pairs: Sequence[Pair], keep: list[Any]) -> Any:
     """The C array; what it points at is put into ``keep``."""
-    return (_Pair * len(pairs))(*[c_pair(pair, index, keep) for index, pair in enumerate(pairs)])
+    return (_abi.dama_preference_pair * len(pairs))(*[c_pair(pair, index, keep) for index, pair in enumerate(pairs)])
 
 
 def _response(logps: ctypes.c_void_p, pair: int, response: int) -> ResponseLogps:
-    logp, count = _ResponseLogp(), ctypes.c_size_t()
-    check(_logps_get(logps, pair, response, logp))
+    logp, count = _abi.dama_response_logp(), ctypes.c_size_t()
+    check(_abi.dama_logps_get(logps, pair, response, logp))
     tokens = np.empty(logp.count, np.float32)
-    check(_logps_tokens(logps, pair, response, tokens.ctypes.data, tokens.size, count))
+    check(_abi.dama_logps_tokens(logps, pair, response, tokens.ctypes.data, tokens.size, ctypes.byref(count)))
     return ResponseLogps(tokens, logp.sum, logp.mean, logp.count, bool(logp.was_cut))
 
 
-def c_pair(pair: Pair, index: int, keep: list[Any]) -> _Pair:
+def c_pair(pair: Pair, index: int, keep: list[Any]) -> _abi.dama_preference_pair:
     if isinstance(pair, Mapping):
         missing = [key for key in ("prompt", "chosen", "rejected") if key not in pair]
         if missing:
@@ -250,7 +187,9 @@ def c_pair(pair: Pair, index: int, keep: list[Any]) -> _Pair:
     else:
         raise InvalidArgument(f"pair {index} is no (image, prompt, chosen, rejected)")
     names = ("prompt", "chosen", "rejected")
-    return _Pair(image_pointer(image, keep), *[c_text(t, f"pair {index}: {n}") for t, n in zip(texts, names)])
+    return _abi.dama_preference_pair(
+        image_pointer(image, keep), *[c_text(text, f"pair {index}: {name}") for text, name in zip(texts, names)]
+    )
 
 
 def image_pointer(image: Optional[Image], keep: list[Any]) -> Any:

@@ -9,60 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional, Union
 
-from . import _row_job
-from ._native import check, declare, declare_init
-from ._policy import Pair, PairLogps, PolicyModel, _choice, _Pair, logps_of, pair_array
+from . import _abi, _row_job
+from ._native import check, choices
+from ._policy import Pair, PairLogps, PolicyModel, _choice, logps_of, pair_array
 from ._row_job import AnyPath, Progress
 from ._scorer import Image
 
-_FORMATS = {"full": 0, "logps": 1}
+_FORMATS = choices(_abi.dama_reference_format, "DAMA_REFERENCE_")
 _HANDLE = ctypes.c_void_p
-
-
-class _Options(ctypes.Structure):
-    _fields_ = [
-        ("struct_size", ctypes.c_uint32),
-        ("format", ctypes.c_uint32),
-        ("data", ctypes.c_char_p),
-        ("image_root", ctypes.c_char_p),
-        ("output", ctypes.c_char_p),
-        ("fields", ctypes.POINTER(ctypes.c_char_p)),
-        ("field_count", ctypes.c_size_t),
-        ("max_rejected", ctypes.c_int64),
-        ("restart", ctypes.c_int32),
-        ("workers", ctypes.c_uint32),
-        ("block_rows", ctypes.c_uint32),
-        ("row_limit", ctypes.c_size_t),
-        ("image_limit", ctypes.c_size_t),
-        ("progress", _row_job.CALLBACK),
-        ("user", ctypes.c_void_p),
-    ]
-
-
-class _Result(ctypes.Structure):
-    _fields_ = [
-        ("struct_size", ctypes.c_uint32),
-        ("was_complete", ctypes.c_int32),
-        ("rows", ctypes.c_uint64),
-        ("rows_rejected", ctypes.c_uint64),
-        ("rows_cut", ctypes.c_uint64),
-    ]
-
-
-_options_init = declare_init("dama_reference_dataset_options_init", _Options)
-_result_init = declare_init("dama_reference_dataset_result_init", _Result)
-_reference_dataset = declare(
-    "dama_reference_dataset", _HANDLE, ctypes.POINTER(_Options), ctypes.POINTER(_Result)
-)
-_open = declare("dama_reference_cache_open", ctypes.POINTER(_HANDLE), ctypes.c_char_p, _HANDLE)
-_free = declare("dama_reference_cache_free", _HANDLE, restype=None)
-_count = declare("dama_reference_cache_count", _HANDLE, restype=ctypes.c_size_t)
-_contains = declare(
-    "dama_reference_cache_contains", _HANDLE, ctypes.POINTER(_Pair), ctypes.POINTER(ctypes.c_int32)
-)
-_logps = declare(
-    "dama_reference_cache_logps", ctypes.POINTER(_HANDLE), _HANDLE, ctypes.POINTER(_Pair), ctypes.c_size_t
-)
 
 
 @dataclass(frozen=True)
@@ -106,17 +60,17 @@ def reference_dataset(
     was_cut and tokens) or ``"logps"`` (idx, key and the text of six fields that the RLAIF-V and DAMA trainers read).
     :class:`ReferenceCache` reads both.
     """
-    options = _Options()
-    _options_init(options)
+    options = _abi.dama_reference_dataset_options()
+    _abi.dama_reference_dataset_options_init(options)
     _row_job.fill(
         options, data, output, image_root=image_root, fields=fields, max_rejected=max_rejected, restart=restart,
         workers=workers, block_rows=block_rows, row_limit=row_limit, image_limit=image_limit,
     )  # fmt: skip
     options.format = _choice("format", format, _FORMATS)
     policy = model if isinstance(model, PolicyModel) else PolicyModel(model)
-    result = _Result()
-    _result_init(result)
-    _row_job.run(_reference_dataset, policy._handle, options, result, progress)
+    result = _abi.dama_reference_dataset_result()
+    _abi.dama_reference_dataset_result_init(result)
+    _row_job.run(_abi.dama_reference_dataset, policy._handle, options, result, progress)
     return ReferenceResult(
         rows=result.rows,
         rows_rejected=result.rows_rejected,
@@ -137,21 +91,22 @@ class ReferenceCache:
 
     def __init__(self, path: AnyPath, policy: Optional[PolicyModel] = None) -> None:
         self._handle = _HANDLE()
-        check(_open(self._handle, os.fsencode(path), None if policy is None else policy._handle))
+        reference = None if policy is None else policy._handle
+        check(_abi.dama_reference_cache_open(self._handle, os.fsencode(path), reference))
 
-    def __del__(self, free: Any = _free) -> None:
+    def __del__(self, free: Any = _abi.dama_reference_cache_free) -> None:
         handle = getattr(self, "_handle", None)
         if handle:
             free(handle)
             self._handle = _HANDLE()
 
     def __len__(self) -> int:
-        return int(_count(self._handle))
+        return int(_abi.dama_reference_cache_count(self._handle))
 
     def __contains__(self, pair: Pair) -> bool:
         keep: list[Any] = []
         found = ctypes.c_int32()
-        check(_contains(self._handle, pair_array([pair], keep), found))
+        check(_abi.dama_reference_cache_contains(self._handle, pair_array([pair], keep), ctypes.byref(found)))
         return bool(found.value)
 
     def logps(self, image: Optional[Image], prompt: str, chosen: str, rejected: str) -> PairLogps:
@@ -165,5 +120,5 @@ class ReferenceCache:
         """
         keep: list[Any] = []
         found = _HANDLE()
-        check(_logps(found, self._handle, pair_array(pairs, keep), len(pairs)))
+        check(_abi.dama_reference_cache_logps(found, self._handle, pair_array(pairs, keep), len(pairs)))
         return logps_of(found)

@@ -10,32 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional, Union
 
+from . import _abi
 from ._errors import InvalidArgument
 from ._interrupt import Interrupt
-from ._native import check
+from ._native import check, choices
 
-_PHASES = ("scanning", "computing", "writing")
-_CANCELLED = 8
+_PHASES = {number: name for name, number in choices(_abi.dama_phase, "DAMA_PHASE_").items()}
+_CANCELLED = int(_abi.dama_status.DAMA_CANCELLED)
 
 #: A path as Python's own functions take it.
 AnyPath = Union[str, "os.PathLike[str]"]
-
-
-class _Progress(ctypes.Structure):
-    _fields_ = [
-        ("struct_size", ctypes.c_uint32),
-        ("phase", ctypes.c_uint32),
-        ("rows_done", ctypes.c_uint64),
-        ("rows_total", ctypes.c_uint64),
-        ("rows_rejected", ctypes.c_uint64),
-        ("rows_resumed", ctypes.c_uint64),
-        ("seconds", ctypes.c_double),
-        ("rows_per_second", ctypes.c_double),
-        ("seconds_left", ctypes.c_double),
-    ]
-
-
-CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(_Progress), ctypes.c_void_p)
 
 
 @dataclass(frozen=True)
@@ -100,7 +84,7 @@ def run(
     interrupt = Interrupt()
 
     # There is a callback even where nobody listens: it is where Python's signal handlers run.
-    @CALLBACK
+    @_abi.dama_progress_callback
     def tell(pointer: Any, _user: Any) -> int:
         try:
             if progress is not None:
@@ -130,7 +114,7 @@ def files(output: AnyPath) -> dict[str, Any]:
     }
 
 
-def _progress(it: _Progress) -> Progress:
+def _progress(it: _abi.dama_progress) -> Progress:
     left = it.seconds_left
     return Progress(
         phase=_PHASES[it.phase],

@@ -2,60 +2,18 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional, Union
 
-from . import _row_job
+from . import _abi, _row_job
 from ._errors import InvalidArgument
-from ._native import declare, declare_init
+from ._native import choices
 from ._row_job import AnyPath, Progress
 from ._scorer import Scorer
 
-_DELTA_SOURCES = {"probabilities": 0, "scores": 1}
-
-
-class _Options(ctypes.Structure):
-    _fields_ = [
-        ("struct_size", ctypes.c_uint32),
-        ("delta_source", ctypes.c_uint32),
-        ("data", ctypes.c_char_p),
-        ("image_root", ctypes.c_char_p),
-        ("output", ctypes.c_char_p),
-        ("mean_delta", ctypes.c_double),
-        ("fields", ctypes.POINTER(ctypes.c_char_p)),
-        ("field_count", ctypes.c_size_t),
-        ("max_rejected", ctypes.c_int64),
-        ("restart", ctypes.c_int32),
-        ("workers", ctypes.c_uint32),
-        ("block_rows", ctypes.c_uint32),
-        ("cache_bytes", ctypes.c_size_t),
-        ("row_limit", ctypes.c_size_t),
-        ("image_limit", ctypes.c_size_t),
-        ("progress", _row_job.CALLBACK),
-        ("user", ctypes.c_void_p),
-    ]
-
-
-class _Result(ctypes.Structure):
-    _fields_ = [
-        ("struct_size", ctypes.c_uint32),
-        ("was_complete", ctypes.c_int32),
-        ("rows", ctypes.c_uint64),
-        ("rows_scored", ctypes.c_uint64),
-        ("rows_rejected", ctypes.c_uint64),
-        ("mean_delta", ctypes.c_double),
-        ("mean_delta_used", ctypes.c_double),
-    ]
-
-
-_options_init = declare_init("dama_score_dataset_options_init", _Options)
-_result_init = declare_init("dama_score_dataset_result_init", _Result)
-_score_dataset = declare(
-    "dama_score_dataset", ctypes.c_void_p, ctypes.POINTER(_Options), ctypes.POINTER(_Result)
-)
+_DELTA_SOURCES = choices(_abi.dama_delta_source, "DAMA_DELTA_FROM_")
 
 
 @dataclass(frozen=True)
@@ -110,8 +68,8 @@ def score_dataset(
     """
     if delta not in _DELTA_SOURCES:
         raise InvalidArgument(f"delta is {delta!r}; expected one of {', '.join(map(repr, _DELTA_SOURCES))}")
-    options = _Options()
-    _options_init(options)
+    options = _abi.dama_score_dataset_options()
+    _abi.dama_score_dataset_options_init(options)
     _row_job.fill(
         options, data, output, image_root=image_root, fields=fields, max_rejected=max_rejected, restart=restart,
         workers=workers, block_rows=block_rows, cache_bytes=cache_bytes, row_limit=row_limit, image_limit=image_limit,
@@ -120,9 +78,9 @@ def score_dataset(
     if mean_delta is not None:
         options.mean_delta = mean_delta if mean_delta == mean_delta else float("inf")
     scorer = model if isinstance(model, Scorer) else Scorer(model)
-    result = _Result()
-    _result_init(result)
-    _row_job.run(_score_dataset, scorer._handle, options, result, progress)
+    result = _abi.dama_score_dataset_result()
+    _abi.dama_score_dataset_result_init(result)
+    _row_job.run(_abi.dama_score_dataset, scorer._handle, options, result, progress)
     return ScoreResult(
         rows=result.rows,
         rows_scored=result.rows_scored,

@@ -10,56 +10,18 @@ from typing import Any, Optional, Union
 import numpy as np
 from numpy.typing import NDArray
 
+from . import _abi
 from ._errors import InvalidArgument
-from ._native import check, declare, declare_init
+from ._native import check, choices
 from ._runtime import open_with
 
 #: A file's path, the bytes of a JPEG or PNG file, or uint8 pixels [H, W, 3].
 Image = Union[str, os.PathLike, bytes, bytearray, memoryview, NDArray[np.uint8]]
 
-_LONG_TEXTS = {"refuse": 0, "cut": 1}
+_LONG_TEXTS = choices(_abi.dama_long_texts, "DAMA_LONG_TEXTS_")
 
 
-class _Options(ctypes.Structure):
-    _fields_ = [
-        ("struct_size", ctypes.c_uint32),
-        ("threads", ctypes.c_uint32),
-        ("max_image_pixels", ctypes.c_uint64),
-        ("provider", ctypes.c_char_p),
-        ("onnxruntime", ctypes.c_char_p),
-        ("long_texts", ctypes.c_uint32),
-        ("logit_scale", ctypes.c_float),
-        ("ignore_orientation", ctypes.c_uint32),
-        ("drop_alpha", ctypes.c_uint32),
-    ]
-
-
-class _Image(ctypes.Structure):
-    _fields_ = [
-        ("path", ctypes.c_char_p),
-        ("bytes", ctypes.c_void_p),
-        ("size", ctypes.c_size_t),
-        ("rgb", ctypes.c_void_p),
-        ("height", ctypes.c_size_t),
-        ("width", ctypes.c_size_t),
-    ]
-
-
-_FLOATS = ctypes.POINTER(ctypes.c_float)
-_STRINGS = ctypes.POINTER(ctypes.c_char_p)
 _HANDLE = ctypes.c_void_p
-
-_options_init = declare_init("dama_scorer_options_init", _Options)
-_create = declare("dama_scorer_create", ctypes.POINTER(_HANDLE), ctypes.c_char_p, ctypes.POINTER(_Options))
-_free = declare("dama_scorer_free", _HANDLE, restype=None)
-_info = declare("dama_scorer_info", _HANDLE, ctypes.POINTER(ctypes.c_size_t), _FLOATS)
-_score = declare("dama_scorer_score", _HANDLE, ctypes.POINTER(_Image), _STRINGS, ctypes.c_size_t, _FLOATS)
-_embed_images = declare(
-    "dama_scorer_embed_images", _HANDLE, ctypes.POINTER(_Image), ctypes.c_size_t, _FLOATS, ctypes.c_size_t
-)
-_embed_texts = declare(
-    "dama_scorer_embed_texts", _HANDLE, _STRINGS, ctypes.c_size_t, _FLOATS, ctypes.c_size_t
-)
 
 
 class Scorer:
@@ -104,22 +66,22 @@ class Scorer:
         self._handle = _HANDLE()
         if long_texts not in _LONG_TEXTS:
             raise InvalidArgument(f"long_texts is {long_texts!r}; it must be one of {', '.join(_LONG_TEXTS)}")
-        options = _Options()
-        _options_init(options)
+        options = _abi.dama_scorer_options()
+        _abi.dama_scorer_options_init(options)
         open_with(options, threads, provider, max_image_pixels, onnxruntime)
         options.long_texts = _LONG_TEXTS[long_texts]
         options.logit_scale = 0.0 if logit_scale is None else logit_scale
         options.ignore_orientation = bool(ignore_orientation)
         options.drop_alpha = bool(drop_alpha)
-        check(_create(self._handle, os.fsencode(model_dir), options))
+        check(_abi.dama_scorer_create(self._handle, os.fsencode(model_dir), options))
         dimension, scale = ctypes.c_size_t(), ctypes.c_float()
-        check(_info(self._handle, dimension, scale))
+        check(_abi.dama_scorer_info(self._handle, ctypes.byref(dimension), ctypes.byref(scale)))
         #: Numbers in one embedding.
         self.dimension: int = dimension.value
         #: exp(logit_scale) of the model.
         self.logit_scale: float = scale.value
 
-    def __del__(self, free: Any = _free) -> None:
+    def __del__(self, free: Any = _abi.dama_scorer_free) -> None:
         handle = getattr(self, "_handle", None)
         if handle:
             free(handle)
@@ -130,27 +92,23 @@ class Scorer:
         texts = _texts(sentences)
         keep: list[Any] = []
         scores = np.empty(len(texts), np.float32)
-        check(_score(self._handle, _image(image, keep), texts, len(texts), _floats(scores)))
+        check(_abi.dama_scorer_score(self._handle, _image(image, keep), texts, len(texts), scores.ctypes.data))
         return scores
 
     def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
         """Embeddings of the images, scaled to unit norm. float32 [n, dimension]."""
         keep: list[Any] = []
-        array = (_Image * len(images))(*[_image(image, keep) for image in images])
+        array = (_abi.dama_image * len(images))(*[_image(image, keep) for image in images])
         embeddings = np.empty((len(images), self.dimension), np.float32)
-        check(_embed_images(self._handle, array, len(images), _floats(embeddings), embeddings.size))
+        check(_abi.dama_scorer_embed_images(self._handle, array, len(images), embeddings.ctypes.data, embeddings.size))
         return embeddings
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embeddings of the texts, scaled to unit norm. float32 [n, dimension]."""
         array = _texts(texts)
         embeddings = np.empty((len(array), self.dimension), np.float32)
-        check(_embed_texts(self._handle, array, len(array), _floats(embeddings), embeddings.size))
+        check(_abi.dama_scorer_embed_texts(self._handle, array, len(array), embeddings.ctypes.data, embeddings.size))
         return embeddings
-
-
-def _floats(array: NDArray[np.float32]) -> Any:
-    return array.ctypes.data_as(_FLOATS)
 
 
 def _texts(texts: Sequence[str]) -> Any:
@@ -163,9 +121,9 @@ def _texts(texts: Sequence[str]) -> Any:
     return (ctypes.c_char_p * len(encoded))(*encoded)
 
 
-def _image(image: Image, keep: list[Any]) -> _Image:
+def _image(image: Image, keep: list[Any]) -> _abi.dama_image:
     """The C struct; what it points at is put into ``keep``."""
-    result = _Image()
+    result = _abi.dama_image()
     if isinstance(image, (str, os.PathLike)):
         result.path = os.fsencode(image)
     elif isinstance(image, (bytes, bytearray, memoryview)):

@@ -4,40 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import os
-from typing import Iterable, Optional, Union
+from typing import Any, Iterable, Optional, Union
 
 import numpy as np
 from numpy.typing import NDArray
 
+from . import _abi
 from ._errors import InvalidArgument, ShapeMismatch
-from ._native import check, declare, declare_init
-
-_pointer, _size, _int = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
-
-
-class _Facts(ctypes.Structure):
-    _fields_ = [("struct_size", ctypes.c_uint32)] + [
-        (name, ctypes.c_int32) for name in ("vocabulary_size", "id_end", "bos_id", "eos_id", "pad_id", "unk_id")
-    ]
-
-
-class _SplitOptions(ctypes.Structure):
-    _fields_ = [("struct_size", ctypes.c_uint32), ("token_limit", ctypes.c_uint32), ("tokenizer", ctypes.c_void_p)]
-
-
-_create = declare("dama_tokenizer_create", _pointer, ctypes.c_char_p)
-_free = declare("dama_tokenizer_free", _pointer, restype=None)
-_encode = declare("dama_tokenizer_encode", _pointer, ctypes.c_char_p, _size, _int, _pointer, _size, _pointer)
-_decode = declare("dama_tokenizer_decode", _pointer, _pointer, _size, _int, _pointer, _size, _pointer)
-_facts_init = declare_init("dama_tokenizer_facts_init", _Facts)
-_describe = declare("dama_tokenizer_describe", _pointer, _pointer)
-_find = declare("dama_tokenizer_find", _pointer, ctypes.c_char_p, _pointer)
-_spell = declare("dama_tokenizer_spell", _pointer, ctypes.c_int32, _pointer, _size, _pointer)
-_strings_count = declare("dama_strings_count", _pointer, restype=_size)
-_strings_at = declare("dama_strings_at", _pointer, _size, restype=ctypes.c_char_p)
-_strings_free = declare("dama_strings_free", _pointer, restype=None)
-_split_options_init = declare_init("dama_split_options_init", _SplitOptions)
-_split = declare("dama_split", _pointer, ctypes.c_char_p, _pointer)
+from ._native import check
 
 
 def _utf8(text: Union[str, bytes]) -> bytes:
@@ -65,15 +39,15 @@ class Tokenizer:
     def __init__(self, path: Union[str, "os.PathLike[str]"]) -> None:
         self._handle: Optional[int] = None
         handle = ctypes.c_void_p()
-        check(_create(ctypes.byref(handle), os.fsencode(path)))
+        check(_abi.dama_tokenizer_create(handle, os.fsencode(path)))
         self._handle = handle.value
-        self._facts = _Facts()
-        _facts_init(self._facts)
-        check(_describe(self._handle, ctypes.byref(self._facts)))
+        self._facts = _abi.dama_tokenizer_facts()
+        _abi.dama_tokenizer_facts_init(self._facts)
+        check(_abi.dama_tokenizer_describe(self._handle, self._facts))
 
-    def __del__(self) -> None:
+    def __del__(self, free: Any = _abi.dama_tokenizer_free) -> None:
         if getattr(self, "_handle", None) is not None:
-            _free(self._handle)
+            free(self._handle)
 
     def encode(self, text: Union[str, bytes], add_special_tokens: bool = True) -> NDArray[np.int32]:
         """The token ids of ``text``. Bytes are read as UTF-8, broken ones as U+FFFD. Nothing is ever cut off."""
@@ -81,13 +55,17 @@ class Tokenizer:
         count = ctypes.c_size_t()
         # Enough for nearly every text, so that it is encoded once; normalisation can make a text longer.
         ids = np.empty(len(utf8) + 64, dtype=np.int32)
-        status = _encode(
+        status = _abi.dama_tokenizer_encode(
             self._handle, utf8, len(utf8), add_special_tokens, ids.ctypes.data, ids.size, ctypes.byref(count)
         )
         if status == ShapeMismatch.status:
-            check(_encode(self._handle, utf8, len(utf8), add_special_tokens, None, 0, ctypes.byref(count)))
+            check(
+                _abi.dama_tokenizer_encode(
+                    self._handle, utf8, len(utf8), add_special_tokens, None, 0, ctypes.byref(count)
+                )
+            )
             ids = np.empty(count.value, dtype=np.int32)
-            status = _encode(
+            status = _abi.dama_tokenizer_encode(
                 self._handle, utf8, len(utf8), add_special_tokens, ids.ctypes.data, ids.size, ctypes.byref(count)
             )
         check(status)
@@ -100,7 +78,7 @@ class Tokenizer:
 
         def call(buffer: Optional[ctypes.Array[ctypes.c_char]], capacity: int) -> None:
             check(
-                _decode(
+                _abi.dama_tokenizer_decode(
                     self._handle, array.ctypes.data, array.size, skip_special_tokens, buffer, capacity,
                     ctypes.byref(size),
                 )
@@ -114,15 +92,15 @@ class Tokenizer:
     def id(self, token: str) -> Optional[int]:
         """The id of a token as the vocabulary spells it ("cat</w>", "▁the", "Ġand")."""
         found = ctypes.c_int32()
-        check(_find(self._handle, _c_string(token, "token"), ctypes.byref(found)))
+        check(_abi.dama_tokenizer_find(self._handle, _c_string(token, "token"), ctypes.byref(found)))
         return found.value if found.value >= 0 else None
 
     def token(self, id: int) -> str:
         """The spelling of the token with this id. Raises ``InvalidArgument`` where there is none."""
         size = ctypes.c_size_t()
-        check(_spell(self._handle, id, None, 0, ctypes.byref(size)))
+        check(_abi.dama_tokenizer_spell(self._handle, id, None, 0, ctypes.byref(size)))
         buffer = ctypes.create_string_buffer(size.value + 1)
-        check(_spell(self._handle, id, buffer, size.value + 1, ctypes.byref(size)))
+        check(_abi.dama_tokenizer_spell(self._handle, id, buffer, size.value + 1, ctypes.byref(size)))
         return buffer.raw[: size.value].decode("utf-8")
 
     def __len__(self) -> int:
@@ -166,8 +144,8 @@ def split(text: str, tokenizer: Optional[Tokenizer] = None, token_limit: Optiona
     included: a sentence over it is parted into clauses, a clause between words, a word between characters. Without
     one there are only sentences. Every character other than white space is in exactly one sub-sentence, in order.
     """
-    options = _SplitOptions()
-    _split_options_init(options)
+    options = _abi.dama_split_options()
+    _abi.dama_split_options_init(options)
     if token_limit is not None and tokenizer is None:
         raise InvalidArgument("a token_limit needs a tokenizer that counts")
     if tokenizer is not None:
@@ -177,8 +155,9 @@ def split(text: str, tokenizer: Optional[Tokenizer] = None, token_limit: Optiona
         options.token_limit = limit
         options.tokenizer = tokenizer._handle
     strings = ctypes.c_void_p()
-    check(_split(ctypes.byref(strings), _c_string(text, "text"), ctypes.byref(options)))
+    check(_abi.dama_split(strings, _c_string(text, "text"), options))
     try:
-        return [_strings_at(strings, index).decode("utf-8") for index in range(_strings_count(strings))]
+        count = _abi.dama_strings_count(strings)
+        return [_abi.dama_strings_at(strings, index).decode("utf-8") for index in range(count)]
     finally:
-        _strings_free(strings)
+        _abi.dama_strings_free(strings)

@@ -11,149 +11,24 @@ from typing import Any, Optional, Union
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from . import _abi
 from ._adaptive_beta import AdaptiveBeta
 from ._arrays import as_doubles
 from ._cancellation import Cancellation, run_stoppable
 from ._errors import InvalidArgument, ShapeMismatch
-from ._native import check, declare, declare_init
-from ._policy import Pair, PairLogps, PolicyModel, _choice, _Pair, _positive, c_pair, c_text, found_logps, pair_array
+from ._native import check, choices
+from ._policy import Pair, PairLogps, PolicyModel, _choice, _positive, c_pair, c_text, found_logps, pair_array
 from ._runtime import unsigned
-from ._text import _strings_at, _strings_free
-from .kernels import Schedule, _ScheduleOptions
+from .kernels import Schedule
 
-_TRAINABLE = {"full": 0, "lora": 1, "projector": 2}
-_PATTERNS = 3
-_ACTIVATIONS = {"keep": 0, "recompute": 1}
-_KINDS = {"model": 0, "adapters": 1}
-_TYPES = {"float32": 0, "float16": 1, "bfloat16": 2}
+_TRAINABLE = choices(_abi.dama_trainable, "DAMA_TRAINABLE_")
+#: It takes a list, not a name.
+_PATTERNS = _TRAINABLE.pop("patterns")
+_ACTIVATIONS = choices(_abi.dama_activations, "DAMA_ACTIVATIONS_")
+_KINDS = choices(_abi.dama_export_kind, "DAMA_EXPORT_")
+_TYPES = choices(_abi.dama_weight_type, "DAMA_WEIGHT_")
 
 _HANDLE = ctypes.c_void_p
-_STRINGS = ctypes.POINTER(ctypes.c_char_p)
-_DOUBLES = ctypes.POINTER(ctypes.c_double)
-
-
-class _Options(ctypes.Structure):
-    _fields_ = [
-        ("struct_size", ctypes.c_uint32),
-        ("trainable", ctypes.c_uint32),
-        ("patterns", _STRINGS),
-        ("pattern_count", ctypes.c_size_t),
-        ("lora_targets", _STRINGS),
-        ("lora_target_count", ctypes.c_size_t),
-        ("lora_alpha", ctypes.c_double),
-        ("lora_rank", ctypes.c_uint32),
-        ("activations", ctypes.c_uint32),
-        ("seed", ctypes.c_uint64),
-        ("learning_rate", ctypes.c_double),
-        ("beta1", ctypes.c_double),
-        ("beta2", ctypes.c_double),
-        ("epsilon", ctypes.c_double),
-        ("weight_decay", ctypes.c_double),
-        ("schedule", ctypes.POINTER(_ScheduleOptions)),
-        ("max_gradient_norm", ctypes.c_double),
-        ("tokens_per_run", ctypes.c_uint32),
-        ("threads", ctypes.c_uint32),
-    ]
-
-
-class _TrainingPair(ctypes.Structure):
-    _fields_ = [
-        ("pair", _Pair),
-        ("alpha_data", ctypes.c_double),
-        ("reference_chosen", ctypes.c_double),
-        ("reference_rejected", ctypes.c_double),
-        ("hardness_third", ctypes.c_int32),
-    ]
-
-
-class _Metrics(ctypes.Structure):
-    _fields_ = [
-        ("struct_size", ctypes.c_uint32),
-        ("updated", ctypes.c_int32),
-        ("step", ctypes.c_uint64),
-        ("skipped", ctypes.c_uint64),
-        ("loss", ctypes.c_double),
-        ("alpha_model", ctypes.c_double),
-        ("running_mean", ctypes.c_double),
-        ("accuracy", ctypes.c_double),
-        ("beta_mean", ctypes.c_double),
-        ("beta_min", ctypes.c_double),
-        ("beta_max", ctypes.c_double),
-        ("margin_mean", ctypes.c_double),
-        ("reward_chosen", ctypes.c_double),
-        ("reward_rejected", ctypes.c_double),
-        ("gap_by_third", ctypes.c_double * 3),
-        ("gradient_norm", ctypes.c_double),
-        ("learning_rate", ctypes.c_double),
-        ("pairs", ctypes.c_size_t),
-        ("kept", ctypes.c_size_t),
-        ("tokens", ctypes.c_size_t),
-        ("seconds_prepare", ctypes.c_double),
-        ("seconds_reference", ctypes.c_double),
-        ("seconds_forward", ctypes.c_double),
-        ("seconds_backward", ctypes.c_double),
-        ("seconds_update", ctypes.c_double),
-    ]
-
-
-class _Parameter(ctypes.Structure):
-    _fields_ = [
-        ("struct_size", ctypes.c_uint32),
-        ("decays", ctypes.c_int32),
-        ("name", ctypes.c_char_p),
-        ("shape", ctypes.POINTER(ctypes.c_int64)),
-        ("dimensions", ctypes.c_size_t),
-        ("count", ctypes.c_size_t),
-        ("value", ctypes.c_void_p),
-        ("gradient", ctypes.c_void_p),
-    ]
-
-
-class _Progress(ctypes.Structure):
-    _fields_ = [
-        ("struct_size", ctypes.c_uint32),
-        ("steps", ctypes.c_uint64),
-        ("skipped", ctypes.c_uint64),
-        ("learning_rate", ctypes.c_double),
-        ("running_mean", ctypes.c_double),
-    ]
-
-
-class _ExportOptions(ctypes.Structure):
-    _fields_ = [
-        ("struct_size", ctypes.c_uint32),
-        ("kind", ctypes.c_uint32),
-        ("type", ctypes.c_uint32),
-        ("replace", ctypes.c_int32),
-        ("shard_bytes", ctypes.c_uint64),
-    ]
-
-
-_options_init = declare_init("dama_trainer_options_init", _Options)
-_create = declare("dama_trainer_create", ctypes.POINTER(_HANDLE), _HANDLE, _HANDLE, _HANDLE, ctypes.POINTER(_Options))
-_free = declare("dama_trainer_free", _HANDLE, restype=None)
-_pair_init = declare("dama_training_pair_init", ctypes.POINTER(_TrainingPair), restype=None)
-_metrics_init = declare_init("dama_step_metrics_init", _Metrics)
-_step = declare(
-    "dama_trainer_step", _HANDLE, ctypes.POINTER(_TrainingPair), ctypes.c_size_t, ctypes.POINTER(_Metrics), _HANDLE
-)
-_forward = declare(
-    "dama_trainer_forward", ctypes.POINTER(_HANDLE), _HANDLE, ctypes.POINTER(_Pair), ctypes.c_size_t, _HANDLE
-)
-_backward = declare("dama_trainer_backward", _HANDLE, _DOUBLES, _DOUBLES, ctypes.c_size_t, _HANDLE)
-_zero_grad = declare("dama_trainer_zero_grad", _HANDLE)
-_gradient_norm = declare("dama_trainer_gradient_norm", _HANDLE, _DOUBLES)
-_update = declare("dama_trainer_update", _HANDLE, _DOUBLES)
-_parameter_init = declare_init("dama_parameter_init", _Parameter)
-_parameter_count = declare("dama_trainer_parameter_count", _HANDLE, restype=ctypes.c_size_t)
-_parameter = declare("dama_trainer_parameter", _HANDLE, ctypes.c_size_t, ctypes.POINTER(_Parameter))
-_progress_init = declare_init("dama_trainer_progress_init", _Progress)
-_get_progress = declare("dama_trainer_get_progress", _HANDLE, ctypes.POINTER(_Progress))
-_save = declare("dama_trainer_save", _HANDLE, ctypes.c_char_p, ctypes.c_char_p)
-_load = declare("dama_trainer_load", ctypes.POINTER(_HANDLE), _HANDLE, ctypes.c_char_p)
-_export_options_init = declare_init("dama_export_options_init", _ExportOptions)
-_export = declare("dama_trainer_export", _HANDLE, ctypes.c_char_p, ctypes.POINTER(_ExportOptions))
-_controller = declare("dama_trainer_controller", ctypes.POINTER(_HANDLE), _HANDLE)
 
 
 @dataclass(frozen=True)
@@ -229,7 +104,7 @@ class _Owner:
     def __init__(self) -> None:
         self.handle = _HANDLE()
 
-    def __del__(self, free: Any = _free) -> None:
+    def __del__(self, free: Any = _abi.dama_trainer_free) -> None:
         if self.handle:
             free(self.handle)
 
@@ -291,8 +166,8 @@ class Trainer:
         seed: int = 0,
     ) -> None:
         self._owner: Optional[_Owner] = None
-        options = _Options()
-        _options_init(options)
+        options = _abi.dama_trainer_options()
+        _abi.dama_trainer_options_init(options)
         _select(options, trainable)
         options.learning_rate, options.epsilon, options.weight_decay = learning_rate, epsilon, weight_decay
         options.beta1, options.beta2 = betas
@@ -307,7 +182,7 @@ class Trainer:
             controller = AdaptiveBeta(controller)
         owner = _Owner()
         check(
-            _create(
+            _abi.dama_trainer_create(
                 owner.handle, policy._handle, None if reference is None else reference._handle, controller._handle,
                 options,
             )  # fmt: skip
@@ -335,10 +210,11 @@ class Trainer:
         """
         handle = self._handle
         keep: list[Any] = []
-        pairs = (_TrainingPair * len(batch))(*[_training_pair(pair, index, keep) for index, pair in enumerate(batch)])
-        metrics = _Metrics()
-        _metrics_init(metrics)
-        self._run(lambda token: _step(handle, pairs, len(batch), metrics, token), cancellation)
+        kind = _abi.dama_training_pair * len(batch)
+        pairs = kind(*[_training_pair(pair, index, keep) for index, pair in enumerate(batch)])
+        metrics = _abi.dama_step_metrics()
+        _abi.dama_step_metrics_init(metrics)
+        self._run(lambda token: _abi.dama_trainer_step(handle, pairs, len(batch), metrics, token), cancellation)
         return _step_metrics(metrics)
 
     def forward(self, pairs: Sequence[Pair], cancellation: Optional[Cancellation] = None) -> list[PairLogps]:
@@ -349,7 +225,9 @@ class Trainer:
         owner, handle = self._owner, self._handle
         keep: list[Any] = [owner]
         array = pair_array(pairs, keep)
-        return found_logps(lambda found, token: _forward(found, handle, array, len(pairs), token), cancellation)
+        return found_logps(
+            lambda found, token: _abi.dama_trainer_forward(found, handle, array, len(pairs), token), cancellation
+        )
 
     def backward(
         self, grad_chosen: ArrayLike, grad_rejected: ArrayLike, cancellation: Optional[Cancellation] = None
@@ -367,17 +245,17 @@ class Trainer:
                 f"grad_chosen has shape {chosen.shape} and grad_rejected {rejected.shape}; one number for each pair is "
                 "needed"
             )
-        pointers = [values.ctypes.data_as(_DOUBLES) for values in (chosen, rejected)]
-        self._run(lambda token: _backward(handle, *pointers, chosen.size, token), cancellation)
+        addresses = chosen.ctypes.data, rejected.ctypes.data
+        self._run(lambda token: _abi.dama_trainer_backward(handle, *addresses, chosen.size, token), cancellation)
 
     def zero_grad(self) -> None:
         """Sets all gradients to 0."""
-        check(_zero_grad(self._handle))
+        check(_abi.dama_trainer_zero_grad(self._handle))
 
     def gradient_norm(self) -> float:
         """The global norm of all gradients; not finite where any number is not."""
         norm = ctypes.c_double()
-        check(_gradient_norm(self._handle, norm))
+        check(_abi.dama_trainer_gradient_norm(self._handle, ctypes.byref(norm)))
         return norm.value
 
     def update(self) -> float:
@@ -387,18 +265,18 @@ class Trainer:
         ``InvalidArgument``, and nothing is changed.
         """
         norm = ctypes.c_double()
-        check(_update(self._handle, norm))
+        check(_abi.dama_trainer_update(self._handle, ctypes.byref(norm)))
         return norm.value
 
     def parameters(self) -> list[Parameter]:
         """All tensors that are trained, their values and gradients as arrays over the trainer's own memory."""
         handle = self._handle
         found = []
-        for index in range(_parameter_count(handle)):
-            it = _Parameter()
-            _parameter_init(it)
-            check(_parameter(handle, index, it))
-            shape = tuple(it.shape[: it.dimensions])
+        for index in range(_abi.dama_trainer_parameter_count(handle)):
+            it = _abi.dama_parameter()
+            _abi.dama_parameter_init(it)
+            check(_abi.dama_trainer_parameter(handle, index, it))
+            shape = tuple((ctypes.c_int64 * it.dimensions).from_address(it.shape)) if it.dimensions else ()
             value, gradient = self._array(it.value, shape), self._array(it.gradient, shape)
             found.append(Parameter(it.name.decode(), value, gradient, bool(it.decays)))
         return found
@@ -408,7 +286,7 @@ class Trainer:
 
         It is written beside and renamed: where anything fails, what was there stays.
         """
-        check(_save(self._handle, os.fsencode(path), None if note is None else c_text(note, "note")))
+        check(_abi.dama_trainer_save(self._handle, os.fsencode(path), None if note is None else c_text(note, "note")))
 
     def load(self, path: Union[str, os.PathLike[str]]) -> Optional[str]:
         """Takes on what :meth:`save` wrote from a trainer of the same model and options; returns its note.
@@ -416,12 +294,12 @@ class Trainer:
         It goes on bit for bit. The arrays of :meth:`parameters` stay valid. Where it fails, nothing is changed.
         """
         note = _HANDLE()
-        check(_load(note, self._handle, os.fsencode(path)))
+        check(_abi.dama_trainer_load(note, self._handle, os.fsencode(path)))
         try:
-            text = _strings_at(note, 0)
+            text = _abi.dama_strings_at(note, 0)
             return None if text is None else text.decode("utf-8", "replace")
         finally:
-            _strings_free(note)
+            _abi.dama_strings_free(note)
 
     def export(
         self,
@@ -438,19 +316,19 @@ class Trainer:
         as PEFT keeps them. ``dtype`` is that of trained weights, ``"float32"``, ``"float16"`` or ``"bfloat16"``; others
         keep their bytes. An earlier export is replaced; anything else only with ``replace``.
         """
-        options = _ExportOptions()
-        _export_options_init(options)
+        options = _abi.dama_export_options()
+        _abi.dama_export_options_init(options)
         options.kind = _choice("kind", kind, _KINDS)
         options.type = _choice("dtype", dtype, _TYPES)
         options.replace = bool(replace)
         options.shard_bytes = unsigned("shard_bytes", shard_bytes, 64)
-        check(_export(self._handle, os.fsencode(directory), options))
+        check(_abi.dama_trainer_export(self._handle, os.fsencode(directory), options))
 
     @property
     def controller(self) -> AdaptiveBeta:
         """A copy of the adaptive β as it stands."""
         handle = _HANDLE()
-        check(_controller(handle, self._handle))
+        check(_abi.dama_trainer_controller(handle, self._handle))
         return AdaptiveBeta._adopt(handle)
 
     @property
@@ -485,10 +363,10 @@ class Trainer:
         run_stoppable(call, cancellation)
         del owner
 
-    def _progress(self) -> _Progress:
-        progress = _Progress()
-        _progress_init(progress)
-        check(_get_progress(self._handle, progress))
+    def _progress(self) -> _abi.dama_trainer_progress:
+        progress = _abi.dama_trainer_progress()
+        _abi.dama_trainer_progress_init(progress)
+        check(_abi.dama_trainer_get_progress(self._handle, progress))
         return progress
 
     def _array(self, address: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -497,7 +375,7 @@ class Trainer:
         return np.frombuffer(memory, np.float32).reshape(shape)
 
 
-def _select(options: _Options, trainable: Union[str, LoRA, Sequence[str]]) -> None:
+def _select(options: _abi.dama_trainer_options, trainable: Union[str, LoRA, Sequence[str]]) -> None:
     if trainable == "lora":
         trainable = LoRA()
     if isinstance(trainable, str):
@@ -522,9 +400,9 @@ def _select(options: _Options, trainable: Union[str, LoRA, Sequence[str]]) -> No
         options.pattern_count = len(patterns)
 
 
-def _training_pair(pair: Pair, index: int, keep: list[Any]) -> _TrainingPair:
-    result = _TrainingPair()
-    _pair_init(result)
+def _training_pair(pair: Pair, index: int, keep: list[Any]) -> _abi.dama_training_pair:
+    result = _abi.dama_training_pair()
+    _abi.dama_training_pair_init(result)
     result.pair = c_pair(pair, index, keep)
     if isinstance(pair, Mapping):
         for name in ("alpha_data", "reference_chosen", "reference_rejected"):
@@ -538,7 +416,7 @@ def _training_pair(pair: Pair, index: int, keep: list[Any]) -> _TrainingPair:
     return result
 
 
-def _step_metrics(it: _Metrics) -> StepMetrics:
+def _step_metrics(it: _abi.dama_step_metrics) -> StepMetrics:
     phases = ("prepare", "reference", "forward", "backward", "update")
     first, second, third = it.gap_by_third
     return StepMetrics(

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple, Optional
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from . import _abi
 from ._arrays import as_labels, shared_floats
 from ._errors import InvalidArgument, ShapeMismatch
-from ._native import check, declare
+from ._native import check, choices
 
 __all__ = [
     "IGNORED_LABEL",
@@ -27,43 +28,7 @@ __all__ = [
 ]
 
 #: A row with this label has no token: log-probability 0, gradient 0.
-IGNORED_LABEL = -100
-
-
-class _AdamWOptions(ctypes.Structure):
-    _fields_ = [
-        ("struct_size", ctypes.c_uint32),
-        ("threads", ctypes.c_uint32),
-        ("learning_rate", ctypes.c_double),
-        ("beta1", ctypes.c_double),
-        ("beta2", ctypes.c_double),
-        ("epsilon", ctypes.c_double),
-        ("weight_decay", ctypes.c_double),
-        ("gradient_scale", ctypes.c_double),
-    ]
-
-
-class _ScheduleOptions(ctypes.Structure):
-    _fields_ = [
-        ("struct_size", ctypes.c_uint32),
-        ("schedule", ctypes.c_uint32),
-        ("learning_rate", ctypes.c_double),
-        ("total_steps", ctypes.c_uint64),
-        ("warmup_steps", ctypes.c_uint64),
-        ("warmup_ratio", ctypes.c_double),
-    ]
-
-
-_pointer, _size, _threads = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint32
-_forward = declare("dama_token_logprobs", _pointer, _size, _size, _pointer, _pointer, _pointer, _threads)
-_backward = declare(
-    "dama_token_logprobs_backward", _pointer, _size, _size, _pointer, _pointer, _pointer, _pointer, _threads
-)
-_adamw_step = declare(
-    "dama_adamw_step", _pointer, ctypes.c_uint64, _pointer, _pointer, _pointer, _pointer, ctypes.c_size_t
-)
-_sum_of_squares = declare("dama_sum_of_squares", _pointer, _size, _threads, _pointer)
-_learning_rate = declare("dama_learning_rate", _pointer, ctypes.c_uint64, _pointer)
+IGNORED_LABEL = _abi.DAMA_IGNORED_LABEL
 
 
 class TokenLogProbs(NamedTuple):
@@ -84,7 +49,7 @@ def token_logprobs(logits: Any, labels: ArrayLike, *, threads: int = 0) -> Token
     values = np.empty(tokens.shape, dtype=np.float32)
     normalizers = np.empty(tokens.shape, dtype=np.float32)
     check(
-        _forward(
+        _abi.dama_token_logprobs(
             rows.ctypes.data, tokens.size, vocabulary, tokens.ctypes.data, values.ctypes.data, normalizers.ctypes.data,
             _thread_count(threads),
         )
@@ -123,7 +88,7 @@ def token_logprobs_backward(
         if gradient.shape != rows.shape:
             raise ShapeMismatch(f"out has shape {gradient.shape}; logits have {rows.shape}")
     check(
-        _backward(
+        _abi.dama_token_logprobs_backward(
             rows.ctypes.data, tokens.size, vocabulary, tokens.ctypes.data, sums.ctypes.data, factors.ctypes.data,
             gradient.ctypes.data, _thread_count(threads),
         )
@@ -155,13 +120,13 @@ def adamw_step(
             raise ShapeMismatch(f"{name} has shape {array.shape}; parameters have {p.shape}")
     if not 1 <= step < 2**64:
         raise InvalidArgument(f"step is {step}; steps are counted from 1")
-    options = _AdamWOptions(
-        ctypes.sizeof(_AdamWOptions), _thread_count(threads), learning_rate, betas[0], betas[1], epsilon, weight_decay,
-        gradient_scale,
+    options = _abi.dama_adamw_options(
+        ctypes.sizeof(_abi.dama_adamw_options), _thread_count(threads), learning_rate, betas[0], betas[1], epsilon,
+        weight_decay, gradient_scale,
     )  # fmt: skip
     check(
-        _adamw_step(
-            ctypes.addressof(options), step, p.ctypes.data, g.ctypes.data, m.ctypes.data, v.ctypes.data, p.size
+        _abi.dama_adamw_step(
+            options, step, p.ctypes.data, g.ctypes.data, m.ctypes.data, v.ctypes.data, p.size
         )
     )
 
@@ -170,7 +135,7 @@ def sum_of_squares(values: Any, *, threads: int = 0) -> float:
     """Σ x² in double; not finite where any number is not. For global-norm clipping."""
     array = shared_floats(values, "values")
     result = ctypes.c_double()
-    check(_sum_of_squares(array.ctypes.data, array.size, _thread_count(threads), ctypes.addressof(result)))
+    check(_abi.dama_sum_of_squares(array.ctypes.data, array.size, _thread_count(threads), ctypes.byref(result)))
     return result.value
 
 
@@ -181,15 +146,15 @@ class Schedule:
     of the run (float).
     """
 
-    _KINDS = {"constant": 0, "linear": 1, "cosine": 2}
+    _KINDS = choices(_abi.dama_schedule, "DAMA_SCHEDULE_")
 
     def __init__(self, kind: str, learning_rate: float, total_steps: int, warmup: float = 0) -> None:
         if kind not in self._KINDS:
             raise InvalidArgument(f"kind is {kind!r}; it must be one of {', '.join(map(repr, self._KINDS))}")
         if not 0 <= total_steps < 2**64:
             raise InvalidArgument(f"total_steps is {total_steps}; a schedule has at least one step")
-        self._options = _ScheduleOptions(
-            ctypes.sizeof(_ScheduleOptions), self._KINDS[kind], learning_rate, total_steps, 0, 0.0
+        self._options = _abi.dama_schedule_options(
+            ctypes.sizeof(_abi.dama_schedule_options), self._KINDS[kind], learning_rate, total_steps, 0, 0.0
         )
         if isinstance(warmup, (int, np.integer)):
             if not 0 <= warmup < 2**64:
@@ -203,7 +168,7 @@ class Schedule:
         if not 0 <= step < 2**64:
             raise InvalidArgument(f"step is {step}; it must be 0 or more")
         rate = ctypes.c_double()
-        check(_learning_rate(ctypes.addressof(self._options), step, ctypes.addressof(rate)))
+        check(_abi.dama_learning_rate(self._options, step, ctypes.byref(rate)))
         return rate.value
 
 

@@ -11,22 +11,17 @@ more.
 
 from __future__ import annotations
 
-import ctypes
 from typing import NamedTuple, Optional
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from . import _abi
 from ._adaptive_beta import LOSSES, loss_parameter
 from ._arrays import as_doubles
-from ._native import check, declare
+from ._native import check
 
 __all__ = ["Loss", "cdpo", "hinge", "ipo", "robust", "sigmoid", "simpo"]
-
-_pointer = ctypes.c_void_p
-_evaluate = declare(
-    "dama_loss_evaluate", ctypes.c_uint32, ctypes.c_double, _pointer, _pointer, ctypes.c_size_t, _pointer, _pointer
-)
 
 
 class Loss(NamedTuple):
@@ -78,7 +73,7 @@ def _call(
     value, derivative = np.empty(h.shape), np.empty(h.shape)
     parameter = loss_parameter(name, label_smoothing, simpo_margin)
     check(
-        _evaluate(
+        _abi.dama_loss_evaluate(
             LOSSES[name], parameter, h.ctypes.data, b.ctypes.data, h.size, value.ctypes.data, derivative.ctypes.data
         )
     )

@@ -1,98 +1,91 @@
-"""The ctypes mirrors of the header's structs, against a C compiler's sizes and offsets."""
+"""The generated mirror of the header, against the header and a C compiler's sizes, offsets and values."""
 
 import ctypes
-import importlib
-import pkgutil
+import os
 import re
 import shutil
 import subprocess
+import sys
+from enum import IntEnum
 from pathlib import Path
 
 import pytest
 
-import dama
+from dama import _abi
 
-HEADER = Path(__file__).resolve().parents[3] / "include" / "dama.h"
+ROOT = Path(__file__).resolve().parents[3]
+INCLUDE = ROOT / "include"
 
-#: Every struct that the binding mirrors, by module and class.
-MIRRORS = {
-    ("_adaptive_beta", "_Options"): "dama_adaptive_beta_options",
-    ("_adaptive_beta", "_Batch"): "dama_preference_batch",
-    ("_adaptive_beta", "_Result"): "dama_preference_result",
-    ("_adaptive_beta", "_Progress"): "dama_adaptive_beta_progress",
-    ("_text", "_Facts"): "dama_tokenizer_facts",
-    ("_text", "_SplitOptions"): "dama_split_options",
-    ("_scorer", "_Options"): "dama_scorer_options",
-    ("_scorer", "_Image"): "dama_image",
-    ("kernels", "_AdamWOptions"): "dama_adamw_options",
-    ("kernels", "_ScheduleOptions"): "dama_schedule_options",
-    ("_row_job", "_Progress"): "dama_progress",
-    ("_score_dataset", "_Options"): "dama_score_dataset_options",
-    ("_score_dataset", "_Result"): "dama_score_dataset_result",
-    ("_policy", "_Options"): "dama_policy_options",
-    ("_policy", "_Facts"): "dama_policy_facts",
-    ("_policy", "_Pair"): "dama_preference_pair",
-    ("_policy", "_ResponseLogp"): "dama_response_logp",
-    ("_generation", "_Options"): "dama_generation_options",
-    ("_generation", "_Prompt"): "dama_prompt",
-    ("_reference", "_Options"): "dama_reference_dataset_options",
-    ("_reference", "_Result"): "dama_reference_dataset_result",
-    ("_trainer", "_Options"): "dama_trainer_options",
-    ("_trainer", "_TrainingPair"): "dama_training_pair",
-    ("_trainer", "_Metrics"): "dama_step_metrics",
-    ("_trainer", "_Parameter"): "dama_parameter",
-    ("_trainer", "_Progress"): "dama_trainer_progress",
-    ("_trainer", "_ExportOptions"): "dama_export_options",
+STRUCTS = {
+    name: kind for name, kind in vars(_abi).items() if isinstance(kind, type) and issubclass(kind, ctypes.Structure)
 }
+ENUMS = {
+    name: kind
+    for name, kind in vars(_abi).items()
+    if isinstance(kind, type) and issubclass(kind, IntEnum) and kind is not IntEnum
+}
+#: Found by other patterns than those that generate_abi.py reads the header with.
+TEXT = re.sub(
+    r"/\*.*?\*/", "", "\n".join(p.read_text() for p in [INCLUDE / "dama.h", *INCLUDE.glob("dama/*.h")]), flags=re.S
+)
+
+needs_a_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
 
 
-def mirror(module: str, name: str) -> type:
-    return getattr(importlib.import_module(f"dama.{module}"), name)
+def compiled(tmp_path: Path, expressions: list[str]) -> list[int]:
+    """The values of integer expressions, by a C compiler."""
+    lines = "\n".join(f'    printf("%lld\\n", (long long)({expression}));' for expression in expressions)
+    program = f"#include <dama.h>\n#include <stdio.h>\nint main(void) {{\n{lines}\n    return 0;\n}}\n"
+    (tmp_path / "values.c").write_text(program)
+    command = ["cc", "-std=c99", f"-I{INCLUDE}", str(tmp_path / "values.c"), "-o", str(tmp_path / "values")]
+    subprocess.run(command, check=True)
+    return [int(line) for line in subprocess.run([tmp_path / "values"], check=True, capture_output=True).stdout.split()]
 
 
-def test_every_mirror_and_every_struct_is_compared():
-    found = set()
-    for module in pkgutil.iter_modules(dama.__path__):
-        contents = vars(importlib.import_module(f"dama.{module.name}"))
-        found |= {
-            (module.name, name)
-            for name, kind in contents.items()
-            if isinstance(kind, type) and issubclass(kind, ctypes.Structure) and kind.__module__ == f"dama.{module.name}"
-        }
-    assert found == set(MIRRORS)
-    declared = set(re.findall(r"^\} (dama_\w+);$", HEADER.read_text(), re.M))
-    enums = set(re.findall(r"^typedef enum (dama_\w+)", HEADER.read_text(), re.M))
-    assert set(MIRRORS.values()) == declared - enums
+@needs_a_compiler
+def test_the_generated_file_is_current():
+    command = [sys.executable, str(ROOT / "scripts" / "generate_abi.py"), "--check"]
+    found = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "CC": "cc"})
+    assert found.returncode == 0, found.stderr
 
 
-@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
+def test_everything_in_the_header_is_there():
+    enums = set(re.findall(r"^typedef enum (dama_\w+)", TEXT, re.M))
+    assert set(ENUMS) == enums
+    assert set(STRUCTS) == set(re.findall(r"^\} (dama_\w+);$", TEXT, re.M)) - enums
+    functions = set(re.findall(r"^DAMA_API [^;(]*?(dama_\w+)\(", TEXT, re.M))
+    assert functions
+    for name in functions:
+        assert getattr(_abi, name).argtypes is not None, name
+    macros = set(re.findall(r"^#define (dama_\w+)\(", TEXT, re.M))
+    assert macros and all(callable(getattr(_abi, name)) for name in macros)
+
+
+@needs_a_compiler
 def test_sizes_and_offsets_are_the_compilers(tmp_path):
-    lines = []
-    for key, struct in MIRRORS.items():
-        lines.append(f'printf("{struct} %zu\\n", sizeof({struct}));')
-        for field, *_ in mirror(*key)._fields_:
-            lines.append(
-                f'printf("{struct}.{field} %zu %zu\\n", offsetof({struct}, {field}), sizeof((({struct} *)0)->{field}));'
-            )
-    program = "#include <dama.h>\n#include <stdio.h>\nint main(void) {\n" + "\n".join(lines) + "\nreturn 0;\n}\n"
-    (tmp_path / "sizes.c").write_text(program)
-    subprocess.run(
-        ["cc", "-std=c99", f"-I{HEADER.parent}", str(tmp_path / "sizes.c"), "-o", str(tmp_path / "sizes")], check=True
-    )
-    compiled = subprocess.run([tmp_path / "sizes"], check=True, capture_output=True, text=True).stdout.splitlines()
-    mirrored = []
-    for key, struct in MIRRORS.items():
-        kind = mirror(*key)
-        mirrored.append(f"{struct} {ctypes.sizeof(kind)}")
+    mirrored = {}
+    for name, kind in STRUCTS.items():
+        mirrored[f"sizeof({name})"] = ctypes.sizeof(kind)
         for field, *_ in kind._fields_:
             place = getattr(kind, field)
-            mirrored.append(f"{struct}.{field} {place.offset} {place.size}")
-    assert mirrored == compiled
+            mirrored[f"offsetof({name}, {field})"] = place.offset
+            mirrored[f"sizeof((({name} *)0)->{field})"] = place.size
+    assert dict(zip(mirrored, compiled(tmp_path, list(mirrored)))) == mirrored
 
 
 def test_no_field_of_the_header_is_left_out():
-    bodies = dict(re.findall(r"^typedef struct (dama_\w+) \{(.*?)^\} \1;", HEADER.read_text(), re.M | re.S))
-    for key, struct in MIRRORS.items():
-        body = re.sub(r"/\*.*?\*/", "", bodies[struct], flags=re.S)
-        fields = re.findall(r"(\w+)\s*(?:\[\w+\])?;", body)
-        assert [field for field, *_ in mirror(*key)._fields_] == fields, struct
+    bodies = dict(re.findall(r"^typedef struct (dama_\w+) \{(.*?)^\} \1;", TEXT, re.M | re.S))
+    for name, kind in STRUCTS.items():
+        fields = re.findall(r"(\w+)\s*(?:\[\w+\])?;", bodies[name])
+        assert [field for field, *_ in kind._fields_] == fields, name
+
+
+@needs_a_compiler
+def test_enumerators_are_the_compilers(tmp_path):
+    mirrored = {name: int(member) for kind in ENUMS.values() for name, member in kind.__members__.items()}
+    assert set(mirrored) == set(re.findall(r"\b(DAMA_[A-Z0-9_]+) = ", TEXT))
+    sizes = {f"sizeof({name})": ctypes.sizeof(ctypes.c_uint) for name in ENUMS}
+    constants = {name: getattr(_abi, name) for name in ("DAMA_ABI_VERSION", "DAMA_IGNORED_LABEL")}
+    values = {**mirrored, **sizes, **constants, "DAMA_REST == (size_t)-1": 1}
+    assert dict(zip(values, compiled(tmp_path, list(values)))) == values
+    assert _abi.DAMA_REST == 2 ** (8 * ctypes.sizeof(ctypes.c_size_t)) - 1

@@ -94,7 +94,7 @@ def test_what_cannot_be(scorer, tmp_path):
         (pixels[0], r"uint8 \[4, 3\]"),
         (pixels.astype(np.float32), "float32"),
         (3, "int"),
-        (b"", "image"),
+        (b"", "empty"),
         (b"nonsense", "JPEG and PNG"),
     ]:
         with pytest.raises(dama.DamaError, match=message):

@@ -1,0 +1,1244 @@
+"""The C ABI for ctypes. scripts/generate_abi.py writes this file from include/dama.h; do not edit it.
+
+Names are C's. Handles, and pointers to numbers, to characters that are written and to void, are addresses
+(``c_void_p``): pass ``array.ctypes.data``, ``ctypes.byref()`` or None. A handle that is written is a pointer to
+``c_void_p``, a struct a pointer to its class: pass the object itself.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from enum import IntEnum
+
+from ._library import load
+
+DAMA_ABI_VERSION = 0
+DAMA_IGNORED_LABEL = -100
+DAMA_REST = ctypes.c_size_t(-1).value
+
+_library = load(DAMA_ABI_VERSION)
+
+
+class dama_status(IntEnum):
+    DAMA_OK = 0
+    DAMA_INVALID_ARGUMENT = 1
+    DAMA_SHAPE_MISMATCH = 2
+    DAMA_IO = 3
+    DAMA_MODEL = 4
+    DAMA_UNSUPPORTED = 5
+    DAMA_OUT_OF_MEMORY = 6
+    DAMA_INTERNAL = 7
+    DAMA_CANCELLED = 8
+
+
+class dama_loss(IntEnum):
+    DAMA_LOSS_SIGMOID = 0
+    DAMA_LOSS_IPO = 1
+    DAMA_LOSS_HINGE = 2
+    DAMA_LOSS_CDPO = 3
+    DAMA_LOSS_ROBUST = 4
+    DAMA_LOSS_SIMPO = 5
+
+
+class dama_preset(IntEnum):
+    DAMA_PRESET_PAPER = 0
+    DAMA_PRESET_RELEASED = 1
+    DAMA_PRESET_BETA_DPO = 2
+    DAMA_PRESET_DPO = 3
+    DAMA_PRESET_D2PO = 4
+    DAMA_PRESET_MDPO = 5
+
+
+class dama_gap(IntEnum):
+    DAMA_GAP_REWARD = 0
+    DAMA_GAP_LOG_RATIO = 1
+
+
+class dama_filter(IntEnum):
+    DAMA_FILTER_NONE = 0
+    DAMA_FILTER_NEAREST = 1
+    DAMA_FILTER_SAMPLE = 2
+    DAMA_FILTER_BOTTOM = 3
+    DAMA_FILTER_TOP = 4
+    DAMA_FILTER_RANDOM = 5
+
+
+class dama_sample_scale(IntEnum):
+    DAMA_SAMPLE_SCALE_UNIT = 0
+    DAMA_SAMPLE_SCALE_RUNNING_DEVIATION = 1
+
+
+class dama_responsiveness(IntEnum):
+    DAMA_RESPONSIVENESS_RATIO_OF_MEAN = 0
+    DAMA_RESPONSIVENESS_MEAN_OF_RATIOS = 1
+    DAMA_RESPONSIVENESS_LINEAR = 2
+
+
+class dama_mean_source(IntEnum):
+    DAMA_MEAN_OF_KEPT = 0
+    DAMA_MEAN_OF_ALL = 1
+
+
+class dama_mean_time(IntEnum):
+    DAMA_MEAN_AFTER_STEP = 0
+    DAMA_MEAN_BEFORE_USE = 1
+
+
+class dama_combination(IntEnum):
+    DAMA_COMBINE_PRODUCT = 0
+    DAMA_COMBINE_WEIGHTED = 1
+    DAMA_COMBINE_DATA = 2
+    DAMA_COMBINE_MODEL = 3
+    DAMA_COMBINE_NONE = 4
+
+
+class dama_long_texts(IntEnum):
+    DAMA_LONG_TEXTS_REFUSE = 0
+    DAMA_LONG_TEXTS_CUT = 1
+
+
+class dama_schedule(IntEnum):
+    DAMA_SCHEDULE_CONSTANT = 0
+    DAMA_SCHEDULE_LINEAR = 1
+    DAMA_SCHEDULE_COSINE = 2
+
+
+class dama_phase(IntEnum):
+    DAMA_PHASE_SCANNING = 0
+    DAMA_PHASE_COMPUTING = 1
+    DAMA_PHASE_WRITING = 2
+
+
+class dama_delta_source(IntEnum):
+    DAMA_DELTA_FROM_PROBABILITIES = 0
+    DAMA_DELTA_FROM_SCORES = 1
+
+
+class dama_image_mode(IntEnum):
+    DAMA_IMAGE_MODE_CROP = 0
+    DAMA_IMAGE_MODE_PAD = 1
+
+
+class dama_overlong(IntEnum):
+    DAMA_OVERLONG_ERROR = 0
+    DAMA_OVERLONG_CUT = 1
+
+
+class dama_response(IntEnum):
+    DAMA_CHOSEN = 0
+    DAMA_REJECTED = 1
+
+
+class dama_finish(IntEnum):
+    DAMA_FINISH_END = 0
+    DAMA_FINISH_STOP = 1
+    DAMA_FINISH_LENGTH = 2
+
+
+class dama_reference_format(IntEnum):
+    DAMA_REFERENCE_FULL = 0
+    DAMA_REFERENCE_LOGPS = 1
+
+
+class dama_trainable(IntEnum):
+    DAMA_TRAINABLE_FULL = 0
+    DAMA_TRAINABLE_LORA = 1
+    DAMA_TRAINABLE_PROJECTOR = 2
+    DAMA_TRAINABLE_PATTERNS = 3
+
+
+class dama_activations(IntEnum):
+    DAMA_ACTIVATIONS_KEEP = 0
+    DAMA_ACTIVATIONS_RECOMPUTE = 1
+
+
+class dama_export_kind(IntEnum):
+    DAMA_EXPORT_MODEL = 0
+    DAMA_EXPORT_ADAPTERS = 1
+
+
+class dama_weight_type(IntEnum):
+    DAMA_WEIGHT_FLOAT32 = 0
+    DAMA_WEIGHT_FLOAT16 = 1
+    DAMA_WEIGHT_BFLOAT16 = 2
+
+
+class dama_adaptive_beta_options(ctypes.Structure):
+    pass
+
+
+class dama_preference_batch(ctypes.Structure):
+    pass
+
+
+class dama_preference_result(ctypes.Structure):
+    pass
+
+
+class dama_adaptive_beta_progress(ctypes.Structure):
+    pass
+
+
+class dama_tokenizer_facts(ctypes.Structure):
+    pass
+
+
+class dama_split_options(ctypes.Structure):
+    pass
+
+
+class dama_scorer_options(ctypes.Structure):
+    pass
+
+
+class dama_image(ctypes.Structure):
+    pass
+
+
+class dama_adamw_options(ctypes.Structure):
+    pass
+
+
+class dama_schedule_options(ctypes.Structure):
+    pass
+
+
+class dama_progress(ctypes.Structure):
+    pass
+
+
+class dama_score_dataset_options(ctypes.Structure):
+    pass
+
+
+class dama_score_dataset_result(ctypes.Structure):
+    pass
+
+
+class dama_policy_options(ctypes.Structure):
+    pass
+
+
+class dama_policy_facts(ctypes.Structure):
+    pass
+
+
+class dama_preference_pair(ctypes.Structure):
+    pass
+
+
+class dama_response_logp(ctypes.Structure):
+    pass
+
+
+class dama_prompt(ctypes.Structure):
+    pass
+
+
+class dama_generation_options(ctypes.Structure):
+    pass
+
+
+class dama_reference_dataset_options(ctypes.Structure):
+    pass
+
+
+class dama_reference_dataset_result(ctypes.Structure):
+    pass
+
+
+class dama_trainer_options(ctypes.Structure):
+    pass
+
+
+class dama_training_pair(ctypes.Structure):
+    pass
+
+
+class dama_step_metrics(ctypes.Structure):
+    pass
+
+
+class dama_parameter(ctypes.Structure):
+    pass
+
+
+class dama_trainer_progress(ctypes.Structure):
+    pass
+
+
+class dama_export_options(ctypes.Structure):
+    pass
+
+
+dama_progress_callback = ctypes.CFUNCTYPE(ctypes.c_uint, ctypes.POINTER(dama_progress), ctypes.c_void_p)
+dama_text_callback = ctypes.CFUNCTYPE(ctypes.c_uint, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_void_p)
+
+dama_adaptive_beta_options._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("gap", ctypes.c_uint),
+    ("beta", ctypes.c_double),
+    ("normalize", ctypes.c_int32),
+    ("filter", ctypes.c_uint),
+    ("guard", ctypes.c_double),
+    ("keep", ctypes.c_size_t),
+    ("keep_ratio", ctypes.c_double),
+    ("sample_scale", ctypes.c_uint),
+    ("responsiveness", ctypes.c_uint),
+    ("slope", ctypes.c_double),
+    ("mean_source", ctypes.c_uint),
+    ("mean_time", ctypes.c_uint),
+    ("combination", ctypes.c_uint),
+    ("loss", ctypes.c_uint),
+    ("rho", ctypes.c_double),
+    ("beta_floor", ctypes.c_double),
+    ("beta_ceiling", ctypes.c_double),
+    ("momentum", ctypes.c_double),
+    ("seed", ctypes.c_uint64),
+    ("loss_parameter", ctypes.c_double),
+]
+
+dama_preference_batch._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("count", ctypes.c_size_t),
+    ("policy_chosen", ctypes.c_void_p),
+    ("policy_rejected", ctypes.c_void_p),
+    ("reference_chosen", ctypes.c_void_p),
+    ("reference_rejected", ctypes.c_void_p),
+    ("alpha_data", ctypes.c_void_p),
+    ("chosen_lengths", ctypes.c_void_p),
+    ("rejected_lengths", ctypes.c_void_p),
+    ("slice_offset", ctypes.c_size_t),
+    ("slice_count", ctypes.c_size_t),
+]
+
+dama_preference_result._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("capacity", ctypes.c_size_t),
+    ("beta", ctypes.c_void_p),
+    ("mask", ctypes.c_void_p),
+    ("margins", ctypes.c_void_p),
+    ("losses", ctypes.c_void_p),
+    ("grad_chosen", ctypes.c_void_p),
+    ("grad_rejected", ctypes.c_void_p),
+    ("reward_chosen", ctypes.c_void_p),
+    ("reward_rejected", ctypes.c_void_p),
+    ("plain_reward_chosen", ctypes.c_void_p),
+    ("plain_reward_rejected", ctypes.c_void_p),
+    ("loss", ctypes.c_double),
+    ("slice_loss", ctypes.c_double),
+    ("alpha_model", ctypes.c_double),
+    ("batch_gap", ctypes.c_double),
+    ("running_mean", ctypes.c_double),
+    ("accuracy", ctypes.c_double),
+    ("kept", ctypes.c_size_t),
+    ("kept_in_slice", ctypes.c_size_t),
+    ("nonfinite", ctypes.c_size_t),
+    ("normalized", ctypes.c_int32),
+    ("sampled_uniformly", ctypes.c_int32),
+]
+
+dama_adaptive_beta_progress._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("running_mean", ctypes.c_double),
+    ("running_deviation", ctypes.c_double),
+    ("steps", ctypes.c_uint64),
+    ("nonfinite_pairs", ctypes.c_uint64),
+    ("uniform_samplings", ctypes.c_uint64),
+]
+
+dama_tokenizer_facts._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("vocabulary_size", ctypes.c_int32),
+    ("id_end", ctypes.c_int32),
+    ("bos_id", ctypes.c_int32),
+    ("eos_id", ctypes.c_int32),
+    ("pad_id", ctypes.c_int32),
+    ("unk_id", ctypes.c_int32),
+]
+
+dama_split_options._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("token_limit", ctypes.c_uint32),
+    ("tokenizer", ctypes.c_void_p),
+]
+
+dama_scorer_options._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("threads", ctypes.c_uint32),
+    ("max_image_pixels", ctypes.c_uint64),
+    ("provider", ctypes.c_char_p),
+    ("onnxruntime", ctypes.c_char_p),
+    ("long_texts", ctypes.c_uint),
+    ("logit_scale", ctypes.c_float),
+    ("ignore_orientation", ctypes.c_uint32),
+    ("drop_alpha", ctypes.c_uint32),
+]
+
+dama_image._fields_ = [
+    ("path", ctypes.c_char_p),
+    ("bytes", ctypes.c_void_p),
+    ("size", ctypes.c_size_t),
+    ("rgb", ctypes.c_void_p),
+    ("height", ctypes.c_size_t),
+    ("width", ctypes.c_size_t),
+]
+
+dama_adamw_options._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("threads", ctypes.c_uint32),
+    ("learning_rate", ctypes.c_double),
+    ("beta1", ctypes.c_double),
+    ("beta2", ctypes.c_double),
+    ("epsilon", ctypes.c_double),
+    ("weight_decay", ctypes.c_double),
+    ("gradient_scale", ctypes.c_double),
+]
+
+dama_schedule_options._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("schedule", ctypes.c_uint),
+    ("learning_rate", ctypes.c_double),
+    ("total_steps", ctypes.c_uint64),
+    ("warmup_steps", ctypes.c_uint64),
+    ("warmup_ratio", ctypes.c_double),
+]
+
+dama_progress._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("phase", ctypes.c_uint),
+    ("rows_done", ctypes.c_uint64),
+    ("rows_total", ctypes.c_uint64),
+    ("rows_rejected", ctypes.c_uint64),
+    ("rows_resumed", ctypes.c_uint64),
+    ("seconds", ctypes.c_double),
+    ("rows_per_second", ctypes.c_double),
+    ("seconds_left", ctypes.c_double),
+]
+
+dama_score_dataset_options._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("delta_source", ctypes.c_uint),
+    ("data", ctypes.c_char_p),
+    ("image_root", ctypes.c_char_p),
+    ("output", ctypes.c_char_p),
+    ("mean_delta", ctypes.c_double),
+    ("fields", ctypes.POINTER(ctypes.c_char_p)),
+    ("field_count", ctypes.c_size_t),
+    ("max_rejected", ctypes.c_int64),
+    ("restart", ctypes.c_int32),
+    ("workers", ctypes.c_uint32),
+    ("block_rows", ctypes.c_uint32),
+    ("cache_bytes", ctypes.c_size_t),
+    ("row_limit", ctypes.c_size_t),
+    ("image_limit", ctypes.c_size_t),
+    ("progress", dama_progress_callback),
+    ("user", ctypes.c_void_p),
+]
+
+dama_score_dataset_result._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("was_complete", ctypes.c_int32),
+    ("rows", ctypes.c_uint64),
+    ("rows_scored", ctypes.c_uint64),
+    ("rows_rejected", ctypes.c_uint64),
+    ("mean_delta", ctypes.c_double),
+    ("mean_delta_used", ctypes.c_double),
+]
+
+dama_policy_options._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("threads", ctypes.c_uint32),
+    ("max_image_pixels", ctypes.c_uint64),
+    ("provider", ctypes.c_char_p),
+    ("onnxruntime", ctypes.c_char_p),
+    ("prompt_template", ctypes.c_char_p),
+    ("system", ctypes.c_char_p),
+    ("image_mode", ctypes.c_uint),
+    ("overlong", ctypes.c_uint),
+    ("max_length", ctypes.c_uint32),
+    ("token_budget", ctypes.c_uint32),
+    ("share_prefix", ctypes.c_uint32),
+    ("reserved", ctypes.c_uint32),
+    ("ignore_orientation", ctypes.c_uint32),
+    ("drop_alpha", ctypes.c_uint32),
+]
+
+dama_policy_facts._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("vocabulary_size", ctypes.c_uint32),
+    ("hidden_size", ctypes.c_uint32),
+    ("max_length", ctypes.c_uint32),
+    ("image_tokens", ctypes.c_uint32),
+    ("prompt_template", ctypes.c_char_p),
+]
+
+dama_preference_pair._fields_ = [
+    ("image", ctypes.POINTER(dama_image)),
+    ("prompt", ctypes.c_char_p),
+    ("chosen", ctypes.c_char_p),
+    ("rejected", ctypes.c_char_p),
+]
+
+dama_response_logp._fields_ = [
+    ("sum", ctypes.c_double),
+    ("mean", ctypes.c_double),
+    ("count", ctypes.c_size_t),
+    ("was_cut", ctypes.c_int32),
+]
+
+dama_prompt._fields_ = [
+    ("image", ctypes.POINTER(dama_image)),
+    ("text", ctypes.c_char_p),
+]
+
+dama_generation_options._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("max_tokens", ctypes.c_uint32),
+    ("temperature", ctypes.c_double),
+    ("top_p", ctypes.c_double),
+    ("top_k", ctypes.c_uint32),
+    ("stop_count", ctypes.c_size_t),
+    ("stop", ctypes.POINTER(ctypes.c_char_p)),
+    ("seed", ctypes.c_uint64),
+    ("on_text", dama_text_callback),
+    ("user", ctypes.c_void_p),
+]
+
+dama_reference_dataset_options._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("format", ctypes.c_uint),
+    ("data", ctypes.c_char_p),
+    ("image_root", ctypes.c_char_p),
+    ("output", ctypes.c_char_p),
+    ("fields", ctypes.POINTER(ctypes.c_char_p)),
+    ("field_count", ctypes.c_size_t),
+    ("max_rejected", ctypes.c_int64),
+    ("restart", ctypes.c_int32),
+    ("workers", ctypes.c_uint32),
+    ("block_rows", ctypes.c_uint32),
+    ("row_limit", ctypes.c_size_t),
+    ("image_limit", ctypes.c_size_t),
+    ("progress", dama_progress_callback),
+    ("user", ctypes.c_void_p),
+]
+
+dama_reference_dataset_result._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("was_complete", ctypes.c_int32),
+    ("rows", ctypes.c_uint64),
+    ("rows_rejected", ctypes.c_uint64),
+    ("rows_cut", ctypes.c_uint64),
+]
+
+dama_trainer_options._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("trainable", ctypes.c_uint),
+    ("patterns", ctypes.POINTER(ctypes.c_char_p)),
+    ("pattern_count", ctypes.c_size_t),
+    ("lora_targets", ctypes.POINTER(ctypes.c_char_p)),
+    ("lora_target_count", ctypes.c_size_t),
+    ("lora_alpha", ctypes.c_double),
+    ("lora_rank", ctypes.c_uint32),
+    ("activations", ctypes.c_uint),
+    ("seed", ctypes.c_uint64),
+    ("learning_rate", ctypes.c_double),
+    ("beta1", ctypes.c_double),
+    ("beta2", ctypes.c_double),
+    ("epsilon", ctypes.c_double),
+    ("weight_decay", ctypes.c_double),
+    ("schedule", ctypes.POINTER(dama_schedule_options)),
+    ("max_gradient_norm", ctypes.c_double),
+    ("tokens_per_run", ctypes.c_uint32),
+    ("threads", ctypes.c_uint32),
+]
+
+dama_training_pair._fields_ = [
+    ("pair", dama_preference_pair),
+    ("alpha_data", ctypes.c_double),
+    ("reference_chosen", ctypes.c_double),
+    ("reference_rejected", ctypes.c_double),
+    ("hardness_third", ctypes.c_int32),
+]
+
+dama_step_metrics._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("updated", ctypes.c_int32),
+    ("step", ctypes.c_uint64),
+    ("skipped", ctypes.c_uint64),
+    ("loss", ctypes.c_double),
+    ("alpha_model", ctypes.c_double),
+    ("running_mean", ctypes.c_double),
+    ("accuracy", ctypes.c_double),
+    ("beta_mean", ctypes.c_double),
+    ("beta_min", ctypes.c_double),
+    ("beta_max", ctypes.c_double),
+    ("margin_mean", ctypes.c_double),
+    ("reward_chosen", ctypes.c_double),
+    ("reward_rejected", ctypes.c_double),
+    ("gap_by_third", ctypes.c_double * 3),
+    ("gradient_norm", ctypes.c_double),
+    ("learning_rate", ctypes.c_double),
+    ("pairs", ctypes.c_size_t),
+    ("kept", ctypes.c_size_t),
+    ("tokens", ctypes.c_size_t),
+    ("seconds_prepare", ctypes.c_double),
+    ("seconds_reference", ctypes.c_double),
+    ("seconds_forward", ctypes.c_double),
+    ("seconds_backward", ctypes.c_double),
+    ("seconds_update", ctypes.c_double),
+]
+
+dama_parameter._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("decays", ctypes.c_int32),
+    ("name", ctypes.c_char_p),
+    ("shape", ctypes.c_void_p),
+    ("dimensions", ctypes.c_size_t),
+    ("count", ctypes.c_size_t),
+    ("value", ctypes.c_void_p),
+    ("gradient", ctypes.c_void_p),
+]
+
+dama_trainer_progress._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("steps", ctypes.c_uint64),
+    ("skipped", ctypes.c_uint64),
+    ("learning_rate", ctypes.c_double),
+    ("running_mean", ctypes.c_double),
+]
+
+dama_export_options._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("kind", ctypes.c_uint),
+    ("type", ctypes.c_uint),
+    ("replace", ctypes.c_int32),
+    ("shard_bytes", ctypes.c_uint64),
+]
+
+dama_abi_version = _library.dama_abi_version
+dama_abi_version.argtypes = []
+dama_abi_version.restype = ctypes.c_uint32
+
+dama_version_string = _library.dama_version_string
+dama_version_string.argtypes = []
+dama_version_string.restype = ctypes.c_char_p
+
+dama_error_message = _library.dama_error_message
+dama_error_message.argtypes = []
+dama_error_message.restype = ctypes.c_char_p
+
+dama_cancellation_create = _library.dama_cancellation_create
+dama_cancellation_create.argtypes = [ctypes.POINTER(ctypes.c_void_p)]
+dama_cancellation_create.restype = ctypes.c_uint
+
+dama_cancellation_free = _library.dama_cancellation_free
+dama_cancellation_free.argtypes = [ctypes.c_void_p]
+dama_cancellation_free.restype = None
+
+dama_cancellation_cancel = _library.dama_cancellation_cancel
+dama_cancellation_cancel.argtypes = [ctypes.c_void_p]
+dama_cancellation_cancel.restype = None
+
+dama_cancellation_is_cancelled = _library.dama_cancellation_is_cancelled
+dama_cancellation_is_cancelled.argtypes = [ctypes.c_void_p]
+dama_cancellation_is_cancelled.restype = ctypes.c_int32
+
+dama_strings_count = _library.dama_strings_count
+dama_strings_count.argtypes = [ctypes.c_void_p]
+dama_strings_count.restype = ctypes.c_size_t
+
+dama_strings_at = _library.dama_strings_at
+dama_strings_at.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+dama_strings_at.restype = ctypes.c_char_p
+
+dama_strings_free = _library.dama_strings_free
+dama_strings_free.argtypes = [ctypes.c_void_p]
+dama_strings_free.restype = None
+
+dama_hardness = _library.dama_hardness
+dama_hardness.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p]
+dama_hardness.restype = ctypes.c_uint
+
+dama_hardness_from_scores = _library.dama_hardness_from_scores
+dama_hardness_from_scores.argtypes = [
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+    ctypes.c_void_p,
+]
+dama_hardness_from_scores.restype = ctypes.c_uint
+
+dama_alpha_data = _library.dama_alpha_data
+dama_alpha_data.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_double, ctypes.c_void_p]
+dama_alpha_data.restype = ctypes.c_uint
+
+dama_loss_evaluate = _library.dama_loss_evaluate
+dama_loss_evaluate.argtypes = [
+    ctypes.c_uint,
+    ctypes.c_double,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+]
+dama_loss_evaluate.restype = ctypes.c_uint
+
+dama_adaptive_beta_options_init_sized = _library.dama_adaptive_beta_options_init_sized
+dama_adaptive_beta_options_init_sized.argtypes = [
+    ctypes.POINTER(dama_adaptive_beta_options),
+    ctypes.c_size_t,
+    ctypes.c_uint,
+]
+dama_adaptive_beta_options_init_sized.restype = ctypes.c_uint
+
+dama_adaptive_beta_create = _library.dama_adaptive_beta_create
+dama_adaptive_beta_create.argtypes = [ctypes.POINTER(ctypes.c_void_p), ctypes.POINTER(dama_adaptive_beta_options)]
+dama_adaptive_beta_create.restype = ctypes.c_uint
+
+dama_adaptive_beta_free = _library.dama_adaptive_beta_free
+dama_adaptive_beta_free.argtypes = [ctypes.c_void_p]
+dama_adaptive_beta_free.restype = None
+
+dama_preference_batch_init_sized = _library.dama_preference_batch_init_sized
+dama_preference_batch_init_sized.argtypes = [ctypes.POINTER(dama_preference_batch), ctypes.c_size_t]
+dama_preference_batch_init_sized.restype = None
+
+dama_preference_result_init_sized = _library.dama_preference_result_init_sized
+dama_preference_result_init_sized.argtypes = [ctypes.POINTER(dama_preference_result), ctypes.c_size_t]
+dama_preference_result_init_sized.restype = None
+
+dama_adaptive_beta_step = _library.dama_adaptive_beta_step
+dama_adaptive_beta_step.argtypes = [
+    ctypes.c_void_p,
+    ctypes.POINTER(dama_preference_batch),
+    ctypes.POINTER(dama_preference_result),
+]
+dama_adaptive_beta_step.restype = ctypes.c_uint
+
+dama_adaptive_beta_commit = _library.dama_adaptive_beta_commit
+dama_adaptive_beta_commit.argtypes = [ctypes.c_void_p]
+dama_adaptive_beta_commit.restype = ctypes.c_uint
+
+dama_adaptive_beta_running_mean = _library.dama_adaptive_beta_running_mean
+dama_adaptive_beta_running_mean.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+dama_adaptive_beta_running_mean.restype = ctypes.c_uint
+
+dama_adaptive_beta_progress_init_sized = _library.dama_adaptive_beta_progress_init_sized
+dama_adaptive_beta_progress_init_sized.argtypes = [ctypes.POINTER(dama_adaptive_beta_progress), ctypes.c_size_t]
+dama_adaptive_beta_progress_init_sized.restype = None
+
+dama_adaptive_beta_get_progress = _library.dama_adaptive_beta_get_progress
+dama_adaptive_beta_get_progress.argtypes = [ctypes.c_void_p, ctypes.POINTER(dama_adaptive_beta_progress)]
+dama_adaptive_beta_get_progress.restype = ctypes.c_uint
+
+dama_adaptive_beta_get_options = _library.dama_adaptive_beta_get_options
+dama_adaptive_beta_get_options.argtypes = [ctypes.c_void_p, ctypes.POINTER(dama_adaptive_beta_options)]
+dama_adaptive_beta_get_options.restype = ctypes.c_uint
+
+dama_adaptive_beta_save = _library.dama_adaptive_beta_save
+dama_adaptive_beta_save.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p]
+dama_adaptive_beta_save.restype = ctypes.c_uint
+
+dama_adaptive_beta_load = _library.dama_adaptive_beta_load
+dama_adaptive_beta_load.argtypes = [ctypes.POINTER(ctypes.c_void_p), ctypes.c_void_p, ctypes.c_size_t]
+dama_adaptive_beta_load.restype = ctypes.c_uint
+
+dama_tokenizer_create = _library.dama_tokenizer_create
+dama_tokenizer_create.argtypes = [ctypes.POINTER(ctypes.c_void_p), ctypes.c_char_p]
+dama_tokenizer_create.restype = ctypes.c_uint
+
+dama_tokenizer_free = _library.dama_tokenizer_free
+dama_tokenizer_free.argtypes = [ctypes.c_void_p]
+dama_tokenizer_free.restype = None
+
+dama_tokenizer_encode = _library.dama_tokenizer_encode
+dama_tokenizer_encode.argtypes = [
+    ctypes.c_void_p,
+    ctypes.c_char_p,
+    ctypes.c_size_t,
+    ctypes.c_int,
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+    ctypes.c_void_p,
+]
+dama_tokenizer_encode.restype = ctypes.c_uint
+
+dama_tokenizer_decode = _library.dama_tokenizer_decode
+dama_tokenizer_decode.argtypes = [
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+    ctypes.c_int,
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+    ctypes.c_void_p,
+]
+dama_tokenizer_decode.restype = ctypes.c_uint
+
+dama_tokenizer_facts_init_sized = _library.dama_tokenizer_facts_init_sized
+dama_tokenizer_facts_init_sized.argtypes = [ctypes.POINTER(dama_tokenizer_facts), ctypes.c_size_t]
+dama_tokenizer_facts_init_sized.restype = None
+
+dama_tokenizer_describe = _library.dama_tokenizer_describe
+dama_tokenizer_describe.argtypes = [ctypes.c_void_p, ctypes.POINTER(dama_tokenizer_facts)]
+dama_tokenizer_describe.restype = ctypes.c_uint
+
+dama_tokenizer_find = _library.dama_tokenizer_find
+dama_tokenizer_find.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+dama_tokenizer_find.restype = ctypes.c_uint
+
+dama_tokenizer_spell = _library.dama_tokenizer_spell
+dama_tokenizer_spell.argtypes = [ctypes.c_void_p, ctypes.c_int32, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p]
+dama_tokenizer_spell.restype = ctypes.c_uint
+
+dama_split_options_init_sized = _library.dama_split_options_init_sized
+dama_split_options_init_sized.argtypes = [ctypes.POINTER(dama_split_options), ctypes.c_size_t]
+dama_split_options_init_sized.restype = None
+
+dama_split = _library.dama_split
+dama_split.argtypes = [ctypes.POINTER(ctypes.c_void_p), ctypes.c_char_p, ctypes.POINTER(dama_split_options)]
+dama_split.restype = ctypes.c_uint
+
+dama_scorer_options_init_sized = _library.dama_scorer_options_init_sized
+dama_scorer_options_init_sized.argtypes = [ctypes.POINTER(dama_scorer_options), ctypes.c_size_t]
+dama_scorer_options_init_sized.restype = None
+
+dama_scorer_create = _library.dama_scorer_create
+dama_scorer_create.argtypes = [ctypes.POINTER(ctypes.c_void_p), ctypes.c_char_p, ctypes.POINTER(dama_scorer_options)]
+dama_scorer_create.restype = ctypes.c_uint
+
+dama_scorer_free = _library.dama_scorer_free
+dama_scorer_free.argtypes = [ctypes.c_void_p]
+dama_scorer_free.restype = None
+
+dama_scorer_info = _library.dama_scorer_info
+dama_scorer_info.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]
+dama_scorer_info.restype = ctypes.c_uint
+
+dama_scorer_score = _library.dama_scorer_score
+dama_scorer_score.argtypes = [
+    ctypes.c_void_p,
+    ctypes.POINTER(dama_image),
+    ctypes.POINTER(ctypes.c_char_p),
+    ctypes.c_size_t,
+    ctypes.c_void_p,
+]
+dama_scorer_score.restype = ctypes.c_uint
+
+dama_scorer_embed_images = _library.dama_scorer_embed_images
+dama_scorer_embed_images.argtypes = [
+    ctypes.c_void_p,
+    ctypes.POINTER(dama_image),
+    ctypes.c_size_t,
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+]
+dama_scorer_embed_images.restype = ctypes.c_uint
+
+dama_scorer_embed_texts = _library.dama_scorer_embed_texts
+dama_scorer_embed_texts.argtypes = [
+    ctypes.c_void_p,
+    ctypes.POINTER(ctypes.c_char_p),
+    ctypes.c_size_t,
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+]
+dama_scorer_embed_texts.restype = ctypes.c_uint
+
+dama_token_logprobs = _library.dama_token_logprobs
+dama_token_logprobs.argtypes = [
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+    ctypes.c_size_t,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_uint32,
+]
+dama_token_logprobs.restype = ctypes.c_uint
+
+dama_token_logprobs_backward = _library.dama_token_logprobs_backward
+dama_token_logprobs_backward.argtypes = [
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+    ctypes.c_size_t,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_uint32,
+]
+dama_token_logprobs_backward.restype = ctypes.c_uint
+
+dama_adamw_options_init_sized = _library.dama_adamw_options_init_sized
+dama_adamw_options_init_sized.argtypes = [ctypes.POINTER(dama_adamw_options), ctypes.c_size_t]
+dama_adamw_options_init_sized.restype = None
+
+dama_adamw_step = _library.dama_adamw_step
+dama_adamw_step.argtypes = [
+    ctypes.POINTER(dama_adamw_options),
+    ctypes.c_uint64,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+]
+dama_adamw_step.restype = ctypes.c_uint
+
+dama_sum_of_squares = _library.dama_sum_of_squares
+dama_sum_of_squares.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint32, ctypes.c_void_p]
+dama_sum_of_squares.restype = ctypes.c_uint
+
+dama_schedule_options_init_sized = _library.dama_schedule_options_init_sized
+dama_schedule_options_init_sized.argtypes = [ctypes.POINTER(dama_schedule_options), ctypes.c_size_t]
+dama_schedule_options_init_sized.restype = None
+
+dama_learning_rate = _library.dama_learning_rate
+dama_learning_rate.argtypes = [ctypes.POINTER(dama_schedule_options), ctypes.c_uint64, ctypes.c_void_p]
+dama_learning_rate.restype = ctypes.c_uint
+
+dama_score_dataset_options_init_sized = _library.dama_score_dataset_options_init_sized
+dama_score_dataset_options_init_sized.argtypes = [ctypes.POINTER(dama_score_dataset_options), ctypes.c_size_t]
+dama_score_dataset_options_init_sized.restype = None
+
+dama_score_dataset_result_init_sized = _library.dama_score_dataset_result_init_sized
+dama_score_dataset_result_init_sized.argtypes = [ctypes.POINTER(dama_score_dataset_result), ctypes.c_size_t]
+dama_score_dataset_result_init_sized.restype = None
+
+dama_score_dataset = _library.dama_score_dataset
+dama_score_dataset.argtypes = [
+    ctypes.c_void_p,
+    ctypes.POINTER(dama_score_dataset_options),
+    ctypes.POINTER(dama_score_dataset_result),
+]
+dama_score_dataset.restype = ctypes.c_uint
+
+dama_policy_options_init_sized = _library.dama_policy_options_init_sized
+dama_policy_options_init_sized.argtypes = [ctypes.POINTER(dama_policy_options), ctypes.c_size_t]
+dama_policy_options_init_sized.restype = None
+
+dama_policy_create = _library.dama_policy_create
+dama_policy_create.argtypes = [ctypes.POINTER(ctypes.c_void_p), ctypes.c_char_p, ctypes.POINTER(dama_policy_options)]
+dama_policy_create.restype = ctypes.c_uint
+
+dama_policy_free = _library.dama_policy_free
+dama_policy_free.argtypes = [ctypes.c_void_p]
+dama_policy_free.restype = None
+
+dama_policy_facts_init_sized = _library.dama_policy_facts_init_sized
+dama_policy_facts_init_sized.argtypes = [ctypes.POINTER(dama_policy_facts), ctypes.c_size_t]
+dama_policy_facts_init_sized.restype = None
+
+dama_policy_describe = _library.dama_policy_describe
+dama_policy_describe.argtypes = [ctypes.c_void_p, ctypes.POINTER(dama_policy_facts)]
+dama_policy_describe.restype = ctypes.c_uint
+
+dama_prompt_templates = _library.dama_prompt_templates
+dama_prompt_templates.argtypes = [ctypes.POINTER(ctypes.c_void_p)]
+dama_prompt_templates.restype = ctypes.c_uint
+
+dama_policy_logps = _library.dama_policy_logps
+dama_policy_logps.argtypes = [
+    ctypes.POINTER(ctypes.c_void_p),
+    ctypes.c_void_p,
+    ctypes.POINTER(dama_preference_pair),
+    ctypes.c_size_t,
+    ctypes.c_void_p,
+]
+dama_policy_logps.restype = ctypes.c_uint
+
+dama_logps_free = _library.dama_logps_free
+dama_logps_free.argtypes = [ctypes.c_void_p]
+dama_logps_free.restype = None
+
+dama_logps_count = _library.dama_logps_count
+dama_logps_count.argtypes = [ctypes.c_void_p]
+dama_logps_count.restype = ctypes.c_size_t
+
+dama_logps_get = _library.dama_logps_get
+dama_logps_get.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint, ctypes.POINTER(dama_response_logp)]
+dama_logps_get.restype = ctypes.c_uint
+
+dama_logps_tokens = _library.dama_logps_tokens
+dama_logps_tokens.argtypes = [
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+    ctypes.c_uint,
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+    ctypes.c_void_p,
+]
+dama_logps_tokens.restype = ctypes.c_uint
+
+dama_logps_sums = _library.dama_logps_sums
+dama_logps_sums.argtypes = [ctypes.c_void_p, ctypes.c_uint, ctypes.c_void_p, ctypes.c_size_t]
+dama_logps_sums.restype = ctypes.c_uint
+
+dama_generation_options_init_sized = _library.dama_generation_options_init_sized
+dama_generation_options_init_sized.argtypes = [ctypes.POINTER(dama_generation_options), ctypes.c_size_t]
+dama_generation_options_init_sized.restype = None
+
+dama_policy_generate = _library.dama_policy_generate
+dama_policy_generate.argtypes = [
+    ctypes.POINTER(ctypes.c_void_p),
+    ctypes.c_void_p,
+    ctypes.POINTER(dama_prompt),
+    ctypes.c_size_t,
+    ctypes.POINTER(dama_generation_options),
+]
+dama_policy_generate.restype = ctypes.c_uint
+
+dama_texts_free = _library.dama_texts_free
+dama_texts_free.argtypes = [ctypes.c_void_p]
+dama_texts_free.restype = None
+
+dama_texts_count = _library.dama_texts_count
+dama_texts_count.argtypes = [ctypes.c_void_p]
+dama_texts_count.restype = ctypes.c_size_t
+
+dama_texts_at = _library.dama_texts_at
+dama_texts_at.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+dama_texts_at.restype = ctypes.c_char_p
+
+dama_texts_tokens = _library.dama_texts_tokens
+dama_texts_tokens.argtypes = [
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+]
+dama_texts_tokens.restype = ctypes.c_uint
+
+dama_reference_dataset_options_init_sized = _library.dama_reference_dataset_options_init_sized
+dama_reference_dataset_options_init_sized.argtypes = [ctypes.POINTER(dama_reference_dataset_options), ctypes.c_size_t]
+dama_reference_dataset_options_init_sized.restype = None
+
+dama_reference_dataset_result_init_sized = _library.dama_reference_dataset_result_init_sized
+dama_reference_dataset_result_init_sized.argtypes = [ctypes.POINTER(dama_reference_dataset_result), ctypes.c_size_t]
+dama_reference_dataset_result_init_sized.restype = None
+
+dama_reference_dataset = _library.dama_reference_dataset
+dama_reference_dataset.argtypes = [
+    ctypes.c_void_p,
+    ctypes.POINTER(dama_reference_dataset_options),
+    ctypes.POINTER(dama_reference_dataset_result),
+]
+dama_reference_dataset.restype = ctypes.c_uint
+
+dama_reference_cache_open = _library.dama_reference_cache_open
+dama_reference_cache_open.argtypes = [ctypes.POINTER(ctypes.c_void_p), ctypes.c_char_p, ctypes.c_void_p]
+dama_reference_cache_open.restype = ctypes.c_uint
+
+dama_reference_cache_free = _library.dama_reference_cache_free
+dama_reference_cache_free.argtypes = [ctypes.c_void_p]
+dama_reference_cache_free.restype = None
+
+dama_reference_cache_count = _library.dama_reference_cache_count
+dama_reference_cache_count.argtypes = [ctypes.c_void_p]
+dama_reference_cache_count.restype = ctypes.c_size_t
+
+dama_reference_cache_contains = _library.dama_reference_cache_contains
+dama_reference_cache_contains.argtypes = [ctypes.c_void_p, ctypes.POINTER(dama_preference_pair), ctypes.c_void_p]
+dama_reference_cache_contains.restype = ctypes.c_uint
+
+dama_reference_cache_logps = _library.dama_reference_cache_logps
+dama_reference_cache_logps.argtypes = [
+    ctypes.POINTER(ctypes.c_void_p),
+    ctypes.c_void_p,
+    ctypes.POINTER(dama_preference_pair),
+    ctypes.c_size_t,
+]
+dama_reference_cache_logps.restype = ctypes.c_uint
+
+dama_trainer_options_init_sized = _library.dama_trainer_options_init_sized
+dama_trainer_options_init_sized.argtypes = [ctypes.POINTER(dama_trainer_options), ctypes.c_size_t]
+dama_trainer_options_init_sized.restype = None
+
+dama_trainer_create = _library.dama_trainer_create
+dama_trainer_create.argtypes = [
+    ctypes.POINTER(ctypes.c_void_p),
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.POINTER(dama_trainer_options),
+]
+dama_trainer_create.restype = ctypes.c_uint
+
+dama_trainer_free = _library.dama_trainer_free
+dama_trainer_free.argtypes = [ctypes.c_void_p]
+dama_trainer_free.restype = None
+
+dama_training_pair_init = _library.dama_training_pair_init
+dama_training_pair_init.argtypes = [ctypes.POINTER(dama_training_pair)]
+dama_training_pair_init.restype = None
+
+dama_step_metrics_init_sized = _library.dama_step_metrics_init_sized
+dama_step_metrics_init_sized.argtypes = [ctypes.POINTER(dama_step_metrics), ctypes.c_size_t]
+dama_step_metrics_init_sized.restype = None
+
+dama_trainer_step = _library.dama_trainer_step
+dama_trainer_step.argtypes = [
+    ctypes.c_void_p,
+    ctypes.POINTER(dama_training_pair),
+    ctypes.c_size_t,
+    ctypes.POINTER(dama_step_metrics),
+    ctypes.c_void_p,
+]
+dama_trainer_step.restype = ctypes.c_uint
+
+dama_trainer_forward = _library.dama_trainer_forward
+dama_trainer_forward.argtypes = [
+    ctypes.POINTER(ctypes.c_void_p),
+    ctypes.c_void_p,
+    ctypes.POINTER(dama_preference_pair),
+    ctypes.c_size_t,
+    ctypes.c_void_p,
+]
+dama_trainer_forward.restype = ctypes.c_uint
+
+dama_trainer_backward = _library.dama_trainer_backward
+dama_trainer_backward.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p]
+dama_trainer_backward.restype = ctypes.c_uint
+
+dama_trainer_zero_grad = _library.dama_trainer_zero_grad
+dama_trainer_zero_grad.argtypes = [ctypes.c_void_p]
+dama_trainer_zero_grad.restype = ctypes.c_uint
+
+dama_trainer_gradient_norm = _library.dama_trainer_gradient_norm
+dama_trainer_gradient_norm.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+dama_trainer_gradient_norm.restype = ctypes.c_uint
+
+dama_trainer_update = _library.dama_trainer_update
+dama_trainer_update.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+dama_trainer_update.restype = ctypes.c_uint
+
+dama_parameter_init_sized = _library.dama_parameter_init_sized
+dama_parameter_init_sized.argtypes = [ctypes.POINTER(dama_parameter), ctypes.c_size_t]
+dama_parameter_init_sized.restype = None
+
+dama_trainer_parameter_count = _library.dama_trainer_parameter_count
+dama_trainer_parameter_count.argtypes = [ctypes.c_void_p]
+dama_trainer_parameter_count.restype = ctypes.c_size_t
+
+dama_trainer_parameter = _library.dama_trainer_parameter
+dama_trainer_parameter.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.POINTER(dama_parameter)]
+dama_trainer_parameter.restype = ctypes.c_uint
+
+dama_trainer_progress_init_sized = _library.dama_trainer_progress_init_sized
+dama_trainer_progress_init_sized.argtypes = [ctypes.POINTER(dama_trainer_progress), ctypes.c_size_t]
+dama_trainer_progress_init_sized.restype = None
+
+dama_trainer_get_progress = _library.dama_trainer_get_progress
+dama_trainer_get_progress.argtypes = [ctypes.c_void_p, ctypes.POINTER(dama_trainer_progress)]
+dama_trainer_get_progress.restype = ctypes.c_uint
+
+dama_trainer_controller = _library.dama_trainer_controller
+dama_trainer_controller.argtypes = [ctypes.POINTER(ctypes.c_void_p), ctypes.c_void_p]
+dama_trainer_controller.restype = ctypes.c_uint
+
+dama_trainer_save = _library.dama_trainer_save
+dama_trainer_save.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p]
+dama_trainer_save.restype = ctypes.c_uint
+
+dama_trainer_load = _library.dama_trainer_load
+dama_trainer_load.argtypes = [ctypes.POINTER(ctypes.c_void_p), ctypes.c_void_p, ctypes.c_char_p]
+dama_trainer_load.restype = ctypes.c_uint
+
+dama_export_options_init_sized = _library.dama_export_options_init_sized
+dama_export_options_init_sized.argtypes = [ctypes.POINTER(dama_export_options), ctypes.c_size_t]
+dama_export_options_init_sized.restype = None
+
+dama_trainer_export = _library.dama_trainer_export
+dama_trainer_export.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.POINTER(dama_export_options)]
+dama_trainer_export.restype = ctypes.c_uint
+
+
+def dama_adaptive_beta_options_init(options: dama_adaptive_beta_options, preset: int) -> int:
+    result: int = dama_adaptive_beta_options_init_sized(options, ctypes.sizeof(dama_adaptive_beta_options), preset)
+    return result
+
+
+def dama_preference_batch_init(batch: dama_preference_batch) -> None:
+    dama_preference_batch_init_sized(batch, ctypes.sizeof(dama_preference_batch))
+
+
+def dama_preference_result_init(result: dama_preference_result) -> None:
+    dama_preference_result_init_sized(result, ctypes.sizeof(dama_preference_result))
+
+
+def dama_adaptive_beta_progress_init(progress: dama_adaptive_beta_progress) -> None:
+    dama_adaptive_beta_progress_init_sized(progress, ctypes.sizeof(dama_adaptive_beta_progress))
+
+
+def dama_tokenizer_facts_init(facts: dama_tokenizer_facts) -> None:
+    dama_tokenizer_facts_init_sized(facts, ctypes.sizeof(dama_tokenizer_facts))
+
+
+def dama_split_options_init(options: dama_split_options) -> None:
+    dama_split_options_init_sized(options, ctypes.sizeof(dama_split_options))
+
+
+def dama_scorer_options_init(options: dama_scorer_options) -> None:
+    dama_scorer_options_init_sized(options, ctypes.sizeof(dama_scorer_options))
+
+
+def dama_adamw_options_init(options: dama_adamw_options) -> None:
+    dama_adamw_options_init_sized(options, ctypes.sizeof(dama_adamw_options))
+
+
+def dama_schedule_options_init(options: dama_schedule_options) -> None:
+    dama_schedule_options_init_sized(options, ctypes.sizeof(dama_schedule_options))
+
+
+def dama_score_dataset_options_init(options: dama_score_dataset_options) -> None:
+    dama_score_dataset_options_init_sized(options, ctypes.sizeof(dama_score_dataset_options))
+
+
+def dama_score_dataset_result_init(result: dama_score_dataset_result) -> None:
+    dama_score_dataset_result_init_sized(result, ctypes.sizeof(dama_score_dataset_result))
+
+
+def dama_policy_options_init(options: dama_policy_options) -> None:
+    dama_policy_options_init_sized(options, ctypes.sizeof(dama_policy_options))
+
+
+def dama_policy_facts_init(facts: dama_policy_facts) -> None:
+    dama_policy_facts_init_sized(facts, ctypes.sizeof(dama_policy_facts))
+
+
+def dama_generation_options_init(options: dama_generation_options) -> None:
+    dama_generation_options_init_sized(options, ctypes.sizeof(dama_generation_options))
+
+
+def dama_reference_dataset_options_init(options: dama_reference_dataset_options) -> None:
+    dama_reference_dataset_options_init_sized(options, ctypes.sizeof(dama_reference_dataset_options))
+
+
+def dama_reference_dataset_result_init(result: dama_reference_dataset_result) -> None:
+    dama_reference_dataset_result_init_sized(result, ctypes.sizeof(dama_reference_dataset_result))
+
+
+def dama_trainer_options_init(options: dama_trainer_options) -> None:
+    dama_trainer_options_init_sized(options, ctypes.sizeof(dama_trainer_options))
+
+
+def dama_step_metrics_init(metrics: dama_step_metrics) -> None:
+    dama_step_metrics_init_sized(metrics, ctypes.sizeof(dama_step_metrics))
+
+
+def dama_parameter_init(parameter: dama_parameter) -> None:
+    dama_parameter_init_sized(parameter, ctypes.sizeof(dama_parameter))
+
+
+def dama_trainer_progress_init(progress: dama_trainer_progress) -> None:
+    dama_trainer_progress_init_sized(progress, ctypes.sizeof(dama_trainer_progress))
+
+
+def dama_export_options_init(options: dama_export_options) -> None:
+    dama_export_options_init_sized(options, ctypes.sizeof(dama_export_options))

@@ -1,0 +1,166 @@
+/*
+ * What every other header stands on: the conventions, the version, errors, stopping, lists of strings.
+ *
+ * The conventions hold for every declaration of libdama. A declaration says only where it differs.
+ *
+ * Failures. A function that can fail returns dama_status. On failure no out parameter has been written and nothing
+ * needs to be freed; dama_error_message() says in one line what was wrong and what would be right.
+ * DAMA_INVALID_ARGUMENT is also the status for NULL where it is not allowed and for a wrong struct_size.
+ *
+ * Pointers. One may be NULL only where its comment says so. dama_T_free(NULL) and dama_T_init(NULL) do nothing. Memory
+ * that the caller passes remains the caller's; the library keeps no pointer to it beyond the call.
+ *
+ * Handles. One that a function writes through `T **out` belongs to the caller, who gives it to dama_T_free(). What a
+ * function returns as `const char *` or lends in a field belongs to the handle that it came from, and lives as long.
+ *
+ * Threads. Functions may be called from any thread. Two calls at the same time must not use the same handle, and must
+ * not write memory that the other one reads or writes; where a handle may be shared, its type says so. No call may run
+ * beside the one that frees its handle. Callbacks run on the thread of the call.
+ *
+ * After fork() without exec() a library that was in use before is not usable in the child: functions that return a
+ * status return DAMA_UNSUPPORTED, freeing does nothing and returns at once, and exit() ends the child.
+ *
+ * Text and arrays. Strings are UTF-8 and end in NUL; broken UTF-8 is read with U+FFFD in place of the broken bytes.
+ * Arrays are contiguous and row-major; [n, m] says n rows of m. An array that is written has its capacity in elements
+ * behind it, unless its size follows from other parameters.
+ *
+ * Booleans are integers: not 0 is true where they are read; 1 and 0 are written.
+ *
+ * Structs that begin with struct_size may grow at their end from one version to the next. dama_T_init() sets every
+ * field, and struct_size to the size in the header that the caller was compiled with: call it before anything else. It
+ * is a macro over dama_T_init_sized(), which callers that do not compile this header give the size of their struct. The
+ * library reads and writes struct_size bytes and no more. Fields that the caller's struct does not have are as
+ * dama_T_init() sets them. Fields that the library does not have must be 0 where it reads them, or the call returns
+ * DAMA_UNSUPPORTED; where it writes them they become 0.
+ *
+ * Options. The comment of a field ends with the value that dama_T_options_init() sets ("Rows computed together; 32."),
+ * or that macro's own comment names the values; what neither names is 0 or NULL. 0 stands for another value ("0: one
+ * for each processor") only where the comment says so. A field that is added later keeps with 0 what held before it
+ * came. Where a function takes NULL for its options, they are as dama_T_options_init() sets them.
+ *
+ * Results. dama_T_init() sets the other fields of a struct that results are written to, to 0. Of an [in,out] struct,
+ * struct_size is read and the rest written.
+ *
+ * Parameters stand in this order, but for some in kernels.h: the handle that is made; the handle that is asked; inputs,
+ * each array before its count; options; results, each array before its capacity; a dama_cancellation, NULL for a call
+ * that cannot be stopped. A callback takes the caller's `user` last, and stops the call by another status than DAMA_OK.
+ *
+ * Nothing here prints, exits, installs a signal handler or changes the locale.
+ */
+#ifndef DAMA_BASE_H
+#define DAMA_BASE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__) || defined(__clang__)
+#define DAMA_API __attribute__((visibility("default")))
+#define DAMA_NODISCARD __attribute__((warn_unused_result))
+#else
+#define DAMA_API
+#define DAMA_NODISCARD
+#endif
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+/* Version and errors                                                                                               */
+/* ---------------------------------------------------------------------------------------------------------------- */
+
+#define DAMA_VERSION_MAJOR 0
+#define DAMA_VERSION_MINOR 1
+#define DAMA_VERSION_PATCH 0
+/** Raised whenever a program built against an older header would no longer run. */
+#define DAMA_ABI_VERSION 0
+
+typedef enum dama_status {
+    DAMA_OK = 0,
+    /** A value that can never be right: NULL, NaN, a negative size, an unknown option. */
+    DAMA_INVALID_ARGUMENT = 1,
+    /** Sizes that do not fit each other, or a buffer too small for the result. */
+    DAMA_SHAPE_MISMATCH = 2,
+    /** A file that cannot be read or written. */
+    DAMA_IO = 3,
+    /** A model, tokenizer or image whose contents are wrong. */
+    DAMA_MODEL = 4,
+    /** Something sound that this build or this ONNX Runtime cannot do. */
+    DAMA_UNSUPPORTED = 5,
+    /**
+     * An input larger than the limit set for it, or memory that the system does not give for a size that the caller or
+     * a file chose: counts of arrays, lengths of texts, pixels, caches, weights, batches, checked before anything is
+     * allocated. Not promised beyond that: where a process is short of even a little memory, or the system gives more
+     * than it has, the process may be ended.
+     */
+    DAMA_OUT_OF_MEMORY = 6,
+    /** A defect of the library. */
+    DAMA_INTERNAL = 7,
+    /** A callback or a dama_cancellation asked to stop. */
+    DAMA_CANCELLED = 8
+} dama_status;
+
+/** The DAMA_ABI_VERSION that the library was built with. */
+DAMA_API uint32_t dama_abi_version(void);
+
+/** The library's version, "MAJOR.MINOR.PATCH". Static storage. */
+DAMA_API const char *dama_version_string(void);
+
+/**
+ * What the calling thread's last failing call found wrong, in one line. Never NULL; valid until that thread's next
+ * failing call. The status is the truth; this text is for people and may change between versions.
+ */
+DAMA_API const char *dama_error_message(void);
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+/* Stopping long calls                                                                                              */
+/* ---------------------------------------------------------------------------------------------------------------- */
+
+/**
+ * By which one thread stops what another does. Every call that it is given to stops at the next operator of a model or
+ * the next image, returns DAMA_CANCELLED, and leaves everything as if it had not been made, where nothing else is said.
+ * It stays cancelled: a call that is given it later does not begin.
+ *
+ * All functions may be called from any thread at any time, but not from a signal handler; dama_cancellation_free() when
+ * no call uses it any more.
+ */
+typedef struct dama_cancellation dama_cancellation;
+
+/**
+ * Makes a cancellation.
+ *
+ * @param[out] out
+ * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL.
+ */
+DAMA_API DAMA_NODISCARD dama_status dama_cancellation_create(dama_cancellation **out);
+
+/** Frees a cancellation. */
+DAMA_API void dama_cancellation_free(dama_cancellation *cancellation);
+
+/** Stops the calls that were given it, now and from now on. Returns at once. NULL is ignored. */
+DAMA_API void dama_cancellation_cancel(dama_cancellation *cancellation);
+
+/** 1 once it has been cancelled; 0 before, and for NULL. */
+DAMA_API int32_t dama_cancellation_is_cancelled(const dama_cancellation *cancellation);
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+/* Lists of strings                                                                                                 */
+/* ---------------------------------------------------------------------------------------------------------------- */
+
+/** A list of strings that a function gave back. It never changes and may be used from any number of threads. */
+typedef struct dama_strings dama_strings;
+
+/** How many there are; 0 for NULL. */
+DAMA_API size_t dama_strings_count(const dama_strings *strings);
+
+/** The string at index, UTF-8, valid until dama_strings_free(); NULL beyond the end. */
+DAMA_API const char *dama_strings_at(const dama_strings *strings, size_t index);
+
+/** Frees a list. */
+DAMA_API void dama_strings_free(dama_strings *strings);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* DAMA_BASE_H */

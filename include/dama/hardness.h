@@ -1,0 +1,53 @@
+/* Data hardness: δ of a pair, and alpha_D. */
+#ifndef DAMA_HARDNESS_H
+#define DAMA_HARDNESS_H
+
+#include "base.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * Hardness of one pair from its CLIP scores: one softmax over all p + q scores, Eq. (5), then
+ * delta = sum of the chosen probabilities − sum of the rejected ones, Eq. (6).
+ *
+ * @param[in]  chosen_scores    [p] CLIP logits (logit scale times cosine) of the chosen response's sub-sentences.
+ * @param[in]  chosen_count     p ≥ 1.
+ * @param[in]  rejected_scores  [q] the same for the rejected response.
+ * @param[in]  rejected_count   q ≥ 1.
+ * @param[out] delta            In [−1, 1]; large means easy to tell apart.
+ * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL, an empty list or a score that is not finite.
+ */
+DAMA_API DAMA_NODISCARD dama_status dama_hardness(const float *chosen_scores, size_t chosen_count,
+                                                  const float *rejected_scores, size_t rejected_count,
+                                                  double *delta);
+
+/**
+ * Hardness of one pair by the ablation of Table 2: delta = sum of the chosen scores / sum of the rejected ones.
+ *
+ * @param[in]  chosen_scores, chosen_count, rejected_scores, rejected_count  As for dama_hardness().
+ * @param[out] delta
+ * @return DAMA_OK; DAMA_INVALID_ARGUMENT as dama_hardness(), and where the rejected scores add up to 0.
+ */
+DAMA_API DAMA_NODISCARD dama_status dama_hardness_from_scores(const float *chosen_scores, size_t chosen_count,
+                                                              const float *rejected_scores, size_t rejected_count,
+                                                              double *delta);
+
+/**
+ * alpha_D of pairs from their hardness, Eq. (7): σ(delta) / σ(mean_delta).
+ *
+ * @param[in]  delta       [count] finite.
+ * @param[in]  count       ≥ 1.
+ * @param[in]  mean_delta  The dataset's mean; NaN for the mean of delta.
+ * @param[out] alpha_data  [count], may be delta itself.
+ * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL, count 0, or a number that is not finite.
+ */
+DAMA_API DAMA_NODISCARD dama_status dama_alpha_data(const double *delta, size_t count, double mean_delta,
+                                                    double *alpha_data);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* DAMA_HARDNESS_H */
