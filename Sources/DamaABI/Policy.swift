@@ -65,7 +65,7 @@ extension dama_policy_options {
             throw DamaError.invalidArgument("share_prefix is \(share_prefix); it must be 0 or 1")
         }
         options.sharesPrefix = share_prefix == 1
-        guard reserved == 0 else { throw DamaError.unsupported("reserved is \(reserved); it must be 0") }
+        try requireZero(reserved)
         options.imageDecoding = try ImageDecoding(ignoreOrientation: ignore_orientation, dropAlpha: drop_alpha)
         return options
     }

@@ -25,6 +25,8 @@ extension dama_reference_dataset_options {
         if image_root != nil { options.imageRoot = try string(image_root, "image_root") }
         options.fields = try FieldNames(fields, field_count)
         options.imageByteLimit = image_limit
+        options.followsLinks = follow_links != 0
+        try requireZero(reserved)
         return options
     }
 }

@@ -61,6 +61,8 @@ private func scoreOptions(_ given: dama_score_dataset_options) throws -> ScoreOp
     options.fields = try FieldNames(given.fields, given.field_count)
     options.cacheBytes = given.cache_bytes
     options.imageByteLimit = given.image_limit
+    options.followsLinks = given.follow_links != 0
+    try requireZero(given.reserved)
     return options
 }
 

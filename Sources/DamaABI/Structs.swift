@@ -52,6 +52,11 @@ func checkedStructSize<T: SizedStruct>(_ pointer: UnsafePointer<T>, _ name: Stri
     return size
 }
 
+/// A field that makes up a struct's size has no meaning yet.
+func requireZero(_ reserved: UInt32) throws {
+    guard reserved == 0 else { throw DamaError.unsupported("reserved is \(reserved); it must be 0") }
+}
+
 // MARK: - Initialising
 
 /// What `…_init_sized()` does: `value` in as much of the struct as the caller has, its size in struct_size.

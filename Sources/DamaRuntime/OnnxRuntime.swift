@@ -88,6 +88,10 @@ public final class OnnxRuntime: @unchecked Sendable {
     }
 
     private static func open(named path: String, source: String) throws(DamaError) -> Library {
+        // The loader would wait for ever for somebody to write into a FIFO.
+        guard !Files.isThere(path) || Files.isRegularFile(path) else {
+            throw .unsupported("cannot open \(path) (\(source)) as ONNX Runtime: it is not a regular file")
+        }
         if let handle = dlopen(path, RTLD_NOW | RTLD_LOCAL) { return Library(path: path, handle: handle) }
         let reason = dlerror().map { String(cString: $0) } ?? "unknown reason"
         throw .unsupported(

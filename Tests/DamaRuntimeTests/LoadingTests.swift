@@ -30,6 +30,14 @@ final class LoadingTests: XCTestCase {
         assertFails(.unsupported, "already") { _ = try OnnxRuntime.load(path: "/lib/other.so") }
     }
 
+    /// The loader waited for ever for somebody to write into it.
+    func testAFifoIsNoRuntime() throws {
+        let folder = try TemporaryDirectory()
+        let path = folder.path + "/libonnxruntime.so"
+        XCTAssertEqual(mkfifo(path, 0o600), 0)
+        assertFails(.unsupported, "is not a regular file") { _ = try OnnxRuntime.open(path: path) }
+    }
+
     func testThreadsOutOfRange() {
         for threads in [-1, 1025] {
             assertFails(.invalidArgument, "threads is \(threads)") {

@@ -83,6 +83,10 @@ typedef struct dama_score_dataset_options {
     /** Or NULL. */
     dama_progress_callback progress;
     void *user;
+    /** Symbolic links below image_root may lead out of it. 0: an image behind such a link is rejected. */
+    int32_t follow_links;
+    /** 0. */
+    uint32_t reserved;
 } dama_score_dataset_options;
 
 #define dama_score_dataset_options_init(options) \

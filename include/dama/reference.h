@@ -44,6 +44,10 @@ typedef struct dama_reference_dataset_options {
     /** Or NULL. */
     dama_progress_callback progress;
     void *user;
+    /** As in dama_score_dataset_options. */
+    int32_t follow_links;
+    /** 0. */
+    uint32_t reserved;
 } dama_reference_dataset_options;
 
 #define dama_reference_dataset_options_init(options) \

@@ -434,6 +434,8 @@ dama_score_dataset_options._fields_ = [
     ("image_limit", ctypes.c_size_t),
     ("progress", dama_progress_callback),
     ("user", ctypes.c_void_p),
+    ("follow_links", ctypes.c_int32),
+    ("reserved", ctypes.c_uint32),
 ]
 
 dama_score_dataset_result._fields_ = [
@@ -521,6 +523,8 @@ dama_reference_dataset_options._fields_ = [
     ("image_limit", ctypes.c_size_t),
     ("progress", dama_progress_callback),
     ("user", ctypes.c_void_p),
+    ("follow_links", ctypes.c_int32),
+    ("reserved", ctypes.c_uint32),
 ]
 
 dama_reference_dataset_result._fields_ = [

@@ -50,6 +50,7 @@ def reference_dataset(
     block_rows: int = 8,
     row_limit: int = 8 << 20,
     image_limit: int = 64 << 20,
+    follow_links: bool = False,
     progress: Optional[Callable[[Progress], object]] = None,
 ) -> ReferenceResult:
     """Write the reference's log π of both responses of every pair of a dataset, from a file to a file.
@@ -65,6 +66,7 @@ def reference_dataset(
     _row_job.fill(
         options, data, output, image_root=image_root, fields=fields, max_rejected=max_rejected, restart=restart,
         workers=workers, block_rows=block_rows, row_limit=row_limit, image_limit=image_limit,
+        follow_links=follow_links,
     )  # fmt: skip
     options.format = _choice("format", format, _FORMATS)
     policy = model if isinstance(model, PolicyModel) else PolicyModel(model)

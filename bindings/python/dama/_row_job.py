@@ -51,6 +51,7 @@ def fill(
     fields: Optional[Mapping[str, str]],
     max_rejected: Optional[int],
     restart: bool,
+    follow_links: bool,
     workers: int,
     block_rows: int,
     **sizes: int,
@@ -74,6 +75,7 @@ def fill(
     options.fields = (ctypes.c_char_p * len(mappings))(*mappings)
     options.field_count = len(mappings)
     options.restart = restart
+    options.follow_links = follow_links
 
 
 def run(

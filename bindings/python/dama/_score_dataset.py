@@ -52,6 +52,7 @@ def score_dataset(
     cache_bytes: int = 64 << 20,
     row_limit: int = 8 << 20,
     image_limit: int = 64 << 20,
+    follow_links: bool = False,
     progress: Optional[Callable[[Progress], object]] = None,
 ) -> ScoreResult:
     """Score every pair of a dataset for hardness, Eqs. (4) to (7), from a file to a file.
@@ -59,7 +60,7 @@ def score_dataset(
     ``model`` is a :class:`Scorer` or the folder of a CLIP model; ``data`` is JSON Lines or one JSON array with the
     fields ``image`` (or ``image_path``), ``chosen`` and ``rejected``, or others that ``fields`` names
     (``{"chosen": "answer_good"}``). Image paths are relative to ``image_root`` (default: the dataset's folder) and
-    cannot leave it. ``output``, ``NAME.jsonl``, gets a line for each row scored; ``NAME.rejects.jsonl``,
+    cannot leave it, but through symbolic links with ``follow_links``. ``output``, ``NAME.jsonl``, gets a line for each row scored; ``NAME.rejects.jsonl``,
     ``NAME.summary.json`` and ``NAME.run.json`` come beside it.
 
     A job that was stopped or killed goes on when it is called again with the same arguments, and ends with the same
@@ -73,6 +74,7 @@ def score_dataset(
     _row_job.fill(
         options, data, output, image_root=image_root, fields=fields, max_rejected=max_rejected, restart=restart,
         workers=workers, block_rows=block_rows, cache_bytes=cache_bytes, row_limit=row_limit, image_limit=image_limit,
+        follow_links=follow_links,
     )  # fmt: skip
     options.delta_source = _DELTA_SOURCES[delta]
     if mean_delta is not None:

@@ -170,3 +170,16 @@ def test_bad_arguments_are_named(job, tmp_path):
         job(image_root=tmp_path / "none")
     with pytest.raises(OSError, match="cannot make the folder"):
         job(output=tmp_path / "none" / "scores.jsonl")
+
+
+def test_a_linked_folder_of_images_is_followed_where_asked_for(job, tmp_path):
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "linked").symlink_to(SHAPES / "images", target_is_directory=True)
+    pairs = [{**pair, "image": f"linked/{pair['image']}"} for pair in rows(SHAPES / "pairs.jsonl")]
+    data = tmp_path / "linked.jsonl"
+    data.write_text("".join(json.dumps(pair) + "\n" for pair in pairs), "utf-8")
+    with pytest.raises(dama.DamaError, match="leads out of"):
+        job(data=data, output=tmp_path / "refused.jsonl", image_root=root)
+    followed = job(data=data, output=tmp_path / "followed.jsonl", image_root=root, follow_links=True)
+    assert rows(followed.output) == rows(job().output)

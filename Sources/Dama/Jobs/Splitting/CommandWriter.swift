@@ -43,7 +43,7 @@ public struct CommandWriter: SentenceWriter {
             if hasEnded { break }
             try stop.check()
             let left = deadline - monotonicSeconds()
-            guard left > 0 else { throw .io("the splitter's command took longer than \(timeout) s: \(command)") }
+            guard left > 0 else { throw .io("the splitter's command took longer than \(timeout) s") }
             // poll() passes over descriptors below 0.
             var polls = [
                 pollfd(fd: isOpen ? child.output : -1, events: Int16(POLLIN), revents: 0),
@@ -64,7 +64,7 @@ public struct CommandWriter: SentenceWriter {
             }
         }
         let status = child.end()
-        guard status == 0 else { throw .io("the splitter's command ended with status \(status): \(command)") }
+        guard status == 0 else { throw .io("the splitter's command ended with status \(status)") }
         return String(decoding: output, as: UTF8.self)
     }
 
@@ -80,7 +80,7 @@ public struct CommandWriter: SentenceWriter {
             }
             output += chunk[..<count]
             guard output.count <= Self.limit else {
-                throw .io("the splitter's command wrote more than \(Self.limit) bytes: \(command)")
+                throw .io("the splitter's command wrote more than \(Self.limit) bytes")
             }
         }
     }
