@@ -26,10 +26,15 @@ void cdama_environment_add(cdama_environment *state, const char *entry) {
             return;
         }
     }
-    char **during = malloc((count + 2) * sizeof *during);
-    if (during == NULL) {
+    char **memory = malloc((count + 3) * sizeof *memory);
+    if (memory == NULL) {
         return;
     }
+    /* Kept for ever, and known to be kept: each table has the one before it in front. */
+    static char **kept = NULL;
+    memory[0] = (char *)kept;
+    kept = memory;
+    char **during = memory + 1;
     if (count > 0) {
         memcpy(during, before, count * sizeof *during);
     }
