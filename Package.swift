@@ -72,7 +72,9 @@ let package = Package(
         .target(name: "ShapesWorld", dependencies: ["DamaSupport", "DamaImage"]),
         .executableTarget(
             name: "ShapesWorldCLI",
-            dependencies: ["ShapesWorld", "CommandLineSupport", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+            dependencies: [
+                "ShapesWorld", "CommandLineSupport", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
         // Batches to train on, for the tests and for a process whose exports other readers load.
         .target(
             name: "TrainingTestSupport", dependencies: ["DamaTraining"], path: "Tests/TrainingTestSupport"),

@@ -87,7 +87,8 @@ struct Score: ParsableCommand {
             line += ", \(ProgressDisplay.short(progress.rowsPerSecond)) rows/s"
         }
         try StandardOutput.writeLine(line)
-        try StandardOutput.writeLine("mean delta \(summary.meanDelta), from \(summary.smallestDelta) to \(summary.largestDelta)")
+        try StandardOutput.writeLine(
+            "mean delta \(summary.meanDelta), from \(summary.smallestDelta) to \(summary.largestDelta)")
         try StandardOutput.writeLine("\(paths.output)  \(paths.summary)")
     }
 }

@@ -63,7 +63,9 @@ extension Files {
         let file = try OpenFile(existing: path)
         guard file.lock() else { throw busy(path) }
         guard file.isInPlace else { return }
-        guard remove(path) else { throw .io("cannot remove \(path), which an earlier process left: \(describeErrno())") }
+        guard remove(path) else {
+            throw .io("cannot remove \(path), which an earlier process left: \(describeErrno())")
+        }
     }
 
     private static func removeLeftDirectory(_ path: String) throws(DamaError) {

@@ -101,8 +101,9 @@ final class DecodingTests: XCTestCase {
         for (bytes, text) in cases {
             assertFails(.unsupported, text) { _ = try ImageDecoder.decode(bytes) }
         }
-        for (bytes, text) in [([], "the image is empty"), (Array("<svg".utf8), "no known format"), ([0xFF], "no known")]
-        {
+        for (bytes, text) in [
+            ([], "the image is empty"), (Array("<svg".utf8), "no known format"), ([0xFF], "no known"),
+        ] {
             assertFails(.model, text) { _ = try ImageDecoder.decode(bytes) }
         }
         assertFails(.io, "/no/such.jpg") { _ = try ImageDecoder.decode(path: "/no/such.jpg") }

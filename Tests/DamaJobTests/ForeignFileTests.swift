@@ -199,7 +199,9 @@ final class ForeignFileTests: XCTestCase {
     /// Of a process that was killed while it exported, gigabytes stayed for ever.
     func testWhatAKilledExportLeftIsRemoved() throws {
         let job = try SmallJob.train(inputs)
-        for name in ["model.dama-tmp/model.safetensors", "summary.json.dama-tmp", "checkpoints/00000001.safetensors.dama-tmp"] {
+        for name in [
+            "model.dama-tmp/model.safetensors", "summary.json.dama-tmp", "checkpoints/00000001.safetensors.dama-tmp",
+        ] {
             let outputs = folder.path + "/" + name.replacingOccurrences(of: "/", with: "-")
             try place("half", "out/\(name)", outputs)
             try job.run(outputs)

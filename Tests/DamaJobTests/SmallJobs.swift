@@ -42,7 +42,8 @@ struct SmallJob {
             options.rows.blockRows = 2
             options.rows.workers = 1
             options.cacheBytes = 3000
-            try ScoreJob(options, encoder: AngleEncoder(noise: 1e-3), splitter: FullStopSplitter(name: "full stops")).run()
+            try ScoreJob(options, encoder: AngleEncoder(noise: 1e-3), splitter: FullStopSplitter(name: "full stops"))
+                .run()
         }
     }
 

@@ -40,10 +40,22 @@ final class StandardOutputTests: XCTestCase {
         let commands: [(String, [String])] = [
             ("dama-cli", ["--help"]), ("dama-cli", ["--version"]), ("dama-cli", ["version"]),
             ("dama-cli", ["score", "--help"]), ("dama-cli", ["split", "A cat. A dog."]),
-            ("dama-cli", ["generate", "--model", model, "--image", llava + "/image.png", "--prompt", "what", "--max-tokens", "3"]),
-            ("dama-cli", ["generate", "--model", model, "--max-tokens", "2"] + data + [folder.path + "/answers.jsonl"]),
+            (
+                "dama-cli",
+                [
+                    "generate", "--model", model, "--image", llava + "/image.png", "--prompt", "what", "--max-tokens",
+                    "3",
+                ]
+            ),
+            (
+                "dama-cli",
+                ["generate", "--model", model, "--max-tokens", "2"] + data + [folder.path + "/answers.jsonl"]
+            ),
             ("dama-cli", ["reference", "--model", model] + data + [folder.path + "/reference.jsonl"]),
-            ("dama-cli", ["score", "--model", tests + "/../models/shapes-clip"] + data + [folder.path + "/scores.jsonl"]),
+            (
+                "dama-cli",
+                ["score", "--model", tests + "/../models/shapes-clip"] + data + [folder.path + "/scores.jsonl"]
+            ),
             ("dama-cli", ["train", "--quiet", "--config", config]), ("shapes-world", ["--help"]),
         ]
         for (program, arguments) in commands {

@@ -22,7 +22,8 @@ extension JobPaths {
     func refuseForeign() throws(DamaError) {
         func foreign(_ path: String) -> DamaError {
             .invalidArgument(
-                "\(path) exists and is not replaced, for no job of this kind wrote it; name another output, or remove it")
+                "\(path) exists and is not replaced, for no job of this kind wrote it; name another output, or remove it"
+            )
         }
         let hasSummary = Files.isThere(summary)
         let placing = Files.isThere(placing) ? try? Files.readJSON(placing) : nil

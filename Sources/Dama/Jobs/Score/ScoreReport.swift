@@ -83,7 +83,8 @@ struct ScoreReport {
         try deltas.flush()
         guard summary.rowsScored > 0 else {
             throw .model(
-                "none of the \(summary.rows) rows could be scored; see \(folder.paths.rejects), which begins: \(firstReason)")
+                "none of the \(summary.rows) rows could be scored; see \(folder.paths.rejects), which begins: \(firstReason)"
+            )
         }
         summary.meanDelta = sum / Double(summary.rowsScored)
         summary.quantiles = try OrderStatistics.quantiles(

@@ -16,7 +16,8 @@ extension TrainPaths {
         let inputs = [("data", options.data), ("scores", options.scores ?? ""), ("reference", options.reference ?? "")]
         for (name, input) in inputs where Files.exists(input) {
             for file in files where Files.areSame(file, input) {
-                throw .invalidArgument("\(name), \(input), is a file that the job writes; name another folder than \(folder)")
+                throw .invalidArgument(
+                    "\(name), \(input), is a file that the job writes; name another folder than \(folder)")
             }
             for directory in directories where Files.isInside(input, directory) {
                 throw .invalidArgument(
