@@ -76,8 +76,16 @@ package struct OpenFile: ~Copyable, Sendable {
 
     /// The bytes from `offset` on, `count` of them or those up to the file's end.
     package func read(_ count: Int, at offset: Int) throws(DamaError) -> [UInt8] {
+        guard let bytes = Self.read(descriptor, count, at: offset) else {
+            throw .io("cannot read \(path): \(describeErrno())")
+        }
+        return bytes
+    }
+
+    /// The same of a regular file that was opened otherwise. `nil`, with `errno` set, where reading fails.
+    package static func read(_ descriptor: Int32, _ count: Int, at offset: Int) -> [UInt8]? {
         var failed = false
-        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, done in
+        let bytes = [UInt8](unsafeUninitializedCapacity: max(0, count)) { buffer, done in
             while done < count, let base = buffer.baseAddress {
                 let got = pread(descriptor, base + done, count - done, off_t(offset + done))
                 if got < 0 && errno == EINTR { continue }
@@ -86,8 +94,7 @@ package struct OpenFile: ~Copyable, Sendable {
                 done += got
             }
         }
-        guard !failed else { throw .io("cannot read \(path): \(describeErrno())") }
-        return bytes
+        return failed ? nil : bytes
     }
 
     // MARK: Writing

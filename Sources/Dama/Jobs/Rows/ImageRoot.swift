@@ -54,7 +54,7 @@ public final class ImageRoot: Sendable {
             } catch {
                 throw .job(error)
             }
-            guard let bytes = ImageFile.contents(of: file, size: Int(status.st_size)) else { throw failure(path) }
+            guard let bytes = OpenFile.read(file, Int(status.st_size), at: 0) else { throw failure(path) }
             stamp = ImageStamp(path: path, digest: ContentKey(image: bytes), status)
             return bytes
         }
@@ -71,7 +71,7 @@ public final class ImageRoot: Sendable {
             guard let digest = stamp.digest else { throw .job(.invalidArgument("\(name) can be read now")) }
             // What was touched alone may be the same.
             guard !stamp.isOf(status) else { return }
-            guard let bytes = ImageFile.contents(of: file, size: Int(status.st_size)) else { throw failure(stamp.path) }
+            guard let bytes = OpenFile.read(file, Int(status.st_size), at: 0) else { throw failure(stamp.path) }
             guard ContentKey(image: bytes) == digest else {
                 throw .job(.invalidArgument("\(name) has other contents now"))
             }
