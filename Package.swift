@@ -54,7 +54,7 @@ let package = Package(
             name: "Dama",
             dependencies: [
                 "DamaSupport", "DamaPreference", "DamaKernels", "DamaText", "DamaImage", "DamaRuntime",
-                "DamaModels", "DamaTraining",
+                "DamaModels", "DamaTraining", "CDamaShims",
             ]),
 
         // MARK: Faces

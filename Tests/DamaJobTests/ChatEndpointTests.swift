@@ -1,4 +1,4 @@
-import DamaModels
+import Dama
 import DamaSupport
 import DamaTestSupport
 import XCTest

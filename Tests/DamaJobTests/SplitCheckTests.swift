@@ -1,4 +1,4 @@
-import DamaModels
+import Dama
 import XCTest
 
 final class SplitCheckTests: XCTestCase {
