@@ -156,8 +156,9 @@ format: ## lay out the Swift code as .swift-format says
 	scripts/format
 
 .PHONY: lint
-lint: ## fail where `make format` would change something
+lint: ## fail where `make format` would change something, or the order of Package.swift is broken
 	scripts/format --check
+	scripts/check-targets
 
 .PHONY: clean
 clean: ## remove what was built, keep what was installed
