@@ -28,10 +28,6 @@ struct GenerateDataset: ParsableArguments {
         do throws(DamaError) {
             var options = GenerateOptions(data: data, output: out ?? "")
             try rows.fill(&options.rows)
-            options.imageRoot = rows.imageRoot
-            options.followsLinks = rows.followSymlinks
-            options.fields = try FieldNames(mappings: rows.field)
-            options.imageByteLimit = try rows.imageByteLimit()
             options.generation = generation
             options.stop = stop
             options.samples = samples

@@ -37,10 +37,6 @@ struct Reference: ParsableCommand {
         do throws(DamaError) {
             var options = ReferenceOptions(data: dataset.data, output: dataset.out)
             try rows.fill(&options.rows)
-            options.imageRoot = rows.imageRoot
-            options.followsLinks = rows.followSymlinks
-            options.fields = try FieldNames(mappings: rows.field)
-            options.imageByteLimit = try rows.imageByteLimit()
             options.format = format == .full ? .full : .logps
             let policy = try Policy(directory: model.model, options: policyOptions())
             Interruption.listen()

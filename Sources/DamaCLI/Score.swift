@@ -66,13 +66,9 @@ struct Score: ParsableCommand {
     private func options() throws(DamaError) -> ScoreOptions {
         var options = ScoreOptions(data: dataset.data, output: dataset.out)
         try rows.fill(&options.rows)
-        options.imageRoot = rows.imageRoot
-        options.followsLinks = rows.followSymlinks
-        options.fields = try FieldNames(mappings: rows.field)
         options.deltaSource = delta == .scores ? .scores : .probabilities
         options.meanDelta = meanDelta
         options.cacheBytes = try RowJobArguments.bytes(cache, "--cache", from: 0)
-        options.imageByteLimit = try rows.imageByteLimit()
         return options
     }
 
