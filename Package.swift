@@ -60,12 +60,18 @@ let package = Package(
             ]),
 
         // MARK: Faces
-        .target(name: "DamaABI", dependencies: ["Dama", "CDama", "CDamaShims"]),
+        .target(
+            name: "DamaABI",
+            dependencies: [
+                "DamaSupport", "DamaPreference", "DamaKernels", "DamaText", "DamaImage", "DamaModels", "DamaTraining",
+                "Dama", "CDama", "CDamaShims",
+            ]),
         // What both command lines need; nothing of it goes into libdama.so.
         .target(name: "CommandLineSupport", dependencies: ["DamaSupport"]),
         .executableTarget(
             name: "DamaCLI",
             dependencies: [
+                "DamaSupport", "DamaPreference", "DamaKernels", "DamaText", "DamaImage", "DamaModels", "DamaTraining",
                 "Dama", "CommandLineSupport", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
@@ -89,10 +95,17 @@ let package = Package(
             name: "TrainingTestSupport", dependencies: ["DamaSupport", "DamaImage", "DamaModels", "DamaTraining"],
             path: "Tests/TrainingTestSupport"),
         .executableTarget(
-            name: "TrainingProcess", dependencies: ["Dama", "TrainingTestSupport"], path: "Tests/TrainingProcess"),
+            name: "TrainingProcess", dependencies: ["DamaSupport", "DamaModels", "DamaTraining", "Dama", "TrainingTestSupport"],
+            path: "Tests/TrainingProcess"),
         // A job with a known encoder, as a library for the tests and as a process that they can kill.
-        .target(name: "JobTestSupport", dependencies: ["Dama"], path: "Tests/JobTestSupport"),
-        .executableTarget(name: "JobProcess", dependencies: ["Dama", "JobTestSupport"], path: "Tests/JobProcess"),
+        .target(
+            name: "JobTestSupport",
+            dependencies: [
+                "DamaSupport", "DamaPreference", "DamaKernels", "DamaText", "DamaImage", "DamaModels", "DamaTraining",
+                "Dama",
+            ],
+            path: "Tests/JobTestSupport"),
+        .executableTarget(name: "JobProcess", dependencies: ["DamaSupport", "Dama", "JobTestSupport"], path: "Tests/JobProcess"),
 
         // MARK: Tests
         .testTarget(
@@ -132,7 +145,8 @@ let package = Package(
         .testTarget(
             name: "DamaJobTests",
             dependencies: [
-                "DamaSupport", "Dama", "DamaCLI", "DamaTestSupport", "TrainingTestSupport", "JobTestSupport",
+                "DamaSupport", "DamaPreference", "DamaKernels", "DamaText", "DamaImage", "DamaModels", "DamaTraining",
+                "Dama", "DamaCLI", "DamaTestSupport", "TrainingTestSupport", "JobTestSupport",
                 "JobProcess",
             ],
             exclude: ["Fixtures"]),

@@ -132,7 +132,7 @@ extension dama_split_options {
         guard read.tokenizer != nil else {
             throw DamaError.invalidArgument("options.tokenizer is NULL; a token_limit needs one that counts")
         }
-        return TokenLimit(maximum: Int(read.token_limit), tokenizer: try tokenizer(read.tokenizer))
+        return TokenLimit(maximum: Int(read.token_limit), tokenizer: try DamaABI.tokenizer(read.tokenizer))
     }
 }
 

@@ -42,7 +42,7 @@ public struct ImageDecoding: Sendable, Equatable {
     public init() {}
 
     /// For the identity of whatever depends on it.
-    public var json: JSON {
+    package var json: JSON {
         ["exif_orientation": .bool(appliesOrientation), "white_background": .bool(blendsOnWhite)]
     }
 }

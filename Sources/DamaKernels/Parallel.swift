@@ -1,9 +1,9 @@
 import DamaSupport
 
 /// Splitting of independent pieces of work over threads. Which thread does a piece never changes its result.
-public enum Parallel {
+package enum Parallel {
     /// What `threads: 0` means: every processor that this process may use.
-    public static let defaultThreads = Processors.usable
+    package static let defaultThreads = Processors.usable
 
     /// - Throws: ``DamaError/Code/invalidArgument`` for a negative number.
     static func resolve(_ threads: Int) throws(DamaError) -> Int {

@@ -1,7 +1,7 @@
 import DamaSupport
 
 /// How a sentence can be wrong, roughly from plain to subtle.
-public enum Hallucination: String, CaseIterable, Sendable {
+package enum Hallucination: String, CaseIterable, Sendable {
     /// An object that is nowhere, at a place that is empty.
     case absent
     case color
@@ -17,7 +17,7 @@ extension Scene {
     /// two objects).
     ///
     /// - Parameter object: which object the fact is about; for `absent` and `relation` it is drawn.
-    public func falsehood(_ kind: Hallucination, about object: SceneObject, _ random: inout RandomGenerator) -> Fact? {
+    package func falsehood(_ kind: Hallucination, about object: SceneObject, _ random: inout RandomGenerator) -> Fact? {
         var wrong = object
         switch kind {
         case .absent:

@@ -2,7 +2,7 @@
 ///
 /// Written without the templates: it looks for the words that carry meaning and lets a fixed set of others pass, so it
 /// reads every template, what a model makes of them, and nothing else.
-public enum SentenceParser {
+package enum SentenceParser {
     private static let silent: Set<String> = [
         "there", "is", "a", "an", "the", "at", "in", "i", "see", "shows", "appears", "to",
     ]
@@ -22,7 +22,7 @@ public enum SentenceParser {
     }
 
     /// The sentences of a response: what ends with ".", "!" or "?", and what is left after the last of them.
-    public static func sentences(_ response: String) -> [String] {
+    package static func sentences(_ response: String) -> [String] {
         response.split { ".!?\n".contains($0) }
             .map { $0.drop { $0.isWhitespace } }
             .filter { !$0.isEmpty }
@@ -30,7 +30,7 @@ public enum SentenceParser {
     }
 
     /// The fact that `sentence` claims, `nil` where it is none of this world's.
-    public static func parse(_ sentence: String) -> Fact? {
+    package static func parse(_ sentence: String) -> Fact? {
         let words = sentence.lowercased().split { !$0.isLetter }.map(String.init)
         guard let items = read(words) else { return nil }
         return objectFact(items) ?? relationFact(items)

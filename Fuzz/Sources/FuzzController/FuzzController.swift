@@ -1,4 +1,5 @@
 import Dama
+import DamaSupport
 
 /// A controller's state, then the numbers of a batch: any bytes are a ``DamaError``, or a controller whose step gives a
 /// mask and gradients that are finite wherever the log-probabilities are of a size that can occur.

@@ -1,4 +1,5 @@
 import Dama
+import DamaImage
 
 /// Image files: any bytes are a ``DamaError`` or a picture of the size it says, which can be prepared for a model.
 @_cdecl("LLVMFuzzerTestOneInput")

@@ -1,4 +1,5 @@
 import Dama
+import DamaSupport
 
 /// The JSON reader: any bytes are a value or a ``DamaError``; what was read is written and read back unchanged.
 @_cdecl("LLVMFuzzerTestOneInput")

@@ -1,4 +1,5 @@
 import Dama
+import DamaSupport
 
 /// A pattern of a tokenizer.json, then a NUL and a text: any pattern is one or a ``DamaError``, and any text is split
 /// by it without loss or refused, in a time that its length bounds (libFuzzer's time-out).

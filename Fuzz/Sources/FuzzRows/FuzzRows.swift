@@ -1,4 +1,5 @@
 import Dama
+import DamaSupport
 
 /// Datasets: any bytes are rows or rejections, the same ones however the bytes arrive, each within its limit and where it
 /// says; a row, in whichever form, is a pair and a question, or a rejection with a reason of one line.

@@ -1,4 +1,5 @@
 import Dama
+import DamaSupport
 
 /// tokenizer.json, then a NUL and a text: any bytes are a tokenizer or a ``DamaError``; what it makes of the text are
 /// ids that it knows, and text that splits without loss.

@@ -1,4 +1,5 @@
 import Dama
+import DamaSupport
 
 /// Configuration files: any text is a value within the bounds or a ``DamaError``, at once.
 @_cdecl("LLVMFuzzerTestOneInput")
