@@ -4,7 +4,7 @@ import DamaSupport
 public struct SceneGenerator: Sendable {
     public let seed: UInt64
     public let split: Split
-    /// How often scenes of 1, 2, … 5 objects come, in proportion.
+    /// The relative frequencies of scenes with 1, 2, … 5 objects.
     public var countWeights: [Double] = [1, 2, 3, 3, 2]
 
     public init(seed: UInt64, split: Split) {

@@ -1,13 +1,13 @@
 import DamaSupport
 
-/// Scenes with true and false sentences, for training models on.
+/// Scenes with true and false sentences, for training models.
 public struct TrainingExport {
     public var generator: SceneGenerator
     public var renderer: Renderer
-    /// False sentences of each kind for a scene.
+    /// False sentences of each kind per scene.
     public var falsePerKind = 2
     public var relationsPerScene = 4
-    /// Captions of each sort for a scene.
+    /// Captions of each sort per scene.
     public var captionsPerScene = 4
     /// See ``Captioner/shift``.
     public var habitShift = 0.0
@@ -20,7 +20,7 @@ public struct TrainingExport {
     /// Writes `images.bin`, bytes [count, side, side, 3], and `scenes.jsonl`, a line for each image:
     /// `{"objects": [[shape, color, size, place], …], "true": [{"text", "fact"}, …],
     /// "false": [{"kind", "text", "fact"}, …], "captions": ["…", …], "habitual": ["…", …]}` with the codes of
-    /// ``Fact/code``; the habitual captions err as ``Captioner`` tells.
+    /// ``Fact/code``; the habitual captions err as ``Captioner`` describes.
     public func write(count: Int, to folder: String) throws(DamaError) {
         let images = try OutputFile(path: "\(folder)/images.bin")
         let lines = try OutputFile(path: "\(folder)/scenes.jsonl")
@@ -80,7 +80,7 @@ extension Scene {
             })
     }
 
-    /// Reads what ``json`` gives.
+    /// Reads the format of ``json``.
     public init(json: JSON) throws(DamaError) {
         guard let rows = json.array else { throw .model("a scene is an array of objects, found \(json.kind)") }
         var objects: [SceneObject] = []
