@@ -194,7 +194,7 @@ def main():
     parser.add_argument("validation")
     parser.add_argument("--out", required=True)
     parser.add_argument("--steps", type=int, default=4000)
-    parser.add_argument("--warm-up", type=int, default=500, help="initial steps with only the readings, without sentences")
+    parser.add_argument("--warm-up", type=int, default=500, help="first steps, with the readings but no sentences")
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--seed", type=int, default=0)
