@@ -55,7 +55,7 @@ int main(int argc, char **argv) {
     dama_status status = dama_score_dataset(scorer, &options, &result);
     fprintf(stderr, "\n");
     if (status == DAMA_CANCELLED) {
-        fprintf(stderr, "stopped; the same command goes on from there\n");
+        fprintf(stderr, "stopped; the same command resumes\n");
     } else {
         check(status);
         printf("%llu of %llu rows scored, mean delta %.4f\n", (unsigned long long)result.rows_scored,
