@@ -1,4 +1,4 @@
-"""Reads the declarations of dama.h behind the C preprocessor, for the ABI tests and the Python binding."""
+"""Reads the declarations of the preprocessed dama.h, for the ABI tests and the Python binding."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Field(NamedTuple):
 
 
 class Header(NamedTuple):
-    """Everything in the order in which it is declared."""
+    """All declarations, in the order of the header."""
 
     functions: list[Function]
     structs: dict[str, list[Field]]
@@ -45,12 +45,12 @@ class Header(NamedTuple):
 
 
 def preprocessed(header: Path = HEADER) -> str:
-    """The header as the compiler sees it, with what it includes."""
+    """The header as the compiler sees it, with all included headers."""
     return _preprocess("-P", header)
 
 
 def constants(header: Path = HEADER) -> dict[str, str]:
-    """The macros that stand for a value, and their text."""
+    """The macros that define a value, and their text."""
     found = re.findall(r"^#define (DAMA_\w+) (.+)$", _preprocess("-dM", header), re.M)
     return {name: text for name, text in sorted(found) if not text.startswith("__attribute__")}
 
@@ -61,7 +61,7 @@ def _preprocess(flag: str, header: Path) -> str:
 
 
 def read(source: str) -> Header:
-    """What a preprocessed header declares."""
+    """Parses a preprocessed header."""
     source = re.sub(r"__attribute__\s*\(\(.*?\)\)\)?", "", source)
     flat = " ".join(source.split())
     structs = {

@@ -1,11 +1,11 @@
 import DamaSupport
 @preconcurrency import Glibc
 
-/// What a command says on its standard output. A full disk or a closed pipe behind it is an error, not a silence.
+/// The standard output of a command. A full disk or a closed pipe is an error.
 package enum StandardOutput {
-    /// Writes `text` at once.
+    /// Writes `text` without buffering.
     ///
-    /// - Throws: ``DamaError/Code/io`` where it cannot be written.
+    /// - Throws: ``DamaError/Code/io`` if it cannot be written.
     package static func write(_ text: String) throws(DamaError) {
         var bytes = Array(text.utf8)[...]
         while !bytes.isEmpty {
@@ -18,8 +18,8 @@ package enum StandardOutput {
 
     package static func writeLine(_ text: String) throws(DamaError) { try write(text + "\n") }
 
-    /// Lets the process end with status 1 where something printed through stdio, such as a help page, could not be
-    /// written; stdio itself finds out only when the process ends, and says nothing.
+    /// Makes the process exit with status 1 if text printed through stdio, such as a help page, could not be written.
+    /// stdio itself finds out only when the process ends, and reports nothing.
     package static func checkAtExit() {
         atexit {
             guard fflush(stdout) != 0 || ferror(stdout) != 0 else { return }

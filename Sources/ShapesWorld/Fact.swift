@@ -1,4 +1,4 @@
-/// How the subject of a sentence lies to another object, by rows and columns of the grid.
+/// The position of a sentence's subject relative to another object, by rows and columns of the grid.
 package enum Relation: Int, CaseIterable, Sendable {
     case leftOf, rightOf, above, below
 
@@ -11,7 +11,7 @@ package enum Relation: Int, CaseIterable, Sendable {
         }
     }
 
-    /// Left for right, above for below.
+    /// The opposite: left for right, above for below.
     package var contrary: Relation {
         switch self {
         case .leftOf: .rightOf
@@ -22,7 +22,7 @@ package enum Relation: Int, CaseIterable, Sendable {
     }
 }
 
-/// An object by what tells it from all others of its scene.
+/// The properties that distinguish an object from all others of its scene.
 package struct Reference: Hashable, Sendable {
     package var color: Color
     package var shape: Shape
@@ -33,9 +33,9 @@ package struct Reference: Hashable, Sendable {
     }
 }
 
-/// What one sentence claims.
+/// The claim of one sentence.
 package enum Fact: Hashable, Sendable {
-    /// That there is such an object. What is `nil` was not said.
+    /// There is such an object. `nil` means that the sentence does not state the property.
     case object(shape: Shape, color: Color, size: Size?, place: Place?)
     case relation(Reference, Relation, Reference)
 
@@ -43,10 +43,10 @@ package enum Fact: Hashable, Sendable {
         .object(shape: object.shape, color: object.color, size: object.size, place: object.place)
     }
 
-    /// True where the scene has what the sentence claims.
+    /// Whether the claim is true in the scene.
     package func holds(in scene: Scene) -> Bool { !witnesses(in: scene).isEmpty }
 
-    /// The objects that make the claim true; none where it is false.
+    /// The objects that make the claim true; empty if it is false.
     package func witnesses(in scene: Scene) -> [SceneObject] {
         switch self {
         case .object(let shape, let color, let size, let place):
@@ -62,8 +62,8 @@ package enum Fact: Hashable, Sendable {
         }
     }
 
-    /// The numbers that stand for this fact in exported data: [0, shape, color, size, place] (−1 for what was not said)
-    /// or [1, relation, shape, color, shape, color].
+    /// The code of this fact in exported data: [0, shape, color, size, place] (−1 for a property that is not stated) or
+    /// [1, relation, shape, color, shape, color].
     package var code: [Int] {
         switch self {
         case .object(let shape, let color, let size, let place):

@@ -11,7 +11,7 @@ package struct PairExport {
         self.renderer = renderer
     }
 
-    /// - Parameter folder: Has a folder `images` already.
+    /// - Parameter folder: Must already contain a folder `images`.
     package func write(count: Int, to folder: String) throws(DamaError) {
         let pairs = try OutputFile(path: "\(folder)/pairs.jsonl")
         let truth = try OutputFile(path: "\(folder)/truth.jsonl")
@@ -37,7 +37,7 @@ package struct SceneExport {
         self.renderer = renderer
     }
 
-    /// - Parameter folder: Has a folder `images` already.
+    /// - Parameter folder: Must already contain a folder `images`.
     package func write(count: Int, to folder: String) throws(DamaError) {
         let questions = try OutputFile(path: "\(folder)/questions.jsonl")
         let truth = try OutputFile(path: "\(folder)/truth.jsonl")
@@ -55,7 +55,7 @@ package struct SceneExport {
     }
 }
 
-/// Relative to the folder, as `dama score` looks for it.
+/// Relative to the folder, as `dama score` expects.
 private func imageName(_ index: Int) -> String {
     let digits = "\(index)"
     return "images/" + String(repeating: "0", count: max(0, 5 - digits.count)) + digits + ".jpg"

@@ -1,6 +1,6 @@
 import DamaSupport
 
-/// Holds the hardness δ of pairs against what was planted in them.
+/// Compares the hardness δ of pairs with the hallucinations planted in them.
 package struct HardnessReport: Sendable {
     package struct Row: Equatable, Sendable {
         package var kind: String
@@ -13,9 +13,9 @@ package struct HardnessReport: Sendable {
 
     package init(rows: [Row]) { self.rows = rows }
 
-    /// Joins the output of `dama score` with the truth that was written beside the pairs, by the pairs' id.
+    /// Joins the output of `dama score` with the truth file of the pairs, by the pairs' id.
     ///
-    /// - Throws: ``DamaError`` where a line of `truth` lacks a field. Pairs without a score are left out.
+    /// - Throws: ``DamaError`` if a line of `truth` lacks a field. Pairs without a score are left out.
     package init(scores: [JSON], truth: [JSON]) throws(DamaError) {
         var deltas: [String: Double] = [:]
         for score in scores {
@@ -26,7 +26,7 @@ package struct HardnessReport: Sendable {
         for line in truth {
             guard let id = line["idx"], let kind = line["kind"]?.string, let amount = line["amount"]?.int,
                 let difference = line["share_difference"]?.double
-            else { throw .model("a line of truth has idx, kind, amount and share_difference, found \(line.text)") }
+            else { throw .model("a line of truth needs idx, kind, amount and share_difference, found \(line.text)") }
             guard let delta = deltas[SceneTable.key(id)] else { continue }
             rows.append(Row(kind: kind, amount: amount, delta: delta, shareDifference: difference))
         }
@@ -47,7 +47,7 @@ package struct HardnessReport: Sendable {
 
     /// The table that the demo prints.
     package var text: String {
-        var lines = ["mean δ (number of pairs) by what is wrong with the rejected response, and in how many sentences"]
+        var lines = ["mean δ (number of pairs) by kind and number of false sentences in the rejected response"]
         lines.append("kind".padded(10) + ["1", "2", "3", "4+"].map { $0.padded(15, left: true) }.joined())
         for kind in Hallucination.allCases.map(\.rawValue) + ["mixed"] {
             let shown = cells(kind: kind).map { cell in

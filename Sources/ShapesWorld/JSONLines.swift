@@ -1,6 +1,6 @@
 import DamaSupport
 
-/// A file of one JSON value a line, read whole. Blank lines are passed over.
+/// A file with one JSON value per line, read as a whole. Blank lines are skipped.
 package enum JSONLines {
     package static func read(_ path: String) throws(DamaError) -> [JSON] {
         var values: [JSON] = []

@@ -1,8 +1,8 @@
-/// The exact judge: every sentence of a response, held against the scene.
+/// The exact judge: compares every sentence of a response with the scene.
 package struct Verdict: Equatable, Sendable {
     package struct Mention: Equatable, Sendable {
         package var sentence: String
-        /// `nil` where the sentence is none of this world's; it then counts as false.
+        /// `nil` if the sentence states no fact of this world; it then counts as false.
         package var fact: Fact?
         package var isTrue: Bool
     }
@@ -25,11 +25,11 @@ package struct Verdict: Equatable, Sendable {
 
     package var falseCount: Int { mentions.count { !$0.isTrue } }
     package var malformedCount: Int { mentions.count { $0.fact == nil } }
-    /// The share of mentions that are false; 0 where nothing is mentioned.
+    /// The share of mentions that are false; 0 if there are none.
     package var falseShare: Double { mentions.isEmpty ? 0 : Double(falseCount) / Double(mentions.count) }
 }
 
-/// What is reported over many responses, after Object HalBench, exact here.
+/// Statistics over many responses, as in Object HalBench, but exact.
 package struct JudgeSummary: Equatable, Sendable {
     package var responses = 0
     /// Responses without a false mention. An empty response has none; ``empty`` counts those.
@@ -39,7 +39,7 @@ package struct JudgeSummary: Equatable, Sendable {
     package var malformed = 0
     package var empty = 0
     package var words = 0
-    /// False mentions by what is wrong with them.
+    /// False mentions by kind of error.
     package var falseByKind: [Hallucination: Int] = [:]
     private var coverageSum = 0.0
 
@@ -63,7 +63,7 @@ package struct JudgeSummary: Equatable, Sendable {
     package var responseLevel: Double { share(Double(faithful), responses) }
     /// Share of mentions that are true.
     package var mentionLevel: Double { share(Double(trueMentions), mentions) }
-    /// Mean share of a scene's objects that are rightly mentioned: saying less is the easy way to be right.
+    /// Mean share of a scene's objects that are mentioned correctly: saying less is the easy way to be right.
     package var coverage: Double { share(coverageSum, responses) }
     package var meanWords: Double { share(Double(words), responses) }
 
@@ -71,8 +71,8 @@ package struct JudgeSummary: Equatable, Sendable {
 }
 
 extension Scene {
-    /// What is wrong with a fact; `nil` where nothing is. Of several faults the plainest counts: a claim that shares
-    /// neither its colour and shape with an object nor its place and one of the two is about an absent object.
+    /// The kind of error of a fact; `nil` if the fact is true. Of several errors the most obvious counts: a claim that
+    /// matches no object in both colour and shape, nor in place and one of the two, is about an absent object.
     package func diagnosis(of fact: Fact) -> Hallucination? {
         if fact.holds(in: self) { return nil }
         switch fact {

@@ -8,7 +8,7 @@ package struct PreferencePair: Sendable {
     package var chosen: WrittenResponse
     package var rejected: WrittenResponse
 
-    /// What `dama score` and the trainers of RLAIF-V's data read.
+    /// The row that `dama score` and the trainers of RLAIF-V's data read.
     package func row(image: String) -> JSON {
         [
             "idx": .int(Int64(index)), "image": .string(image), "question": .string(question),
@@ -16,7 +16,7 @@ package struct PreferencePair: Sendable {
         ]
     }
 
-    /// What only the judge may see.
+    /// The data that only the judge may see.
     package var truth: JSON {
         let kinds = Set(rejected.planted)
         let kind = kinds.count == 1 ? kinds.first?.rawValue ?? "" : "mixed"
@@ -29,7 +29,7 @@ package struct PreferencePair: Sendable {
         ]
     }
 
-    /// How much more of the rejected response is false, in [−1, 1].
+    /// How much larger the false share of the rejected response is, in [−1, 1].
     package var shareDifference: Double {
         Double(rejected.planted.count) / Double(rejected.facts.count)
             - Double(chosen.planted.count) / Double(chosen.facts.count)
@@ -40,11 +40,11 @@ package struct PreferencePair: Sendable {
     }
 }
 
-/// Preference pairs with planted hallucinations, from one subtly wrong attribute to nothing but absent objects.
+/// Preference pairs with planted hallucinations, from one subtly wrong attribute to only absent objects.
 ///
-/// Two thirds of the rejected responses hold one kind of falsehood alone, each kind and each amount about equally
-/// often; the rest mix them. Where a rejected response holds two or more, one chosen response in four holds one too,
-/// as answers that a model ranked do. Both sides say as much, so that length does not tell them apart.
+/// Two thirds of the rejected responses contain falsehoods of one kind only, each kind and each amount about equally
+/// often; the rest mix the kinds. If a rejected response contains two or more, one chosen response in four contains one
+/// too, like responses that a model ranked. Both sides say equally much, so that length does not distinguish them.
 package struct PairGenerator: Sendable {
     package let scenes: SceneGenerator
 
@@ -63,7 +63,7 @@ package struct PairGenerator: Sendable {
     private func draw(_ index: Int, _ scene: Scene, _ random: inout RandomGenerator) -> PreferencePair? {
         let single: Hallucination? = random.uniform() < 0.67 ? random.pick(Hallucination.self) : nil
         let facts = pickFacts(scene, relations: single == .relation ? 2 : random.uniform(below: 2), &random)
-        // Facts that the wanted kind can replace: relations by relations, objects by anything else.
+        // Facts that the wanted kind can replace: relations by relations, objects by any other kind.
         let open = facts.indices.filter { single == nil || isRelation(facts[$0]) == (single == .relation) }
         guard let amount = open.isEmpty ? nil : 1 + random.uniform(below: open.count) else { return nil }
         var rejectedPlan = [Hallucination?](repeating: nil, count: facts.count)

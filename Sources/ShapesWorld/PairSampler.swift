@@ -2,9 +2,9 @@ import DamaSupport
 
 /// Preference pairs of a policy's own responses, ranked by the judge.
 ///
-/// After RLAIF-V: several responses to each question are sampled, and the best stands against the worst. As with
-/// labels that a model gave, some are wrong; and length does not tell the sides apart, or saying less would be learned
-/// instead of saying what is so.
+/// After RLAIF-V: several responses to each question are sampled, and the best is paired with the worst. As with labels
+/// from a model, some are wrong. Length does not distinguish the sides; otherwise a model would learn to say less
+/// instead of saying what is true.
 package struct PairSampler: Sendable {
     /// The probability that a label is wrong.
     package var flips = 0.05
@@ -12,7 +12,7 @@ package struct PairSampler: Sendable {
 
     package init() {}
 
-    /// A question with the answers that were sampled for it.
+    /// A question with its sampled responses.
     package struct Question: Sendable {
         package var id: JSON
         package var image: String
@@ -29,7 +29,7 @@ package struct PairSampler: Sendable {
         }
     }
 
-    /// The pairs, in the order of the questions, and how they came about.
+    /// The pairs, in the order of the questions, and statistics of how they were chosen.
     package func pairs(of questions: [Question]) -> (pairs: [SampledPair], statistics: SamplingStatistics) {
         var statistics = SamplingStatistics()
         var pairs: [SampledPair] = []
@@ -41,7 +41,8 @@ package struct PairSampler: Sendable {
                     id: question.id, image: question.image, question: question.text, scene: question.scene,
                     responses: responses)
             else { continue }
-            // Of the question's place alone, so that more questions change none of the labels before them.
+            // The generator depends only on the question's position, so that more questions do not change the labels
+            // before them.
             var random = RandomGenerator(seed: seed ^ 0xF11B, stream: UInt64(index))
             if random.uniform() < flips { pair.flip() }
             pairs.append(pair)
@@ -51,8 +52,8 @@ package struct PairSampler: Sendable {
         return (kept, statistics)
     }
 
-    /// The pairs without some, so that for every difference in length the longer response is as often the chosen as the
-    /// rejected one.
+    /// The pairs without some, so that for every difference in length the longer response is chosen as often as it is
+    /// rejected.
     func balanced(_ pairs: [SampledPair]) -> [SampledPair] {
         var groups: [Int: (longer: [Int], shorter: [Int])] = [:]
         for (index, pair) in pairs.enumerated() where pair.wordDifference != 0 {
@@ -72,13 +73,13 @@ package struct PairSampler: Sendable {
     }
 }
 
-/// How pairs came of sampled responses.
+/// Statistics of the pairs made from sampled responses.
 package struct SamplingStatistics: Equatable, Sendable {
     package private(set) var questions = 0
     package private(set) var responses = 0
     package private(set) var empty = 0
     package private(set) var malformed = 0
-    /// Questions of which no two sound responses were judged differently.
+    /// Questions for which no two sound responses were judged differently.
     package private(set) var undecided = 0
     /// Pairs left out to balance lengths.
     package private(set) var unbalanced = 0

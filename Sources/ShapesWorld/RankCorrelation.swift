@@ -14,8 +14,8 @@ package enum RankCorrelation {
         return ranks
     }
 
-    /// Spearman's ρ: Pearson's correlation of the ranks. `nil` where the lengths differ, there are fewer than two
-    /// values, or one side is constant.
+    /// Spearman's ρ: Pearson's correlation of the ranks. `nil` if the lengths differ, there are fewer than two values,
+    /// or one side is constant.
     package static func spearman(_ a: [Double], _ b: [Double]) -> Double? {
         guard a.count == b.count, a.count > 1 else { return nil }
         let x = ranks(a)

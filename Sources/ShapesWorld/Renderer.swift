@@ -7,7 +7,7 @@ package struct Renderer: Sendable {
     /// Pixels along each side.
     package let side: Int
 
-    /// - Throws: ``DamaError/Code/invalidArgument`` for a side on which shapes could not be told apart, or a huge one.
+    /// - Throws: ``DamaError/Code/invalidArgument`` for a side that is too small to distinguish shapes, or too large.
     package init(side: Int = 96) throws(DamaError) {
         guard (32...2048).contains(side) else {
             throw .invalidArgument("a side of \(side) pixels; expected 32 to 2048")

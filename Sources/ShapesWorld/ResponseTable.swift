@@ -4,7 +4,7 @@ import DamaSupport
 package struct ResponseTable: Sendable {
     private var responses: [String: [String]] = [:]
 
-    /// - Parameter field: Holds a text, or a list of texts; `nil` is `responses` or `response`.
+    /// - Parameter field: The field with a text or a list of texts; `nil` for `responses` or `response`.
     /// - Throws: ``DamaError`` naming the line that lacks its id or its texts.
     package init(path: String, field: String? = nil) throws(DamaError) {
         for line in try JSONLines.read(path) {

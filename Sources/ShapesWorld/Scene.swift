@@ -1,4 +1,4 @@
-/// What an object looks like. The raw values are the codes in exported data; new cases go to the end.
+/// The properties of an object. The raw values are the codes in exported data; new cases must be added at the end.
 package enum Shape: Int, CaseIterable, Sendable {
     case circle, square, triangle, star, cross, ring
 
@@ -54,19 +54,18 @@ package struct SceneObject: Hashable, Sendable {
         self.place = place
     }
 
-    /// A number for each of the 864 possible objects.
+    /// A distinct number for each of the 864 possible objects.
     var code: Int {
         let look = (shape.rawValue * Color.allCases.count + color.rawValue) * 2 + size.rawValue
         return place.rawValue * Shape.allCases.count * Color.allCases.count * 2 + look
     }
 }
 
-/// One to five objects, each in a cell of its own, no two of the same colour and shape: "the red circle" names
-/// one object.
+/// One to five objects, each in its own cell, no two with the same colour and shape: "the red circle" names one object.
 package struct Scene: Hashable, Sendable {
     /// Ordered by place.
     package let objects: [SceneObject]
-    /// What the renderer draws from: background, jitter and noise. Not part of the layout.
+    /// The seed of the rendered background, jitter and noise. Not part of the layout.
     package let renderSeed: UInt64
 
     package init(objects: [SceneObject], renderSeed: UInt64 = 0) {
@@ -109,6 +108,6 @@ package enum Split: String, CaseIterable, Sendable {
     case preference
     /// For choosing settings.
     case validation
-    /// For what is reported.
+    /// For reported results.
     case test
 }

@@ -4,7 +4,7 @@ import DamaSupport
 package struct SceneGenerator: Sendable {
     package let seed: UInt64
     package let split: Split
-    /// How often scenes of 1, 2, … 5 objects come, in proportion.
+    /// The relative frequencies of scenes with 1, 2, … 5 objects.
     package var countWeights: [Double] = [1, 2, 3, 3, 2]
 
     package init(seed: UInt64, split: Split) {

@@ -18,6 +18,6 @@ package struct SceneTable: Sendable {
 
     package subscript(id: JSON) -> Scene? { scenes[Self.key(id)] }
 
-    /// An id may come back as the number or as its text.
+    /// An id may be written as the number or as its text.
     static func key(_ id: JSON) -> String { id.string ?? id.text }
 }

@@ -64,7 +64,7 @@ package enum SentenceTemplates {
         }
     }
 
-    /// Puts values into the slots, mends "a" before a vowel, and drops the space of an empty slot.
+    /// Fills the slots, writes "an" for "a" before a vowel, and drops the space of an empty slot.
     static func fill(_ template: String, _ value: (Character) -> String) -> String {
         var text = ""
         var rest = template[...]

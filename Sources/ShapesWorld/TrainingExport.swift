@@ -1,13 +1,13 @@
 import DamaSupport
 
-/// Scenes with true and false sentences, for training models on.
+/// Scenes with true and false sentences, for training models.
 package struct TrainingExport {
     package var generator: SceneGenerator
     package var renderer: Renderer
-    /// False sentences of each kind for a scene.
+    /// False sentences of each kind per scene.
     package var falsePerKind = 2
     package var relationsPerScene = 4
-    /// Captions of each sort for a scene.
+    /// Captions of each sort per scene.
     package var captionsPerScene = 4
     /// See ``Captioner/shift``.
     package var habitShift = 0.0
@@ -20,7 +20,7 @@ package struct TrainingExport {
     /// Writes `images.bin`, bytes [count, side, side, 3], and `scenes.jsonl`, a line for each image:
     /// `{"objects": [[shape, color, size, place], …], "true": [{"text", "fact"}, …],
     /// "false": [{"kind", "text", "fact"}, …], "captions": ["…", …], "habitual": ["…", …]}` with the codes of
-    /// ``Fact/code``; the habitual captions err as ``Captioner`` tells.
+    /// ``Fact/code``; the habitual captions err as ``Captioner`` describes.
     package func write(count: Int, to folder: String) throws(DamaError) {
         let images = try OutputFile(path: "\(folder)/images.bin")
         let lines = try OutputFile(path: "\(folder)/scenes.jsonl")
@@ -80,7 +80,7 @@ extension Scene {
             })
     }
 
-    /// Reads what ``json`` gives.
+    /// Reads the format of ``json``.
     package init(json: JSON) throws(DamaError) {
         guard let rows = json.array else { throw .model("a scene is an array of objects, found \(json.kind)") }
         var objects: [SceneObject] = []

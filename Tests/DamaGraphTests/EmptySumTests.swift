@@ -6,17 +6,17 @@ import XCTest
 @testable import DamaGraph
 @testable import DamaModels
 
-/// No graph of the library sums over nothing, whatever the length of its inputs.
+/// No graph of the library sums over an empty axis, whatever the length of its inputs.
 ///
-/// Sequences of fewer than 8 blocks of 64 tokens gave attention blocks without a query. The gradient's products over them have
-/// an inner length of 0, of which ONNX Runtime before 1.32 made garbage.
+/// Sequences of fewer than 8 blocks of 64 tokens used to give attention blocks without a query. The products in their
+/// gradient have an inner length of 0, for which ONNX Runtime before 1.32 returns garbage.
 final class EmptySumTests: XCTestCase {
     override class func setUp() { TestRuntime.configure() }
 
     private typealias Known = LengthEvaluator.Known
     private typealias Port = LlamaGraph.Port
     private static let lengths = 1...600
-    /// Around the borders of blocks.
+    /// Lengths around the borders of blocks.
     private static let borders = [1, 2, 7, 8, 9, 15, 16, 17, 23, 24, 112, 121, 127, 128, 129, 600]
 
     private func configuration(keyHeads: Int = 2) throws -> LlamaConfiguration {
@@ -29,9 +29,9 @@ final class EmptySumTests: XCTestCase {
                 ]), place: "config.json"))
     }
 
-    /// What the host brings for a batch of rows of `length` tokens, two of them responses.
+    /// The inputs from the host for a batch of rows of `length` tokens, two of them responses.
     private func decoderFeeds(_ length: Int, batch: Int = 2, half: Int = 4) -> [String: Known] {
-        // As LlamaDecoder.scoringInputs pads; testTheHostPadsToEveryBlock sees that it does.
+        // Padded as in LlamaDecoder.scoringInputs; testTheHostPadsToEveryBlock checks that it does.
         let sequence = max(GraphBuilder.leastCausalLength, length)
         let rows = 2 * batch
         var feeds = [
@@ -44,7 +44,7 @@ final class EmptySumTests: XCTestCase {
         return feeds.mapValues { Known(shape: $0) }
     }
 
-    /// Runs both halves, and the backward half that adds, where there is one.
+    /// Runs both halves, and the accumulating backward half if there is one.
     private func check(
         _ result: Differentiation, _ accumulating: Graph?, _ feeds: [String: Known], _ what: String
     ) throws {
@@ -160,7 +160,7 @@ final class EmptySumTests: XCTestCase {
         }
         let text = LengthEvaluator(graph: try graph.text())
         for length in 1...77 {
-            // As many texts as make packs of every shape, from one token on.
+            // As many texts as needed for packs of every shape, from one token on.
             let texts = (0..<1 + length % 7).map { text in (0..<length).map { Int32(text * length + $0) } }
             for packs in TokenPacks.layOut(texts) {
                 let feeds = [
@@ -175,7 +175,7 @@ final class EmptySumTests: XCTestCase {
         }
     }
 
-    /// Attention by itself, however short: a sum over nothing stands for no element.
+    /// Attention alone, at any length: no element of a result is a sum over nothing.
     func testAttentionOfAnyLength() throws {
         for (blocks, minimum) in [(3, 1), (8, 16)] {
             let g = GraphBuilder("attention")
@@ -206,7 +206,7 @@ final class EmptySumTests: XCTestCase {
         }
     }
 
-    /// The shortest sequences there are come with a query for each block.
+    /// The shortest sequences are padded to a query for each block.
     func testTheHostPadsToEveryBlock() throws {
         let directory = Fixtures.path("../../DamaModelsTests/Fixtures/llama/mha")
         let runtime = try OnnxRuntime.load()

@@ -60,7 +60,7 @@ final class LoadingTests: XCTestCase {
         assertFails(.unsupported, "/nowhere/libonnxruntime.so ($DAMA_ONNXRUNTIME)") {
             _ = try OnnxRuntime.open(path: nil)
         }
-        assertFails(.unsupported, "(the path given)") {
+        assertFails(.unsupported, "(the given path)") {
             _ = try OnnxRuntime.open(path: "/nowhere/x.so")
         }
     }

@@ -1,5 +1,5 @@
 /*
- * CLIP scores of an image with sentences, and the hardness of the pair that they make, from C.
+ * CLIP scores of an image with sentences, and the hardness of the pair of sentences, from C.
  *
  *     cc -std=c99 score_image.c $(pkg-config --cflags --libs dama) -lm -o score_image
  *     ./score_image MODEL_DIR IMAGE [CHOSEN REJECTED]

@@ -1,6 +1,6 @@
 """libdama from Python: data- and model-aware preference alignment of multimodal language models.
 
-Everything here calls ``libdama.so`` through ctypes; only numpy is needed.
+The package calls ``libdama.so`` through ctypes; it needs only numpy.
 """
 
 from . import kernels, losses

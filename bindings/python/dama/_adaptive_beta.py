@@ -13,7 +13,7 @@ from ._arrays import as_doubles, as_lengths
 from ._errors import InvalidArgument, ShapeMismatch
 from ._native import check, choices
 
-#: Enumerators of the C header, by the names used here.
+#: Enumerators of the C header, by their Python names.
 _PRESETS = choices(_abi.dama_preset, "DAMA_PRESET_")
 _GAPS = choices(_abi.dama_gap, "DAMA_GAP_")
 _FILTERS = choices(_abi.dama_filter, "DAMA_FILTER_")
@@ -28,7 +28,7 @@ _COMBINATIONS = choices(_abi.dama_combination, "DAMA_COMBINE_")
 LOSSES = choices(_abi.dama_loss, "DAMA_LOSS_")
 
 
-#: The arrays of the result, in the order of the rows of a step's block.
+#: The arrays of the result, in the order of the block's rows.
 _ROWS = (
     "beta", "margins", "losses", "grad_chosen", "grad_rejected",
     "reward_chosen", "reward_rejected", "plain_reward_chosen", "plain_reward_rejected",
@@ -36,14 +36,14 @@ _ROWS = (
 
 
 class AdaptiveBetaStep:
-    """What :meth:`AdaptiveBeta.step` found: arrays over the pairs of the slice, and numbers of the global batch."""
+    """Result of :meth:`AdaptiveBeta.step`: arrays over the pairs of the slice, and numbers of the global batch."""
 
     __slots__ = (
         "_block", "mask", "loss", "slice_loss", "alpha_model", "batch_gap", "running_mean", "accuracy", "kept",
         "kept_in_slice", "nonfinite", "normalized", "sampled_uniformly",
     )  # fmt: skip
 
-    #: Which pairs take part, bool.
+    #: Which pairs are kept, bool.
     mask: NDArray[np.bool_]
     #: L = Σ mask·ℓ / Σ mask over the global batch.
     loss: float
@@ -136,7 +136,7 @@ class AdaptiveBetaStep:
 
 
 class _Workspace:
-    """The memory of a step over N pairs, and the C structs that point into it: a step is then copies and one call."""
+    """The memory of a step over N pairs, with C structs that point to it: a step is then copies and one call."""
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -170,29 +170,29 @@ class AdaptiveBeta:
             ab.commit()
 
     Presets: ``paper``; ``released`` (the authors' trainer); ``beta_dpo``; and the paper's ablations ``dpo`` (no α, no
-    filter), ``d2po`` (α_D, no filter), ``mdpo`` (filter and α_M). What is not given is the preset's. The fields are
-    independent: ``combine`` does not change ``filter``.
+    filter), ``d2po`` (α_D, no filter), ``mdpo`` (filter and α_M). Other parameters default to the preset's values. They
+    are independent: ``combine`` does not change ``filter``.
 
-    :param beta: The base that α scales, > 0.
+    :param beta: The base β, which α scales, > 0.
     :param keep: K as an int, or a ratio in (0, 1] as a float: K = int(ratio · N).
     :param momentum: γ of Eq. (15), in [0, 1).
-    :param seed: Of the sampling filters; the same on every rank.
+    :param seed: Seed of the sampling filters; the same on every rank.
     :param combine: ``product``, ``weighted`` (with ``rho``), ``data``, ``model`` or ``none``.
     :param gap: ``reward`` (β h) or ``log_ratio`` (h).
-    :param normalize: Divide the gaps by the running mean, Eq. (10), where it is at least ``guard`` · mean |gap|.
+    :param normalize: Divide the gaps by the running mean, Eq. (10), if it is at least ``guard`` · mean |gap|.
     :param filter: ``nearest``, ``sample``, ``bottom``, ``top``, ``none`` or ``random``.
     :param sample_scale: ``unit`` or ``running_deviation``.
     :param responsiveness: ``ratio_of_mean``, Eq. (13); ``mean_of_ratios``; or ``linear`` with ``slope``.
     :param mean_source: ``kept`` or ``all``.
     :param mean_time: ``after`` the step, Eq. (15), or ``before`` use.
-    :param rho: Share of α_D where ``combine`` is ``weighted``.
-    :param floor: Least β of a pair.
-    :param ceiling: Greatest β of a pair.
+    :param rho: Share of α_D if ``combine`` is ``weighted``.
+    :param floor: Minimum β of a pair.
+    :param ceiling: Maximum β of a pair.
     :param loss: ``sigmoid``, ``ipo``, ``hinge``, ``cdpo``, ``robust`` or ``simpo``.
     :param label_smoothing: ε of ``cdpo`` and ``robust``.
     :param simpo_margin: γ of ``simpo``.
 
-    One object, one thread at a time. Pickling keeps the committed state.
+    Use an object from one thread at a time. Pickling keeps the committed state.
     """
 
     __slots__ = ("_handle", "_workspace")
@@ -277,16 +277,16 @@ class AdaptiveBeta:
         offset: int = 0,
         count: Optional[int] = None,
     ) -> AdaptiveBetaStep:
-        """One global batch of N pairs: mask, β, loss and gradients. Nothing moves until :meth:`commit`.
+        """Computes mask, β, loss and gradients of one global batch of N pairs. No state changes until :meth:`commit`.
 
-        Arrays, lists or torch tensors of shape [N]: log π(y | I, x) summed over the response's tokens, of the policy
-        and of the reference; ``alpha_data`` is α_D, 1 where it is not given. A pair that is not finite is masked and
-        counted. With ``chosen_lengths`` and ``rejected_lengths`` log-probabilities are divided by them; gradients stay
-        those of the sums. ``simpo`` needs no references.
+        The arguments are arrays, lists or torch tensors of shape [N]: log π(y | I, x) summed over the response's
+        tokens, of the policy and of the reference; ``alpha_data`` is α_D, by default 1. A pair that is not finite is
+        masked and counted. Log-probabilities are divided by ``chosen_lengths`` and ``rejected_lengths`` if given;
+        gradients are still those of the sums. ``simpo`` needs no references.
 
-        With several ranks each passes the log-probabilities of all of them, and ``offset`` and ``count`` of its own
-        pairs, which the arrays of the result are for. Gradients already hold the global divisor: add them up over the
-        ranks, or multiply by their number where a framework averages.
+        With several ranks each passes the log-probabilities of all ranks, and ``offset`` and ``count`` of its own
+        pairs, which the arrays of the result cover. Gradients already include the global divisor: add them up over the
+        ranks, or multiply them by the number of ranks if a framework averages.
         """
         chosen = policy_chosen if type(policy_chosen) is np.ndarray else as_doubles(policy_chosen)
         if chosen.ndim != 1:
@@ -323,7 +323,7 @@ class AdaptiveBeta:
         return AdaptiveBetaStep(block.copy(), mask.copy(), work.result)
 
     def commit(self) -> None:
-        """Makes the last step's running mean and generator the current ones; call it once the optimizer has stepped."""
+        """Makes the last step's running mean and generator the current ones; call it after the optimizer's step."""
         check(_abi.dama_adaptive_beta_commit(self._handle))
 
     @property
@@ -338,7 +338,7 @@ class AdaptiveBeta:
 
     @property
     def steps(self) -> int:
-        """Steps committed."""
+        """Number of committed steps."""
         return self._progress().steps
 
     @property
@@ -353,7 +353,7 @@ class AdaptiveBeta:
 
     @property
     def options(self) -> dict[str, Any]:
-        """Every field by the name of its parameter."""
+        """Every option by the name of its parameter."""
         it = _abi.dama_adaptive_beta_options(struct_size=ctypes.sizeof(_abi.dama_adaptive_beta_options))
         check(_abi.dama_adaptive_beta_get_options(self._handle, it))
         loss = _name(LOSSES, it.loss)
@@ -381,7 +381,7 @@ class AdaptiveBeta:
         }
 
     def state(self) -> bytes:
-        """Options, running mean, counts and generator, versioned and checksummed; without a step not yet committed."""
+        """Options, running mean, counts and generator, versioned and checksummed, without any uncommitted step."""
         size = ctypes.c_size_t()
         check(_abi.dama_adaptive_beta_save(self._handle, None, 0, ctypes.byref(size)))
         bytes_ = ctypes.create_string_buffer(size.value)
@@ -390,7 +390,7 @@ class AdaptiveBeta:
 
     @classmethod
     def from_state(cls, state: bytes) -> AdaptiveBeta:
-        """The controller that :meth:`state` stored; it goes on bit for bit. ``InvalidArgument`` for damaged bytes."""
+        """The controller that :meth:`state` saved; it continues bit for bit. ``InvalidArgument`` for damaged bytes."""
         handle = ctypes.c_void_p()
         state = bytes(state)
         check(_abi.dama_adaptive_beta_load(handle, state, len(state)))
@@ -398,7 +398,7 @@ class AdaptiveBeta:
 
     @classmethod
     def _adopt(cls, handle: ctypes.c_void_p) -> AdaptiveBeta:
-        """The controller of a handle that becomes its own."""
+        """A controller that takes ownership of a handle."""
         controller = cls.__new__(cls)
         controller._handle = handle.value
         controller._workspace = _Workspace(0)
@@ -419,7 +419,7 @@ class AdaptiveBeta:
 
 
 def loss_parameter(loss: str, label_smoothing: Optional[float], simpo_margin: Optional[float]) -> float:
-    """The one number of a loss. A parameter that the loss does not have is an error, not ignored."""
+    """The parameter of a loss. A parameter of another loss is an error, not ignored."""
     if label_smoothing is not None and loss not in ("cdpo", "robust"):
         raise InvalidArgument(f"label_smoothing belongs to the losses 'cdpo' and 'robust', not to '{loss}'")
     if simpo_margin is not None and loss != "simpo":

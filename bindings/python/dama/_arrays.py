@@ -1,4 +1,4 @@
-"""Arrays from whatever the caller has, without importing torch."""
+"""Conversion of the caller's arrays, lists and tensors, without importing torch."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from ._errors import InvalidArgument, ShapeMismatch
 
 
 def as_doubles(values: ArrayLike) -> NDArray[np.float64]:
-    """``values`` as float64; a torch tensor is detached and brought to the CPU first."""
+    """``values`` as float64; a torch tensor is detached and copied to the CPU first."""
     detach = getattr(values, "detach", None)
     if detach is not None:
-        # double() on torch's side: numpy has no bfloat16.
+        # torch converts to double, because numpy has no bfloat16.
         return detach().cpu().double().numpy()
     return np.asarray(values, dtype=np.float64)
 
 
 def as_integers(values: Any) -> Optional[NDArray[np.int64]]:
-    """``values`` as int64; None where they are not integers."""
+    """``values`` as int64; None if they are not integers."""
     detach = getattr(values, "detach", None)
     array = detach().cpu().numpy() if detach is not None else np.asarray(values)
     return array.astype(np.int64, copy=False) if array.dtype.kind in "iu" else None
@@ -43,7 +43,7 @@ def as_labels(values: Any) -> NDArray[np.int64]:
 
 
 def shared_floats(values: Any, name: str, writable: bool = False) -> NDArray[np.float32]:
-    """The float32 memory of a numpy array or torch CPU tensor itself: what is written to it, the owner sees."""
+    """The float32 memory of a numpy array or torch CPU tensor, not a copy: its owner sees all writes."""
     detach = getattr(values, "detach", None)
     array = values if detach is None else detach().numpy()
     if not isinstance(array, np.ndarray) or array.dtype != np.float32:

@@ -17,8 +17,8 @@ def hardness(chosen_scores: ArrayLike, rejected_scores: ArrayLike) -> float:
     """δ of one pair, Eqs. (5) and (6): one softmax over all scores, chosen share minus rejected share.
 
     ``chosen_scores`` [p] and ``rejected_scores`` [q] are CLIP logits of the sub-sentences (logit scale times cosine).
-    The result lies in [−1, 1]; large means easy to tell apart. Raises ``InvalidArgument`` for an empty list or a score
-    that is not finite.
+    The result lies in [−1, 1]; a large value means an easy pair. Raises ``InvalidArgument`` for an empty list or a
+    score that is not finite.
     """
     return _call(_abi.dama_hardness, chosen_scores, rejected_scores)
 
@@ -32,7 +32,7 @@ def alpha_data(delta: ArrayLike, mean_delta: Optional[float] = None) -> NDArray[
     """α_D = σ(δ) / σ(δ̄) of pairs, Eq. (7).
 
     ``delta`` [n] are hardnesses; ``mean_delta`` is the dataset's mean, by default that of ``delta``. Raises
-    ``InvalidArgument`` where a number is not finite.
+    ``InvalidArgument`` if a number is not finite.
     """
     values = np.ascontiguousarray(as_doubles(delta))
     result = np.empty(values.shape)

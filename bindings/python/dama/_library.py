@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def library_path() -> str:
-    """The libdama.so in use: ``$DAMA_LIBRARY``, the one bundled with this package, or the loader's."""
+    """The path of the library: ``$DAMA_LIBRARY``, the one bundled with this package, or the loader's default."""
     given = os.environ.get("DAMA_LIBRARY")
     if given:
         return given
@@ -17,7 +17,7 @@ def library_path() -> str:
 
 
 def load(abi_version: int) -> ctypes.CDLL:
-    """The library, which must have the ABI that this package was written for."""
+    """Loads the library; its ABI version must be ``abi_version``. Raises ``ImportError`` otherwise."""
     path = library_path()
     try:
         library = ctypes.CDLL(path)

@@ -1,4 +1,4 @@
-// Log-probabilities of a preference pair, and text as it comes, from Swift.
+// Log-probabilities of a preference pair, and text printed while it is generated, from Swift.
 //
 //     swift run --package-path examples/swift policy MODEL_DIR IMAGE [PROMPT]
 //
