@@ -17,7 +17,7 @@ let package = Package(
         .executable(name: "shapes-world", targets: ["ShapesWorldCLI"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")
     ],
     targets: [
         // MARK: C
@@ -95,7 +95,8 @@ let package = Package(
             name: "TrainingTestSupport", dependencies: ["DamaSupport", "DamaImage", "DamaModels", "DamaTraining"],
             path: "Tests/TrainingTestSupport"),
         .executableTarget(
-            name: "TrainingProcess", dependencies: ["DamaSupport", "DamaModels", "DamaTraining", "Dama", "TrainingTestSupport"],
+            name: "TrainingProcess",
+            dependencies: ["DamaSupport", "DamaModels", "DamaTraining", "Dama", "TrainingTestSupport"],
             path: "Tests/TrainingProcess"),
         // A job with a known encoder, as a library for the tests and as a process that they can kill.
         .target(
@@ -105,7 +106,8 @@ let package = Package(
                 "Dama",
             ],
             path: "Tests/JobTestSupport"),
-        .executableTarget(name: "JobProcess", dependencies: ["DamaSupport", "Dama", "JobTestSupport"], path: "Tests/JobProcess"),
+        .executableTarget(
+            name: "JobProcess", dependencies: ["DamaSupport", "Dama", "JobTestSupport"], path: "Tests/JobProcess"),
 
         // MARK: Tests
         .testTarget(

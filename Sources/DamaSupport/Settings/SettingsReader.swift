@@ -33,7 +33,9 @@ package struct SettingsReader: Sendable {
         has(key) ? try int(key, default: range.lowerBound, in: range) : nil
     }
 
-    package func double(_ key: String, default fallback: Double, in range: ClosedRange<Double>) throws(DamaError) -> Double {
+    package func double(
+        _ key: String, default fallback: Double, in range: ClosedRange<Double>
+    ) throws(DamaError) -> Double {
         try Self.arguments { () throws(DamaError) in try reader.double(key, default: fallback, in: range) }
     }
 
