@@ -1,10 +1,9 @@
-import Dama
-import DamaKernels
-import DamaModels
-import DamaSupport
 import Glibc
 
 @testable import Dama
+@testable import DamaKernels
+@testable import DamaModels
+@testable import DamaSupport
 @testable import DamaTraining
 
 /// The fields of a checkpoint beside its tensors, in a file with a valid digest. Any text gives a ``DamaError``, or

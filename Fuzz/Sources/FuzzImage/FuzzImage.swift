@@ -1,5 +1,5 @@
-import Dama
-import DamaImage
+@testable import Dama
+@testable import DamaSupport
 
 /// Image files: any bytes give a ``DamaError`` or a picture of the stated size, which can be prepared for a model.
 @_cdecl("LLVMFuzzerTestOneInput")

@@ -1,5 +1,4 @@
-import Dama
-import DamaSupport
+@testable import DamaSupport
 
 /// The JSON reader: any bytes give a value or a ``DamaError``; a value is written and read back unchanged.
 @_cdecl("LLVMFuzzerTestOneInput")

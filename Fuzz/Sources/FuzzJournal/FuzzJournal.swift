@@ -1,7 +1,7 @@
-import DamaSupport
 import Glibc
 
 @testable import Dama
+@testable import DamaSupport
 
 private let folder: String = {
     let path = "/dev/shm/dama-fuzz-\(getpid())"
@@ -67,9 +67,9 @@ private func takeUp() throws(DamaError) {
     var options = ScoreOptions(data: "data", output: "\(folder)/scores.jsonl")
     for source in [ScoreOptions.DeltaSource.probabilities, .scores] {
         options.deltaSource = source
-        let report = ScoreReport(options: options, settings: ["a": 1])
         let files = try ResultFolder(
             JobPaths(output: options.rows.output, hasRun: true), data: options.rows.data, restart: true)
-        _ = try report.write(journal, in: files) { () throws(DamaError) in }
+        var output = try ResultFile("output", in: files)
+        _ = try ScoreReport(options: options).write(journal, to: &output, in: files) { () throws(DamaError) in }
     }
 }

@@ -1,5 +1,4 @@
-import Dama
-import DamaModels
+@testable import DamaModels
 
 /// The table of a safetensors file: any bytes give a ``DamaError`` or a table whose tensors cover the data, end to end.
 ///

@@ -1,5 +1,5 @@
-import Dama
-import DamaSupport
+@testable import Dama
+@testable import DamaSupport
 
 /// Configuration files: any text gives a value within the limits or a ``DamaError``, without delay.
 @_cdecl("LLVMFuzzerTestOneInput")
