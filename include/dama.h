@@ -14,11 +14,14 @@
 #include "dama/hardness.h"
 #include "dama/beta.h"
 #include "dama/text.h"
+#include "dama/splitter.h"
 #include "dama/clip.h"
 #include "dama/kernels.h"
 #include "dama/jobs.h"
 #include "dama/policy.h"
 #include "dama/reference.h"
+#include "dama/generate.h"
 #include "dama/trainer.h"
+#include "dama/train.h"
 
 #endif /* DAMA_H */

@@ -3,6 +3,7 @@
 #define DAMA_JOBS_H
 
 #include "clip.h"
+#include "splitter.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -35,14 +36,6 @@ typedef struct dama_progress {
  * job, which then returns that status; what is done is kept. The struct is valid during the call.
  */
 typedef dama_status (*dama_progress_callback)(const dama_progress *progress, void *user);
-
-/** What δ of a pair is computed from. */
-typedef enum dama_delta_source {
-    /** One softmax over all scores, Eqs. (5) and (6). */
-    DAMA_DELTA_FROM_PROBABILITIES = 0,
-    /** The ratio of the sums of scores, Table 2. */
-    DAMA_DELTA_FROM_SCORES = 1
-} dama_delta_source;
 
 /** What dama_score_dataset() does; data and output have to be given. */
 typedef struct dama_score_dataset_options {
@@ -87,6 +80,8 @@ typedef struct dama_score_dataset_options {
     int32_t follow_links;
     /** 0. */
     uint32_t reserved;
+    /** What splits responses that the data bring no sub-sentences of; NULL: the built-in rules. */
+    const dama_splitter *splitter;
 } dama_score_dataset_options;
 
 #define dama_score_dataset_options_init(options) \
@@ -118,7 +113,8 @@ DAMA_API void dama_score_dataset_result_init_sized(dama_score_dataset_result *re
  *
  * @param[in]     scorer
  * @param[in]     options
- * @param[in,out] result   Or NULL.
+ * @param[in,out] result        Or NULL.
+ * @param[in]     cancellation  Or NULL. What is done is kept: the next call with the same options goes on from there.
  * @return DAMA_OK; DAMA_INVALID_ARGUMENT, also where the output belongs to a job with other settings, naming them;
  *         DAMA_IO for files that cannot be read or written, and an output that another process is writing; DAMA_MODEL
  *         where more rows than max_rejected were rejected, or all; DAMA_CANCELLED or what else the callback returned.
@@ -127,7 +123,8 @@ DAMA_API void dama_score_dataset_result_init_sized(dama_score_dataset_result *re
  */
 DAMA_API DAMA_NODISCARD dama_status dama_score_dataset(const dama_scorer *scorer,
                                                        const dama_score_dataset_options *options,
-                                                       dama_score_dataset_result *result);
+                                                       dama_score_dataset_result *result,
+                                                       const dama_cancellation *cancellation);
 
 #ifdef __cplusplus
 }

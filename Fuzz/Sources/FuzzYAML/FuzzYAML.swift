@@ -1,7 +1,6 @@
 import Dama
 
-/// Configuration files: any text gives a value within the limits or a ``DamaError``, without delay. YAMLDocument.swift
-/// is a link to the command line's own file.
+/// Configuration files: any text gives a value within the limits or a ``DamaError``, without delay.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzYAML(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
     let text = String(decoding: UnsafeBufferPointer(start: data, count: size), as: UTF8.self)

@@ -15,7 +15,8 @@ from ._policy import PairLogps, ResponseLogps, prompt_templates
 from ._reference import ReferenceCache, ReferenceResult, reference_dataset
 from ._row_job import Progress
 from ._score_dataset import ScoreResult, score_dataset
-from ._scorer import Scorer
+from ._scorer import PairHardness, Scorer, SubSentence
+from ._splitter import Split, Splitter
 from ._text import Tokenizer, split
 from ._trainer import LoRA, Parameter, StepMetrics, Trainer
 
@@ -27,6 +28,7 @@ __all__ = [
     "DamaError",
     "Generated",
     "LoRA",
+    "PairHardness",
     "PairLogps",
     "Parameter",
     "Policy",
@@ -36,7 +38,10 @@ __all__ = [
     "ResponseLogps",
     "ScoreResult",
     "Scorer",
+    "Split",
+    "Splitter",
     "StepMetrics",
+    "SubSentence",
     "Tokenizer",
     "Trainer",
     "alpha_data",

@@ -1,11 +1,13 @@
 import DamaModels
 import DamaPreference
+import DamaRuntime
 import DamaSupport
 
 /// Scoring as a job over rows: Eqs. (4) to (6) for each pair. α_D needs δ̄ and comes when all rows are there.
 struct ScoreTask: RowTask {
     private let preparation: ScorePreparation
     private let options: ScoreOptions
+    private let run: RunOptions?
     private var encoder: any ImageTextEncoder { preparation.encoder }
     private var cache: EmbeddingCache { preparation.cache }
     /// What was computed and what was found in the cache in this run.
@@ -18,9 +20,11 @@ struct ScoreTask: RowTask {
         var sentencesFound = 0
     }
 
-    init(preparation: ScorePreparation, options: ScoreOptions) {
+    /// - Parameter run: by which another thread stops the model.
+    init(preparation: ScorePreparation, options: ScoreOptions, run: RunOptions? = nil) {
         self.preparation = preparation
         self.options = options
+        self.run = run
     }
 
     var state: [UInt8] { cache.stateBytes }
@@ -78,7 +82,7 @@ struct ScoreTask: RowTask {
         for start in stride(from: 0, to: missing.count, by: options.imagesPerStep) {
             try checkpoint()
             let part = missing[start..<min(start + options.imagesPerStep, missing.count)]
-            let vectors = try encoder.embed(images: part.map(\.image))
+            let vectors = try encoder.embed(images: part.map(\.image), run: run)
             try check(vectors, part.count)
             for (entry, vector) in zip(part, vectors) {
                 results[entry.key] = .success(vector)
@@ -111,7 +115,7 @@ struct ScoreTask: RowTask {
         for start in stride(from: 0, to: missing.count, by: options.sentencesPerStep) {
             try checkpoint()
             let part = missing[start..<min(start + options.sentencesPerStep, missing.count)]
-            let vectors = try encoder.embed(texts: part.map(\.text))
+            let vectors = try encoder.embed(texts: part.map(\.text), run: run)
             try check(vectors, part.count)
             for (sentence, vector) in zip(part, vectors) {
                 results[sentence.key] = vector
@@ -139,28 +143,18 @@ struct ScoreTask: RowTask {
             let named = Rejection(rejection.kind, "\(pair.imageName): \(rejection.reason)")
             return .rejected(pair.row, id: pair.id, named)
         case .success(let image):
-            let chosen = pair.chosen.map { similarity(image, sentences[$0.key] ?? []) }
-            let rejected = pair.rejected.map { similarity(image, sentences[$0.key] ?? []) }
+            func embedded(_ list: [ScoreBlock.Sentence]) -> [PairHardness.Embedded] {
+                list.map { ($0.text, sentences[$0.key] ?? []) }
+            }
             do throws(DamaError) {
-                let probabilities = try Hardness.fromProbabilities(chosen: chosen, rejected: rejected)
-                let delta =
-                    options.deltaSource == .probabilities
-                    ? probabilities.delta : try Hardness.fromScores(chosen: chosen, rejected: rejected)
-                let row = ScoredRow(
-                    id: pair.id, delta: delta,
-                    chosen: ScoredRow.sentences(pair.chosen, chosen, probabilities.chosen),
-                    rejected: ScoredRow.sentences(pair.rejected, rejected, probabilities.rejected), flags: pair.flags)
-                return .done(row.encoded())
+                let hardness = try PairHardness(
+                    image: image, chosen: embedded(pair.chosen), rejected: embedded(pair.rejected),
+                    scale: encoder.logitScale, deltaSource: options.deltaSource)
+                return .done(ScoredRow(id: pair.id, hardness: hardness, flags: pair.flags).encoded())
             } catch {
+                guard error.code == .invalidArgument else { throw error }
                 return .rejected(pair.row, id: pair.id, Rejection(.noHardness, error.message))
             }
         }
-    }
-
-    /// Γ of Eq. (4): the logit scale times the cosine.
-    private func similarity(_ image: [Float], _ sentence: [Float]) -> Float {
-        var sum: Float = 0
-        for (a, b) in zip(image, sentence) { sum += a * b }
-        return encoder.logitScale * sum
     }
 }
