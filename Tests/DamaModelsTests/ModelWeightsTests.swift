@@ -35,7 +35,8 @@ final class ModelWeightsTests: XCTestCase {
         for tensor in tensors {
             let range = "[\(data.count), \(data.count + tensor.data.count)]"
             entries.append(
-                "\"\(tensor.name)\": {\"dtype\": \"\(tensor.type)\", \"shape\": \(tensor.shape), \"data_offsets\": \(range)}")
+                "\"\(tensor.name)\": {\"dtype\": \"\(tensor.type)\", \"shape\": \(tensor.shape), \"data_offsets\": \(range)}"
+            )
             data += tensor.data
         }
         var header = "{\(entries.joined(separator: ", "))}"
