@@ -118,8 +118,8 @@ public final class LlamaDecoder: CausalDecoder {
             }
         var options = SessionOptions()
         options.device = device
-        // Scoring multiplies many rows by each weight and can take it as it lies. A step of generation has one row, and
-        // is as fast as the weights are read: there a copy in the kernels' own order pays.
+        // Scoring multiplies many rows by each weight and can take it as it lies. A step of generation has a row for each
+        // prompt: two to eight take twice as long without a copy in the kernels' own order.
         options.prepacking = kind == .generation
         return try weights.session(
             graph, named: graph.name, placement: .host, options: options, fileName: names.fileName)
