@@ -212,7 +212,7 @@ final class EmptySumTests: XCTestCase {
         let runtime = try OnnxRuntime.load()
         let decoder = try LlamaDecoder(
             LlamaConfiguration(ConfigReader(path: "\(directory)/config.json")),
-            RuntimeWeights(WeightStore(directory: directory), runtime), runtime)
+            ModelWeights(WeightStore(directory: directory), runtime), runtime)
         for (prefix, response) in [(1, 1), (3, 2), (6, 2), (7, 2), (40, 9)] {
             let sequence = try TokenSequence(
                 prefix: [Int32](repeating: 3, count: prefix), responses: [[Int32](repeating: 4, count: response)])

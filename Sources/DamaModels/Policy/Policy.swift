@@ -101,10 +101,10 @@ public final class Policy: Sendable {
             guard let llava, let path = layout.vision else { return (decoder, nil) }
             return (decoder, try OnnxVision(llava, path: path, runtime, device: device))
         }
-        let weights = RuntimeWeights.shared(try WeightStore(directory: directory), runtime)
+        let weights = ModelWeights.shared(try WeightStore(directory: directory), runtime)
         let decoder = try LlamaDecoder(configuration, weights, runtime, device: device)
         guard let llava else { return (decoder, nil) }
-        return (decoder, try LlavaVision(llava, weights.store, runtime, device: device))
+        return (decoder, try LlavaVision(llava, weights, runtime, device: device))
     }
 
     /// How the tokenizer spells the end of a sequence: its own end token, else the one that the configuration names;

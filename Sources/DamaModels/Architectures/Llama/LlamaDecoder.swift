@@ -10,7 +10,7 @@ import Synchronization
 public final class LlamaDecoder: CausalDecoder {
     public let configuration: LlamaConfiguration
     public let runtime: OnnxRuntime
-    public let weights: RuntimeWeights
+    public let weights: ModelWeights
     package let device: Device
     package let names: Names
     package let embeddingTable: TensorView
@@ -39,7 +39,7 @@ public final class LlamaDecoder: CausalDecoder {
 
     /// - Throws: ``DamaError/Code/model`` for a missing weight or one of another shape, naming both shapes.
     public init(
-        _ configuration: LlamaConfiguration, _ weights: RuntimeWeights, _ runtime: OnnxRuntime, device: Device = .cpu
+        _ configuration: LlamaConfiguration, _ weights: ModelWeights, _ runtime: OnnxRuntime, device: Device = .cpu
     ) throws(DamaError) {
         let store = weights.store
         guard let names = Names.known.first(where: { store.contains("\($0.decoder)embed_tokens.weight") }) else {
@@ -118,11 +118,11 @@ public final class LlamaDecoder: CausalDecoder {
             }
         var options = SessionOptions()
         options.device = device
-        options.initializers = try weights.initializers(of: graph, fileName: names.fileName)
-        // Scoring multiplies many rows by each weight and can take it as it lies. A step of generation has one row, and
-        // is as fast as the weights are read: there a copy in the kernels' own order pays.
+        // Scoring multiplies many rows by each weight and can take it as it lies. A step of generation has a row for each
+        // prompt: two to eight take twice as long without a copy in the kernels' own order.
         options.prepacking = kind == .generation
-        return try Session(runtime, model: graph.onnx(), name: graph.name, options: options)
+        return try weights.session(
+            graph, named: graph.name, placement: .host, options: options, fileName: names.fileName)
     }
 
     // MARK: Embeddings

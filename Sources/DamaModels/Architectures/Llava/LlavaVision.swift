@@ -22,15 +22,16 @@ public final class LlavaVision: ImageFeatureEncoder {
     private static let knownProjectors = ["multi_modal_projector.", "model.multi_modal_projector."]
 
     public init(
-        _ configuration: LlavaConfiguration, _ store: WeightStore, _ runtime: OnnxRuntime, device: Device = .cpu
+        _ configuration: LlavaConfiguration, _ weights: ModelWeights, _ runtime: OnnxRuntime, device: Device = .cpu
     ) throws(DamaError) {
-        let prefixes = try Self.prefixes(store)
+        let prefixes = try Self.prefixes(weights.store)
         var options = SessionOptions()
         options.device = device
-        session = try CLIPWeights(store, runtime).session(named: "\(store.path) (vision)", options: options) {
-            source throws(DamaError) in
-            try Self.graph(configuration, prefixes, weight: source)
+        let graph = try Self.graph(configuration, prefixes) { g in
+            { name, shape throws(DamaError) in try g.weight(name, .float32, shape) }
         }
+        session = try weights.session(
+            graph, named: "\(weights.store.path) (vision)", placement: .mappedFile, options: options)
         self.configuration = configuration
         self.runtime = runtime
     }
