@@ -156,8 +156,9 @@ format: ## format the Swift code according to .swift-format
 	scripts/format
 
 .PHONY: lint
-lint: ## fail if `make format` would change something
+lint: ## fail if `make format` would change something, or the order of Package.swift is broken
 	scripts/format --check
+	scripts/check-targets
 
 .PHONY: clean
 clean: ## remove all build products, keep the installed requirements

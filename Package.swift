@@ -1,7 +1,8 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// Dependencies point one way, top to bottom in this list: a target may only use targets above it.
+// Dependencies point one way, top to bottom in this list: a target may only use targets above it, and names each that it
+// imports. `make lint` checks that (scripts/check-targets).
 // The C header is imported by DamaABI alone.
 let package = Package(
     name: "libdama",
@@ -16,7 +17,7 @@ let package = Package(
         .executable(name: "shapes-world", targets: ["ShapesWorldCLI"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")
     ],
     targets: [
         // MARK: C
@@ -34,7 +35,8 @@ let package = Package(
         .target(name: "DamaSupport", dependencies: ["CDamaShims"]),
         .target(name: "DamaPreference", dependencies: ["DamaSupport"]),
         .target(name: "DamaKernels", dependencies: ["DamaSupport", "CDamaShims"]),
-        .target(name: "DamaText", dependencies: ["DamaSupport"]),
+        .target(name: "DamaPattern", dependencies: ["DamaSupport"]),
+        .target(name: "DamaText", dependencies: ["DamaSupport", "DamaPattern"]),
         .target(name: "DamaImage", dependencies: ["DamaSupport", "CDamaShims"]),
         .target(name: "DamaRuntime", dependencies: ["DamaSupport", "CDamaShims", "COnnxRuntime"]),
         .target(name: "DamaGraph", dependencies: ["DamaSupport"]),
@@ -42,7 +44,7 @@ let package = Package(
             name: "DamaModels",
             dependencies: [
                 "DamaSupport", "DamaPreference", "DamaKernels", "DamaText", "DamaImage", "DamaRuntime", "DamaGraph",
-                "COpenBLAS",
+                "CDamaShims", "COpenBLAS",
             ]),
         .target(
             name: "DamaTraining",
@@ -58,12 +60,18 @@ let package = Package(
             ]),
 
         // MARK: Faces
-        .target(name: "DamaABI", dependencies: ["Dama", "CDama", "CDamaShims"]),
+        .target(
+            name: "DamaABI",
+            dependencies: [
+                "DamaSupport", "DamaPreference", "DamaKernels", "DamaText", "DamaImage", "DamaModels", "DamaTraining",
+                "Dama", "CDama", "CDamaShims",
+            ]),
         // What both command lines need; nothing of it goes into libdama.so.
         .target(name: "CommandLineSupport", dependencies: ["DamaSupport"]),
         .executableTarget(
             name: "DamaCLI",
             dependencies: [
+                "DamaSupport", "DamaPreference", "DamaKernels", "DamaText", "DamaImage", "DamaModels", "DamaTraining",
                 "Dama", "CommandLineSupport", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
@@ -72,52 +80,84 @@ let package = Package(
         .executableTarget(
             name: "ShapesWorldCLI",
             dependencies: [
-                "ShapesWorld", "CommandLineSupport", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "DamaSupport", "ShapesWorld", "CommandLineSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
-        // Batches to train on, for the tests and for a process whose exports other readers load.
-        .target(
-            name: "TrainingTestSupport", dependencies: ["DamaTraining"], path: "Tests/TrainingTestSupport"),
-        .executableTarget(
-            name: "TrainingProcess", dependencies: ["Dama", "TrainingTestSupport"], path: "Tests/TrainingProcess"),
-        .testTarget(
-            name: "DamaTrainingTests", dependencies: ["DamaTraining", "DamaTestSupport", "TrainingTestSupport"],
-            exclude: ["Fixtures"]),
-        .testTarget(
-            name: "ShapesWorldTests",
-            dependencies: ["ShapesWorld", "DamaModels", "DamaPreference", "DamaText", "DamaTestSupport"],
-            exclude: ["Fixtures"]),
 
-        // MARK: Tests
+        // MARK: What tests share, and processes that they start
         .target(name: "DamaTestSupport", dependencies: ["DamaSupport"], path: "Tests/DamaTestSupport"),
-        .testTarget(
-            name: "DamaPreferenceTests", dependencies: ["DamaPreference", "DamaTestSupport"], exclude: ["Fixtures"]),
-        .testTarget(
-            name: "DamaKernelsTests", dependencies: ["DamaKernels", "CDamaShims", "DamaTestSupport"],
-            exclude: ["Fixtures"]),
-        .testTarget(
-            name: "DamaSupportTests", dependencies: ["DamaSupport", "DamaTestSupport"], exclude: ["Fixtures"]),
-        .testTarget(name: "DamaImageTests", dependencies: ["DamaImage", "DamaTestSupport"], exclude: ["Fixtures"]),
-        .testTarget(
-            name: "DamaModelsTests", dependencies: ["DamaModels", "DamaTestSupport"], exclude: ["Fixtures"]),
         // Opens models in a process that has opened none, and tells what became of it.
         .executableTarget(
-            name: "RuntimeProcess", dependencies: ["DamaModels", "CDamaShims"], path: "Tests/RuntimeProcess"),
+            name: "RuntimeProcess", dependencies: ["DamaSupport", "DamaImage", "DamaModels", "CDamaShims"],
+            path: "Tests/RuntimeProcess"),
+        // Batches to train on, for the tests and for a process whose exports other readers load.
+        .target(
+            name: "TrainingTestSupport", dependencies: ["DamaSupport", "DamaImage", "DamaModels", "DamaTraining"],
+            path: "Tests/TrainingTestSupport"),
+        .executableTarget(
+            name: "TrainingProcess",
+            dependencies: ["DamaSupport", "DamaModels", "DamaTraining", "Dama", "TrainingTestSupport"],
+            path: "Tests/TrainingProcess"),
+        // A job with a known encoder, as a library for the tests and as a process that they can kill.
+        .target(
+            name: "JobTestSupport",
+            dependencies: [
+                "DamaSupport", "DamaPreference", "DamaKernels", "DamaText", "DamaImage", "DamaModels", "DamaTraining",
+                "Dama",
+            ],
+            path: "Tests/JobTestSupport"),
+        .executableTarget(
+            name: "JobProcess", dependencies: ["DamaSupport", "Dama", "JobTestSupport"], path: "Tests/JobProcess"),
+
+        // MARK: Tests
         .testTarget(
-            name: "DamaRuntimeTests", dependencies: ["DamaRuntime", "DamaTestSupport", "RuntimeProcess"],
+            name: "DamaSupportTests", dependencies: ["DamaSupport", "DamaTestSupport"], exclude: ["Fixtures"]),
+        .testTarget(
+            name: "DamaPreferenceTests", dependencies: ["DamaSupport", "DamaPreference", "DamaTestSupport"],
             exclude: ["Fixtures"]),
         .testTarget(
-            name: "DamaGraphTests", dependencies: ["DamaGraph", "DamaModels", "DamaRuntime", "DamaTestSupport"],
-            exclude: ["Fixtures", "check_model.py"]),
-        // A job with a known encoder, as a library for the tests and as a process that they can kill.
-        .target(name: "JobTestSupport", dependencies: ["Dama"], path: "Tests/JobTestSupport"),
-        .executableTarget(name: "JobProcess", dependencies: ["JobTestSupport"], path: "Tests/JobProcess"),
+            name: "DamaKernelsTests", dependencies: ["DamaSupport", "DamaKernels", "CDamaShims", "DamaTestSupport"],
+            exclude: ["Fixtures"]),
+        .testTarget(name: "DamaPatternTests", dependencies: ["DamaSupport", "DamaPattern"]),
         .testTarget(
-            name: "DamaJobTests",
+            name: "DamaTextTests", dependencies: ["DamaSupport", "DamaText", "DamaTestSupport"],
+            exclude: ["Fixtures"]),
+        .testTarget(
+            name: "DamaImageTests", dependencies: ["DamaSupport", "DamaImage", "DamaTestSupport"],
+            exclude: ["Fixtures"]),
+        .testTarget(
+            name: "DamaRuntimeTests",
+            dependencies: ["DamaSupport", "DamaRuntime", "DamaTestSupport", "RuntimeProcess"],
+            exclude: ["Fixtures"]),
+        .testTarget(
+            name: "DamaGraphTests",
+            dependencies: ["DamaSupport", "DamaGraph", "DamaModels", "DamaRuntime", "DamaTestSupport"],
+            exclude: ["Fixtures", "check_model.py"]),
+        .testTarget(
+            name: "DamaModelsTests",
+            dependencies: ["DamaSupport", "DamaImage", "DamaRuntime", "DamaModels", "DamaTestSupport"],
+            exclude: ["Fixtures"]),
+        .testTarget(
+            name: "DamaTrainingTests",
             dependencies: [
-                "Dama", "DamaTestSupport", "JobTestSupport", "JobProcess", "DamaCLI", "TrainingTestSupport",
+                "DamaSupport", "DamaPreference", "DamaKernels", "DamaImage", "DamaRuntime", "DamaModels",
+                "DamaTraining", "DamaTestSupport", "TrainingTestSupport",
             ],
             exclude: ["Fixtures"]),
         .testTarget(
-            name: "DamaTextTests", dependencies: ["DamaText", "DamaTestSupport"], exclude: ["Fixtures"]),
+            name: "DamaJobTests",
+            dependencies: [
+                "DamaSupport", "DamaPreference", "DamaKernels", "DamaText", "DamaImage", "DamaModels", "DamaTraining",
+                "Dama", "DamaCLI", "DamaTestSupport", "TrainingTestSupport", "JobTestSupport",
+                "JobProcess",
+            ],
+            exclude: ["Fixtures"]),
+        .testTarget(
+            name: "ShapesWorldTests",
+            dependencies: [
+                "DamaSupport", "DamaPreference", "DamaText", "DamaImage", "DamaModels", "ShapesWorld",
+                "DamaTestSupport",
+            ],
+            exclude: ["Fixtures"]),
     ]
 )

@@ -8,6 +8,11 @@ let parsers = [
     "Checkpoint", "Controller", "Image", "JSON", "Journal", "Pattern", "Rows", "Safetensors", "Tokenizer", "YAML",
 ]
 
+// Parsers are no part of what users get, so the targets count as libdama's own. The package manager names a package by
+// its folder.
+let folder = Context.packageDirectory.split(separator: "/").dropLast().last ?? "libdama"
+let libdama = String(folder.lowercased().map { $0.isLetter || $0.isNumber ? $0 : "_" })
+
 let package = Package(
     name: "Fuzz",
     dependencies: [.package(name: "libdama", path: "..")],
@@ -16,6 +21,6 @@ let package = Package(
             name: "Fuzz\($0)",
             dependencies: [.product(name: "Dama", package: "libdama")],
             // libFuzzer brings main().
-            swiftSettings: [.unsafeFlags(["-parse-as-library"])])
+            swiftSettings: [.unsafeFlags(["-parse-as-library", "-package-name", libdama])])
     }
 )

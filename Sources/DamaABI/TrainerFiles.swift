@@ -9,8 +9,7 @@ public func dama_trainer_save(
 ) -> dama_status {
     guarded {
         let trainer = try TrainerHandle.from(trainer).trainer
-        try trainer.save(
-            to: try string(path, "path"), note: note.map { .string(String(cString: $0)) } ?? .null)
+        try trainer.save(to: try string(path, "path"), note: note.map { String(cString: $0) })
     }
 }
 
@@ -24,9 +23,7 @@ public func dama_trainer_load(
         // What it kept belongs to the weights before.
         handle.forward = nil
         guard let note else { return }
-        // Notes that others wrote may be any JSON.
-        let texts = found == .null ? [] : [found.string ?? found.text]
-        note.pointee = OpaquePointer(Unmanaged.passRetained(Strings(texts)).toOpaque())
+        note.pointee = OpaquePointer(Unmanaged.passRetained(Strings(found.map { [$0] } ?? [])).toOpaque())
     }
 }
 

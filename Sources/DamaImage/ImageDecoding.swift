@@ -42,7 +42,7 @@ public struct ImageDecoding: Sendable, Equatable {
     public init() {}
 
     /// The settings as JSON, for the identity of results that depend on them.
-    public var json: JSON {
+    package var json: JSON {
         ["exif_orientation": .bool(appliesOrientation), "white_background": .bool(blendsOnWhite)]
     }
 }

@@ -21,7 +21,7 @@ extension ImageProcessor {
     }
 
     /// Reads the object of a preprocessor_config.json. `place` names it in messages.
-    public init(json: JSON, place: String = "preprocessor_config.json") throws(DamaError) {
+    package init(json: JSON, place: String = "preprocessor_config.json") throws(DamaError) {
         try self.init(ConfigReader(json, place: place))
     }
 
@@ -48,7 +48,7 @@ extension ImageProcessor {
     }
 
     /// The settings as JSON with all defaults filled in: two processors that do the same have the same text.
-    public var settings: JSON {
+    package var settings: JSON {
         let resize: JSON =
             switch resizing {
             case .none: .null

@@ -1,9 +1,9 @@
 import DamaSupport
 
 /// Splits independent pieces of work over threads. The result of a piece does not depend on its thread.
-public enum Parallel {
+package enum Parallel {
     /// The meaning of `threads: 0`: every processor that this process may use.
-    public static let defaultThreads = Processors.usable
+    package static let defaultThreads = Processors.usable
 
     /// - Throws: ``DamaError/Code/invalidArgument`` for a negative number.
     static func resolve(_ threads: Int) throws(DamaError) -> Int {

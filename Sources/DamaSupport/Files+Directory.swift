@@ -6,7 +6,7 @@ extension Files {
     /// Readers see the old directory or the whole new one; what the old one held is removed, all of it. Where anything
     /// fails the old one stays and the new one is removed.
     /// - Parameter fill: is given the path of the new directory, empty.
-    public static func replaceDirectory(
+    package static func replaceDirectory(
         _ path: String, fill: (_ temporary: String) throws(DamaError) -> Void
     ) throws(DamaError) {
         let target = try replaceable(path)
@@ -31,7 +31,7 @@ extension Files {
     }
 
     /// `path` without slashes at its end, and without symbolic links where it names something.
-    public static func resolved(_ path: String) -> String {
+    package static func resolved(_ path: String) -> String {
         if let found = realpath(path, nil) {
             defer { free(found) }
             return String(cString: found)
@@ -50,7 +50,7 @@ extension Files {
     }
 
     /// The names in a directory, sorted.
-    public static func names(in directory: String) throws(DamaError) -> [String] {
+    package static func names(in directory: String) throws(DamaError) -> [String] {
         guard let stream = opendir(directory) else { throw .io("cannot open \(directory): \(describeErrno())") }
         defer { closedir(stream) }
         var names: [String] = []
@@ -65,7 +65,7 @@ extension Files {
 
     /// Removes what `path` names, a directory with all that it holds; symbolic links are removed, not followed. What the
     /// system refuses to remove stays.
-    public static func removeTree(_ path: String) {
+    package static func removeTree(_ path: String) {
         var status = stat()
         guard lstat(path, &status) == 0 else { return }
         guard status.st_mode & S_IFMT == S_IFDIR else {

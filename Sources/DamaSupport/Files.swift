@@ -1,11 +1,11 @@
 import Glibc
 
 /// Reading and writing of whole files, without Foundation.
-public enum Files {
+package enum Files {
     /// The bytes of the file at `path`, at most `limit` of them.
     ///
     /// - Throws: ``DamaError/Code/io`` where it cannot be read; ``DamaError/Code/outOfMemory`` where it is larger than `limit`.
-    public static func read(_ path: String, limit: Int = 1 << 31) throws(DamaError) -> [UInt8] {
+    package static func read(_ path: String, limit: Int = 1 << 31) throws(DamaError) -> [UInt8] {
         let file = try OpenFile(reading: path)
         guard file.size <= limit else {
             throw .outOfMemory("\(path) has \(file.size) bytes; the limit is \(limit)")
@@ -15,7 +15,7 @@ public enum Files {
     }
 
     /// The JSON value in the file at `path`. A syntax error names the file.
-    public static func readJSON(_ path: String) throws(DamaError) -> JSON {
+    package static func readJSON(_ path: String) throws(DamaError) -> JSON {
         let bytes = try read(path)
         do {
             return try JSON(parsing: bytes)
@@ -37,14 +37,14 @@ public enum Files {
     }
 
     /// The folder that the file at `path` lies in.
-    public static func folder(of path: String) -> String {
+    package static func folder(of path: String) -> String {
         // Of scalars: a slash can be part of a Character of several.
         guard let slash = path.unicodeScalars.lastIndex(of: "/") else { return "." }
         return slash == path.startIndex ? "/" : String(path.unicodeScalars[..<slash])
     }
 
     /// True where `path` names something, of whichever kind.
-    public static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+    package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
     /// True where the name is taken, also by a symbolic link that leads nowhere.
     package static func isThere(_ path: String) -> Bool {
@@ -57,18 +57,18 @@ public enum Files {
         return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK
     }
 
-    public static func isDirectory(_ path: String) -> Bool {
+    package static func isDirectory(_ path: String) -> Bool {
         var status = stat()
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
-    public static func isRegularFile(_ path: String) -> Bool {
+    package static func isRegularFile(_ path: String) -> Bool {
         var status = stat()
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
     }
 
     /// Makes a directory and those above it, where they are not there yet; they last through a power failure.
-    public static func makeDirectory(_ path: String) throws(DamaError) {
+    package static func makeDirectory(_ path: String) throws(DamaError) {
         if isDirectory(path) { return }
         let parent = folder(of: path)
         if parent != path, !isDirectory(parent) { try makeDirectory(parent) }
@@ -86,7 +86,7 @@ public enum Files {
     }
 
     /// True where both paths name one file, by whichever links.
-    public static func areSame(_ a: String, _ b: String) -> Bool {
+    package static func areSame(_ a: String, _ b: String) -> Bool {
         var (first, second) = (stat(), stat())
         return stat(a, &first) == 0 && stat(b, &second) == 0
             && first.st_dev == second.st_dev && first.st_ino == second.st_ino

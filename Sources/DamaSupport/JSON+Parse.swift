@@ -1,9 +1,9 @@
 extension JSON {
     /// Nesting deeper than this is refused, so that hostile input cannot exhaust the stack.
-    public static let maximumDepth = 128
+    package static let maximumDepth = 128
 
     /// How numbers are read.
-    public enum Numbers: Sendable {
+    package enum Numbers: Sendable {
         /// As values. What is no finite number is an error.
         case values
         /// Those that would be written back with other characters as ``JSON/number(_:)``, so that `1e3`, `1.50` and
@@ -15,17 +15,17 @@ extension JSON {
     /// Parses one JSON text; anything but white space after the value is an error.
     ///
     /// - Throws: ``DamaError/Code/model`` naming the byte offset and what was expected there.
-    public init(parsing text: String) throws(DamaError) {
+    package init(parsing text: String) throws(DamaError) {
         self = try Self.parse(bytes: Array(text.utf8))
     }
 
     /// Parses one JSON text from UTF-8 bytes. See ``init(parsing:)``.
-    public init(parsing bytes: some Sequence<UInt8>, numbers: Numbers = .values) throws(DamaError) {
+    package init(parsing bytes: some Sequence<UInt8>, numbers: Numbers = .values) throws(DamaError) {
         self = try Self.parse(bytes: Array(bytes), numbers)
     }
 
     /// Parses one JSON text from UTF-8 bytes in memory that the caller keeps valid. See ``init(parsing:)``.
-    public init(parsing buffer: UnsafeRawBufferPointer) throws(DamaError) {
+    package init(parsing buffer: UnsafeRawBufferPointer) throws(DamaError) {
         var parser = JSONParser(bytes: buffer.bindMemory(to: UInt8.self), numbers: .values)
         self = try parser.parseDocument()
     }

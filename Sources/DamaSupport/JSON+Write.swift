@@ -3,14 +3,14 @@ extension JSON {
     ///
     /// Doubles are written in the shortest form that reads back to the same bits. JSON has no NaN or infinity;
     /// callers check before they write, and `null` is written in their place.
-    public var text: String {
+    package var text: String {
         var bytes: [UInt8] = []
         write(to: &bytes)
         return String(decoding: bytes, as: UTF8.self)
     }
 
     /// Appends what ``text`` would hold.
-    public func write(to bytes: inout [UInt8]) {
+    package func write(to bytes: inout [UInt8]) {
         switch self {
         case .null: bytes.append(contentsOf: "null".utf8)
         case .bool(let value): bytes.append(contentsOf: (value ? "true" : "false").utf8)

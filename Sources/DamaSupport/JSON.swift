@@ -2,7 +2,7 @@
 ///
 /// `JSON` lives here, and not in Foundation, because Foundation would add tens of megabytes to libdama.so and because
 /// parsing must never trap: depth and size are bounded, and whatever is wrong is a ``DamaError`` with its byte offset.
-public enum JSON: Sendable {
+package enum JSON: Sendable {
     case null
     case bool(Bool)
     /// A number written without fraction or exponent that fits into 64 bits.
@@ -19,7 +19,7 @@ public enum JSON: Sendable {
 
 /// Texts are equal where their bytes are: Swift's `==` takes "é" in one and in two code points for the same.
 extension JSON: Equatable {
-    public static func == (a: JSON, b: JSON) -> Bool {
+    package static func == (a: JSON, b: JSON) -> Bool {
         switch (a, b) {
         case (.null, .null): true
         case (.bool(let a), .bool(let b)): a == b
@@ -35,16 +35,16 @@ extension JSON: Equatable {
 }
 
 /// The members of a JSON object, in the order of the text. Keys are told apart by their bytes.
-public struct JSONObject: Equatable, Sendable, ExpressibleByDictionaryLiteral {
-    public typealias Member = (key: String, value: JSON)
+package struct JSONObject: Equatable, Sendable, ExpressibleByDictionaryLiteral {
+    package typealias Member = (key: String, value: JSON)
 
     /// Every member, repeated keys included.
-    public private(set) var members: [Member]
+    package private(set) var members: [Member]
     /// Position of the last member of each key; only for objects large enough to be worth it.
     private var index: [ExactText: Int]?
     private static let indexThreshold = 12
 
-    public init(_ members: [Member] = []) {
+    package init(_ members: [Member] = []) {
         self.members = members
         if members.count >= Self.indexThreshold {
             var index = [ExactText: Int](minimumCapacity: members.count)
@@ -53,25 +53,25 @@ public struct JSONObject: Equatable, Sendable, ExpressibleByDictionaryLiteral {
         }
     }
 
-    public init(dictionaryLiteral elements: (String, JSON)...) {
+    package init(dictionaryLiteral elements: (String, JSON)...) {
         self.init(elements.map { (key: $0.0, value: $0.1) })
     }
 
-    public var count: Int { members.count }
+    package var count: Int { members.count }
 
     /// The value of `key`; the last one where a key is repeated, as most readers do.
-    public subscript(key: String) -> JSON? {
+    package subscript(key: String) -> JSON? {
         if let index { return index[ExactText(key)].map { members[$0].value } }
         return members.last { $0.key.hasSameBytes(as: key) }?.value
     }
 
     /// The first key that stands more than once, if there is one.
-    public var repeatedKey: String? {
+    package var repeatedKey: String? {
         var seen = Set<ExactText>(minimumCapacity: members.count)
         return members.first { !seen.insert(ExactText($0.key)).inserted }?.key
     }
 
-    public static func == (a: JSONObject, b: JSONObject) -> Bool {
+    package static func == (a: JSONObject, b: JSONObject) -> Bool {
         a.members.count == b.members.count
             && zip(a.members, b.members).allSatisfy { $0.key.hasSameBytes(as: $1.key) && $0.value == $1.value }
     }
@@ -81,18 +81,18 @@ public struct JSONObject: Equatable, Sendable, ExpressibleByDictionaryLiteral {
 
 extension JSON {
     /// The member `key` of an object; `nil` where this is no object, the key is missing or the value is `null`.
-    public subscript(key: String) -> JSON? {
+    package subscript(key: String) -> JSON? {
         guard case .object(let object) = self, let value = object[key], value != .null else { return nil }
         return value
     }
 
-    public var string: String? { if case .string(let value) = self { value } else { nil } }
-    public var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
-    public var array: [JSON]? { if case .array(let value) = self { value } else { nil } }
-    public var object: JSONObject? { if case .object(let value) = self { value } else { nil } }
+    package var string: String? { if case .string(let value) = self { value } else { nil } }
+    package var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
+    package var array: [JSON]? { if case .array(let value) = self { value } else { nil } }
+    package var object: JSONObject? { if case .object(let value) = self { value } else { nil } }
 
     /// The number as a `Double`, whichever way it was written.
-    public var double: Double? {
+    package var double: Double? {
         switch self {
         case .int(let value): Double(value)
         case .double(let value): value
@@ -102,7 +102,7 @@ extension JSON {
     }
 
     /// The number as an `Int`; `nil` where it has a fraction or does not fit.
-    public var int: Int? {
+    package var int: Int? {
         switch self {
         case .int(let value): Int(exactly: value)
         case .double(let value): Int(exactly: value)
@@ -115,7 +115,7 @@ extension JSON {
     }
 
     /// What kind of value this is, for messages: "a string", "an object", …
-    public var kind: String {
+    package var kind: String {
         switch self {
         case .null: "null"
         case .bool: "a boolean"
@@ -130,12 +130,12 @@ extension JSON {
 extension JSON: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
     ExpressibleByBooleanLiteral, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
 {
-    public init(stringLiteral value: String) { self = .string(value) }
-    public init(integerLiteral value: Int64) { self = .int(value) }
-    public init(floatLiteral value: Double) { self = .double(value) }
-    public init(booleanLiteral value: Bool) { self = .bool(value) }
-    public init(arrayLiteral elements: JSON...) { self = .array(elements) }
-    public init(dictionaryLiteral elements: (String, JSON)...) {
+    package init(stringLiteral value: String) { self = .string(value) }
+    package init(integerLiteral value: Int64) { self = .int(value) }
+    package init(floatLiteral value: Double) { self = .double(value) }
+    package init(booleanLiteral value: Bool) { self = .bool(value) }
+    package init(arrayLiteral elements: JSON...) { self = .array(elements) }
+    package init(dictionaryLiteral elements: (String, JSON)...) {
         self = .object(JSONObject(elements.map { (key: $0.0, value: $0.1) }))
     }
 }

@@ -51,7 +51,7 @@ public final class MappedFile: @unchecked Sendable {
 }
 
 /// The text of the calling thread's `errno`.
-public func describeErrno() -> String {
+package func describeErrno() -> String {
     var buffer = [CChar](repeating: 0, count: 256)
     let code = errno
     guard strerror_r(code, &buffer, buffer.count) == 0 else { return "error \(code)" }

@@ -2,15 +2,15 @@ import CDamaShims
 import Glibc
 
 /// How many processors this process may use.
-public enum Processors {
+package enum Processors {
     /// The number where something narrows it below what the machine has: an affinity mask or a control group's quota.
-    public static var restricted: Int? {
+    package static var restricted: Int? {
         let usable = usable
         return usable < online ? usable : nil
     }
 
     /// Processors of the machine, less what an affinity mask or a control group's quota takes away; at least 1.
-    public static var usable: Int {
+    package static var usable: Int {
         var count = online
         let allowed = Int(cdama_allowed_processors())
         if allowed > 0 { count = min(count, allowed) }

@@ -10,13 +10,13 @@ import Glibc
 /// var generator = RandomGenerator(seed: 7)
 /// let order = generator.permutation(of: 100)
 /// ```
-public struct RandomGenerator: RandomNumberGenerator, Equatable, Sendable {
+package struct RandomGenerator: RandomNumberGenerator, Equatable, Sendable {
     private var s0, s1, s2, s3: UInt64
 
     /// - Parameters:
     ///   - seed: Any value; neighbouring seeds give unrelated sequences.
     ///   - stream: Tells apart several generators of one seed, such as one for each epoch.
-    public init(seed: UInt64, stream: UInt64 = 0) {
+    package init(seed: UInt64, stream: UInt64 = 0) {
         var mixer = seed
         if stream != 0 {
             var other = stream
@@ -29,13 +29,13 @@ public struct RandomGenerator: RandomNumberGenerator, Equatable, Sendable {
     }
 
     /// The four words of the state, to be stored and given to ``init(words:)``.
-    public var words: [UInt64] { [s0, s1, s2, s3] }
+    package var words: [UInt64] { [s0, s1, s2, s3] }
 
     /// A generator that goes on where the one whose ``words`` were stored stopped.
     ///
     /// - Throws: ``DamaError/Code/invalidArgument`` where there are not four words, or all are zero: from there the
     ///   generator would never leave zero.
-    public init(words: [UInt64]) throws(DamaError) {
+    package init(words: [UInt64]) throws(DamaError) {
         guard words.count == 4 else {
             throw .invalidArgument("the state of a random generator has 4 words, found \(words.count)")
         }
@@ -46,7 +46,7 @@ public struct RandomGenerator: RandomNumberGenerator, Equatable, Sendable {
     }
 
     /// 64 random bits.
-    public mutating func next() -> UInt64 {
+    package mutating func next() -> UInt64 {
         let sum = s0 &+ s3
         let result = (sum << 23 | sum >> 41) &+ s0
         let t = s1 << 17
@@ -60,13 +60,13 @@ public struct RandomGenerator: RandomNumberGenerator, Equatable, Sendable {
     }
 
     /// Uniform in [0, 1), a multiple of 2^−53.
-    public mutating func uniform() -> Double { Double(next() >> 11) * 0x1p-53 }
+    package mutating func uniform() -> Double { Double(next() >> 11) * 0x1p-53 }
 
     /// Uniform in (0, 1): never 0 and never 1, so its logarithm is finite and negative.
-    public mutating func openUniform() -> Double { (Double(next() >> 12) + 0.5) * 0x1p-52 }
+    package mutating func openUniform() -> Double { (Double(next() >> 12) + 0.5) * 0x1p-52 }
 
     /// Uniform in 0 ..< bound without bias (Lemire, 2019); 0 where the bound is 1 or less.
-    public mutating func uniform(below bound: Int) -> Int {
+    package mutating func uniform(below bound: Int) -> Int {
         guard bound > 1 else { return 0 }
         let range = UInt64(bound)
         var product = next().multipliedFullWidth(by: range)
@@ -78,13 +78,13 @@ public struct RandomGenerator: RandomNumberGenerator, Equatable, Sendable {
     }
 
     /// Normal with mean 0 and standard deviation 1 (Box and Muller; two draws each, nothing kept between calls).
-    public mutating func gaussian() -> Double {
+    package mutating func gaussian() -> Double {
         let radius = (-2 * log(openUniform())).squareRoot()
         return radius * cos(2 * Double.pi * uniform())
     }
 
     /// Shuffles in place (Fisher and Yates). Unlike `shuffle(using:)`, the order for a seed is fixed for good.
-    public mutating func shuffle<C: MutableCollection & RandomAccessCollection>(_ collection: inout C) {
+    package mutating func shuffle<C: MutableCollection & RandomAccessCollection>(_ collection: inout C) {
         var remaining = collection.count
         while remaining > 1 {
             let pick = uniform(below: remaining)
@@ -96,7 +96,7 @@ public struct RandomGenerator: RandomNumberGenerator, Equatable, Sendable {
     }
 
     /// The numbers 0 ..< count in random order.
-    public mutating func permutation(of count: Int) -> [Int] {
+    package mutating func permutation(of count: Int) -> [Int] {
         var order = Array(0..<max(0, count))
         shuffle(&order)
         return order

@@ -1,3 +1,4 @@
+import DamaPattern
 import DamaSupport
 
 /// The tokens that are found in text before anything else: special tokens, and those added after training.

@@ -1,3 +1,4 @@
+import DamaPattern
 @_spi(_Unicode) import Swift
 
 /// Unicode normalisation forms NFC and NFD as Hugging Face's tokenizers compute them.

@@ -1,3 +1,4 @@
+import DamaPattern
 import DamaSupport
 
 /// A step that rewrites text before it is cut into words.

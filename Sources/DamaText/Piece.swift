@@ -1,3 +1,4 @@
+import DamaPattern
 import DamaSupport
 
 /// A stretch of text on its way to the model.

@@ -1,3 +1,4 @@
+import DamaPattern
 import DamaSupport
 
 /// Parts pieces of a text that have too many tokens, at the best places there are.

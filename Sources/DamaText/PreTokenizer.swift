@@ -1,3 +1,4 @@
+import DamaPattern
 import DamaSupport
 
 /// A step that cuts text into the words that the model sees one at a time.

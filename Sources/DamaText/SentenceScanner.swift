@@ -1,3 +1,5 @@
+import DamaPattern
+
 /// Finds where sentences end.
 ///
 /// A full stop is no end after an abbreviation or an initial, inside a number, name or address, after the number of a

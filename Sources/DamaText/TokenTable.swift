@@ -118,8 +118,3 @@ struct TokenTable: Sendable {
         for entry in 0..<count { place(entry: entry) }
     }
 }
-
-/// `token` in quotes and short enough for a message.
-func quoted(_ token: String) -> String {
-    token.unicodeScalars.count > 60 ? "\"\(String(token.unicodeScalars.prefix(60)))…\"" : "\"\(token)\""
-}

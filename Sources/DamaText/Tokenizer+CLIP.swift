@@ -1,3 +1,4 @@
+import DamaPattern
 import DamaSupport
 
 extension Tokenizer {

@@ -26,7 +26,7 @@ extension Tokenizer {
     }
 
     /// Takes a tokenizer.json that is already parsed.
-    public convenience init(json: JSON) throws(DamaError) {
+    package convenience init(json: JSON) throws(DamaError) {
         try self.init(json, roles: TokenizerConfiguration())
     }
 

@@ -1,3 +1,4 @@
+import DamaPattern
 import DamaSupport
 
 /// Text to token ids and back, as Hugging Face's `tokenizers` does it from the same tokenizer.json.

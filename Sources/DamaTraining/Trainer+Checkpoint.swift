@@ -10,9 +10,13 @@ extension Trainer {
     /// generator. A trainer of the same kind that loads it goes on bit for bit.
     ///
     /// The file is written beside `path` and renamed: where anything fails, what was there stays.
-    ///
     /// - Parameter note: whatever the caller wants to find again, such as the position in the data.
-    public func save(to path: String, note: JSON = .null) throws(DamaError) {
+    public func save(to path: String, note: String? = nil) throws(DamaError) {
+        try save(to: path, note: note.map { .string($0) } ?? .null)
+    }
+
+    /// As ``save(to:note:)``, with a note of any kind.
+    package func save(to path: String, note: JSON) throws(DamaError) {
         let state = TrainerState(steps: steps, skipped: skipped, controller: controller, note: note)
         let parts = policy.parameters.flatMap { parameter in
             Self.parts(of: parameter).map { (name: $0.name, shape: parameter.shape, bytes: $0.memory.bytes) }
@@ -24,14 +28,22 @@ extension Trainer {
             tensors, metadata: state.metadata(beside: parts.map { ($0.name, $0.bytes) }), to: path)
     }
 
-    /// Takes on what ``save(to:note:)`` wrote, and returns its note.
+    /// Takes on what ``save(to:note:)`` wrote, and returns its note: its JSON where it is no string.
     ///
-    /// - Parameter accept: Sees the note first; what it throws leaves the trainer as it is.
     /// - Throws: ``DamaError/Code/model`` for a file that is damaged or no checkpoint; ``DamaError/Code/invalidArgument``
     ///   for one of other parameters or another controller, naming the first difference. Nothing is changed then.
     @discardableResult
-    public func load(
-        from path: String, accept: (JSON) throws(DamaError) -> Void = { _ in }
+    public func load(from path: String) throws(DamaError) -> String? {
+        let note = try load(from: path) { _ throws(DamaError) in }
+        return note == .null ? nil : note.string ?? note.text
+    }
+
+    /// As ``load(from:)``.
+    ///
+    /// - Parameter accept: Sees the note first; what it throws leaves the trainer as it is.
+    @discardableResult
+    package func load(
+        from path: String, accept: (JSON) throws(DamaError) -> Void
     ) throws(DamaError) -> JSON {
         let file = try SafetensorsFile(path: path)
         let state = try TrainerState(checkpoint: file)

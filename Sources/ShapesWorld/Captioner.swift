@@ -6,15 +6,15 @@ import DamaSupport
 /// the time. Errors spread evenly would vanish under greedy decoding. So each kind of object (its colour and shape) has
 /// at most one habit, always the same, with its own probability around one half. Above one half, greedy decoding errs;
 /// below it, only sampling does.
-public struct Captioner: Sendable {
+package struct Captioner: Sendable {
     /// False for captions that are true throughout.
-    public var hasHabits: Bool
+    package var hasHabits: Bool
     /// How far the habits' probabilities spread around one half.
-    public var spread = 0.4
+    package var spread = 0.4
     /// Added to the probability of every habit; changes how many responses of the trained model are faithful.
-    public var shift: Double
+    package var shift: Double
 
-    public init(hasHabits: Bool, shift: Double = 0) {
+    package init(hasHabits: Bool, shift: Double = 0) {
         self.hasHabits = hasHabits
         self.shift = shift
     }
@@ -22,7 +22,7 @@ public struct Captioner: Sendable {
     enum Habit: CaseIterable { case color, shape, size, place, omission }
 
     /// The facts stated about a scene: objects from the top left to the bottom right, then perhaps a relation.
-    public func facts(_ scene: Scene, _ random: inout RandomGenerator) -> [Fact] {
+    package func facts(_ scene: Scene, _ random: inout RandomGenerator) -> [Fact] {
         var said: [SceneObject] = []
         for object in scene.objects {
             if let object = habitually(object, in: scene, said: said, &random) { said.append(object) }
@@ -34,7 +34,7 @@ public struct Captioner: Sendable {
         return facts
     }
 
-    public func caption(_ scene: Scene, _ random: inout RandomGenerator) -> String {
+    package func caption(_ scene: Scene, _ random: inout RandomGenerator) -> String {
         facts(scene, &random).map { SentenceTemplates.sentence($0, &random) }.joined(separator: " ")
     }
 

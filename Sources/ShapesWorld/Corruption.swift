@@ -1,7 +1,7 @@
 import DamaSupport
 
 /// How a sentence can be wrong, roughly from obvious to subtle.
-public enum Hallucination: String, CaseIterable, Sendable {
+package enum Hallucination: String, CaseIterable, Sendable {
     /// An object that does not exist, at an empty place.
     case absent
     case color
@@ -17,7 +17,7 @@ extension Scene {
     /// objects).
     ///
     /// - Parameter object: The object of the fact; for `absent` and `relation` it is drawn at random.
-    public func falsehood(_ kind: Hallucination, about object: SceneObject, _ random: inout RandomGenerator) -> Fact? {
+    package func falsehood(_ kind: Hallucination, about object: SceneObject, _ random: inout RandomGenerator) -> Fact? {
         var wrong = object
         switch kind {
         case .absent:

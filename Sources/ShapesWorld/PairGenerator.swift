@@ -1,15 +1,15 @@
 import DamaSupport
 
 /// A question about a scene with a better and a worse answer, and the truth about both.
-public struct PreferencePair: Sendable {
-    public var index: Int
-    public var scene: Scene
-    public var question: String
-    public var chosen: WrittenResponse
-    public var rejected: WrittenResponse
+package struct PreferencePair: Sendable {
+    package var index: Int
+    package var scene: Scene
+    package var question: String
+    package var chosen: WrittenResponse
+    package var rejected: WrittenResponse
 
     /// The row that `dama score` and the trainers of RLAIF-V's data read.
-    public func row(image: String) -> JSON {
+    package func row(image: String) -> JSON {
         [
             "idx": .int(Int64(index)), "image": .string(image), "question": .string(question),
             "chosen": .string(chosen.text), "rejected": .string(rejected.text),
@@ -17,7 +17,7 @@ public struct PreferencePair: Sendable {
     }
 
     /// The data that only the judge may see.
-    public var truth: JSON {
+    package var truth: JSON {
         let kinds = Set(rejected.planted)
         let kind = kinds.count == 1 ? kinds.first?.rawValue ?? "" : "mixed"
         return [
@@ -30,7 +30,7 @@ public struct PreferencePair: Sendable {
     }
 
     /// How much larger the false share of the rejected response is, in [−1, 1].
-    public var shareDifference: Double {
+    package var shareDifference: Double {
         Double(rejected.planted.count) / Double(rejected.facts.count)
             - Double(chosen.planted.count) / Double(chosen.facts.count)
     }
@@ -45,13 +45,13 @@ public struct PreferencePair: Sendable {
 /// Two thirds of the rejected responses contain falsehoods of one kind only, each kind and each amount about equally
 /// often; the rest mix the kinds. If a rejected response contains two or more, one chosen response in four contains one
 /// too, like responses that a model ranked. Both sides say equally much, so that length does not distinguish them.
-public struct PairGenerator: Sendable {
-    public let scenes: SceneGenerator
+package struct PairGenerator: Sendable {
+    package let scenes: SceneGenerator
 
-    public init(scenes: SceneGenerator) { self.scenes = scenes }
+    package init(scenes: SceneGenerator) { self.scenes = scenes }
 
     /// Pair `index`; it depends on the scenes' seed and on `index` alone.
-    public func pair(_ index: Int) -> PreferencePair {
+    package func pair(_ index: Int) -> PreferencePair {
         var random = RandomGenerator(seed: scenes.seed ^ 0x9A17, stream: UInt64(index))
         var attempt = index << 8
         while true {

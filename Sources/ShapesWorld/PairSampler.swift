@@ -5,22 +5,22 @@ import DamaSupport
 /// After RLAIF-V: several responses to each question are sampled, and the best is paired with the worst. As with labels
 /// from a model, some are wrong. Length does not distinguish the sides; otherwise a model would learn to say less
 /// instead of saying what is true.
-public struct PairSampler: Sendable {
+package struct PairSampler: Sendable {
     /// The probability that a label is wrong.
-    public var flips = 0.05
-    public var seed: UInt64 = 0
+    package var flips = 0.05
+    package var seed: UInt64 = 0
 
-    public init() {}
+    package init() {}
 
     /// A question with its sampled responses.
-    public struct Question: Sendable {
-        public var id: JSON
-        public var image: String
-        public var text: String
-        public var scene: Scene
-        public var responses: [String]
+    package struct Question: Sendable {
+        package var id: JSON
+        package var image: String
+        package var text: String
+        package var scene: Scene
+        package var responses: [String]
 
-        public init(id: JSON, image: String, text: String, scene: Scene, responses: [String]) {
+        package init(id: JSON, image: String, text: String, scene: Scene, responses: [String]) {
             self.id = id
             self.image = image
             self.text = text
@@ -30,7 +30,7 @@ public struct PairSampler: Sendable {
     }
 
     /// The pairs, in the order of the questions, and statistics of how they were chosen.
-    public func pairs(of questions: [Question]) -> (pairs: [SampledPair], statistics: SamplingStatistics) {
+    package func pairs(of questions: [Question]) -> (pairs: [SampledPair], statistics: SamplingStatistics) {
         var statistics = SamplingStatistics()
         var pairs: [SampledPair] = []
         for (index, question) in questions.enumerated() {
@@ -74,23 +74,23 @@ public struct PairSampler: Sendable {
 }
 
 /// Statistics of the pairs made from sampled responses.
-public struct SamplingStatistics: Equatable, Sendable {
-    public private(set) var questions = 0
-    public private(set) var responses = 0
-    public private(set) var empty = 0
-    public private(set) var malformed = 0
+package struct SamplingStatistics: Equatable, Sendable {
+    package private(set) var questions = 0
+    package private(set) var responses = 0
+    package private(set) var empty = 0
+    package private(set) var malformed = 0
     /// Questions for which no two sound responses were judged differently.
-    public private(set) var undecided = 0
+    package private(set) var undecided = 0
     /// Pairs left out to balance lengths.
-    public private(set) var unbalanced = 0
-    public private(set) var pairs = 0
-    public private(set) var flipped = 0
+    package private(set) var unbalanced = 0
+    package private(set) var pairs = 0
+    package private(set) var flipped = 0
     /// Means over the pairs: words of the chosen response, and of the rejected one.
-    public private(set) var chosenWords = 0.0
-    public private(set) var rejectedWords = 0.0
+    package private(set) var chosenWords = 0.0
+    package private(set) var rejectedWords = 0.0
     /// Mean shares of the chosen and of the rejected responses' mentions that are false.
-    public private(set) var chosenFalseShare = 0.0
-    public private(set) var rejectedFalseShare = 0.0
+    package private(set) var chosenFalseShare = 0.0
+    package private(set) var rejectedFalseShare = 0.0
 
     mutating func add(_ judged: [JudgedResponse]) {
         questions += 1
@@ -112,7 +112,7 @@ public struct SamplingStatistics: Equatable, Sendable {
         rejectedFalseShare = mean { $0.rejected.verdict.falseShare }
     }
 
-    public var json: JSON {
+    package var json: JSON {
         [
             "questions": .int(Int64(questions)), "responses": .int(Int64(responses)), "empty": .int(Int64(empty)),
             "malformed": .int(Int64(malformed)), "undecided": .int(Int64(undecided)),
@@ -122,7 +122,7 @@ public struct SamplingStatistics: Equatable, Sendable {
         ]
     }
 
-    public var text: String {
+    package var text: String {
         """
         \(pairs) pairs of \(responses) responses to \(questions) questions; \(flipped) labels flipped
         left out: \(undecided) questions whose responses were judged alike, \(unbalanced) pairs to balance lengths

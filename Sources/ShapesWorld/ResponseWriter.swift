@@ -1,18 +1,18 @@
 import DamaSupport
 
 /// A response: its facts in order, and their text.
-public struct WrittenResponse: Equatable, Sendable {
-    public var text: String
-    public var facts: [Fact]
+package struct WrittenResponse: Equatable, Sendable {
+    package var text: String
+    package var facts: [Fact]
     /// The kinds of its planted falsehoods, one for each.
-    public var planted: [Hallucination]
+    package var planted: [Hallucination]
 }
 
 /// Writes responses about a scene with a given number of falsehoods.
-public struct ResponseWriter: Sendable {
-    public let scene: Scene
+package struct ResponseWriter: Sendable {
+    package let scene: Scene
 
-    public init(scene: Scene) { self.scene = scene }
+    package init(scene: Scene) { self.scene = scene }
 
     /// States `facts` in random order, each replaced if `plan` names a kind for it.
     ///
@@ -20,7 +20,7 @@ public struct ResponseWriter: Sendable {
     ///   - facts: True facts of the scene.
     ///   - plan: For each fact the kind of falsehood that replaces it, or `nil`.
     /// - Returns: `nil` if the scene offers no such falsehood.
-    public func write(_ facts: [Fact], plan: [Hallucination?], _ random: inout RandomGenerator) -> WrittenResponse? {
+    package func write(_ facts: [Fact], plan: [Hallucination?], _ random: inout RandomGenerator) -> WrittenResponse? {
         var said: [Fact] = []
         for (fact, kind) in zip(facts, plan) {
             guard let kind else {

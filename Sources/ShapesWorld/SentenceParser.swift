@@ -2,7 +2,7 @@
 ///
 /// Written without the templates: it looks for the words that carry meaning and skips a fixed set of others. So it
 /// reads every template and a model's variations of it, and nothing else.
-public enum SentenceParser {
+package enum SentenceParser {
     private static let silent: Set<String> = [
         "there", "is", "a", "an", "the", "at", "in", "i", "see", "shows", "appears", "to",
     ]
@@ -22,7 +22,7 @@ public enum SentenceParser {
     }
 
     /// The sentences of a response: each ends with ".", "!" or "?", and the text after the last of these is one too.
-    public static func sentences(_ response: String) -> [String] {
+    package static func sentences(_ response: String) -> [String] {
         response.split { ".!?\n".contains($0) }
             .map { $0.drop { $0.isWhitespace } }
             .filter { !$0.isEmpty }
@@ -30,7 +30,7 @@ public enum SentenceParser {
     }
 
     /// The fact that `sentence` claims; `nil` if it claims no fact of this world.
-    public static func parse(_ sentence: String) -> Fact? {
+    package static func parse(_ sentence: String) -> Fact? {
         let words = sentence.lowercased().split { !$0.isLetter }.map(String.init)
         guard let items = read(words) else { return nil }
         return objectFact(items) ?? relationFact(items)

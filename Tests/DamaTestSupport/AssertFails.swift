@@ -2,7 +2,7 @@ import DamaSupport
 import XCTest
 
 /// Asserts that `body` throws a ``DamaError`` of the kind `code` whose message is one line that holds `text`.
-public func assertFails(
+package func assertFails(
     _ code: DamaError.Code, _ text: String, file: StaticString = #filePath, line: UInt = #line,
     _ body: () throws -> Void
 ) {

@@ -3,7 +3,7 @@ import XCTest
 
 extension XCTestCase {
     /// A program of this package, which stands beside the tests' own.
-    public static func product(_ name: String) throws -> URL {
+    package static func product(_ name: String) throws -> URL {
         let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         return URL(fileURLWithPath: tests).deletingLastPathComponent().appendingPathComponent(name)
     }

@@ -1,11 +1,11 @@
 import Foundation
 
 /// The ONNX Runtime that tests use.
-public enum TestRuntime {
+package enum TestRuntime {
     /// Names the wheel in the repository's own environment, unless the caller's environment names one.
     ///
     /// `make test` sets the variable; this serves a bare `swift test`.
-    public static func configure(file: StaticString = #filePath) {
+    package static func configure(file: StaticString = #filePath) {
         if let given = getenv("DAMA_ONNXRUNTIME"), given.pointee != 0 { return }
         let root = URL(fileURLWithPath: "\(file)").deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()

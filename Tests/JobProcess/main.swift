@@ -1,4 +1,5 @@
 import Dama
+import DamaSupport
 import Glibc
 import JobTestSupport
 

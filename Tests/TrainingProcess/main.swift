@@ -1,4 +1,7 @@
 import Dama
+import DamaModels
+import DamaSupport
+import DamaTraining
 import Glibc
 import TrainingTestSupport
 

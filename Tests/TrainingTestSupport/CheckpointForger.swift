@@ -2,12 +2,12 @@ import DamaModels
 import DamaSupport
 
 /// Checkpoints with other contents and a digest that fits them, as an attacker or a defect would write them.
-public enum CheckpointForger {
+package enum CheckpointForger {
     /// Replaces the text of the trainer's state in the checkpoint at `path`, and makes the digest right again.
     ///
     /// The digest is written down here again, from the comment at the head of Trainer+Checkpoint.swift: SHA-256 over the lengths and bytes
     /// of the state, and of each tensor's name followed by its bytes, in the order of the names.
-    public static func change(_ path: String, _ edit: (JSON) -> JSON) throws(DamaError) {
+    package static func change(_ path: String, _ edit: (JSON) -> JSON) throws(DamaError) {
         let file = try SafetensorsFile(path: path)
         let text = edit(try JSON(parsing: file.metadata["dama.trainer"] ?? "")).text
         var hash = SHA256()
@@ -31,7 +31,7 @@ public enum CheckpointForger {
 
 extension JSON {
     /// The object with `key` set to `value`.
-    public func setting(_ key: String, _ value: JSON) -> JSON {
+    package func setting(_ key: String, _ value: JSON) -> JSON {
         .object(JSONObject((object?.members ?? []).filter { $0.key != key } + [(key: key, value: value)]))
     }
 }

@@ -1,4 +1,7 @@
 import Dama
+import DamaKernels
+import DamaModels
+import DamaSupport
 import Glibc
 
 @testable import Dama

@@ -1,4 +1,5 @@
 import Dama
+import DamaSupport
 
 /// A controller's state, then the numbers of a batch. Any bytes give a ``DamaError``, or a controller whose step
 /// returns a mask and gradients that are finite for log-probabilities of any size that can occur.

@@ -1,4 +1,5 @@
 import Dama
+import DamaImage
 
 /// Image files: any bytes give a ``DamaError`` or a picture of the stated size, which can be prepared for a model.
 @_cdecl("LLVMFuzzerTestOneInput")

@@ -1,4 +1,5 @@
 import Dama
+import DamaSupport
 
 /// The JSON reader: any bytes give a value or a ``DamaError``; a value is written and read back unchanged.
 @_cdecl("LLVMFuzzerTestOneInput")

@@ -1,4 +1,5 @@
 import Dama
+import DamaSupport
 
 /// A pattern of a tokenizer.json, then a NUL and a text. Any pattern is accepted or gives a ``DamaError``. Any text is
 /// split without loss or rejected, in a time that its length bounds (libFuzzer's time-out).

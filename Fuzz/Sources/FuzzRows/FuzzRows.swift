@@ -1,4 +1,5 @@
 import Dama
+import DamaSupport
 
 /// Datasets: any bytes give rows or rejections, the same ones however the bytes arrive, each within its limit and at
 /// its stated position. A row in any form gives a pair and a question, or a rejection with a reason of one line.

@@ -1,4 +1,5 @@
 import Dama
+import DamaModels
 
 /// The table of a safetensors file: any bytes give a ``DamaError`` or a table whose tensors cover the data, end to end.
 ///

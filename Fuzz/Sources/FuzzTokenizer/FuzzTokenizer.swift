@@ -1,4 +1,5 @@
 import Dama
+import DamaSupport
 
 /// tokenizer.json, then a NUL and a text: any bytes give a tokenizer or a ``DamaError``. The tokenizer encodes the text
 /// to ids that it knows, and the text is split without loss.

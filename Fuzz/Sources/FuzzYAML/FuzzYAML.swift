@@ -1,4 +1,5 @@
 import Dama
+import DamaSupport
 
 /// Configuration files: any text gives a value within the limits or a ``DamaError``, without delay.
 @_cdecl("LLVMFuzzerTestOneInput")

@@ -57,7 +57,7 @@ extension Policy {
     }
 
     /// What log-probabilities depend on, part by part, so that a difference can be named.
-    public func identity() throws(DamaError) -> JSON {
+    package func identity() throws(DamaError) -> JSON {
         var hash = SHA256()
         hash.update(try Files.read("\(directory)/tokenizer.json"))
         for token in tokenizer.tokensBesideFile { hash.update("\(token)\n".utf8) }

@@ -33,7 +33,7 @@ public struct SamplingOptions: Equatable, Sendable {
     /// lower id.
     ///
     /// - Throws: ``DamaError/Code/model`` where every logit is NaN or −∞.
-    public func choose(
+    package func choose(
         from logits: UnsafeBufferPointer<Float>, using generator: inout RandomGenerator
     ) throws(DamaError) -> Int {
         var best = -1

@@ -20,7 +20,7 @@ public enum SafetensorsWriter {
         }
 
         /// A tensor whose bytes are made when their turn comes, so that no more than a piece of it need be in memory.
-        public init(
+        package init(
             name: String, type: WeightType, shape: [Int], byteCount: Int,
             write: @escaping (inout FileSink) throws(DamaError) -> Void
         ) {

@@ -89,5 +89,5 @@ public final class ReferenceCache: Sendable {
     }
 
     /// The key under which the pair of this id was computed, whatever it holds now.
-    public func key(of id: JSON) -> String? { keys[ExactText(id.text)] }
+    package func key(of id: JSON) -> String? { keys[ExactText(id.text)] }
 }

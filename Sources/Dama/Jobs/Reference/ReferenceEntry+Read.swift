@@ -6,7 +6,7 @@ extension ReferenceEntry {
     /// object that holds it.
     ///
     /// - Throws: ``DamaError/Code/model`` naming what is missing, or what does not fit: a sum that is not its tokens'.
-    public init(_ json: JSON) throws(DamaError) {
+    package init(_ json: JSON) throws(DamaError) {
         let numbers: PairLogProbabilities
         if let logps = json["logps"] {
             numbers = try PairLogProbabilities(logps: logps)

@@ -4,12 +4,12 @@ import DamaSupport
 
 /// A reference model's log-probabilities of one pair, as a line of a file.
 public struct ReferenceEntry: Equatable, Sendable {
-    public var id: JSON
+    package var id: JSON
     /// What it was computed from: see ``key(image:prompt:chosen:rejected:)``.
     public var key: String
     public var logProbabilities: PairLogProbabilities
 
-    public init(id: JSON, key: String, logProbabilities: PairLogProbabilities) {
+    package init(id: JSON, key: String, logProbabilities: PairLogProbabilities) {
         self.id = id
         self.key = key
         self.logProbabilities = logProbabilities

@@ -8,9 +8,9 @@ import Glibc
 ///
 /// Paths are bytes here. To Swift's `String` a path is characters, of which one may be several bytes, or be equal to
 /// others.
-public final class ImageRoot: Sendable {
+package final class ImageRoot: Sendable {
     /// The folder with all links resolved.
-    public let path: String
+    package let path: String
     private let descriptor: Int32
     /// The most bytes that one image file may have.
     private let byteLimit: Int
@@ -20,7 +20,7 @@ public final class ImageRoot: Sendable {
     private let prefixes: [[UInt8]]
 
     /// - Throws: ``DamaError/Code/io`` where `path` is no folder that can be read.
-    public init(path: String, byteLimit: Int = 64 << 20, followsLinks: Bool = false) throws(DamaError) {
+    package init(path: String, byteLimit: Int = 64 << 20, followsLinks: Bool = false) throws(DamaError) {
         guard byteLimit >= 1 else {
             throw .invalidArgument("the limit for one image has to be at least 1 byte, found \(byteLimit)")
         }

@@ -1,20 +1,20 @@
 import DamaSupport
 
 /// A preference pair as a row of a dataset holds it.
-public struct PairRecord: Equatable, Sendable {
+package struct PairRecord: Equatable, Sendable {
     /// What the row calls itself (a string or a number); its position where it does not say.
-    public var id: JSON
-    public var image: RowImage
+    package var id: JSON
+    package var image: RowImage
     /// A system prompt of the row's own.
-    public var system: String?
-    public var question: String?
-    public var chosen: String
-    public var rejected: String
+    package var system: String?
+    package var question: String?
+    package var chosen: String
+    package var rejected: String
     /// Sub-sentences that the data brings along.
-    public var chosenSubSentences: [String]?
-    public var rejectedSubSentences: [String]?
+    package var chosenSubSentences: [String]?
+    package var rejectedSubSentences: [String]?
 
-    public init(
+    package init(
         id: JSON, image: RowImage, system: String? = nil, question: String? = nil, chosen: String, rejected: String,
         chosenSubSentences: [String]? = nil, rejectedSubSentences: [String]? = nil
     ) {
@@ -37,7 +37,7 @@ extension PairRecord {
     /// - the image is a path, a data URI, base64, an object with `bytes` or a `path`, or a list of one of them;
     /// - the question is a string or messages; it may also stand in `conversations`, or before both responses;
     /// - what is not there may stand in `text`, as the text of an object.
-    public init(_ row: RawRow, names: FieldNames) throws(Rejection) {
+    package init(_ row: RawRow, names: FieldNames) throws(Rejection) {
         let json = try Self.object(row)
         let chosenGiven = try Self.sentences(.chosenSubSentences, in: json, names: names)
         let rejectedGiven = try Self.sentences(.rejectedSubSentences, in: json, names: names)

@@ -1,20 +1,20 @@
 import DamaSupport
 
 /// A question about an image as a row of a dataset holds it.
-public struct QuestionRecord: Equatable, Sendable {
+package struct QuestionRecord: Equatable, Sendable {
     /// What the row calls itself (a string or a number); its position where it does not say.
-    public var id: JSON
+    package var id: JSON
     /// `nil` for a model of text alone.
-    public var image: RowImage?
+    package var image: RowImage?
     /// A system prompt of the row's own.
-    public var system: String?
-    public var question: String
+    package var system: String?
+    package var question: String
 
     /// Reads a row, with the fields and the forms that ``PairRecord`` knows. Responses that are there are passed over, but
     /// for the question that may stand before them.
     ///
     /// - Parameter takesImage: A model of text alone has no use for the image that the row names.
-    public init(_ row: RawRow, names: FieldNames, takesImage: Bool) throws(Rejection) {
+    package init(_ row: RawRow, names: FieldNames, takesImage: Bool) throws(Rejection) {
         let json = try PairRecord.object(row)
         id = try PairRecord.identifier(in: json, names: names) ?? .int(Int64(row.index))
         image = takesImage ? try PairRecord.image(in: json, names: names) : nil

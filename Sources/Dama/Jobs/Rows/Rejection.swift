@@ -1,9 +1,9 @@
 import DamaSupport
 
 /// Why a row of a dataset is left out of a job. The job goes on; the row goes into the rejects file.
-public struct Rejection: Error, Equatable, Sendable {
+package struct Rejection: Error, Equatable, Sendable {
     /// The kinds of fault a row can have; the raw value stands in the rejects file and in the summary's counts.
-    public enum Kind: String, CaseIterable, Sendable {
+    package enum Kind: String, CaseIterable, Sendable {
         /// Not UTF-8.
         case notUTF8 = "not_utf8"
         /// Not JSON, or no object, or an array that ends too soon.
@@ -44,11 +44,11 @@ public struct Rejection: Error, Equatable, Sendable {
         case noReference = "no_reference"
     }
 
-    public var kind: Kind
+    package var kind: Kind
     /// One line for people.
-    public var reason: String
+    package var reason: String
 
-    public init(_ kind: Kind, _ reason: String) {
+    package init(_ kind: Kind, _ reason: String) {
         self.kind = kind
         // A file's name may hold anything; a reason is one line.
         self.reason = String(String.UnicodeScalarView(reason.unicodeScalars.map { $0.value < 0x20 ? " " : $0 }))

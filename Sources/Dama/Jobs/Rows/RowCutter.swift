@@ -1,16 +1,16 @@
 /// A row of a dataset before it is read as JSON.
-public struct RawRow: Equatable, Sendable {
+package struct RawRow: Equatable, Sendable {
     /// Position among the rows, from 0.
-    public var index: Int
+    package var index: Int
     /// The line of the file on which the row begins, from 1.
-    public var line: Int
+    package var line: Int
     /// Where in the file its bytes begin.
-    public var offset: Int
+    package var offset: Int
     /// The row's text; empty where ``rejection`` says why.
-    public var bytes: [UInt8]
-    public var rejection: Rejection?
+    package var bytes: [UInt8]
+    package var rejection: Rejection?
 
-    public init(index: Int, line: Int, offset: Int = 0, bytes: [UInt8], rejection: Rejection? = nil) {
+    package init(index: Int, line: Int, offset: Int = 0, bytes: [UInt8], rejection: Rejection? = nil) {
         self.index = index
         self.line = line
         self.offset = offset
@@ -24,9 +24,9 @@ public struct RawRow: Equatable, Sendable {
 /// Which of the two a file is shows in its first character. Rows are only cut here, by brackets and quotes, not read,
 /// so that a broken one costs no more than itself; memory is bounded by the limit for one row. Blank lines are no rows.
 /// However the bytes are cut into pieces, the rows are the same.
-public struct RowCutter {
+package struct RowCutter {
     /// The most bytes that one row may have.
-    public let rowLimit: Int
+    package let rowLimit: Int
     private var mode = Mode.start
     private var row: [UInt8] = []
     private var rowLine = 1
@@ -60,13 +60,13 @@ public struct RowCutter {
     private var markBytes = 0
     private var seenAny = false
 
-    public init(rowLimit: Int) { self.rowLimit = max(1, rowLimit) }
+    package init(rowLimit: Int) { self.rowLimit = max(1, rowLimit) }
 
     /// Rows cut so far.
-    public var rowCount: Int { count }
+    package var rowCount: Int { count }
 
     /// Takes in the next bytes and appends the rows that end in them.
-    public mutating func consume(_ bytes: UnsafeRawBufferPointer, into rows: inout [RawRow]) {
+    package mutating func consume(_ bytes: UnsafeRawBufferPointer, into rows: inout [RawRow]) {
         var position = 0
         while position < bytes.count {
             switch mode {
@@ -82,7 +82,7 @@ public struct RowCutter {
     }
 
     /// Says that no more bytes follow.
-    public mutating func finish(into rows: inout [RawRow]) {
+    package mutating func finish(into rows: inout [RawRow]) {
         switch mode {
         case .start where markBytes > 0 && markBytes < 3:
             row = Array(Self.byteOrderMark.prefix(markBytes))

@@ -2,7 +2,7 @@ import DamaImage
 import DamaSupport
 
 /// The image of a dataset's row.
-public enum RowImage: Sendable {
+package enum RowImage: Sendable {
     /// A file below the image root.
     case path(String)
     /// A file's bytes, which the row itself holds.
@@ -23,7 +23,7 @@ public enum RowImage: Sendable {
 }
 
 extension RowImage: Equatable {
-    public static func == (a: RowImage, b: RowImage) -> Bool {
+    package static func == (a: RowImage, b: RowImage) -> Bool {
         switch (a, b) {
         case (.path(let a), .path(let b)): a.hasSameBytes(as: b)
         case (.bytes(let a), .bytes(let b)): a == b
@@ -33,7 +33,7 @@ extension RowImage: Equatable {
 }
 
 extension RowImage: ExpressibleByStringLiteral {
-    public init(stringLiteral path: String) { self = .path(path) }
+    package init(stringLiteral path: String) { self = .path(path) }
 }
 
 extension RowImage {

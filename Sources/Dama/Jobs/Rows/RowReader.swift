@@ -1,7 +1,7 @@
 import DamaSupport
 
 /// Reads a dataset's rows one after another: JSON Lines or one JSON array, whatever its size, in constant memory.
-public struct RowReader: ~Copyable {
+package struct RowReader: ~Copyable {
     private let file: OpenFile
     private var cutter: RowCutter
     private var hash = SHA256()
@@ -13,7 +13,7 @@ public struct RowReader: ~Copyable {
 
     /// - Throws: ``DamaError/Code/io`` where `path` is no readable regular file; ``DamaError/Code/unsupported`` for one
     ///   of another format, with a way to convert it.
-    public init(path: String, rowLimit: Int = 8 << 20) throws(DamaError) {
+    package init(path: String, rowLimit: Int = 8 << 20) throws(DamaError) {
         let file = try OpenFile(reading: path)
         if let format = DatasetFormat(beginning: try file.read(DatasetFormat.byteCount, at: 0)) {
             throw .unsupported(
@@ -24,7 +24,7 @@ public struct RowReader: ~Copyable {
     }
 
     /// The next row; `nil` at the end.
-    public mutating func next() throws(DamaError) -> RawRow? {
+    package mutating func next() throws(DamaError) -> RawRow? {
         while nextRow == rows.count {
             guard !isAtEnd else { return nil }
             rows.removeAll(keepingCapacity: true)
@@ -36,7 +36,7 @@ public struct RowReader: ~Copyable {
     }
 
     /// What the file is, once ``next()`` has returned `nil`.
-    public var contents: DatasetContents {
+    package var contents: DatasetContents {
         DatasetContents(sha256: hash.hexDigest, byteCount: byteCount, rowCount: cutter.rowCount)
     }
 
@@ -54,8 +54,8 @@ public struct RowReader: ~Copyable {
 }
 
 /// Tells one dataset file from another.
-public struct DatasetContents: Equatable, Sendable {
-    public var sha256: String
-    public var byteCount: Int
-    public var rowCount: Int
+package struct DatasetContents: Equatable, Sendable {
+    package var sha256: String
+    package var byteCount: Int
+    package var rowCount: Int
 }

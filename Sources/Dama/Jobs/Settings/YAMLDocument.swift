@@ -1,18 +1,18 @@
 import DamaSupport
 
 /// YAML 1.2 (so JSON too) as JSON, within bounds: a few hundred bytes of aliases can stand for gigabytes.
-public enum YAMLDocument {
-    public static let byteLimit = 1 << 20
+package enum YAMLDocument {
+    package static let byteLimit = 1 << 20
     /// Aliases may stand for one value in several places, not be piled up.
-    public static let aliasLimit = 16
-    public static let valueLimit = 100_000
-    public static let depthLimit = 32
+    package static let aliasLimit = 16
+    package static let valueLimit = 100_000
+    package static let depthLimit = 32
 
     /// The one document of a text; `null` where there is none.
     ///
     /// - Parameter place: what messages begin with.
     /// - Throws: ``DamaError/Code/invalidArgument`` naming the line, for a text that is no YAML or beyond the bounds.
-    public static func json(_ text: String, place: String) throws(DamaError) -> JSON {
+    package static func json(_ text: String, place: String) throws(DamaError) -> JSON {
         guard text.utf8.count <= byteLimit else {
             throw .invalidArgument("\(place) has \(text.utf8.count) bytes; a configuration has at most \(byteLimit)")
         }

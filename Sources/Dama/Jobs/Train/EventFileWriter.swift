@@ -5,8 +5,8 @@ import Glibc
 ///
 /// Each run has a file of its own in the directory; TensorBoard reads them as one. An event is in the file when
 /// ``add(step:scalars:)`` returns. Not for use by two threads at the same time.
-public final class EventFileWriter {
-    public var path: String { file.path }
+package final class EventFileWriter {
+    package var path: String { file.path }
     private let file: OpenFile
     private var size = 0
     /// Seconds since 1970.
@@ -15,7 +15,7 @@ public final class EventFileWriter {
     /// - Parameters:
     ///   - directory: made where it is missing.
     ///   - step: of a run that goes on, the next step: TensorBoard forgets what earlier files say of it and of later ones.
-    public convenience init(directory: String, resumingAt step: Int? = nil) throws(DamaError) {
+    package convenience init(directory: String, resumingAt step: Int? = nil) throws(DamaError) {
         try self.init(directory: directory, resumingAt: step, now: Self.clock)
     }
 
@@ -42,7 +42,7 @@ public final class EventFileWriter {
     /// Adds values at a step, by tag; a slash in a tag groups it with others.
     ///
     /// - Throws: ``DamaError/Code/io`` where the disk refuses; the file then ends with the event before.
-    public func add(step: Int, scalars: [(String, Double)]) throws(DamaError) {
+    package func add(step: Int, scalars: [(String, Double)]) throws(DamaError) {
         try append { event in
             Self.write(step, to: &event)
             event.write(5) { summary in

@@ -13,7 +13,7 @@ public struct TrainSettings: Sendable {
     ///   - json: what a YAML or JSON file says.
     ///   - place: the file, for messages.
     /// - Throws: ``DamaError/Code/invalidArgument`` naming the field: unknown ones too, with the nearest that there is.
-    public init(_ json: JSON, place: String) throws(DamaError) {
+    package init(_ json: JSON, place: String) throws(DamaError) {
         model = ""
         policy = PolicyOptions()
         // The paper's; a model with fewer positions has its own limit.

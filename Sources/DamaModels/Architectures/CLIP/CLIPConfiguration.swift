@@ -106,7 +106,7 @@ public struct CLIPVisionConfiguration: Equatable, Sendable {
     public var patches: Int { (imageSize / patchSize) * (imageSize / patchSize) }
 
     /// Reads a `vision_config`: CLIP's, or that of a model with a CLIP vision tower.
-    public init(_ config: ConfigReader) throws(DamaError) {
+    package init(_ config: ConfigReader) throws(DamaError) {
         tower = try CLIPTowerConfiguration(config, hidden: 768, intermediate: 3072, heads: 12)
         channels = try config.int("num_channels", default: 3, in: 1...1024)
         imageSize = try config.int("image_size", default: 224, in: 1...65536)

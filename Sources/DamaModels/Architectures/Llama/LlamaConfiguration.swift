@@ -27,7 +27,7 @@ public struct LlamaConfiguration: Equatable, Sendable {
 
     /// - Throws: ``DamaError/Code/model`` for a field out of range or sizes that do not fit each other,
     ///   ``DamaError/Code/unsupported`` for an activation or a scaling that is not Llama's.
-    public init(_ config: ConfigReader) throws(DamaError) {
+    package init(_ config: ConfigReader) throws(DamaError) {
         vocabularySize = try config.size("vocab_size", default: 32000)
         hiddenSize = try config.size("hidden_size", default: 4096)
         intermediateSize = try config.size("intermediate_size", default: 11008)

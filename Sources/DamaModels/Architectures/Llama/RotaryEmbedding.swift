@@ -20,7 +20,7 @@ public struct RotaryConfiguration: Equatable, Sendable {
     }
 
     /// Reads `rope_theta` and `rope_scaling`, or the newer `rope_parameters` that holds both.
-    public init(_ config: ConfigReader) throws(DamaError) {
+    package init(_ config: ConfigReader) throws(DamaError) {
         let source = config.has("rope_parameters") ? "rope_parameters" : "rope_scaling"
         let fields = try config.nested(source)
         let thetas = 1.0...1e12

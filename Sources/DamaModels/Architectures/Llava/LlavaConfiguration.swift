@@ -22,7 +22,7 @@ public struct LlavaConfiguration: Equatable, Sendable {
     /// Image tokens of one image.
     public var imageTokens: Int { vision.patches + (selection == .full ? 1 : 0) }
 
-    public init(_ config: ConfigReader) throws(DamaError) {
+    package init(_ config: ConfigReader) throws(DamaError) {
         let visionConfig = try config.nested("vision_config")
         let visionType = try visionConfig.string("model_type", default: "clip_vision_model")
         guard visionType == "clip_vision_model" else {

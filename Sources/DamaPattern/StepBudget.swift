@@ -4,11 +4,11 @@ import DamaSupport
 ///
 /// Patterns come with a model, and a few characters of one can ask for years of work. The tokenizers that are known
 /// take about 20 steps a character; the budget is 1,024, and enough for a short text that goes deep.
-struct StepBudget {
+package struct StepBudget {
     private let limit: Int
-    private(set) var left: Int
+    package private(set) var left: Int
 
-    init(characters: Int) {
+    package init(characters: Int) {
         let (product, overflow) = characters.multipliedReportingOverflow(by: 1024)
         limit = overflow || product > .max / 2 ? .max / 2 : (1 << 22) + product
         left = limit

@@ -9,7 +9,7 @@ import DamaSupport
 /// Semantics are those of a backtracking matcher with Oniguruma's (Ruby) syntax: leftmost, first alternative first.
 /// What would explode does not: after some steps, states that failed once are not tried again, and a ``StepBudget``
 /// ends what even then takes too long.
-struct Pattern: Sendable {
+package struct Pattern: Sendable {
     enum Instruction: Equatable, Sendable {
         /// One scalar of the set.
         case scalar(Int)
@@ -24,13 +24,13 @@ struct Pattern: Sendable {
         case match
     }
 
-    let source: String
+    package let source: String
     let instructions: [Instruction]
     let sets: [ScalarSet]
 
     /// - Throws: ``DamaError/Code/unsupported`` naming the construct and its place; ``DamaError/Code/model`` where the
     ///   pattern is malformed.
-    init(_ source: String) throws(DamaError) {
+    package init(_ source: String) throws(DamaError) {
         var compiler = PatternCompiler(source)
         try compiler.compile()
         self.source = source
@@ -39,7 +39,7 @@ struct Pattern: Sendable {
     }
 
     /// A pattern of this library itself, known to compile.
-    init(known source: String) {
+    package init(known source: String) {
         do {
             self = try Pattern(source)
         } catch {
@@ -50,7 +50,7 @@ struct Pattern: Sendable {
     /// Every match in `text`, left to right. Empty matches are included, except right behind another match.
     ///
     /// - Throws: ``DamaError/Code/model`` where the budget does not suffice.
-    func matches(
+    package func matches(
         in text: ArraySlice<Unicode.Scalar>, budget: inout StepBudget
     ) throws(DamaError) -> [Range<Int>] {
         var found: [Range<Int>] = []

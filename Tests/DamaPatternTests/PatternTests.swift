@@ -1,7 +1,7 @@
 import DamaSupport
 import XCTest
 
-@testable import DamaText
+@testable import DamaPattern
 
 final class PatternTests: XCTestCase {
     private func ranges(_ pattern: String, _ scalars: [Unicode.Scalar]) throws -> [Range<Int>] {
