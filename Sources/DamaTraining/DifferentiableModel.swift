@@ -103,13 +103,12 @@ final class DifferentiableModel {
         return part
     }
 
-    /// Adds the gradients of Σ seed · output to those of the parameters; the gradients of the inputs that were asked for.
+    /// The gradients of Σ seed · output go into those of the parameters. The session reads and writes these where they
+    /// lie: there is no second set of them.
     ///
-    /// The session reads and writes the parameters' gradients where they lie: there is no second set of them.
-    ///
-    /// - Parameter replacing: whether they take the place of what the parameters' gradients hold.
+    /// - Returns: The gradients of the inputs that were asked for, by name.
     func backward(
-        _ pass: Pass, seeds: [TensorValue], replacing: Bool, run: RunOptions?
+        _ pass: Pass, seeds: [TensorValue], _ update: GradientUpdate, run: RunOptions?
     ) throws(DamaError) -> [String: TensorValue] {
         var values = pass.kept
         for (name, seed) in zip(differentiation.seeds, seeds) { values[name] = seed }
@@ -120,11 +119,11 @@ final class DifferentiableModel {
                 let memory = try parameter.gradientTensor(runtime)
                 targets[dense] = memory
                 values[Differentiation.before(dense)] = memory
-            } else if replacing {
+            } else if update == .replace {
                 parameter.gradient.clear()
             }
         }
-        let session = try replacing ? backwardSession : accumulating()
+        let session = try update == .replace ? backwardSession : accumulating()
         let names = session.outputs.map(\.name)
         let results = try session.run(feeds(session, values), outputs: names, into: targets, options: run)
         for (name, result) in zip(names, results) { values[name] = result }

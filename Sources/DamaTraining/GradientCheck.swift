@@ -99,7 +99,7 @@ enum GradientCheck {
                 TensorValue(
                     runtime, borrowing: seed.bytes, type: .float32, shape: [rows, configuration.vocabularySize],
                     owner: seed)
-            ], replacing: true, run: nil)
+            ], .replace, run: nil)
         guard let embeddings = gradients[Port.embeddings] else { throw .internal("no gradient of the embeddings") }
         let value = try logits.withElements(of: Float.self) { elements in
             zip(elements, seed.elements).reduce(0) { $0 + Double($1.0) * Double($1.1) }

@@ -45,13 +45,13 @@ extension CausalDecoder {
     ///   what it throws ends all.
     /// - Throws: ``DamaError/Code/invalidArgument`` for an empty batch, an empty prompt, a bad option or a token outside the
     ///   vocabulary; ``DamaError/Code/shapeMismatch`` for a prompt longer than the model's positions.
-    public func generate(
-        _ prompts: [LlamaDecoder.Prompt], _ options: GenerationOptions, run: RunOptions? = nil,
+    package func generate(
+        _ prompts: [DecoderPrompt], _ options: GenerationOptions, run: RunOptions? = nil,
         onToken: (Int, Int32) throws(DamaError) -> Bool = { _, _ in true }
-    ) throws(DamaError) -> [LlamaDecoder.Continuation] {
-        let positions = configuration.maximumPositions
+    ) throws(DamaError) -> [Continuation] {
+        let positions = maximumPositions
         try check(prompts, options)
-        let ends = Set(options.endTokens ?? configuration.endTokens.map(Int32.init))
+        let ends = Set(options.endTokens ?? endTokens)
         var growing: [Growing] = []
         // The row of the logits that each of them continues: its prompt's at first, then its own.
         var rows: [Int] = []
@@ -64,7 +64,7 @@ extension CausalDecoder {
                 rows.append(index)
             }
         }
-        var results = growing.map { _ in LlamaDecoder.Continuation(tokens: [], finish: .length) }
+        var results = growing.map { _ in Continuation(tokens: [], finish: .length) }
         guard let length = growing.map({ $0.length + $0.room }).max() else { return [] }
         let cache = try makeCache(batch: prompts.count, length: length)
 
@@ -73,7 +73,7 @@ extension CausalDecoder {
             var next = [Int32](repeating: 0, count: growing.count)
             for place in growing.indices where growing[place].isRunning {
                 let token = try logits.withElements(of: Float.self) { all throws(DamaError) in
-                    let size = configuration.vocabularySize
+                    let size = vocabularySize
                     let row = UnsafeBufferPointer(rebasing: all[rows[place] * size..<(rows[place] + 1) * size])
                     return Int32(try options.sampling.choose(from: row, using: &growing[place].generator))
                 }
@@ -107,7 +107,7 @@ extension CausalDecoder {
         }
     }
 
-    private func check(_ prompts: [LlamaDecoder.Prompt], _ options: GenerationOptions) throws(DamaError) {
+    private func check(_ prompts: [DecoderPrompt], _ options: GenerationOptions) throws(DamaError) {
         try options.sampling.validate()
         guard options.maximumTokens > 0 else {
             throw .invalidArgument("max_tokens is \(options.maximumTokens); it must be positive")
@@ -118,9 +118,9 @@ extension CausalDecoder {
         for (index, prompt) in prompts.enumerated() where prompt.tokens.isEmpty {
             throw .invalidArgument("prompt \(index) has no tokens")
         }
-        guard longest < configuration.maximumPositions else {
+        guard longest < maximumPositions else {
             throw .shapeMismatch(
-                "the prompt has \(longest) tokens; the model has \(configuration.maximumPositions) positions "
+                "the prompt has \(longest) tokens; the model has \(maximumPositions) positions "
                     + "for prompt and continuation")
         }
     }

@@ -7,7 +7,7 @@ import DamaSupport
 /// Rows are padded behind, and the padding is masked: what is left of the rows is where it would be without it, for
 /// exports that mask as they are told and for those that only count the mask's ones.
 final class OnnxDecoder: CausalDecoder {
-    let configuration: LlamaConfiguration
+    let configuration: OnnxDecoderConfiguration
     let runtime: OnnxRuntime
     private let layout: OnnxLayout
     private let session: Session
@@ -35,7 +35,7 @@ final class OnnxDecoder: CausalDecoder {
     private let present: [String]
 
     init(
-        _ configuration: LlamaConfiguration, _ layout: OnnxLayout, _ runtime: OnnxRuntime, device: Device
+        _ configuration: OnnxDecoderConfiguration, _ layout: OnnxLayout, _ runtime: OnnxRuntime, device: Device
     ) throws(DamaError) {
         var options = SessionOptions()
         options.device = device
@@ -97,7 +97,12 @@ final class OnnxDecoder: CausalDecoder {
         get throws(DamaError) { try OnnxFile.hash(of: layout.files).hexDigest }
     }
 
+    var vocabularySize: Int { configuration.vocabularySize }
+    var hiddenSize: Int { configuration.hiddenSize }
+    var maximumPositions: Int { configuration.maximumPositions }
+    var endTokens: [Int32] { configuration.endTokens }
     var packsResponses: Bool { false }
+    var identity: JSON { configuration.identity }
 
     /// Whether positions are the caller's to say. Where they are not, they follow from a token's place in its row.
     var takesPositions: Bool { known.contains(Port.positions) }
@@ -215,7 +220,7 @@ final class OnnxDecoder: CausalDecoder {
     /// The most logits of one run, for they are all computed: 256 MiB of them.
     private static let logitsPerRun = 64 << 20
 
-    func logProbabilities(_ rows: [LlamaDecoder.Row], options: RunOptions?) throws(DamaError) -> [[Float]] {
+    func logProbabilities(_ rows: [DecoderRow], options: RunOptions?) throws(DamaError) -> [[Float]] {
         guard !rows.isEmpty else { throw .invalidArgument("the batch is empty; expected at least one sequence") }
         let (size, _) = configuration.vocabularySize.multipliedReportingOverflow(
             by: rows.map(\.sequence.count).max() ?? 0)
@@ -227,7 +232,7 @@ final class OnnxDecoder: CausalDecoder {
         return results
     }
 
-    private func score(_ rows: ArraySlice<LlamaDecoder.Row>, _ options: RunOptions?) throws(DamaError) -> [[Float]] {
+    private func score(_ rows: ArraySlice<DecoderRow>, _ options: RunOptions?) throws(DamaError) -> [[Float]] {
         let batch = Batch(rows.map { ($0.sequence.tokens, $0.features) })
         let vocabulary = configuration.vocabularySize
         // The first response token is predicted at the prompt's last place.

@@ -17,7 +17,7 @@ final class OnnxKeyValueCache: KeyValueCache {
 
     init(_ decoder: OnnxDecoder) { self.decoder = decoder }
 
-    func start(_ prompts: [LlamaDecoder.Prompt], run: RunOptions?) throws(DamaError) -> TensorValue {
+    func start(_ prompts: [DecoderPrompt], run: RunOptions?) throws(DamaError) -> TensorValue {
         count = prompts.count
         lanes = []
         // A decoder that counts positions itself would count the padding too: there each sequence runs alone.

@@ -84,7 +84,7 @@ final class LlamaKeyValueCache: KeyValueCache {
 
     // MARK: Steps
 
-    func start(_ prompts: [LlamaDecoder.Prompt], run: RunOptions?) throws(DamaError) -> TensorValue {
+    func start(_ prompts: [DecoderPrompt], run: RunOptions?) throws(DamaError) -> TensorValue {
         let length = prompts.map(\.tokens.count).max() ?? 0
         let hidden = decoder.configuration.hiddenSize
         let embeddings = try TensorValue(decoder.runtime, allocating: .float32, shape: [batch, length, hidden])

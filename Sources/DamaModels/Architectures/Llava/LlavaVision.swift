@@ -7,7 +7,10 @@ import DamaSupport
 /// from several threads.
 public final class LlavaVision: ImageFeatureEncoder {
     public let configuration: LlavaConfiguration
-    private let runtime: OnnxRuntime
+    package let weights: RuntimeWeights
+    let runtime: OnnxRuntime
+    let prefixes: (tower: String, projector: String)
+    private let processor: ImageProcessor
     private let session: Session
 
     package enum Port {
@@ -22,8 +25,10 @@ public final class LlavaVision: ImageFeatureEncoder {
     private static let knownProjectors = ["multi_modal_projector.", "model.multi_modal_projector."]
 
     public init(
-        _ configuration: LlavaConfiguration, _ store: WeightStore, _ runtime: OnnxRuntime, device: Device = .cpu
+        _ configuration: LlavaConfiguration, _ weights: RuntimeWeights, _ runtime: OnnxRuntime, processor: ImageProcessor,
+        device: Device = .cpu
     ) throws(DamaError) {
+        let store = weights.store
         let prefixes = try Self.prefixes(store)
         var options = SessionOptions()
         options.device = device
@@ -32,8 +37,17 @@ public final class LlavaVision: ImageFeatureEncoder {
             try Self.graph(configuration, prefixes, weight: source)
         }
         self.configuration = configuration
+        self.weights = weights
+        self.prefixes = prefixes
+        self.processor = processor
         self.runtime = runtime
     }
+
+    package func prepare(_ image: RGBImage) throws(DamaError) -> PreparedImage { try processor.process(image) }
+    package func tokenCount(of image: PreparedImage) -> Int { configuration.imageTokens }
+    package var tokenCounts: ClosedRange<Int> { configuration.imageTokens...configuration.imageTokens }
+    package var identity: JSON { configuration.identity }
+    package var processing: JSON { processor.settings }
 
     /// What stands before the names of the tower's and of the projector's weights.
     package static func prefixes(_ store: WeightStore) throws(DamaError) -> (tower: String, projector: String) {
@@ -71,8 +85,8 @@ public final class LlavaVision: ImageFeatureEncoder {
     /// The features of images, [image tokens, hidden of the text model] each.
     ///
     /// - Throws: ``DamaError/Code/shapeMismatch`` for an image of another size than the tower's.
-    public func features(_ images: [PreparedImage], options: RunOptions? = nil) throws(DamaError) -> [[Float]] {
-        try configuration.check(images)
+    package func features(_ images: [PreparedImage], options: RunOptions? = nil) throws(DamaError) -> [[Float]] {
+        try PreparedImage.require(images, size: configuration.vision.imageSize)
         var features: [[Float]] = []
         let rowSize = configuration.imageTokens * configuration.text.hiddenSize
         // More images at once are no faster, and take more memory.
@@ -86,5 +100,16 @@ public final class LlavaVision: ImageFeatureEncoder {
             }
         }
         return features
+    }
+}
+
+extension PreparedImage {
+    /// - Throws: ``DamaError/Code/shapeMismatch`` for an image that is no square of this size.
+    static func require(_ images: [PreparedImage], size: Int) throws(DamaError) {
+        for image in images where image.width != size || image.height != size {
+            throw .shapeMismatch(
+                "the image was prepared as \(image.width) × \(image.height); the vision tower takes \(size) × \(size); "
+                    + "see preprocessor_config.json")
+        }
     }
 }
