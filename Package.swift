@@ -77,7 +77,8 @@ let package = Package(
             ]),
         // Batches to train on, for the tests and for a process whose exports other readers load.
         .target(
-            name: "TrainingTestSupport", dependencies: ["DamaTraining"], path: "Tests/TrainingTestSupport"),
+            name: "TrainingTestSupport", dependencies: ["DamaTraining", "DamaModels", "DamaGraph"],
+            path: "Tests/TrainingTestSupport"),
         .executableTarget(
             name: "TrainingProcess", dependencies: ["Dama", "TrainingTestSupport"], path: "Tests/TrainingProcess"),
         .testTarget(
