@@ -1,32 +1,32 @@
 import DamaModels
 import DamaSupport
 
-/// How often something flows back through a forward run.
+/// How often backward runs use a forward pass.
 public enum PassUse: Sendable {
-    /// Once: the gradient is written over what the run kept, and a second backward run is an error.
+    /// Once: the gradient overwrites the logits, and a second backward run is an error.
     case once
-    /// As often as is wanted; the gradient of the logits takes memory of its own.
+    /// Any number of times; the gradient of the logits takes its own memory.
     case again
 }
 
-/// A forward run over some pairs, with everything kept that flows back through it. It is good until the next update:
-/// what it kept belongs to the weights that it ran with.
+/// A forward run over some pairs, with what the backward run needs. It is valid until the next update, since it belongs to
+/// the weights it ran with.
 public final class ForwardPass {
     /// log π of the responses' tokens of each pair.
     public let logProbabilities: [PairLogProbabilities]
     public let use: PassUse
-    /// `nil` once it is used up.
+    /// `nil` after its only use.
     private var content: Content?
 
-    /// What flows back.
+    /// What the backward run needs.
     struct Content {
         var pairs: [PreparedPair]
         var decoder: DifferentiableModel.Pass
-        /// The length that the sequences were padded to.
+        /// The padded length of the sequences.
         var length: Int
-        /// The logits that the log-probabilities were taken from, where that was on the host.
+        /// The logits, if the host computed the log-probabilities.
         var logits: TokenLogits?
-        /// Where the vision part is trained: its pass, and the shape of the features that it gave for the whole run.
+        /// If the vision part is trained: its pass, and the shape of the features of the whole run.
         var vision: (pass: DifferentiableModel.Pass, shape: [Int])?
     }
 
@@ -36,9 +36,9 @@ public final class ForwardPass {
         self.use = use
     }
 
-    /// The content, which leaves a pass that is used once.
+    /// The content. A pass for one use gives it up.
     ///
-    /// - Throws: ``DamaError/Code/invalidArgument`` where it has left.
+    /// - Throws: ``DamaError/Code/invalidArgument`` if it is used up.
     func take() throws(DamaError) -> Content {
         guard let found = content else {
             throw .invalidArgument(

@@ -47,7 +47,7 @@ enum GradientCheck {
         for ((name, value), right) in zip(found, [expected.value] + expected.slopes)
         where !(abs(value - right) <= tolerance * scale) {
             throw .unsupported(
-                "ONNX Runtime \(version) computes wrongly: in a training step whose answer is known, \(name) comes to "
+                "ONNX Runtime \(version) computes wrongly: in a training step whose answer is known, \(name) is "
                     + "\(value) where \(right) is right; take another version to train with")
         }
         guard result.slopes.count == expected.slopes.count else {

@@ -1,7 +1,7 @@
-/// What a backward run does with the gradients that the parameters hold.
+/// How a backward run changes the parameters' gradients.
 public enum GradientUpdate: Sendable {
-    /// Adds to them.
+    /// Adds to the existing gradients.
     case add
-    /// Takes their place, whatever they hold, in less time than clearing them and adding take.
+    /// Overwrites the existing gradients; faster than clearing and adding.
     case replace
 }

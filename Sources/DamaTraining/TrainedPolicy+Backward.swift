@@ -4,9 +4,9 @@ import DamaRuntime
 import DamaSupport
 
 extension TrainedPolicy {
-    /// The gradients of Σ chosen · log π(y_w) + rejected · log π(y_l) go into the parameters'.
+    /// Computes the gradients of Σ chosen · log π(y_w) + rejected · log π(y_l) into the parameters' gradients.
     ///
-    /// A pass for ``PassUse/once`` is used up, also where this throws; a part of the gradients may be there then.
+    /// A pass for ``PassUse/once`` is used up, also if this throws. Then the gradients may be incomplete.
     ///
     /// - Parameters:
     ///   - chosen: ∂L/∂log π(y_w) of each pair of the pass, its tokens' sum.
@@ -23,7 +23,7 @@ extension TrainedPolicy {
         }
         let content = try pass.take()
         let parts = try weightedParts(content, chosen: chosen, rejected: rejected)
-        // The first of several parts would take memory that the others, which add, have no use for.
+        // Only a single part replaces: a second session for the first of several would take more memory.
         let own: GradientUpdate = parts.count == 1 ? update : .add
         if update == .replace, parts.count != 1 { clearGradients() }
         for (part, range) in parts {
@@ -35,8 +35,8 @@ extension TrainedPolicy {
 
     // MARK: Parts
 
-    /// The parts of a pass that hold its weighted pairs. A masked pair has no gradient: what flows back leaves it out,
-    /// unless it lies between others and leaving it out would cost more.
+    /// The parts of a pass that hold its weighted pairs. A masked pair has no gradient and is left out, unless it lies
+    /// between others and leaving it out would cost more.
     private func weightedParts(
         _ whole: ForwardPass.Content, chosen: [Double], rejected: [Double]
     ) throws(DamaError) -> [(part: ForwardPass.Content, range: Range<Int>)] {
@@ -56,7 +56,7 @@ extension TrainedPolicy {
         return parts
     }
 
-    /// The pass of some of its pairs, in the same memory; `nil` where it does not divide.
+    /// The pass of some of its pairs, in the same memory; `nil` if it does not divide.
     private func part(
         _ whole: ForwardPass.Content, _ range: Range<Int>
     ) throws(DamaError) -> ForwardPass.Content? {
@@ -83,7 +83,7 @@ extension TrainedPolicy {
 
     // MARK: Back through a part
 
-    /// - Parameter isOver: the logits are not needed any more, and their gradient takes their place.
+    /// - Parameter isOver: the logits are no longer needed; their gradient overwrites them.
     private func flowBack(
         through part: ForwardPass.Content, chosen: ArraySlice<Double>, rejected: ArraySlice<Double>,
         _ update: GradientUpdate, isOver: Bool, run: RunOptions?
@@ -105,16 +105,16 @@ extension TrainedPolicy {
         guard let embeddings = gradients[decoder.embeddingInput] else { return }
         let imageSeeds = try distribute(embeddings, of: part)
         guard let vision, let seen = part.vision else { return }
-        // The outermost axis is the part's own.
+        // A part has an outermost axis of its own length.
         let inner = Array(seen.shape.dropFirst())
         let shape = [imageSeeds.count / max(1, inner.reduce(1, *))] + inner
         _ = try vision.model.backward(
             seen.pass, seeds: [TensorValue(decoder.runtime, imageSeeds, shape: shape)], update, run: run)
     }
 
-    /// Adds the gradients of the embeddings to the table's where that is trained.
+    /// Adds the gradients of the embeddings to the table's gradient, if the table is trained.
     ///
-    /// - Returns: Those of image features where the vision part is trained, in the order of the images.
+    /// - Returns: The gradients of image features in the order of the images, if the vision part is trained.
     private func distribute(
         _ embeddings: TensorValue, of part: ForwardPass.Content
     ) throws(DamaError) -> [Float] {

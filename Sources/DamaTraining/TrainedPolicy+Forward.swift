@@ -7,7 +7,7 @@ extension TrainedPolicy {
     ///
     /// - Parameters:
     ///   - pairs: prepared by ``base``.
-    ///   - use: how often something is to flow back.
+    ///   - use: how often the backward run uses the pass.
     public func forward(
         _ pairs: [PreparedPair], use: PassUse = .once, run: RunOptions? = nil
     ) throws(DamaError) -> ForwardPass {
@@ -15,8 +15,8 @@ extension TrainedPolicy {
         return try forward(pairs, features: &features, use: use, run: run)
     }
 
-    /// - Parameter features: those of the batch's images that the base's vision part has made before; they serve where
-    ///   it is not trained.
+    /// - Parameter features: image features of the batch that the base already computed; used if the vision part is not
+    ///   trained.
     func forward(
         _ pairs: [PreparedPair], features: inout ImageFeatures, use: PassUse, run: RunOptions?
     ) throws(DamaError) -> ForwardPass {
@@ -53,7 +53,7 @@ extension TrainedPolicy {
             use: use)
     }
 
-    /// Pairs with the features that the trained vision part gives of their images.
+    /// Pairs with the image features of the trained vision part.
     private func encode(
         _ pairs: [PreparedPair], _ encoder: any TrainableImageEncoder, _ model: DifferentiableModel, run: RunOptions?
     ) throws(DamaError) -> (rows: [DecoderRow], pass: DifferentiableModel.Pass) {

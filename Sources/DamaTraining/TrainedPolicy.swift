@@ -5,14 +5,14 @@ import DamaSupport
 
 /// A policy whose weights are trained: log-probabilities of pairs forward, gradients backward.
 ///
-/// It starts from the weights of a ``Policy``, which stays as it is and can serve as the reference. Not for use by two
+/// It starts from the weights of a ``Policy``, which does not change and can serve as the reference. Not for use by two
 /// threads at the same time.
 public final class TrainedPolicy {
     /// How much of the forward run is kept for the backward run.
     public enum Activations: String, CaseIterable, Sendable {
-        /// Everything that the gradient takes.
+        /// Everything that the gradient needs.
         case keep
-        /// The borders of layers; what lies inside is computed again.
+        /// The inputs of layers; the backward run recomputes what lies inside.
         case recompute
     }
 
@@ -20,14 +20,14 @@ public final class TrainedPolicy {
     public let trainable: Trainable
     /// The decoder's in the order of its graph, then the vision part's.
     public let parameters: [Parameter]
-    /// The adapters that are trained, where ``trainable`` says so.
+    /// The trained adapters, if ``trainable`` is ``Trainable/lora(_:)``.
     public let adapters: LowRankAdapters?
 
     let decoder: any TrainableDecoder
-    /// What is trained of the decoder.
+    /// The trained weights of the decoder.
     let selection: DecoderSelection
     let decoderModel: DifferentiableModel
-    /// The vision part, where something of it is trained.
+    /// The vision part, if some of its weights are trained.
     let vision: (encoder: any TrainableImageEncoder, model: DifferentiableModel)?
 
     /// - Parameter seed: of the adapters' first values.
@@ -71,10 +71,10 @@ public final class TrainedPolicy {
         vision = (seen.encoder, model)
     }
 
-    /// What is trained of the vision part; `nil` where there is none or all of it stays as it is.
+    /// The trained weights of the vision part; `nil` without one, or if all of it is frozen.
     private static func visionSelection(_ base: Policy, _ trainable: Trainable) throws(DamaError) -> VisionSelection? {
         guard let vision = base.vision else { return nil }
-        // Adapters stand beside the decoder's projections alone.
+        // Only the decoder's projections have adapters.
         if case .lora = trainable { return nil }
         guard let encoder = vision as? any TrainableImageEncoder else {
             throw .unsupported(

@@ -2,26 +2,26 @@ import DamaGraph
 import DamaModels
 import DamaSupport
 
-/// A low-rank adapter's matrices, and the module that it stands beside, as the graph calls it.
+/// The matrices of a low-rank adapter, and the name of its module in the graph.
 struct AdapterParameters {
     var module: String
     var a: Parameter
     var b: Parameter
 }
 
-/// What is trained of a decoder.
+/// The trained weights of a decoder.
 struct DecoderSelection {
     /// The training graph, adapters included.
     let graph: Graph
-    /// Those of the graph, in its order; then the embedding table where the graph does not use it.
+    /// The weights of the graph in its order, then the embedding table if the graph does not use it.
     let parameters: [Parameter]
-    /// Those of ``parameters`` that are weights of the graph.
+    /// The ``parameters`` that are weights of the graph.
     let graphParameters: [Parameter]
-    /// The embedding table, where it is trained. It is looked up on the host.
+    /// The embedding table, if it is trained. Lookup happens on the host.
     let table: Parameter?
     let adapters: [AdapterParameters]
 
-    /// Whether the table is a weight of the graph too, which then gives a part of its gradient.
+    /// Whether the table is also a weight of the graph, which then computes a part of its gradient.
     var isTableInGraph: Bool { graphParameters.contains { $0 === table } }
 
     /// - Parameter seed: of the adapters' first values.
@@ -66,20 +66,20 @@ struct DecoderSelection {
         }
     }
 
-    /// PEFT's start: uniform within 1/√in, and B at zero, so that the first step begins at the base model.
+    /// PEFT's start: uniform within 1/√in. B starts at zero, so that training starts at the base model.
     private static func start(_ a: Parameter, _ generator: inout RandomGenerator) {
         let bound = 1 / Double(a.shape[1]).squareRoot()
         for index in 0..<a.count { a.value.elements[index] = Float((2 * generator.uniform() - 1) * bound) }
     }
 }
 
-/// What is trained of a vision part; it exists where something is.
+/// The trained weights of a vision part.
 struct VisionSelection {
     let encoder: any TrainableImageEncoder
     let graph: Graph
     let parameters: [Parameter]
 
-    /// `nil` where nothing is selected.
+    /// `nil` if nothing is selected.
     init?(_ encoder: any TrainableImageEncoder, _ trainable: Trainable) throws(DamaError) {
         let graph = try encoder.trainingGraph()
         var parameters: [Parameter] = []

@@ -2,7 +2,7 @@ import DamaModels
 import DamaRuntime
 import DamaSupport
 
-// The forward and the backward half of a step, for stacks that put something of their own between them.
+// The forward and the backward half of a step, for callers with their own code between them.
 extension Trainer {
     /// A forward run over a batch, in as many passes as ``TrainerOptions/tokensPerRun`` makes of it.
     public struct Forward {
@@ -13,7 +13,7 @@ extension Trainer {
 
     /// log π of every response, with everything kept that ``backward(_:chosen:rejected:_:run:)`` needs.
     ///
-    /// - Parameter use: how often something is to flow back.
+    /// - Parameter use: how often the backward run uses the pass.
     /// - Throws: ``DamaError/cancelled`` where `run` was told to stop; input errors name the pair.
     public func forward(
         _ pairs: [PreferencePair], use: PassUse = .once, run: RunOptions? = nil
@@ -22,9 +22,9 @@ extension Trainer {
         return try forward(prepared: prepare(pairs, run: run), features: &features, use: use, run: run)
     }
 
-    /// The gradients of Σ chosen · log π(y_w) + rejected · log π(y_l) go into the parameters'.
+    /// Computes the gradients of Σ chosen · log π(y_w) + rejected · log π(y_l) into the parameters' gradients.
     ///
-    /// A forward run for ``PassUse/once`` is used up. Where it throws, a part of the gradients may be there.
+    /// A forward run for ``PassUse/once`` is used up. If this throws, the gradients may be incomplete.
     ///
     /// - Parameters:
     ///   - chosen: ∂L/∂log π(y_w) of each pair of the forward run, its tokens' sum.
@@ -37,7 +37,7 @@ extension Trainer {
         guard chosen.count == count, rejected.count == count else {
             throw .shapeMismatch("\(chosen.count) and \(rejected.count) gradients for \(count) pairs")
         }
-        // A pass over nothing but masked pairs has no way back.
+        // A pass with masked pairs only has no gradient.
         let passes = forward.passes.filter { $0.members.contains { chosen[$0] != 0 || rejected[$0] != 0 } }
         let own: GradientUpdate = passes.count == 1 ? update : .add
         if update == .replace, passes.count != 1 { policy.clearGradients() }
@@ -47,7 +47,7 @@ extension Trainer {
         }
     }
 
-    /// The batch as the policy takes it; each image is decoded once.
+    /// Prepares the batch for the policy; each image is decoded once.
     func prepare(_ pairs: [PreferencePair], run: RunOptions?) throws(DamaError) -> [PreparedPair] {
         guard !pairs.isEmpty else { throw .invalidArgument("the batch is empty; expected at least one pair") }
         let images = PreparedImages()

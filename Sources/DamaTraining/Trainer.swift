@@ -90,7 +90,7 @@ public struct StepMetrics: Equatable, Sendable {
 
 /// Algorithm 1's inner loop: forward, gaps, filter, β, loss, gradient, update, running mean.
 ///
-/// ``step(_:run:)`` does it whole. Its parts are callable one by one, for stacks that own some of them:
+/// ``step(_:run:)`` does all of it. Its parts can be called one by one:
 /// ``forward(_:use:run:)``, a controller, ``backward(_:chosen:rejected:_:run:)`` and ``update()``.
 /// Not for use by two threads at the same time.
 public final class Trainer {
@@ -115,7 +115,7 @@ public final class Trainer {
         self.options = options
     }
 
-    /// Becomes what a checkpoint says; see ``load(from:)``.
+    /// Takes on the state of a checkpoint; see ``load(from:)``.
     func restore(steps: UInt64, skipped: UInt64, controller: AdaptiveBeta) {
         self.steps = steps
         self.skipped = skipped
@@ -136,12 +136,12 @@ public final class Trainer {
         let prepared = try prepare(batch.map(\.pair), run: run)
         metrics.tokens = prepared.reduce(0) { $0 + $1.tokenCount }
         metrics.seconds.prepare = clock.lap()
-        // Where nothing of the vision part is trained, the reference and the policy share an image's features.
+        // If the vision part is frozen, the reference and the policy share an image's features.
         var features = ImageFeatures()
         let references = try referenceLogProbabilities(batch, prepared, &features, run: run)
         metrics.seconds.reference = clock.lap()
 
-        // The forward runs of the whole batch come first: β depends on all of its gaps.
+        // All forward runs come first, since β depends on all gaps of the batch.
         let forward = try forward(prepared: prepared, features: &features, use: .once, run: run)
         let found = forward.logProbabilities
         metrics.seconds.forward = clock.lap()
@@ -160,7 +160,7 @@ public final class Trainer {
         try backward(forward, chosen: result.gradChosen, rejected: result.gradRejected, .replace, run: run)
         metrics.seconds.backward = clock.lap()
 
-        // The last moment to stop at: from here on the step takes place whole.
+        // The last point at which the step can be stopped.
         try run?.check()
         let norm = try gradientNorm()
         metrics.gradientNorm = norm
@@ -192,7 +192,7 @@ public final class Trainer {
         return sum.squareRoot()
     }
 
-    /// AdamW over all parameters with the gradients that are there, clipped. The global norm they had before.
+    /// AdamW over all parameters with their gradients, clipped. Returns the global norm before clipping.
     ///
     /// - Throws: ``DamaError/Code/invalidArgument`` where that is not finite; nothing is changed then.
     @discardableResult
@@ -230,8 +230,8 @@ public final class Trainer {
     /// log πref of the batch, from the data or from the reference model; `nil` for a loss without reference.
     ///
     /// - Parameters:
-    ///   - prepared: the batch as the policy's base takes it, and so the reference where it is the same.
-    ///   - features: takes in what the reference encodes, likewise.
+    ///   - prepared: the batch, prepared by the policy's base; used if that is the reference.
+    ///   - features: image features of the batch; those that the same reference computes are added.
     private func referenceLogProbabilities(
         _ batch: [TrainingPair], _ prepared: [PreparedPair], _ features: inout ImageFeatures, run: RunOptions?
     ) throws(DamaError) -> [(chosen: Double, rejected: Double)]? {

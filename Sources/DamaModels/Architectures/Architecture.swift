@@ -2,20 +2,20 @@ import DamaImage
 import DamaRuntime
 import DamaSupport
 
-/// A family of models: what its config.json means, and the decoder and vision part that come of a directory.
+/// A family of models: reads its config.json and opens its decoder and vision part.
 ///
 /// To add one, put its folder beside the others and its type into ``Architectures/all``.
 protocol Architecture: Sendable {
-    /// As config.json's `model_type` names the family.
+    /// The family's values of `model_type` in config.json.
     static var modelTypes: [ModelType] { get }
-    /// The last parts of the names of modules that low-rank adapters can stand beside, in the order of a layer.
+    /// The last parts of the names of modules that take low-rank adapters, in the order of a layer.
     static var adapterModules: [String] { get }
 
-    /// Reads the configuration. Weights come later, for they take their time.
+    /// Reads the configuration. ``open(_:)`` reads the weights later, which takes longer.
     static func read(_ source: ModelSource) throws(DamaError) -> any Architecture
 
     var vocabularySize: Int { get }
-    /// The tokens that config.json says end a text; may be empty.
+    /// The end tokens of config.json; may be empty.
     var endTokens: [Int] { get }
     /// The token that marks an image's place; `nil` for a model of text alone.
     var imageToken: Int32? { get }
@@ -44,7 +44,7 @@ struct ModelOpening {
     var directory: String
     var runtime: OnnxRuntime
     var device: Device
-    /// The tokens that end a text, from whichever file names them.
+    /// The tokens that end a text, from generation_config.json, config.json or the tokenizer.
     var endTokens: [Int]
 }
 

@@ -6,7 +6,7 @@ enum Architectures {
 
     /// Reads the configuration of a directory.
     ///
-    /// - Throws: ``DamaError/Code/unsupported`` for a `model_type` that is none of these, listing them.
+    /// - Throws: ``DamaError/Code/unsupported`` for a `model_type` that is not one of these, with a list of them.
     static func read(_ source: ModelSource) throws(DamaError) -> any Architecture {
         let type = try source.config.string("model_type", default: "")
         for architecture in all where architecture.modelTypes.contains(where: { $0.name == type }) {
@@ -17,7 +17,7 @@ enum Architectures {
         throw .unsupported("\(source.config.place): model_type is \"\(type)\"; supported are \(list)")
     }
 
-    /// The modules that low-rank adapters can stand beside, of all architectures, each once.
+    /// The modules of all architectures that take low-rank adapters, each once.
     static var adapterModules: [String] {
         var modules: [String] = []
         for module in all.flatMap({ $0.adapterModules }) where !modules.contains(module) { modules.append(module) }

@@ -9,7 +9,7 @@ public struct LowRankAdapters: Equatable, Sendable {
     public var alpha: Double
     /// Last parts of module names: `q_proj`, `down_proj`, ….
     public private(set) var targets: [String]
-    /// Whether every module of the model that takes an adapter gets one, whatever ``targets`` holds beside.
+    /// Whether every module of the model that takes adapters gets one.
     private var takesAll: Bool
 
     /// The modules of the architectures that load; `all-linear` stands for all of a model's own, as in PEFT.

@@ -16,7 +16,7 @@ public struct ResponseLogProbability: Equatable, Sendable {
         self.wasCut = wasCut
     }
 
-    /// A response of which the tokens are not known one by one.
+    /// A response whose single tokens are not known.
     public init(sum: Double, count: Int) {
         tokens = []
         wasCut = false

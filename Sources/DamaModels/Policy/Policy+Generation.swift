@@ -12,8 +12,8 @@ extension Policy {
     /// Continues prompts, as one batch.
     ///
     /// - Parameters:
-    ///   - stop: texts that end a continuation; they are not part of it.
-    ///   - onText: hears of each piece of text as it becomes certain; what it throws ends all.
+    ///   - stop: texts that end a continuation. The continuation does not include them.
+    ///   - onText: is called with the prompt's index and each piece of text as soon as it is final. An error ends all.
     /// - Throws: ``DamaError/Code/invalidArgument`` naming the prompt (`prompt 3: …`) whose input is wrong.
     public func generate(
         _ requests: [GenerationRequest], _ options: GenerationOptions, stop: [String] = [], run: RunOptions? = nil,
@@ -22,8 +22,8 @@ extension Policy {
         try generate(prepared: prepare(requests, run: run), options, stop: stop, run: run, onText: onText)
     }
 
-    /// Continues prompts that this policy has prepared, as one batch: for each in turn, each of its streams. Images that
-    /// come again are encoded once.
+    /// Continues prompts that this policy has prepared, as one batch. The results are ordered by prompt, then by
+    /// stream. An image that occurs again is encoded once.
     public func generate(
         prepared prompts: [PreparedPrompt], _ options: GenerationOptions, stop: [String] = [], run: RunOptions? = nil,
         onText: (Int, String) throws(DamaError) -> Void = { _, _ in }

@@ -1,10 +1,10 @@
 import DamaSupport
 
 extension Policy {
-    /// What log-probabilities depend on, part by part, so that a difference can be named. The keys are those of files
-    /// that hold it: they stay.
+    /// Everything that log-probabilities depend on, by part, so that an error can name the difference. Files hold these
+    /// keys, so they must not change.
     ///
-    /// Until 0.1 "architecture" was a hash. A file with one is told apart from this, and both values are shown.
+    /// Until 0.1 "architecture" was a hash. Such a file differs from this identity, and the error shows both values.
     public func identity() throws(DamaError) -> JSON {
         var hash = SHA256()
         hash.update(try Files.read("\(directory)/tokenizer.json"))

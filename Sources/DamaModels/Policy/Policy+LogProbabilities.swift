@@ -22,7 +22,7 @@ extension Policy {
         return try logProbabilities(prepared: pairs, features: &features, run: run)
     }
 
-    /// - Parameter features: those of the batch's images that this policy's vision part has made before.
+    /// - Parameter features: image features of the batch that this policy already computed; new ones are added.
     package func logProbabilities(
         prepared pairs: [PreparedPair], features: inout ImageFeatures, run: RunOptions?
     ) throws(DamaError) -> [PairLogProbabilities] {
@@ -31,7 +31,7 @@ extension Policy {
         return zip(pairs, try score(rows, run: run)).map { pair, values in pair.split(values) }
     }
 
-    /// Pairs with the features of their images, of which each is encoded once.
+    /// Pairs with the features of their images. Each image is encoded once.
     package func decoderRows(
         _ pairs: [PreparedPair], _ features: inout ImageFeatures, run: RunOptions?
     ) throws(DamaError) -> [DecoderRow] {
@@ -42,7 +42,7 @@ extension Policy {
         return rows
     }
 
-    /// The features of an item's images, one after the other; empty where there are none.
+    /// The features of an item's images, concatenated; empty without images.
     func encode(
         _ images: [PolicyImage], _ features: inout ImageFeatures, run: RunOptions?
     ) throws(DamaError) -> [Float] {

@@ -2,13 +2,13 @@ import DamaImage
 import DamaRuntime
 import DamaSupport
 
-// The one way from what a caller has to what a model takes. Scoring, generation and training all go on from here.
+// Scoring, generation and training all take what these functions prepare.
 extension Policy {
     // MARK: Pairs
 
     /// Tokenises and decodes. May run on other threads while the model computes.
     ///
-    /// - Parameter images: those of the batch that were prepared before; an image that comes again is not decoded again.
+    /// - Parameter images: images of the batch that are already prepared. A repeated image is decoded once.
     /// - Throws: ``DamaError/Code/invalidArgument`` for texts that cannot be laid out, and for images that do not fit the
     ///   prompt or the model; what ``ImageDecoder`` throws.
     public func prepare(
@@ -34,8 +34,9 @@ extension Policy {
         return PreparedPair(sequence: sequence, images: images, cuts: cuts)
     }
 
-    /// Whether a pair's texts can be laid out beside so many images, without the images themselves. Where they take
-    /// different numbers of tokens, one of the smallest is meant: the pair may still prove too long.
+    /// Checks that a pair's texts can be laid out with this number of images, without the images themselves. If images
+    /// differ in their number of tokens, the smallest is assumed, and ``prepare(_:sharing:)`` may still find the pair too
+    /// long.
     ///
     /// - Throws: as ``prepare(_:sharing:)``.
     package func checkTexts(of pair: PreferencePair, images: Int) throws(DamaError) {
@@ -67,7 +68,7 @@ extension Policy {
 
     // MARK: Prompts
 
-    /// As for a pair.
+    /// Tokenises and decodes, as for a pair.
     ///
     /// - Throws: ``DamaError/Code/invalidArgument`` for a prompt that cannot be laid out, or that leaves no room for a
     ///   token, and for images that do not fit the prompt or the model; what ``ImageDecoder`` throws.
@@ -78,7 +79,7 @@ extension Policy {
         return try prepare(checked: request, images)
     }
 
-    /// As for a batch of pairs.
+    /// As ``prepare(_:sharing:)``, for a batch.
     ///
     /// - Throws: errors that name the prompt (`prompt 3: …`).
     public func prepare(

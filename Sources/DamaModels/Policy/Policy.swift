@@ -37,8 +37,8 @@ public final class Policy: Sendable {
     /// Opens a directory with config.json, safetensors and tokenizer.json, and for LLaVA preprocessor_config.json; or
     /// with the hub's ONNX layout in place of the safetensors, for inference alone.
     ///
-    /// - Throws: ``DamaError/Code/unsupported`` for another architecture, naming those that load; otherwise what is
-    ///   wrong with the file at hand.
+    /// - Throws: ``DamaError/Code/unsupported`` for another architecture, with a list of the supported ones; otherwise
+    ///   an error that names the file and what is wrong with it.
     public convenience init(directory: String, options: PolicyOptions = PolicyOptions()) throws(DamaError) {
         try ModelDirectory.checkLayout(directory)
         let config = try ConfigReader(path: "\(directory)/config.json")
@@ -60,7 +60,7 @@ public final class Policy: Sendable {
                 "\(directory): the tokenizer has ids up to \(tokenizer.idEnd - 1), but vocab_size is "
                     + "\(architecture.vocabularySize)")
         }
-        // Before the weights, which take their time.
+        // Before the weights, which take longer to open.
         let templateName: String
         if let given = options.template {
             templateName = given
@@ -74,7 +74,7 @@ public final class Policy: Sendable {
             directory: directory, options: options, tokenizer: tokenizer, template: template, parts: parts, image: image)
     }
 
-    /// A policy of parts that are open.
+    /// A policy made of opened networks.
     ///
     /// - Parameter image: how the tokenizer spells the image token; `nil` for a model of text alone.
     init(
@@ -87,18 +87,18 @@ public final class Policy: Sendable {
         self.template = template
         (decoder, vision) = (parts.decoder, parts.vision)
         text = PolicyTokens(tokenizer: tokenizer, template: template, system: options.system, image: image)
-        // A template without a place for what was asked is better found here than at the first prompt.
+        // Fails early where the template has no place for the system prompt.
         _ = try template.render(question: "", system: options.system)
     }
 
-    /// How the tokenizer spells the end of a sequence: its own end token, else the one that the configuration names;
-    /// empty where there is none.
+    /// How the tokenizer spells the end of a sequence: its own end token, or else the first one that the configuration
+    /// names; empty without either.
     private static func endToken(_ tokenizer: Tokenizer, _ endTokens: [Int]) -> String {
         if let end = tokenizer.specialTokens.eos.flatMap(tokenizer.token(of:)) { return end }
         return endTokens.first.flatMap { tokenizer.token(of: Int32(clamping: $0)) } ?? ""
     }
 
-    /// generation_config.json knows better than config.json which tokens end a text.
+    /// The end tokens of generation_config.json take precedence over those of config.json.
     private static func endTokens(
         _ directory: String, _ architecture: any Architecture, _ tokenizer: Tokenizer
     ) throws(DamaError) -> [Int] {
@@ -111,6 +111,6 @@ public final class Policy: Sendable {
         return tokenizer.specialTokens.eos.map { [Int($0)] } ?? []
     }
 
-    /// By which another thread can stop ``logProbabilities(_:run:)`` and ``generate(_:_:stop:run:onText:)``.
+    /// Lets another thread stop ``logProbabilities(_:run:)`` and ``generate(_:_:stop:run:onText:)``.
     public func makeRunOptions() throws(DamaError) -> RunOptions { try RunOptions(decoder.runtime) }
 }

@@ -26,14 +26,14 @@ struct PolicyTokens: Sendable {
 
     /// The tokens of a prompt and of the responses behind it.
     ///
-    /// Prompt and response are one text to the tokenizer, as they are in training: it may join them at the seam. The
-    /// shared prompt is what all of them begin with.
+    /// Prompt and response are tokenised as one text, as in training, so a token may span the seam. The shared prompt
+    /// is the longest common prefix of all token sequences.
     ///
     /// - Parameter imageTokens: the rows of features that stand for each image.
     func encode(prompt: String, responses: [String], imageTokens: [Int] = []) throws(DamaError) -> Encoded {
         let text = try promptText(prompt, images: imageTokens.count)
         let alone = try tokenizer.encode(text)
-        // A tokenizer that ends texts with a special token would put it between prompt and response.
+        // A tokenizer that appends a special token would put it between prompt and response.
         let ending = tokenizer.surroundingTokens.after
         let prefix = Array(alone.suffix(ending.count)) == ending ? Array(alone.dropLast(ending.count)) : alone
         var whole: [[Int32]] = []
@@ -53,7 +53,7 @@ struct PolicyTokens: Sendable {
             throw .invalidArgument(
                 "the prompt has no tokens; the first response token is predicted from the prompt's last")
         }
-        // Where it marks an image's place, the image token is no word that a model may be asked to predict.
+        // The image token marks an image's place; a model must not be asked to predict it.
         if let image, let index = whole.firstIndex(where: { $0[shared...].contains(image.id) }) {
             throw .invalidArgument(
                 "the \(index == 0 ? "chosen" : "rejected") response holds the image token \(image.token), which stands "
@@ -66,7 +66,7 @@ struct PolicyTokens: Sendable {
 
     private func promptText(_ prompt: String, images: Int) throws(DamaError) -> String {
         guard let image else {
-            // A template with a place for an image serves text alone as well.
+            // A template with a place for an image also works for text alone.
             let rendered = try template.render(question: prompt, system: system)
             return rendered.beforeImage + (rendered.afterImage ?? "")
         }
@@ -77,7 +77,7 @@ struct PolicyTokens: Sendable {
         return rendered.beforeImage + template.imageText(images, token: image.token) + afterImage
     }
 
-    /// The tokens with as many placeholders in the place of each image token as its image takes.
+    /// Replaces the image tokens, one for each image, by as many placeholders as the image takes.
     private func expandImages(_ tokens: [Int32], _ imageTokens: [Int]) throws(DamaError) -> [Int32] {
         guard let image else { return tokens }
         let count = tokens.count { $0 == image.id }

@@ -4,14 +4,14 @@ import Synchronization
 
 /// An image as a policy takes it.
 public struct PolicyImage: Sendable {
-    /// As the vision part takes it.
+    /// The pixels for the vision part.
     package let prepared: PreparedImage
     /// The tokens that it takes in a prompt.
     public let tokenCount: Int
     let key: ImageKey
 }
 
-/// What makes two images of a batch the same: the path, or a digest of the file's bytes or of the pixels.
+/// Identifies an image within a batch: by its path, or by a digest of its file's bytes or its pixels.
 struct ImageKey: Hashable, Sendable {
     private let content: Content
 
@@ -37,9 +37,9 @@ struct ImageKey: Hashable, Sendable {
     }
 }
 
-/// The images of a batch that one policy has prepared: an image that comes again is not decoded again.
+/// The prepared images of a batch, for one policy: a repeated image is decoded once.
 ///
-/// May be used from several threads, which then wait for each other's images.
+/// May be used from several threads. A thread that asks for an image in preparation waits for it.
 public final class PreparedImages: Sendable {
     private final class Place: Sendable {
         let image = Mutex<PolicyImage?>(nil)
@@ -49,7 +49,7 @@ public final class PreparedImages: Sendable {
 
     public init() {}
 
-    /// The image that `source` is; `prepare` makes it where it is new.
+    /// The prepared image of `source`. `prepare` is called for a new one.
     func image(
         _ source: ImageSource, prepare: (ImageSource) throws(DamaError) -> (image: PreparedImage, tokens: Int)
     ) throws(DamaError) -> PolicyImage {
@@ -70,13 +70,13 @@ public final class PreparedImages: Sendable {
     }
 }
 
-/// The features of a batch's images that one vision part has encoded: each image is encoded once, whoever asks.
+/// The image features of a batch, for one vision part: each image is encoded once.
 package struct ImageFeatures {
     private var known: [ImageKey: [Float]] = [:]
 
     package init() {}
 
-    /// The features of an item's images, one image after the other: [tokens of all images, hidden].
+    /// The features of an item's images, concatenated: [tokens of all images, hidden].
     mutating func of(
         _ images: [PolicyImage], encode: (PreparedImage) throws(DamaError) -> [Float]
     ) throws(DamaError) -> [Float] {
@@ -89,7 +89,7 @@ package struct ImageFeatures {
                 found = try encode(image.prepared)
                 known[image.key] = found
             }
-            // The usual single image shares its memory with every other use of it.
+            // A single image shares its memory with all its uses.
             if images.count == 1 { return found }
             features += found
         }

@@ -3,7 +3,7 @@ import DamaSupport
 /// A preference pair as a model takes it: token ids and images.
 public struct PreparedPair: Sendable {
     public var sequence: TokenSequence
-    /// Those that the sequence's placeholders stand for, in order; empty for a model of text alone.
+    /// The images of the sequence's placeholders, in order; empty for a model of text alone.
     public var images: [PolicyImage]
     /// Whether the chosen and the rejected response were cut to fit the maximum length.
     public var cuts: [Bool]
@@ -11,7 +11,7 @@ public struct PreparedPair: Sendable {
     /// Tokens of images, prompt and both responses.
     public var tokenCount: Int { sequence.count }
 
-    /// The responses' parts of the token log-probabilities of the whole sequence.
+    /// Splits the token log-probabilities of the sequence into those of its two responses.
     package func split(_ values: [Float]) -> PairLogProbabilities {
         var start = 0
         let responses = zip(sequence.responses, cuts).map { response, cut in
@@ -25,7 +25,7 @@ public struct PreparedPair: Sendable {
 /// A prompt as a model takes it: token ids and images.
 public struct PreparedPrompt: Sendable {
     var tokens: [Int32]
-    /// Those that the placeholders stand for, in order; empty for a model of text alone.
+    /// The images of the placeholders, in order; empty for a model of text alone.
     var images: [PolicyImage]
     /// The stream of the seed that each continuation draws from, one continuation for each; `nil` is one, whose stream
     /// is the prompt's place in the batch.

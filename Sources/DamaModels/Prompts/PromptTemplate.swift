@@ -103,8 +103,8 @@ public struct PromptTemplate: Equatable, Sendable {
 
     /// The prompt for one question.
     ///
-    /// A question in LLaVA's data may hold the image token itself (`<image>\nWhat…`), once for each image; it is taken
-    /// out, since the template says where images go.
+    /// A question in LLaVA's data may hold the image token itself (`<image>\nWhat…`), once for each image. It is removed,
+    /// since the template says where images go.
     ///
     /// - Parameters:
     ///   - system: The system prompt, empty for none; `nil` takes the template's own.
@@ -119,7 +119,7 @@ public struct PromptTemplate: Equatable, Sendable {
             throw .invalidArgument(
                 "the prompt holds \(imageToken) \(count) time\(count == 1 ? "" : "s"), but there "
                     + (images == 1 ? "is 1 image" : "are \(images) images")
-                    + "; mark each image once, or leave the marks out: the template says where images go")
+                    + "; give one mark for each image or none: the template says where images go")
         }
         var question = question
         if count > 0 {
@@ -152,8 +152,8 @@ public struct PromptTemplate: Equatable, Sendable {
             beforeImage: Self.fill(parts?.0 ?? prompt, values), afterImage: parts.map { Self.fill($0.1, values) })
     }
 
-    /// What stands in the place of images: the token once for each, joined as LLaVA's template of transformers joins them,
-    /// by the line break that follows the place where one does.
+    /// The text for the place of images: the token once for each image. As in transformers' LLaVA template, a line break
+    /// behind the place also joins the images.
     func imageText(_ count: Int, token: String) -> String {
         let isOnLine = Self.cut(prompt, at: "{image}")?.1.utf8.first == UInt8(ascii: "\n")
         return [String](repeating: token, count: count).joined(separator: isOnLine ? "\n" : "")

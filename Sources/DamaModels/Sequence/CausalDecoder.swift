@@ -1,10 +1,10 @@
 import DamaRuntime
 import DamaSupport
 
-/// What a policy needs of its language model: token log-probabilities, and a cache to generate with. May be used from
-/// several threads.
+/// A language model as a policy uses it: token log-probabilities, and a cache for generation. May be used from several
+/// threads.
 ///
-/// A decoder that can be trained is a ``TrainableDecoder`` as well.
+/// A decoder that can be trained is also a ``TrainableDecoder``.
 package protocol CausalDecoder: Sendable {
     var runtime: OnnxRuntime { get }
     var vocabularySize: Int { get }
@@ -16,9 +16,9 @@ package protocol CausalDecoder: Sendable {
     var endTokens: [Int32] { get }
     /// Whether a row may hold several responses behind one prefix.
     var packsResponses: Bool { get }
-    /// The sizes and switches that its numbers depend on, by keys that stay when the code changes.
+    /// The settings that its results depend on, under keys that never change.
     var identity: JSON { get }
-    /// A hash of the files: other weights are another model.
+    /// A hash of the weights.
     var fingerprint: String { get throws(DamaError) }
 
     /// log π of every response token of every row: for row r the tokens of its responses, one response after the other.
@@ -28,14 +28,14 @@ package protocol CausalDecoder: Sendable {
     func makeCache(batch: Int, length: Int) throws(DamaError) -> any KeyValueCache
 }
 
-/// The keys and values of a batch that is being generated.
+/// The keys and values of a batch during generation.
 package protocol KeyValueCache: AnyObject {
-    /// Takes in the prompts, padded behind to the longest; gives the logits that follow each, [batch, vocabulary].
+    /// Processes the prompts, padded at the end to the longest. Returns the logits after each, [batch, vocabulary].
     func start(_ prompts: [DecoderPrompt], run: RunOptions?) throws(DamaError) -> TensorValue
 
-    /// From now on the batch is these rows of what it was, in this order; a row may come more than once.
+    /// Replaces the batch by these rows of it, in this order; a row may occur more than once.
     func keep(_ rows: [Int]) throws(DamaError)
 
-    /// Takes in one token more for each sequence, at position `lengths[i]` of sequence i; gives what follows it.
+    /// Processes one more token of each sequence, at position `lengths[i]` of sequence i. Returns the logits after it.
     func step(_ tokens: [Int32], at lengths: [Int], run: RunOptions?) throws(DamaError) -> TensorValue
 }

@@ -2,7 +2,7 @@ import DamaImage
 import DamaRuntime
 import DamaSupport
 
-/// What a decoder of the hub's ONNX layout does not say of itself.
+/// Sizes of a decoder in the hub's ONNX layout that its file does not hold.
 struct OnnxDecoderConfiguration: Sendable {
     var vocabularySize: Int
     var hiddenSize: Int
@@ -16,7 +16,7 @@ struct OnnxDecoderConfiguration: Sendable {
     var identity: JSON
 }
 
-/// What a vision encoder of the hub's ONNX layout does not say of itself.
+/// Sizes of a vision encoder in the hub's ONNX layout that its file does not hold.
 struct OnnxVisionConfiguration: Sendable {
     /// Tokens of every image.
     var imageTokens: Int
@@ -29,9 +29,9 @@ struct OnnxVisionConfiguration: Sendable {
     var identity: JSON
 }
 
-/// The hub's ONNX layout as the networks of any architecture that comes in it.
+/// Opens the hub's ONNX layout for any architecture.
 enum HubOnnx {
-    /// `nil` where the directory has safetensors, which count where it has both, or none of the layout's files.
+    /// `nil` if the directory has safetensors, which take precedence, or none of the layout's files.
     ///
     /// - Parameter vision: `nil` for a model of text alone.
     static func open(

@@ -1,7 +1,7 @@
 import DamaRuntime
 import DamaSupport
 
-/// Keys and values that each run of an ``OnnxDecoder`` gives back longer than it took them.
+/// Keys and values of an ``OnnxDecoder``, which returns a longer cache from each run.
 final class OnnxKeyValueCache: KeyValueCache {
     private let decoder: OnnxDecoder
     private var lanes: [Lane] = []

@@ -41,8 +41,8 @@ extension LlamaDecoder {
             scoringInputs(rows), outputs: [LlamaGraph.Port.logits], options: options)[0]
     }
 
-    /// What a scoring graph takes for `rows`, targets aside: padded to the longest, and to the shortest sequence that the
-    /// graph's attention divides into blocks.
+    /// The inputs of a scoring graph for `rows`, without targets. Padded to the longest row, and at least to the shortest
+    /// length that the graph's attention can divide into blocks.
     package func scoringInputs(
         _ rows: [DecoderRow], table: FloatMemory? = nil
     ) throws(DamaError) -> [String: TensorValue] {
@@ -61,7 +61,7 @@ extension LlamaDecoder {
                 try embed(
                     row.sequence.tokens, features: row.features, table: table,
                     into: UnsafeMutableBufferPointer(rebasing: own[..<(count * hidden)]))
-                // Padding is computed too, so it must be a number.
+                // Padding is computed too, so it must hold finite numbers.
                 UnsafeMutableBufferPointer(rebasing: own[(count * hidden)...]).update(repeating: 0)
             }
             try mask.withMutableElements(of: Float.self) { all in
@@ -82,7 +82,7 @@ extension LlamaDecoder {
         ]
     }
 
-    /// Added to the score of a key that may not be seen. Finite, so that −∞ − (−∞) arises nowhere; far below any score.
+    /// Added to the score of a masked key. Finite, so that −∞ − (−∞) never occurs; far below any score.
     static let blocked: Float = -1e9
 
     /// The rotary tables of positions 0 ..< length.

@@ -57,7 +57,7 @@ extension LlamaDecoder: TrainableDecoder {
 
     package func peftTargets(_ modules: [String]) -> JSON {
         guard modulePrefix != "model." else { return .array(modules.map { .string($0) }) }
-        // A list would match the vision tower's projections of the same names too; a text is a pattern for all.
+        // A list would also match the vision tower's projections of the same names; a string is a regular expression.
         let prefix = modulePrefix.split(separator: ".").joined(separator: "\\.")
         return .string("\(prefix)\\.layers\\.\\d+\\.(self_attn|mlp)\\.(\(modules.joined(separator: "|")))")
     }

@@ -6,14 +6,14 @@ import Synchronization
 
 /// A Llama decoder that is ready to score and to generate. May be used from several threads.
 ///
-/// Sessions are made when they are first needed: who only scores holds no weights in the order that generation wants.
+/// Sessions are created on first use: scoring alone holds no weights in the layout for generation.
 public final class LlamaDecoder: CausalDecoder {
     public let configuration: LlamaConfiguration
     public let runtime: OnnxRuntime
     public let weights: RuntimeWeights
     package let device: Device
     package let names: Names
-    /// What stands in transformers' names of modules in place of `model.`; a model around the decoder has its own.
+    /// Replaces `model.` in transformers' module names where the decoder is part of another model.
     let modulePrefix: String
     package let embeddingTable: TensorView
     let graphs: LlamaGraph
@@ -21,9 +21,9 @@ public final class LlamaDecoder: CausalDecoder {
 
     enum Kind: Hashable { case logProbabilities, logits, generation }
 
-    /// How the files call the weights; `LlamaForCausalLM` and the ages of LLaVA differ in what stands before.
+    /// The names of the weights in the files; `LlamaForCausalLM` and versions of LLaVA use different prefixes.
     package struct Names: Sendable {
-        /// In place of `model.`.
+        /// Replaces `model.`.
         var decoder: String
         /// The LM head's weight.
         var head: String
@@ -39,8 +39,8 @@ public final class LlamaDecoder: CausalDecoder {
         }
     }
 
-    /// - Parameter modulePrefix: what transformers puts in the place of `model.` before the names of modules, where the
-    ///   decoder is a part of another model.
+    /// - Parameter modulePrefix: replaces `model.` in transformers' module names where the decoder is part of another
+    ///   model.
     /// - Throws: ``DamaError/Code/model`` for a missing weight or one of another shape, naming both shapes.
     public init(
         _ configuration: LlamaConfiguration, _ weights: RuntimeWeights, _ runtime: OnnxRuntime, device: Device = .cpu,
@@ -63,7 +63,7 @@ public final class LlamaDecoder: CausalDecoder {
             names.fileName(LlamaGraph.embeddings),
             expectedShape: [configuration.vocabularySize, configuration.hiddenSize])
         graphs = LlamaGraph(configuration)
-        // All shapes are checked here, so that a wrong file is found out when it is opened.
+        // Checks all shapes, so that a wrong file fails when it is opened.
         let graph = try graphs.scoring()
         for weight in graph.weights {
             _ = try store.tensor(
@@ -71,8 +71,8 @@ public final class LlamaDecoder: CausalDecoder {
         }
     }
 
-    /// Whether the head is the embedding table. As transformers decides: a head in the files counts, whatever
-    /// `tie_word_embeddings` says, unless it is the same as the table.
+    /// Whether the head is the embedding table. As in transformers, a head in the files counts even if
+    /// `tie_word_embeddings` is set, unless it equals the table.
     ///
     /// - Throws: ``DamaError/Code/model`` for an untied head that the files do not hold.
     private static func isTied(
@@ -96,7 +96,7 @@ public final class LlamaDecoder: CausalDecoder {
         return left == right || memcmp(left, right, head.bytes.count) == 0
     }
 
-    // MARK: What a policy asks
+    // MARK: Sizes and identity
 
     package var vocabularySize: Int { configuration.vocabularySize }
     package var hiddenSize: Int { configuration.hiddenSize }
@@ -136,8 +136,8 @@ public final class LlamaDecoder: CausalDecoder {
         var options = SessionOptions()
         options.device = device
         options.initializers = try weights.initializers(of: graph, fileName: names.fileName)
-        // Scoring multiplies many rows by each weight and can take it as it lies. A step of generation has one row, and
-        // is as fast as the weights are read: there a copy in the kernels' own order pays.
+        // Scoring multiplies many rows by each weight and uses the mapped weights. A step of generation has one row and is
+        // bound by reading the weights, so a copy in the kernels' own layout is faster.
         options.prepacking = kind == .generation
         return try Session(runtime, model: graph.onnx(), name: graph.name, options: options)
     }

@@ -1,7 +1,7 @@
 import DamaSupport
 
 extension LlavaConfiguration {
-    /// What features depend on, under the names that config.json has for it. The decoder has an identity of its own.
+    /// What features depend on, under the keys of config.json. The decoder has its own identity.
     package var identity: JSON {
         [
             "model_type": "llava", "image_token_id": .int(Int64(imageToken)), "vision_layers": .int(Int64(visionLayers)),

@@ -3,8 +3,7 @@ import DamaImage
 import DamaRuntime
 import DamaSupport
 
-/// LLaVA's way from an image to rows beside token embeddings: vision tower, selection, two-layer projector. May be used
-/// from several threads.
+/// LLaVA's vision part: vision tower, selection of rows, two-layer projector. May be used from several threads.
 public final class LlavaVision: ImageFeatureEncoder {
     public let configuration: LlavaConfiguration
     package let weights: RuntimeWeights
@@ -18,7 +17,7 @@ public final class LlavaVision: ImageFeatureEncoder {
         package static let features = "image_features"
     }
 
-    /// How files of different ages call the parts.
+    /// Prefixes of the parts in files of different versions.
     private static let knownTowers = [
         "vision_tower.vision_model.", "vision_tower.", "model.vision_tower.vision_model.", "model.vision_tower.",
     ]
@@ -49,7 +48,7 @@ public final class LlavaVision: ImageFeatureEncoder {
     package var identity: JSON { configuration.identity }
     package var processing: JSON { processor.settings }
 
-    /// What stands before the names of the tower's and of the projector's weights.
+    /// The prefixes of the tower's and of the projector's weights.
     package static func prefixes(_ store: WeightStore) throws(DamaError) -> (tower: String, projector: String) {
         func prefix(_ known: [String], _ name: String) throws(DamaError) -> String {
             if let prefix = known.first(where: { store.contains($0 + name) }) { return prefix }
@@ -89,7 +88,7 @@ public final class LlavaVision: ImageFeatureEncoder {
         try PreparedImage.require(images, size: configuration.vision.imageSize)
         var features: [[Float]] = []
         let rowSize = configuration.imageTokens * configuration.text.hiddenSize
-        // More images at once are no faster, and take more memory.
+        // Larger batches are no faster and take more memory.
         for start in stride(from: 0, to: images.count, by: 4) {
             let pixels = try TensorValue.pixels(runtime, images[start..<min(start + 4, images.count)])
             let output = try session.run([Port.pixels: pixels], outputs: [Port.features], options: options)[0]
