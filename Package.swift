@@ -92,7 +92,8 @@ let package = Package(
             path: "Tests/RuntimeProcess"),
         // Batches to train on, for the tests and for a process whose exports other readers load.
         .target(
-            name: "TrainingTestSupport", dependencies: ["DamaSupport", "DamaImage", "DamaModels", "DamaTraining"],
+            name: "TrainingTestSupport",
+            dependencies: ["DamaSupport", "DamaImage", "DamaGraph", "DamaModels", "DamaTraining"],
             path: "Tests/TrainingTestSupport"),
         .executableTarget(
             name: "TrainingProcess",

@@ -58,10 +58,9 @@ public func dama_policy_generate(
             settings = try readStruct(options, "options", defaults: defaultGeneration())
         }
         let requests = try buffer(prompts, count, "prompts").enumerated().map { index, prompt in
-            (
+            GenerationRequest(
                 image: try prompt.image?.pointee.swift("prompts[\(index)].image"),
-                prompt: try string(prompt.text, "prompts[\(index)].text")
-            )
+                prompt: try string(prompt.text, "prompts[\(index)].text"))
         }
         let stop = try strings(settings.stop, settings.stop_count, "options.stop")
         let (onText, user) = (settings.on_text, settings.user)

@@ -64,7 +64,8 @@ final class EmptySumTests: XCTestCase {
         for head in [LlamaGraph.Head.logits, .logProbabilities] {
             let output = head == .logits ? Port.logits : Port.logProbabilities
             let plain = try graphs.scoring(head, trainable: true)
-            let adapters = try LowRankAdapters(rank: 2, alpha: 4, targets: ["all-linear"]).adapters(in: plain)
+            let adapters = try LowRankAdapters(rank: 2, alpha: 4, targets: ["all-linear"]).adapters(
+                in: plain, modules: LowRankAdapters.knownTargets)
             let adapted = try plain.adding(adapters)
             let weights = plain.weights.map(plain.name(of:))
             let low = adapters.flatMap { [$0.nameA, $0.nameB] }
@@ -216,7 +217,7 @@ final class EmptySumTests: XCTestCase {
         for (prefix, response) in [(1, 1), (3, 2), (6, 2), (7, 2), (40, 9)] {
             let sequence = try TokenSequence(
                 prefix: [Int32](repeating: 3, count: prefix), responses: [[Int32](repeating: 4, count: response)])
-            let inputs = try decoder.scoringInputs([LlamaDecoder.Row(sequence)])
+            let inputs = try decoder.scoringInputs([DecoderRow(sequence)])
             let expected = max(8, prefix + response)
             XCTAssertEqual(inputs[Port.embeddings]?.shape[1], expected)
             XCTAssertEqual(inputs[Port.mask]?.shape, [1, 1, expected, expected])

@@ -44,7 +44,7 @@ final class LlamaDecoderTests: XCTestCase {
             // Short ones and one that is several blocks of attention long.
             let pairs = try pairs(name) + pairs(name, "long")
             let rows = try pairs.map {
-                LlamaDecoder.Row(
+                DecoderRow(
                     try TokenSequence(prefix: ids($0["prompt"]), responses: [ids($0["chosen"]), ids($0["rejected"])]))
             }
             for (found, pair) in zip(try decoder.logProbabilities(rows), pairs) {
@@ -58,7 +58,7 @@ final class LlamaDecoderTests: XCTestCase {
         for name in Self.cases {
             let decoder = try Self.decoder(name)
             let pair = try pairs(name)[0]
-            let row = LlamaDecoder.Row(
+            let row = DecoderRow(
                 try TokenSequence(prefix: ids(pair["prompt"]), responses: [ids(pair["chosen"])]))
             let graph = try LlamaGraph(decoder.configuration).scoring(.logits)
             var options = SessionOptions()

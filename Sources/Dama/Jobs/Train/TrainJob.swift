@@ -90,7 +90,7 @@ public struct TrainJob: Sendable {
             while batch < batches {
                 var pairs: [TrainingPair] = []
                 for index in order.batch(batch) {
-                    pairs.append(try data.pair(index, root, takesImage: policy.vision != nil))
+                    pairs.append(try data.pair(index, root, takesImage: policy.takesImages))
                 }
                 let found = try trainer.step(pairs, run: run)
                 batch += 1
