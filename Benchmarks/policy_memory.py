@@ -5,7 +5,7 @@
 
 Writes a Llama of about a billion parameters in fp32 with random weights (16 shards, 4.1 GB, below build/, removed at the
 end), then in a process of its own opens it, scores a pair, opens it a second time as a reference and scores again, and
-generates. After each: resident memory, of which private (RssAnon) and of files (RssFile: pages that the kernel may drop
+generates with the first and then with both. After each: resident memory, of which private (RssAnon) and of files (RssFile: pages that the kernel may drop
 and read again), the highest so far, and the resident memory for each byte of the files.
 """
 
@@ -108,9 +108,10 @@ def measure(directory: Path, size: int) -> None:
     reference = dama.Policy(directory, template="plain")
     reference.logps(*pair)
     report("policy and reference, a pair scored by each")
-    del reference
     policy.generate("What is in the picture?", max_tokens=4)
-    report("policy that has scored and generated")
+    report("both scored, policy generated")
+    reference.generate("What is in the picture?", max_tokens=4)
+    report("both scored and generated")
 
 
 def main() -> None:

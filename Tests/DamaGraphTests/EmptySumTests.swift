@@ -129,10 +129,7 @@ final class EmptySumTests: XCTestCase {
         ])
         let graph = try LlavaVision.graph(
             LlavaConfiguration(ConfigReader(config, place: "config.json")),
-            (tower: "vision_tower.", projector: "multi_modal_projector.")
-        ) { g in
-            { name, shape throws(DamaError) in try g.weight(name, .float32, shape) }
-        }
+            (tower: "vision_tower.", projector: "multi_modal_projector."))
         let weights = graph.weights.map(graph.name(of:))
         for (trainable, scopes) in [
             (weights, []), (weights, graph.scopes), (weights.filter { $0.hasPrefix("multi_modal_projector") }, []),
@@ -213,7 +210,7 @@ final class EmptySumTests: XCTestCase {
         let runtime = try OnnxRuntime.load()
         let decoder = try LlamaDecoder(
             LlamaConfiguration(ConfigReader(path: "\(directory)/config.json")),
-            RuntimeWeights(WeightStore(directory: directory), runtime), runtime)
+            ModelWeights(WeightStore(directory: directory), runtime), runtime)
         for (prefix, response) in [(1, 1), (3, 2), (6, 2), (7, 2), (40, 9)] {
             let sequence = try TokenSequence(
                 prefix: [Int32](repeating: 3, count: prefix), responses: [[Int32](repeating: 4, count: response)])

@@ -14,7 +14,7 @@ final class AttentionBiasTests: XCTestCase {
         let runtime = try OnnxRuntime.load()
         var configuration = try LlamaConfiguration(ConfigReader(path: "\(folder)/config.json"))
         change(&configuration)
-        return try LlamaDecoder(configuration, RuntimeWeights(WeightStore(directory: folder), runtime), runtime)
+        return try LlamaDecoder(configuration, ModelWeights(WeightStore(directory: folder), runtime), runtime)
     }
 
     private func ids(_ json: JSON, _ key: String) throws -> [Int32] {

@@ -18,7 +18,7 @@ final class LlamaDecoderTests: XCTestCase {
         let runtime = try OnnxRuntime.load()
         return try LlamaDecoder(
             LlamaConfiguration(ConfigReader(path: "\(folder)/config.json")),
-            RuntimeWeights(WeightStore(directory: folder), runtime), runtime)
+            ModelWeights(WeightStore(directory: folder), runtime), runtime)
     }
 
     private func ids(_ json: JSON?) throws -> [Int32] {
@@ -96,12 +96,12 @@ final class LlamaDecoderTests: XCTestCase {
         var configuration = try LlamaConfiguration(ConfigReader(path: "\(folder)/config.json"))
         configuration.intermediateSize = 57
         assertFails(.model, "mlp.gate_proj.weight\" has the shape [56, 32], expected [57, 32]") {
-            _ = try LlamaDecoder(configuration, RuntimeWeights(WeightStore(directory: folder), runtime), runtime)
+            _ = try LlamaDecoder(configuration, ModelWeights(WeightStore(directory: folder), runtime), runtime)
         }
         configuration.intermediateSize = 56
         configuration.layers = 3
         assertFails(.model, "has no tensor \"model.layers.2.") {
-            _ = try LlamaDecoder(configuration, RuntimeWeights(WeightStore(directory: folder), runtime), runtime)
+            _ = try LlamaDecoder(configuration, ModelWeights(WeightStore(directory: folder), runtime), runtime)
         }
     }
 }

@@ -56,7 +56,7 @@ final class ModelVariantTests: XCTestCase {
         let runtime = try OnnxRuntime.load()
         return try LlamaDecoder(
             LlamaConfiguration(ConfigReader(path: "\(path)/config.json")),
-            RuntimeWeights(WeightStore(directory: path), runtime), runtime)
+            ModelWeights(WeightStore(directory: path), runtime), runtime)
     }
 
     /// `tie_word_embeddings: true` with another head in the file gave -74.8 where transformers gives -282.3.

@@ -136,7 +136,7 @@ final class PolicyTests: XCTestCase {
         let folder = try TemporaryDirectory()
         let directory = folder.path + "/model"
         try FileManager.default.copyItem(atPath: Fixtures.path("llava/default"), toPath: directory)
-        func weights(_ policy: Policy) throws -> RuntimeWeights {
+        func weights(_ policy: Policy) throws -> ModelWeights {
             try XCTUnwrap(policy.decoder as? LlamaDecoder).weights
         }
         let first = try Policy(directory: directory)

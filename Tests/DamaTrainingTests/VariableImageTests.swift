@@ -41,7 +41,7 @@ final class VariableImageTests: XCTestCase {
         }
         let runtime = base.decoder.runtime
         let vision = PatchVision(
-            RuntimeWeights(try WeightStore(file: path), runtime), runtime, hiddenSize: base.hiddenSize)
+            ModelWeights(try WeightStore(file: path), runtime), runtime, hiddenSize: base.hiddenSize)
         let policy = try Policy(
             directory: directory, options: PolicyOptions(), tokenizer: base.tokenizer, template: base.template,
             parts: ModelParts(decoder: base.decoder, vision: vision), image: base.text.image)

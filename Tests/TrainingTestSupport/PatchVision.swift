@@ -13,13 +13,13 @@ package final class PatchVision: TrainableImageEncoder {
     /// Numbers of a patch: red, green and blue of four quarters.
     package static let patchSize = 12
 
-    package let weights: RuntimeWeights
+    package let weights: ModelWeights
     private let runtime: OnnxRuntime
     private let hiddenSize: Int
     private let counts = Mutex((prepared: 0, encoded: 0))
 
     /// - Parameter weights: with ``weightName``, [hiddenSize, ``patchSize``].
-    package init(_ weights: RuntimeWeights, _ runtime: OnnxRuntime, hiddenSize: Int) {
+    package init(_ weights: ModelWeights, _ runtime: OnnxRuntime, hiddenSize: Int) {
         (self.weights, self.runtime, self.hiddenSize) = (weights, runtime, hiddenSize)
     }
 

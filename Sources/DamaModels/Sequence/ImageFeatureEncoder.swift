@@ -27,7 +27,7 @@ package protocol ImageFeatureEncoder: Sendable {
 
 /// A vision part with what training needs.
 package protocol TrainableImageEncoder: ImageFeatureEncoder {
-    var weights: RuntimeWeights { get }
+    var weights: ModelWeights { get }
     /// The graph from prepared images to features. Its weights carry the names that the files have.
     func trainingGraph() throws(DamaError) -> Graph
     /// The graph's output: the features of all images, concatenated; the innermost axis is the decoder's hidden size.

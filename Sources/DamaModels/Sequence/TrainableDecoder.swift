@@ -9,7 +9,7 @@ import DamaSupport
 /// ``TrainingAxis/rows``. A part of a batch is a range of these axes.
 package protocol TrainableDecoder: CausalDecoder {
     var device: Device { get }
-    var weights: RuntimeWeights { get }
+    var weights: ModelWeights { get }
 
     /// Whether the graph's output is logits, from which the host computes log-probabilities (``TokenLogits``); otherwise
     /// the output is log-probabilities. Training and scoring use the same, so that a policy and its starting point give

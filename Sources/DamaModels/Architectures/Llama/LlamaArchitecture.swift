@@ -22,7 +22,7 @@ struct LlamaArchitecture: Architecture {
         if let parts = try HubOnnx.open(opening, decoder: OnnxDecoderConfiguration(configuration), vision: nil) {
             return parts
         }
-        let weights = RuntimeWeights.shared(try WeightStore(directory: opening.directory), opening.runtime)
+        let weights = ModelWeights.shared(try WeightStore(directory: opening.directory), opening.runtime)
         return ModelParts(
             decoder: try LlamaDecoder(configuration, weights, opening.runtime, device: opening.device), vision: nil)
     }

@@ -10,7 +10,7 @@ import Synchronization
 public final class LlamaDecoder: CausalDecoder {
     public let configuration: LlamaConfiguration
     public let runtime: OnnxRuntime
-    public let weights: RuntimeWeights
+    public let weights: ModelWeights
     package let device: Device
     package let names: Names
     /// Replaces `model.` in transformers' module names where the decoder is part of another model.
@@ -43,7 +43,7 @@ public final class LlamaDecoder: CausalDecoder {
     ///   model.
     /// - Throws: ``DamaError/Code/model`` for a missing weight or one of another shape, naming both shapes.
     public init(
-        _ configuration: LlamaConfiguration, _ weights: RuntimeWeights, _ runtime: OnnxRuntime, device: Device = .cpu,
+        _ configuration: LlamaConfiguration, _ weights: ModelWeights, _ runtime: OnnxRuntime, device: Device = .cpu,
         modulePrefix: String = "model."
     ) throws(DamaError) {
         let store = weights.store
@@ -135,11 +135,11 @@ public final class LlamaDecoder: CausalDecoder {
             }
         var options = SessionOptions()
         options.device = device
-        options.initializers = try weights.initializers(of: graph, fileName: names.fileName)
         // Scoring multiplies many rows by each weight and uses the mapped weights. A step of generation has one row and is
         // bound by reading the weights, so a copy in the kernels' own layout is faster.
         options.prepacking = kind == .generation
-        return try Session(runtime, model: graph.onnx(), name: graph.name, options: options)
+        return try weights.session(
+            graph, named: graph.name, placement: .host, options: options, fileName: names.fileName)
     }
 
     // MARK: Embeddings

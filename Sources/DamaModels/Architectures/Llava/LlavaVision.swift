@@ -6,7 +6,7 @@ import DamaSupport
 /// LLaVA's vision part: vision tower, selection of rows, two-layer projector. May be used from several threads.
 public final class LlavaVision: ImageFeatureEncoder {
     public let configuration: LlavaConfiguration
-    package let weights: RuntimeWeights
+    package let weights: ModelWeights
     let runtime: OnnxRuntime
     let prefixes: (tower: String, projector: String)
     private let processor: ImageProcessor
@@ -24,17 +24,15 @@ public final class LlavaVision: ImageFeatureEncoder {
     private static let knownProjectors = ["multi_modal_projector.", "model.multi_modal_projector."]
 
     public init(
-        _ configuration: LlavaConfiguration, _ weights: RuntimeWeights, _ runtime: OnnxRuntime, processor: ImageProcessor,
+        _ configuration: LlavaConfiguration, _ weights: ModelWeights, _ runtime: OnnxRuntime, processor: ImageProcessor,
         device: Device = .cpu
     ) throws(DamaError) {
-        let store = weights.store
-        let prefixes = try Self.prefixes(store)
+        let prefixes = try Self.prefixes(weights.store)
         var options = SessionOptions()
         options.device = device
-        session = try CLIPWeights(store, runtime).session(named: "\(store.path) (vision)", options: options) {
-            source throws(DamaError) in
-            try Self.graph(configuration, prefixes, weight: source)
-        }
+        let graph = try Self.graph(configuration, prefixes)
+        session = try weights.session(
+            graph, named: "\(weights.store.path) (vision)", placement: .mappedFile, options: options)
         self.configuration = configuration
         self.weights = weights
         self.prefixes = prefixes
@@ -61,11 +59,10 @@ public final class LlavaVision: ImageFeatureEncoder {
 
     /// The graph: pixels [batch, 3, size, size] to features [batch, image tokens, hidden of the text model].
     package static func graph(
-        _ c: LlavaConfiguration, _ prefixes: (tower: String, projector: String),
-        weight: (GraphBuilder) -> CLIPGraph.WeightSource
+        _ c: LlavaConfiguration, _ prefixes: (tower: String, projector: String)
     ) throws(DamaError) -> Graph {
         let g = GraphBuilder("llava-vision")
-        let source = weight(g)
+        let source: CLIPGraph.WeightSource = { name, shape throws(DamaError) in try g.weight(name, .float32, shape) }
         let size = Dimension.fixed(c.vision.imageSize)
         let pixels = try g.input(Port.pixels, .float32, ["batch", .fixed(c.vision.channels), size, size])
         let stack = CLIPVisionStack(g, c.vision, prefix: prefixes.tower, weight: source)
