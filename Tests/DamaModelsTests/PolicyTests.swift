@@ -115,7 +115,9 @@ final class PolicyTests: XCTestCase {
         let whole = try policy("default").logProbabilities([pair(json, image: image)])[0]
         let full = try XCTUnwrap(json["rejected_ids"]?.array?.count)
         let limit =
-            try policy("default").text.encode(prompt: "What is in the image?", responses: ["x", "y"], imageTokens: [16])
+            try policy("default").text.encode(
+                prompt: "What is in the image?", responses: ["x", "y"], imageTokens: [16]
+            )
             .prompt.count + 10
         assertFails(.invalidArgument, "pair 0: prompt") {
             _ = try self.policy("default") { $0.maximumLength = limit }.logProbabilities([

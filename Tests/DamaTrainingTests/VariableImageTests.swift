@@ -4,8 +4,8 @@ import DamaPreference
 import DamaRuntime
 import DamaSupport
 import DamaTestSupport
-import TrainingTestSupport
 import Foundation
+import TrainingTestSupport
 import XCTest
 
 @testable import DamaModels
