@@ -11,7 +11,8 @@ import XCTest
 @testable import DamaModels
 @testable import DamaTraining
 
-/// A vision part of another kind (``PatchVision``), whose images take different numbers of tokens, one to four a prompt.
+/// A vision part of another kind (``PatchVision``), whose images take different numbers of tokens, one to four a
+/// prompt.
 final class VariableImageTests: XCTestCase {
     override class func setUp() { TestRuntime.configure() }
 

@@ -135,8 +135,8 @@ public final class LlamaDecoder: CausalDecoder {
             }
         var options = SessionOptions()
         options.device = device
-        // Scoring multiplies many rows by each weight and uses the mapped weights. A step of generation has one row and is
-        // bound by reading the weights, so a copy in the kernels' own layout is faster.
+        // Scoring multiplies many rows by each weight and uses the mapped weights. A step of generation has one row and
+        // is bound by reading the weights, so a copy in the kernels' own layout is faster.
         options.prepacking = kind == .generation
         return try weights.session(
             graph, named: graph.name, placement: .host, options: options, fileName: names.fileName)
