@@ -154,6 +154,18 @@ final class PolicyTests: XCTestCase {
         XCTAssertNotEqual(second.store.fingerprint, shared.store.fingerprint)
     }
 
+    func testAPromptThatFillsTheModelsPositionsIsNamed() throws {
+        let policy = try policy("default")
+        let request = GenerationRequest(image: image, prompt: String(repeating: "what ", count: 512))
+        let short = GenerationRequest(image: image, prompt: "What?")
+        assertFails(.shapeMismatch, "prompt 1: the prompt has ") {
+            _ = try policy.generate([short, request], GenerationOptions())
+        }
+        assertFails(.shapeMismatch, "the model has 512 positions for prompt and continuation") {
+            _ = try policy.prepare(request)
+        }
+    }
+
     func testBadInputIsNamed() throws {
         let policy = try policy("default")
         let good = PreferencePair(image: image, prompt: "a", chosen: "b", rejected: "c")
