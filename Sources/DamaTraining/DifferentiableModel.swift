@@ -48,8 +48,8 @@ final class DifferentiableModel {
             var options = SessionOptions()
             options.device = device
             options.prepacking = false
-            // Constant folding would read frozen weights before they are set. Merging transpositions into products would
-            // undo those that the backward half adds for speed.
+            // Constant folding would read frozen weights before they are set. Merging transpositions into products
+            // would undo those that the backward half adds for speed.
             options.configuration["optimization.disable_specified_optimizers"] =
                 "ConstantFolding;MatmulTransposeFusion"
             for weight in graph.weights where trained[graph.name(of: weight)] == nil {

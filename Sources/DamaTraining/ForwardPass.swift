@@ -9,8 +9,8 @@ public enum PassUse: Sendable {
     case again
 }
 
-/// A forward run over some pairs, with what the backward run needs. It is valid until the next update, since it belongs to
-/// the weights it ran with.
+/// A forward run over some pairs, with what the backward run needs. It is valid until the next update, since it belongs
+/// to the weights it ran with.
 public final class ForwardPass {
     /// log π of the responses' tokens of each pair.
     public let logProbabilities: [PairLogProbabilities]

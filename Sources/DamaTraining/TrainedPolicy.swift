@@ -32,8 +32,8 @@ public final class TrainedPolicy {
 
     /// - Parameter seed: of the adapters' first values.
     /// - Throws: ``DamaError/Code/invalidArgument`` where nothing is selected, naming the patterns;
-    ///   ``DamaError/Code/unsupported`` for a policy that cannot be trained, such as one from ONNX files, and for a runtime
-    ///   whose gradients are wrong.
+    ///   ``DamaError/Code/unsupported`` for a policy that cannot be trained, such as one from ONNX files, and for a
+    ///   runtime whose gradients are wrong.
     public init(
         _ base: Policy, _ trainable: Trainable, activations: Activations = .keep, seed: UInt64 = 0
     ) throws(DamaError) {

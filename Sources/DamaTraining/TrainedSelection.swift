@@ -87,7 +87,8 @@ struct VisionSelection {
             let name = graph.name(of: weight)
             guard trainable.selects(name, isVision: true, isProjector: encoder.isProjector(name)) else { continue }
             parameters.append(
-                try Parameter(name, graphName: name, shape: weight.shape.compactMap(\.fixed), of: encoder.weights.store))
+                try Parameter(name, graphName: name, shape: weight.shape.compactMap(\.fixed), of: encoder.weights.store)
+            )
         }
         if parameters.isEmpty { return nil }
         (self.encoder, self.graph, self.parameters) = (encoder, graph, parameters)

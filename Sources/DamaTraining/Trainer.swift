@@ -5,7 +5,8 @@ import DamaRuntime
 import DamaSupport
 import Glibc
 
-/// A pair to train on: what ``PreferencePair`` holds, its hardness, and what the reference makes of it where that is known.
+/// A pair to train on: what ``PreferencePair`` holds, its hardness, and what the reference makes of it where that is
+/// known.
 public struct TrainingPair: Sendable {
     public var pair: PreferencePair
     /// α_D of Eq. (7); 1 where the data says nothing.
@@ -126,8 +127,8 @@ public final class Trainer {
 
     /// One update from a batch.
     ///
-    /// - Throws: ``DamaError/cancelled`` where `run` was told to stop; input errors name the pair. In every case weights,
-    ///   moments, controller and counters are as before.
+    /// - Throws: ``DamaError/cancelled`` where `run` was told to stop; input errors name the pair. In every case
+    ///   weights, moments, controller and counters are as before.
     public func step(_ batch: [TrainingPair], run: RunOptions? = nil) throws(DamaError) -> StepMetrics {
         var metrics = StepMetrics()
         metrics.pairs = batch.count

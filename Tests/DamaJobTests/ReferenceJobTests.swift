@@ -1,7 +1,7 @@
 import Dama
 import DamaTestSupport
-import TrainingTestSupport
 import Foundation
+import TrainingTestSupport
 import XCTest
 
 /// The reference job over the small LLaVA of the model tests, whose numbers transformers gave.

@@ -39,7 +39,8 @@ final class ArchitectureTests: XCTestCase {
             let vision = try XCTUnwrap(identity["architecture"]?["vision"])
             XCTAssertEqual(vision["vision_feature_select_strategy"], config["vision_feature_select_strategy"])
             for key in [
-                "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "image_size", "patch_size",
+                "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "image_size",
+                "patch_size",
                 "hidden_act",
             ] { XCTAssertEqual(vision["vision_config"]?[key], config["vision_config"]?[key], key) }
         }

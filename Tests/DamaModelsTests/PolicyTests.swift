@@ -115,7 +115,9 @@ final class PolicyTests: XCTestCase {
         let whole = try policy("default").logProbabilities([pair(json, image: image)])[0]
         let full = try XCTUnwrap(json["rejected_ids"]?.array?.count)
         let limit =
-            try policy("default").text.encode(prompt: "What is in the image?", responses: ["x", "y"], imageTokens: [16])
+            try policy("default").text.encode(
+                prompt: "What is in the image?", responses: ["x", "y"], imageTokens: [16]
+            )
             .prompt.count + 10
         assertFails(.invalidArgument, "pair 0: prompt") {
             _ = try self.policy("default") { $0.maximumLength = limit }.logProbabilities([
@@ -150,6 +152,18 @@ final class PolicyTests: XCTestCase {
         let second = try weights(Policy(directory: directory))
         XCTAssertFalse(second === shared)
         XCTAssertNotEqual(second.store.fingerprint, shared.store.fingerprint)
+    }
+
+    func testAPromptThatFillsTheModelsPositionsIsNamed() throws {
+        let policy = try policy("default")
+        let request = GenerationRequest(image: image, prompt: String(repeating: "what ", count: 512))
+        let short = GenerationRequest(image: image, prompt: "What?")
+        assertFails(.shapeMismatch, "prompt 1: the prompt has ") {
+            _ = try policy.generate([short, request], GenerationOptions())
+        }
+        assertFails(.shapeMismatch, "the model has 512 positions for prompt and continuation") {
+            _ = try policy.prepare(request)
+        }
     }
 
     func testBadInputIsNamed() throws {

@@ -4,14 +4,15 @@ import DamaPreference
 import DamaRuntime
 import DamaSupport
 import DamaTestSupport
-import TrainingTestSupport
 import Foundation
+import TrainingTestSupport
 import XCTest
 
 @testable import DamaModels
 @testable import DamaTraining
 
-/// A vision part of another kind (``PatchVision``), whose images take different numbers of tokens, one to four a prompt.
+/// A vision part of another kind (``PatchVision``), whose images take different numbers of tokens, one to four a
+/// prompt.
 final class VariableImageTests: XCTestCase {
     override class func setUp() { TestRuntime.configure() }
 

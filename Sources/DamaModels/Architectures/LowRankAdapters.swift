@@ -17,8 +17,8 @@ public struct LowRankAdapters: Equatable, Sendable {
 
     /// There is no dropout: the same input always gives the same gradient.
     ///
-    /// - Throws: ``DamaError/Code/invalidArgument`` for a rank below 1, an α that is not positive, no target or an unknown
-    ///   one.
+    /// - Throws: ``DamaError/Code/invalidArgument`` for a rank below 1, an α that is not positive, no target or an
+    ///   unknown one.
     public init(rank: Int, alpha: Double, targets: [String] = ["q_proj", "v_proj"]) throws(DamaError) {
         guard (1...4096).contains(rank) else { throw .invalidArgument("LoRA rank is \(rank); it must be 1 to 4096") }
         guard alpha.isFinite, alpha > 0 else { throw .invalidArgument("LoRA alpha is \(alpha); it must be positive") }

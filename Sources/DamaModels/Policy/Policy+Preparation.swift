@@ -9,8 +9,8 @@ extension Policy {
     /// Tokenises and decodes. May run on other threads while the model computes.
     ///
     /// - Parameter images: images of the batch that are already prepared. A repeated image is decoded once.
-    /// - Throws: ``DamaError/Code/invalidArgument`` for texts that cannot be laid out, and for images that do not fit the
-    ///   prompt or the model; what ``ImageDecoder`` throws.
+    /// - Throws: ``DamaError/Code/invalidArgument`` for texts that cannot be laid out, and for images that do not fit
+    ///   the prompt or the model; what ``ImageDecoder`` throws.
     public func prepare(
         _ pair: PreferencePair, sharing images: PreparedImages = PreparedImages()
     ) throws(DamaError) -> PreparedPair {
@@ -35,8 +35,8 @@ extension Policy {
     }
 
     /// Checks that a pair's texts can be laid out with this number of images, without the images themselves. If images
-    /// differ in their number of tokens, the smallest is assumed, and ``prepare(_:sharing:)`` may still find the pair too
-    /// long.
+    /// differ in their number of tokens, the smallest is assumed, and ``prepare(_:sharing:)`` may still find the pair
+    /// too long.
     ///
     /// - Throws: as ``prepare(_:sharing:)``.
     package func checkTexts(of pair: PreferencePair, images: Int) throws(DamaError) {
@@ -70,8 +70,9 @@ extension Policy {
 
     /// Tokenises and decodes, as for a pair.
     ///
-    /// - Throws: ``DamaError/Code/invalidArgument`` for a prompt that cannot be laid out, or that leaves no room for a
-    ///   token, and for images that do not fit the prompt or the model; what ``ImageDecoder`` throws.
+    /// - Throws: ``DamaError/Code/invalidArgument`` for a prompt that cannot be laid out, and for images that do not fit
+    ///   the prompt or the model; ``DamaError/Code/shapeMismatch`` for a prompt that fills the model's positions; what
+    ///   ``ImageDecoder`` throws.
     public func prepare(
         _ request: GenerationRequest, sharing images: PreparedImages = PreparedImages()
     ) throws(DamaError) -> PreparedPrompt {
@@ -97,7 +98,7 @@ extension Policy {
         let tokens = try text.encode(prompt: request.prompt, imageTokens: images.map(\.tokenCount))
         guard !tokens.isEmpty else { throw .invalidArgument("the prompt has no tokens") }
         guard tokens.count < decoder.maximumPositions else {
-            throw .invalidArgument(
+            throw .shapeMismatch(
                 "the prompt has \(tokens.count) tokens; the model has \(decoder.maximumPositions) positions for prompt "
                     + "and continuation")
         }

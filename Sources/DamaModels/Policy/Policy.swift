@@ -71,7 +71,8 @@ public final class Policy: Sendable {
         let parts = try architecture.open(
             ModelOpening(directory: directory, runtime: runtime, device: options.device, endTokens: endTokens))
         try self.init(
-            directory: directory, options: options, tokenizer: tokenizer, template: template, parts: parts, image: image)
+            directory: directory, options: options, tokenizer: tokenizer, template: template, parts: parts, image: image
+        )
     }
 
     /// A policy made of opened networks.

@@ -103,14 +103,14 @@ public struct PromptTemplate: Equatable, Sendable {
 
     /// The prompt for one question.
     ///
-    /// A question in LLaVA's data may hold the image token itself (`<image>\nWhat…`), once for each image. It is removed,
-    /// since the template says where images go.
+    /// A question in LLaVA's data may hold the image token itself (`<image>\nWhat…`), once for each image. It is
+    /// removed, since the template says where images go.
     ///
     /// - Parameters:
     ///   - system: The system prompt, empty for none; `nil` takes the template's own.
     ///   - images: How many there are.
-    /// - Throws: ``DamaError/Code/invalidArgument`` where `question` holds `imageToken`, but not once for each image, or
-    ///   where the template has no place for what is given.
+    /// - Throws: ``DamaError/Code/invalidArgument`` where `question` holds `imageToken`, but not once for each image,
+    ///   or where the template has no place for what is given.
     public func render(
         question: String, system: String? = nil, images: Int = 1, imageToken: String = "<image>"
     ) throws(DamaError) -> Rendered {
@@ -152,8 +152,8 @@ public struct PromptTemplate: Equatable, Sendable {
             beforeImage: Self.fill(parts?.0 ?? prompt, values), afterImage: parts.map { Self.fill($0.1, values) })
     }
 
-    /// The text for the place of images: the token once for each image. As in transformers' LLaVA template, a line break
-    /// behind the place also joins the images.
+    /// The text for the place of images: the token once for each image. As in transformers' LLaVA template, a line
+    /// break behind the place also joins the images.
     func imageText(_ count: Int, token: String) -> String {
         let isOnLine = Self.cut(prompt, at: "{image}")?.1.utf8.first == UInt8(ascii: "\n")
         return [String](repeating: token, count: count).joined(separator: isOnLine ? "\n" : "")

@@ -38,13 +38,13 @@ private struct Growing {
 extension CausalDecoder {
     /// Continues all prompts as one batch with a key-value cache. Results are ordered by prompt, then by stream.
     ///
-    /// A prompt is computed once for all its continuations. Finished continuations are removed from the batch before they
-    /// exceed a quarter of it.
+    /// A prompt is computed once for all its continuations. Finished continuations are removed from the batch before
+    /// they exceed a quarter of it.
     ///
     /// - Parameter onToken: is called with a continuation's index and each of its tokens; returns false to end that
     ///   continuation. An error ends all.
-    /// - Throws: ``DamaError/Code/invalidArgument`` for an empty batch, an empty prompt, a bad option or a token outside the
-    ///   vocabulary; ``DamaError/Code/shapeMismatch`` for a prompt longer than the model's positions.
+    /// - Throws: ``DamaError/Code/invalidArgument`` for an empty batch, an empty prompt, a bad option or a token
+    ///   outside the vocabulary; ``DamaError/Code/shapeMismatch`` for a prompt longer than the model's positions.
     package func generate(
         _ prompts: [DecoderPrompt], _ options: GenerationOptions, run: RunOptions? = nil,
         onToken: (Int, Int32) throws(DamaError) -> Bool = { _, _ in true }

@@ -1,12 +1,13 @@
 /// Groups sequences of different lengths into batches. A batch is padded to its longest sequence and has a fixed cost.
 package enum LengthBatches {
-    /// The fixed cost of a batch in tokens: all weights are read once more, and in training all gradients are written. A
-    /// processor computes about this many tokens in that time.
+    /// The fixed cost of a batch in tokens: all weights are read once more, and in training all gradients are written.
+    /// A processor computes about this many tokens in that time.
     package static let overhead = 32
 
     /// Splits sequences, sorted by length, into batches with the least sum of padded tokens and ``overhead``.
     ///
-    /// - Parameter budget: the most tokens of a batch, padding included; a single longer sequence is a batch of its own.
+    /// - Parameter budget: the most tokens of a batch, padding included; a single longer sequence is a batch of its
+    ///   own.
     /// - Returns: indices of `lengths`, each in one batch.
     package static func plan(_ lengths: [Int], budget: Int) -> [[Int]] {
         let order = lengths.indices.sorted { (lengths[$0], $0) < (lengths[$1], $1) }

@@ -11,9 +11,9 @@ package protocol TrainableDecoder: CausalDecoder {
     var device: Device { get }
     var weights: ModelWeights { get }
 
-    /// Whether the graph's output is logits, from which the host computes log-probabilities (``TokenLogits``); otherwise
-    /// the output is log-probabilities. Training and scoring use the same, so that a policy and its starting point give
-    /// the same bits.
+    /// Whether the graph's output is logits, from which the host computes log-probabilities (``TokenLogits``);
+    /// otherwise the output is log-probabilities. Training and scoring use the same, so that a policy and its starting
+    /// point give the same bits.
     var scoresOnHost: Bool { get }
 
     /// The scoring graph with the extra inputs of differentiation. Its output is ``trainingOutput``.

@@ -41,8 +41,8 @@ extension LlamaDecoder {
             scoringInputs(rows), outputs: [LlamaGraph.Port.logits], options: options)[0]
     }
 
-    /// The inputs of a scoring graph for `rows`, without targets. Padded to the longest row, and at least to the shortest
-    /// length that the graph's attention can divide into blocks.
+    /// The inputs of a scoring graph for `rows`, without targets. Padded to the longest row, and at least to the
+    /// shortest length that the graph's attention can divide into blocks.
     package func scoringInputs(
         _ rows: [DecoderRow], table: FloatMemory? = nil
     ) throws(DamaError) -> [String: TensorValue] {

@@ -135,8 +135,8 @@ public final class LlamaDecoder: CausalDecoder {
             }
         var options = SessionOptions()
         options.device = device
-        // Scoring multiplies many rows by each weight and can take it as it lies. A step of generation has a row for each
-        // prompt: two to eight take twice as long without a copy in the kernels' own order.
+        // Scoring multiplies many rows by each weight and uses the mapped weights. A step of generation has one row for
+        // each prompt: with two to eight of them it takes twice as long without a copy in the kernels' own layout.
         options.prepacking = kind == .generation
         return try weights.session(
             graph, named: graph.name, placement: .host, options: options, fileName: names.fileName)

@@ -4,11 +4,7 @@ import DamaRuntime
 import DamaSupport
 
 extension LlavaVision: TrainableImageEncoder {
-    package func trainingGraph() throws(DamaError) -> Graph {
-        try Self.graph(configuration, prefixes) { g in
-            { name, shape throws(DamaError) in try g.weight(name, .float32, shape) }
-        }
-    }
+    package func trainingGraph() throws(DamaError) -> Graph { try Self.graph(configuration, prefixes) }
 
     package var trainingOutput: String { Port.features }
 

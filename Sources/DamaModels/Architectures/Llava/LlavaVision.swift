@@ -30,9 +30,7 @@ public final class LlavaVision: ImageFeatureEncoder {
         let prefixes = try Self.prefixes(weights.store)
         var options = SessionOptions()
         options.device = device
-        let graph = try Self.graph(configuration, prefixes) { g in
-            { name, shape throws(DamaError) in try g.weight(name, .float32, shape) }
-        }
+        let graph = try Self.graph(configuration, prefixes)
         session = try weights.session(
             graph, named: "\(weights.store.path) (vision)", placement: .mappedFile, options: options)
         self.configuration = configuration
@@ -61,11 +59,10 @@ public final class LlavaVision: ImageFeatureEncoder {
 
     /// The graph: pixels [batch, 3, size, size] to features [batch, image tokens, hidden of the text model].
     package static func graph(
-        _ c: LlavaConfiguration, _ prefixes: (tower: String, projector: String),
-        weight: (GraphBuilder) -> CLIPGraph.WeightSource
+        _ c: LlavaConfiguration, _ prefixes: (tower: String, projector: String)
     ) throws(DamaError) -> Graph {
         let g = GraphBuilder("llava-vision")
-        let source = weight(g)
+        let source: CLIPGraph.WeightSource = { name, shape throws(DamaError) in try g.weight(name, .float32, shape) }
         let size = Dimension.fixed(c.vision.imageSize)
         let pixels = try g.input(Port.pixels, .float32, ["batch", .fixed(c.vision.channels), size, size])
         let stack = CLIPVisionStack(g, c.vision, prefix: prefixes.tower, weight: source)
