@@ -24,7 +24,6 @@ let package = Package(
         // MARK: C
         .systemLibrary(name: "CDama", path: "include"),
         .systemLibrary(name: "COnnxRuntime"),
-        .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .target(
             name: "CDamaShims",
             linkerSettings: [
@@ -43,7 +42,6 @@ let package = Package(
             name: "DamaModels",
             dependencies: [
                 "DamaSupport", "DamaPreference", "DamaKernels", "DamaText", "DamaImage", "DamaRuntime", "DamaGraph",
-                "COpenBLAS",
             ]),
         .target(
             name: "DamaTraining",
