@@ -23,7 +23,6 @@ let package = Package(
         // MARK: C
         .systemLibrary(name: "CDama", path: "include"),
         .systemLibrary(name: "COnnxRuntime"),
-        .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .target(
             name: "CDamaShims",
@@ -44,7 +43,7 @@ let package = Package(
             name: "DamaModels",
             dependencies: [
                 "DamaSupport", "DamaPreference", "DamaKernels", "DamaText", "DamaImage", "DamaRuntime", "DamaGraph",
-                "CDamaShims", "COpenBLAS",
+                "CDamaShims",
             ]),
         .target(
             name: "DamaTraining",
