@@ -16,7 +16,8 @@ from ._policy import PairLogps, ResponseLogps, prompt_templates
 from ._reference import ReferenceCache, ReferenceResult, reference_dataset
 from ._row_job import Progress
 from ._score_dataset import ScoreResult, score_dataset
-from ._scorer import Scorer
+from ._scorer import PairHardness, Scorer, SubSentence
+from ._splitter import Split, Splitter
 from ._text import Tokenizer, split
 from ._train import TrainProgress, TrainResult, train
 from ._trainer import LoRA, Parameter, StepMetrics, Trainer
@@ -30,6 +31,7 @@ __all__ = [
     "GenerateResult",
     "Generated",
     "LoRA",
+    "PairHardness",
     "PairLogps",
     "Parameter",
     "Policy",
@@ -39,7 +41,10 @@ __all__ = [
     "ResponseLogps",
     "ScoreResult",
     "Scorer",
+    "Split",
+    "Splitter",
     "StepMetrics",
+    "SubSentence",
     "Tokenizer",
     "TrainProgress",
     "TrainResult",
