@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 VERSION := $(shell sed -n 's/^\#define DAMA_VERSION_\(MAJOR\|MINOR\|PATCH\) //p' include/dama/base.h | paste -sd.)
-SOVERSION := 0
+SOVERSION := $(shell sed -n 's/^\#define DAMA_ABI_VERSION //p' include/dama/base.h)
 PREFIX ?= /usr/local
 DESTDIR ?=
 BUILD := build

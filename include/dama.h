@@ -14,6 +14,7 @@
 #include "dama/hardness.h"
 #include "dama/beta.h"
 #include "dama/text.h"
+#include "dama/splitter.h"
 #include "dama/clip.h"
 #include "dama/kernels.h"
 #include "dama/jobs.h"

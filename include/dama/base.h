@@ -20,18 +20,31 @@
  * After fork() without exec() a library that was in use before is not usable in the child: functions that return a
  * status return DAMA_UNSUPPORTED, freeing does nothing and returns at once, and exit() ends the child.
  *
- * Text and arrays. Strings are UTF-8 and end in NUL; broken UTF-8 is read with U+FFFD in place of the broken bytes.
- * Arrays are contiguous and row-major; [n, m] says n rows of m. An array that is written has its capacity in elements
- * behind it, unless its size follows from other parameters.
+ * Strings are UTF-8 and end in NUL; broken UTF-8 is read with U+FFFD in place of the broken bytes.
  *
- * Booleans are integers: not 0 is true where they are read; 1 and 0 are written.
+ * Arrays are contiguous and row-major; [n, m] means n rows of m. A parameter that is an array has its count behind it;
+ * arrays of the same count stand together before it. In a struct the count stands behind one array, or before several of
+ * the same count. An array that results are written to has its capacity in elements instead of a count, and one that is
+ * too small is DAMA_SHAPE_MISMATCH. It has no capacity where its comment gives its size by other parameters: one result
+ * for each input, such as the scores [count] of `count` sentences. Where the caller cannot know how many results there
+ * are, NULL with capacity 0 asks for their number alone.
+ *
+ * Booleans are int32_t, in parameters, fields and results: not 0 is true where they are read; 1 and 0 are written. Only
+ * an array of them has elements of uint8_t.
+ *
+ * Not given. An optional value is not given by 0 or NULL. Where 0 is a value of its own, it is not given by -1 if it is
+ * an integer, and by NaN if it is a real number. The same numbers say in a result that there is no value.
  *
  * Structs that begin with struct_size may grow at their end from one version to the next. dama_T_init() sets every
  * field, and struct_size to the size in the header that the caller was compiled with: call it before anything else. It
  * is a macro over dama_T_init_sized(), which callers that do not compile this header give the size of their struct. The
  * library reads and writes struct_size bytes and no more. Fields that the caller's struct does not have are as
  * dama_T_init() sets them. Fields that the library does not have must be 0 where it reads them, or the call returns
- * DAMA_UNSUPPORTED; where it writes them they become 0.
+ * DAMA_UNSUPPORTED; where it writes them they become 0. dama_T_init() itself cannot fail: where it is given what it
+ * does not know, it sets struct_size to 0, which every call refuses.
+ *
+ * Structs without struct_size never grow. One that is read starts as zeros (`dama_image image = {0};`, in C++ `{}`) or
+ * by its dama_T_init(); one that results are written to needs no preparation.
  *
  * Options. The comment of a field ends with the value that dama_T_options_init() sets ("Rows computed together; 32."),
  * or that macro's own comment names the values; what neither names is 0 or NULL. 0 stands for another value ("0: one
@@ -41,9 +54,18 @@
  * Results. dama_T_init() sets the other fields of a struct that results are written to, to 0. Of an [in,out] struct,
  * struct_size is read and the rest written.
  *
- * Parameters stand in this order, but for some in kernels.h: the handle that is made; the handle that is asked; inputs,
- * each array before its count; options; results, each array before its capacity; a dama_cancellation, NULL for a call
- * that cannot be stopped. A callback takes the caller's `user` last, and stops the call by another status than DAMA_OK.
+ * Parameters stand in this order: the handle that is made; the handle that is asked; inputs; options; results; a
+ * dama_cancellation.
+ *
+ * Asking a handle. dama_T_describe() writes what there is to know about it into a dama_T_facts, and
+ * dama_T_get_options() the options that it works with. The elements of a handle that holds several are counted by
+ * dama_T_count() and read by dama_T_at(), with indices from 0.
+ *
+ * Callbacks take the caller's `user` last. A callback that returns another status than DAMA_OK stops the call, which
+ * then returns the same status; a number that is no dama_status counts as DAMA_CANCELLED.
+ *
+ * Stopping. A call that may take long takes a dama_cancellation as its last parameter, or NULL. DAMA_CANCELLED is then
+ * a status of every such call, and its comment does not repeat it.
  *
  * Nothing here prints, exits, installs a signal handler or changes the locale.
  */
@@ -70,10 +92,10 @@ extern "C" {
 /* ---------------------------------------------------------------------------------------------------------------- */
 
 #define DAMA_VERSION_MAJOR 0
-#define DAMA_VERSION_MINOR 1
+#define DAMA_VERSION_MINOR 2
 #define DAMA_VERSION_PATCH 0
 /** Raised whenever a program built against an older header would no longer run. */
-#define DAMA_ABI_VERSION 0
+#define DAMA_ABI_VERSION 1
 
 typedef enum dama_status {
     DAMA_OK = 0,
@@ -117,9 +139,9 @@ DAMA_API const char *dama_error_message(void);
 /* ---------------------------------------------------------------------------------------------------------------- */
 
 /**
- * By which one thread stops what another does. Every call that it is given to stops at the next operator of a model or
- * the next image, returns DAMA_CANCELLED, and leaves everything as if it had not been made, where nothing else is said.
- * It stays cancelled: a call that is given it later does not begin.
+ * Lets one thread stop what another does. Every call that has been given it stops at the next operator of a model, the
+ * next image, or within 50 ms where it waits for another process, and returns DAMA_CANCELLED. Everything is then as if
+ * the call had not been made, unless its comment says otherwise. A call that is given it later does not begin.
  *
  * All functions may be called from any thread at any time, but not from a signal handler; dama_cancellation_free() when
  * no call uses it any more.
@@ -137,7 +159,7 @@ DAMA_API DAMA_NODISCARD dama_status dama_cancellation_create(dama_cancellation *
 /** Frees a cancellation. */
 DAMA_API void dama_cancellation_free(dama_cancellation *cancellation);
 
-/** Stops the calls that were given it, now and from now on. Returns at once. NULL is ignored. */
+/** Stops the calls that have been given it, and every later one. Returns at once. NULL is ignored. */
 DAMA_API void dama_cancellation_cancel(dama_cancellation *cancellation);
 
 /** 1 once it has been cancelled; 0 before, and for NULL. */

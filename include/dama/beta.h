@@ -116,12 +116,12 @@ typedef struct dama_adaptive_beta_options {
     dama_gap gap;
     /** The base that alpha scales, > 0. */
     double beta;
-    /** Non-zero: divide the gaps by the running mean, Eq. (10), where the guard allows it. */
+    /** Boolean: divide the gaps by the running mean, Eq. (10), where the guard allows it. */
     int32_t normalize;
     dama_filter filter;
     /** κ ≥ 0: divide only where the running mean ≥ max(1e-6, κ · mean |gap|). */
     double guard;
-    /** K ≥ 1, or 0 for int(keep_ratio · N). At least one pair is kept, at most all with a finite gap. */
+    /** K; 0: int(keep_ratio · N). At least one pair is kept, at most all with a finite gap. */
     size_t keep;
     /** In (0, 1]; read only where keep is 0. */
     double keep_ratio;
@@ -135,7 +135,7 @@ typedef struct dama_adaptive_beta_options {
     dama_loss loss;
     /** Of DAMA_COMBINE_WEIGHTED, in [0, 1]. */
     double rho;
-    /** Least and greatest beta of a pair; 0 and INFINITY for none. */
+    /** Least and greatest beta of a pair; 0 and INFINITY are no limits. */
     double beta_floor;
     double beta_ceiling;
     /** γ of Eq. (15), in [0, 1). */
@@ -146,15 +146,11 @@ typedef struct dama_adaptive_beta_options {
     double loss_parameter;
 } dama_adaptive_beta_options;
 
-/**
- * Fills options with a preset.
- *
- * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL or an unknown preset.
- */
+/** Sets the options of a preset. An unknown preset gives a struct_size of 0, which every call refuses. */
 #define dama_adaptive_beta_options_init(options, preset) \
     dama_adaptive_beta_options_init_sized((options), sizeof(dama_adaptive_beta_options), (preset))
-DAMA_API DAMA_NODISCARD dama_status dama_adaptive_beta_options_init_sized(dama_adaptive_beta_options *options,
-                                                                          size_t size, dama_preset preset);
+DAMA_API void dama_adaptive_beta_options_init_sized(dama_adaptive_beta_options *options, size_t size,
+                                                    dama_preset preset);
 
 /**
  * The state behind adaptive beta: running mean, generator, counts.
@@ -273,12 +269,8 @@ DAMA_API DAMA_NODISCARD dama_status dama_adaptive_beta_step(dama_adaptive_beta *
  */
 DAMA_API DAMA_NODISCARD dama_status dama_adaptive_beta_commit(dama_adaptive_beta *controller);
 
-/** The running mean. @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL. */
-DAMA_API DAMA_NODISCARD dama_status dama_adaptive_beta_running_mean(const dama_adaptive_beta *controller,
-                                                                    double *running_mean);
-
-/** Where a controller stands. */
-typedef struct dama_adaptive_beta_progress {
+/** What a dama_adaptive_beta has committed so far. */
+typedef struct dama_adaptive_beta_facts {
     uint32_t struct_size;
     double running_mean;
     double running_deviation;
@@ -286,21 +278,21 @@ typedef struct dama_adaptive_beta_progress {
     uint64_t steps;
     uint64_t nonfinite_pairs;
     uint64_t uniform_samplings;
-} dama_adaptive_beta_progress;
+} dama_adaptive_beta_facts;
 
-#define dama_adaptive_beta_progress_init(progress) \
-    dama_adaptive_beta_progress_init_sized((progress), sizeof(dama_adaptive_beta_progress))
-DAMA_API void dama_adaptive_beta_progress_init_sized(dama_adaptive_beta_progress *progress, size_t size);
+#define dama_adaptive_beta_facts_init(facts) \
+    dama_adaptive_beta_facts_init_sized((facts), sizeof(dama_adaptive_beta_facts))
+DAMA_API void dama_adaptive_beta_facts_init_sized(dama_adaptive_beta_facts *facts, size_t size);
 
 /**
- * What has been committed so far.
+ * Running mean and counts of a controller.
  *
  * @param[in]     controller
- * @param[in,out] progress
+ * @param[in,out] facts
  * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL.
  */
-DAMA_API DAMA_NODISCARD dama_status dama_adaptive_beta_get_progress(const dama_adaptive_beta *controller,
-                                                                    dama_adaptive_beta_progress *progress);
+DAMA_API DAMA_NODISCARD dama_status dama_adaptive_beta_describe(const dama_adaptive_beta *controller,
+                                                                dama_adaptive_beta_facts *facts);
 
 /**
  * The options of a controller, such as one that was loaded.
@@ -317,9 +309,9 @@ DAMA_API DAMA_NODISCARD dama_status dama_adaptive_beta_get_options(const dama_ad
  * among them.
  *
  * @param[in]  controller
- * @param[out] bytes     [capacity], or NULL to ask for the size alone.
+ * @param[out] bytes     [capacity]; NULL with capacity 0 to learn the size alone.
  * @param[in]  capacity
- * @param[out] size      Bytes needed.
+ * @param[out] size      How many bytes there are.
  * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL; DAMA_SHAPE_MISMATCH where bytes is too small.
  */
 DAMA_API DAMA_NODISCARD dama_status dama_adaptive_beta_save(const dama_adaptive_beta *controller, uint8_t *bytes,
@@ -330,6 +322,7 @@ DAMA_API DAMA_NODISCARD dama_status dama_adaptive_beta_save(const dama_adaptive_
  *
  * @param[out] out
  * @param[in]  bytes  [size] from dama_adaptive_beta_save().
+ * @param[in]  size
  * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL and for bytes that are damaged or something else.
  */
 DAMA_API DAMA_NODISCARD dama_status dama_adaptive_beta_load(dama_adaptive_beta **out, const uint8_t *bytes,

@@ -8,6 +8,9 @@
 extern "C" {
 #endif
 
+/** One of a pair's two responses. */
+typedef enum dama_response { DAMA_CHOSEN = 0, DAMA_REJECTED = 1 } dama_response;
+
 /**
  * Hardness of one pair from its CLIP scores: one softmax over all p + q scores, Eq. (5), then
  * delta = sum of the chosen probabilities − sum of the rejected ones, Eq. (6).

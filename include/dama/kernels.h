@@ -9,10 +9,9 @@ extern "C" {
 #endif
 
 /*
- * They need no ONNX Runtime, use the vector instructions that the processor has (SSE2, AVX2, AVX-512, NEON), and take
- * `threads` threads, 0 for every processor. Results do not depend on the number of threads; processors with other
- * vector instructions may differ in last bits. A count stands behind the last array that has it, `threads` behind the
- * arrays.
+ * They need no ONNX Runtime, use the vector instructions that the processor has (SSE2, AVX2, AVX-512, NEON), and run on
+ * `threads` threads, 0 for one on each processor. Results do not depend on the number of threads; processors with other
+ * vector instructions may differ in last bits.
  */
 
 /** A row with this label has no token. */
@@ -22,36 +21,35 @@ extern "C" {
  * log π(label) of rows of logits, reading each logit once: log-softmax and gather without arrays of the logits' size.
  *
  * @param[in]  logits       [rows, vocabulary] float32. NaN and +∞ give NaN.
+ * @param[in]  labels       [rows] in 0 … vocabulary − 1, or DAMA_IGNORED_LABEL.
  * @param[in]  rows
  * @param[in]  vocabulary   ≥ 1.
- * @param[in]  labels       [rows] in 0 … vocabulary − 1, or DAMA_IGNORED_LABEL.
+ * @param[in]  threads
  * @param[out] logprobs     [rows]; 0 where the label is ignored.
  * @param[out] normalizers  [rows] log Σ exp(logits), for dama_token_logprobs_backward().
- * @param[in]  threads
  * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL, an empty vocabulary or a label out of range.
  */
-DAMA_API DAMA_NODISCARD dama_status dama_token_logprobs(const float *logits, size_t rows, size_t vocabulary,
-                                                        const int64_t *labels, float *logprobs, float *normalizers,
-                                                        uint32_t threads);
+DAMA_API DAMA_NODISCARD dama_status dama_token_logprobs(const float *logits, const int64_t *labels, size_t rows,
+                                                        size_t vocabulary, uint32_t threads, float *logprobs,
+                                                        float *normalizers);
 
 /**
  * The gradient with respect to the logits: weights[r] · (1[j = labels[r]] − exp(logits[r, j] − normalizers[r])).
  *
- * @param[in]  logits, rows, vocabulary, labels  As for dama_token_logprobs().
+ * @param[in]  logits, labels, rows, vocabulary, threads  As for dama_token_logprobs().
  * @param[in]  normalizers  [rows] from dama_token_logprobs().
  * @param[in]  weights      [rows] gradient with respect to each log-probability; rows with 0 are not read.
  * @param[out] gradient     [rows, vocabulary], or logits itself: the gradient takes its place.
- * @param[in]  threads
  * @return As dama_token_logprobs().
  */
-DAMA_API DAMA_NODISCARD dama_status dama_token_logprobs_backward(const float *logits, size_t rows, size_t vocabulary,
-                                                                 const int64_t *labels, const float *normalizers,
-                                                                 const float *weights, float *gradient,
-                                                                 uint32_t threads);
+DAMA_API DAMA_NODISCARD dama_status dama_token_logprobs_backward(const float *logits, const int64_t *labels,
+                                                                 const float *normalizers, const float *weights,
+                                                                 size_t rows, size_t vocabulary, uint32_t threads,
+                                                                 float *gradient);
 
 typedef struct dama_adamw_options {
     uint32_t struct_size;
-    /** 0 for every processor. */
+    /** 0: one for each processor. */
     uint32_t threads;
     double learning_rate;
     double beta1;
@@ -70,18 +68,18 @@ DAMA_API void dama_adamw_options_init_sized(dama_adamw_options *options, size_t 
 /**
  * One AdamW update in place, reading and writing each number once.
  *
- * @param[in]     options
+ * @param[in]     gradients      [count] float32.
+ * @param[in]     count
  * @param[in]     step           Counted from 1.
- * @param[in,out] parameters     [count] float32.
- * @param[in]     gradients      [count]
+ * @param[in]     options        NULL: as dama_adamw_options_init() sets them.
+ * @param[in,out] parameters     [count]
  * @param[in,out] first_moment   [count], zeros before step 1.
  * @param[in,out] second_moment  [count], zeros before step 1.
- * @param[in]     count
  * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL, an option out of range or step 0.
  */
-DAMA_API DAMA_NODISCARD dama_status dama_adamw_step(const dama_adamw_options *options, uint64_t step,
-                                                    float *parameters, const float *gradients, float *first_moment,
-                                                    float *second_moment, size_t count);
+DAMA_API DAMA_NODISCARD dama_status dama_adamw_step(const float *gradients, size_t count, uint64_t step,
+                                                    const dama_adamw_options *options, float *parameters,
+                                                    float *first_moment, float *second_moment);
 
 /**
  * Σ x² in double, for global-norm clipping. Not finite where any number is not.
@@ -109,7 +107,7 @@ typedef struct dama_schedule_options {
     double learning_rate;
     /** Steps of the run, ≥ 1. */
     uint64_t total_steps;
-    /** Steps of warm-up, or 0 for ceil(warmup_ratio · total_steps). */
+    /** Steps of warm-up; 0: ceil(warmup_ratio · total_steps). A run without warm-up sets both to 0. */
     uint64_t warmup_steps;
     /** In [0, 1]; read only where warmup_steps is 0. */
     double warmup_ratio;
@@ -122,12 +120,12 @@ DAMA_API void dama_schedule_options_init_sized(dama_schedule_options *options, s
 /**
  * The learning rate of one step, as transformers' schedulers give it.
  *
- * @param[in]  options
  * @param[in]  step           Counted from 0.
+ * @param[in]  options
  * @param[out] learning_rate
  * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL or an option out of range.
  */
-DAMA_API DAMA_NODISCARD dama_status dama_learning_rate(const dama_schedule_options *options, uint64_t step,
+DAMA_API DAMA_NODISCARD dama_status dama_learning_rate(uint64_t step, const dama_schedule_options *options,
                                                        double *learning_rate);
 
 #ifdef __cplusplus

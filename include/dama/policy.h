@@ -57,15 +57,15 @@ typedef struct dama_policy_options {
     /** The most tokens of one batch, padding included; a longer pair is a batch of its own. 8192. */
     uint32_t token_budget;
     /**
-     * Not 0: both responses of a pair are computed behind one image and prompt. 0: each is a sequence of its own; the
-     * numbers are the same within 1e-5. 1.
+     * Boolean: both responses of a pair are computed behind one image and prompt. Otherwise each is a sequence of its
+     * own; the numbers are the same within 1e-5. 1.
      */
-    uint32_t share_prefix;
+    int32_t share_prefix;
     /** 0. */
     uint32_t reserved;
     /** As in dama_scorer_options. */
-    uint32_t ignore_orientation;
-    uint32_t drop_alpha;
+    int32_t ignore_orientation;
+    int32_t drop_alpha;
 } dama_policy_options;
 
 #define dama_policy_options_init(options) dama_policy_options_init_sized((options), sizeof(dama_policy_options))
@@ -122,7 +122,19 @@ DAMA_API DAMA_NODISCARD dama_status dama_policy_describe(const dama_policy *poli
  */
 DAMA_API DAMA_NODISCARD dama_status dama_prompt_templates(dama_strings **out);
 
-/** An image, a question about it and two answers. This struct does not grow. */
+/**
+ * Makes a splitter of a language model that runs here and answers one response at a time, greedily.
+ *
+ * @param[out] out
+ * @param[in]  policy   A model of text alone that follows instructions. Kept by the splitter as long as it needs it:
+ *                      the handle may be freed at any time.
+ * @param[in]  options  NULL: as dama_splitter_options_init() sets them. Only its cache is read.
+ * @return As dama_splitter_create_command(); DAMA_UNSUPPORTED for a model that takes an image.
+ */
+DAMA_API DAMA_NODISCARD dama_status dama_splitter_create_policy(dama_splitter **out, const dama_policy *policy,
+                                                                const dama_splitter_options *options);
+
+/** An image, a question about it and two answers. */
 typedef struct dama_preference_pair {
     /** NULL for a model of text alone. */
     const dama_image *image;
@@ -144,7 +156,7 @@ typedef struct dama_logps dama_logps;
  * @param[in]  count         ≥ 1; more pairs than fit the token budget become several batches.
  * @param[in]  cancellation  Or NULL.
  * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL, an empty response, an image that is missing or too many, a pair that
- *         is too long; DAMA_CANCELLED; otherwise as dama_scorer_score(). The message names the pair ("pair 3: …").
+ *         is too long; otherwise as dama_scorer_score(). The message names the pair ("pair 3: …").
  */
 DAMA_API DAMA_NODISCARD dama_status dama_policy_logps(dama_logps **out, const dama_policy *policy,
                                                       const dama_preference_pair *pairs, size_t count,
@@ -156,10 +168,7 @@ DAMA_API void dama_logps_free(dama_logps *logps);
 /** The number of pairs; 0 for NULL. */
 DAMA_API size_t dama_logps_count(const dama_logps *logps);
 
-/** One of a pair's two responses. */
-typedef enum dama_response { DAMA_CHOSEN = 0, DAMA_REJECTED = 1 } dama_response;
-
-/** log π of one response. This struct does not grow. */
+/** log π of one response. */
 typedef struct dama_response_logp {
     /** Σ over the tokens: what DPO compares. */
     double sum;
@@ -180,17 +189,17 @@ typedef struct dama_response_logp {
  * @param[out] logp
  * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL, an index beyond the end or a response that there is not.
  */
-DAMA_API DAMA_NODISCARD dama_status dama_logps_get(const dama_logps *logps, size_t pair, dama_response response,
-                                                   dama_response_logp *logp);
+DAMA_API DAMA_NODISCARD dama_status dama_logps_at(const dama_logps *logps, size_t pair, dama_response response,
+                                                  dama_response_logp *logp);
 
 /**
  * The log-probability of every token of one response.
  *
- * @param[in]  logps, pair, response  As for dama_logps_get().
+ * @param[in]  logps, pair, response  As for dama_logps_at().
  * @param[out] tokens    [capacity]; NULL with capacity 0 to learn the count alone.
  * @param[in]  capacity
  * @param[out] count     How many there are.
- * @return As dama_logps_get(); DAMA_SHAPE_MISMATCH where capacity is too small.
+ * @return As dama_logps_at(); DAMA_SHAPE_MISMATCH where capacity is too small.
  */
 DAMA_API DAMA_NODISCARD dama_status dama_logps_tokens(const dama_logps *logps, size_t pair, dama_response response,
                                                       float *tokens, size_t capacity, size_t *count);
@@ -202,12 +211,12 @@ DAMA_API DAMA_NODISCARD dama_status dama_logps_tokens(const dama_logps *logps, s
  * @param[in]  response
  * @param[out] sums      [capacity]
  * @param[in]  capacity  ≥ dama_logps_count().
- * @return As dama_logps_tokens().
+ * @return As dama_logps_tokens(), but NULL does not ask for the count: dama_logps_count() has it.
  */
 DAMA_API DAMA_NODISCARD dama_status dama_logps_sums(const dama_logps *logps, dama_response response, double *sums,
                                                     size_t capacity);
 
-/** A question, and the image where the model takes one. This struct does not grow. */
+/** A question, and the image where the model takes one. */
 typedef struct dama_prompt {
     /** NULL for a model of text alone. */
     const dama_image *image;
@@ -221,7 +230,7 @@ typedef struct dama_prompt {
  * @param[in] index  Of the prompt.
  * @param[in] text   UTF-8, valid during the call.
  * @param[in] user   As in the options.
- * @return DAMA_OK to go on; anything else stops all prompts with DAMA_CANCELLED.
+ * @return DAMA_OK to go on; anything else stops all prompts.
  */
 typedef dama_status (*dama_text_callback)(size_t index, const char *text, void *user);
 
@@ -237,8 +246,8 @@ typedef struct dama_generation_options {
     /** The largest top_k logits take part; 0: all. */
     uint32_t top_k;
     /** [stop_count] texts that end a text and are not part of it; borrowed. NULL. */
-    size_t stop_count;
     const char *const *stop;
+    size_t stop_count;
     /** With temperature > 0, prompt i of a batch draws from stream i of this seed; 0. */
     uint64_t seed;
     /** May be NULL. */
@@ -266,17 +275,19 @@ typedef struct dama_texts dama_texts;
 /**
  * Continues prompts, all as one batch.
  *
- * @param[out] out      In the order of prompts; the caller's.
+ * @param[out] out           In the order of prompts; the caller's.
  * @param[in]  policy
- * @param[in]  prompts  [count]
- * @param[in]  count    ≥ 1
- * @param[in]  options  NULL: as dama_generation_options_init() sets them.
- * @return DAMA_OK; DAMA_CANCELLED where on_text asked for it; DAMA_SHAPE_MISMATCH for a prompt that fills the model's
- *         positions; otherwise as dama_policy_logps(), with "prompt 3: …".
+ * @param[in]  prompts       [count]
+ * @param[in]  count         ≥ 1
+ * @param[in]  options       NULL: as dama_generation_options_init() sets them.
+ * @param[in]  cancellation  Or NULL.
+ * @return DAMA_OK; what on_text returned; DAMA_SHAPE_MISMATCH for a prompt that fills the model's positions; otherwise
+ *         as dama_policy_logps(), with "prompt 3: …".
  */
 DAMA_API DAMA_NODISCARD dama_status dama_policy_generate(dama_texts **out, const dama_policy *policy,
                                                          const dama_prompt *prompts, size_t count,
-                                                         const dama_generation_options *options);
+                                                         const dama_generation_options *options,
+                                                         const dama_cancellation *cancellation);
 
 /** Frees texts. */
 DAMA_API void dama_texts_free(dama_texts *texts);

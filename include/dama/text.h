@@ -33,7 +33,7 @@ DAMA_API void dama_tokenizer_free(dama_tokenizer *tokenizer);
  * @param[in]  tokenizer
  * @param[in]  text                [text_size] UTF-8, may hold NUL bytes; NULL where text_size is 0.
  * @param[in]  text_size           Bytes.
- * @param[in]  add_special_tokens  Not 0 to put the special tokens around the text that belong there.
+ * @param[in]  add_special_tokens  Boolean: put the special tokens around the text that belong there.
  * @param[out] ids                 [capacity]; NULL with capacity 0 to learn the count alone.
  * @param[in]  capacity
  * @param[out] count               How many ids there are.
@@ -41,8 +41,8 @@ DAMA_API void dama_tokenizer_free(dama_tokenizer *tokenizer);
  *         how many there are); DAMA_MODEL where the file's patterns backtrack beyond any real tokenizer's on this text.
  */
 DAMA_API DAMA_NODISCARD dama_status dama_tokenizer_encode(const dama_tokenizer *tokenizer, const char *text,
-                                                          size_t text_size, int add_special_tokens, int32_t *ids,
-                                                          size_t capacity, size_t *count);
+                                                          size_t text_size, int32_t add_special_tokens,
+                                                          int32_t *ids, size_t capacity, size_t *count);
 
 /**
  * The text of token ids. Ids that are in no vocabulary are left out.
@@ -50,14 +50,14 @@ DAMA_API DAMA_NODISCARD dama_status dama_tokenizer_encode(const dama_tokenizer *
  * @param[in]  tokenizer
  * @param[in]  ids                  [count]; NULL where count is 0.
  * @param[in]  count
- * @param[in]  skip_special_tokens  Not 0 to leave special tokens out.
+ * @param[in]  skip_special_tokens  Boolean: leave special tokens out.
  * @param[out] text                 [capacity] UTF-8 and a NUL behind it; NULL with capacity 0 to learn the size alone.
  * @param[in]  capacity             Bytes, at least size + 1.
  * @param[out] size                 Bytes of the text without the NUL behind it.
  * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL; DAMA_SHAPE_MISMATCH where capacity is too small.
  */
 DAMA_API DAMA_NODISCARD dama_status dama_tokenizer_decode(const dama_tokenizer *tokenizer, const int32_t *ids,
-                                                          size_t count, int skip_special_tokens, char *text,
+                                                          size_t count, int32_t skip_special_tokens, char *text,
                                                           size_t capacity, size_t *size);
 
 /** What a dama_tokenizer holds. */
@@ -112,10 +112,10 @@ DAMA_API DAMA_NODISCARD dama_status dama_tokenizer_find(const dama_tokenizer *to
 DAMA_API DAMA_NODISCARD dama_status dama_tokenizer_spell(const dama_tokenizer *tokenizer, int32_t id, char *token,
                                                          size_t capacity, size_t *size);
 
-/** How dama_split() splits. */
+/** How dama_split() and dama_splitter_split() split. */
 typedef struct dama_split_options {
     uint32_t struct_size;
-    /** The most tokens a sub-sentence may have, special ones included: 77 for CLIP. 0 for no limit. */
+    /** The most tokens a sub-sentence may have, special ones included: 77 for CLIP. 0: no limit. */
     uint32_t token_limit;
     /** Counts the tokens; borrowed. Needed where there is a limit. */
     const dama_tokenizer *tokenizer;
@@ -125,8 +125,8 @@ typedef struct dama_split_options {
 DAMA_API void dama_split_options_init_sized(dama_split_options *options, size_t size);
 
 /**
- * Splits a text into sub-sentences by its punctuation: sentences; clauses where one is over the limit; words, and within
- * a word that alone is over it. Every character other than white space is in exactly one, in order.
+ * Splits a text into sub-sentences by its punctuation: sentences; clauses where one is over the limit; words, and
+ * within a word that alone is over it. Every character other than white space is in exactly one, in order.
  *
  * @param[out] out      The sub-sentences, the caller's. Empty for a text without words.
  * @param[in]  text

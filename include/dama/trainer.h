@@ -60,11 +60,11 @@ typedef struct dama_trainer_options {
     double weight_decay;
     /** The learning rates of the run; NULL: learning_rate throughout. */
     const dama_schedule_options *schedule;
-    /** The global norm that gradients are clipped to; 0: none. 1. */
+    /** The global norm that gradients are clipped to; 0: they are not clipped. 1. */
     double max_gradient_norm;
     /** The most tokens, padding included, of one forward or backward run; a longer pair is a run of its own. 4096. */
     uint32_t tokens_per_run;
-    /** Threads of the optimizer, 0 for every processor; those of the models are the policy's. 0. */
+    /** Threads of the optimizer; 0: one for each processor. Those of the models are the policy's. 0. */
     uint32_t threads;
 } dama_trainer_options;
 
@@ -75,10 +75,10 @@ DAMA_API void dama_trainer_options_init_sized(dama_trainer_options *options, siz
  * A policy that learns: weights in fp32 with their gradients and moments, AdamW, and an adaptive beta. It starts from
  * the weights of a dama_policy, which stays as it is and can be its own reference.
  *
- * dama_trainer_step() is Algorithm 1's inner loop. Its parts are callable one by one, for engines that own some of them:
- * dama_trainer_forward() over a rank's pairs; the sums gathered from all ranks into dama_adaptive_beta_step();
+ * dama_trainer_step() is Algorithm 1's inner loop. Its parts are callable one by one, for engines that own some of
+ * them: dama_trainer_forward() over a rank's pairs; the sums gathered from all ranks into dama_adaptive_beta_step();
  * dama_trainer_backward() with its gradients; the gradients added up over the ranks, in the memory that
- * dama_trainer_parameter() shows; dama_trainer_update(); dama_adaptive_beta_commit(); dama_trainer_zero_grad().
+ * dama_trainer_parameter_at() shows; dama_trainer_update(); dama_adaptive_beta_commit(); dama_trainer_zero_grad().
  */
 typedef struct dama_trainer dama_trainer;
 
@@ -103,7 +103,7 @@ DAMA_API DAMA_NODISCARD dama_status dama_trainer_create(dama_trainer **out, cons
 /** Frees a trainer, with the memory of its parameters. */
 DAMA_API void dama_trainer_free(dama_trainer *trainer);
 
-/** A pair to train on. This struct does not grow. */
+/** A pair to train on. dama_training_pair_init() says what is not given. */
 typedef struct dama_training_pair {
     dama_preference_pair pair;
     /** α_D > 0, Eq. (7); 1 where the data says nothing. */
@@ -168,9 +168,10 @@ DAMA_API void dama_step_metrics_init_sized(dama_step_metrics *metrics, size_t si
  * @param[in]     pairs         [count]
  * @param[in]     count         N ≥ 1.
  * @param[in,out] metrics       Or NULL.
- * @param[in]     cancellation  Or NULL. A step is whole or has not been: one that is cancelled too late returns DAMA_OK.
- * @return DAMA_OK, also where the update was left out for numbers that are not finite; DAMA_INVALID_ARGUMENT for NULL, a
- *         number outside its range, one of two reference log-probabilities, missing ones without a reference, and no
+ * @param[in]     cancellation  Or NULL. A step is whole or has not been: one that is cancelled too late returns
+ *                              DAMA_OK.
+ * @return DAMA_OK, also where the update was left out for numbers that are not finite; DAMA_INVALID_ARGUMENT for NULL,
+ *         a number outside its range, one of two reference log-probabilities, missing ones without a reference, and no
  *         finite pair; DAMA_CANCELLED; otherwise as dama_policy_logps(). Weights, moments, controller and counts are as
  *         before then.
  */
@@ -179,8 +180,8 @@ DAMA_API DAMA_NODISCARD dama_status dama_trainer_step(dama_trainer *trainer, con
                                                       const dama_cancellation *cancellation);
 
 /**
- * log π(y | I, x) as dama_policy_logps() gives it, of the trained weights. What the backward run needs of it stays in the
- * trainer until the next forward run, step or update.
+ * log π(y | I, x) as dama_policy_logps() gives it, of the trained weights. What the backward run needs of it stays in
+ * the trainer until the next forward run, step or update.
  *
  * @param[out] out      In the order of pairs; the caller's.
  * @param[in]  trainer
@@ -220,8 +221,8 @@ DAMA_API DAMA_NODISCARD dama_status dama_trainer_zero_grad(dama_trainer *trainer
 DAMA_API DAMA_NODISCARD dama_status dama_trainer_gradient_norm(const dama_trainer *trainer, double *norm);
 
 /**
- * Clips the gradients that are there, and lets AdamW take its step at the schedule's rate. The controller does not move,
- * and the gradients stay what they are.
+ * Clips the gradients that are there, and lets AdamW take its step at the schedule's rate. The controller does not
+ * move, and the gradients stay what they are.
  *
  * @param[in]  trainer
  * @param[out] gradient_norm  The global norm before clipping; or NULL.
@@ -263,11 +264,11 @@ DAMA_API size_t dama_trainer_parameter_count(const dama_trainer *trainer);
  * @param[in,out] parameter
  * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL or an index beyond the end.
  */
-DAMA_API DAMA_NODISCARD dama_status dama_trainer_parameter(const dama_trainer *trainer, size_t index,
-                                                           dama_parameter *parameter);
+DAMA_API DAMA_NODISCARD dama_status dama_trainer_parameter_at(const dama_trainer *trainer, size_t index,
+                                                              dama_parameter *parameter);
 
-/** Where a trainer stands. */
-typedef struct dama_trainer_progress {
+/** What a dama_trainer has done so far. */
+typedef struct dama_trainer_facts {
     uint32_t struct_size;
     /** Updates made; updates left out for a loss or gradient that was not finite. */
     uint64_t steps;
@@ -276,20 +277,19 @@ typedef struct dama_trainer_progress {
     double learning_rate;
     /** Of the controller. */
     double running_mean;
-} dama_trainer_progress;
+} dama_trainer_facts;
 
-#define dama_trainer_progress_init(progress) dama_trainer_progress_init_sized((progress), sizeof(dama_trainer_progress))
-DAMA_API void dama_trainer_progress_init_sized(dama_trainer_progress *progress, size_t size);
+#define dama_trainer_facts_init(facts) dama_trainer_facts_init_sized((facts), sizeof(dama_trainer_facts))
+DAMA_API void dama_trainer_facts_init_sized(dama_trainer_facts *facts, size_t size);
 
 /**
  * Counts, learning rate and running mean.
  *
  * @param[in]     trainer
- * @param[in,out] progress
+ * @param[in,out] facts
  * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL.
  */
-DAMA_API DAMA_NODISCARD dama_status dama_trainer_get_progress(const dama_trainer *trainer,
-                                                              dama_trainer_progress *progress);
+DAMA_API DAMA_NODISCARD dama_status dama_trainer_describe(const dama_trainer *trainer, dama_trainer_facts *facts);
 
 /**
  * The trainer's controller as it stands: its options, progress and state.
@@ -313,13 +313,14 @@ DAMA_API DAMA_NODISCARD dama_status dama_trainer_save(const dama_trainer *traine
 
 /**
  * Takes on what dama_trainer_save() wrote from a trainer of the same model and options, which then goes on bit for bit.
- * The gradients become 0; the memory that dama_trainer_parameter() shows stays at its place.
+ * The gradients become 0; the memory that dama_trainer_parameter_at() shows stays at its place.
  *
  * @param[out] note     Its note as the only string, the caller's; no string where there was none. Or NULL.
  * @param[in]  trainer
  * @param[in]  path
  * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL, and for a checkpoint of other weights or another controller, naming
- *         the first difference; DAMA_IO; DAMA_MODEL for a file that is damaged or no checkpoint. Nothing is changed then.
+ *         the first difference; DAMA_IO; DAMA_MODEL for a file that is damaged or no checkpoint. Nothing is changed
+ *         then.
  */
 DAMA_API DAMA_NODISCARD dama_status dama_trainer_load(dama_strings **note, dama_trainer *trainer, const char *path);
 
@@ -345,7 +346,7 @@ typedef struct dama_export_options {
     dama_export_kind kind;
     /** Of trained weights; those that were not trained keep the bytes that they have. DAMA_WEIGHT_FLOAT32. */
     dama_weight_type type;
-    /** Non-zero: a directory that is no earlier export is replaced, with all that it holds. 0. */
+    /** Boolean: a directory that is no earlier export is replaced, with all that it holds. 0. */
     int32_t replace;
     /** The most bytes of weights in one file; 5,000,000,000. */
     uint64_t shard_bytes;
@@ -355,8 +356,8 @@ typedef struct dama_export_options {
 DAMA_API void dama_export_options_init_sized(dama_export_options *options, size_t size);
 
 /**
- * Writes what was trained for others to load. It is written beside and renamed: under its name stands the earlier export
- * or the whole new one.
+ * Writes what was trained for others to load. It is written beside and renamed: under its name stands the earlier
+ * export or the whole new one.
  *
  * @param[in] trainer
  * @param[in] directory

@@ -10,7 +10,7 @@ import dama
 
 package = os.path.dirname(os.path.realpath(dama.__file__))
 assert package.startswith(os.path.realpath(sys.prefix)), f"{package} is not the installed package"
-assert dama.library_path() == os.path.join(package, "lib", "libdama.so.0"), dama.library_path()
+assert dama.library_path() == os.path.join(package, "lib", "libdama.so.1"), dama.library_path()
 assert os.path.exists(os.path.join(package, "py.typed"))
 assert dama.__version__ == sys.argv[1], dama.__version__
 assert abs(dama.hardness([20, 25], [21]) - 0.9642640362593909) < 1e-12

@@ -12,8 +12,8 @@ def library_path() -> str:
     given = os.environ.get("DAMA_LIBRARY")
     if given:
         return given
-    bundled = Path(__file__).parent / "lib" / "libdama.so.0"
-    return str(bundled) if bundled.exists() else "libdama.so.0"
+    bundled = Path(__file__).parent / "lib" / "libdama.so.1"
+    return str(bundled) if bundled.exists() else "libdama.so.1"
 
 
 def load(abi_version: int) -> ctypes.CDLL:
