@@ -15,6 +15,7 @@
 #include "dama/cpp/losses.hpp"
 #include "dama/cpp/beta.hpp"
 #include "dama/cpp/text.hpp"
+#include "dama/cpp/splitter.hpp"
 #include "dama/cpp/clip.hpp"
 #include "dama/cpp/kernels.hpp"
 #include "dama/cpp/logps.hpp"

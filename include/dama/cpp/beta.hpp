@@ -34,11 +34,12 @@ struct PreferenceStep {
 class AdaptiveBeta {
 public:
     using Options = dama_adaptive_beta_options;
-    using Progress = dama_adaptive_beta_progress;
+    using Facts = dama_adaptive_beta_facts;
 
+    /** See dama_adaptive_beta_options_init(). */
     static Options preset(dama_preset preset = DAMA_PRESET_PAPER) {
         Options options;
-        check(dama_adaptive_beta_options_init(&options, preset));
+        dama_adaptive_beta_options_init(&options, preset);
         return options;
     }
 
@@ -107,19 +108,14 @@ public:
     /** See dama_adaptive_beta_commit(). */
     void commit() { check(dama_adaptive_beta_commit(handle_.get())); }
 
-    /** See dama_adaptive_beta_running_mean(). */
-    double running_mean() const {
-        double mean = 0;
-        check(dama_adaptive_beta_running_mean(handle_.get(), &mean));
-        return mean;
+    /** See dama_adaptive_beta_describe(). */
+    Facts facts() const {
+        auto facts = detail::initialised(dama_adaptive_beta_facts_init_sized);
+        check(dama_adaptive_beta_describe(handle_.get(), &facts));
+        return facts;
     }
 
-    /** See dama_adaptive_beta_get_progress(). */
-    Progress progress() const {
-        auto progress = detail::initialised(dama_adaptive_beta_progress_init_sized);
-        check(dama_adaptive_beta_get_progress(handle_.get(), &progress));
-        return progress;
-    }
+    double running_mean() const { return facts().running_mean; }
 
     /** See dama_adaptive_beta_get_options(). */
     Options options() const {

@@ -83,12 +83,13 @@ inline const char *c_string(const std::string &text) {
     return text.c_str();
 }
 
-/** The strings of a handle, which is freed. */
-inline std::vector<std::string> taken(dama_strings *strings) {
-    const Handle<dama_strings, dama_strings_free> owner(strings);
+using OwnedStrings = Handle<dama_strings, dama_strings_free>;
+
+inline std::vector<std::string> copied(const OwnedStrings &strings) {
     std::vector<std::string> result;
-    result.reserve(dama_strings_count(strings));
-    for (std::size_t i = 0; i < dama_strings_count(strings); i++) result.emplace_back(dama_strings_at(strings, i));
+    result.reserve(dama_strings_count(strings.get()));
+    for (std::size_t i = 0; i < dama_strings_count(strings.get()); i++)
+        result.emplace_back(dama_strings_at(strings.get(), i));
     return result;
 }
 

@@ -34,41 +34,41 @@ inline void check_matrix(const char *name, std::size_t size, std::size_t rows, s
 } // namespace detail
 
 /** See dama_token_logprobs(), into memory of the caller's. */
-inline void token_logprobs(View<const float> logits, std::size_t vocabulary, View<const std::int64_t> labels,
+inline void token_logprobs(View<const float> logits, View<const std::int64_t> labels, std::size_t vocabulary,
                            View<float> logprobs, View<float> normalizers, std::uint32_t threads = 0) {
     detail::check_matrix("logits", logits.size(), labels.size(), vocabulary);
     detail::check_size("logprobs", logprobs.size(), labels.size());
     detail::check_size("normalizers", normalizers.size(), labels.size());
-    check(dama_token_logprobs(logits.data(), labels.size(), vocabulary, labels.data(), logprobs.data(),
-                              normalizers.data(), threads));
+    check(dama_token_logprobs(logits.data(), labels.data(), labels.size(), vocabulary, threads, logprobs.data(),
+                              normalizers.data()));
 }
 
 /** See dama_token_logprobs(). */
-inline TokenLogprobs token_logprobs(View<const float> logits, std::size_t vocabulary, View<const std::int64_t> labels,
+inline TokenLogprobs token_logprobs(View<const float> logits, View<const std::int64_t> labels, std::size_t vocabulary,
                                     std::uint32_t threads = 0) {
     TokenLogprobs result{std::vector<float>(labels.size()), std::vector<float>(labels.size())};
-    token_logprobs(logits, vocabulary, labels, result.logprobs, result.normalizers, threads);
+    token_logprobs(logits, labels, vocabulary, result.logprobs, result.normalizers, threads);
     return result;
 }
 
 /** See dama_token_logprobs_backward(), into memory of the caller's, which may be that of the logits. */
-inline void token_logprobs_backward(View<const float> logits, std::size_t vocabulary, View<const std::int64_t> labels,
-                                    View<const float> normalizers, View<const float> weights, View<float> gradient,
-                                    std::uint32_t threads = 0) {
+inline void token_logprobs_backward(View<const float> logits, View<const std::int64_t> labels,
+                                    View<const float> normalizers, View<const float> weights, std::size_t vocabulary,
+                                    View<float> gradient, std::uint32_t threads = 0) {
     detail::check_matrix("logits", logits.size(), labels.size(), vocabulary);
     detail::check_size("normalizers", normalizers.size(), labels.size());
     detail::check_size("weights", weights.size(), labels.size());
     detail::check_size("gradient", gradient.size(), logits.size());
-    check(dama_token_logprobs_backward(logits.data(), labels.size(), vocabulary, labels.data(), normalizers.data(),
-                                       weights.data(), gradient.data(), threads));
+    check(dama_token_logprobs_backward(logits.data(), labels.data(), normalizers.data(), weights.data(), labels.size(),
+                                       vocabulary, threads, gradient.data()));
 }
 
 /** See dama_token_logprobs_backward(): [rows, vocabulary]. */
-inline std::vector<float> token_logprobs_backward(View<const float> logits, std::size_t vocabulary,
-                                                  View<const std::int64_t> labels, View<const float> normalizers,
-                                                  View<const float> weights, std::uint32_t threads = 0) {
+inline std::vector<float> token_logprobs_backward(View<const float> logits, View<const std::int64_t> labels,
+                                                  View<const float> normalizers, View<const float> weights,
+                                                  std::size_t vocabulary, std::uint32_t threads = 0) {
     std::vector<float> gradient(logits.size());
-    token_logprobs_backward(logits, vocabulary, labels, normalizers, weights, gradient, threads);
+    token_logprobs_backward(logits, labels, normalizers, weights, vocabulary, gradient, threads);
     return gradient;
 }
 
@@ -78,13 +78,13 @@ using AdamWOptions = dama_adamw_options;
 inline AdamWOptions adamw_options() { return detail::initialised(dama_adamw_options_init_sized); }
 
 /** See dama_adamw_step(). */
-inline void adamw_step(const AdamWOptions &options, std::uint64_t step, View<float> parameters,
-                       View<const float> gradients, View<float> first_moment, View<float> second_moment) {
-    detail::check_size("gradients", gradients.size(), parameters.size());
-    detail::check_size("first_moment", first_moment.size(), parameters.size());
-    detail::check_size("second_moment", second_moment.size(), parameters.size());
-    check(dama_adamw_step(&options, step, parameters.data(), gradients.data(), first_moment.data(),
-                          second_moment.data(), parameters.size()));
+inline void adamw_step(View<const float> gradients, std::uint64_t step, const AdamWOptions &options,
+                       View<float> parameters, View<float> first_moment, View<float> second_moment) {
+    detail::check_size("parameters", parameters.size(), gradients.size());
+    detail::check_size("first_moment", first_moment.size(), gradients.size());
+    detail::check_size("second_moment", second_moment.size(), gradients.size());
+    check(dama_adamw_step(gradients.data(), gradients.size(), step, &options, parameters.data(), first_moment.data(),
+                          second_moment.data()));
 }
 
 /** See dama_sum_of_squares(). */
@@ -100,9 +100,9 @@ using ScheduleOptions = dama_schedule_options;
 inline ScheduleOptions schedule_options() { return detail::initialised(dama_schedule_options_init_sized); }
 
 /** See dama_learning_rate(): of one step, counted from 0. */
-inline double learning_rate(const ScheduleOptions &options, std::uint64_t step) {
+inline double learning_rate(std::uint64_t step, const ScheduleOptions &options) {
     double rate = 0;
-    check(dama_learning_rate(&options, step, &rate));
+    check(dama_learning_rate(step, &options, &rate));
     return rate;
 }
 

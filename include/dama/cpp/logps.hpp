@@ -43,20 +43,20 @@ inline std::vector<dama_preference_pair> views(const std::vector<PreferencePair>
 
 inline ResponseLogps response(const dama_logps *logps, std::size_t pair, dama_response which) {
     dama_response_logp logp;
-    check(dama_logps_get(logps, pair, which, &logp));
+    check(dama_logps_at(logps, pair, which, &logp));
     ResponseLogps result{logp.sum, logp.mean, logp.was_cut != 0, std::vector<float>(logp.count)};
     std::size_t count = 0;
     check(dama_logps_tokens(logps, pair, which, result.tokens.data(), result.tokens.size(), &count));
     return result;
 }
 
-/** The log-probabilities of a handle, which is freed. */
-inline std::vector<PairLogps> taken(dama_logps *logps) {
-    const Handle<dama_logps, dama_logps_free> owner(logps);
+/** The log-probabilities of the handle that `call` writes through its argument. */
+template <typename Call> std::vector<PairLogps> logps(Call &&call) {
+    const auto found = made<Handle<dama_logps, dama_logps_free>>(call);
     std::vector<PairLogps> result;
-    result.reserve(dama_logps_count(logps));
-    for (std::size_t i = 0; i < dama_logps_count(logps); i++)
-        result.push_back({response(logps, i, DAMA_CHOSEN), response(logps, i, DAMA_REJECTED)});
+    result.reserve(dama_logps_count(found.get()));
+    for (std::size_t i = 0; i < dama_logps_count(found.get()); i++)
+        result.push_back({response(found.get(), i, DAMA_CHOSEN), response(found.get(), i, DAMA_REJECTED)});
     return result;
 }
 

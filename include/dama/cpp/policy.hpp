@@ -5,10 +5,12 @@
 #include "../policy.h"
 #include "callback.hpp"
 #include "logps.hpp"
+#include "splitter.hpp"
 
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace dama {
@@ -28,9 +30,8 @@ struct Generated {
 
 /** See dama_prompt_templates(). */
 inline std::vector<std::string> prompt_templates() {
-    dama_strings *found = nullptr;
-    check(dama_prompt_templates(&found));
-    return detail::taken(found);
+    return detail::copied(
+        detail::made<detail::OwnedStrings>([](dama_strings **out) { return dama_prompt_templates(out); }));
 }
 
 /** Owns a dama_policy. Moves, does not copy; may be used from several threads at once. */
@@ -67,14 +68,16 @@ public:
     std::vector<PairLogps> logps(const std::vector<PreferencePair> &pairs,
                                  const Cancellation *cancellation = nullptr) const {
         const auto views = detail::views(pairs);
-        dama_logps *found = nullptr;
-        check(dama_policy_logps(&found, handle_.get(), views.data(), views.size(), detail::handle(cancellation)));
-        return detail::taken(found);
+        return detail::logps([&](dama_logps **out) {
+            return dama_policy_logps(out, handle_.get(), views.data(), views.size(), detail::handle(cancellation));
+        });
     }
 
     /** See dama_policy_generate(). What `on_text` throws comes out here. */
-    std::vector<Generated> generate(const std::vector<Prompt> &prompts, GenerationOptions options = generation_options(),
-                                    const BatchCallback &on_text = nullptr) const {
+    std::vector<Generated> generate(const std::vector<Prompt> &prompts,
+                                    GenerationOptions options = generation_options(),
+                                    const BatchCallback &on_text = nullptr,
+                                    const Cancellation *cancellation = nullptr) const {
         std::vector<dama_prompt> views;
         views.reserve(prompts.size());
         for (const auto &prompt : prompts) views.push_back({prompt.image, detail::c_string(prompt.text)});
@@ -84,19 +87,20 @@ public:
             options.user = &hearing;
         }
         dama_texts *found = nullptr;
-        const dama_status status = dama_policy_generate(&found, handle_.get(), views.data(), views.size(), &options);
+        const dama_status status = dama_policy_generate(&found, handle_.get(), views.data(), views.size(), &options,
+                                                        detail::handle(cancellation));
         const Texts owner(found);
         hearing.listener.check(status);
-        return taken(found);
+        return copied(found);
     }
 
     /** See dama_policy_generate(), for one prompt. What `on_text` throws comes out here. */
     Generated generate(const std::string &prompt, const dama_image *image = nullptr,
                        const GenerationOptions &options = generation_options(),
-                       const Callback &on_text = nullptr) const {
+                       const Callback &on_text = nullptr, const Cancellation *cancellation = nullptr) const {
         BatchCallback heard;
         if (on_text) heard = [&](std::size_t, const char *text) { return on_text(text); };
-        return std::move(generate(std::vector<Prompt>{{image, prompt}}, options, heard).front());
+        return std::move(generate(std::vector<Prompt>{{image, prompt}}, options, heard, cancellation).front());
     }
 
     /** The handle, for calls that take a dama_policy. */
@@ -116,7 +120,7 @@ private:
         return self->listener.hear([&] { return (*self->callback)(index, text); });
     }
 
-    static std::vector<Generated> taken(const dama_texts *texts) {
+    static std::vector<Generated> copied(const dama_texts *texts) {
         std::vector<Generated> result(dama_texts_count(texts));
         for (std::size_t i = 0; i < result.size(); i++) {
             result[i].text = dama_texts_at(texts, i);
@@ -130,6 +134,11 @@ private:
 
     Owner handle_;
 };
+
+inline Splitter Splitter::policy(const Policy &policy, const Options &options) {
+    return Splitter(detail::made<Owner>(
+        [&](dama_splitter **out) { return dama_splitter_create_policy(out, policy.get(), &options); }));
+}
 
 } // namespace dama
 

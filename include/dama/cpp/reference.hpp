@@ -54,9 +54,9 @@ public:
     /** See dama_reference_cache_logps(). */
     std::vector<PairLogps> logps(const std::vector<PreferencePair> &pairs) const {
         const auto views = detail::views(pairs);
-        dama_logps *found = nullptr;
-        check(dama_reference_cache_logps(&found, handle_.get(), views.data(), views.size()));
-        return detail::taken(found);
+        return detail::logps([&](dama_logps **out) {
+            return dama_reference_cache_logps(out, handle_.get(), views.data(), views.size());
+        });
     }
 
     /** The handle, for calls that take a dama_reference_cache. */

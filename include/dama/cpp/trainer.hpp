@@ -38,6 +38,7 @@ struct Parameter {
 class Trainer {
 public:
     using Options = dama_trainer_options;
+    using Facts = dama_trainer_facts;
     using ExportOptions = dama_export_options;
 
     static Options options() { return detail::initialised(dama_trainer_options_init_sized); }
@@ -67,9 +68,9 @@ public:
     std::vector<PairLogps> forward(const std::vector<PreferencePair> &pairs,
                                    const Cancellation *cancellation = nullptr) {
         const auto views = detail::views(pairs);
-        dama_logps *found = nullptr;
-        check(dama_trainer_forward(&found, handle_.get(), views.data(), views.size(), detail::handle(cancellation)));
-        return detail::taken(found);
+        return detail::logps([&](dama_logps **out) {
+            return dama_trainer_forward(out, handle_.get(), views.data(), views.size(), detail::handle(cancellation));
+        });
     }
 
     /** See dama_trainer_backward(). Throws std::invalid_argument where the vectors differ in length. */
@@ -99,17 +100,18 @@ public:
         std::vector<Parameter> result;
         for (std::size_t i = 0; i < dama_trainer_parameter_count(handle_.get()); i++) {
             auto it = detail::initialised(dama_parameter_init_sized);
-            check(dama_trainer_parameter(handle_.get(), i, &it));
+            check(dama_trainer_parameter_at(handle_.get(), i, &it));
             result.push_back({it.name, std::vector<std::int64_t>(it.shape, it.shape + it.dimensions), it.count, it.value,
                               it.gradient, it.decays != 0});
         }
         return result;
     }
 
-    dama_trainer_progress progress() const {
-        auto progress = detail::initialised(dama_trainer_progress_init_sized);
-        check(dama_trainer_get_progress(handle_.get(), &progress));
-        return progress;
+    /** See dama_trainer_describe(). */
+    Facts facts() const {
+        auto facts = detail::initialised(dama_trainer_facts_init_sized);
+        check(dama_trainer_describe(handle_.get(), &facts));
+        return facts;
     }
 
     /** A copy of the controller as it stands. */
@@ -127,9 +129,8 @@ public:
 
     /** See dama_trainer_load(): the note, empty where there was none. */
     std::string load(const std::string &path) {
-        dama_strings *found = nullptr;
-        check(dama_trainer_load(&found, handle_.get(), detail::c_string(path)));
-        const auto note = detail::taken(found);
+        const auto note = detail::copied(detail::made<detail::OwnedStrings>(
+            [&](dama_strings **out) { return dama_trainer_load(out, handle_.get(), detail::c_string(path)); }));
         return note.empty() ? std::string() : note.front();
     }
 
