@@ -42,7 +42,8 @@ let package = Package(
         .target(
             name: "DamaModels",
             dependencies: [
-                "DamaSupport", "DamaKernels", "DamaText", "DamaImage", "DamaRuntime", "DamaGraph", "COpenBLAS",
+                "DamaSupport", "DamaPreference", "DamaKernels", "DamaText", "DamaImage", "DamaRuntime", "DamaGraph",
+                "COpenBLAS",
             ]),
         .target(
             name: "DamaTraining",

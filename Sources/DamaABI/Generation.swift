@@ -48,7 +48,7 @@ extension dama_generation_options {
 @c @implementation
 public func dama_policy_generate(
     _ out: UnsafeMutablePointer<OpaquePointer?>?, _ handle: OpaquePointer?, _ prompts: UnsafePointer<dama_prompt>?,
-    _ count: Int, _ options: UnsafePointer<dama_generation_options>?
+    _ count: Int, _ options: UnsafePointer<dama_generation_options>?, _ cancellation: OpaquePointer?
 ) -> dama_status {
     guarded {
         let out = try require(out, "out")
@@ -65,9 +65,12 @@ public func dama_policy_generate(
         }
         let stop = try strings(settings.stop, settings.stop_count, "options.stop")
         let (onText, user) = (settings.on_text, settings.user)
-        let texts = try policy.generate(requests, settings.swift(), stop: stop) { index, text throws(DamaError) in
+        let run = try Cancellation.run(cancellation, policy.makeRunOptions)
+        let texts = try policy.generate(requests, settings.swift(), stop: stop, run: run) {
+            index, text throws(DamaError) in
             guard let onText else { return }
-            guard text.withCString({ onText(index, $0, user) }) == DAMA_OK else { throw .cancelled }
+            let status = text.withCString { onText(index, $0, user) }
+            guard status == DAMA_OK else { throw .stopped(by: status) }
         }
         out.pointee = OpaquePointer(Unmanaged.passRetained(Texts(texts)).toOpaque())
     }

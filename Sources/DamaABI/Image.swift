@@ -3,11 +3,8 @@ import Dama
 
 extension ImageDecoding {
     /// The two fields of options that open a model.
-    init(ignoreOrientation: UInt32, dropAlpha: UInt32) throws {
+    init(ignoreOrientation: Int32, dropAlpha: Int32) {
         self.init()
-        for (value, name) in [(ignoreOrientation, "ignore_orientation"), (dropAlpha, "drop_alpha")] where value > 1 {
-            throw DamaError.invalidArgument("\(name) is \(value); it must be 0 or 1")
-        }
         appliesOrientation = ignoreOrientation == 0
         blendsOnWhite = dropAlpha == 0
     }

@@ -61,12 +61,9 @@ extension dama_policy_options {
         options.maximumLength = max_length == 0 ? nil : Int(max_length)
         guard token_budget > 0 else { throw DamaError.invalidArgument("token_budget is 0; it must be positive") }
         options.tokenBudget = Int(token_budget)
-        guard share_prefix <= 1 else {
-            throw DamaError.invalidArgument("share_prefix is \(share_prefix); it must be 0 or 1")
-        }
-        options.sharesPrefix = share_prefix == 1
+        options.sharesPrefix = share_prefix != 0
         try requireZero(reserved)
-        options.imageDecoding = try ImageDecoding(ignoreOrientation: ignore_orientation, dropAlpha: drop_alpha)
+        options.imageDecoding = ImageDecoding(ignoreOrientation: ignore_orientation, dropAlpha: drop_alpha)
         return options
     }
 }
@@ -122,6 +119,6 @@ public func dama_policy_describe(
 public func dama_prompt_templates(_ out: UnsafeMutablePointer<OpaquePointer?>?) -> dama_status {
     guarded {
         let out = try require(out, "out")
-        out.pointee = OpaquePointer(Unmanaged.passRetained(Strings(PromptTemplate.names)).toOpaque())
+        out.pointee = Strings(PromptTemplate.names).handle
     }
 }

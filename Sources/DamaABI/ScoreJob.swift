@@ -51,11 +51,7 @@ private func scoreOptions(_ given: dama_score_dataset_options) throws -> ScoreOp
     try options.rows.fill(
         maxRejected: given.max_rejected, restart: given.restart, workers: given.workers, blockRows: given.block_rows,
         rowLimit: given.row_limit)
-    switch given.delta_source {
-    case DAMA_DELTA_FROM_PROBABILITIES: options.deltaSource = .probabilities
-    case DAMA_DELTA_FROM_SCORES: options.deltaSource = .scores
-    default: throw DamaError.invalidArgument("delta_source \(given.delta_source.rawValue) is unknown")
-    }
+    options.deltaSource = try .init(given.delta_source)
     if given.image_root != nil { options.imageRoot = try string(given.image_root, "image_root") }
     if !given.mean_delta.isNaN { options.meanDelta = given.mean_delta }
     options.fields = try FieldNames(given.fields, given.field_count)

@@ -18,9 +18,9 @@ extension dama_preference_result: SizedStruct {
     static var name: String { "dama_preference_result" }
 }
 
-extension dama_adaptive_beta_progress: SizedStruct {
+extension dama_adaptive_beta_facts: SizedStruct {
     static var firstSize: Int { 48 }
-    static var name: String { "dama_adaptive_beta_progress" }
+    static var name: String { "dama_adaptive_beta_facts" }
 }
 
 extension dama_tokenizer_facts: SizedStruct {
@@ -33,9 +33,24 @@ extension dama_split_options: SizedStruct {
     static var name: String { "dama_split_options" }
 }
 
+extension dama_splitter_options: SizedStruct {
+    static var firstSize: Int { 48 }
+    static var name: String { "dama_splitter_options" }
+}
+
 extension dama_scorer_options: SizedStruct {
     static var firstSize: Int { 40 }
     static var name: String { "dama_scorer_options" }
+}
+
+extension dama_scorer_facts: SizedStruct {
+    static var firstSize: Int { 16 }
+    static var name: String { "dama_scorer_facts" }
+}
+
+extension dama_hardness_options: SizedStruct {
+    static var firstSize: Int { 16 }
+    static var name: String { "dama_hardness_options" }
 }
 
 extension dama_adamw_options: SizedStruct {
@@ -98,9 +113,9 @@ extension dama_parameter: SizedStruct {
     static var name: String { "dama_parameter" }
 }
 
-extension dama_trainer_progress: SizedStruct {
+extension dama_trainer_facts: SizedStruct {
     static var firstSize: Int { 40 }
-    static var name: String { "dama_trainer_progress" }
+    static var name: String { "dama_trainer_facts" }
 }
 
 extension dama_export_options: SizedStruct {

@@ -61,12 +61,12 @@ func requireZero(_ reserved: UInt32) throws {
 
 /// What `…_init_sized()` does: `value` in as much of the struct as the caller has, its size in struct_size.
 ///
-/// A size that the struct cannot have leaves a struct_size that every later call refuses.
-func initStruct<T: SizedStruct>(_ pointer: UnsafeMutablePointer<T>?, _ size: Int, _ value: T) {
+/// A size that the struct cannot have, or no value, leaves a struct_size that every later call refuses.
+func initStruct<T: SizedStruct>(_ pointer: UnsafeMutablePointer<T>?, _ size: Int, _ value: T?) {
     guard let pointer, size >= MemoryLayout<UInt32>.size else { return }
-    let known = size <= maximumStructSize ? UInt32(size) : 0
+    let known = value != nil && size <= maximumStructSize ? UInt32(size) : 0
     UnsafeMutableRawPointer(pointer).storeBytes(of: known, as: UInt32.self)
-    overwrite(pointer, Int(known), with: value)
+    if let value { overwrite(pointer, Int(known), with: value) }
 }
 
 /// All of the first `size` bytes but struct_size.

@@ -12,7 +12,7 @@ public func dama_trainer_forward(
         let out = try require(out, "out")
         let handle = try TrainerHandle.from(trainer)
         let pairs = try PreferencePair.array(pairs, count)
-        let run = try Cancellation.run(cancellation, handle.trainer.policy.base)
+        let run = try Cancellation.run(cancellation, handle.trainer.policy.base.makeRunOptions)
         // Freed first: two runs need not fit into memory.
         handle.forward = nil
         let forward = try handle.trainer.forward(pairs, run: run)
@@ -34,7 +34,7 @@ public func dama_trainer_backward(
             throw DamaError.invalidArgument(
                 "there is no forward run to go back through; call dama_trainer_forward() first, after each update")
         }
-        let run = try Cancellation.run(cancellation, handle.trainer.policy.base)
+        let run = try Cancellation.run(cancellation, handle.trainer.policy.base.makeRunOptions)
         try handle.trainer.backward(forward, chosen: chosen, rejected: rejected, run: run)
     }
 }
@@ -81,7 +81,7 @@ public func dama_trainer_parameter_count(_ trainer: OpaquePointer?) -> Int {
 }
 
 @c @implementation
-public func dama_trainer_parameter(
+public func dama_trainer_parameter_at(
     _ trainer: OpaquePointer?, _ index: Int, _ parameter: UnsafeMutablePointer<dama_parameter>?
 ) -> dama_status {
     guarded {

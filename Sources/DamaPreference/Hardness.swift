@@ -13,6 +13,14 @@ public enum Hardness {
         public var delta: Double
     }
 
+    /// What δ is computed from.
+    public enum DeltaSource: String, CaseIterable, Sendable {
+        /// One softmax over all scores, Eqs. (5) and (6).
+        case probabilities
+        /// The ratio of the sums of scores, an ablation of the paper's Table 2.
+        case scores
+    }
+
     /// δ from probabilities, Eqs. (5) and (6): one softmax over all scores of the pair, then split and subtracted.
     ///
     /// Exact for logits of any finite size: the largest is taken off before the exponential.

@@ -28,6 +28,9 @@ public struct TokenLimit: Sendable {
         self.init(maximum: maximum) { text throws(DamaError) in try tokenizer.encode(text).count }
     }
 
+    /// Allows every text.
+    public static let unlimited = TokenLimit(maximum: .max) { _ in 0 }
+
     func allows(_ text: String) throws(DamaError) -> Bool { try count(text) <= maximum }
 }
 

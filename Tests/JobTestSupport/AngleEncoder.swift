@@ -37,12 +37,14 @@ public final class AngleEncoder: ImageTextEncoder {
         return PreparedImage(pixels: [angle], height: 1, width: 1)
     }
 
-    public func embed(images: [PreparedImage]) throws(DamaError) -> [[Float]] {
+    public func embed(images: [PreparedImage], run: RunOptions?) throws(DamaError) -> [[Float]] {
+        try run?.check()
         counts.withLock { $0.images += images.count }
         return embed(images.map { Double($0.pixels[0]) })
     }
 
-    public func embed(texts: [String]) throws(DamaError) -> [[Float]] {
+    public func embed(texts: [String], run: RunOptions?) throws(DamaError) -> [[Float]] {
+        try run?.check()
         counts.withLock { $0.texts += texts.count }
         return embed(texts.map { Self.angle(of: $0) })
     }

@@ -157,11 +157,11 @@ DAMA_API DAMA_NODISCARD dama_status dama_scorer_embed_texts(const dama_scorer *s
                                                             size_t count, float *embeddings, size_t capacity,
                                                             const dama_cancellation *cancellation);
 
-/** How dama_scorer_hardness() splits the responses. */
+/** What dama_scorer_hardness() computes. */
 typedef struct dama_hardness_options {
     uint32_t struct_size;
-    /** 0. */
-    uint32_t reserved;
+    /** DAMA_DELTA_FROM_PROBABILITIES. */
+    dama_delta_source delta_source;
     /** Makes the sub-sentences, each within the scorer's max_tokens; borrowed. NULL: the built-in rules. */
     const dama_splitter *splitter;
 } dama_hardness_options;
@@ -182,7 +182,7 @@ typedef struct dama_scored_pair dama_scored_pair;
  * @param[in]  chosen
  * @param[in]  rejected
  * @param[in]  options       NULL: as dama_hardness_options_init() sets them.
- * @param[out] delta         In [−1, 1]; large means easy to tell apart.
+ * @param[out] delta         As dama_hardness() or dama_hardness_from_scores() computes it from the scores.
  * @param[in]  cancellation  Or NULL.
  * @return As dama_scorer_score() and dama_splitter_split(); DAMA_INVALID_ARGUMENT also for a response without words.
  */

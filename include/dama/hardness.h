@@ -11,6 +11,14 @@ extern "C" {
 /** One of a pair's two responses. */
 typedef enum dama_response { DAMA_CHOSEN = 0, DAMA_REJECTED = 1 } dama_response;
 
+/** What δ of a pair is computed from. */
+typedef enum dama_delta_source {
+    /** One softmax over all scores, Eqs. (5) and (6): dama_hardness(). */
+    DAMA_DELTA_FROM_PROBABILITIES = 0,
+    /** The ratio of the sums of scores, Table 2: dama_hardness_from_scores(). */
+    DAMA_DELTA_FROM_SCORES = 1
+} dama_delta_source;
+
 /**
  * Hardness of one pair from its CLIP scores: one softmax over all p + q scores, Eq. (5), then
  * delta = sum of the chosen probabilities − sum of the rejected ones, Eq. (6).

@@ -36,14 +36,6 @@ typedef struct dama_progress {
  */
 typedef dama_status (*dama_progress_callback)(const dama_progress *progress, void *user);
 
-/** What δ of a pair is computed from. */
-typedef enum dama_delta_source {
-    /** One softmax over all scores, Eqs. (5) and (6). */
-    DAMA_DELTA_FROM_PROBABILITIES = 0,
-    /** The ratio of the sums of scores, Table 2. */
-    DAMA_DELTA_FROM_SCORES = 1
-} dama_delta_source;
-
 /** What dama_score_dataset() does; data and output have to be given. */
 typedef struct dama_score_dataset_options {
     uint32_t struct_size;

@@ -122,6 +122,9 @@ public final class CLIPEncoder: ImageTextEncoder {
         }
     }
 
+    /// By which another thread can stop ``embed(images:run:)`` and ``embed(texts:run:)``.
+    public func makeRunOptions() throws(DamaError) -> RunOptions { try RunOptions(towers.runtime) }
+
     // MARK: Images
 
     public func prepare(imageBytes: [UInt8]) throws(DamaError) -> PreparedImage {
@@ -147,13 +150,13 @@ public final class CLIPEncoder: ImageTextEncoder {
         return prepared
     }
 
-    public func embed(images: [PreparedImage]) throws(DamaError) -> [[Float]] {
+    public func embed(images: [PreparedImage], run: RunOptions?) throws(DamaError) -> [[Float]] {
         guard !images.isEmpty else { return [] }
         if let side = towers.imageSize, let other = images.first(where: { $0.height != side || $0.width != side }) {
             throw .shapeMismatch(
                 "an image has \(other.width) × \(other.height) pixels; the vision model takes \(side) × \(side)")
         }
-        let embeddings = try towers.embed(images: images)
+        let embeddings = try towers.embed(images: images, run: run)
         guard embeddings.count == images.count else {
             throw .model("the vision model gave \(embeddings.count) embeddings for \(images.count) images")
         }
@@ -164,7 +167,7 @@ public final class CLIPEncoder: ImageTextEncoder {
 
     public func tokenCount(_ text: String) throws(DamaError) -> Int { try tokenizer.encode(text).count }
 
-    public func embed(texts: [String]) throws(DamaError) -> [[Float]] {
+    public func embed(texts: [String], run: RunOptions?) throws(DamaError) -> [[Float]] {
         var numbers: [[Int32]: Int] = [:]
         var sequences: [[Int32]] = []
         var slots: [Int] = []
@@ -185,7 +188,9 @@ public final class CLIPEncoder: ImageTextEncoder {
             known[ExactText(text)] = slot
             slots.append(slot)
         }
-        let embeddings = try unitNorm(towers.embed(sequences: sequences)) { "\"\(texts[firstText[$0]].prefix(80))\"" }
+        let embeddings = try unitNorm(towers.embed(sequences: sequences, run: run)) {
+            "\"\(texts[firstText[$0]].prefix(80))\""
+        }
         return slots.map { embeddings[$0] }
     }
 

@@ -1,4 +1,5 @@
 import DamaImage
+import DamaRuntime
 import DamaSupport
 
 /// A model that places images and sentences in one space: CLIP, or a stand-in with known answers in tests.
@@ -23,8 +24,22 @@ public protocol ImageTextEncoder: Sendable {
     func prepare(imageBytes: [UInt8]) throws(DamaError) -> PreparedImage
 
     /// Unit-norm embeddings, one for each image, in order.
-    func embed(images: [PreparedImage]) throws(DamaError) -> [[Float]]
+    ///
+    /// - Parameter run: By which another thread stops the call, inside a run of the model too.
+    /// - Throws: ``DamaError/cancelled`` where `run` was told to stop.
+    func embed(images: [PreparedImage], run: RunOptions?) throws(DamaError) -> [[Float]]
 
     /// Unit-norm embeddings, one for each text, in order.
-    func embed(texts: [String]) throws(DamaError) -> [[Float]]
+    ///
+    /// - Parameter run: As for images.
+    /// - Throws: ``DamaError/cancelled`` where `run` was told to stop.
+    func embed(texts: [String], run: RunOptions?) throws(DamaError) -> [[Float]]
+}
+
+extension ImageTextEncoder {
+    /// Unit-norm embeddings, one for each image, in order.
+    public func embed(images: [PreparedImage]) throws(DamaError) -> [[Float]] { try embed(images: images, run: nil) }
+
+    /// Unit-norm embeddings, one for each text, in order.
+    public func embed(texts: [String]) throws(DamaError) -> [[Float]] { try embed(texts: texts, run: nil) }
 }

@@ -36,6 +36,11 @@ class dama_response(IntEnum):
     DAMA_REJECTED = 1
 
 
+class dama_delta_source(IntEnum):
+    DAMA_DELTA_FROM_PROBABILITIES = 0
+    DAMA_DELTA_FROM_SCORES = 1
+
+
 class dama_loss(IntEnum):
     DAMA_LOSS_SIGMOID = 0
     DAMA_LOSS_IPO = 1
@@ -112,11 +117,6 @@ class dama_phase(IntEnum):
     DAMA_PHASE_SCANNING = 0
     DAMA_PHASE_COMPUTING = 1
     DAMA_PHASE_WRITING = 2
-
-
-class dama_delta_source(IntEnum):
-    DAMA_DELTA_FROM_PROBABILITIES = 0
-    DAMA_DELTA_FROM_SCORES = 1
 
 
 class dama_image_mode(IntEnum):
@@ -420,7 +420,7 @@ dama_image._fields_ = [
 
 dama_hardness_options._fields_ = [
     ("struct_size", ctypes.c_uint32),
-    ("reserved", ctypes.c_uint32),
+    ("delta_source", ctypes.c_uint),
     ("splitter", ctypes.c_void_p),
 ]
 

@@ -22,13 +22,7 @@ public struct ScoreOptions: Sendable {
     public var imagesPerStep = 8
     public var sentencesPerStep = 256
 
-    /// What δ is computed from.
-    public enum DeltaSource: String, CaseIterable, Sendable {
-        /// One softmax over all scores, Eqs. (5) and (6).
-        case probabilities
-        /// The ratio of the sums of scores, an ablation of the paper's Table 2.
-        case scores
-    }
+    public typealias DeltaSource = Hardness.DeltaSource
 
     public init(data: String, output: String) {
         rows = RowJobOptions(data: data, output: output)

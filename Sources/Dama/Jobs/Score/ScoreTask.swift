@@ -139,28 +139,18 @@ struct ScoreTask: RowTask {
             let named = Rejection(rejection.kind, "\(pair.imageName): \(rejection.reason)")
             return .rejected(pair.row, id: pair.id, named)
         case .success(let image):
-            let chosen = pair.chosen.map { similarity(image, sentences[$0.key] ?? []) }
-            let rejected = pair.rejected.map { similarity(image, sentences[$0.key] ?? []) }
+            func embedded(_ list: [ScoreBlock.Sentence]) -> [PairHardness.Embedded] {
+                list.map { ($0.text, sentences[$0.key] ?? []) }
+            }
             do throws(DamaError) {
-                let probabilities = try Hardness.fromProbabilities(chosen: chosen, rejected: rejected)
-                let delta =
-                    options.deltaSource == .probabilities
-                    ? probabilities.delta : try Hardness.fromScores(chosen: chosen, rejected: rejected)
-                let row = ScoredRow(
-                    id: pair.id, delta: delta,
-                    chosen: ScoredRow.sentences(pair.chosen, chosen, probabilities.chosen),
-                    rejected: ScoredRow.sentences(pair.rejected, rejected, probabilities.rejected), flags: pair.flags)
-                return .done(row.encoded())
+                let hardness = try PairHardness(
+                    image: image, chosen: embedded(pair.chosen), rejected: embedded(pair.rejected),
+                    scale: encoder.logitScale, deltaSource: options.deltaSource)
+                return .done(ScoredRow(id: pair.id, hardness: hardness, flags: pair.flags).encoded())
             } catch {
+                guard error.code == .invalidArgument else { throw error }
                 return .rejected(pair.row, id: pair.id, Rejection(.noHardness, error.message))
             }
         }
-    }
-
-    /// Γ of Eq. (4): the logit scale times the cosine.
-    private func similarity(_ image: [Float], _ sentence: [Float]) -> Float {
-        var sum: Float = 0
-        for (a, b) in zip(image, sentence) { sum += a * b }
-        return encoder.logitScale * sum
     }
 }

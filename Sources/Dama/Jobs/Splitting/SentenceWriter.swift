@@ -40,11 +40,14 @@ public struct PolicyWriter: SentenceWriter {
         var options = GenerationOptions()
         options.maximumTokens = SplitPrompt.maximumTokens(for: response)
         let request = (image: nil as ImageSource?, prompt: SplitPrompt.text(for: response))
+        let run = try policy.makeRunOptions()
         return try turn.run(stop) { () throws(DamaError) in
-            // The worked examples end a list with an empty line, and so does the model.
-            try policy.generate([request], options, stop: ["\n\n", "Text:"]) { _, _ throws(DamaError) in
-                try stop.check()
-            }[0].text
+            try stop.whileHeard(by: { run.cancel() }) { () throws(DamaError) in
+                // The worked examples end a list with an empty line, and so does the model.
+                let texts = try policy.generate([request], options, stop: ["\n\n", "Text:"], run: run)
+                guard let answer = texts.first else { throw .internal("a model gave no text for a prompt") }
+                return answer.text
+            }
         }
     }
 }
@@ -56,7 +59,10 @@ public struct EndpointWriter: SentenceWriter {
     private let slots: Slots
 
     /// - Parameter concurrency: the most requests under way at once.
-    public init(_ endpoint: ChatEndpoint, concurrency: Int = 4) throws(DamaError) {
+    /// The most requests under way at once where nothing else is said.
+    public static let standardConcurrency = 4
+
+    public init(_ endpoint: ChatEndpoint, concurrency: Int = standardConcurrency) throws(DamaError) {
         guard (1...256).contains(concurrency) else {
             throw .invalidArgument("requests at once: expected 1 to 256, found \(concurrency)")
         }

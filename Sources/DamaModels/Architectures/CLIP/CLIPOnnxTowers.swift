@@ -10,7 +10,7 @@ final class CLIPOnnxTowers: CLIPTowers {
     let maximumLength: Int
     let endRule: CLIPTextConfiguration.EndRule
     let imageSize: Int?
-    private let runtime: OnnxRuntime
+    let runtime: OnnxRuntime
     private let text: Session
     private let vision: Session
     private let files: [String]
@@ -69,7 +69,7 @@ final class CLIPOnnxTowers: CLIPTowers {
         }
     }
 
-    func embed(sequences: [[Int32]]) throws(DamaError) -> [[Float]] {
+    func embed(sequences: [[Int32]], run: RunOptions?) throws(DamaError) -> [[Float]] {
         var embeddings = [[Float]](repeating: [], count: sequences.count)
         // Of about the same length together, so that little is padding.
         let order = sequences.indices.sorted { sequences[$0].count < sequences[$1].count }
@@ -95,18 +95,18 @@ final class CLIPOnnxTowers: CLIPTowers {
                     ? try TensorValue(runtime, values.map { Int32(clamping: $0) }, shape: shape)
                     : try TensorValue(runtime, values, shape: shape)
             }
-            let rows = try rows(text.run(inputs, outputs: ["text_embeds"])[0], "text_embeds")
+            let rows = try rows(text.run(inputs, outputs: ["text_embeds"], options: run)[0], "text_embeds")
             for (text, row) in zip(batch, rows) { embeddings[text] = row }
         }
         return embeddings
     }
 
-    func embed(images: [PreparedImage]) throws(DamaError) -> [[Float]] {
+    func embed(images: [PreparedImage], run: RunOptions?) throws(DamaError) -> [[Float]] {
         var embeddings: [[Float]] = []
         for start in stride(from: 0, to: images.count, by: Self.imagesPerRun) {
             let pixels = try TensorValue.pixels(runtime, images[start..<min(start + Self.imagesPerRun, images.count)])
             embeddings += try rows(
-                vision.run(["pixel_values": pixels], outputs: ["image_embeds"])[0], "image_embeds")
+                vision.run(["pixel_values": pixels], outputs: ["image_embeds"], options: run)[0], "image_embeds")
         }
         return embeddings
     }

@@ -5,6 +5,7 @@ import DamaSupport
 /// What gives a CLIP model's embeddings, not yet scaled to unit norm: graphs of our own over safetensors, or ONNX
 /// files.
 protocol CLIPTowers: Sendable {
+    var runtime: OnnxRuntime { get }
     /// Numbers in one embedding.
     var dimension: Int { get }
     var logitScale: Float { get }
@@ -20,9 +21,9 @@ protocol CLIPTowers: Sendable {
     var fingerprint: String { get throws(DamaError) }
 
     /// - Parameter sequences: Different texts, each ending with the token whose row becomes the embedding.
-    func embed(sequences: [[Int32]]) throws(DamaError) -> [[Float]]
+    func embed(sequences: [[Int32]], run: RunOptions?) throws(DamaError) -> [[Float]]
     /// - Parameter images: All of the same size, the one that the vision tower takes.
-    func embed(images: [PreparedImage]) throws(DamaError) -> [[Float]]
+    func embed(images: [PreparedImage], run: RunOptions?) throws(DamaError) -> [[Float]]
 }
 
 extension CLIPTowers {
@@ -43,7 +44,7 @@ final class CLIPGraphTowers: CLIPTowers {
     let configuration: CLIPConfiguration
     let logitScale: Float
     private let store: WeightStore
-    private let runtime: OnnxRuntime
+    let runtime: OnnxRuntime
     private let text: Session
     private let vision: Session
 
@@ -95,7 +96,7 @@ final class CLIPGraphTowers: CLIPTowers {
         }
     }
 
-    func embed(sequences: [[Int32]]) throws(DamaError) -> [[Float]] {
+    func embed(sequences: [[Int32]], run: RunOptions?) throws(DamaError) -> [[Float]] {
         var embeddings = [[Float]](repeating: [], count: sequences.count)
         for packs in TokenPacks.layOut(sequences) {
             typealias Port = CLIPGraph.Port
@@ -107,19 +108,20 @@ final class CLIPGraphTowers: CLIPTowers {
                     Port.mask: TensorValue(runtime, packs.mask, shape: [count, 1, length, length]),
                     Port.ends: TensorValue(runtime, packs.endRows, shape: [count, ends]),
                     Port.endMask: TensorValue(runtime, packs.endMask, shape: [count, 1, ends, length]),
-                ], outputs: [Port.textEmbeddings])
+                ], outputs: [Port.textEmbeddings], options: run)
             let rows = try rows(result[0], Port.textEmbeddings)
             for place in packs.places { embeddings[place.text] = rows[place.row] }
         }
         return embeddings
     }
 
-    func embed(images: [PreparedImage]) throws(DamaError) -> [[Float]] {
+    func embed(images: [PreparedImage], run: RunOptions?) throws(DamaError) -> [[Float]] {
         var embeddings: [[Float]] = []
         embeddings.reserveCapacity(images.count)
         for start in stride(from: 0, to: images.count, by: Self.imagesPerRun) {
             let pixels = try TensorValue.pixels(runtime, images[start..<min(start + Self.imagesPerRun, images.count)])
-            let result = try vision.run([CLIPGraph.Port.pixels: pixels], outputs: [CLIPGraph.Port.imageEmbeddings])
+            let result = try vision.run(
+                [CLIPGraph.Port.pixels: pixels], outputs: [CLIPGraph.Port.imageEmbeddings], options: run)
             embeddings += try rows(result[0], CLIPGraph.Port.imageEmbeddings)
         }
         return embeddings

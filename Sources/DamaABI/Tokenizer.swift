@@ -1,9 +1,8 @@
 import CDama
 import Dama
 
-// MARK: - Tokenizer
-
-private func tokenizer(_ handle: OpaquePointer?) throws -> Tokenizer {
+/// The tokenizer behind a caller's handle.
+func tokenizer(_ handle: OpaquePointer?) throws -> Tokenizer {
     guard let handle else { throw DamaError.invalidArgument("tokenizer is NULL") }
     return Unmanaged<Tokenizer>.fromOpaque(UnsafeRawPointer(handle)).takeUnretainedValue()
 }
@@ -27,7 +26,7 @@ public func dama_tokenizer_free(_ tokenizer: OpaquePointer?) {
 
 @c @implementation
 public func dama_tokenizer_encode(
-    _ handle: OpaquePointer?, _ text: UnsafePointer<CChar>?, _ textSize: Int, _ addSpecialTokens: CInt,
+    _ handle: OpaquePointer?, _ text: UnsafePointer<CChar>?, _ textSize: Int, _ addSpecialTokens: Int32,
     _ ids: UnsafeMutablePointer<Int32>?, _ capacity: Int, _ count: UnsafeMutablePointer<Int>?
 ) -> dama_status {
     guarded {
@@ -44,7 +43,7 @@ public func dama_tokenizer_encode(
 
 @c @implementation
 public func dama_tokenizer_decode(
-    _ handle: OpaquePointer?, _ ids: UnsafePointer<Int32>?, _ count: Int, _ skipSpecialTokens: CInt,
+    _ handle: OpaquePointer?, _ ids: UnsafePointer<Int32>?, _ count: Int, _ skipSpecialTokens: Int32,
     _ text: UnsafeMutablePointer<CChar>?, _ capacity: Int, _ size: UnsafeMutablePointer<Int>?
 ) -> dama_status {
     guarded {
@@ -109,50 +108,5 @@ public func dama_tokenizer_spell(
         }
         try write(token, to: buffer, "token")
         size.pointee = token.utf8.count
-    }
-}
-
-// MARK: - Strings
-
-@c @implementation
-public func dama_strings_count(_ strings: OpaquePointer?) -> Int { Strings.from(strings)?.count ?? 0 }
-
-@c @implementation
-public func dama_strings_at(_ strings: OpaquePointer?, _ index: Int) -> UnsafePointer<CChar>? {
-    Strings.from(strings)?.at(index)
-}
-
-@c @implementation
-public func dama_strings_free(_ strings: OpaquePointer?) {
-    release(strings, Strings.self)
-}
-
-// MARK: - Splitting
-
-@c @implementation
-public func dama_split_options_init_sized(_ options: UnsafeMutablePointer<dama_split_options>?, _ size: Int) {
-    initStruct(options, size, dama_split_options())
-}
-
-@c @implementation
-public func dama_split(
-    _ out: UnsafeMutablePointer<OpaquePointer?>?, _ text: UnsafePointer<CChar>?,
-    _ options: UnsafePointer<dama_split_options>?
-) -> dama_status {
-    guarded {
-        let out = try require(out, "out")
-        let text = try string(text, "text")
-        var limit: TokenLimit?
-        if let options {
-            let read = try readStruct(options, "options", defaults: dama_split_options())
-            if read.token_limit > 0 {
-                guard read.tokenizer != nil else {
-                    throw DamaError.invalidArgument("options.tokenizer is NULL; a token_limit needs one that counts")
-                }
-                limit = TokenLimit(maximum: Int(read.token_limit), tokenizer: try tokenizer(read.tokenizer))
-            }
-        }
-        let strings = Strings(try BuiltInSplitter().split(text, limit: limit))
-        out.pointee = OpaquePointer(Unmanaged.passRetained(strings).toOpaque())
     }
 }
