@@ -55,7 +55,7 @@ void adaptive_beta() {
     CHECK(std::fabs(step.grad_chosen[1] + 0.25 / (1 + std::exp(0.5))) < 1e-15);
     CHECK(step.grad_rejected[1] == -step.grad_chosen[1] && step.mask == (std::vector<std::uint8_t>{1, 1}));
     controller.commit();
-    CHECK(controller.progress().steps == 1 && controller.progress().running_mean == controller.running_mean());
+    CHECK(controller.facts().steps == 1 && controller.facts().running_mean == controller.running_mean());
     CHECK(controller.options().beta == 0.5);
 
     auto sliced = batch();

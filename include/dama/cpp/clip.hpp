@@ -28,9 +28,13 @@ struct PairHardness {
 class Scorer {
 public:
     using Options = dama_scorer_options;
+    using HardnessOptions = dama_hardness_options;
     using Facts = dama_scorer_facts;
 
     static Options options() { return detail::initialised(dama_scorer_options_init_sized); }
+
+    /** A splitter's get() is what its field splitter takes. */
+    static HardnessOptions hardness_options() { return detail::initialised(dama_hardness_options_init_sized); }
 
     /** See dama_scorer_create(). */
     explicit Scorer(const std::string &model_dir, const Options &options = Scorer::options())
@@ -80,11 +84,10 @@ public:
         return embeddings;
     }
 
-    /** See dama_scorer_hardness(); without a splitter the built-in rules split the responses. */
+    /** See dama_scorer_hardness(). */
     PairHardness hardness(const dama_image &image, const std::string &chosen, const std::string &rejected,
-                          const Splitter *splitter = nullptr, const Cancellation *cancellation = nullptr) const {
-        auto options = detail::initialised(dama_hardness_options_init_sized);
-        if (splitter) options.splitter = splitter->get();
+                          const HardnessOptions &options = hardness_options(),
+                          const Cancellation *cancellation = nullptr) const {
         PairHardness result;
         const auto found = detail::made<detail::Handle<dama_scored_pair, dama_scored_pair_free>>(
             [&](dama_scored_pair **out) {
