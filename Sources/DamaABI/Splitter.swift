@@ -132,7 +132,7 @@ extension dama_split_options {
         guard read.tokenizer != nil else {
             throw DamaError.invalidArgument("options.tokenizer is NULL; a token_limit needs one that counts")
         }
-        return TokenLimit(maximum: Int(read.token_limit), tokenizer: try tokenizer(read.tokenizer))
+        return TokenLimit(maximum: Int(read.token_limit), tokenizer: try DamaABI.tokenizer(read.tokenizer))
     }
 }
 
@@ -159,7 +159,8 @@ public func dama_splitter_split(
         let splitter = try SplitterHandle.from(splitter).splitter
         let text = try string(text, "text")
         let limit = try dama_split_options.limit(options) ?? .unlimited
-        let result = try splitter.split(text, limit: limit, stop: Cancellation.signal(cancellation))
+        let stop = try Cancellation.signal(cancellation)
+        let result = try splitter.split(text, limit: limit.heeding(stop), stop: stop)
         out.pointee = Strings(result.subSentences).handle
         flags?.pointee = Strings(result.flags).handle
     }

@@ -49,10 +49,10 @@ final class HostileJournalTests: JobTestCase {
 
     // A delta that is no number made a range whose ends are in no order, which ended the process.
     func testADeltaThatIsNoNumber() throws {
-        var row = ScoredRow(id: 1, delta: 0.5, chosen: [], rejected: [], flags: [])
+        var row = ScoredRow(id: 1, hardness: PairHardness(delta: 0.5, chosen: [], rejected: []), flags: [])
         XCTAssertEqual(try StoredRow(decoding: row.encoded()).delta, 0.5)
         for delta in [Double.nan, .infinity, -.infinity] {
-            row.delta = delta
+            row.hardness.delta = delta
             assertFails(.io, "delta") { _ = try StoredRow(decoding: row.encoded()) }
         }
     }

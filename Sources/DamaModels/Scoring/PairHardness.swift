@@ -10,6 +10,12 @@ public struct PairHardness: Equatable, Sendable {
         public var score: Float
         /// P of Eq. (5): the softmax of the scores over both responses.
         public var probability: Double
+
+        public init(text: String, score: Float, probability: Double) {
+            self.text = text
+            self.score = score
+            self.probability = probability
+        }
     }
 
     /// δ of Eq. (6), in [−1, 1]; or the ratio of the sums of scores, see ``Hardness/DeltaSource``.
@@ -18,6 +24,12 @@ public struct PairHardness: Equatable, Sendable {
     public var chosen: [SubSentence]
     /// Of the rejected response, in order; at least one.
     public var rejected: [SubSentence]
+
+    public init(delta: Double, chosen: [SubSentence], rejected: [SubSentence]) {
+        self.delta = delta
+        self.chosen = chosen
+        self.rejected = rejected
+    }
 
     /// A sub-sentence and its embedding of unit norm.
     package typealias Embedded = (text: String, embedding: [Float])
