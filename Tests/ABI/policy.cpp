@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <regex>
 
 namespace {
 
@@ -80,6 +81,24 @@ void stopping(const dama::Policy &policy, const dama_image &image) {
     CHECK(policy.generate(prompt, &image, options).tokens == (std::vector<std::int32_t>{165, 180}));
 }
 
+// A model of random weights writes nonsense, so the built-in rules have the last word, and the flags say so.
+void splitter() {
+    const Folder folder;
+    const std::string model = folder / "model";
+    std::filesystem::copy(fixtures("DAMA_TEXT_MODEL"), model, std::filesystem::copy_options::recursive);
+    // Positions for the prompt.
+    const auto config = std::regex_replace(read_file(model + "/config.json"),
+                                           std::regex("\"max_position_embeddings\": [0-9]+"),
+                                           "\"max_position_embeddings\": 8192");
+    std::filesystem::permissions(model + "/config.json", std::filesystem::perms::owner_all);
+    write_file(model + "/config.json", config);
+    // The splitter keeps the model.
+    const auto splitter = dama::Splitter::policy(dama::Policy(model));
+    const auto found = splitter.split("Two dogs sleep. A cat sits.");
+    CHECK(found.sentences == (std::vector<std::string>{"Two dogs sleep.", "A cat sits."}));
+    CHECK(found.flags.size() == 2 && found.flags[0] == "splitter_fallback");
+}
+
 } // namespace
 
 int main() {
@@ -95,7 +114,8 @@ int main() {
         logps(policy, image);
         generate(policy, image);
         stopping(policy, image);
-        CHECK_THROWS(dama::Splitter::policy(policy), DAMA_UNSUPPORTED, "image");
+        splitter();
+        CHECK_THROWS(dama::Splitter::policy(policy), DAMA_UNSUPPORTED, "text alone");
         CHECK_THROWS(dama::Policy("/nowhere"), DAMA_IO, "/nowhere");
     });
 }

@@ -44,10 +44,11 @@ void hardness(const dama::Scorer &scorer, const dama_image &image) {
     const float sum = found.chosen[0].score + found.chosen[1].score;
     CHECK(std::fabs(scorer.hardness(image, chosen, rejected, options).delta - sum / found.rejected[0].score) < 1e-6);
 
-    // A splitter that leaves each response whole.
-    const auto whole = dama::Splitter::command("cat");
-    options.splitter = whole.get();
-    CHECK(scorer.hardness(image, chosen, rejected, options).chosen.size() == 1);
+    // A splitter that cuts finer than the built-in rules.
+    const auto finer = dama::Splitter::command("sed 's/ at /\\n&/; s/[.] /.\\n/'");
+    options.splitter = finer.get();
+    const auto parts = scorer.hardness(image, chosen, rejected, options).chosen;
+    CHECK(parts.size() == 3 && parts.front().text == "There is a red circle" && parts.back().text == "A dog.");
     CHECK_THROWS(scorer.hardness(image, " ", rejected), DAMA_INVALID_ARGUMENT, "");
 }
 
