@@ -29,8 +29,6 @@ def initializers(declared: list[Function]) -> dict[str, str]:
         if f.name in (kind + "_init", kind + "_init_sized"):
             others = f.parameters[2 if f.name.endswith("_sized") else 1 :]
             found[kind] = f"{kind}_init(p{''.join(', 0' for _ in others)})"
-            if f.result == "dama_status":
-                found[kind] = f"CHECK({found[kind]} == DAMA_OK)"
     return found
 
 
@@ -92,8 +90,6 @@ HOSTILE = r"""
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "check.h"
 
 /* What every pointer that is not NULL points to: zeros, so that a string is empty and a struct_size is wrong. */
 static long long scratch[1 << 22];

@@ -188,6 +188,12 @@ static void everything(void) {
     dama_strings *strings = NULL;
     CHECK(dama_split(&strings, "A dog. A cat.", NULL) == DAMA_OK);
     dama_strings_free(strings);
+    dama_splitter *splitter = NULL;
+    strings = NULL;
+    CHECK(is_status(dama_splitter_create_command(&splitter, "cat", NULL)));
+    CHECK(is_status(dama_splitter_split(&strings, NULL, splitter, "A dog sleeps.", NULL, NULL)));
+    dama_strings_free(strings);
+    dama_splitter_free(splitter);
     dama_scorer *scorer = NULL;
     CHECK(is_status(dama_scorer_create(&scorer, clip, NULL)));
     if (scorer) {
@@ -197,6 +203,8 @@ static void everything(void) {
         memset(&image, 0, sizeof image);
         image.path = wide;
         CHECK(is_status(dama_scorer_score(scorer, &image, &sentence, 1, &score, NULL)));
+        double delta;
+        CHECK(is_status(dama_scorer_hardness(NULL, scorer, &image, sentence, "A dog.", NULL, &delta, NULL)));
         dama_score_dataset_options options;
         dama_score_dataset_options_init(&options);
         options.data = below("pairs.jsonl");

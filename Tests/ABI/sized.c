@@ -91,6 +91,7 @@ static dama_texts *made_texts;
 
 static char folder[] = "/tmp/dama-abi-XXXXXX";
 static char clip[4096], llava[4096], png[4096];
+static const char *text_model;
 
 static const char *below(const char *name) {
     static char paths[8][64];
@@ -202,6 +203,11 @@ static void policy(dama_policy *policy) {
                   (MADE(policy, dama_policy_create(&made_policy, llava, it), dama_policy_free)));
     COVERED_OUTPUT(dama_policy_describe, dama_policy_facts, INIT(dama_policy_facts), (void)0,
                    dama_policy_describe(policy, it));
+    dama_policy *text_policy = NULL;
+    CHECK(dama_policy_create(&text_policy, text_model, NULL) == DAMA_OK);
+    COVERED_INPUT(dama_splitter_create_policy, dama_splitter_options, INIT(dama_splitter_options), (void)0,
+                  (MADE(splitter, dama_splitter_create_policy(&made_splitter, text_policy, it), dama_splitter_free)));
+    dama_policy_free(text_policy);
     dama_image image;
     memset(&image, 0, sizeof image);
     image.path = png;
@@ -245,7 +251,7 @@ static void trainer(dama_policy *policy) {
     pair.pair.rejected = "Two dogs.";
     COVERED_OUTPUT(dama_trainer_step, dama_step_metrics, INIT(dama_step_metrics), (void)0,
                    dama_trainer_step(trainer, &pair, 1, it, NULL));
-    COVERED_OUTPUT(dama_trainer_parameter, dama_parameter, INIT(dama_parameter), (void)0,
+    COVERED_OUTPUT(dama_trainer_parameter_at, dama_parameter, INIT(dama_parameter), (void)0,
                    dama_trainer_parameter_at(trainer, 0, it));
     COVERED_OUTPUT(dama_trainer_describe, dama_trainer_facts, INIT(dama_trainer_facts), (void)0,
                    dama_trainer_describe(trainer, it));
@@ -257,8 +263,9 @@ static void trainer(dama_policy *policy) {
 int main(void) {
     page = (size_t)sysconf(_SC_PAGESIZE);
     const char *clips = getenv("DAMA_CLIP_FIXTURES"), *llavas = getenv("DAMA_LLAVA_FIXTURES");
-    if (!clips || !llavas) {
-        fprintf(stderr, "set DAMA_CLIP_FIXTURES and DAMA_LLAVA_FIXTURES, as Tests/ABI/run does\n");
+    text_model = getenv("DAMA_TEXT_MODEL");
+    if (!clips || !llavas || !text_model) {
+        fprintf(stderr, "set DAMA_CLIP_FIXTURES, DAMA_LLAVA_FIXTURES and DAMA_TEXT_MODEL, as Tests/ABI/run does\n");
         return 1;
     }
     snprintf(clip, sizeof clip, "%s/legacy", clips);
