@@ -17,14 +17,13 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
-        // Configuration files of the command line; nothing of it goes into libdama.so.
-        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
     ],
     targets: [
         // MARK: C
         .systemLibrary(name: "CDama", path: "include"),
         .systemLibrary(name: "COnnxRuntime"),
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .target(
             name: "CDamaShims",
             linkerSettings: [
@@ -55,7 +54,7 @@ let package = Package(
             name: "Dama",
             dependencies: [
                 "DamaSupport", "DamaPreference", "DamaKernels", "DamaText", "DamaImage", "DamaRuntime",
-                "DamaModels", "DamaTraining", "CDamaShims",
+                "DamaModels", "DamaTraining", "CDamaShims", "CYAML",
             ]),
 
         // MARK: Faces
@@ -66,7 +65,6 @@ let package = Package(
             name: "DamaCLI",
             dependencies: [
                 "Dama", "CommandLineSupport", .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "Yams", package: "Yams"),
             ]),
 
         // MARK: The embedded world

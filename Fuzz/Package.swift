@@ -10,16 +10,11 @@ let parsers = [
 
 let package = Package(
     name: "Fuzz",
-    dependencies: [
-        .package(name: "libdama", path: ".."),
-        // What the command line reads configurations with.
-        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
-    ],
+    dependencies: [.package(name: "libdama", path: "..")],
     targets: parsers.map {
         .executableTarget(
             name: "Fuzz\($0)",
-            dependencies: [.product(name: "Dama", package: "libdama")]
-                + ($0 == "YAML" ? [.product(name: "Yams", package: "Yams")] : []),
+            dependencies: [.product(name: "Dama", package: "libdama")],
             // libFuzzer brings main().
             swiftSettings: [.unsafeFlags(["-parse-as-library"])])
     }

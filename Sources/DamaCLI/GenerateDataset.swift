@@ -28,16 +28,15 @@ struct GenerateDataset: ParsableArguments {
         do throws(DamaError) {
             var options = GenerateOptions(data: data, output: out ?? "")
             try rows.fill(&options.rows)
-            options.imageRoot = rows.imageRoot
-            options.followsLinks = rows.followSymlinks
-            options.fields = try FieldNames(mappings: rows.field)
-            options.imageByteLimit = try rows.imageByteLimit()
             options.generation = generation
             options.stop = stop
             options.samples = samples
             let policy = try Policy(directory: model.model, options: model.options())
             Interruption.listen()
-            let summary = try GenerateJob(options, policy: policy).run(observer: rows.observer(display))
+            let run = try policy.makeRunOptions()
+            let watch = try Interruption.cancel(run)
+            defer { watch.cancel() }
+            let summary = try GenerateJob(options, policy: policy).run(run: run, observer: rows.observer(display))
             display.close()
             try RowJobArguments.report(summary, cut: "ended by length", JobPaths(output: options.rows.output))
         } catch {

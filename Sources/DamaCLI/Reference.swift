@@ -37,14 +37,13 @@ struct Reference: ParsableCommand {
         do throws(DamaError) {
             var options = ReferenceOptions(data: dataset.data, output: dataset.out)
             try rows.fill(&options.rows)
-            options.imageRoot = rows.imageRoot
-            options.followsLinks = rows.followSymlinks
-            options.fields = try FieldNames(mappings: rows.field)
-            options.imageByteLimit = try rows.imageByteLimit()
             options.format = format == .full ? .full : .logps
             let policy = try Policy(directory: model.model, options: policyOptions())
             Interruption.listen()
-            let summary = try ReferenceJob(options, policy: policy).run(observer: rows.observer(display))
+            let run = try policy.makeRunOptions()
+            let watch = try Interruption.cancel(run)
+            defer { watch.cancel() }
+            let summary = try ReferenceJob(options, policy: policy).run(run: run, observer: rows.observer(display))
             display.close()
             try RowJobArguments.report(summary, cut: "cut", JobPaths(output: dataset.out))
         } catch {

@@ -46,10 +46,12 @@ struct RowJobArguments: ParsableArguments {
         rows.workers = workers
         if let batch { rows.blockRows = batch }
         rows.rowLimit = try Self.bytes(rowLimit, "--row-limit", from: 1)
+        rows.imageByteLimit = try Self.bytes(imageLimit, "--image-limit", from: 1)
+        rows.imageRoot = imageRoot
+        rows.followsLinks = followSymlinks
+        rows.fields = try FieldNames(mappings: field)
         rows.restart = restart
     }
-
-    func imageByteLimit() throws(DamaError) -> Int { try Self.bytes(imageLimit, "--image-limit", from: 1) }
 
     static func bytes(_ mebibytes: Int, _ name: String, from least: Int) throws(DamaError) -> Int {
         guard (least...1 << 20).contains(mebibytes) else {

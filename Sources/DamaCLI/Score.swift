@@ -53,8 +53,11 @@ struct Score: ParsableCommand {
             encoderOptions.runtimePath = onnxruntime
             let encoder = try CLIPEncoder(directory: model, options: encoderOptions)
             Interruption.listen()
+            let run = try encoder.makeRunOptions()
+            let watch = try Interruption.cancel(run)
+            defer { watch.cancel() }
             let summary = try ScoreJob(options, encoder: encoder, splitter: splitting.splitter(onnxruntime))
-                .run(observer: rows.observer(display))
+                .run(run: run, observer: rows.observer(display))
             display.close()
             try report(summary, display.progress)
         } catch {
@@ -66,13 +69,9 @@ struct Score: ParsableCommand {
     private func options() throws(DamaError) -> ScoreOptions {
         var options = ScoreOptions(data: dataset.data, output: dataset.out)
         try rows.fill(&options.rows)
-        options.imageRoot = rows.imageRoot
-        options.followsLinks = rows.followSymlinks
-        options.fields = try FieldNames(mappings: rows.field)
         options.deltaSource = delta == .scores ? .scores : .probabilities
         options.meanDelta = meanDelta
         options.cacheBytes = try RowJobArguments.bytes(cache, "--cache", from: 0)
-        options.imageByteLimit = try rows.imageByteLimit()
         return options
     }
 

@@ -33,7 +33,7 @@ struct Train: ParsableCommand {
         let display = ProgressDisplay()
         var last: TrainProgress?
         do throws(DamaError) {
-            var settings = try TrainSettings(ConfigurationFile.read(config, overrides: set), place: config)
+            var settings = try TrainSettings(path: config, overrides: set)
             settings.job.restart = restart
             let policy = try Policy(directory: settings.model, options: settings.policy)
             let job = TrainJob(settings.job, policy: policy)

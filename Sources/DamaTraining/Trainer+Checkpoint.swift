@@ -37,9 +37,10 @@ extension Trainer {
         let state = try TrainerState(checkpoint: file)
         let controller = state.controller
         guard controller.configuration == self.controller.configuration else {
+            let differences = AdaptiveBeta.Configuration.table.differences(
+                controller.configuration, self.controller.configuration)
             throw .invalidArgument(
-                "\(path) was saved with another configuration of adaptive beta: \(controller.configuration), "
-                    + "this trainer has \(self.controller.configuration)")
+                "\(path) was saved with another configuration of adaptive beta: \(differences.joined(separator: "; "))")
         }
 
         var views: [(TensorView, FloatMemory)] = []

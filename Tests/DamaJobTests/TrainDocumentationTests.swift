@@ -20,12 +20,12 @@ final class TrainDocumentationTests: XCTestCase {
                     row.split(separator: "|")[0].split(separator: ",").map { $0.filter { !"` ".contains($0) } }
                 })
         }
-        XCTAssertEqual(described("field"), Set(TrainSettings.fields))
-        for (section, fields) in TrainSettings.sections {
+        XCTAssertEqual(described("field"), Set(TrainSettings.table.names))
+        for (section, fields) in TrainSettings.table.sections {
             XCTAssertEqual(described("`\(section)`"), Set(fields), section)
         }
         XCTAssertEqual(
-            Set(TrainSettings.sections.map(\.0)),
+            Set(TrainSettings.table.sections.map(\.0)),
             Set(["lora", "method", "optimizer", "schedule", "checkpoint", "export"]))
     }
 }

@@ -1,7 +1,6 @@
 import Dama
 
-/// Configuration files: any text is a value within the bounds or a ``DamaError``, at once. YAMLDocument.swift is the
-/// command line's own, by a link.
+/// Configuration files: any text is a value within the bounds or a ``DamaError``, at once.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzYAML(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
     let text = String(decoding: UnsafeBufferPointer(start: data, count: size), as: UTF8.self)

@@ -148,13 +148,3 @@ struct RowJournal: ~Copyable {
         return head.bytes + bytes
     }
 }
-
-/// What differs between two objects of settings, for people: `delta "scores" instead of "probabilities"`.
-func settingsDifferences(_ found: JSON, _ wanted: JSON) -> [String] {
-    let keys = (wanted.object?.members ?? []).map(\.key)
-    let others = (found.object?.members ?? []).map(\.key).filter { !keys.contains($0) }
-    return (keys + others).compactMap { key in
-        let (a, b) = (found[key] ?? .null, wanted[key] ?? .null)
-        return a == b ? nil : "\(key) \(a.text) instead of \(b.text)"
-    }
-}

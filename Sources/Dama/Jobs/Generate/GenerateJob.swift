@@ -1,4 +1,5 @@
 import DamaModels
+import DamaRuntime
 import DamaSupport
 
 /// Has a policy answer every question of a dataset.
@@ -22,18 +23,18 @@ public struct GenerateJob: Sendable {
         self.policy = policy
     }
 
-    /// Runs the job to its end. Errors as ``ScoreJob/run(observer:)``.
+    /// Runs the job to its end. Parameters and errors as ``ScoreJob/run(run:observer:)``.
     @discardableResult
     public func run(
-        observer: @escaping (JobProgress) throws(DamaError) -> Void = { _ in }
+        run: RunOptions? = nil, observer: @escaping (JobProgress) throws(DamaError) -> Void = { _ in }
     ) throws(DamaError) -> LineJobSummary {
         try options.check()
-        let job = try LineJob(options.rows)
-        let root = try ImageRoot(
-            path: options.imageFolder, byteLimit: options.imageByteLimit, followsLinks: options.followsLinks)
-        var task = GenerateTask(policy: policy, root: root, options: options)
-        return try job.run(&task, observer: observer) { contents throws(DamaError) in
-            options.settings(contents: contents, identity: try policy.identity(), imageRoot: root.path)
+        return try RowJob(options.rows, LineReport<GenerateTask>()).run(observer: observer) {
+            (contents, root) throws(DamaError) in
+            .settings(
+                job: "generate", contents, ["model": try policy.identity()], GenerateOptions.table, options, root)
+        } task: { (root, _, _) in
+            GenerateTask(policy: policy, root: root, options: options, run: run)
         }
     }
 }

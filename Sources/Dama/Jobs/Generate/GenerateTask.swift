@@ -1,5 +1,6 @@
 import DamaImage
 import DamaModels
+import DamaRuntime
 import DamaSupport
 
 /// A block of questions, tokenised and decoded.
@@ -18,6 +19,8 @@ struct GenerateTask: RowTask {
     let policy: Policy
     let root: ImageRoot
     let options: GenerateOptions
+    /// By which another thread stops the model.
+    let run: RunOptions?
 
     /// Each block stands by itself.
     var state: [UInt8] { [] }
@@ -68,7 +71,7 @@ struct GenerateTask: RowTask {
         let found =
             prompts.isEmpty
             ? []
-            : try policy.generate(prepared: prompts, options.generation, stop: options.stop) {
+            : try policy.generate(prepared: prompts, options.generation, stop: options.stop, run: run) {
                 (_, _) throws(DamaError) in try checkpoint()
             }
         var next = 0

@@ -1,4 +1,5 @@
 import DamaModels
+import DamaRuntime
 import DamaSupport
 
 /// A block of rows, tokenised and decoded.
@@ -17,6 +18,8 @@ struct ReferenceTask: RowTask {
     let policy: Policy
     let root: ImageRoot
     let options: ReferenceOptions
+    /// By which another thread stops the model.
+    let run: RunOptions?
 
     /// Each block stands by itself.
     var state: [UInt8] { [] }
@@ -59,7 +62,7 @@ struct ReferenceTask: RowTask {
         for case .pair(_, _, let pair) in block.rows { pairs.append(pair) }
         try checkpoint()
         // The batches follow from the block alone, so a run that is taken up again makes the same ones.
-        let found = pairs.isEmpty ? [] : try policy.logProbabilities(prepared: pairs)
+        let found = pairs.isEmpty ? [] : try policy.logProbabilities(prepared: pairs, run: run)
         var next = 0
         var outcomes: [RowOutcome] = []
         for row in block.rows {

@@ -52,10 +52,9 @@ public struct TrainJob: Sendable {
         // What cannot be trained is found out before the reference is computed.
         let trained = try TrainedPolicy(
             policy, options.trainable, activations: options.activations, seed: options.seed)
-        let root = try ImageRoot(
-            path: options.imageFolder, byteLimit: options.imageByteLimit, followsLinks: options.followsLinks)
+        let root = try ImageRoot(options.rows)
         let data = try TrainingData(
-            options, policy: policy, root: root, reference: try reference(observer)
+            options, policy: policy, root: root, reference: try reference(run, observer)
         ) { () throws(DamaError) in try run?.check() }
         let identity = try options.identity(
             policy: try policy.identity(), contents: data.contents, images: data.imagesDigest)
@@ -64,12 +63,7 @@ public struct TrainJob: Sendable {
         let batches = options.batches(pairs: data.items.count)
         let trainer = try makeTrainer(trained, batches: batches)
         let accept = { (note: JSON) throws(DamaError) in
-            let differences = settingsDifferences(note["identity"] ?? .null, identity)
-            guard differences.isEmpty else {
-                throw .invalidArgument(
-                    "\(paths.folder) holds a training job with \(differences.joined(separator: "; ")); restart the job to "
-                        + "replace it")
-            }
+            try Self.refuse(note["identity"], identity, "\(paths.folder) holds a training job")
         }
         var batch =
             try checkpoints.load(into: trainer, last: batches, accept: accept) { line throws(DamaError) in
@@ -123,7 +117,7 @@ public struct TrainJob: Sendable {
 
     /// The reference's log-probabilities; computed into the output folder where the options name none.
     private func reference(
-        _ observer: (TrainEvent) throws(DamaError) -> Void
+        _ run: RunOptions?, _ observer: (TrainEvent) throws(DamaError) -> Void
     ) throws(DamaError) -> ReferenceSource? {
         if options.method.loss.isReferenceFree { return nil }
         if let path = options.reference {
@@ -133,13 +127,13 @@ public struct TrainJob: Sendable {
             return .cache(try ReferenceCache(path: path, policy: policy))
         }
         var job = ReferenceOptions(data: options.data, output: paths.reference)
-        job.imageRoot = options.imageFolder
-        job.fields = options.fields
-        job.imageByteLimit = options.imageByteLimit
-        job.followsLinks = options.followsLinks
-        job.rows.restart = options.restart
+        job.rows = options.rows
+        job.rows.output = paths.reference
+        job.rows.imageRoot = options.rows.imageFolder
+        // Of all rows that cannot be trained on, the training counts them.
+        job.rows.maximumRejected = nil
         try withoutActuallyEscaping(observer) { observer throws(DamaError) in
-            _ = try ReferenceJob(job, policy: policy).run { progress throws(DamaError) in
+            _ = try ReferenceJob(job, policy: policy).run(run: run) { progress throws(DamaError) in
                 try observer(.reference(progress))
             }
         }
@@ -178,12 +172,7 @@ public struct TrainJob: Sendable {
         guard Files.exists(paths.summary) else { return nil }
         let json = try Files.readJSON(paths.summary)
         let found = json["settings"] ?? .null
-        let differences = settingsDifferences(found["training"] ?? .null, identity)
-        guard differences.isEmpty else {
-            throw .invalidArgument(
-                "\(paths.folder) holds a finished training job with \(differences.joined(separator: "; ")); restart the "
-                    + "job to replace it")
-        }
+        try Self.refuse(found["training"], identity, "\(paths.folder) holds a finished training job")
         // Another export of the same training needs no other training.
         guard found == exportIdentity(identity) else { return nil }
         if options.export != .none, !Files.isDirectory(paths.model) { return nil }
@@ -197,10 +186,21 @@ public struct TrainJob: Sendable {
     }
 
     private func exportIdentity(_ identity: JSON) -> JSON {
-        [
-            "training": identity, "export": .string(options.export.rawValue),
-            "export_dtype": .string(options.exportType.name),
-        ]
+        .object(JSONObject([("training", identity)] + TrainOptions.table.values(of: options, .report)))
+    }
+
+    /// Refuses to go on with what a job with other settings left, naming them.
+    private static func refuse(_ found: JSON?, _ identity: JSON, _ what: String) throws(DamaError) {
+        guard found?["format"] == identity["format"] else {
+            throw .invalidArgument(
+                "\(what) of an older or newer version of libdama, whose settings cannot be compared with these; restart "
+                    + "the job to replace it, or name another folder")
+        }
+        let differences = settingsDifferences(found ?? .null, identity)
+        guard differences.isEmpty else {
+            throw .invalidArgument(
+                "\(what) with \(differences.joined(separator: "; ")); restart the job to replace it")
+        }
     }
 
     private func finish(

@@ -6,25 +6,14 @@ import DamaTraining
 
 /// What a training job reads, how it trains, and what it writes. ``init(_:place:)`` reads it from a configuration file;
 /// docs/train.md describes the fields.
-public struct TrainOptions: Sendable {
-    /// A preference dataset: JSON Lines or one JSON array, as ``ScoreJob`` takes it.
-    public var data: String
-    /// The folder that everything goes into.
-    public var output: String
-    /// The folder that image paths are relative to and cannot leave; `nil` for the folder of the dataset.
-    public var imageRoot: String?
-    public var fields = FieldNames()
-    /// The most bytes of one image file.
-    public var imageByteLimit = 64 << 20
-    /// Whether symbolic links below the image root may lead out of it.
-    public var followsLinks = false
+public struct TrainOptions: RowJobSettings {
+    /// The preference dataset, as ``ScoreJob`` takes it, and the folder that everything goes into.
+    public var rows: RowJobOptions
     /// What ``ScoreJob`` made of the dataset; `nil` for α_D = 1 throughout.
     public var scores: String?
     /// What ``ReferenceJob`` made of the dataset; `nil` computes it first, into the output folder. Where it is the dataset
     /// itself, its `logps` are taken.
     public var reference: String?
-    /// The job stops at one row left out more than this; `nil` for never.
-    public var maximumRejected: Int?
 
     public var trainable = Trainable.full
     public var activations = TrainedPolicy.Activations.keep
@@ -51,8 +40,6 @@ public struct TrainOptions: Sendable {
     public var writesTensorBoard = true
     public var export = Export.model
     public var exportType = WeightType.float32
-    /// Forgets what an earlier run left in the output folder.
-    public var restart = false
 
     /// What is written at the end.
     public enum Export: String, CaseIterable, Sendable {
@@ -64,25 +51,15 @@ public struct TrainOptions: Sendable {
     }
 
     public init(data: String, output: String) {
-        self.data = data
-        self.output = output
+        rows = RowJobOptions(data: data, output: output)
+        // Of the reference's log-probabilities, where the job computes them.
+        rows.blockRows = 8
     }
 
-    var imageFolder: String { imageRoot ?? Files.folder(of: data) }
-
-    /// - Throws: ``DamaError/Code/invalidArgument`` naming what does not go together.
+    /// - Throws: ``DamaError/Code/invalidArgument`` naming what is out of its range or does not go together.
     func check() throws(DamaError) {
-        guard !data.isEmpty else { throw .invalidArgument("no dataset was named") }
-        guard !output.isEmpty else { throw .invalidArgument("no output folder was named") }
-        func positive(_ value: Int, _ name: String) throws(DamaError) {
-            guard value >= 1 else { throw .invalidArgument("\(name) is \(value); it must be at least 1") }
-        }
-        try positive(batchSize, "batch_size")
-        try positive(epochs, "epochs")
-        try positive(maximumSteps ?? 1, "max_steps")
-        try positive(tokensPerRun, "tokens_per_run")
-        try positive(checkpointEvery, "checkpoint.every")
-        try positive(checkpointsKept, "checkpoint.keep")
+        try rows.check()
+        try Self.table.check(self)
         try optimizer.validate()
         try method.validate()
         if case .count(let count) = method.keep, method.filter != .none, count > batchSize {

@@ -1,56 +1,54 @@
-import DamaSupport
-
 /// Typed reading of a job's configuration: as ``ConfigReader``, but a field that nobody knows is an error that suggests
 /// the nearest one, for a misspelt field would otherwise leave its default in place without a word.
-struct SettingsReader {
+package struct SettingsReader: Sendable {
     private let reader: ConfigReader
 
     /// - Parameter fields: every field that may stand here.
-    init(_ json: JSON, place: String, fields: [String]) throws(DamaError) {
+    package init(_ json: JSON, place: String, fields: [String]) throws(DamaError) {
         reader = try Self.arguments { () throws(DamaError) in try ConfigReader(json, place: place) }
         var seen = Set<String>()
         for (key, _) in json.object?.members ?? [] {
             guard fields.contains(key) else {
                 throw .invalidArgument("\(place): unknown field \"\(key)\"\(Self.hint(key, fields))")
             }
-            guard seen.insert(key).inserted else { throw .invalidArgument("\(place): \"\(key)\" stands there twice") }
+            guard seen.insert(key).inserted else { throw .invalidArgument("\(place): \"\(key)\" is set twice") }
         }
     }
 
-    var json: JSON { reader.json }
-    func has(_ key: String) -> Bool { reader.has(key) }
+    package var json: JSON { reader.json }
+    package func has(_ key: String) -> Bool { reader.has(key) }
 
     /// The nested object `key`, which may have `fields` alone; an empty one where it is missing.
-    func nested(_ key: String, fields: [String]) throws(DamaError) -> SettingsReader {
+    package func nested(_ key: String, fields: [String]) throws(DamaError) -> SettingsReader {
         try SettingsReader(json[key] ?? [:], place: "\(reader.place): \(key)", fields: fields)
     }
 
     // MARK: Fields
 
-    func int(_ key: String, default fallback: Int, in range: ClosedRange<Int>) throws(DamaError) -> Int {
+    package func int(_ key: String, default fallback: Int, in range: ClosedRange<Int>) throws(DamaError) -> Int {
         try Self.arguments { () throws(DamaError) in try reader.int(key, default: fallback, in: range) }
     }
 
-    func optionalInt(_ key: String, in range: ClosedRange<Int>) throws(DamaError) -> Int? {
+    package func optionalInt(_ key: String, in range: ClosedRange<Int>) throws(DamaError) -> Int? {
         has(key) ? try int(key, default: range.lowerBound, in: range) : nil
     }
 
-    func double(_ key: String, default fallback: Double, in range: ClosedRange<Double>) throws(DamaError) -> Double {
+    package func double(_ key: String, default fallback: Double, in range: ClosedRange<Double>) throws(DamaError) -> Double {
         try Self.arguments { () throws(DamaError) in try reader.double(key, default: fallback, in: range) }
     }
 
-    func bool(_ key: String, default fallback: Bool) throws(DamaError) -> Bool {
+    package func bool(_ key: String, default fallback: Bool) throws(DamaError) -> Bool {
         try Self.arguments { () throws(DamaError) in try reader.bool(key, default: fallback) }
     }
 
-    func string(_ key: String) throws(DamaError) -> String {
+    package func string(_ key: String) throws(DamaError) -> String {
         try Self.arguments { () throws(DamaError) in try reader.string(key) }
     }
 
-    func optionalString(_ key: String) throws(DamaError) -> String? { has(key) ? try string(key) : nil }
+    package func optionalString(_ key: String) throws(DamaError) -> String? { has(key) ? try string(key) : nil }
 
     /// A text or a list of texts; `nil` where the field is missing.
-    func strings(_ key: String) throws(DamaError) -> [String]? {
+    package func strings(_ key: String) throws(DamaError) -> [String]? {
         guard let value = json[key] else { return nil }
         var texts: [String] = []
         for element in value.array ?? [value] {
@@ -60,8 +58,13 @@ struct SettingsReader {
         return texts
     }
 
+    /// An integer or a list of integers inside `range`; none where the field is missing.
+    package func ints(_ key: String, in range: ClosedRange<Int>) throws(DamaError) -> [Int] {
+        try Self.arguments { () throws(DamaError) in try reader.ints(key, in: range) }
+    }
+
     /// One of `choices` by its name; `nil` where the field is missing.
-    func choice<T>(_ key: String, of choices: [(String, T)]) throws(DamaError) -> T? {
+    package func choice<T>(_ key: String, of choices: [(String, T)]) throws(DamaError) -> T? {
         guard has(key) else { return nil }
         let text = try string(key)
         guard let found = choices.first(where: { $0.0 == text }) else {
@@ -70,12 +73,12 @@ struct SettingsReader {
         return found.1
     }
 
-    func choice<T: RawRepresentable & CaseIterable>(_ key: String, default fallback: T) throws(DamaError) -> T
+    package func choice<T: RawRepresentable & CaseIterable>(_ key: String, default fallback: T) throws(DamaError) -> T
     where T.RawValue == String {
         try choice(key, of: T.allCases.map { ($0.rawValue, $0) }) ?? fallback
     }
 
-    func wrong(_ key: String, _ expected: String) -> DamaError {
+    package func wrong(_ key: String, _ expected: String) -> DamaError {
         .invalidArgument(reader.wrong(key, json[key] ?? .null, expected).message)
     }
 
