@@ -130,11 +130,11 @@ static void big_images(void) {
     job.output = below("scores.jsonl");
     job.image_root = getenv("DAMA_LLAVA_FIXTURES");
     job.cache_bytes = (size_t)1 << 46;
-    CHECK(is_refused(dama_score_dataset(scorer, &job, NULL)));
+    CHECK(is_refused(dama_score_dataset(scorer, &job, NULL, NULL)));
     job.cache_bytes = (size_t)-1;
-    CHECK(is_refused(dama_score_dataset(scorer, &job, NULL)));
+    CHECK(is_refused(dama_score_dataset(scorer, &job, NULL, NULL)));
     job.cache_bytes = 1 << 20;
-    CHECK(dama_score_dataset(scorer, &job, NULL) == DAMA_OK);
+    CHECK(dama_score_dataset(scorer, &job, NULL, NULL) == DAMA_OK);
     dama_scorer_free(scorer);
 }
 
@@ -211,7 +211,7 @@ static void everything(void) {
         options.output = below("scores.jsonl");
         options.image_root = getenv("DAMA_LLAVA_FIXTURES");
         options.restart = 1;
-        CHECK(is_status(dama_score_dataset(scorer, &options, NULL)));
+        CHECK(is_status(dama_score_dataset(scorer, &options, NULL, NULL)));
         dama_scorer_free(scorer);
     }
     dama_policy *policy = NULL;

@@ -192,9 +192,9 @@ static void scorer(void) {
     options.image_root = getenv("DAMA_LLAVA_FIXTURES");
     COVERED_INPUT(dama_score_dataset, dama_score_dataset_options, INIT(dama_score_dataset_options),
                   (it->data = options.data, it->output = options.output, it->image_root = options.image_root),
-                  dama_score_dataset(scorer, it, NULL));
+                  dama_score_dataset(scorer, it, NULL, NULL));
     COVERED_OUTPUT(dama_score_dataset, dama_score_dataset_result, INIT(dama_score_dataset_result), (void)0,
-                   dama_score_dataset(scorer, &options, it));
+                   dama_score_dataset(scorer, &options, it, NULL));
     dama_scorer_free(scorer);
 }
 
@@ -221,9 +221,9 @@ static void policy(dama_policy *policy) {
     options.image_root = getenv("DAMA_LLAVA_FIXTURES");
     COVERED_INPUT(dama_reference_dataset, dama_reference_dataset_options, INIT(dama_reference_dataset_options),
                   (it->data = options.data, it->output = options.output, it->image_root = options.image_root),
-                  dama_reference_dataset(policy, it, NULL));
+                  dama_reference_dataset(policy, it, NULL, NULL));
     COVERED_OUTPUT(dama_reference_dataset, dama_reference_dataset_result, INIT(dama_reference_dataset_result), (void)0,
-                   dama_reference_dataset(policy, &options, it));
+                   dama_reference_dataset(policy, &options, it, NULL));
 }
 
 static void trainer(dama_policy *policy) {

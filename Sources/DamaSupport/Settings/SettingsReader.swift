@@ -26,7 +26,9 @@ package struct SettingsReader: Sendable {
     // MARK: Fields
 
     package func int(_ key: String, default fallback: Int, in range: ClosedRange<Int>) throws(DamaError) -> Int {
-        try Self.arguments { () throws(DamaError) in try reader.int(key, default: fallback, in: range) }
+        guard let value = json[key] else { return fallback }
+        guard let number = value.int, range.contains(number) else { throw wrong(key, SettingRange.expected(range)) }
+        return number
     }
 
     package func optionalInt(_ key: String, in range: ClosedRange<Int>) throws(DamaError) -> Int? {
@@ -34,7 +36,12 @@ package struct SettingsReader: Sendable {
     }
 
     package func double(_ key: String, default fallback: Double, in range: ClosedRange<Double>) throws(DamaError) -> Double {
-        try Self.arguments { () throws(DamaError) in try reader.double(key, default: fallback, in: range) }
+        guard let value = json[key] else { return fallback }
+        guard let number = value.double, range.contains(number) else {
+            let isAny = range.upperBound == .greatestFiniteMagnitude && range.lowerBound == -.greatestFiniteMagnitude
+            throw wrong(key, isAny ? "a finite number" : "a number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
     }
 
     package func bool(_ key: String, default fallback: Bool) throws(DamaError) -> Bool {
