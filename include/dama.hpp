@@ -22,7 +22,9 @@
 #include "dama/cpp/policy.hpp"
 #include "dama/cpp/jobs.hpp"
 #include "dama/cpp/reference.hpp"
+#include "dama/cpp/generate.hpp"
 #include "dama/cpp/trainer.hpp"
+#include "dama/cpp/train.hpp"
 
 #include "dama.h"
 

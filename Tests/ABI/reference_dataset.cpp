@@ -34,6 +34,13 @@ int main() {
                                                          return true;
                                                      }),
                              5);
+        {
+            Stopper stopper;
+            CHECK_THROWS(dama::reference_dataset(
+                             policy, data, output, options, [&](const dama::Progress &) { return stopper.wait(); },
+                             &stopper.cancellation),
+                         DAMA_CANCELLED, "");
+        }
         const auto result = dama::reference_dataset(policy, data, output, options);
         CHECK(result.rows == 3 && result.rows_rejected == 1 && result.rows_cut == 0 && !result.was_complete);
         CHECK(dama::reference_dataset(policy, data, output, options).was_complete);

@@ -49,6 +49,14 @@ int main() {
                                                      return true;
                                                  }),
                              4);
+        {
+            Stopper stopper;
+            CHECK_THROWS(dama::score_dataset(
+                             scorer, data, output, options,
+                             [&](const dama::Progress &it) { return !computing(it) || stopper.wait(); },
+                             &stopper.cancellation),
+                         DAMA_CANCELLED, "");
+        }
         CHECK(!std::filesystem::exists(output));
 
         int calls = 0;
@@ -73,6 +81,13 @@ int main() {
         CHECK(std::fabs(result.mean_delta - mean) < 1e-9 && result.mean_delta == result.mean_delta_used);
 
         CHECK(dama::score_dataset(scorer, data, output, options).was_complete);
+        // With a splitter of the caller's, which makes other sub-sentences.
+        const auto finer = dama::Splitter::command("sed 's/ circle/\\n&/'");
+        options.splitter = finer.get();
+        const auto split = folder / "split.jsonl";
+        CHECK(dama::score_dataset(scorer, data, split, options).rows_scored == 3);
+        CHECK(read_file(split).find("\"A red\"") != std::string::npos && written.find("\"A red\"") == std::string::npos);
+        options.splitter = nullptr;
         options.mean_delta = 0.25;
         CHECK_THROWS(dama::score_dataset(scorer, data, output, options), DAMA_INVALID_ARGUMENT, "mean_delta");
         CHECK_THROWS(dama::score_dataset(scorer, "/nowhere.jsonl", folder / "other.jsonl"), DAMA_IO, "/nowhere.jsonl");

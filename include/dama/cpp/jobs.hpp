@@ -8,48 +8,51 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 
 namespace dama {
 
 /*
- * A job takes its C options: fill in what `…_options()` gives, and leave data, output, progress and user, which the
- * parameters set. Text that the options point to has to outlive the call; for lists of it there is Strings.
+ * A job takes its C options: change what `…_options()` gives, but data, output, progress and user, which the parameters
+ * set. Text that the options point to has to outlive the call; for lists of it there is Strings.
  */
 
 using Progress = dama_progress;
 
 /**
- * Hears how far a job is. false stops it, which then throws Error with DAMA_CANCELLED; what it throws comes out of the job.
- * What is done is kept in both cases.
+ * Hears how far a job is. Where it returns false, the job throws Error with DAMA_CANCELLED; what it throws comes out of the
+ * job. What is done is kept in both cases.
  */
 using ProgressCallback = std::function<bool(const Progress &progress)>;
 
 namespace detail {
 
-/** A progress callback on its way through a job. */
-class Watch {
-public:
-    explicit Watch(const ProgressCallback &callback) : callback_(callback) {}
+/** Runs `job` with `callback` as the options' progress. */
+template <typename Told, typename Options, typename Job>
+void run_job(Options &options, const std::function<bool(const Told &)> &callback, Job &&job) {
+    struct Watch {
+        const std::function<bool(const Told &)> &callback;
+        Listener listener;
 
-    /** Runs `job` on the options with the parameters set in them. */
-    template <typename Options, typename Job>
-    void run(Options &options, const std::string &data, const std::string &output, Job &&job) {
-        options.data = c_string(data);
-        options.output = c_string(output);
-        options.progress = callback_ ? hear : nullptr;
-        options.user = this;
-        listener_.check(job());
-    }
+        static dama_status hear(const Told *progress, void *user) {
+            auto *self = static_cast<Watch *>(user);
+            return self->listener.hear([&] { return self->callback(*progress); });
+        }
+    };
+    Watch watch{callback, {}};
+    options.progress = callback ? Watch::hear : nullptr;
+    options.user = &watch;
+    watch.listener.check(job());
+}
 
-private:
-    static dama_status hear(const dama_progress *progress, void *user) {
-        auto *self = static_cast<Watch *>(user);
-        return self->listener_.hear([&] { return self->callback_(*progress); });
-    }
-
-    const ProgressCallback &callback_;
-    Listener listener_;
-};
+/** Runs `job` likewise, from the file `data` to `output`. */
+template <typename Told, typename Options, typename Job>
+void run_job(Options &options, const std::string &data, const std::string &output,
+             const std::function<bool(const Told &)> &callback, Job &&job) {
+    options.data = c_string(data);
+    options.output = c_string(output);
+    run_job(options, callback, std::forward<Job>(job));
+}
 
 } // namespace detail
 
@@ -64,10 +67,12 @@ inline ScoreDatasetOptions score_dataset_options() {
 /** See dama_score_dataset(). */
 inline ScoreDatasetResult score_dataset(const Scorer &scorer, const std::string &data, const std::string &output,
                                         ScoreDatasetOptions options = score_dataset_options(),
-                                        const ProgressCallback &progress = nullptr) {
+                                        const ProgressCallback &progress = nullptr,
+                                        const Cancellation *cancellation = nullptr) {
     auto result = detail::initialised(dama_score_dataset_result_init_sized);
-    detail::Watch(progress).run(options, data, output,
-                                [&] { return dama_score_dataset(scorer.get(), &options, &result); });
+    detail::run_job(options, data, output, progress, [&] {
+        return dama_score_dataset(scorer.get(), &options, &result, detail::handle(cancellation));
+    });
     return result;
 }
 

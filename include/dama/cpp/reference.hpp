@@ -24,10 +24,12 @@ inline ReferenceDatasetOptions reference_dataset_options() {
 inline ReferenceDatasetResult reference_dataset(const Policy &policy, const std::string &data,
                                                 const std::string &output,
                                                 ReferenceDatasetOptions options = reference_dataset_options(),
-                                                const ProgressCallback &progress = nullptr) {
+                                                const ProgressCallback &progress = nullptr,
+                                                const Cancellation *cancellation = nullptr) {
     auto result = detail::initialised(dama_reference_dataset_result_init_sized);
-    detail::Watch(progress).run(options, data, output,
-                                [&] { return dama_reference_dataset(policy.get(), &options, &result); });
+    detail::run_job(options, data, output, progress, [&] {
+        return dama_reference_dataset(policy.get(), &options, &result, detail::handle(cancellation));
+    });
     return result;
 }
 

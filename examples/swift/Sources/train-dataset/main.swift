@@ -12,6 +12,7 @@ var options = TrainOptions(data: arguments[2], output: arguments[4])
 options.imageRoot = arguments[3]
 options.trainable = .projector
 options.optimizer.learningRate = 1e-3
+options.method.keep = .count(3)
 options.batchSize = 4
 options.epochs = 1
 let summary = try TrainJob(options, policy: Policy(directory: arguments[1])).run { event in
