@@ -49,6 +49,11 @@ void hardness(const dama::Scorer &scorer, const dama_image &image) {
     options.splitter = finer.get();
     const auto parts = scorer.hardness(image, chosen, rejected, options).chosen;
     CHECK(parts.size() == 3 && parts.front().text == "There is a red circle" && parts.back().text == "A dog.");
+    const auto inventor = dama::Splitter::command("sed 's/Two dogs.*/Seven cats/; s/[.] /.\\n/'");
+    options.splitter = inventor.get();
+    const auto flagged = scorer.hardness(image, chosen, rejected, options);
+    CHECK(flagged.chosen_flags.empty() && flagged.rejected_flags.size() == 2);
+    CHECK(flagged.rejected[0].text == rejected && flagged.rejected_flags.at(0) == "splitter_fallback");
     CHECK_THROWS(scorer.hardness(image, " ", rejected), DAMA_INVALID_ARGUMENT, "");
 }
 

@@ -22,6 +22,8 @@ struct ScoredSentence {
 struct PairHardness {
     double delta = 0;
     std::vector<ScoredSentence> chosen, rejected;
+    /** What was special about the split, as in SubSentences. */
+    std::vector<std::string> chosen_flags, rejected_flags;
 };
 
 /** Owns a dama_scorer. Moves, does not copy; may be used from several threads at once. */
@@ -97,6 +99,8 @@ public:
             });
         result.chosen = sentences(found.get(), DAMA_CHOSEN);
         result.rejected = sentences(found.get(), DAMA_REJECTED);
+        result.chosen_flags = detail::copied(dama_scored_pair_flags(found.get(), DAMA_CHOSEN));
+        result.rejected_flags = detail::copied(dama_scored_pair_flags(found.get(), DAMA_REJECTED));
         return result;
     }
 

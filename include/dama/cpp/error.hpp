@@ -85,12 +85,16 @@ inline const char *c_string(const std::string &text) {
 
 using OwnedStrings = Handle<dama_strings, dama_strings_free>;
 
-inline std::vector<std::string> copied(const OwnedStrings &strings) {
+inline std::vector<std::string> copied(const dama_strings *strings) {
     std::vector<std::string> result;
-    result.reserve(dama_strings_count(strings.get()));
-    for (std::size_t i = 0; i < dama_strings_count(strings.get()); i++)
-        result.emplace_back(dama_strings_at(strings.get(), i));
+    result.reserve(dama_strings_count(strings));
+    for (std::size_t i = 0; i < dama_strings_count(strings); i++) result.emplace_back(dama_strings_at(strings, i));
     return result;
+}
+
+/** The strings of the handle that `call` writes through its argument. */
+template <typename Call> std::vector<std::string> strings(Call &&call) {
+    return copied(made<OwnedStrings>(call).get());
 }
 
 } // namespace detail

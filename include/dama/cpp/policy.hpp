@@ -30,8 +30,7 @@ struct Generated {
 
 /** See dama_prompt_templates(). */
 inline std::vector<std::string> prompt_templates() {
-    return detail::copied(
-        detail::made<detail::OwnedStrings>([](dama_strings **out) { return dama_prompt_templates(out); }));
+    return detail::strings([](dama_strings **out) { return dama_prompt_templates(out); });
 }
 
 /** Owns a dama_policy. Moves, does not copy; may be used from several threads at once. */

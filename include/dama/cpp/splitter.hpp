@@ -59,7 +59,7 @@ public:
                                        detail::handle(cancellation));
         });
         const detail::OwnedStrings owned(flags);
-        return {detail::copied(sentences), detail::copied(owned)};
+        return {detail::copied(sentences.get()), detail::copied(owned.get())};
     }
 
     /** The handle, for calls that take a dama_splitter. */

@@ -90,8 +90,7 @@ inline SplitOptions split_options() { return detail::initialised(dama_split_opti
 
 /** See dama_split(). */
 inline std::vector<std::string> split(const std::string &text, const SplitOptions &options = split_options()) {
-    return detail::copied(detail::made<detail::OwnedStrings>(
-        [&](dama_strings **out) { return dama_split(out, detail::c_string(text), &options); }));
+    return detail::strings([&](dama_strings **out) { return dama_split(out, detail::c_string(text), &options); });
 }
 
 /** See dama_split(), with the most tokens that a sub-sentence may have: 77 for CLIP. */

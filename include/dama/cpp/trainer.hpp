@@ -129,8 +129,8 @@ public:
 
     /** See dama_trainer_load(): the note, empty where there was none. */
     std::string load(const std::string &path) {
-        const auto note = detail::copied(detail::made<detail::OwnedStrings>(
-            [&](dama_strings **out) { return dama_trainer_load(out, handle_.get(), detail::c_string(path)); }));
+        const auto note = detail::strings(
+            [&](dama_strings **out) { return dama_trainer_load(out, handle_.get(), detail::c_string(path)); });
         return note.empty() ? std::string() : note.front();
     }
 
