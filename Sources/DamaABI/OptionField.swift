@@ -41,7 +41,12 @@ enum OptionField {
         .array(try strings(pointers, count, name).map { .string($0) })
     }
 
-    static func number(_ value: Double) -> JSON { value.isNaN ? .null : .double(value) }
+    /// NaN is not given; an infinite number is refused by its text.
+    static func number(_ value: Double) -> JSON {
+        if value.isNaN { return .null }
+        return value.isFinite ? .double(value) : .number("\(value)")
+    }
+
     static func number(_ value: UInt32) -> JSON { .int(Int64(value)) }
     /// A `size_t`, which may be larger than what an `Int` holds.
     static func number(_ value: Int) -> JSON {

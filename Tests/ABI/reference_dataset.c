@@ -57,10 +57,10 @@ static void compare(const dama_logps *computed, const dama_logps *stored, size_t
 static void bad_options(const dama_policy *policy, const dama_reference_dataset_options *good) {
     dama_reference_dataset_result wrong;
     dama_reference_dataset_result_init(&wrong);
-    CHECK_FAILS(dama_reference_dataset(NULL, good, NULL), DAMA_INVALID_ARGUMENT, "policy is NULL");
+    CHECK_FAILS(dama_reference_dataset(NULL, good, NULL, NULL), DAMA_INVALID_ARGUMENT, "policy is NULL");
     CHECK_FAILS(dama_reference_dataset(policy, NULL, NULL, NULL), DAMA_INVALID_ARGUMENT, "options is NULL");
     wrong.struct_size = 1;
-    CHECK_FAILS(dama_reference_dataset(policy, good, &wrong), DAMA_INVALID_ARGUMENT, "struct_size");
+    CHECK_FAILS(dama_reference_dataset(policy, good, &wrong, NULL), DAMA_INVALID_ARGUMENT, "struct_size");
     dama_reference_dataset_options bad = *good;
     bad.struct_size = 3;
     CHECK_FAILS(dama_reference_dataset(policy, &bad, NULL, NULL), DAMA_INVALID_ARGUMENT, "struct_size");
@@ -84,7 +84,7 @@ static void bad_options(const dama_policy *policy, const dama_reference_dataset_
     CHECK_FAILS(dama_reference_dataset(policy, &bad, NULL, NULL), DAMA_INVALID_ARGUMENT, "max_rejected");
     bad = *good;
     bad.image_limit = (size_t)-1;
-    CHECK_FAILS(dama_reference_dataset(policy, &bad, NULL, NULL), DAMA_INVALID_ARGUMENT, "one image");
+    CHECK_FAILS(dama_reference_dataset(policy, &bad, NULL, NULL), DAMA_INVALID_ARGUMENT, "image_limit is 18446744073709551615");
     bad = *good;
     bad.data = "/nowhere/pairs.jsonl";
     CHECK_FAILS(dama_reference_dataset(policy, &bad, NULL, NULL), DAMA_IO, "/nowhere/pairs.jsonl");

@@ -226,6 +226,73 @@ static void policy(dama_policy *policy) {
                    dama_reference_dataset(policy, &options, it, NULL));
 }
 
+static void generate_job(dama_policy *policy) {
+    dama_generation_options generation;
+    dama_generation_options_init(&generation);
+    generation.max_tokens = 2;
+    dama_generate_dataset_options options;
+    dama_generate_dataset_options_init(&options);
+    options.data = below("pairs.jsonl");
+    options.output = below("responses.jsonl");
+    options.image_root = getenv("DAMA_LLAVA_FIXTURES");
+    options.generation = &generation;
+    COVERED_INPUT(dama_generate_dataset, dama_generate_dataset_options, INIT(dama_generate_dataset_options),
+                  (it->data = options.data, it->output = options.output, it->image_root = options.image_root,
+                   it->generation = &generation),
+                  dama_generate_dataset(policy, it, NULL, NULL));
+    COVERED_OUTPUT(dama_generate_dataset, dama_generate_dataset_result, INIT(dama_generate_dataset_result), (void)0,
+                   dama_generate_dataset(policy, &options, it, NULL));
+    /* A struct inside another. */
+    COVERED_INPUT(dama_generate_dataset, dama_generation_options, INIT(dama_generation_options),
+                  (it->max_tokens = 2, options.generation = it), dama_generate_dataset(policy, &options, NULL, NULL));
+}
+
+static void train_job(dama_policy *policy) {
+    dama_trainer_options trainer;
+    dama_trainer_options_init(&trainer);
+    trainer.trainable = DAMA_TRAINABLE_PROJECTOR;
+    dama_adaptive_beta_options method;
+    dama_adaptive_beta_options_init(&method, DAMA_PRESET_DPO);
+    dama_train_dataset_options options;
+    dama_train_dataset_options_init(&options);
+    options.data = below("pairs.jsonl");
+    options.output = below("trained");
+    options.image_root = getenv("DAMA_LLAVA_FIXTURES");
+    options.batch_size = 1;
+    options.epochs = 1;
+    options.trainer = &trainer;
+    options.method = &method;
+    COVERED_INPUT(dama_train_dataset, dama_train_dataset_options, INIT(dama_train_dataset_options),
+                  (it->data = options.data, it->output = options.output, it->image_root = options.image_root,
+                   it->batch_size = 1, it->epochs = 1, it->trainer = &trainer, it->method = &method),
+                  dama_train_dataset(policy, it, NULL, NULL));
+    COVERED_OUTPUT(dama_train_dataset, dama_train_dataset_result, INIT(dama_train_dataset_result), (void)0,
+                   dama_train_dataset(policy, &options, it, NULL));
+    /* Structs inside another: the job is the same, and done. */
+    COVERED_INPUT(dama_train_dataset, dama_trainer_options, INIT(dama_trainer_options),
+                  (it->trainable = DAMA_TRAINABLE_PROJECTOR, options.trainer = it),
+                  dama_train_dataset(policy, &options, NULL, NULL));
+    options.trainer = &trainer;
+    COVERED_INPUT(dama_train_dataset, dama_schedule_options, INIT(dama_schedule_options), options.schedule = it,
+                  dama_train_dataset(policy, &options, NULL, NULL));
+    options.schedule = NULL;
+    COVERED_INPUT(dama_train_dataset, dama_export_options, INIT(dama_export_options), options.exported = it,
+                  dama_train_dataset(policy, &options, NULL, NULL));
+    options.exported = NULL;
+    COVERED_INPUT(dama_train_dataset, dama_adaptive_beta_options, dama_adaptive_beta_options_init_sized(it, size, DAMA_PRESET_DPO),
+                  options.method = it, dama_train_dataset(policy, &options, NULL, NULL));
+
+    char yaml[8192];
+    snprintf(yaml, sizeof yaml,
+             "model: %s\ndata: %s\nout: %s\nimage_root: %s\nbatch_size: 1\nepochs: 1\ntrainable: projector\n"
+             "method: {preset: dpo}\n",
+             llava, options.data, options.output, options.image_root);
+    COVERED_INPUT(dama_train_yaml, dama_train_yaml_options, INIT(dama_train_yaml_options), it->restart = 1,
+                  dama_train_yaml(yaml, NULL, 0, it, NULL, NULL));
+    COVERED_OUTPUT(dama_train_yaml, dama_train_dataset_result, INIT(dama_train_dataset_result), (void)0,
+                   dama_train_yaml(yaml, NULL, 0, NULL, it, NULL));
+}
+
 static void trainer(dama_policy *policy) {
     COVERED_INPUT(dama_trainer_create, dama_trainer_options, INIT(dama_trainer_options),
                   it->trainable = DAMA_TRAINABLE_PROJECTOR,
@@ -285,6 +352,8 @@ int main(void) {
     dama_policy *opened = NULL;
     CHECK(dama_policy_create(&opened, llava, NULL) == DAMA_OK);
     policy(opened);
+    generate_job(opened);
+    train_job(opened);
     trainer(opened);
     dama_policy_free(opened);
 

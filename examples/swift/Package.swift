@@ -5,7 +5,7 @@ import PackageDescription
 let package = Package(
     name: "DamaExamples",
     dependencies: [.package(name: "libdama", path: "../..")],
-    targets: ["adaptive-beta", "score-dataset", "policy", "train"].map {
+    targets: ["adaptive-beta", "score-dataset", "reference-dataset", "generate-dataset", "train-dataset", "policy", "train"].map {
         .executableTarget(name: $0, dependencies: [.product(name: "Dama", package: "libdama")])
     }
 )

@@ -86,8 +86,14 @@ package struct SettingsReader: Sendable {
     }
 
     package func wrong(_ key: String, _ expected: String) -> DamaError {
-        .invalidArgument(reader.wrong(key, json[key] ?? .null, expected).message)
+        let value = json[key] ?? .null
+        // What JSON cannot write, such as an infinite number, is shown all the same.
+        let text = if case .number(let text) = value { text } else { value.text }
+        return .invalidArgument("\(place): \(key) is \(text.prefix(60)); expected \(expected)")
     }
+
+    /// What messages begin with.
+    package var place: String { reader.place }
 
     /// What is wrong with a configuration is the caller's argument, not a model's file.
     private static func arguments<T>(_ body: () throws(DamaError) -> T) throws(DamaError) -> T {

@@ -7,6 +7,7 @@ from . import kernels, losses
 from ._adaptive_beta import AdaptiveBeta, AdaptiveBetaStep
 from ._cancellation import Cancellation
 from ._errors import Cancelled, DamaError
+from ._generate_dataset import GenerateResult, generate_dataset
 from ._generation import Generated, Policy
 from ._hardness import alpha_data, hardness, hardness_from_scores
 from ._library import library_path
@@ -18,6 +19,7 @@ from ._score_dataset import ScoreResult, score_dataset
 from ._scorer import PairHardness, Scorer, SubSentence
 from ._splitter import Split, Splitter
 from ._text import Tokenizer, split
+from ._train import TrainProgress, TrainResult, train
 from ._trainer import LoRA, Parameter, StepMetrics, Trainer
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "Cancellation",
     "Cancelled",
     "DamaError",
+    "GenerateResult",
     "Generated",
     "LoRA",
     "PairHardness",
@@ -43,8 +46,11 @@ __all__ = [
     "StepMetrics",
     "SubSentence",
     "Tokenizer",
+    "TrainProgress",
+    "TrainResult",
     "Trainer",
     "alpha_data",
+    "generate_dataset",
     "hardness",
     "hardness_from_scores",
     "kernels",
@@ -54,6 +60,7 @@ __all__ = [
     "reference_dataset",
     "score_dataset",
     "split",
+    "train",
     "version",
 ]
 __version__ = version()

@@ -10,6 +10,7 @@ from typing import Any, Optional, Union
 from . import _abi, _row_job
 from ._cancellation import Cancellation
 from ._native import choices
+from ._policy import _choice
 from ._row_job import AnyPath, Progress
 from ._scorer import Scorer
 
@@ -71,8 +72,8 @@ def score_dataset(
     are further fields of the C struct ``dama_score_dataset_options``, by their names.
     """
     options = _row_job.options_of(
-        _abi.dama_score_dataset_options, _abi.dama_score_dataset_options_init, {"delta_source": _DELTA_SOURCES},
-        data=data, output=output, image_root=image_root, delta_source=delta, mean_delta=mean_delta, fields=fields,
+        _abi.dama_score_dataset_options, _abi.dama_score_dataset_options_init, {},
+        data=data, output=output, image_root=image_root, delta_source=_choice("delta", delta, _DELTA_SOURCES), mean_delta=mean_delta, fields=fields,
         max_rejected=max_rejected, restart=restart, workers=workers, block_rows=block_rows, cache_bytes=cache_bytes,
         row_limit=row_limit, image_limit=image_limit, follow_links=follow_links, **more,
     )  # fmt: skip
