@@ -23,7 +23,6 @@ let package = Package(
         // MARK: C
         .systemLibrary(name: "CDama", path: "include"),
         .systemLibrary(name: "COnnxRuntime"),
-        .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .target(
             name: "CDamaShims",
@@ -44,7 +43,7 @@ let package = Package(
             name: "DamaModels",
             dependencies: [
                 "DamaSupport", "DamaPreference", "DamaKernels", "DamaText", "DamaImage", "DamaRuntime", "DamaGraph",
-                "CDamaShims", "COpenBLAS",
+                "CDamaShims",
             ]),
         .target(
             name: "DamaTraining",
@@ -92,7 +91,8 @@ let package = Package(
             path: "Tests/RuntimeProcess"),
         // Batches to train on, for the tests and for a process whose exports other readers load.
         .target(
-            name: "TrainingTestSupport", dependencies: ["DamaSupport", "DamaImage", "DamaModels", "DamaTraining"],
+            name: "TrainingTestSupport",
+            dependencies: ["DamaSupport", "DamaImage", "DamaRuntime", "DamaModels", "DamaTraining"],
             path: "Tests/TrainingTestSupport"),
         .executableTarget(
             name: "TrainingProcess",
@@ -135,7 +135,10 @@ let package = Package(
             exclude: ["Fixtures", "check_model.py"]),
         .testTarget(
             name: "DamaModelsTests",
-            dependencies: ["DamaSupport", "DamaImage", "DamaRuntime", "DamaModels", "DamaTestSupport"],
+            dependencies: [
+                "DamaSupport", "DamaPreference", "DamaText", "DamaImage", "DamaRuntime", "DamaGraph", "DamaModels",
+                "DamaTestSupport",
+            ],
             exclude: ["Fixtures"]),
         .testTarget(
             name: "DamaTrainingTests",

@@ -46,7 +46,7 @@ int main(void) {
         for (int preset = 0; preset < 3; preset++) {
             dama_adaptive_beta_options options;
             dama_adaptive_beta *controller;
-            check(dama_adaptive_beta_options_init(&options, (dama_preset)preset));
+            dama_adaptive_beta_options_init(&options, (dama_preset)preset);
             options.keep = 0;
             options.keep_ratio = 0.75;
             check(dama_adaptive_beta_create(&controller, &options));

@@ -4,7 +4,8 @@
     DAMA_LIBRARY=build/lib/libdama.so PYTHONPATH=bindings/python .deps/torch/bin/python Benchmarks/policy_memory.py
 
 Writes a Llama of about a billion parameters in fp32 with random weights (16 shards, 4.1 GB, in build/, removed at the
-end). A separate process opens it, scores a pair, opens it again as a reference and scores again, and generates. After
+end). A separate process opens it, scores a pair, opens it again as a reference and scores again, and generates with the
+first, then with both. After
 each step it prints the resident memory, its private part (RssAnon) and its file part (RssFile: pages that the kernel
 can drop and read again), the highest so far, and the resident memory for each byte of the files.
 """
@@ -108,9 +109,10 @@ def measure(directory: Path, size: int) -> None:
     reference = dama.Policy(directory, template="plain")
     reference.logps(*pair)
     report("policy and reference, a pair scored by each")
-    del reference
     policy.generate("What is in the picture?", max_tokens=4)
-    report("policy that has scored and generated")
+    report("both scored, policy generated")
+    reference.generate("What is in the picture?", max_tokens=4)
+    report("both scored and generated")
 
 
 def main() -> None:

@@ -20,6 +20,8 @@
 #include "dama/jobs.h"
 #include "dama/policy.h"
 #include "dama/reference.h"
+#include "dama/generate.h"
 #include "dama/trainer.h"
+#include "dama/train.h"
 
 #endif /* DAMA_H */

@@ -47,7 +47,7 @@ extension AdaptiveBeta.Configuration {
 }
 
 extension dama_adaptive_beta_options {
-    fileprivate init(_ it: AdaptiveBeta.Configuration) {
+    init(_ it: AdaptiveBeta.Configuration) {
         self.init()
         gap = dama_gap(it.gap.rawValue)
         beta = it.beta
@@ -77,7 +77,7 @@ extension dama_adaptive_beta_options {
         loss_parameter = it.loss.parameter
     }
 
-    fileprivate func configuration() throws -> AdaptiveBeta.Configuration {
+    func configuration() throws -> AdaptiveBeta.Configuration {
         var it = AdaptiveBeta.Configuration()
         it.gap = try choice(gap.rawValue, "gap")
         it.beta = beta

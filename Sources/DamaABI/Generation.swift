@@ -19,7 +19,7 @@ private final class Texts: Sendable {
 
 // MARK: - Options
 
-private func defaults() -> dama_generation_options {
+func defaultGeneration() -> dama_generation_options {
     let standard = GenerationOptions()
     var options = dama_generation_options()
     options.max_tokens = UInt32(standard.maximumTokens)
@@ -30,11 +30,11 @@ private func defaults() -> dama_generation_options {
 
 @c @implementation
 public func dama_generation_options_init_sized(_ options: UnsafeMutablePointer<dama_generation_options>?, _ size: Int) {
-    initStruct(options, size, defaults())
+    initStruct(options, size, defaultGeneration())
 }
 
 extension dama_generation_options {
-    fileprivate func swift() -> GenerationOptions {
+    func swift() -> GenerationOptions {
         var options = GenerationOptions()
         options.maximumTokens = Int(max_tokens)
         options.sampling = SamplingOptions(temperature: temperature, topK: Int(top_k), topP: top_p)
@@ -53,15 +53,14 @@ public func dama_policy_generate(
     guarded {
         let out = try require(out, "out")
         let policy = try PolicyHandle.from(handle).policy
-        var settings = defaults()
+        var settings = defaultGeneration()
         if let options {
-            settings = try readStruct(options, "options", defaults: defaults())
+            settings = try readStruct(options, "options", defaults: defaultGeneration())
         }
         let requests = try buffer(prompts, count, "prompts").enumerated().map { index, prompt in
-            (
+            GenerationRequest(
                 image: try prompt.image?.pointee.swift("prompts[\(index)].image"),
-                prompt: try string(prompt.text, "prompts[\(index)].text")
-            )
+                prompt: try string(prompt.text, "prompts[\(index)].text"))
         }
         let stop = try strings(settings.stop, settings.stop_count, "options.stop")
         let (onText, user) = (settings.on_text, settings.user)

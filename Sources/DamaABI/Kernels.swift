@@ -136,7 +136,7 @@ public func dama_schedule_options_init_sized(_ options: UnsafeMutablePointer<dam
     initStruct(options, size, defaultSchedule)
 }
 
-private let defaultSchedule = dama_schedule_options(
+let defaultSchedule = dama_schedule_options(
     struct_size: 0, schedule: DAMA_SCHEDULE_COSINE, learning_rate: 5e-7, total_steps: 0, warmup_steps: 0,
     warmup_ratio: 0.1)
 

@@ -104,10 +104,9 @@ public func dama_policy_describe(
     guarded {
         let handle = try PolicyHandle.from(handle)
         let facts = try require(facts, "facts")
-        let configuration = handle.policy.decoder.configuration
         var value = dama_policy_facts()
-        value.vocabulary_size = UInt32(clamping: configuration.vocabularySize)
-        value.hidden_size = UInt32(clamping: configuration.hiddenSize)
+        value.vocabulary_size = UInt32(clamping: handle.policy.vocabularySize)
+        value.hidden_size = UInt32(clamping: handle.policy.hiddenSize)
         value.max_length = UInt32(clamping: handle.policy.maximumLength)
         value.image_tokens = UInt32(clamping: handle.policy.imageTokens)
         value.prompt_template = handle.template.at(0)

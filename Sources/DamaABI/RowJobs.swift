@@ -3,34 +3,15 @@ import Dama
 
 // What the jobs over datasets have in common.
 
-extension RowJobOptions {
-    /// The fields that every job's options have.
-    mutating func fill(
-        maxRejected: Int64, restart: Int32, workers: UInt32, blockRows: UInt32, rowLimit: Int
-    ) throws {
-        guard maxRejected >= -1 else {
-            throw DamaError.invalidArgument(
-                "max_rejected is \(maxRejected); expected −1 for no limit, or a number of rows")
-        }
-        maximumRejected = maxRejected < 0 ? nil : Int(maxRejected)
-        self.restart = restart != 0
-        self.workers = Int(workers)
-        self.blockRows = Int(blockRows)
-        self.rowLimit = rowLimit
-    }
-}
-
-extension FieldNames {
-    init(_ fields: UnsafePointer<UnsafePointer<CChar>?>?, _ count: Int) throws {
-        self = try FieldNames(mappings: strings(fields, count, "fields"))
-    }
-}
-
-/// Tells a job's progress to the caller, who may stop it.
+/// Tells a job's progress to the caller, who may stop it, as may a cancellation between the runs of a model.
+///
+/// - Throws: ``DamaError/cancelled`` where it is cancelled already.
 func observer(
-    _ callback: dama_progress_callback?, _ user: UnsafeMutableRawPointer?
-) -> (JobProgress) throws(DamaError) -> Void {
-    { progress throws(DamaError) in
+    _ callback: dama_progress_callback?, _ user: UnsafeMutableRawPointer?, _ cancellation: OpaquePointer?
+) throws -> (JobProgress) throws(DamaError) -> Void {
+    let signal = try Cancellation.signal(cancellation)
+    return { progress throws(DamaError) in
+        try signal.check()
         guard let callback else { return }
         var told = dama_progress(progress)
         let status = callback(&told, user)
@@ -39,7 +20,7 @@ func observer(
 }
 
 extension dama_progress {
-    fileprivate init(_ progress: JobProgress) {
+    init(_ progress: JobProgress) {
         self.init()
         struct_size = UInt32(MemoryLayout<Self>.size)
         phase = dama_phase(UInt32(progress.phase.rawValue))

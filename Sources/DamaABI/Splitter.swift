@@ -159,7 +159,8 @@ public func dama_splitter_split(
         let splitter = try SplitterHandle.from(splitter).splitter
         let text = try string(text, "text")
         let limit = try dama_split_options.limit(options) ?? .unlimited
-        let result = try splitter.split(text, limit: limit, stop: Cancellation.signal(cancellation))
+        let stop = try Cancellation.signal(cancellation)
+        let result = try splitter.split(text, limit: limit.heeding(stop), stop: stop)
         out.pointee = Strings(result.subSentences).handle
         flags?.pointee = Strings(result.flags).handle
     }

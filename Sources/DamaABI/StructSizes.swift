@@ -122,3 +122,28 @@ extension dama_export_options: SizedStruct {
     static var firstSize: Int { 24 }
     static var name: String { "dama_export_options" }
 }
+
+extension dama_generate_dataset_options: SizedStruct {
+    static var firstSize: Int { 112 }
+    static var name: String { "dama_generate_dataset_options" }
+}
+
+extension dama_generate_dataset_result: SizedStruct {
+    static var firstSize: Int { 32 }
+    static var name: String { "dama_generate_dataset_result" }
+}
+
+extension dama_train_dataset_options: SizedStruct {
+    static var firstSize: Int { 168 }
+    static var name: String { "dama_train_dataset_options" }
+}
+
+extension dama_train_dataset_result: SizedStruct {
+    static var firstSize: Int { 48 }
+    static var name: String { "dama_train_dataset_result" }
+}
+
+extension dama_train_yaml_options: SizedStruct {
+    static var firstSize: Int { 32 }
+    static var name: String { "dama_train_yaml_options" }
+}

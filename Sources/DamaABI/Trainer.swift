@@ -94,7 +94,7 @@ extension TrainingPair {
 }
 
 extension dama_step_metrics {
-    fileprivate init(_ it: StepMetrics) {
+    init(_ it: StepMetrics) {
         self.init()
         updated = it.updated ? 1 : 0
         step = it.step

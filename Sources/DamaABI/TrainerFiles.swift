@@ -30,7 +30,7 @@ public func dama_trainer_load(
 // MARK: - Export
 
 extension dama_export_options {
-    fileprivate static var defaults: Self {
+    static var defaults: Self {
         var options = Self()
         options.kind = DAMA_EXPORT_MODEL
         options.type = DAMA_WEIGHT_FLOAT32
@@ -38,7 +38,7 @@ extension dama_export_options {
         return options
     }
 
-    fileprivate func swift() throws -> ExportOptions {
+    func swift() throws -> ExportOptions {
         var options = ExportOptions()
         switch type {
         case DAMA_WEIGHT_FLOAT32: options.type = .float32

@@ -2,7 +2,7 @@ import CDama
 import Dama
 
 extension dama_trainer_options {
-    fileprivate static var defaults: Self {
+    static var defaults: Self {
         let standard = TrainerOptions()
         var options = Self()
         options.trainable = DAMA_TRAINABLE_FULL

@@ -15,7 +15,7 @@ public func dama_trainer_forward(
         let run = try Cancellation.run(cancellation, handle.trainer.policy.base.makeRunOptions)
         // Freed first: two runs need not fit into memory.
         handle.forward = nil
-        let forward = try handle.trainer.forward(pairs, run: run)
+        let forward = try handle.trainer.forward(pairs, use: .again, run: run)
         handle.forward = forward
         out.pointee = LogProbabilities(forward.logProbabilities).handle
     }

@@ -64,7 +64,7 @@ struct Generate: ParsableCommand {
             defer { watch.cancel() }
             var endsInNewline = false
             let found = try policy.generate(
-                [(image: image.map { .path($0) }, prompt: prompt)], options, stop: stop, run: run
+                [GenerationRequest(image: image.map { .path($0) }, prompt: prompt)], options, stop: stop, run: run
             ) { _, text throws(DamaError) in
                 if Interruption.signalNumber != nil { throw .cancelled }
                 try StandardOutput.write(text)

@@ -33,7 +33,10 @@ struct GenerateDataset: ParsableArguments {
             options.samples = samples
             let policy = try Policy(directory: model.model, options: model.options())
             Interruption.listen()
-            let summary = try GenerateJob(options, policy: policy).run(observer: rows.observer(display))
+            let run = try policy.makeRunOptions()
+            let watch = try Interruption.cancel(run)
+            defer { watch.cancel() }
+            let summary = try GenerateJob(options, policy: policy).run(run: run, observer: rows.observer(display))
             display.close()
             try RowJobArguments.report(summary, cut: "ended by length", JobPaths(output: options.rows.output))
         } catch {

@@ -40,7 +40,10 @@ struct Reference: ParsableCommand {
             options.format = format == .full ? .full : .logps
             let policy = try Policy(directory: model.model, options: policyOptions())
             Interruption.listen()
-            let summary = try ReferenceJob(options, policy: policy).run(observer: rows.observer(display))
+            let run = try policy.makeRunOptions()
+            let watch = try Interruption.cancel(run)
+            defer { watch.cancel() }
+            let summary = try ReferenceJob(options, policy: policy).run(run: run, observer: rows.observer(display))
             display.close()
             try RowJobArguments.report(summary, cut: "cut", JobPaths(output: dataset.out))
         } catch {

@@ -53,8 +53,11 @@ struct Score: ParsableCommand {
             encoderOptions.runtimePath = onnxruntime
             let encoder = try CLIPEncoder(directory: model, options: encoderOptions)
             Interruption.listen()
+            let run = try encoder.makeRunOptions()
+            let watch = try Interruption.cancel(run)
+            defer { watch.cancel() }
             let summary = try ScoreJob(options, encoder: encoder, splitter: splitting.splitter(onnxruntime))
-                .run(observer: rows.observer(display))
+                .run(run: run, observer: rows.observer(display))
             display.close()
             try report(summary, display.progress)
         } catch {

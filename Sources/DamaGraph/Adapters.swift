@@ -15,9 +15,10 @@ public struct Adapter: Hashable, Sendable {
         (self.weight, self.rank, self.scale) = (weight, rank, scale)
     }
 
-    private var stem: String { weight.hasSuffix(".weight") ? String(weight.dropLast(7)) : weight }
-    public var nameA: String { "\(stem).lora_A.weight" }
-    public var nameB: String { "\(stem).lora_B.weight" }
+    /// The weight's name without `.weight`.
+    public var module: String { weight.hasSuffix(".weight") ? String(weight.dropLast(7)) : weight }
+    public var nameA: String { "\(module).lora_A.weight" }
+    public var nameB: String { "\(module).lora_B.weight" }
 }
 
 extension Graph {

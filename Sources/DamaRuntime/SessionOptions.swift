@@ -42,6 +42,29 @@ public struct SessionOptions: Sendable {
 
     public init() {}
 
+    /// All that two sessions of one model and one set of initializers can differ in.
+    package struct Settings: Hashable, Sendable {
+        private let device: Device
+        private let optimization: Optimization
+        private let threads: Int
+        private let prepacking: Bool
+        private let arena: Bool
+        private let copiesInitializers: Bool
+        private let configuration: [String: String]
+
+        init(_ options: SessionOptions) {
+            device = options.device
+            optimization = options.optimization
+            threads = options.threads
+            prepacking = options.prepacking
+            arena = options.arena
+            copiesInitializers = options.copiesInitializers
+            configuration = options.configuration
+        }
+    }
+
+    package var settings: Settings { Settings(self) }
+
     /// The C options; the caller releases them.
     func make(_ runtime: OnnxRuntime, modelHasNoFolder: Bool) throws(DamaError) -> OpaquePointer {
         let api = runtime.api

@@ -39,6 +39,12 @@ public final class MappedFile: @unchecked Sendable {
         bytes = UnsafeRawBufferPointer(start: address, count: size)
     }
 
+    /// Whether the file at the path is still the one that is mapped, unchanged.
+    public var isCurrent: Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && Identity(status) == identity
+    }
+
     deinit {
         if let address = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: address), bytes.count) }
     }

@@ -31,6 +31,14 @@ public struct TokenLimit: Sendable {
     /// Allows every text.
     public static let unlimited = TokenLimit(maximum: .max) { _ in 0 }
 
+    /// The same limit. Counting ends once `stop` is set, and with it the split of a long text.
+    public func heeding(_ stop: StopSignal) -> TokenLimit {
+        TokenLimit(maximum: maximum) { [count] text throws(DamaError) in
+            try stop.check()
+            return try count(text)
+        }
+    }
+
     func allows(_ text: String) throws(DamaError) -> Bool { try count(text) <= maximum }
 }
 

@@ -47,7 +47,7 @@ enum GradientCheck {
         for ((name, value), right) in zip(found, [expected.value] + expected.slopes)
         where !(abs(value - right) <= tolerance * scale) {
             throw .unsupported(
-                "ONNX Runtime \(version) computes wrongly: in a training step whose answer is known, \(name) comes to "
+                "ONNX Runtime \(version) computes wrongly: in a training step whose answer is known, \(name) is "
                     + "\(value) where \(right) is right; take another version to train with")
         }
         guard result.slopes.count == expected.slopes.count else {
@@ -99,7 +99,7 @@ enum GradientCheck {
                 TensorValue(
                     runtime, borrowing: seed.bytes, type: .float32, shape: [rows, configuration.vocabularySize],
                     owner: seed)
-            ], replacing: true, run: nil)
+            ], .replace, run: nil)
         guard let embeddings = gradients[Port.embeddings] else { throw .internal("no gradient of the embeddings") }
         let value = try logits.withElements(of: Float.self) { elements in
             zip(elements, seed.elements).reduce(0) { $0 + Double($1.0) * Double($1.1) }

@@ -1,3 +1,4 @@
+import DamaModels
 import DamaRuntime
 import DamaSupport
 
@@ -28,6 +29,16 @@ public final class Parameter: Sendable {
         gradient = try FloatMemory(count: count)
         firstMoment = try FloatMemory(count: count)
         secondMoment = try FloatMemory(count: count)
+    }
+
+    /// A weight of the files, with its value.
+    ///
+    /// - Throws: ``DamaError/Code/model`` where it is missing or has another shape.
+    convenience init(
+        _ name: String, graphName: String, shape: [Int], of store: WeightStore
+    ) throws(DamaError) {
+        try self.init(name: name, graphName: graphName, shape: shape)
+        try store.tensor(name, expectedShape: shape).copyFloats(into: value.elements)
     }
 
     /// The value as a session's input: the memory itself, so that an update shows in the next run.

@@ -5,7 +5,8 @@ import DamaRuntime
 import DamaSupport
 import Glibc
 
-/// A pair to train on: what ``PreferencePair`` holds, its hardness, and what the reference makes of it where that is known.
+/// A pair to train on: what ``PreferencePair`` holds, its hardness, and what the reference makes of it where that is
+/// known.
 public struct TrainingPair: Sendable {
     public var pair: PreferencePair
     /// α_D of Eq. (7); 1 where the data says nothing.
@@ -90,8 +91,8 @@ public struct StepMetrics: Equatable, Sendable {
 
 /// Algorithm 1's inner loop: forward, gaps, filter, β, loss, gradient, update, running mean.
 ///
-/// ``step(_:run:)`` does it whole. Its parts are callable one by one, for stacks that own some of them:
-/// ``forward(_:run:)``, a controller, ``backward(_:chosen:rejected:run:)`` and ``update()``.
+/// ``step(_:run:)`` does all of it. Its parts can be called one by one:
+/// ``forward(_:use:run:)``, a controller, ``backward(_:chosen:rejected:_:run:)`` and ``update()``.
 /// Not for use by two threads at the same time.
 public final class Trainer {
     public let policy: TrainedPolicy
@@ -115,7 +116,7 @@ public final class Trainer {
         self.options = options
     }
 
-    /// Becomes what a checkpoint says; see ``load(from:)``.
+    /// Takes on the state of a checkpoint; see ``load(from:)``.
     func restore(steps: UInt64, skipped: UInt64, controller: AdaptiveBeta) {
         self.steps = steps
         self.skipped = skipped
@@ -126,8 +127,8 @@ public final class Trainer {
 
     /// One update from a batch.
     ///
-    /// - Throws: ``DamaError/cancelled`` where `run` was told to stop; input errors name the pair. In every case weights,
-    ///   moments, controller and counters are as before.
+    /// - Throws: ``DamaError/cancelled`` where `run` was told to stop; input errors name the pair. In every case
+    ///   weights, moments, controller and counters are as before.
     public func step(_ batch: [TrainingPair], run: RunOptions? = nil) throws(DamaError) -> StepMetrics {
         var metrics = StepMetrics()
         metrics.pairs = batch.count
@@ -136,11 +137,13 @@ public final class Trainer {
         let prepared = try prepare(batch.map(\.pair), run: run)
         metrics.tokens = prepared.reduce(0) { $0 + $1.tokenCount }
         metrics.seconds.prepare = clock.lap()
-        let references = try referenceLogProbabilities(batch, run: run)
+        // If the vision part is frozen, the reference and the policy share an image's features.
+        var features = ImageFeatures()
+        let references = try referenceLogProbabilities(batch, prepared, &features, run: run)
         metrics.seconds.reference = clock.lap()
 
-        // The forward runs of the whole batch come first: β depends on all of its gaps.
-        let forward = try forward(prepared: prepared, run: run)
+        // All forward runs come first, since β depends on all gaps of the batch.
+        let forward = try forward(prepared: prepared, features: &features, use: .once, run: run)
         let found = forward.logProbabilities
         metrics.seconds.forward = clock.lap()
 
@@ -155,12 +158,10 @@ public final class Trainer {
             rejectedLengths: normalizes ? found.map { Int64($0.rejected.count) } : nil)
         describe(result, batch, in: &metrics)
 
-        try backward(
-            forward, chosen: result.gradChosen, rejected: result.gradRejected, replacing: true, consuming: true,
-            run: run)
+        try backward(forward, chosen: result.gradChosen, rejected: result.gradRejected, .replace, run: run)
         metrics.seconds.backward = clock.lap()
 
-        // The last moment to stop at: from here on the step takes place whole.
+        // The last point at which the step can be stopped.
         try run?.check()
         let norm = try gradientNorm()
         metrics.gradientNorm = norm
@@ -192,7 +193,7 @@ public final class Trainer {
         return sum.squareRoot()
     }
 
-    /// AdamW over all parameters with the gradients that are there, clipped. The global norm they had before.
+    /// AdamW over all parameters with their gradients, clipped. Returns the global norm before clipping.
     ///
     /// - Throws: ``DamaError/Code/invalidArgument`` where that is not finite; nothing is changed then.
     @discardableResult
@@ -228,8 +229,12 @@ public final class Trainer {
     }
 
     /// log πref of the batch, from the data or from the reference model; `nil` for a loss without reference.
+    ///
+    /// - Parameters:
+    ///   - prepared: the batch, prepared by the policy's base; used if that is the reference.
+    ///   - features: image features of the batch; those that the same reference computes are added.
     private func referenceLogProbabilities(
-        _ batch: [TrainingPair], run: RunOptions?
+        _ batch: [TrainingPair], _ prepared: [PreparedPair], _ features: inout ImageFeatures, run: RunOptions?
     ) throws(DamaError) -> [(chosen: Double, rejected: Double)]? {
         if controller.configuration.loss.isReferenceFree { return nil }
         let missing = batch.indices.filter { batch[$0].reference == nil }
@@ -239,7 +244,11 @@ public final class Trainer {
                 throw .invalidArgument(
                     "pair \(missing[0]) brings no reference log-probabilities, and there is no reference model")
             }
-            computed = try reference.logProbabilities(missing.map { batch[$0].pair }, run: run)
+            computed =
+                reference === policy.base
+                ? try reference.logProbabilities(
+                    prepared: missing.map { prepared[$0] }, features: &features, run: run)
+                : try reference.logProbabilities(missing.map { batch[$0].pair }, run: run)
         }
         var next = 0
         return batch.map { pair in

@@ -4,6 +4,7 @@
     declarations.py options  every dama_…_init() of a struct with a struct_size sets it to the struct's size
     declarations.py sizes    what first_sizes.txt says of each of those structs: it has them all, and they only grew
     declarations.py sized    every function and the structs with a struct_size that it takes, for sized.c to cover
+    declarations.py rules    what in the header deviates from the order of parameters and the types of dama/base.h
     declarations.py hostile  every function with NULL, zero, huge and NaN arguments, each call in a child process
 
 A function that is added to the header is covered without a change here.
@@ -29,8 +30,6 @@ def initializers(declared: list[Function]) -> dict[str, str]:
         if f.name in (kind + "_init", kind + "_init_sized"):
             others = f.parameters[2 if f.name.endswith("_sized") else 1 :]
             found[kind] = f"{kind}_init(p{''.join(', 0' for _ in others)})"
-            if f.result == "dama_status":
-                found[kind] = f"CHECK({found[kind]} == DAMA_OK)"
     return found
 
 
@@ -83,6 +82,43 @@ def options_program(header: Header) -> str:
     return f'#include <dama.h>\n#include "check.h"\n\nint main(void) {{\n{body}\n    return check_failures != 0;\n}}\n'
 
 
+#: What a parameter is, in the order of dama/base.h.
+MADE, ASKED, INPUT, OPTIONS, RESULT, CANCELLATION = range(6)
+
+
+def role(header: Header, kind: str, name: str) -> int:
+    bare = kind.replace("const", "").replace(" ", "")
+    if bare == "dama_cancellation*" and "const" in kind:
+        return CANCELLATION
+    if bare.rstrip("*") in header.handles and bare.endswith("*"):
+        return MADE if bare.endswith("**") else ASKED
+    if bare.endswith("*") and "const" in kind:
+        return OPTIONS if name == "options" else INPUT
+    if bare.endswith("*") or name == "capacity":
+        return RESULT
+    return OPTIONS if name == "threads" else INPUT
+
+
+def broken_rules(header: Header) -> list[str]:
+    found = []
+    for f in header.functions:
+        if f.name.endswith("_init_sized"):
+            continue
+        roles = [role(header, argument.type, argument.name) for argument in f.arguments]
+        # Only the first handle is asked; one behind it, or behind an input, is an input itself.
+        roles = [INPUT if it == ASKED and {ASKED, INPUT} & set(roles[:i]) else it for i, it in enumerate(roles)]
+        if roles != sorted(roles):
+            found.append(f"{f.name}: parameters out of order: {', '.join(a.name for a in f.arguments)}")
+        if any(argument.type == "int" for argument in f.arguments):
+            found.append(f"{f.name}: an int; booleans are int32_t")
+    for kind, fields in header.structs.items():
+        for field, next_field in zip(fields, fields[1:]):
+            if field.type.replace(" ", "") == "constchar*const*" and not next_field.name.endswith("_count"):
+                found.append(f"{kind}.{field.name}: its count does not stand behind it")
+        found += [f"{kind}.{field.name}: an int; booleans are int32_t" for field in fields if field.type == "int"]
+    return found
+
+
 HOSTILE = r"""
 #include <dama.h>
 #include <limits.h>
@@ -92,8 +128,6 @@ HOSTILE = r"""
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "check.h"
 
 /* What every pointer that is not NULL points to: zeros, so that a string is empty and a struct_size is wrong. */
 static long long scratch[1 << 22];
@@ -216,6 +250,9 @@ def main() -> None:
             print(sizes_program(header))
         case "sized":
             print("\n".join(sorted(sized_parameters(header))))
+        case "rules":
+            if broken := broken_rules(header):
+                raise SystemExit("\n".join(broken))
         case "hostile":
             print(hostile_program(header))
 

@@ -15,6 +15,7 @@ static dama_policy *policy = NULL;
 static dama_trainer *trainer = NULL;
 static dama_adaptive_beta *controller = NULL;
 static dama_tokenizer *tokenizer = NULL;
+static dama_splitter *splitter = NULL;
 static dama_cancellation *cancellation = NULL;
 static dama_strings *strings = NULL;
 
@@ -25,6 +26,8 @@ static void use_in_child(void) {
     CHECK_FAILS(dama_scorer_create(&other, "x", NULL), DAMA_UNSUPPORTED, "forked");
     CHECK_FAILS(dama_hardness(&score, 1, &score, 1, &delta), DAMA_UNSUPPORTED, "forked");
     CHECK_FAILS(dama_adaptive_beta_commit(controller), DAMA_UNSUPPORTED, "forked");
+    dama_strings *others = NULL;
+    CHECK_FAILS(dama_splitter_split(&others, NULL, splitter, "A dog.", NULL, NULL), DAMA_UNSUPPORTED, "forked");
     CHECK_FAILS(dama_trainer_zero_grad(trainer), DAMA_UNSUPPORTED, "forked");
     CHECK(other == NULL);
     CHECK(strcmp(dama_strings_at(strings, 0), "A dog.") == 0);
@@ -34,6 +37,7 @@ static void use_in_child(void) {
     dama_scorer_free(scorer);
     dama_adaptive_beta_free(controller);
     dama_tokenizer_free(tokenizer);
+    dama_splitter_free(splitter);
     dama_cancellation_free(cancellation);
     dama_strings_free(strings);
 }
@@ -77,13 +81,15 @@ int main(void) {
     CHECK(dama_policy_create(&policy, model, NULL) == DAMA_OK);
     CHECK(dama_trainer_create(&trainer, policy, NULL, NULL, NULL) == DAMA_OK);
     CHECK(dama_adaptive_beta_create(&controller, NULL) == DAMA_OK);
+    CHECK(dama_splitter_create_command(&splitter, "cat", NULL) == DAMA_OK);
     CHECK(dama_cancellation_create(&cancellation) == DAMA_OK);
     CHECK(dama_split(&strings, "A dog. A cat.", NULL) == DAMA_OK);
     const char *sentences[] = {"A red circle."};
     float embedding[4096];
-    size_t dimension = 0;
-    CHECK(dama_scorer_info(scorer, &dimension, NULL) == DAMA_OK);
-    CHECK(dama_scorer_embed_texts(scorer, sentences, 1, embedding, dimension) == DAMA_OK);
+    dama_scorer_facts facts;
+    dama_scorer_facts_init(&facts);
+    CHECK(dama_scorer_describe(scorer, &facts) == DAMA_OK && facts.dimension <= 4096);
+    CHECK(dama_scorer_embed_texts(scorer, sentences, 1, embedding, facts.dimension, NULL) == DAMA_OK);
 
     run_child(NULL, 1);
     run_child(use_in_child, 0);
@@ -91,12 +97,13 @@ int main(void) {
 
     /* The parent goes on. */
     CHECK(dama_cancellation_is_cancelled(cancellation) == 0);
-    CHECK(dama_scorer_embed_texts(scorer, sentences, 1, embedding, dimension) == DAMA_OK);
+    CHECK(dama_scorer_embed_texts(scorer, sentences, 1, embedding, facts.dimension, NULL) == DAMA_OK);
     dama_trainer_free(trainer);
     dama_policy_free(policy);
     dama_scorer_free(scorer);
     dama_adaptive_beta_free(controller);
     dama_tokenizer_free(tokenizer);
+    dama_splitter_free(splitter);
     dama_cancellation_free(cancellation);
     dama_strings_free(strings);
     return check_failures != 0;

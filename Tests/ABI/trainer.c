@@ -41,7 +41,7 @@ static dama_policy *open_policy(void) {
 static dama_adaptive_beta *make_controller(void) {
     dama_adaptive_beta_options options;
     dama_adaptive_beta *controller = NULL;
-    CHECK(dama_adaptive_beta_options_init(&options, DAMA_PRESET_PAPER) == DAMA_OK);
+    dama_adaptive_beta_options_init(&options, DAMA_PRESET_PAPER);
     options.beta = 0.5;
     options.keep = 3;
     CHECK(dama_adaptive_beta_create(&controller, &options) == DAMA_OK);
@@ -69,7 +69,7 @@ static float *values_of(const dama_trainer *trainer, size_t *bytes) {
     for (size_t i = 0; i < dama_trainer_parameter_count(trainer); i++) {
         dama_parameter parameter;
         dama_parameter_init(&parameter);
-        CHECK(dama_trainer_parameter(trainer, i, &parameter) == DAMA_OK);
+        CHECK(dama_trainer_parameter_at(trainer, i, &parameter) == DAMA_OK);
         float *longer = (float *)realloc(values, (count + parameter.count) * sizeof *values);
         if (!longer) {
             abort();
@@ -91,10 +91,10 @@ static int same_values(const dama_trainer *trainer, const float *values, size_t 
 }
 
 static double running_mean(const dama_trainer *trainer) {
-    dama_trainer_progress progress;
-    dama_trainer_progress_init(&progress);
-    CHECK(dama_trainer_get_progress(trainer, &progress) == DAMA_OK);
-    return progress.running_mean;
+    dama_trainer_facts facts;
+    dama_trainer_facts_init(&facts);
+    CHECK(dama_trainer_describe(trainer, &facts) == DAMA_OK);
+    return facts.running_mean;
 }
 
 /* One step by its parts, with the caller's controller; its loss and gradient norm. */
@@ -169,17 +169,18 @@ static void parts(const dama_policy *policy) {
         CHECK(same_values(by_parts, values, bytes) && memcmp(values, start, bytes) != 0);
         free(values);
     }
-    double mean = 0;
-    CHECK(dama_adaptive_beta_running_mean(controller, &mean) == DAMA_OK && mean != 0 && mean == running_mean(whole));
+    dama_adaptive_beta_facts facts;
+    dama_adaptive_beta_facts_init(&facts);
+    CHECK(dama_adaptive_beta_describe(controller, &facts) == DAMA_OK);
+    const double mean = facts.running_mean;
+    CHECK(mean != 0 && mean == running_mean(whole));
     /* Nobody told the second trainer's own. */
     CHECK(running_mean(by_parts) == 0);
 
     dama_adaptive_beta *copy = NULL;
-    dama_adaptive_beta_progress progress;
-    dama_adaptive_beta_progress_init(&progress);
     CHECK(dama_trainer_controller(&copy, whole) == DAMA_OK);
-    CHECK(dama_adaptive_beta_get_progress(copy, &progress) == DAMA_OK);
-    CHECK(progress.steps == 3 && progress.running_mean == mean && progress.nonfinite_pairs == 0);
+    CHECK(dama_adaptive_beta_describe(copy, &facts) == DAMA_OK);
+    CHECK(facts.steps == 3 && facts.running_mean == mean && facts.nonfinite_pairs == 0);
     /* A trainer goes on from the controller that it is given. */
     dama_trainer *next = NULL;
     CHECK(dama_trainer_create(&next, policy, policy, copy, NULL) == DAMA_OK && running_mean(next) == mean);
@@ -210,7 +211,7 @@ static void rounds(const dama_policy *policy) {
     CHECK_FAILS(dama_trainer_backward(trainer, chosen, rejected, 2, NULL), DAMA_SHAPE_MISMATCH, "5 pairs");
     CHECK(dama_trainer_backward(trainer, chosen, rejected, PAIRS, NULL) == DAMA_OK);
     dama_parameter_init(&parameter);
-    CHECK(dama_trainer_parameter(trainer, 0, &parameter) == DAMA_OK);
+    CHECK(dama_trainer_parameter_at(trainer, 0, &parameter) == DAMA_OK);
     float *once = (float *)malloc(parameter.count * sizeof *once);
     float largest = 0;
     for (size_t i = 0; i < parameter.count; i++) {
@@ -256,9 +257,9 @@ static void rounds(const dama_policy *policy) {
     parameter.gradient[0] = 0;
     CHECK(dama_trainer_update(trainer, NULL) == DAMA_OK && !same_values(trainer, before, bytes));
     CHECK_FAILS(dama_trainer_backward(trainer, chosen, rejected, 1, NULL), DAMA_INVALID_ARGUMENT, "after each update");
-    dama_trainer_progress progress;
-    dama_trainer_progress_init(&progress);
-    CHECK(dama_trainer_get_progress(trainer, &progress) == DAMA_OK && progress.steps == 1 && progress.skipped == 0);
+    dama_trainer_facts facts;
+    dama_trainer_facts_init(&facts);
+    CHECK(dama_trainer_describe(trainer, &facts) == DAMA_OK && facts.steps == 1 && facts.skipped == 0);
     free(once);
     free(before);
     dama_trainer_free(trainer);
@@ -289,9 +290,9 @@ static void references(void) {
                 "pair 0 brings no reference log-probabilities");
     CHECK(dama_trainer_step(asking, training, PAIRS, &with_reference, NULL) == DAMA_OK);
     for (size_t i = 0; i < PAIRS; i++) {
-        CHECK(dama_logps_get(logps, i, DAMA_CHOSEN, &logp) == DAMA_OK);
+        CHECK(dama_logps_at(logps, i, DAMA_CHOSEN, &logp) == DAMA_OK);
         training[i].reference_chosen = logp.sum;
-        CHECK(dama_logps_get(logps, i, DAMA_REJECTED, &logp) == DAMA_OK);
+        CHECK(dama_logps_at(logps, i, DAMA_REJECTED, &logp) == DAMA_OK);
         training[i].reference_rejected = logp.sum;
     }
     CHECK(dama_trainer_step(told, training, PAIRS, &with_numbers, NULL) == DAMA_OK);
@@ -411,7 +412,7 @@ static void parameters(const dama_policy *policy) {
     for (size_t i = 0; i < 8; i++) {
         int zeros = 1;
         dama_parameter_init(&it);
-        CHECK(dama_trainer_parameter(trainer, i, &it) == DAMA_OK && it.dimensions == 2 && it.decays == 1);
+        CHECK(dama_trainer_parameter_at(trainer, i, &it) == DAMA_OK && it.dimensions == 2 && it.decays == 1);
         CHECK(it.count == (size_t)(it.shape[0] * it.shape[1]) && it.value && it.gradient);
         const int is_a = strstr(it.name, "lora_A") != NULL;
         CHECK(it.shape[is_a ? 0 : 1] == 4);
@@ -423,11 +424,11 @@ static void parameters(const dama_policy *policy) {
     dama_training_pair pairs[PAIRS];
     fill(pairs, PAIRS);
     CHECK(dama_trainer_step(trainer, pairs, PAIRS, NULL, NULL) == DAMA_OK);
-    CHECK_FAILS(dama_trainer_parameter(trainer, 8, &it), DAMA_INVALID_ARGUMENT, "parameter 8 is beyond the end");
-    CHECK_FAILS(dama_trainer_parameter(trainer, (size_t)-1, &it), DAMA_INVALID_ARGUMENT, "beyond the end");
-    CHECK_FAILS(dama_trainer_parameter(trainer, 0, NULL), DAMA_INVALID_ARGUMENT, "parameter is NULL");
+    CHECK_FAILS(dama_trainer_parameter_at(trainer, 8, &it), DAMA_INVALID_ARGUMENT, "parameter 8 is beyond the end");
+    CHECK_FAILS(dama_trainer_parameter_at(trainer, (size_t)-1, &it), DAMA_INVALID_ARGUMENT, "beyond the end");
+    CHECK_FAILS(dama_trainer_parameter_at(trainer, 0, NULL), DAMA_INVALID_ARGUMENT, "parameter is NULL");
     it.struct_size = 3;
-    CHECK_FAILS(dama_trainer_parameter(trainer, 0, &it), DAMA_INVALID_ARGUMENT, "dama_parameter_init()");
+    CHECK_FAILS(dama_trainer_parameter_at(trainer, 0, &it), DAMA_INVALID_ARGUMENT, "dama_parameter_init()");
     CHECK(dama_trainer_parameter_count(NULL) == 0);
     dama_parameter_init(NULL);
     dama_trainer_free(trainer);
@@ -441,7 +442,7 @@ static void parameters(const dama_policy *policy) {
     CHECK(dama_trainer_parameter_count(trainer) == 4);
     for (size_t i = 0; i < dama_trainer_parameter_count(trainer); i++) {
         dama_parameter_init(&it);
-        CHECK(dama_trainer_parameter(trainer, i, &it) == DAMA_OK);
+        CHECK(dama_trainer_parameter_at(trainer, i, &it) == DAMA_OK);
         CHECK(strstr(it.name, ".lm_head.weight") || strstr(it.name, ".layers.0.mlp."));
     }
     dama_trainer_free(trainer);
@@ -457,7 +458,7 @@ static void parameters(const dama_policy *policy) {
 static void schedules(const dama_policy *policy) {
     dama_schedule_options schedule;
     dama_trainer_options options;
-    dama_trainer_progress progress;
+    dama_trainer_facts facts;
     dama_step_metrics metrics;
     dama_training_pair pairs[PAIRS];
     dama_trainer *trainer = NULL;
@@ -475,16 +476,16 @@ static void schedules(const dama_policy *policy) {
     memset(&options, 0, sizeof options);
     for (uint64_t step = 0; step < 3; step++) {
         dama_step_metrics_init(&metrics);
-        dama_trainer_progress_init(&progress);
-        CHECK(dama_learning_rate(&kept, step, &rate) == DAMA_OK);
-        CHECK(dama_trainer_get_progress(trainer, &progress) == DAMA_OK && progress.learning_rate == rate);
+        dama_trainer_facts_init(&facts);
+        CHECK(dama_learning_rate(step, &kept, &rate) == DAMA_OK);
+        CHECK(dama_trainer_describe(trainer, &facts) == DAMA_OK && facts.learning_rate == rate);
         CHECK(dama_trainer_step(trainer, pairs, PAIRS, &metrics, NULL) == DAMA_OK && metrics.learning_rate == rate);
     }
-    CHECK_FAILS(dama_trainer_get_progress(NULL, &progress), DAMA_INVALID_ARGUMENT, "trainer is NULL");
-    CHECK_FAILS(dama_trainer_get_progress(trainer, NULL), DAMA_INVALID_ARGUMENT, "progress is NULL");
-    progress.struct_size = 3;
-    CHECK_FAILS(dama_trainer_get_progress(trainer, &progress), DAMA_INVALID_ARGUMENT, "dama_trainer_progress_init()");
-    dama_trainer_progress_init(NULL);
+    CHECK_FAILS(dama_trainer_describe(NULL, &facts), DAMA_INVALID_ARGUMENT, "trainer is NULL");
+    CHECK_FAILS(dama_trainer_describe(trainer, NULL), DAMA_INVALID_ARGUMENT, "facts is NULL");
+    facts.struct_size = 3;
+    CHECK_FAILS(dama_trainer_describe(trainer, &facts), DAMA_INVALID_ARGUMENT, "dama_trainer_facts_init()");
+    dama_trainer_facts_init(NULL);
     dama_trainer_free(trainer);
 }
 
@@ -508,7 +509,7 @@ static void checkpoints(const dama_policy *policy) {
     }
     CHECK(dama_trainer_save(trainer, path, "batch 2") == DAMA_OK);
     dama_parameter_init(&parameter);
-    CHECK(dama_trainer_parameter(again, 0, &parameter) == DAMA_OK);
+    CHECK(dama_trainer_parameter_at(again, 0, &parameter) == DAMA_OK);
     CHECK(dama_trainer_forward(&logps, again, &pairs[0].pair, 1, NULL) == DAMA_OK);
     dama_logps_free(logps);
     CHECK(dama_trainer_load(&note, again, path) == DAMA_OK && dama_strings_count(note) == 1);

@@ -64,7 +64,8 @@ final class EmptySumTests: XCTestCase {
         for head in [LlamaGraph.Head.logits, .logProbabilities] {
             let output = head == .logits ? Port.logits : Port.logProbabilities
             let plain = try graphs.scoring(head, trainable: true)
-            let adapters = try LowRankAdapters(rank: 2, alpha: 4, targets: ["all-linear"]).adapters(in: plain)
+            let adapters = try LowRankAdapters(rank: 2, alpha: 4, targets: ["all-linear"]).adapters(
+                in: plain, modules: LowRankAdapters.knownTargets)
             let adapted = try plain.adding(adapters)
             let weights = plain.weights.map(plain.name(of:))
             let low = adapters.flatMap { [$0.nameA, $0.nameB] }
@@ -128,10 +129,7 @@ final class EmptySumTests: XCTestCase {
         ])
         let graph = try LlavaVision.graph(
             LlavaConfiguration(ConfigReader(config, place: "config.json")),
-            (tower: "vision_tower.", projector: "multi_modal_projector.")
-        ) { g in
-            { name, shape throws(DamaError) in try g.weight(name, .float32, shape) }
-        }
+            (tower: "vision_tower.", projector: "multi_modal_projector."))
         let weights = graph.weights.map(graph.name(of:))
         for (trainable, scopes) in [
             (weights, []), (weights, graph.scopes), (weights.filter { $0.hasPrefix("multi_modal_projector") }, []),
@@ -212,11 +210,11 @@ final class EmptySumTests: XCTestCase {
         let runtime = try OnnxRuntime.load()
         let decoder = try LlamaDecoder(
             LlamaConfiguration(ConfigReader(path: "\(directory)/config.json")),
-            RuntimeWeights(WeightStore(directory: directory), runtime), runtime)
+            ModelWeights(WeightStore(directory: directory), runtime), runtime)
         for (prefix, response) in [(1, 1), (3, 2), (6, 2), (7, 2), (40, 9)] {
             let sequence = try TokenSequence(
                 prefix: [Int32](repeating: 3, count: prefix), responses: [[Int32](repeating: 4, count: response)])
-            let inputs = try decoder.scoringInputs([LlamaDecoder.Row(sequence)])
+            let inputs = try decoder.scoringInputs([DecoderRow(sequence)])
             let expected = max(8, prefix + response)
             XCTAssertEqual(inputs[Port.embeddings]?.shape[1], expected)
             XCTAssertEqual(inputs[Port.mask]?.shape, [1, 1, expected, expected])

@@ -24,10 +24,7 @@ final class VisionGradientTests: XCTestCase {
         ])
         return try LlavaVision.graph(
             LlavaConfiguration(ConfigReader(config, place: "config.json")),
-            (tower: "vision_tower.", projector: "multi_modal_projector.")
-        ) { g in
-            { name, shape throws(DamaError) in try g.weight(name, .float32, shape) }
-        }
+            (tower: "vision_tower.", projector: "multi_modal_projector."))
     }
 
     func testGradientsAreTorchs() throws {

@@ -28,8 +28,7 @@ final class ConfigurationBoundsTests: JobTestCase {
         for yaml in [laughs, laughs + "? *a9\n: x\n", laughs.replacingOccurrences(of: "&a", with: "!!seq &a")] {
             let (code, text) = try train(yaml)
             XCTAssertEqual(code, 1, text)
-            XCTAssertTrue(
-                text.contains("has 81 aliases (*name); at most 16 are read") || text.contains("82 aliases"), text)
+            XCTAssertTrue(text.contains("line 3: there are more than 16 aliases"), text)
         }
     }
 
@@ -46,8 +45,9 @@ final class ConfigurationBoundsTests: JobTestCase {
             (String(repeating: "# comment\n", count: 200_000), "2000000 bytes; the limit is 1048576"),
             (list + "b: *a\nc: *a\n", "holds more than 100000 values"),
             ("a: " + String(repeating: "[", count: 40) + String(repeating: "]", count: 40), "nested too deeply"),
-            (String(repeating: "[", count: 500_000), "esting"), (String(repeating: "- ", count: 250_000), "esting"),
-            (String(repeating: "{?", count: 200_000), "esting"),
+            (String(repeating: "[", count: 500_000), "nested too deeply"),
+            (String(repeating: "- ", count: 250_000), "nested too deeply"),
+            (String(repeating: "{?", count: 200_000), "a key is no text"),
         ] {
             let (code, text) = try train(yaml)
             XCTAssertEqual(code, 1, String(text.prefix(300)))

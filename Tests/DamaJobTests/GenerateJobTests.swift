@@ -190,6 +190,6 @@ final class GenerateJobTests: XCTestCase {
         fails("max_tokens") { $0.generation.maximumTokens = 0 }
         fails("top_p") { $0.generation.sampling.topP = 0 }
         fails("stop string") { $0.stop = [""] }
-        fails("rows in a block") { $0.rows.blockRows = 0 }
+        fails("block_rows is 0") { $0.rows.blockRows = 0 }
     }
 }

@@ -1,6 +1,7 @@
 import Dama
 import DamaTestSupport
 import Foundation
+import TrainingTestSupport
 import XCTest
 
 /// The reference job over the small LLaVA of the model tests, whose numbers transformers gave.
@@ -164,6 +165,23 @@ final class ReferenceJobTests: XCTestCase {
         assertFails(.invalidArgument, "weights") {
             _ = try ReferenceCache(
                 path: options.rows.output, policy: Policy(directory: Self.models + "/full_gqa_tied"))
+        }
+    }
+
+    /// Until 0.1 the architecture was a hash of what Swift printed.
+    func testACacheWithTheOldHashOfTheArchitectureIsNamed() throws {
+        let folder = try TemporaryDirectory()
+        let options = ReferenceOptions(data: try dataset(folder, count: 3), output: folder.path + "/out.jsonl")
+        try ReferenceJob(options, policy: policy()).run()
+        _ = try ReferenceCache(path: options.rows.output, policy: policy())
+        let path = JobPaths(output: options.rows.output).summary
+        let summary = try Files.readJSON(path)
+        let settings = try XCTUnwrap(summary["settings"])
+        let model = try XCTUnwrap(settings["model"])
+        let old = summary.setting("settings", settings.setting("model", model.setting("architecture", "5f0c")))
+        try Files.writeAtomically(Array(old.text.utf8), to: path)
+        assertFails(.invalidArgument, #"architecture "5f0c" instead of {"decoder":{"model_type":"llama""#) {
+            _ = try ReferenceCache(path: options.rows.output, policy: self.policy())
         }
     }
 

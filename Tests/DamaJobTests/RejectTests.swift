@@ -114,7 +114,7 @@ final class RejectTests: JobTestCase {
 
     func testADatasetWithoutAnyGoodRowIsAnError() throws {
         try write("{}\n{}\n")
-        assertFails(.model, "none of the 2 rows could be scored") { try run(options()) }
+        assertFails(.model, "all 2 rows were rejected") { try run(options()) }
         XCTAssertEqual(try rows("scores.rejects.jsonl").count, 2)
         XCTAssertFalse(exists("scores.partial"), "nothing is worth keeping")
         try write("\n")

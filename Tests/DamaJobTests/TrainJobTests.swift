@@ -246,7 +246,7 @@ final class TrainJobTests: TrainTestCase {
         _ = try run(options())
         var other = options()
         other.method.beta = 0.3
-        assertFails(.invalidArgument, "method.beta \"0.1\" instead of \"0.3\"") { _ = try self.run(other) }
+        assertFails(.invalidArgument, "method.beta 0.1 instead of 0.3") { _ = try self.run(other) }
         other.restart = true
         XCTAssertFalse(try run(other).wasComplete)
         // Unfinished ones as well.
@@ -257,7 +257,24 @@ final class TrainJobTests: TrainTestCase {
         }
         var half = options("half")
         half.optimizer.learningRate = 1
-        assertFails(.invalidArgument, "optimizer.learningRate \"0.001\" instead of \"1.0\"") { _ = try self.run(half) }
+        assertFails(.invalidArgument, "optimizer.learning_rate 0.001 instead of 1.0") { _ = try self.run(half) }
+    }
+
+    /// Settings that 0.1.0 wrote, as texts of Swift's properties, say nothing about these.
+    func testAJobOfAnOlderVersionIsNotReplacedUnasked() throws {
+        try writeDataset(count: 24)
+        _ = try run(options())
+        let path = folder.path + "/out/summary.json"
+        func old(_ json: JSON) -> JSON {
+            guard let object = json.object else { return json }
+            return .object(
+                JSONObject(object.members.map { ($0.key, $0.key == "format" && $0.value == 2 ? 1 : old($0.value)) }))
+        }
+        try Files.writeAtomically(Array(old(try Files.readJSON(path)).text.utf8), to: path)
+        assertFails(.invalidArgument, "older or newer version of libdama") { _ = try self.run(self.options()) }
+        var again = options()
+        again.restart = true
+        XCTAssertFalse(try run(again).wasComplete)
     }
 
     // MARK: Data
@@ -335,7 +352,7 @@ final class TrainJobTests: TrainTestCase {
             ("fewer than batch_size, 16", { $0.batchSize = 16 }), ("method.keep is 5", { $0.method.keep = .count(5) }),
             ("it goes with trainable: lora", { $0.export = .adapter }), ("epochs is 0", { $0.epochs = 0 }),
             ("no weight matches nothing.*", { $0.trainable = .patterns(["nothing.*"]) }),
-            ("no dataset", { $0.data = "" }), ("no output folder", { $0.output = "" }),
+            ("no dataset", { $0.data = "" }), ("no output was named", { $0.output = "" }),
             ("checkpoint.keep is 0", { $0.checkpointsKept = 0 }), ("beta1 is 1.0", { $0.optimizer.beta1 = 1 }),
             ("beta is -1.0", { $0.method.beta = -1 }),
         ]

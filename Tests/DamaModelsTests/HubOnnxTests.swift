@@ -63,7 +63,7 @@ final class HubOnnxTests: XCTestCase {
         var options = GenerationOptions()
         options.maximumTokens = 20
         options.endTokens = []
-        let requests = try cases.map { (image: image, prompt: try XCTUnwrap($0["prompt"]?.string)) }
+        let requests = try cases.map { GenerationRequest(image: image, prompt: try XCTUnwrap($0["prompt"]?.string)) }
         // Prompts of different lengths as one batch, and each alone.
         let found = try policy.generate(requests, options) + requests.map { try policy.generate([$0], options)[0] }
         for (found, json) in zip(found, cases + cases) {

@@ -18,7 +18,7 @@ final class LlamaDecoderTests: XCTestCase {
         let runtime = try OnnxRuntime.load()
         return try LlamaDecoder(
             LlamaConfiguration(ConfigReader(path: "\(folder)/config.json")),
-            RuntimeWeights(WeightStore(directory: folder), runtime), runtime)
+            ModelWeights(WeightStore(directory: folder), runtime), runtime)
     }
 
     private func ids(_ json: JSON?) throws -> [Int32] {
@@ -44,7 +44,7 @@ final class LlamaDecoderTests: XCTestCase {
             // Short ones and one that is several blocks of attention long.
             let pairs = try pairs(name) + pairs(name, "long")
             let rows = try pairs.map {
-                LlamaDecoder.Row(
+                DecoderRow(
                     try TokenSequence(prefix: ids($0["prompt"]), responses: [ids($0["chosen"]), ids($0["rejected"])]))
             }
             for (found, pair) in zip(try decoder.logProbabilities(rows), pairs) {
@@ -58,7 +58,7 @@ final class LlamaDecoderTests: XCTestCase {
         for name in Self.cases {
             let decoder = try Self.decoder(name)
             let pair = try pairs(name)[0]
-            let row = LlamaDecoder.Row(
+            let row = DecoderRow(
                 try TokenSequence(prefix: ids(pair["prompt"]), responses: [ids(pair["chosen"])]))
             let graph = try LlamaGraph(decoder.configuration).scoring(.logits)
             var options = SessionOptions()
@@ -96,12 +96,12 @@ final class LlamaDecoderTests: XCTestCase {
         var configuration = try LlamaConfiguration(ConfigReader(path: "\(folder)/config.json"))
         configuration.intermediateSize = 57
         assertFails(.model, "mlp.gate_proj.weight\" has the shape [56, 32], expected [57, 32]") {
-            _ = try LlamaDecoder(configuration, RuntimeWeights(WeightStore(directory: folder), runtime), runtime)
+            _ = try LlamaDecoder(configuration, ModelWeights(WeightStore(directory: folder), runtime), runtime)
         }
         configuration.intermediateSize = 56
         configuration.layers = 3
         assertFails(.model, "has no tensor \"model.layers.2.") {
-            _ = try LlamaDecoder(configuration, RuntimeWeights(WeightStore(directory: folder), runtime), runtime)
+            _ = try LlamaDecoder(configuration, ModelWeights(WeightStore(directory: folder), runtime), runtime)
         }
     }
 }

@@ -89,7 +89,7 @@ final class LlamaGenerationTests: XCTestCase {
         let decoder = try LlamaDecoderTests.decoder("mha")
         var options = options
         options.sampling = SamplingOptions(temperature: 1)
-        let prompts = (0..<6).map { LlamaDecoder.Prompt(cases[$0 < 4 ? 0 : 1].prompt) }
+        let prompts = (0..<6).map { DecoderPrompt(cases[$0 < 4 ? 0 : 1].prompt) }
         let apart = try decoder.generate(prompts, options)
         XCTAssertNotEqual(apart[0], apart[1])
         let together = try decoder.generate(
@@ -108,7 +108,7 @@ final class LlamaGenerationTests: XCTestCase {
 
     func testSeedDecidesTheSample() throws {
         let decoder = try LlamaDecoderTests.decoder("gqa_tied")
-        let prompt = LlamaDecoder.Prompt(try greedy("gqa_tied")[0].prompt)
+        let prompt = DecoderPrompt(try greedy("gqa_tied")[0].prompt)
         var options = options
         options.sampling = SamplingOptions(temperature: 5)
         let a = try decoder.generate([prompt], options)

@@ -56,7 +56,7 @@ final class ModelVariantTests: XCTestCase {
         let runtime = try OnnxRuntime.load()
         return try LlamaDecoder(
             LlamaConfiguration(ConfigReader(path: "\(path)/config.json")),
-            RuntimeWeights(WeightStore(directory: path), runtime), runtime)
+            ModelWeights(WeightStore(directory: path), runtime), runtime)
     }
 
     /// `tie_word_embeddings: true` with another head in the file gave -74.8 where transformers gives -282.3.
@@ -108,7 +108,7 @@ final class ModelVariantTests: XCTestCase {
             ["config.json": ["tie_word_embeddings": false, "text_config.tie_word_embeddings": true]],
         ] {
             let policy = try Policy(directory: try edited("llava/full_gqa_tied", files))
-            XCTAssertTrue(policy.decoder.configuration.tiesEmbeddings)
+            XCTAssertTrue(try XCTUnwrap(policy.decoder as? LlamaDecoder).configuration.tiesEmbeddings)
         }
         let path = try edited(
             "llava/full_gqa_tied",
@@ -126,7 +126,7 @@ final class ModelVariantTests: XCTestCase {
             var options = GenerationOptions()
             options.maximumTokens = 12
             let prompt = try XCTUnwrap(test["prompt"]?.string)
-            let found = try policy.generate([(image, prompt)], options)[0]
+            let found = try policy.generate([GenerationRequest(image: image, prompt: prompt)], options)[0]
             // transformers' tokens include the one that ends them.
             let expected = try XCTUnwrap(test["tokens"]?.array).compactMap(\.int).map(Int32.init)
             XCTAssertEqual(found.tokens, expected.dropLast(), test.text)
@@ -140,11 +140,12 @@ final class ModelVariantTests: XCTestCase {
             let policy = try Policy(directory: try edited("llava/default", try XCTUnwrap(test["files"])))
             XCTAssertEqual(policy.template.name, "vicuna_v1")
             let response = try XCTUnwrap(test["response"]?.string)
-            let encoded = try policy.text.encode(prompt: "What?", responses: [response])
+            let encoded = try policy.text.encode(
+                prompt: "What?", responses: [response], imageTokens: [policy.imageTokens])
             let image = try XCTUnwrap(policy.text.image)
             var ids = encoded.prompt + encoded.responses[0]
             let start = try XCTUnwrap(ids.firstIndex(of: TokenSequence.imagePlaceholder))
-            ids.replaceSubrange(start..<start + image.features, with: [image.id])
+            ids.replaceSubrange(start..<start + policy.imageTokens, with: [image.id])
             XCTAssertEqual(ids.map(Int.init), test["ids"]?.array?.compactMap(\.int))
             XCTAssertEqual(encoded.responses[0].last, policy.tokenizer.specialTokens.eos)
         }

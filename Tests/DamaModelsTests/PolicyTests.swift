@@ -79,7 +79,7 @@ final class PolicyTests: XCTestCase {
             options.maximumTokens = 20
             options.endTokens = []
             let requests = try expected.map {
-                (image: image as ImageSource?, prompt: try XCTUnwrap($0["prompt"]?.string))
+                GenerationRequest(image: image, prompt: try XCTUnwrap($0["prompt"]?.string))
             }
             var heard = [String](repeating: "", count: requests.count)
             let found = try policy.generate(requests, options) { index, text in heard[index] += text }
@@ -96,7 +96,7 @@ final class PolicyTests: XCTestCase {
         var options = GenerationOptions()
         options.maximumTokens = 20
         options.endTokens = []
-        let request = (image: image as ImageSource?, prompt: "What?")
+        let request = GenerationRequest(image: image, prompt: "What?")
         let free = try policy.generate([request], options)[0].text
         let middle = Array(free.unicodeScalars)
         try XCTSkipIf(middle.count < 8, "the random model says too little")
@@ -115,7 +115,10 @@ final class PolicyTests: XCTestCase {
         let whole = try policy("default").logProbabilities([pair(json, image: image)])[0]
         let full = try XCTUnwrap(json["rejected_ids"]?.array?.count)
         let limit =
-            try policy("default").text.encode(prompt: "What is in the image?", responses: ["x", "y"]).prompt.count + 10
+            try policy("default").text.encode(
+                prompt: "What is in the image?", responses: ["x", "y"], imageTokens: [16]
+            )
+            .prompt.count + 10
         assertFails(.invalidArgument, "pair 0: prompt") {
             _ = try self.policy("default") { $0.maximumLength = limit }.logProbabilities([
                 self.pair(json, image: self.image)
@@ -135,7 +138,7 @@ final class PolicyTests: XCTestCase {
         let folder = try TemporaryDirectory()
         let directory = folder.path + "/model"
         try FileManager.default.copyItem(atPath: Fixtures.path("llava/default"), toPath: directory)
-        func weights(_ policy: Policy) throws -> RuntimeWeights {
+        func weights(_ policy: Policy) throws -> ModelWeights {
             try XCTUnwrap(policy.decoder as? LlamaDecoder).weights
         }
         let first = try Policy(directory: directory)
@@ -149,6 +152,18 @@ final class PolicyTests: XCTestCase {
         let second = try weights(Policy(directory: directory))
         XCTAssertFalse(second === shared)
         XCTAssertNotEqual(second.store.fingerprint, shared.store.fingerprint)
+    }
+
+    func testAPromptThatFillsTheModelsPositionsIsNamed() throws {
+        let policy = try policy("default")
+        let request = GenerationRequest(image: image, prompt: String(repeating: "what ", count: 512))
+        let short = GenerationRequest(image: image, prompt: "What?")
+        assertFails(.shapeMismatch, "prompt 1: the prompt has ") {
+            _ = try policy.generate([short, request], GenerationOptions())
+        }
+        assertFails(.shapeMismatch, "the model has 512 positions for prompt and continuation") {
+            _ = try policy.prepare(request)
+        }
     }
 
     func testBadInputIsNamed() throws {

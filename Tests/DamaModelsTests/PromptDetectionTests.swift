@@ -21,11 +21,13 @@ final class PromptDetectionTests: XCTestCase {
             let format = try PromptTemplate.named(name)
             for test in try XCTUnwrap(list.array) {
                 func field(_ key: String) throws -> String { try XCTUnwrap(test[key]?.string) }
-                let isWithImage = test["image"]?.bool == true
+                let images = try XCTUnwrap(test["images"]?.int)
                 // Without an image the place is empty: "USER: \n" is the LLaVA formats' alone, and no model takes it.
-                if format.hasImage, !isWithImage, name != "plain" { continue }
-                let prompt = try format.render(question: field("question"), system: test["system"]?.string)
-                let text = prompt.beforeImage + (isWithImage ? "<image>" : "") + (prompt.afterImage ?? "")
+                if format.hasImage, images == 0, name != "plain" { continue }
+                let prompt = try format.render(
+                    question: field("question"), system: test["system"]?.string, images: images)
+                let text =
+                    prompt.beforeImage + format.imageText(images, token: "<image>") + (prompt.afterImage ?? "")
                 XCTAssertEqual(text, try field("prompt"), "\(name) \(test.text)")
                 let whole = text + format.responseText(try field("response"))
                 let rendered = try field("text")

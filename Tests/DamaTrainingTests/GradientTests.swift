@@ -41,13 +41,13 @@ final class GradientTests: XCTestCase {
                     let what = "\(model), \(trainable.name), \(tokens)"
                     let trainer = try trainer(model, trainable, tokensPerRun: tokens)
                     let policy = trainer.policy
-                    let forward = try trainer.forward(pairs)
+                    let forward = try trainer.forward(pairs, use: .again)
                     policy.clearGradients()
                     try trainer.backward(forward, chosen: chosen, rejected: rejected)
                     let expected = gradients(policy)
                     XCTAssertGreaterThan(expected.joined().map(abs).max() ?? 0, 0, what)
                     for parameter in policy.parameters { parameter.gradient.elements.update(repeating: .nan) }
-                    try trainer.backward(forward, chosen: chosen, rejected: rejected, replacing: true)
+                    try trainer.backward(forward, chosen: chosen, rejected: rejected, .replace)
                     // The same sums, but the products that add to something add their parts in another order.
                     let largest = expected.joined().map(abs).max() ?? 0
                     func distance(_ factor: Float) -> Float {
@@ -69,7 +69,7 @@ final class GradientTests: XCTestCase {
             TrainingBatches.read(Fixtures.path("batches.json"), image: Self.image)[0].map(\.pair))
         let zeros = [Double](repeating: 0, count: forward.logProbabilities.count)
         for parameter in trainer.policy.parameters { parameter.gradient.elements.update(repeating: .nan) }
-        try trainer.backward(forward, chosen: zeros, rejected: zeros, replacing: true)
+        try trainer.backward(forward, chosen: zeros, rejected: zeros, .replace)
         XCTAssertEqual(try trainer.gradientNorm(), 0)
     }
 }

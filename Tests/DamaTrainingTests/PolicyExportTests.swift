@@ -62,7 +62,7 @@ final class PolicyExportTests: XCTestCase {
     private func assertFrozenTensorsKeepTheirBytes(
         _ directory: String, _ policy: TrainedPolicy, changed: Set<String>, line: UInt = #line
     ) throws {
-        let (base, written) = (policy.llama.weights.store, try WeightStore(directory: directory))
+        let (base, written) = (policy.decoder.weights.store, try WeightStore(directory: directory))
         XCTAssertEqual(written.names, base.names, line: line)
         var same = 0
         for name in base.names {
@@ -109,7 +109,7 @@ final class PolicyExportTests: XCTestCase {
         try assertFrozenTensorsKeepTheirBytes(path, policy, changed: Set(policy.parameters.map(\.name)))
         XCTAssertTrue(policy.parameters.contains { $0.name.hasSuffix("lm_head.weight") })
         let store = try WeightStore(directory: path)
-        let names = policy.llama.names
+        let names = policy.decoder
         XCTAssertFalse(
             try store.tensor(names.fileName("lm_head.weight")).bytes
                 .elementsEqual(store.tensor(names.fileName("model.embed_tokens.weight")).bytes))
@@ -119,14 +119,15 @@ final class PolicyExportTests: XCTestCase {
         let policy = try adapted()
         try policy.export(to: "\(folder.path)/merged")
         try assertSameLogProbabilities("\(folder.path)/merged", policy, relative: 1)
-        let modules = policy.adapterPairs.map { "language_model.\($0.module).weight" }
+        let modules = policy.selection.adapters.map { "language_model.\($0.module).weight" }
         XCTAssertEqual(modules.count, 4)
         try assertFrozenTensorsKeepTheirBytes("\(folder.path)/merged", policy, changed: Set(modules))
 
         // W + α/r · B A by the definition, in double.
-        let (base, written) = (policy.llama.weights.store, try WeightStore(directory: "\(folder.path)/merged"))
-        for (module, a, b) in policy.adapterPairs {
-            let name = "language_model.\(module).weight"
+        let (base, written) = (policy.decoder.weights.store, try WeightStore(directory: "\(folder.path)/merged"))
+        for adapter in policy.selection.adapters {
+            let (a, b) = (adapter.a, adapter.b)
+            let name = "language_model.\(adapter.module).weight"
             let before = try base.tensor(name).floats()
             let (rank, columns) = (a.shape[0], a.shape[1])
             for (index, value) in try written.tensor(name).floats().enumerated() {

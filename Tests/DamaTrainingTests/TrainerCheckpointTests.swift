@@ -63,7 +63,7 @@ final class TrainerCheckpointTests: XCTestCase {
         let path = folder.path + "/a.safetensors"
         try trainer().save(to: path)
         for (other, text) in [
-            (try trainer { $0.beta = 0.3 }, "another configuration of adaptive beta"),
+            (try trainer { $0.beta = 0.3 }, "another configuration of adaptive beta: beta 0.1 instead of 0.3"),
             (try trainer(.full), "trainer of other weights"),
             (try trainer(.patterns(["*linear_1*"])), "trainer of other weights"),
         ] {

@@ -41,7 +41,7 @@ do throws(DamaError) {
     _ = try step("generation") { () throws(DamaError) in
         var options = GenerationOptions()
         options.maximumTokens = 3
-        return try policy.generate([(pair.image, pair.prompt)], options)
+        return try policy.generate([GenerationRequest(image: pair.image, prompt: pair.prompt)], options)
     }
     print("done")
 } catch {

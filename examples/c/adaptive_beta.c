@@ -34,7 +34,7 @@ int main(void) {
     check(dama_alpha_data(delta, PAIRS, 0.0, alpha_data));
 
     dama_adaptive_beta_options options;
-    check(dama_adaptive_beta_options_init(&options, DAMA_PRESET_PAPER));
+    dama_adaptive_beta_options_init(&options, DAMA_PRESET_PAPER);
     options.keep = 12;
     dama_adaptive_beta *controller = NULL;
     check(dama_adaptive_beta_create(&controller, &options));

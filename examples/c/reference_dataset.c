@@ -42,7 +42,7 @@ int main(int argc, char **argv) {
     options.progress = show;
     dama_reference_dataset_result result;
     dama_reference_dataset_result_init(&result);
-    check(dama_reference_dataset(policy, &options, &result));
+    check(dama_reference_dataset(policy, &options, &result, NULL));
     printf("\n%llu of %llu rows\n", (unsigned long long)(result.rows - result.rows_rejected),
            (unsigned long long)result.rows);
 

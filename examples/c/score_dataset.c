@@ -52,7 +52,7 @@ int main(int argc, char **argv) {
     dama_score_dataset_result_init(&result);
 
     signal(SIGINT, on_interrupt);
-    dama_status status = dama_score_dataset(scorer, &options, &result);
+    dama_status status = dama_score_dataset(scorer, &options, &result, NULL);
     fprintf(stderr, "\n");
     if (status == DAMA_CANCELLED) {
         fprintf(stderr, "stopped; the same command resumes\n");

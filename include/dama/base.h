@@ -11,7 +11,8 @@
  * that the caller passes remains the caller's; the library keeps no pointer to it beyond the call.
  *
  * Handles. One that a function writes through `T **out` belongs to the caller, who gives it to dama_T_free(). What a
- * function returns as `const char *` or lends in a field belongs to the handle that it came from, and lives as long.
+ * function returns as a pointer to const, or lends in a field, belongs to the handle that it came from, and lives as
+ * long.
  *
  * Threads. Functions may be called from any thread. Two calls at the same time must not use the same handle, and must
  * not write memory that the other one reads or writes; where a handle may be shared, its type says so. No call may run
@@ -32,8 +33,8 @@
  * Booleans are int32_t, in parameters, fields and results: not 0 is true where they are read; 1 and 0 are written. Only
  * an array of them has elements of uint8_t.
  *
- * Not given. An optional value is not given by 0 or NULL. Where 0 is a value of its own, it is not given by -1 if it is
- * an integer, and by NaN if it is a real number. The same numbers say in a result that there is no value.
+ * Not given. 0 or NULL means that an optional value is not given. Where 0 is a value of its own, -1 means so for an
+ * integer (DAMA_REST for a size_t) and NaN for a real number. In a result the same numbers mean that there is no value.
  *
  * Structs that begin with struct_size may grow at their end from one version to the next. dama_T_init() sets every
  * field, and struct_size to the size in the header that the caller was compiled with: call it before anything else. It
@@ -64,8 +65,8 @@
  * Callbacks take the caller's `user` last. A callback that returns another status than DAMA_OK stops the call, which
  * then returns the same status; a number that is no dama_status counts as DAMA_CANCELLED.
  *
- * Stopping. A call that may take long takes a dama_cancellation as its last parameter, or NULL. DAMA_CANCELLED is then
- * a status of every such call, and its comment does not repeat it.
+ * Stopping. Calls that run a model, wait for another process or go through a dataset take a dama_cancellation, or NULL,
+ * as their last parameter. DAMA_CANCELLED is a status of every such call; its comment does not repeat it.
  *
  * Nothing here prints, exits, installs a signal handler or changes the locale.
  */

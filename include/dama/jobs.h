@@ -3,6 +3,7 @@
 #define DAMA_JOBS_H
 
 #include "clip.h"
+#include "splitter.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -79,6 +80,8 @@ typedef struct dama_score_dataset_options {
     int32_t follow_links;
     /** 0. */
     uint32_t reserved;
+    /** What splits responses that the data bring no sub-sentences of; NULL: the built-in rules. */
+    const dama_splitter *splitter;
 } dama_score_dataset_options;
 
 #define dama_score_dataset_options_init(options) \
@@ -110,7 +113,8 @@ DAMA_API void dama_score_dataset_result_init_sized(dama_score_dataset_result *re
  *
  * @param[in]     scorer
  * @param[in]     options
- * @param[in,out] result   Or NULL.
+ * @param[in,out] result        Or NULL.
+ * @param[in]     cancellation  Or NULL. What is done is kept: the next call with the same options goes on from there.
  * @return DAMA_OK; DAMA_INVALID_ARGUMENT, also where the output belongs to a job with other settings, naming them;
  *         DAMA_IO for files that cannot be read or written, and an output that another process is writing; DAMA_MODEL
  *         where more rows than max_rejected were rejected, or all; DAMA_CANCELLED or what else the callback returned.
@@ -119,7 +123,8 @@ DAMA_API void dama_score_dataset_result_init_sized(dama_score_dataset_result *re
  */
 DAMA_API DAMA_NODISCARD dama_status dama_score_dataset(const dama_scorer *scorer,
                                                        const dama_score_dataset_options *options,
-                                                       dama_score_dataset_result *result);
+                                                       dama_score_dataset_result *result,
+                                                       const dama_cancellation *cancellation);
 
 #ifdef __cplusplus
 }

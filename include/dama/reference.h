@@ -74,16 +74,18 @@ DAMA_API void dama_reference_dataset_result_init_sized(dama_reference_dataset_re
  * in constant memory, taken up again where it was stopped, bad rows set aside, a pair that is too long among them. The
  * summary holds what the numbers depend on, every line the hash of its pair.
  *
- * @param[in]     policy   The reference.
+ * @param[in]     policy        The reference.
  * @param[in]     options
- * @param[in,out] result   Or NULL.
+ * @param[in,out] result        Or NULL.
+ * @param[in]     cancellation  As for dama_score_dataset().
  * @return As dama_score_dataset().
  *
  * Runs on threads of its own and returns when all are done. May be called for different outputs at the same time.
  */
 DAMA_API DAMA_NODISCARD dama_status dama_reference_dataset(const dama_policy *policy,
                                                            const dama_reference_dataset_options *options,
-                                                           dama_reference_dataset_result *result);
+                                                           dama_reference_dataset_result *result,
+                                                           const dama_cancellation *cancellation);
 
 /**
  * Log-probabilities that dama_reference_dataset() wrote, by the contents of their pairs. It never changes and may be

@@ -6,8 +6,9 @@ public enum WeightPlacement: Sendable, Equatable {
     case inputs
     /// The session receives them when it is created (`AddInitializer`) and uses them where they are mapped.
     case initializers
-    /// The session maps them itself, as little-endian elements from this byte of the file on. The path is absolute.
-    case file(path: String, offset: Int)
+    /// The session maps them itself: little-endian elements of the type `stored` from this byte of the file on. They are
+    /// converted to the weight's own type when the session is created. The path is absolute.
+    case file(path: String, offset: Int, stored: ElementType)
 }
 
 extension Graph {
@@ -42,6 +43,10 @@ extension Graph {
     private func write(_ writer: inout ProtobufWriter, _ placement: (String) -> WeightPlacement) {
         var used = Set(outputs.map(\.id))
         for node in nodes { for case let input? in node.inputs { used.insert(input.id) } }
+        for weight in weights where used.contains(weight.id) {
+            guard let type = storedType(of: weight, placement) else { continue }
+            writer.write(1) { writeConversion(of: weight, from: type, &$0) }
+        }
         for node in nodes { writer.write(1) { write(node, used, &$0) } }
         writer.write(2, name)
         for id in values.indices where used.contains(id) {
@@ -104,18 +109,18 @@ extension Graph {
     /// files of a hub's cache are such links. The runtime never opens the file of a weight that the session receives by
     /// name, but it checks that the location exists.
     private func writeExternal(_ weight: Value, _ place: WeightPlacement, _ writer: inout ProtobufWriter) {
-        var (location, offset) = ("dev/null", 0)
-        if case .file(let path, let start) = place {
-            (location, offset) = (String(path.drop { $0 == "/" }), start)
+        var (location, offset, type) = ("dev/null", 0, weight.type)
+        if case .file(let path, let start, let stored) = place {
+            (location, offset, type) = (String(path.drop { $0 == "/" }), start, stored)
         }
-        var bytes = weight.type.size
+        var bytes = type.size
         for dimension in weight.shape {
             let length = dimension.fixed ?? 0
             writer.write(1, length)
             bytes = bytes.multipliedReportingOverflow(by: length).partialValue
         }
-        writer.write(2, Int(weight.type.rawValue))
-        writer.write(8, name(of: weight))
+        writer.write(2, Int(type.rawValue))
+        writer.write(8, type == weight.type ? name(of: weight) : storedName(of: weight))
         for (key, value) in [("location", location), ("offset", "\(offset)"), ("length", "\(bytes)")] {
             writer.write(13) {
                 $0.write(1, key)
@@ -123,6 +128,26 @@ extension Graph {
             }
         }
         writer.write(14, 1)
+    }
+
+    /// The type that a file has the weight in, where it is not the weight's own.
+    private func storedType(of weight: Value, _ placement: (String) -> WeightPlacement) -> ElementType? {
+        guard case .file(_, _, let stored) = placement(name(of: weight)), stored != weight.type else { return nil }
+        return stored
+    }
+
+    private func storedName(of weight: Value) -> String { name(of: weight) + ".stored" }
+
+    private func writeConversion(of weight: Value, from type: ElementType, _ writer: inout ProtobufWriter) {
+        writer.write(1, storedName(of: weight))
+        writer.write(2, name(of: weight))
+        writer.write(3, name(of: weight) + "/convert")
+        writer.write(4, "Cast")
+        writer.write(5) { attribute in
+            attribute.write(1, "to")
+            attribute.write(3, Int(weight.type.rawValue))
+            attribute.write(20, 2)
+        }
     }
 
     private func writePort(_ value: Value, _ writer: inout ProtobufWriter) {

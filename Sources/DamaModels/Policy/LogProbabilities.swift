@@ -1,21 +1,3 @@
-import DamaImage
-
-/// An image, a question about it, and the answer that was preferred to the other.
-public struct PreferencePair: Sendable {
-    /// `nil` for a model of text alone.
-    public var image: ImageSource?
-    public var prompt: String
-    public var chosen: String
-    public var rejected: String
-
-    public init(image: ImageSource? = nil, prompt: String, chosen: String, rejected: String) {
-        self.image = image
-        self.prompt = prompt
-        self.chosen = chosen
-        self.rejected = rejected
-    }
-}
-
 /// log π(y | I, x) of one response.
 public struct ResponseLogProbability: Equatable, Sendable {
     /// Of each response token, the end token included; empty where only ``sum`` and ``count`` are known.
@@ -34,7 +16,7 @@ public struct ResponseLogProbability: Equatable, Sendable {
         self.wasCut = wasCut
     }
 
-    /// A response of which the tokens are not known one by one.
+    /// A response whose single tokens are not known.
     public init(sum: Double, count: Int) {
         tokens = []
         wasCut = false

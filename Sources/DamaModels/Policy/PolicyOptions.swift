@@ -26,8 +26,8 @@ public struct PolicyOptions: Sendable {
     public var device: Device = .cpu
     /// A name or a text for ``PromptTemplate/named(_:endToken:)``.
     ///
-    /// `nil` takes the directory's own chat template, where it is one that is known (``KnownTemplates``); it is an
-    /// error where there is none, or another. What was taken is ``Policy/template``.
+    /// `nil` takes the directory's own chat template if it is a known one (``KnownTemplates``). A missing or unknown
+    /// template is an error. ``Policy/template`` says which one was taken.
     public var template: String?
     /// The system prompt, empty for none; `nil` takes the template's own.
     public var system: String?

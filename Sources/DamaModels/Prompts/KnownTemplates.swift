@@ -49,7 +49,7 @@ enum KnownTemplates {
         // Llama 2 Chat.
         "e8d5b5a546d3f19df16a5320c614fab05bdc4edd50e850f1afd947b503ea41cf": "llama-2",
         "9780fae5bfea3cfd7be37d328c6edfd296a8869be8131495bbe7eb37e780c88c": "llama-2",
-        // Llama 3 Instruct, asking for a response always or where it is to be generated. 3.1 and later write the date.
+        // Llama 3 Instruct, with a response header always or on request. 3.1 and later write the date.
         "b75e17085cfc511ead6d4fab84b86ab3c168ec7a332568a91d0889cdcba94394": "llama-3",
         "b48c47f6443892716176eb200bf4ef108f64e06ca26ed0fa8ebc0a4b3992fcb2": "llama-3",
         "4f46ecd43418f216df8c26936c60e5d04bcc81db47db5d86fbe889f64212dd4c": "llama-3",

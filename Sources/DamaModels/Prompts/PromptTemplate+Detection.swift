@@ -8,7 +8,7 @@ extension PromptTemplate {
     /// format.
     ///
     /// - Throws: ``DamaError/Code/unsupported`` for a template that is not known, ``DamaError/Code/invalidArgument``
-    ///   where there is none. Both say which names can be given instead.
+    ///   if there is none. Both list the names to give instead.
     static func detect(directory: String, takesImage: Bool) throws(DamaError) -> String {
         let choices =
             "name one of \(names.joined(separator: ", ")), or give a text with the places {question} and {response}"
@@ -43,7 +43,7 @@ extension PromptTemplate {
         return (text, path)
     }
 
-    /// The field `chat_template`: one text, or several by name, of which "default" is meant.
+    /// The field `chat_template`: one text, or several by name; "default" is taken.
     private static func template(in json: JSON, _ path: String) throws(DamaError) -> String? {
         guard let field = json["chat_template"] else { return nil }
         if let text = field.string { return text }

@@ -103,25 +103,31 @@ public struct PromptTemplate: Equatable, Sendable {
 
     /// The prompt for one question.
     ///
-    /// A question in LLaVA's data may hold the image token itself (`<image>\nWhat…`); it is taken out, since the
-    /// template says where the image goes.
+    /// A question in LLaVA's data may hold the image token itself (`<image>\nWhat…`), once for each image. It is
+    /// removed, since the template says where images go.
     ///
-    /// - Parameter system: The system prompt, empty for none; `nil` takes the template's own.
-    /// - Throws: ``DamaError/Code/invalidArgument`` where `question` holds `imageToken` more than once, or where the
-    ///   template has no place for what is given.
+    /// - Parameters:
+    ///   - system: The system prompt, empty for none; `nil` takes the template's own.
+    ///   - images: How many there are.
+    /// - Throws: ``DamaError/Code/invalidArgument`` where `question` holds `imageToken`, but not once for each image,
+    ///   or where the template has no place for what is given.
     public func render(
-        question: String, system: String? = nil, imageToken: String = "<image>"
+        question: String, system: String? = nil, images: Int = 1, imageToken: String = "<image>"
     ) throws(DamaError) -> Rendered {
         let count = Self.occurrences(of: imageToken, in: question)
-        guard count <= 1 else {
-            throw .invalidArgument("the prompt holds \(imageToken) \(count) times; one image is supported")
+        guard count == 0 || count == images else {
+            throw .invalidArgument(
+                "the prompt holds \(imageToken) \(count) time\(count == 1 ? "" : "s"), but there "
+                    + (images == 1 ? "is 1 image" : "are \(images) images")
+                    + "; give one mark for each image or none: the template says where images go")
         }
         var question = question
-        if let (before, after) = Self.cut(question, at: imageToken) {
+        if count > 0 {
             guard hasImage else {
                 throw .invalidArgument("the prompt holds \(imageToken), but the template has no place {image}")
             }
-            question = trimmed(before + after)
+            while let (before, after) = Self.cut(question, at: imageToken) { question = before + after }
+            question = trimmed(question)
         }
         let system = system ?? self.system
         guard system.isEmpty || hasSystem else {
@@ -144,6 +150,13 @@ public struct PromptTemplate: Equatable, Sendable {
         let parts = Self.cut(prompt, at: "{image}")
         return Rendered(
             beforeImage: Self.fill(parts?.0 ?? prompt, values), afterImage: parts.map { Self.fill($0.1, values) })
+    }
+
+    /// The text for the place of images: the token once for each image. As in transformers' LLaVA template, a line
+    /// break behind the place also joins the images.
+    func imageText(_ count: Int, token: String) -> String {
+        let isOnLine = Self.cut(prompt, at: "{image}")?.1.utf8.first == UInt8(ascii: "\n")
+        return [String](repeating: token, count: count).joined(separator: isOnLine ? "\n" : "")
     }
 
     /// What follows the prompt for one response: the response itself and what ends it.

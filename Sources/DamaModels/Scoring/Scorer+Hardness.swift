@@ -14,6 +14,9 @@ extension Scorer {
     /// print(hardness.delta, hardness.chosen.map(\.score))
     /// ```
     ///
+    /// A job gives the same for the same row. Where it embeds sentences of other rows beside, a text's embedding differs in
+    /// its last bits, as the runtime adds in another order.
+    ///
     /// - Parameters:
     ///   - deltaSource: What δ is computed from; the softmax of Eq. (5), or the ratio of scores.
     ///   - splitter: Cuts responses into sub-sentences of at most ``tokenLimit`` tokens.

@@ -151,10 +151,7 @@ extension Setting {
 
     private static func check(_ value: Int, _ name: String, _ range: ClosedRange<Int>) throws(DamaError) {
         guard !range.contains(value) else { return }
-        let expected =
-            range.upperBound == .max
-            ? "\(range.lowerBound) or more" : "an integer from \(range.lowerBound) to \(range.upperBound)"
-        throw SettingRange.wrong(name, value, expected)
+        throw SettingRange.wrong(name, value, SettingRange.expected(range))
     }
 }
 

@@ -95,6 +95,12 @@ package enum SettingEffect: Sendable {
 
 /// What a value has to be.
 enum SettingRange {
+    static func expected(_ range: ClosedRange<Int>) -> String {
+        range.upperBound == .max
+            ? "an integer, \(range.lowerBound) or more"
+            : "an integer from \(range.lowerBound) to \(range.upperBound)"
+    }
+
     static func wrong(_ name: String, _ found: some CustomStringConvertible, _ expected: String) -> DamaError {
         .invalidArgument("\(name) is \(found); expected \(expected)")
     }

@@ -26,7 +26,9 @@ package struct SettingsReader: Sendable {
     // MARK: Fields
 
     package func int(_ key: String, default fallback: Int, in range: ClosedRange<Int>) throws(DamaError) -> Int {
-        try Self.arguments { () throws(DamaError) in try reader.int(key, default: fallback, in: range) }
+        guard let value = json[key] else { return fallback }
+        guard let number = value.int, range.contains(number) else { throw wrong(key, SettingRange.expected(range)) }
+        return number
     }
 
     package func optionalInt(_ key: String, in range: ClosedRange<Int>) throws(DamaError) -> Int? {
@@ -36,7 +38,12 @@ package struct SettingsReader: Sendable {
     package func double(
         _ key: String, default fallback: Double, in range: ClosedRange<Double>
     ) throws(DamaError) -> Double {
-        try Self.arguments { () throws(DamaError) in try reader.double(key, default: fallback, in: range) }
+        guard let value = json[key] else { return fallback }
+        guard let number = value.double, range.contains(number) else {
+            let isAny = range.upperBound == .greatestFiniteMagnitude && range.lowerBound == -.greatestFiniteMagnitude
+            throw wrong(key, isAny ? "a finite number" : "a number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
     }
 
     package func bool(_ key: String, default fallback: Bool) throws(DamaError) -> Bool {
@@ -81,8 +88,14 @@ package struct SettingsReader: Sendable {
     }
 
     package func wrong(_ key: String, _ expected: String) -> DamaError {
-        .invalidArgument(reader.wrong(key, json[key] ?? .null, expected).message)
+        let value = json[key] ?? .null
+        // What JSON cannot write, such as an infinite number, is shown all the same.
+        let text = if case .number(let text) = value { text } else { value.text }
+        return .invalidArgument("\(place): \(key) is \(text.prefix(60)); expected \(expected)")
     }
+
+    /// What messages begin with.
+    package var place: String { reader.place }
 
     /// What is wrong with a configuration is the caller's argument, not a model's file.
     private static func arguments<T>(_ body: () throws(DamaError) -> T) throws(DamaError) -> T {

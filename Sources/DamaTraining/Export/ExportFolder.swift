@@ -51,7 +51,7 @@ package enum ExportFolder {
         let names = try Files.names(in: path)
         var known: Set<ExactText> = []
         if names.contains(marker) {
-            // A marker that cannot be read is nobody's.
+            // An unreadable marker lists no files.
             let files = (try? Files.readJSON("\(path)/\(marker)"))?["files"]?.array ?? []
             known = Set((files.compactMap(\.string) + [marker]).map { ExactText($0) })
         }

@@ -56,8 +56,8 @@ enum ModelFiles {
 
     // MARK: Configuration
 
-    /// The type that a model of tensors of these types is to be loaded as: theirs where it is one, else fp32, which
-    /// holds the values of all.
+    /// The type to load a model with tensors of these types: theirs if they agree, otherwise fp32, which represents all
+    /// values.
     static func commonType(of types: [WeightType]) -> WeightType {
         let found = Set(types.filter { [.float32, .float16, .bfloat16].contains($0) })
         return found.count == 1 ? found.first ?? .float32 : .float32

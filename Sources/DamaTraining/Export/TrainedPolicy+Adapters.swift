@@ -18,9 +18,9 @@ extension TrainedPolicy {
             throw .invalidArgument("there are no adapters to export: the policy was trained as \"\(trainable.name)\"")
         }
         var tensors: [SafetensorsWriter.Tensor] = []
-        for (module, a, b) in adapterPairs {
-            let path = "base_model.model.\(transformersModule(module))"
-            for (part, parameter) in [("lora_A", a), ("lora_B", b)] {
+        for pair in selection.adapters {
+            let path = "base_model.model.\(decoder.peftModule(pair.module))"
+            for (part, parameter) in [("lora_A", pair.a), ("lora_B", pair.b)] {
                 tensors.append(
                     .trained(
                         parameter, named: "\(path).\(part).weight", shape: parameter.shape, as: options.type))
@@ -31,24 +31,11 @@ extension TrainedPolicy {
             description: [("kind", "adapters"), ("base", .string(base.directory)), ("trained", "lora")]
         ) { folder throws(DamaError) in
             try SafetensorsWriter.write(tensors, to: "\(folder)/adapter_model.safetensors")
-            try ExportFolder.write(peftConfig(adapters), to: "\(folder)/adapter_config.json")
+            try ExportFolder.write(try peftConfig(adapters), to: "\(folder)/adapter_config.json")
         }
     }
 
-    /// The name of a module of `LlamaForCausalLM` in the model that transformers makes of the base.
-    private func transformersModule(_ module: String) -> String {
-        base.vision == nil ? module : "model.language_model.\(module.dropFirst("model.".count))"
-    }
-
-    private func peftConfig(_ adapters: LowRankAdapters) -> JSON {
-        let targets: JSON
-        if base.vision == nil {
-            targets = .array(adapters.targets.map { .string($0) })
-        } else {
-            // A list would match the vision tower's projections of the same names too; a text is a pattern for all.
-            let names = adapters.targets.joined(separator: "|")
-            targets = .string("model\\.language_model\\.layers\\.\\d+\\.(self_attn|mlp)\\.(\(names))")
-        }
+    private func peftConfig(_ adapters: LowRankAdapters) throws(DamaError) -> JSON {
         let alpha = Int64(exactly: adapters.alpha).map { JSON.int($0) } ?? .double(adapters.alpha)
         return [
             "base_model_name_or_path": .string(base.directory),
@@ -61,7 +48,7 @@ extension TrainedPolicy {
             "modules_to_save": .null,
             "peft_type": "LORA",
             "r": .int(Int64(adapters.rank)),
-            "target_modules": targets,
+            "target_modules": decoder.peftTargets(try adapters.targets(among: decoder.adapterModules)),
             "task_type": "CAUSAL_LM",
             "use_rslora": false,
         ]

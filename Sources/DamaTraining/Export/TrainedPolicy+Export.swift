@@ -32,15 +32,10 @@ extension TrainedPolicy {
     private func exportedTensors(as type: WeightType) throws(DamaError) -> [SafetensorsWriter.Tensor] {
         var trained: [String: Parameter] = [:]
         for parameter in parameters { trained[parameter.name] = parameter }
-        if llama.configuration.tiesEmbeddings {
-            // Files may hold a tied head all the same; it is the embedding table.
-            let (table, head) = (
-                llama.names.fileName("model.embed_tokens.weight"), llama.names.fileName("lm_head.weight")
-            )
-            trained[head] = trained[table]
-        }
+        // Files may hold a tensor a second time, under the name of another that it is.
+        for (alias, name) in decoder.tensorAliases { trained[alias] = trained[name] }
         let products = lowRankProducts()
-        let store = llama.weights.store
+        let store = decoder.weights.store
         var tensors: [SafetensorsWriter.Tensor] = []
         for name in store.names {
             let tensor = try store.tensor(name)
@@ -59,21 +54,10 @@ extension TrainedPolicy {
     private func lowRankProducts() -> [String: LowRankProduct] {
         guard let adapters else { return [:] }
         var products: [String: LowRankProduct] = [:]
-        for (module, a, b) in adapterPairs {
-            let name = llama.names.fileName("\(module).weight")
-            products[name] = LowRankProduct(a: a, b: b, scale: Float(adapters.scale))
+        for pair in selection.adapters {
+            let name = decoder.fileName("\(pair.module).weight")
+            products[name] = LowRankProduct(a: pair.a, b: pair.b, scale: Float(adapters.scale))
         }
         return products
-    }
-
-    /// The adapters' matrices by the module that they adapt, as `LlamaForCausalLM` calls it.
-    var adapterPairs: [(module: String, a: Parameter, b: Parameter)] {
-        let byName = Dictionary(parameters.map { ($0.name, $0) }) { first, _ in first }
-        let suffix = ".lora_A.weight"
-        return parameters.compactMap { a in
-            guard a.name.hasSuffix(suffix) else { return nil }
-            let module = String(a.name.dropLast(suffix.count))
-            return byName["\(module).lora_B.weight"].map { (module, a, $0) }
-        }
     }
 }

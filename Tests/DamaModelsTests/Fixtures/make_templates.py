@@ -56,21 +56,21 @@ def render(source, messages, **values):
 
 
 def conversations(name, systems):
-    for image in [False, True] if name in WITH_IMAGE else [False]:
+    for images in [0, 1, 2] if name in WITH_IMAGE else [0]:
         for system in systems:
             for question in QUESTIONS:
                 for response in RESPONSES:
-                    yield image, system, question, response
+                    yield images, system, question, response
 
 
 def renderings(source, case, in_parts):
-    image, system, question, response = case
+    images, system, question, response = case
 
-    def content(text, image=False):
-        parts = [{"type": "image"}] * image + [{"type": "text", "text": text}]
+    def content(text, images=0):
+        parts = [{"type": "image"}] * images + [{"type": "text", "text": text}]
         return parts if in_parts else text
 
-    messages = [{"role": "user", "content": content(question, image)}]
+    messages = [{"role": "user", "content": content(question, images)}]
     if system is not None:
         messages.insert(0, {"role": "system", "content": content(system)})
     answered = messages + [{"role": "assistant", "content": content(response)}]
@@ -87,11 +87,11 @@ def main():
         cases[name] = []
         for case in conversations(name, SYSTEMS):
             try:
-                prompt, text = renderings(source, case, in_parts=case[0])
+                prompt, text = renderings(source, case, in_parts=case[0] > 0)
             except TemplateError:
                 assert name in ("llava-1.5", "plain") and case[1] is not None
                 continue
-            keys = ("image", "system", "question", "response", "prompt", "text")
+            keys = ("images", "system", "question", "response", "prompt", "text")
             cases[name].append(dict(zip(keys, (*case, prompt, text))))
     (HERE / "templates.json").write_text(json.dumps(cases, indent=1, ensure_ascii=False) + "\n")
 
@@ -105,8 +105,8 @@ def main():
         for case in conversations(name, systems):
             if name == "llava-1.5" and not case[0]:
                 continue
-            prompt, text = renderings(own[name], case, in_parts=case[0])
-            other_prompt, other_text = renderings(source, case, in_parts=case[0])
+            prompt, text = renderings(own[name], case, in_parts=case[0] > 0)
+            other_prompt, other_text = renderings(source, case, in_parts=case[0] > 0)
             assert prompt == other_prompt, (path.name, case, prompt, other_prompt)
             text, other_text = text.rstrip(), other_text.rstrip()
             if "eos_token" not in source and "</s>" not in source and text.endswith("</s>"):

@@ -163,6 +163,12 @@ class dama_weight_type(IntEnum):
     DAMA_WEIGHT_BFLOAT16 = 2
 
 
+class dama_train_event(IntEnum):
+    DAMA_TRAIN_REFERENCE = 0
+    DAMA_TRAIN_BATCH = 1
+    DAMA_TRAIN_NOTICE = 2
+
+
 class dama_adaptive_beta_options(ctypes.Structure):
     pass
 
@@ -263,6 +269,14 @@ class dama_reference_dataset_result(ctypes.Structure):
     pass
 
 
+class dama_generate_dataset_options(ctypes.Structure):
+    pass
+
+
+class dama_generate_dataset_result(ctypes.Structure):
+    pass
+
+
 class dama_trainer_options(ctypes.Structure):
     pass
 
@@ -287,8 +301,25 @@ class dama_export_options(ctypes.Structure):
     pass
 
 
+class dama_train_progress(ctypes.Structure):
+    pass
+
+
+class dama_train_dataset_options(ctypes.Structure):
+    pass
+
+
+class dama_train_dataset_result(ctypes.Structure):
+    pass
+
+
+class dama_train_yaml_options(ctypes.Structure):
+    pass
+
+
 dama_progress_callback = ctypes.CFUNCTYPE(ctypes.c_uint, ctypes.POINTER(dama_progress), ctypes.c_void_p)
 dama_text_callback = ctypes.CFUNCTYPE(ctypes.c_uint, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_void_p)
+dama_train_callback = ctypes.CFUNCTYPE(ctypes.c_uint, ctypes.POINTER(dama_train_progress), ctypes.c_void_p)
 
 dama_adaptive_beta_options._fields_ = [
     ("struct_size", ctypes.c_uint32),
@@ -482,6 +513,7 @@ dama_score_dataset_options._fields_ = [
     ("user", ctypes.c_void_p),
     ("follow_links", ctypes.c_int32),
     ("reserved", ctypes.c_uint32),
+    ("splitter", ctypes.c_void_p),
 ]
 
 dama_score_dataset_result._fields_ = [
@@ -581,6 +613,34 @@ dama_reference_dataset_result._fields_ = [
     ("rows_cut", ctypes.c_uint64),
 ]
 
+dama_generate_dataset_options._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("samples", ctypes.c_uint32),
+    ("data", ctypes.c_char_p),
+    ("image_root", ctypes.c_char_p),
+    ("output", ctypes.c_char_p),
+    ("fields", ctypes.POINTER(ctypes.c_char_p)),
+    ("field_count", ctypes.c_size_t),
+    ("max_rejected", ctypes.c_int64),
+    ("restart", ctypes.c_int32),
+    ("workers", ctypes.c_uint32),
+    ("block_rows", ctypes.c_uint32),
+    ("follow_links", ctypes.c_int32),
+    ("row_limit", ctypes.c_size_t),
+    ("image_limit", ctypes.c_size_t),
+    ("generation", ctypes.POINTER(dama_generation_options)),
+    ("progress", dama_progress_callback),
+    ("user", ctypes.c_void_p),
+]
+
+dama_generate_dataset_result._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("was_complete", ctypes.c_int32),
+    ("rows", ctypes.c_uint64),
+    ("rows_rejected", ctypes.c_uint64),
+    ("rows_cut", ctypes.c_uint64),
+]
+
 dama_trainer_options._fields_ = [
     ("struct_size", ctypes.c_uint32),
     ("trainable", ctypes.c_uint),
@@ -664,6 +724,67 @@ dama_export_options._fields_ = [
     ("type", ctypes.c_uint),
     ("replace", ctypes.c_int32),
     ("shard_bytes", ctypes.c_uint64),
+]
+
+dama_train_progress._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("event", ctypes.c_uint),
+    ("reference", ctypes.POINTER(dama_progress)),
+    ("metrics", ctypes.POINTER(dama_step_metrics)),
+    ("notice", ctypes.c_char_p),
+    ("batch", ctypes.c_uint64),
+    ("batches", ctypes.c_uint64),
+    ("epoch", ctypes.c_uint64),
+    ("seconds", ctypes.c_double),
+    ("batches_per_second", ctypes.c_double),
+    ("seconds_left", ctypes.c_double),
+]
+
+dama_train_dataset_options._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("batch_size", ctypes.c_uint32),
+    ("data", ctypes.c_char_p),
+    ("image_root", ctypes.c_char_p),
+    ("output", ctypes.c_char_p),
+    ("fields", ctypes.POINTER(ctypes.c_char_p)),
+    ("field_count", ctypes.c_size_t),
+    ("scores", ctypes.c_char_p),
+    ("reference", ctypes.c_char_p),
+    ("max_rejected", ctypes.c_int64),
+    ("restart", ctypes.c_int32),
+    ("follow_links", ctypes.c_int32),
+    ("epochs", ctypes.c_uint32),
+    ("tensorboard", ctypes.c_int32),
+    ("max_steps", ctypes.c_uint64),
+    ("checkpoint_every", ctypes.c_uint32),
+    ("checkpoints_kept", ctypes.c_uint32),
+    ("image_limit", ctypes.c_size_t),
+    ("trainer", ctypes.POINTER(dama_trainer_options)),
+    ("schedule", ctypes.POINTER(dama_schedule_options)),
+    ("method", ctypes.POINTER(dama_adaptive_beta_options)),
+    ("exported", ctypes.POINTER(dama_export_options)),
+    ("progress", dama_train_callback),
+    ("user", ctypes.c_void_p),
+    ("no_export", ctypes.c_int32),
+    ("reserved", ctypes.c_uint32),
+]
+
+dama_train_dataset_result._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("was_complete", ctypes.c_int32),
+    ("batches", ctypes.c_uint64),
+    ("steps", ctypes.c_uint64),
+    ("skipped", ctypes.c_uint64),
+    ("pairs", ctypes.c_uint64),
+    ("rows_rejected", ctypes.c_uint64),
+]
+
+dama_train_yaml_options._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("restart", ctypes.c_int32),
+    ("label", ctypes.c_char_p),
+    ("progress", dama_train_callback),
+    ("user", ctypes.c_void_p),
 ]
 
 dama_abi_version = _library.dama_abi_version
@@ -1040,6 +1161,7 @@ dama_score_dataset.argtypes = [
     ctypes.c_void_p,
     ctypes.POINTER(dama_score_dataset_options),
     ctypes.POINTER(dama_score_dataset_result),
+    ctypes.c_void_p,
 ]
 dama_score_dataset.restype = ctypes.c_uint
 
@@ -1163,6 +1285,7 @@ dama_reference_dataset.argtypes = [
     ctypes.c_void_p,
     ctypes.POINTER(dama_reference_dataset_options),
     ctypes.POINTER(dama_reference_dataset_result),
+    ctypes.c_void_p,
 ]
 dama_reference_dataset.restype = ctypes.c_uint
 
@@ -1190,6 +1313,23 @@ dama_reference_cache_logps.argtypes = [
     ctypes.c_size_t,
 ]
 dama_reference_cache_logps.restype = ctypes.c_uint
+
+dama_generate_dataset_options_init_sized = _library.dama_generate_dataset_options_init_sized
+dama_generate_dataset_options_init_sized.argtypes = [ctypes.POINTER(dama_generate_dataset_options), ctypes.c_size_t]
+dama_generate_dataset_options_init_sized.restype = None
+
+dama_generate_dataset_result_init_sized = _library.dama_generate_dataset_result_init_sized
+dama_generate_dataset_result_init_sized.argtypes = [ctypes.POINTER(dama_generate_dataset_result), ctypes.c_size_t]
+dama_generate_dataset_result_init_sized.restype = None
+
+dama_generate_dataset = _library.dama_generate_dataset
+dama_generate_dataset.argtypes = [
+    ctypes.c_void_p,
+    ctypes.POINTER(dama_generate_dataset_options),
+    ctypes.POINTER(dama_generate_dataset_result),
+    ctypes.c_void_p,
+]
+dama_generate_dataset.restype = ctypes.c_uint
 
 dama_trainer_options_init_sized = _library.dama_trainer_options_init_sized
 dama_trainer_options_init_sized.argtypes = [ctypes.POINTER(dama_trainer_options), ctypes.c_size_t]
@@ -1293,6 +1433,38 @@ dama_trainer_export = _library.dama_trainer_export
 dama_trainer_export.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.POINTER(dama_export_options)]
 dama_trainer_export.restype = ctypes.c_uint
 
+dama_train_dataset_options_init_sized = _library.dama_train_dataset_options_init_sized
+dama_train_dataset_options_init_sized.argtypes = [ctypes.POINTER(dama_train_dataset_options), ctypes.c_size_t]
+dama_train_dataset_options_init_sized.restype = None
+
+dama_train_dataset_result_init_sized = _library.dama_train_dataset_result_init_sized
+dama_train_dataset_result_init_sized.argtypes = [ctypes.POINTER(dama_train_dataset_result), ctypes.c_size_t]
+dama_train_dataset_result_init_sized.restype = None
+
+dama_train_dataset = _library.dama_train_dataset
+dama_train_dataset.argtypes = [
+    ctypes.c_void_p,
+    ctypes.POINTER(dama_train_dataset_options),
+    ctypes.POINTER(dama_train_dataset_result),
+    ctypes.c_void_p,
+]
+dama_train_dataset.restype = ctypes.c_uint
+
+dama_train_yaml_options_init_sized = _library.dama_train_yaml_options_init_sized
+dama_train_yaml_options_init_sized.argtypes = [ctypes.POINTER(dama_train_yaml_options), ctypes.c_size_t]
+dama_train_yaml_options_init_sized.restype = None
+
+dama_train_yaml = _library.dama_train_yaml
+dama_train_yaml.argtypes = [
+    ctypes.c_char_p,
+    ctypes.POINTER(ctypes.c_char_p),
+    ctypes.c_size_t,
+    ctypes.POINTER(dama_train_yaml_options),
+    ctypes.POINTER(dama_train_dataset_result),
+    ctypes.c_void_p,
+]
+dama_train_yaml.restype = ctypes.c_uint
+
 
 def dama_adaptive_beta_options_init(options: dama_adaptive_beta_options, preset: int) -> None:
     dama_adaptive_beta_options_init_sized(options, ctypes.sizeof(dama_adaptive_beta_options), preset)
@@ -1370,6 +1542,14 @@ def dama_reference_dataset_result_init(result: dama_reference_dataset_result) ->
     dama_reference_dataset_result_init_sized(result, ctypes.sizeof(dama_reference_dataset_result))
 
 
+def dama_generate_dataset_options_init(options: dama_generate_dataset_options) -> None:
+    dama_generate_dataset_options_init_sized(options, ctypes.sizeof(dama_generate_dataset_options))
+
+
+def dama_generate_dataset_result_init(result: dama_generate_dataset_result) -> None:
+    dama_generate_dataset_result_init_sized(result, ctypes.sizeof(dama_generate_dataset_result))
+
+
 def dama_trainer_options_init(options: dama_trainer_options) -> None:
     dama_trainer_options_init_sized(options, ctypes.sizeof(dama_trainer_options))
 
@@ -1388,3 +1568,15 @@ def dama_trainer_facts_init(facts: dama_trainer_facts) -> None:
 
 def dama_export_options_init(options: dama_export_options) -> None:
     dama_export_options_init_sized(options, ctypes.sizeof(dama_export_options))
+
+
+def dama_train_dataset_options_init(options: dama_train_dataset_options) -> None:
+    dama_train_dataset_options_init_sized(options, ctypes.sizeof(dama_train_dataset_options))
+
+
+def dama_train_dataset_result_init(result: dama_train_dataset_result) -> None:
+    dama_train_dataset_result_init_sized(result, ctypes.sizeof(dama_train_dataset_result))
+
+
+def dama_train_yaml_options_init(options: dama_train_yaml_options) -> None:
+    dama_train_yaml_options_init_sized(options, ctypes.sizeof(dama_train_yaml_options))

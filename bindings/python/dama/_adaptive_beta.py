@@ -225,7 +225,7 @@ class AdaptiveBeta:
         self._handle = None
         self._workspace = _Workspace(0)
         options = _abi.dama_adaptive_beta_options()
-        check(_abi.dama_adaptive_beta_options_init(options, _choice(_PRESETS, preset, "preset")))
+        _abi.dama_adaptive_beta_options_init(options, _choice(_PRESETS, preset, "preset"))
         if not 0 <= seed < 2**64:
             raise InvalidArgument(f"seed is {seed}; it must be in [0, 2**64)")
         options.seed = seed
@@ -329,27 +329,27 @@ class AdaptiveBeta:
     @property
     def running_mean(self) -> float:
         """R̄, Eq. (15)."""
-        return self._progress().running_mean
+        return self._facts().running_mean
 
     @property
     def running_deviation(self) -> float:
         """The running standard deviation of the gaps."""
-        return self._progress().running_deviation
+        return self._facts().running_deviation
 
     @property
     def steps(self) -> int:
         """Number of committed steps."""
-        return self._progress().steps
+        return self._facts().steps
 
     @property
     def nonfinite_pairs(self) -> int:
         """Pairs masked in all committed steps because they were not finite."""
-        return self._progress().nonfinite_pairs
+        return self._facts().nonfinite_pairs
 
     @property
     def uniform_samplings(self) -> int:
         """Committed steps that sampled uniformly because their weights were degenerate."""
-        return self._progress().uniform_samplings
+        return self._facts().uniform_samplings
 
     @property
     def options(self) -> dict[str, Any]:
@@ -411,11 +411,11 @@ class AdaptiveBeta:
         options = ", ".join(f"{name}={value!r}" for name, value in self.options.items() if value is not None)
         return f"AdaptiveBeta({options}, running_mean={self.running_mean:.6g})"
 
-    def _progress(self) -> _abi.dama_adaptive_beta_progress:
-        progress = _abi.dama_adaptive_beta_progress()
-        _abi.dama_adaptive_beta_progress_init(progress)
-        check(_abi.dama_adaptive_beta_get_progress(self._handle, progress))
-        return progress
+    def _facts(self) -> _abi.dama_adaptive_beta_facts:
+        facts = _abi.dama_adaptive_beta_facts()
+        _abi.dama_adaptive_beta_facts_init(facts)
+        check(_abi.dama_adaptive_beta_describe(self._handle, facts))
+        return facts
 
 
 def loss_parameter(loss: str, label_smoothing: Optional[float], simpo_margin: Optional[float]) -> float:

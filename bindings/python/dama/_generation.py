@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _abi
+from ._cancellation import Cancellation, run_stoppable
 from ._errors import InvalidArgument
 from ._interrupt import Interrupt
 from ._native import check, choices
@@ -77,12 +78,14 @@ class Policy(PolicyModel):
         self, prompt: str, image: Optional[Image] = ..., *,
         max_tokens: int = ..., temperature: float = ..., top_k: int = ..., top_p: float = ...,
         stop: Union[str, Sequence[str]] = ..., seed: int = ..., callback: Optional[Callback] = ...,
+        cancellation: Optional[Cancellation] = ...,
     ) -> Generated: ...  # fmt: skip
     @overload
     def generate(
         self, prompt: Union[list[str], tuple[str, ...]], image: Union[None, Image, Sequence[Image]] = ..., *,
         max_tokens: int = ..., temperature: float = ..., top_k: int = ..., top_p: float = ...,
         stop: Union[str, Sequence[str]] = ..., seed: int = ..., callback: Optional[Callback] = ...,
+        cancellation: Optional[Cancellation] = ...,
     ) -> list[Generated]: ...  # fmt: skip
 
     def generate(
@@ -97,13 +100,15 @@ class Policy(PolicyModel):
         stop: Union[str, Sequence[str]] = (),
         seed: int = 0,
         callback: Optional[Callback] = None,
+        cancellation: Optional[Cancellation] = None,
     ) -> Union[Generated, list[Generated]]:
         """Continues one prompt, or several as one batch; ``image`` is one for all of them, or a list with one for each.
 
         ``temperature`` 0 takes the likeliest token each time; otherwise ``top_k`` (0 for all) and ``top_p`` narrow the
         choice and ``seed`` decides it. ``stop`` texts end a text and are not part of it. ``callback(index, text)``
         hears of each piece of text as it becomes certain, and may return False to stop everything, which raises
-        ``Cancelled``; what it raises comes out here. Ctrl-C takes effect at the next piece of text.
+        ``Cancelled``; what it raises comes out here. Ctrl-C takes effect at once, or with a callback at the next piece
+        of text; ``cancellation`` stops everything from another thread, which raises ``Cancelled``.
         """
         prompts = [prompt] if isinstance(prompt, str) else list(prompt)
         images = list(image) if isinstance(image, (list, tuple)) else [image] * len(prompts)
@@ -125,29 +130,41 @@ class Policy(PolicyModel):
         options.stop_count = len(stops)
 
         found = _HANDLE()
-        raised: list[BaseException] = []
-        with Interrupt() as interrupt:
 
-            def on_text(index: int, text: bytes, _: Any) -> int:
-                try:
-                    go_on = callback is None or callback(index, text.decode("utf-8", "replace")) is not False
-                    return _OK if go_on and not interrupt.seen else _CANCELLED
-                except BaseException as error:
-                    raised.append(error)
-                    return _CANCELLED
+        def call(token: ctypes.c_void_p) -> int:
+            return _abi.dama_policy_generate(found, self._handle, array, len(prompts), options, token)
 
-            options.on_text = _abi.dama_text_callback(on_text)
-            status = _abi.dama_policy_generate(found, self._handle, array, len(prompts), options)
         try:
-            if raised:
-                raise raised[0]
-            if interrupt.seen:
-                raise KeyboardInterrupt
-            check(status)
+            if callback is None:
+                run_stoppable(call, cancellation)
+            else:
+                _run_with(callback, options, lambda: call(cancellation._handle if cancellation else _HANDLE()))
             texts = [_generated(found, index) for index in range(len(prompts))]
         finally:
             _abi.dama_texts_free(found)
         return texts[0] if isinstance(prompt, str) else texts
+
+
+def _run_with(callback: Callback, options: _abi.dama_generation_options, call: Callable[[], int]) -> None:
+    """Runs ``call`` on this thread, whose own ``callback`` hears of the text. Raises what it raises."""
+    raised: list[BaseException] = []
+    with Interrupt() as interrupt:
+
+        def on_text(index: int, text: bytes, _: Any) -> int:
+            try:
+                go_on = callback(index, text.decode("utf-8", "replace")) is not False
+                return _OK if go_on and not interrupt.seen else _CANCELLED
+            except BaseException as error:
+                raised.append(error)
+                return _CANCELLED
+
+        options.on_text = _abi.dama_text_callback(on_text)
+        status = call()
+    if raised:
+        raise raised[0]
+    if interrupt.seen:
+        raise KeyboardInterrupt
+    check(status)
 
 
 def _generated(texts: ctypes.c_void_p, index: int) -> Generated:

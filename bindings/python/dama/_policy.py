@@ -17,7 +17,7 @@ from ._errors import InvalidArgument
 from ._native import check, choices
 from ._runtime import open_with
 from ._scorer import Image, _image
-from ._text import _c_string
+from ._text import _c_string, string_list
 
 _IMAGE_MODES = choices(_abi.dama_image_mode, "DAMA_IMAGE_MODE_")
 _OVERLONG = choices(_abi.dama_overlong, "DAMA_OVERLONG_")
@@ -31,7 +31,7 @@ def prompt_templates() -> list[str]:
     strings = _HANDLE()
     check(_abi.dama_prompt_templates(strings))
     try:
-        return [_abi.dama_strings_at(strings, index).decode() for index in range(_abi.dama_strings_count(strings))]
+        return string_list(strings)
     finally:
         _abi.dama_strings_free(strings)
 
@@ -170,7 +170,7 @@ def pair_array(pairs: Sequence[Pair], keep: list[Any]) -> Any:
 
 def _response(logps: ctypes.c_void_p, pair: int, response: int) -> ResponseLogps:
     logp, count = _abi.dama_response_logp(), ctypes.c_size_t()
-    check(_abi.dama_logps_get(logps, pair, response, logp))
+    check(_abi.dama_logps_at(logps, pair, response, logp))
     tokens = np.empty(logp.count, np.float32)
     check(_abi.dama_logps_tokens(logps, pair, response, tokens.ctypes.data, tokens.size, ctypes.byref(count)))
     return ResponseLogps(tokens, logp.sum, logp.mean, logp.count, bool(logp.was_cut))

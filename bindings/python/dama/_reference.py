@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Optional, Union
 
 from . import _abi, _row_job
+from ._cancellation import Cancellation
 from ._native import check, choices
-from ._policy import Pair, PairLogps, PolicyModel, _choice, logps_of, pair_array
+from ._policy import Pair, PairLogps, PolicyModel, logps_of, pair_array
 from ._row_job import AnyPath, Progress
 from ._scorer import Image
 
@@ -52,6 +53,8 @@ def reference_dataset(
     image_limit: int = 64 << 20,
     follow_links: bool = False,
     progress: Optional[Callable[[Progress], object]] = None,
+    cancellation: Optional[Cancellation] = None,
+    **more: Any,
 ) -> ReferenceResult:
     """Write the reference's log π of both responses of every pair of a dataset, from a file to a file.
 
@@ -61,18 +64,16 @@ def reference_dataset(
     was_cut and tokens) or ``"logps"`` (idx, key and the text of six fields that the RLAIF-V and DAMA trainers read).
     :class:`ReferenceCache` reads both.
     """
-    options = _abi.dama_reference_dataset_options()
-    _abi.dama_reference_dataset_options_init(options)
-    _row_job.fill(
-        options, data, output, image_root=image_root, fields=fields, max_rejected=max_rejected, restart=restart,
-        workers=workers, block_rows=block_rows, row_limit=row_limit, image_limit=image_limit,
-        follow_links=follow_links,
+    options = _row_job.options_of(
+        _abi.dama_reference_dataset_options, _abi.dama_reference_dataset_options_init, {"format": _FORMATS},
+        data=data, output=output, image_root=image_root, format=format, fields=fields, max_rejected=max_rejected,
+        restart=restart, workers=workers, block_rows=block_rows, row_limit=row_limit, image_limit=image_limit,
+        follow_links=follow_links, **more,
     )  # fmt: skip
-    options.format = _choice("format", format, _FORMATS)
     policy = model if isinstance(model, PolicyModel) else PolicyModel(model)
     result = _abi.dama_reference_dataset_result()
     _abi.dama_reference_dataset_result_init(result)
-    _row_job.run(_abi.dama_reference_dataset, policy._handle, options, result, progress)
+    _row_job.run(_abi.dama_reference_dataset, policy._handle, options, result, progress, cancellation)
     return ReferenceResult(
         rows=result.rows,
         rows_rejected=result.rows_rejected,

@@ -144,6 +144,16 @@ def split(text: str, tokenizer: Optional[Tokenizer] = None, token_limit: Optiona
     included: a sentence over it is parted into clauses, a clause between words, a word between characters. Without
     one there are only sentences. Every character other than white space is in exactly one sub-sentence, in order.
     """
+    strings = ctypes.c_void_p()
+    check(_abi.dama_split(strings, _c_string(text, "text"), split_options(tokenizer, token_limit)))
+    try:
+        return string_list(strings)
+    finally:
+        _abi.dama_strings_free(strings)
+
+
+def split_options(tokenizer: Optional[Tokenizer], token_limit: Optional[int]) -> _abi.dama_split_options:
+    """The limit of a sub-sentence as C takes it. The tokenizer must outlive the call."""
     options = _abi.dama_split_options()
     _abi.dama_split_options_init(options)
     if token_limit is not None and tokenizer is None:
@@ -154,10 +164,10 @@ def split(text: str, tokenizer: Optional[Tokenizer] = None, token_limit: Optiona
             raise InvalidArgument(f"token_limit is {limit}; it must be at least 1")
         options.token_limit = limit
         options.tokenizer = tokenizer._handle
-    strings = ctypes.c_void_p()
-    check(_abi.dama_split(strings, _c_string(text, "text"), options))
-    try:
-        count = _abi.dama_strings_count(strings)
-        return [_abi.dama_strings_at(strings, index).decode("utf-8") for index in range(count)]
-    finally:
-        _abi.dama_strings_free(strings)
+    return options
+
+
+def string_list(strings: Union[int, ctypes.c_void_p]) -> list[str]:
+    """What a handle of strings holds. Whoever owns it frees it."""
+    count = _abi.dama_strings_count(strings)
+    return [_abi.dama_strings_at(strings, index).decode("utf-8") for index in range(count)]

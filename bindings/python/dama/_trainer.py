@@ -275,7 +275,7 @@ class Trainer:
         for index in range(_abi.dama_trainer_parameter_count(handle)):
             it = _abi.dama_parameter()
             _abi.dama_parameter_init(it)
-            check(_abi.dama_trainer_parameter(handle, index, it))
+            check(_abi.dama_trainer_parameter_at(handle, index, it))
             shape = tuple((ctypes.c_int64 * it.dimensions).from_address(it.shape)) if it.dimensions else ()
             value, gradient = self._array(it.value, shape), self._array(it.gradient, shape)
             found.append(Parameter(it.name.decode(), value, gradient, bool(it.decays)))
@@ -335,22 +335,22 @@ class Trainer:
     @property
     def steps(self) -> int:
         """Number of updates so far."""
-        return self._progress().steps
+        return self._facts().steps
 
     @property
     def skipped(self) -> int:
         """Number of updates skipped because loss or gradient were not finite."""
-        return self._progress().skipped
+        return self._facts().skipped
 
     @property
     def learning_rate(self) -> float:
         """The learning rate of the next update."""
-        return self._progress().learning_rate
+        return self._facts().learning_rate
 
     @property
     def running_mean(self) -> float:
         """R̄, Eq. (15)."""
-        return self._progress().running_mean
+        return self._facts().running_mean
 
     @property
     def _handle(self) -> ctypes.c_void_p:
@@ -364,11 +364,11 @@ class Trainer:
         run_stoppable(call, cancellation)
         del owner
 
-    def _progress(self) -> _abi.dama_trainer_progress:
-        progress = _abi.dama_trainer_progress()
-        _abi.dama_trainer_progress_init(progress)
-        check(_abi.dama_trainer_get_progress(self._handle, progress))
-        return progress
+    def _facts(self) -> _abi.dama_trainer_facts:
+        facts = _abi.dama_trainer_facts()
+        _abi.dama_trainer_facts_init(facts)
+        check(_abi.dama_trainer_describe(self._handle, facts))
+        return facts
 
     def _array(self, address: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
         memory: Any = (ctypes.c_float * int(np.prod(shape))).from_address(address)

@@ -50,8 +50,8 @@ def token_logprobs(logits: Any, labels: ArrayLike, *, threads: int = 0) -> Token
     normalizers = np.empty(tokens.shape, dtype=np.float32)
     check(
         _abi.dama_token_logprobs(
-            rows.ctypes.data, tokens.size, vocabulary, tokens.ctypes.data, values.ctypes.data, normalizers.ctypes.data,
-            _thread_count(threads),
+            rows.ctypes.data, tokens.ctypes.data, tokens.size, vocabulary, _thread_count(threads), values.ctypes.data,
+            normalizers.ctypes.data,
         )
     )  # fmt: skip
     return TokenLogProbs(values, normalizers)
@@ -89,8 +89,8 @@ def token_logprobs_backward(
             raise ShapeMismatch(f"out has shape {gradient.shape}; logits have {rows.shape}")
     check(
         _abi.dama_token_logprobs_backward(
-            rows.ctypes.data, tokens.size, vocabulary, tokens.ctypes.data, sums.ctypes.data, factors.ctypes.data,
-            gradient.ctypes.data, _thread_count(threads),
+            rows.ctypes.data, tokens.ctypes.data, sums.ctypes.data, factors.ctypes.data, tokens.size, vocabulary,
+            _thread_count(threads), gradient.ctypes.data,
         )
     )  # fmt: skip
     return gradient
@@ -126,7 +126,7 @@ def adamw_step(
     )  # fmt: skip
     check(
         _abi.dama_adamw_step(
-            options, step, p.ctypes.data, g.ctypes.data, m.ctypes.data, v.ctypes.data, p.size
+            g.ctypes.data, g.size, step, options, p.ctypes.data, m.ctypes.data, v.ctypes.data
         )
     )
 
@@ -168,7 +168,7 @@ class Schedule:
         if not 0 <= step < 2**64:
             raise InvalidArgument(f"step is {step}; it must be 0 or more")
         rate = ctypes.c_double()
-        check(_abi.dama_learning_rate(self._options, step, ctypes.byref(rate)))
+        check(_abi.dama_learning_rate(step, self._options, ctypes.byref(rate)))
         return rate.value
 
 

@@ -168,6 +168,32 @@ def test_a_callback_stops_everything(policy):
         policy.generate("What?", IMAGE, callback=fail)
 
 
+def test_another_thread_stops_generation(policy):
+    for callback in (None, lambda index, text: True):
+        token = dama.Cancellation()
+        timer = threading.Timer(0.05, token.cancel)
+        timer.start()
+        with pytest.raises(dama.Cancelled, match="another thread"):
+            policy.generate(["What?"] * 500, IMAGE, max_tokens=400, callback=callback, cancellation=token)
+        timer.join()
+        with pytest.raises(dama.Cancelled):
+            policy.generate("What?", IMAGE, callback=callback, cancellation=token)
+
+
+def test_ctrl_c_stops_generation_without_a_callback():
+    code = f"""
+import os, signal, threading, dama
+policy = dama.Policy({str(FIXTURES / "default")!r})
+threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    policy.generate(["What?"] * 500, {str(IMAGE)!r}, max_tokens=400)
+except KeyboardInterrupt:
+    print("stopped", str(policy.generate("What?", {str(IMAGE)!r}, max_tokens=4)) != "")
+"""
+    done = subprocess.run([sys.executable, "-c", code], env=os.environ, capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "stopped True\n", "")
+
+
 def test_ctrl_c_stops_generation():
     code = f"""
 import os, signal, dama

@@ -156,12 +156,14 @@ def test_bad_arguments_are_named(job, tmp_path):
         job(workers=-1)
     with pytest.raises(ValueError, match="block_rows"):
         job(block_rows=-1)
-    with pytest.raises(ValueError, match="rows in a block"):
+    with pytest.raises(ValueError, match="block_rows is 0"):
         job(block_rows=0)
     with pytest.raises(ValueError, match="max_rejected"):
         job(max_rejected=-1)
-    with pytest.raises(ValueError, match="mean delta"):
+    with pytest.raises(ValueError, match="mean_delta"):
         job(mean_delta=float("nan"))
+    with pytest.raises(TypeError, match="no option 'cache_size'; there are block_rows, cache_bytes"):
+        job(cache_size=1)
     with pytest.raises(ValueError, match='unknown field "answer"'):
         job(fields={"answer": "x"})
     with pytest.raises(OSError, match="cannot open"):

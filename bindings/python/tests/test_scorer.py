@@ -36,7 +36,7 @@ def test_scores_equal_transformers(scorer, expected):
 
 
 def test_embeddings_equal_transformers(scorer, expected):
-    assert scorer.dimension == 16
+    assert (scorer.dimension, scorer.max_tokens) == (16, 77)
     assert scorer.logit_scale == pytest.approx(expected["logit_scale"], rel=1e-6)
     texts = scorer.embed_texts(expected["sentences"])
     images = scorer.embed_images([FIXTURES / name for name in expected["images"]])
@@ -51,6 +51,60 @@ def test_arrays_are_images_too(scorer):
     # Any layout in memory counts by its values.
     np.testing.assert_array_equal(scorer.score(np.asfortranarray(pixels), ["a dog"]), plain)
     assert scorer.score(pixels[:, ::-1], ["a dog"]) != plain
+
+
+def test_hardness_of_a_pair(scorer, expected):
+    # tall.png and three sentences of the fixture, by transformers; δ by Eqs. (5) and (6).
+    logits = dict(zip(expected["sentences"], expected["logits"][1]))
+    sentences = ["A dog.", "There is", "x"]
+    weights = np.exp([logits[sentence] for sentence in sentences])
+    shares = weights / weights.sum()
+    found = scorer.hardness(FIXTURES / "tall.png", "A dog. There is", "x")
+    assert isinstance(found, dama.PairHardness) and float(found) == found.delta
+    assert found.delta == pytest.approx(shares[0] + shares[1] - shares[2], abs=2e-3)
+    assert [one.text for one in found.chosen + found.rejected] == sentences
+    np.testing.assert_allclose(
+        [one.score for one in found.chosen + found.rejected], [logits[sentence] for sentence in sentences], atol=1e-3
+    )
+    np.testing.assert_allclose([one.probability for one in found.chosen + found.rejected], shares, atol=2e-3)
+    assert found.chosen_flags == found.rejected_flags == []
+    ratio = (logits["A dog."] + logits["There is"]) / logits["x"]
+    by_scores = scorer.hardness(FIXTURES / "tall.png", "A dog. There is", "x", delta="scores")
+    assert by_scores.delta == pytest.approx(ratio, abs=2e-3)
+
+    # The command gives responses back as they are, which is right for one sentence alone.
+    pair = (FIXTURES / "tall.png", "Two dogs sleep. A cat sits.", "Three birds sing.")
+    found = scorer.hardness(*pair, splitter=dama.Splitter.command("cat"))
+    assert [len(found.chosen), len(found.rejected)] == [2, 1]
+    assert found.chosen_flags == ["splitter_fallback", "splitter_undivided"] and found.rejected_flags == []
+    assert found.delta == scorer.hardness(*pair).delta
+
+    for arguments, options, message in [
+        (("A dog.", " "), {}, "the rejected response has no words"),
+        (("A dog.", "x"), {"delta": "guess"}, "'probabilities', 'scores'"),
+        (("A\0", "x"), {}, "NUL"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            scorer.hardness(FIXTURES / "tall.png", *arguments, **options)
+
+
+def test_another_thread_stops_a_scorer(scorer):
+    texts = [f"{number} dogs" for number in range(100_000)]
+    image = FIXTURES / "tall.png"
+    for call in (
+        lambda token: scorer.score(image, texts, cancellation=token),
+        lambda token: scorer.embed_texts(texts, cancellation=token),
+        lambda token: scorer.embed_images([image] * 100_000, cancellation=token),
+        lambda token: scorer.hardness(image, ". ".join(texts), "A dog.", cancellation=token),
+    ):
+        token = dama.Cancellation()
+        timer = threading.Timer(0.05, token.cancel)
+        timer.start()
+        with pytest.raises(dama.Cancelled):
+            call(token)
+        timer.join()
+        with pytest.raises(dama.Cancelled):
+            call(token)
 
 
 def test_orientation_and_transparency():

@@ -12,7 +12,7 @@ struct RowJob<Report: RowReport> {
         self.report = report
     }
 
-    /// Runs the job to its end. Errors as ``ScoreJob/run(observer:)``.
+    /// Runs the job to its end. Errors as ``ScoreJob/run(run:observer:)``.
     ///
     /// - Parameters:
     ///   - settings: all that the outcomes of the rows depend on, for a dataset of these contents.

@@ -1,4 +1,5 @@
 import DamaModels
+import DamaRuntime
 import DamaSupport
 
 /// Has a policy answer every question of a dataset.
@@ -22,10 +23,10 @@ public struct GenerateJob: Sendable {
         self.policy = policy
     }
 
-    /// Runs the job to its end. Errors as ``ScoreJob/run(observer:)``.
+    /// Runs the job to its end. Parameters and errors as ``ScoreJob/run(run:observer:)``.
     @discardableResult
     public func run(
-        observer: @escaping (JobProgress) throws(DamaError) -> Void = { _ in }
+        run: RunOptions? = nil, observer: @escaping (JobProgress) throws(DamaError) -> Void = { _ in }
     ) throws(DamaError) -> LineJobSummary {
         try options.check()
         return try RowJob(options.rows, LineReport<GenerateTask>()).run(observer: observer) {
@@ -33,7 +34,7 @@ public struct GenerateJob: Sendable {
             .settings(
                 job: "generate", contents, ["model": try policy.identity()], GenerateOptions.table, options, root)
         } task: { (root, _, _) in
-            GenerateTask(policy: policy, root: root, options: options)
+            GenerateTask(policy: policy, root: root, options: options, run: run)
         }
     }
 }

@@ -18,7 +18,7 @@ public struct GenerateOptions: RowJobSettings {
     }
 
     /// Everything that can be set, under the names of the C ABI.
-    static let table = table(
+    package static let table = table(
         [
             .double("temperature", \.generation.sampling.temperature),
             .int("top_k", \.generation.sampling.topK, in: 0...(.max)),

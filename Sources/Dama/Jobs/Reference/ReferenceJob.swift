@@ -1,4 +1,5 @@
 import DamaModels
+import DamaRuntime
 import DamaSupport
 
 /// Computes a reference model's log-probabilities of both responses of every pair, once and for all.
@@ -19,17 +20,17 @@ public struct ReferenceJob: Sendable {
         self.policy = policy
     }
 
-    /// Runs the job to its end. Errors as ``ScoreJob/run(observer:)``.
+    /// Runs the job to its end. Parameters and errors as ``ScoreJob/run(run:observer:)``.
     @discardableResult
     public func run(
-        observer: @escaping (JobProgress) throws(DamaError) -> Void = { _ in }
+        run: RunOptions? = nil, observer: @escaping (JobProgress) throws(DamaError) -> Void = { _ in }
     ) throws(DamaError) -> LineJobSummary {
         return try RowJob(options.rows, LineReport<ReferenceTask>()).run(observer: observer) {
             (contents, root) throws(DamaError) in
             .settings(
                 job: "reference", contents, ["model": try policy.identity()], ReferenceOptions.table, options, root)
         } task: { (root, _, _) in
-            ReferenceTask(policy: policy, root: root, options: options)
+            ReferenceTask(policy: policy, root: root, options: options, run: run)
         }
     }
 }

@@ -20,5 +20,5 @@ public struct ReferenceOptions: RowJobSettings {
     }
 
     /// Everything that can be set, under the names of the C ABI.
-    static let table = table([.choice("format", key: "line", \.format)])
+    package static let table = table([.choice("format", key: "line", \.format)])
 }

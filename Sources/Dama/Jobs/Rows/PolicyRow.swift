@@ -19,7 +19,7 @@ struct PolicyRow: Sendable {
         }
         self.question = question
         if let rejection = Rejection.system(record.system, of: policy) { throw .row(rejection) }
-        image = policy.vision == nil ? nil : try root.read(record.image, stamp: &stamp)
+        image = !policy.takesImages ? nil : try root.read(record.image, stamp: &stamp)
     }
 
     /// By which the reference's log-probabilities of the pair are found.

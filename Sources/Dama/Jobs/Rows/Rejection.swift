@@ -103,7 +103,7 @@ enum RowFailure: Error {
             return try prepare()
         } catch {
             switch error.code {
-            case .invalidArgument: throw .row(Rejection(.doesNotFit, error.message))
+            case .invalidArgument, .shapeMismatch: throw .row(Rejection(.doesNotFit, error.message))
             case .model, .unsupported, .outOfMemory: throw .row(Rejection(image: error))
             default: throw .job(error)
             }

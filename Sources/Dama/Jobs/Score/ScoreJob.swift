@@ -1,4 +1,5 @@
 import DamaModels
+import DamaRuntime
 import DamaSupport
 
 /// Scores every pair of a dataset for hardness: Eqs. (4) to (8) of the paper, from a file to a file.
@@ -27,13 +28,15 @@ public struct ScoreJob: Sendable {
 
     /// Runs the job to its end.
     ///
-    /// - Parameter observer: Told how far it is; what it throws stops the job, which keeps what is done.
-    /// - Throws: ``DamaError/Code/io`` for files that cannot be read or written, or an output that is in use;
+    /// - Parameters:
+    ///   - run: by which another thread stops the job inside a run of the model; `makeRunOptions` of the model has it.
+    ///   - observer: told how far it is. What it throws stops the job, which keeps what is done.
+    /// - Throws: ``DamaError/cancelled`` where it was stopped; ``DamaError/Code/io`` for files that cannot be read or written, or an output that is in use;
     ///   ``DamaError/Code/invalidArgument`` for options that make no sense, and for an unfinished or finished output of
     ///   another job; ``DamaError/Code/model`` where more rows were rejected than allowed, or all were.
     @discardableResult
     public func run(
-        observer: @escaping (JobProgress) throws(DamaError) -> Void = { _ in }
+        run: RunOptions? = nil, observer: @escaping (JobProgress) throws(DamaError) -> Void = { _ in }
     ) throws(DamaError) -> ScoreSummary {
         try options.check()
         return try RowJob(options.rows, ScoreReport(options: options)).run(observer: observer) {
@@ -49,7 +52,7 @@ public struct ScoreJob: Sendable {
             return ScoreTask(
                 preparation: ScorePreparation(
                     encoder: encoder, splitter: splitter, root: root, fields: options.fields, cache: cache),
-                options: options)
+                options: options, run: run)
         }
     }
 }

@@ -21,7 +21,7 @@ public struct ScoreOptions: RowJobSettings {
     }
 
     /// Everything that can be set, under the names of the C ABI.
-    static let table = table(
+    package static let table = table(
         [.choice("delta_source", key: "delta", \.deltaSource)],
         last: [
             .int("cache_bytes", \.cacheBytes, in: 0...(1 << 40)),

@@ -1,11 +1,13 @@
 import DamaModels
 import DamaPreference
+import DamaRuntime
 import DamaSupport
 
 /// Scoring as a job over rows: Eqs. (4) to (6) for each pair. α_D needs δ̄ and comes when all rows are there.
 struct ScoreTask: RowTask {
     private let preparation: ScorePreparation
     private let options: ScoreOptions
+    private let run: RunOptions?
     private var encoder: any ImageTextEncoder { preparation.encoder }
     private var cache: EmbeddingCache { preparation.cache }
     /// What was computed and what was found in the cache in this run.
@@ -18,9 +20,11 @@ struct ScoreTask: RowTask {
         var sentencesFound = 0
     }
 
-    init(preparation: ScorePreparation, options: ScoreOptions) {
+    /// - Parameter run: by which another thread stops the model.
+    init(preparation: ScorePreparation, options: ScoreOptions, run: RunOptions? = nil) {
         self.preparation = preparation
         self.options = options
+        self.run = run
     }
 
     var state: [UInt8] { cache.stateBytes }
@@ -78,7 +82,7 @@ struct ScoreTask: RowTask {
         for start in stride(from: 0, to: missing.count, by: options.imagesPerStep) {
             try checkpoint()
             let part = missing[start..<min(start + options.imagesPerStep, missing.count)]
-            let vectors = try encoder.embed(images: part.map(\.image))
+            let vectors = try encoder.embed(images: part.map(\.image), run: run)
             try check(vectors, part.count)
             for (entry, vector) in zip(part, vectors) {
                 results[entry.key] = .success(vector)
@@ -111,7 +115,7 @@ struct ScoreTask: RowTask {
         for start in stride(from: 0, to: missing.count, by: options.sentencesPerStep) {
             try checkpoint()
             let part = missing[start..<min(start + options.sentencesPerStep, missing.count)]
-            let vectors = try encoder.embed(texts: part.map(\.text))
+            let vectors = try encoder.embed(texts: part.map(\.text), run: run)
             try check(vectors, part.count)
             for (sentence, vector) in zip(part, vectors) {
                 results[sentence.key] = vector

@@ -4,7 +4,7 @@ extension RowJobOptions {
     /// Everything that can be set about any job over rows, under the names of the C ABI.
     static let table = SettingsTable<Self>([
         .text("data", \.data, missing: "no dataset was named"),
-        .text("output", \.output, missing: "no output file was named"),
+        .text("output", \.output, missing: "no output was named"),
         .optionalText("image_root", \.imageRoot),
         .bool("follow_links", \.followsLinks),
         fieldsSetting,

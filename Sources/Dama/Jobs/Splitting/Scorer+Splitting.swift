@@ -39,7 +39,7 @@ extension Scorer {
     private func split(
         _ response: String, _ name: String, _ splitter: any ResponseSplitter, _ stop: StopSignal
     ) throws(DamaError) -> SplitResponse {
-        let limit = TokenLimit(maximum: encoder.tokenLimit, count: encoder.tokenCount)
+        let limit = TokenLimit(maximum: encoder.tokenLimit, count: encoder.tokenCount).heeding(stop)
         let result: SplitResponse
         do {
             result = try splitter.split(response, limit: limit, stop: stop)

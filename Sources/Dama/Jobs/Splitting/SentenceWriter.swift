@@ -29,7 +29,7 @@ public struct PolicyWriter: SentenceWriter {
 
     /// - Parameter policy: a model of text alone that follows instructions, with its own chat template.
     public init(_ policy: Policy) throws(DamaError) {
-        guard policy.vision == nil else {
+        guard !policy.takesImages else {
             throw .unsupported("\(policy.directory) takes an image; the splitter needs a model of text alone")
         }
         self.policy = policy
@@ -39,8 +39,8 @@ public struct PolicyWriter: SentenceWriter {
     public func write(_ response: String, stop: StopSignal) throws(DamaError) -> String {
         var options = GenerationOptions()
         options.maximumTokens = SplitPrompt.maximumTokens(for: response)
-        let request = (image: nil as ImageSource?, prompt: SplitPrompt.text(for: response))
         let run = try policy.makeRunOptions()
+        let request = GenerationRequest(prompt: SplitPrompt.text(for: response))
         return try turn.run(stop) { () throws(DamaError) in
             try stop.whileHeard(by: { run.cancel() }) { () throws(DamaError) in
                 // The worked examples end a list with an empty line, and so does the model.

@@ -54,7 +54,7 @@ public struct TrainJob: Sendable {
             policy, options.trainable, activations: options.activations, seed: options.seed)
         let root = try ImageRoot(options.rows)
         let data = try TrainingData(
-            options, policy: policy, root: root, reference: try reference(observer)
+            options, policy: policy, root: root, reference: try reference(run, observer)
         ) { () throws(DamaError) in try run?.check() }
         let identity = try options.identity(
             policy: try policy.identity(), contents: data.contents, images: data.imagesDigest)
@@ -90,7 +90,7 @@ public struct TrainJob: Sendable {
             while batch < batches {
                 var pairs: [TrainingPair] = []
                 for index in order.batch(batch) {
-                    pairs.append(try data.pair(index, root, takesImage: policy.vision != nil))
+                    pairs.append(try data.pair(index, root, takesImage: policy.takesImages))
                 }
                 let found = try trainer.step(pairs, run: run)
                 batch += 1
@@ -117,7 +117,7 @@ public struct TrainJob: Sendable {
 
     /// The reference's log-probabilities; computed into the output folder where the options name none.
     private func reference(
-        _ observer: (TrainEvent) throws(DamaError) -> Void
+        _ run: RunOptions?, _ observer: (TrainEvent) throws(DamaError) -> Void
     ) throws(DamaError) -> ReferenceSource? {
         if options.method.loss.isReferenceFree { return nil }
         if let path = options.reference {
@@ -133,7 +133,7 @@ public struct TrainJob: Sendable {
         // Of all rows that cannot be trained on, the training counts them.
         job.rows.maximumRejected = nil
         try withoutActuallyEscaping(observer) { observer throws(DamaError) in
-            _ = try ReferenceJob(job, policy: policy).run { progress throws(DamaError) in
+            _ = try ReferenceJob(job, policy: policy).run(run: run) { progress throws(DamaError) in
                 try observer(.reference(progress))
             }
         }

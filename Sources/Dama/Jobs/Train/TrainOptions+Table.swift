@@ -6,7 +6,7 @@ import DamaTraining
 
 extension TrainOptions {
     /// Everything that can be set about a training job, under the names of its configuration files.
-    static let table = SettingsTable<Self>(
+    package static let table = SettingsTable<Self>(
         RowJobOptions.table.part([
             "data": "data", "output": "out", "image_root": "image_root", "follow_links": "follow_links",
             "fields": "fields", "max_rejected": "max_bad",

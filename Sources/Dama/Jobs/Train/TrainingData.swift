@@ -107,7 +107,7 @@ struct TrainingData: Sendable {
         }
         guard let reference else {
             do throws(DamaError) {
-                _ = try policy.layOut(pair.pair(image: nil))
+                try policy.checkTexts(of: pair.pair(image: nil), images: 1)
             } catch {
                 throw .row(Rejection(.doesNotFit, error.message))
             }

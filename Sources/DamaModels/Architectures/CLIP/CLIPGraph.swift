@@ -40,11 +40,9 @@ public struct CLIPGraph: Sendable {
     // MARK: Towers
 
     /// Images to embeddings.
-    ///
-    /// - Parameter weight: Where weights come from; without it they are fp32 weights of the graph.
-    public func vision(weight: ((GraphBuilder) -> WeightSource)? = nil) throws(DamaError) -> Graph {
+    public func vision() throws(DamaError) -> Graph {
         let g = GraphBuilder("clip-vision")
-        let source = weight?(g) ?? Self.plainWeights(g)
+        let source = Self.weights(g)
         let vision = configuration.vision
         let size = Dimension.fixed(vision.imageSize)
         let pixels = try g.input(Port.pixels, .float32, ["batch", .fixed(vision.channels), size, size])
@@ -61,9 +59,9 @@ public struct CLIPGraph: Sendable {
     }
 
     /// Texts to embeddings, several in one sequence: see ``TokenPacks``.
-    public func text(weight: ((GraphBuilder) -> WeightSource)? = nil) throws(DamaError) -> Graph {
+    public func text() throws(DamaError) -> Graph {
         let g = GraphBuilder("clip-text")
-        let source = weight?(g) ?? Self.plainWeights(g)
+        let source = Self.weights(g)
         let text = configuration.text
         let width = text.tower.hiddenSize
         let tokens = try g.input(Port.tokens, .int64, ["packs", "length"])
@@ -86,7 +84,7 @@ public struct CLIPGraph: Sendable {
         return g.graph
     }
 
-    private static func plainWeights(_ g: GraphBuilder) -> WeightSource {
+    private static func weights(_ g: GraphBuilder) -> WeightSource {
         { name, shape throws(DamaError) in try g.weight(name, .float32, shape) }
     }
 }

@@ -1,6 +1,7 @@
 import DamaImage
 import DamaRuntime
 import DamaSupport
+import Glibc
 
 /// What gives a CLIP model's embeddings, not yet scaled to unit norm: graphs of our own over safetensors, or ONNX
 /// files.
@@ -43,7 +44,7 @@ extension CLIPTowers {
 final class CLIPGraphTowers: CLIPTowers {
     let configuration: CLIPConfiguration
     let logitScale: Float
-    private let store: WeightStore
+    private let weights: ModelWeights
     let runtime: OnnxRuntime
     private let text: Session
     private let vision: Session
@@ -59,18 +60,15 @@ final class CLIPGraphTowers: CLIPTowers {
 
     init(directory: String, runtime: OnnxRuntime, options: SessionOptions) throws(DamaError) {
         let configuration = try CLIPConfiguration(directory: directory)
-        let store = try WeightStore(directory: directory)
+        let weights = ModelWeights.shared(try WeightStore(directory: directory), runtime)
         let graph = CLIPGraph(configuration)
-        let weights = CLIPWeights(store, runtime)
-        logitScale = try Self.logitScale(store)
-        text = try weights.session(named: "\(directory) (text)", options: options) { source throws(DamaError) in
-            try graph.text(weight: source)
-        }
-        vision = try weights.session(named: "\(directory) (vision)", options: options) { source throws(DamaError) in
-            try graph.vision(weight: source)
-        }
+        logitScale = try Self.logitScale(weights.store)
+        text = try weights.session(
+            graph.text(), named: "\(directory) (text)", placement: .mappedFile, options: options)
+        vision = try weights.session(
+            graph.vision(), named: "\(directory) (vision)", placement: .mappedFile, options: options)
         self.configuration = configuration
-        self.store = store
+        self.weights = weights
         self.runtime = runtime
     }
 
@@ -80,7 +78,7 @@ final class CLIPGraphTowers: CLIPTowers {
         guard tensor.count == 1, let logarithm = try tensor.floats().first else {
             throw .model("\(store.path): tensor \"logit_scale\" has the shape \(tensor.shape), expected one number")
         }
-        let scale = exponential(logarithm)
+        let scale = expf(logarithm)
         guard scale.isFinite, scale > 0 else {
             throw .model("\(store.path): exp(logit_scale) is \(scale); expected a positive number")
         }
@@ -90,7 +88,7 @@ final class CLIPGraphTowers: CLIPTowers {
     var fingerprint: String {
         get throws(DamaError) {
             var hash = SHA256()
-            hash.update(store.fingerprint.utf8)
+            hash.update(weights.store.fingerprint.utf8)
             hash.update("\(configuration)".utf8)
             return hash.hexDigest
         }

@@ -2,12 +2,12 @@ import DamaKernels
 import DamaRuntime
 import DamaSupport
 
-/// The decoder of the hub's ONNX layout. It can be run, but not trained; each response is a sequence of its own.
+/// The decoder of the hub's ONNX layout. It can be run but not trained. Each response is a sequence of its own.
 ///
-/// Rows are padded behind, and the padding is masked: what is left of the rows is where it would be without it, for
-/// exports that mask as they are told and for those that only count the mask's ones.
+/// Rows are padded at the end and the padding is masked, so that positions are right both for exports that apply the
+/// mask and for those that only count its ones.
 final class OnnxDecoder: CausalDecoder {
-    let configuration: LlamaConfiguration
+    let configuration: OnnxDecoderConfiguration
     let runtime: OnnxRuntime
     private let layout: OnnxLayout
     private let session: Session
@@ -35,7 +35,7 @@ final class OnnxDecoder: CausalDecoder {
     private let present: [String]
 
     init(
-        _ configuration: LlamaConfiguration, _ layout: OnnxLayout, _ runtime: OnnxRuntime, device: Device
+        _ configuration: OnnxDecoderConfiguration, _ layout: OnnxLayout, _ runtime: OnnxRuntime, device: Device
     ) throws(DamaError) {
         var options = SessionOptions()
         options.device = device
@@ -67,7 +67,7 @@ final class OnnxDecoder: CausalDecoder {
         try checkTypes()
     }
 
-    /// What a run would stumble over, with a message that names the file.
+    /// Checks the types and sizes of ports, with errors that name the file.
     private func checkTypes() throws(DamaError) {
         let floats = Set(past + [Port.embeddings])
         for port in session.inputs + (embedding?.inputs ?? []) {
@@ -97,14 +97,19 @@ final class OnnxDecoder: CausalDecoder {
         get throws(DamaError) { try OnnxFile.hash(of: layout.files).hexDigest }
     }
 
+    var vocabularySize: Int { configuration.vocabularySize }
+    var hiddenSize: Int { configuration.hiddenSize }
+    var maximumPositions: Int { configuration.maximumPositions }
+    var endTokens: [Int32] { configuration.endTokens }
     var packsResponses: Bool { false }
+    var identity: JSON { configuration.identity }
 
-    /// Whether positions are the caller's to say. Where they are not, they follow from a token's place in its row.
+    /// Whether the file takes positions. Otherwise they follow from a token's place in its row.
     var takesPositions: Bool { known.contains(Port.positions) }
 
     // MARK: Running
 
-    /// Rows of tokens, and what stands before them.
+    /// Rows of tokens, and the cache of the tokens before them.
     struct Batch {
         /// One row for each sequence, with the image features that its placeholders stand for.
         var rows: [(tokens: [Int32], features: [Float])]
@@ -126,7 +131,7 @@ final class OnnxDecoder: CausalDecoder {
 
     /// Logits of the last `kept` places of every row, padding included, [batch, kept, vocabulary]; and keys and values.
     ///
-    /// The file may compute fewer logits than all, or not know how: `first` is the place that the first ones belong to.
+    /// The file may support computing only some of the logits: `first` is the position of the first ones returned.
     func run(
         _ batch: Batch, keeping kept: Int, withCache: Bool, options: RunOptions?
     ) throws(DamaError) -> (logits: TensorValue, first: Int, cache: [TensorValue]) {
@@ -168,7 +173,7 @@ final class OnnxDecoder: CausalDecoder {
         return (logits, first, results)
     }
 
-    /// The rows as the decoder takes them: token ids, or embeddings with image features in their places.
+    /// The main input of the decoder: token ids, or embeddings with image features in their places.
     private func mainInput(
         _ batch: Batch, _ length: Int, _ options: RunOptions?
     ) throws(DamaError) -> [String: TensorValue] {
@@ -186,7 +191,7 @@ final class OnnxDecoder: CausalDecoder {
                         "token \(token) is outside the model's vocabulary of \(configuration.vocabularySize)")
                 }
             }
-            // Any token serves as padding, and in the places of features, which are written over.
+            // Any token works as padding, and in the places of features, which are overwritten.
             ids += row.tokens.map { Int64(max(0, $0)) } + [Int64](repeating: 0, count: length - row.tokens.count)
         }
         let tokens = try TensorValue(runtime, ids, shape: [batch.rows.count, length])
@@ -212,10 +217,10 @@ final class OnnxDecoder: CausalDecoder {
 
     // MARK: Log-probabilities
 
-    /// The most logits of one run, for they are all computed: 256 MiB of them.
+    /// The most logits of one run (256 MiB); the file computes all of them.
     private static let logitsPerRun = 64 << 20
 
-    func logProbabilities(_ rows: [LlamaDecoder.Row], options: RunOptions?) throws(DamaError) -> [[Float]] {
+    func logProbabilities(_ rows: [DecoderRow], options: RunOptions?) throws(DamaError) -> [[Float]] {
         guard !rows.isEmpty else { throw .invalidArgument("the batch is empty; expected at least one sequence") }
         let (size, _) = configuration.vocabularySize.multipliedReportingOverflow(
             by: rows.map(\.sequence.count).max() ?? 0)
@@ -227,7 +232,7 @@ final class OnnxDecoder: CausalDecoder {
         return results
     }
 
-    private func score(_ rows: ArraySlice<LlamaDecoder.Row>, _ options: RunOptions?) throws(DamaError) -> [[Float]] {
+    private func score(_ rows: ArraySlice<DecoderRow>, _ options: RunOptions?) throws(DamaError) -> [[Float]] {
         let batch = Batch(rows.map { ($0.sequence.tokens, $0.features) })
         let vocabulary = configuration.vocabularySize
         // The first response token is predicted at the prompt's last place.

@@ -1,7 +1,7 @@
 import DamaRuntime
 import DamaSupport
 
-/// Keys and values that each run of an ``OnnxDecoder`` gives back longer than it took them.
+/// Keys and values of an ``OnnxDecoder``, which returns a longer cache from each run.
 final class OnnxKeyValueCache: KeyValueCache {
     private let decoder: OnnxDecoder
     private var lanes: [Lane] = []
@@ -17,7 +17,7 @@ final class OnnxKeyValueCache: KeyValueCache {
 
     init(_ decoder: OnnxDecoder) { self.decoder = decoder }
 
-    func start(_ prompts: [LlamaDecoder.Prompt], run: RunOptions?) throws(DamaError) -> TensorValue {
+    func start(_ prompts: [DecoderPrompt], run: RunOptions?) throws(DamaError) -> TensorValue {
         count = prompts.count
         lanes = []
         // A decoder that counts positions itself would count the padding too: there each sequence runs alone.

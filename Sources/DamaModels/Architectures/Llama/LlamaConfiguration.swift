@@ -13,8 +13,10 @@ public struct LlamaConfiguration: Equatable, Sendable {
     public var headSize: Int
     public var rmsNormEpsilon: Double
     public var maximumPositions: Int
-    /// Bias in the q, k, v and o projections.
-    public var attentionBias: Bool
+    /// Bias in the q, k and v projections.
+    public var queryKeyValueBias: Bool
+    /// Bias in the o projection.
+    public var outputBias: Bool
     /// Bias in the gate, up and down projections.
     public var feedForwardBias: Bool
     /// The LM head is the embedding table.
@@ -49,7 +51,8 @@ public struct LlamaConfiguration: Equatable, Sendable {
         }
         rmsNormEpsilon = try config.double("rms_norm_eps", default: 1e-6, in: 0...1)
         maximumPositions = try config.size("max_position_embeddings", default: 2048)
-        attentionBias = try config.bool("attention_bias", default: false)
+        queryKeyValueBias = try config.bool("attention_bias", default: false)
+        outputBias = queryKeyValueBias
         feedForwardBias = try config.bool("mlp_bias", default: false)
         tiesEmbeddings = try config.bool("tie_word_embeddings", default: false)
         let activation = try config.string("hidden_act", default: "silu")

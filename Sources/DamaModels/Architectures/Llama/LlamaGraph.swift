@@ -7,6 +7,10 @@ public struct LlamaGraph: Sendable {
 
     public init(_ configuration: LlamaConfiguration) { self.configuration = configuration }
 
+    /// The embedding table, which is the LM head where the head is tied.
+    static let embeddings = "model.embed_tokens.weight"
+    static let head = "lm_head.weight"
+
     /// Names of inputs and outputs.
     public enum Port {
         /// [batch, sequence, hidden]
@@ -191,14 +195,14 @@ public struct LlamaGraph: Sendable {
                 let before = try normalized(g, hidden, "\(name).input_layernorm")
                 let mixed = try g.scope("attention") { () throws(DamaError) in
                     func project(_ part: String, _ size: Int) throws(DamaError) -> Value {
-                        try linear(g, before, "\(name).self_attn.\(part)", c.hiddenSize, size, c.attentionBias)
+                        try linear(g, before, "\(name).self_attn.\(part)", c.hiddenSize, size, c.queryKeyValueBias)
                     }
                     let result = try attention(
                         Attention(
                             layer: layer, query: project("q_proj", queries), key: project("k_proj", keys),
                             value: project("v_proj", keys)))
                     return try linear(
-                        g, wanted(result, queries), "\(name).self_attn.o_proj", queries, c.hiddenSize, c.attentionBias)
+                        g, wanted(result, queries), "\(name).self_attn.o_proj", queries, c.hiddenSize, c.outputBias)
                 }
                 let middle = try g.add(wanted(hidden, c.hiddenSize), mixed)
                 let after = try normalized(g, middle, "\(name).post_attention_layernorm")
@@ -231,7 +235,7 @@ public struct LlamaGraph: Sendable {
     }
 
     private func lmHead(_ g: GraphBuilder, _ x: Value) throws(DamaError) -> Value {
-        let name = configuration.tiesEmbeddings ? "model.embed_tokens.weight" : "lm_head.weight"
+        let name = configuration.tiesEmbeddings ? Self.embeddings : Self.head
         return try g.linear(x, g.weight(name, .float32, [configuration.vocabularySize, configuration.hiddenSize]))
     }
 }

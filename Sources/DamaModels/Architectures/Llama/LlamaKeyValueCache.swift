@@ -1,7 +1,7 @@
 import DamaRuntime
 import DamaSupport
 
-/// The keys and values of a batch, in memory that is there from the start and that each step writes into.
+/// The keys and values of a batch, in preallocated memory that each step writes into.
 final class LlamaKeyValueCache: KeyValueCache {
     private typealias Port = LlamaGraph.Port
     private let decoder: LlamaDecoder
@@ -37,7 +37,7 @@ final class LlamaKeyValueCache: KeyValueCache {
     // MARK: Rows
 
     func keep(_ rows: [Int]) throws(DamaError) {
-        // Rows that only move forward can do so where they lie.
+        // Rows that only move forward can be moved in place.
         let isInPlace = zip(rows, rows.dropFirst()).allSatisfy { $0 < $1 }
         let target = isInPlace ? memory : try allocate(rows.count)
         for (old, new) in zip(memory, target) {
@@ -58,7 +58,7 @@ final class LlamaKeyValueCache: KeyValueCache {
         guard !overflow, !overflowsAll else {
             throw .outOfMemory("no key-value cache can hold \(rows) texts of \(length) tokens; use smaller batches")
         }
-        // All of it first: filling one layer after the other would take what there is before it fails.
+        // Checks the whole size first: allocating layer by layer would use up the memory before failing.
         try Allocation.check(
             all, of: MemoryLayout<Float>.size, for: "the key-value cache of \(rows) texts of \(length) tokens")
         var memory: [FloatMemory] = []
@@ -78,13 +78,13 @@ final class LlamaKeyValueCache: KeyValueCache {
             try binding.bind(input: isKey ? Port.pastKey(layer) : Port.pastValue(layer), to: value)
             try binding.bind(output: isKey ? Port.presentKey(layer) : Port.presentValue(layer), to: value)
         }
-        // What a run has allocated stays bound, at the size of the batch that it was allocated for.
+        // An output that a run allocated stays bound with the old batch size; bind it anew.
         try binding.bind(output: Port.logits, on: .cpu)
     }
 
     // MARK: Steps
 
-    func start(_ prompts: [LlamaDecoder.Prompt], run: RunOptions?) throws(DamaError) -> TensorValue {
+    func start(_ prompts: [DecoderPrompt], run: RunOptions?) throws(DamaError) -> TensorValue {
         let length = prompts.map(\.tokens.count).max() ?? 0
         let hidden = decoder.configuration.hiddenSize
         let embeddings = try TensorValue(decoder.runtime, allocating: .float32, shape: [batch, length, hidden])

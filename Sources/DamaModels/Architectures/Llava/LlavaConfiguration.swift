@@ -36,8 +36,8 @@ public struct LlavaConfiguration: Equatable, Sendable {
         }
         vision = try CLIPVisionConfiguration(visionConfig)
         text = try LlamaConfiguration(textConfig)
-        // As transformers resolves them: the whole model's end tokens go before its language model's, and either part
-        // may say that the head is tied.
+        // As in transformers: the end tokens of the whole model take precedence over those of its language model, and
+        // either part may tie the head.
         let ids = 0...(text.vocabularySize - 1)
         let ends = try config.ints("eos_token_id", in: ids)
         if !ends.isEmpty { text.endTokens = ends }

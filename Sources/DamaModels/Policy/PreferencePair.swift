@@ -1,0 +1,45 @@
+import DamaImage
+
+/// A question about images, and the answer that was preferred to the other.
+public struct PreferencePair: Sendable {
+    /// In the order in which the prompt shows them; empty for a model of text alone.
+    public var images: [ImageSource]
+    public var prompt: String
+    public var chosen: String
+    public var rejected: String
+
+    public init(images: [ImageSource], prompt: String, chosen: String, rejected: String) {
+        self.images = images
+        self.prompt = prompt
+        self.chosen = chosen
+        self.rejected = rejected
+    }
+
+    /// - Parameter image: `nil` for a model of text alone.
+    public init(image: ImageSource? = nil, prompt: String, chosen: String, rejected: String) {
+        self.init(images: image.map { [$0] } ?? [], prompt: prompt, chosen: chosen, rejected: rejected)
+    }
+
+    /// The first image; setting it makes it the only one.
+    public var image: ImageSource? {
+        get { images.first }
+        set { images = newValue.map { [$0] } ?? [] }
+    }
+}
+
+/// A question about images, to be answered.
+public struct GenerationRequest: Sendable {
+    /// In the order in which the prompt shows them; empty for a model of text alone.
+    public var images: [ImageSource]
+    public var prompt: String
+
+    public init(images: [ImageSource], prompt: String) {
+        self.images = images
+        self.prompt = prompt
+    }
+
+    /// - Parameter image: `nil` for a model of text alone.
+    public init(image: ImageSource? = nil, prompt: String) {
+        self.init(images: image.map { [$0] } ?? [], prompt: prompt)
+    }
+}

@@ -1,0 +1,24 @@
+// Sub-sentences by a program of one's own, from C++: it reads a response and writes a sub-sentence on each line. An answer
+// that fails the check is replaced by the built-in rules', and flagged.
+//
+//     c++ -std=c++17 splitter.cpp $(pkg-config --cflags --libs dama) -o splitter
+//     ./splitter [COMMAND [TEXT]]
+//
+// A model behind an OpenAI-compatible server takes Splitter::endpoint(); one that runs here, Splitter::policy().
+#include <dama.hpp>
+
+#include <cstdio>
+
+int main(int count, char **arguments) {
+    const std::string command = count > 1 ? arguments[1] : "sed 's/ and /\\n/g'";
+    const std::string text =
+        count > 2 ? arguments[2] : "A yellow ring is below a black star and a large green square is at the centre.";
+    try {
+        const auto found = dama::Splitter::command(command).split(text);
+        for (const auto &part : found.sentences) std::printf("- %s\n", part.c_str());
+        for (const auto &flag : found.flags) std::printf("flag: %s\n", flag.c_str());
+    } catch (const std::exception &error) {
+        std::fprintf(stderr, "%s\n", error.what());
+        return 1;
+    }
+}

@@ -1,0 +1,81 @@
+/* Jobs over datasets: their progress, and scores of hardness. */
+#ifndef DAMA_CPP_JOBS_HPP
+#define DAMA_CPP_JOBS_HPP
+
+#include "../jobs.h"
+#include "callback.hpp"
+#include "clip.hpp"
+
+#include <functional>
+#include <string>
+#include <utility>
+
+namespace dama {
+
+/*
+ * A job takes its C options: change what `…_options()` gives, but data, output, progress and user, which the parameters
+ * set. Text that the options point to has to outlive the call; for lists of it there is Strings.
+ */
+
+using Progress = dama_progress;
+
+/**
+ * Hears how far a job is. Where it returns false, the job throws Error with DAMA_CANCELLED; what it throws comes out of the
+ * job. What is done is kept in both cases.
+ */
+using ProgressCallback = std::function<bool(const Progress &progress)>;
+
+namespace detail {
+
+/** Runs `job` with `callback` as the options' progress. */
+template <typename Told, typename Options, typename Job>
+void run_job(Options &options, const std::function<bool(const Told &)> &callback, Job &&job) {
+    struct Watch {
+        const std::function<bool(const Told &)> &callback;
+        Listener listener;
+
+        static dama_status hear(const Told *progress, void *user) {
+            auto *self = static_cast<Watch *>(user);
+            return self->listener.hear([&] { return self->callback(*progress); });
+        }
+    };
+    Watch watch{callback, {}};
+    options.progress = callback ? Watch::hear : nullptr;
+    options.user = &watch;
+    watch.listener.check(job());
+}
+
+/** Runs `job` likewise, from the file `data` to `output`. */
+template <typename Told, typename Options, typename Job>
+void run_job(Options &options, const std::string &data, const std::string &output,
+             const std::function<bool(const Told &)> &callback, Job &&job) {
+    options.data = c_string(data);
+    options.output = c_string(output);
+    run_job(options, callback, std::forward<Job>(job));
+}
+
+} // namespace detail
+
+using ScoreDatasetOptions = dama_score_dataset_options;
+using ScoreDatasetResult = dama_score_dataset_result;
+
+/** See dama_score_dataset_options_init(). */
+inline ScoreDatasetOptions score_dataset_options() {
+    return detail::initialised(dama_score_dataset_options_init_sized);
+}
+
+/** See dama_score_dataset(). */
+inline ScoreDatasetResult score_dataset(const Scorer &scorer, const std::string &data, const std::string &output,
+                                        ScoreDatasetOptions options = score_dataset_options(),
+                                        const ProgressCallback &progress = nullptr,
+                                        const Cancellation *cancellation = nullptr) {
+    auto result = detail::initialised(dama_score_dataset_result_init_sized);
+    detail::run_job(options, data, output, progress, [&] {
+        return dama_score_dataset(scorer.get(), &options, &result, detail::handle(cancellation));
+    });
+    return result;
+}
+
+} // namespace dama
+
+#endif /* DAMA_CPP_JOBS_HPP */
