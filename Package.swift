@@ -92,7 +92,7 @@ let package = Package(
         // Batches to train on, for the tests and for a process whose exports other readers load.
         .target(
             name: "TrainingTestSupport",
-            dependencies: ["DamaSupport", "DamaImage", "DamaRuntime", "DamaModels", "DamaTraining"],
+            dependencies: ["DamaSupport", "DamaImage", "DamaRuntime", "DamaGraph", "DamaModels", "DamaTraining"],
             path: "Tests/TrainingTestSupport"),
         .executableTarget(
             name: "TrainingProcess",
