@@ -279,8 +279,8 @@ static void train_job(dama_policy *policy) {
     COVERED_INPUT(dama_train_dataset, dama_export_options, INIT(dama_export_options), options.exported = it,
                   dama_train_dataset(policy, &options, NULL, NULL));
     options.exported = NULL;
-    COVERED_INPUT(dama_train_dataset, dama_adaptive_beta_options, dama_adaptive_beta_options_init_sized(it, size, DAMA_PRESET_DPO),
-                  options.method = it, dama_train_dataset(policy, &options, NULL, NULL));
+    COVERED_INPUT(dama_train_dataset, dama_adaptive_beta_options,
+                  dama_adaptive_beta_options_init_sized(it, size, DAMA_PRESET_DPO), options.method = it, dama_train_dataset(policy, &options, NULL, NULL));
 
     char yaml[8192];
     snprintf(yaml, sizeof yaml,

@@ -73,9 +73,10 @@ def score_dataset(
     """
     options = _row_job.options_of(
         _abi.dama_score_dataset_options, _abi.dama_score_dataset_options_init, {},
-        data=data, output=output, image_root=image_root, delta_source=_choice("delta", delta, _DELTA_SOURCES), mean_delta=mean_delta, fields=fields,
-        max_rejected=max_rejected, restart=restart, workers=workers, block_rows=block_rows, cache_bytes=cache_bytes,
-        row_limit=row_limit, image_limit=image_limit, follow_links=follow_links, **more,
+        data=data, output=output, image_root=image_root, delta_source=_choice("delta", delta, _DELTA_SOURCES),
+        mean_delta=mean_delta, fields=fields, max_rejected=max_rejected, restart=restart, workers=workers,
+        block_rows=block_rows, cache_bytes=cache_bytes, row_limit=row_limit, image_limit=image_limit,
+        follow_links=follow_links, **more,
     )  # fmt: skip
     scorer = model if isinstance(model, Scorer) else Scorer(model)
     result = _abi.dama_score_dataset_result()
