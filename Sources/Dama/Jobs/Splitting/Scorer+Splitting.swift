@@ -31,7 +31,8 @@ extension Scorer {
         let chosen = try split(chosen, "chosen", splitter, stop)
         let rejected = try split(rejected, "rejected", splitter, stop)
         let hardness = try hardness(
-            image: image, chosen: chosen.subSentences, rejected: rejected.subSentences, deltaSource: deltaSource, run: run)
+            image: image, chosen: chosen.subSentences, rejected: rejected.subSentences, deltaSource: deltaSource,
+            run: run)
         return SplitHardness(hardness: hardness, chosenFlags: chosen.flags, rejectedFlags: rejected.flags)
     }
 
