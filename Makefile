@@ -86,7 +86,7 @@ test-python: build
 	DAMA_LIBRARY=$(CURDIR)/$(BUILD)/lib/libdama.so PYTHONPATH=bindings/python $(PYTHON) -m pytest -q bindings/python/tests Tests/Report
 	cd bindings/python && $(CURDIR)/$(PYTHON) -m mypy --cache-dir $(CURDIR)/$(BUILD)/mypy
 	MYPYPATH=scripts/report:scripts/reproduce:scripts $(PYTHON) -m mypy --strict --cache-dir $(BUILD)/mypy-report \
-		scripts/report/report.py scripts/reproduce/reproduce.py scripts/generate_abi.py
+		scripts/report/report.py scripts/reproduce/reproduce.py scripts/generate_abi.py scripts/generate_settings.py
 
 .PHONY: test-install
 test-install: dist

@@ -88,7 +88,8 @@ extension AdaptiveBeta.Configuration {
             name,
             read: { (root, reader, name) throws(DamaError) in
                 let current = kinds.contains(root.loss.kind) ? root.loss.parameter : 0
-                let value = try reader.double(name, default: current, in: -.greatestFiniteMagnitude ... .greatestFiniteMagnitude)
+                let value = try reader.double(
+                    name, default: current, in: -.greatestFiniteMagnitude ... .greatestFiniteMagnitude)
                 if kinds.contains(root.loss.kind) {
                     root.loss = PreferenceLoss(root.loss.kind, parameter: value)
                 }

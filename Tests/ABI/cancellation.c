@@ -84,6 +84,77 @@ static dama_status split_by_command(const dama_cancellation *cancellation) {
     return split_with(splitter, cancellation);
 }
 
+/* Jobs over many rows, the more of which run at once the better. */
+static char folder[] = "/tmp/dama-abi-XXXXXX", pairs_path[64];
+static const char *images;
+enum { ROWS = 1024 };
+
+static const char *below(const char *name) {
+    static char path[64];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return path;
+}
+
+static void write_pairs(void) {
+    CHECK(mkdtemp(folder) != NULL);
+    snprintf(pairs_path, sizeof pairs_path, "%s/pairs.jsonl", folder);
+    FILE *file = fopen(pairs_path, "w");
+    CHECK(file != NULL);
+    if (!file) return;
+    for (int i = 0; i < ROWS; i++) {
+        fprintf(file, "{\"idx\": %d, \"image\": \"image.png\", \"question\": \"What is it?\", \"chosen\": \"", i);
+        for (int j = 0; j < 20; j++) fprintf(file, "There are %d dogs. ", 100 * i + j);
+        fprintf(file, "\", \"rejected\": \"Two dogs and %d cats.\"}\n", i);
+    }
+    fclose(file);
+}
+
+static dama_status score_job(const dama_cancellation *cancellation) {
+    dama_score_dataset_options options;
+    dama_score_dataset_options_init(&options);
+    options.data = pairs_path;
+    options.image_root = images;
+    options.output = below("scores.jsonl");
+    options.block_rows = ROWS;
+    return dama_score_dataset(scorer, &options, NULL, cancellation);
+}
+
+static dama_status reference_job(const dama_cancellation *cancellation) {
+    dama_reference_dataset_options options;
+    dama_reference_dataset_options_init(&options);
+    options.data = pairs_path;
+    options.image_root = images;
+    options.output = below("reference.jsonl");
+    options.block_rows = ROWS;
+    return dama_reference_dataset(policy, &options, NULL, cancellation);
+}
+
+static dama_status generate_job(const dama_cancellation *cancellation) {
+    dama_generation_options generation;
+    dama_generation_options_init(&generation);
+    generation.max_tokens = 400;
+    dama_generate_dataset_options options;
+    dama_generate_dataset_options_init(&options);
+    options.data = pairs_path;
+    options.image_root = images;
+    options.output = below("responses.jsonl");
+    options.block_rows = ROWS;
+    options.generation = &generation;
+    return dama_generate_dataset(policy, &options, NULL, cancellation);
+}
+
+/* In one step of all pairs. */
+static dama_status train_job(const dama_cancellation *cancellation) {
+    dama_train_dataset_options options;
+    dama_train_dataset_options_init(&options);
+    options.data = pairs_path;
+    options.image_root = images;
+    options.output = below("trained");
+    options.batch_size = ROWS;
+    options.epochs = 1000;
+    return dama_train_dataset(policy, &options, NULL, cancellation);
+}
+
 static void stops(const char *name, dama_status (*call)(const dama_cancellation *)) {
     dama_cancellation *cancellation = NULL;
     pthread_t thread;
@@ -149,6 +220,15 @@ int main(void) {
     stops("hardness", hardness);
     stops("generate", generation);
     stops("split by a command", split_by_command);
+    images = llavas;
+    write_pairs();
+    stops("a job of scores", score_job);
+    stops("a job of log-probabilities", reference_job);
+    stops("a job of answers", generate_job);
+    stops("a job of training", train_job);
+    char command[64];
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    CHECK(system(command) == 0);
     splitter_of_a_model();
     unused();
     dama_policy_free(text_policy);

@@ -47,7 +47,8 @@ final class ScorerHardnessJobTests: JobTestCase {
                     let written = try XCTUnwrap(row[name]?.array)
                     XCTAssertEqual(written.map { $0["text"]?.string }, sentences.map(\.text))
                     XCTAssertEqual(
-                        written.map { $0["score"]?.double.map { Float($0).bitPattern } }, sentences.map(\.score.bitPattern))
+                        written.map { $0["score"]?.double.map { Float($0).bitPattern } },
+                        sentences.map(\.score.bitPattern))
                     XCTAssertEqual(
                         written.map { $0["probability"]?.double?.bitPattern }, sentences.map(\.probability.bitPattern))
                 }

@@ -48,7 +48,9 @@ final class ScorerHardnessTests: XCTestCase {
     }
 
     func testEmbeddingsThatCannotBeCompared() throws {
-        for (images, texts) in [([[1, 2], [1]], [[1, 2]]), ([[1, 2]], [[1, 2], [1]]), ([[]], [[]])] as [([[Float]], [[Float]])] {
+        for (images, texts) in [([[1, 2], [1]], [[1, 2]]), ([[1, 2]], [[1, 2], [1]]), ([[]], [[]])]
+            as [([[Float]], [[Float]])]
+        {
             assertFails(.shapeMismatch, "different sizes") {
                 _ = try Scorer.scores(images: images, texts: texts, scale: 1)
             }

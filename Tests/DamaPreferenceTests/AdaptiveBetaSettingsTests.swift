@@ -74,7 +74,9 @@ final class AdaptiveBetaSettingsTests: XCTestCase {
     func testAPresetWithChanges() throws {
         var found = Configuration.paper
         found.seed = 7
-        let json: JSON = ["beta": .double(0.5), "preset": "released", "loss": "robust", "label_smoothing": .double(0.2)]
+        let json: JSON = [
+            "beta": .double(0.5), "preset": "released", "loss": "robust", "label_smoothing": .double(0.2),
+        ]
         try Configuration.table.read(into: &found, json, place: "method")
         var wanted = Configuration.released
         wanted.beta = 0.5

@@ -35,7 +35,9 @@ package struct SettingsReader: Sendable {
         has(key) ? try int(key, default: range.lowerBound, in: range) : nil
     }
 
-    package func double(_ key: String, default fallback: Double, in range: ClosedRange<Double>) throws(DamaError) -> Double {
+    package func double(
+        _ key: String, default fallback: Double, in range: ClosedRange<Double>
+    ) throws(DamaError) -> Double {
         guard let value = json[key] else { return fallback }
         guard let number = value.double, range.contains(number) else {
             let isAny = range.upperBound == .greatestFiniteMagnitude && range.lowerBound == -.greatestFiniteMagnitude

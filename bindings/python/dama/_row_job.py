@@ -69,7 +69,7 @@ _UNSIGNED = {ctypes.c_uint32: 32, ctypes.c_size_t: 63, ctypes.c_uint64: 64}
 def _set(options: Any, name: str, field: Any, value: Any, names: Mapping[str, Mapping[str, int]]) -> None:
     if name in names:
         if value not in names[name]:
-            raise InvalidArgument(f"{name} is {value!r}; expected one of {', '.join(map(repr, names[name]))}")
+            raise InvalidArgument(f"{name} is {value!r}; expected one of {', '.join(names[name])}")
         value = names[name][value]
     elif field is ctypes.c_char_p:
         value = None if value is None else os.fsencode(value)

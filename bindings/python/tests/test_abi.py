@@ -43,8 +43,9 @@ def compiled(tmp_path: Path, expressions: list[str]) -> list[int]:
 
 
 @needs_a_compiler
-def test_the_generated_file_is_current():
-    command = [sys.executable, str(ROOT / "scripts" / "generate_abi.py"), "--check"]
+@pytest.mark.parametrize("script", ["generate_abi.py", "generate_settings.py"])
+def test_the_generated_files_are_current(script):
+    command = [sys.executable, str(ROOT / "scripts" / script), "--check"]
     found = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "CC": "cc"})
     assert found.returncode == 0, found.stderr
 

@@ -149,7 +149,8 @@ struct RowJob<Report: RowReport> {
             try place(rejects: rejects, in: folder)
             try folder.clear()
             throw .model(
-                "all \(journal.rowCount) rows were rejected; see \(paths.rejects), which begins: \(rejects.firstReason)")
+                "all \(journal.rowCount) rows were rejected; see \(paths.rejects), which begins: \(rejects.firstReason)"
+            )
         }
         var output = try ResultFile("output", in: folder)
         let summary = try report.write(journal, to: &output, in: folder, checkpoint: checkpoint)
