@@ -30,7 +30,8 @@ void losses() {
     const auto cdpo = dama::loss_evaluate(DAMA_LOSS_CDPO, {3}, {0.5}, 0.1);
     CHECK(std::fabs(cdpo.derivatives[0] - 0.5 * (1 / (1 + std::exp(-1.5)) - 0.9)) < 1e-15);
     CHECK_THROWS(dama::loss_evaluate(DAMA_LOSS_CDPO, {3}, {0.5}, 0.5), DAMA_INVALID_ARGUMENT, "0.5");
-    CHECK_THROWS_A(dama::loss_evaluate(DAMA_LOSS_IPO, {3, 4}, {0.5}), std::invalid_argument, "beta has 1 elements, not 2");
+    CHECK_THROWS_A(dama::loss_evaluate(DAMA_LOSS_IPO, {3, 4}, {0.5}), std::invalid_argument,
+                   "beta has 1 elements, not 2");
     CHECK(dama::loss_evaluate(DAMA_LOSS_HINGE, {}, {}).values.empty());
 }
 

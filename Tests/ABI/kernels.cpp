@@ -59,7 +59,8 @@ void adamw() {
     dama::adamw_step(gradients, 1, options, parameters, first, second);
     CHECK(std::fabs(parameters[0] - 0.85) < 2e-6 && std::fabs(parameters[1] + 0.85) < 2e-6);
     CHECK(std::fabs(first[1] + 2) < 1e-6 && std::fabs(second[1] - 0.4) < 1e-6);
-    CHECK_THROWS(dama::adamw_step(gradients, 0, options, parameters, first, second), DAMA_INVALID_ARGUMENT, "step is 0");
+    CHECK_THROWS(dama::adamw_step(gradients, 0, options, parameters, first, second), DAMA_INVALID_ARGUMENT,
+                 "step is 0");
     second.pop_back();
     CHECK_THROWS_A(dama::adamw_step(gradients, 1, options, parameters, first, second), std::invalid_argument,
                    "second_moment has 1 elements, not 2");

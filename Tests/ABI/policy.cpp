@@ -68,7 +68,8 @@ void stopping(const dama::Policy &policy, const dama_image &image) {
     auto options = dama::Policy::generation_options();
     options.max_tokens = 200;
     int left = 3;
-    CHECK_THROWS(policy.generate(prompt, &image, options, [&](const char *) { return --left > 0; }), DAMA_CANCELLED, "");
+    CHECK_THROWS(policy.generate(prompt, &image, options, [&](const char *) { return --left > 0; }), DAMA_CANCELLED,
+                 "");
     CHECK(left == 0);
     CHECK_THROWS_THROUGH(policy.generate(prompt, &image, options, [](const char *) -> bool { throw Thrown{7}; }), 7);
     Stopper stopper;

@@ -86,7 +86,8 @@ int main() {
         options.splitter = finer.get();
         const auto split = folder / "split.jsonl";
         CHECK(dama::score_dataset(scorer, data, split, options).rows_scored == 3);
-        CHECK(read_file(split).find("\"A red\"") != std::string::npos && written.find("\"A red\"") == std::string::npos);
+        const std::string part = "\"A red\"";
+        CHECK(read_file(split).find(part) != std::string::npos && written.find(part) == std::string::npos);
         options.splitter = nullptr;
         options.mean_delta = 0.25;
         CHECK_THROWS(dama::score_dataset(scorer, data, output, options), DAMA_INVALID_ARGUMENT, "mean_delta");

@@ -117,8 +117,8 @@ void stopping(const dama::Scorer &scorer, const dama_image &image) {
         cancellation.cancel();
     });
     const auto begin = std::chrono::steady_clock::now();
-    CHECK_THROWS(dama::Splitter::command("sleep 60").split("A dog.", dama::split_options(), &cancellation), DAMA_CANCELLED,
-                 "");
+    const auto slow = dama::Splitter::command("sleep 60");
+    CHECK_THROWS(slow.split("A dog.", dama::split_options(), &cancellation), DAMA_CANCELLED, "");
     CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(30));
     other.join();
 }

@@ -25,8 +25,8 @@ struct Thrown {
     } while (0)
 
 /*
- * Another thread, which cancels once a callback has been called. The callback waits for that, so that the call is stopped
- * in its middle and by the other thread alone.
+ * Another thread, which cancels once a callback has been called. The callback waits for that, so that the other thread
+ * alone stops the call, and in its middle.
  */
 class Stopper {
 public:

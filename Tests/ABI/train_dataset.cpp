@@ -72,8 +72,9 @@ void options(const Files &files, const dama::Policy &policy) {
 
 void yaml(const Files &files) {
     const std::string output = files.folder / "yaml";
-    const std::string text = "model: " + files.fixture + "/default\ndata: " + files.data + "\nimage_root: " + files.fixture +
-                             "\nout: " + output + "\ntrainable: projector\nmethod:\n  keep: 2\nbatch_size: 2\nepochs: 1\n";
+    const std::string text = "model: " + files.fixture + "/default\ndata: " + files.data +
+                             "\nimage_root: " + files.fixture + "\nout: " + output +
+                             "\ntrainable: projector\nmethod:\n  keep: 2\nbatch_size: 2\nepochs: 1\n";
     CHECK(dama::train_yaml(text, {"batch_size=4"}).batches == 1);
     CHECK(dama::train_yaml(text, {"batch_size=4"}).was_complete);
     auto options = dama::train_yaml_options();

@@ -4,7 +4,7 @@
 //     ./generate_dataset MODEL_DIR PAIRS.jsonl IMAGE_ROOT ANSWERS.jsonl
 //
 // Stopped or killed, it goes on where it was.
-// example arguments: models/shapes-llava examples/data/shapes/pairs.jsonl examples/data/shapes/images OUTPUT/answers.jsonl
+// example arguments: models/shapes-llava examples/data/shapes/pairs.jsonl examples/data/shapes/images OUTPUT/out.jsonl
 #include <dama.hpp>
 
 #include <cstdio>

@@ -4,7 +4,7 @@
 //     ./score_dataset MODEL_DIR PAIRS.jsonl IMAGE_ROOT SCORES.jsonl
 //
 // Stop it with Ctrl-C and start it again: it goes on where it was.
-// example arguments: models/shapes-clip examples/data/shapes/pairs.jsonl examples/data/shapes/images OUTPUT/scores.jsonl
+// example arguments: models/shapes-clip examples/data/shapes/pairs.jsonl examples/data/shapes/images OUTPUT/out.jsonl
 #include <dama.hpp>
 
 #include <csignal>

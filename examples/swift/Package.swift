@@ -7,8 +7,7 @@ let package = Package(
     dependencies: [.package(name: "libdama", path: "../..")],
     targets: [
         "adaptive-beta", "generate-dataset", "hardness", "kernels", "policy", "reference-dataset", "score-dataset",
-        "splitter",
-        "tokenizer", "train", "train-dataset",
+        "splitter", "tokenizer", "train", "train-dataset",
     ].map {
         .executableTarget(name: $0, dependencies: [.product(name: "Dama", package: "libdama")])
     }

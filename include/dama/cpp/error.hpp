@@ -57,8 +57,8 @@ template <typename T> T initialised(void (*init)(T *, std::size_t)) {
 }
 
 /**
- * What `call(data, capacity, &count)` writes. Room for `guess` elements is tried before the count is asked for, for most
- * calls do all their work to find it.
+ * What `call(data, capacity, &count)` writes. Room for `guess` elements is tried first: telling the count takes most
+ * calls as long as writing the elements.
  */
 template <typename Container, typename Call> Container written(std::size_t guess, Call &&call) {
     Container result(guess, typename Container::value_type());
@@ -100,8 +100,8 @@ template <typename Call> std::vector<std::string> strings(Call &&call) {
 } // namespace detail
 
 /**
- * Strings as the fields of options take them: `options.stop = strings.data(); options.stop_count = strings.size();`. It has
- * to outlive the call that the options are used in.
+ * Strings as the fields of options take them: `options.stop = strings.data(); options.stop_count = strings.size();`.
+ * Keep it until the call that takes the options has returned.
  */
 class Strings {
 public:

@@ -20,8 +20,8 @@ namespace dama {
 using Progress = dama_progress;
 
 /**
- * Hears how far a job is. Where it returns false, the job throws Error with DAMA_CANCELLED; what it throws comes out of the
- * job. What is done is kept in both cases.
+ * Hears how far a job is. Where it returns false, the job throws Error with DAMA_CANCELLED; what it throws comes out of
+ * the job. What is done is kept in both cases.
  */
 using ProgressCallback = std::function<bool(const Progress &progress)>;
 

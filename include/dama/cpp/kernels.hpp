@@ -12,8 +12,8 @@
 namespace dama {
 
 /*
- * Sizes follow from the views, and views that do not fit each other throw std::invalid_argument. `threads` is 0 for every
- * processor.
+ * Sizes follow from the views; views that do not fit each other throw std::invalid_argument. `threads` is 0 for one on
+ * each processor.
  */
 
 /** log π(label) of each row, and what the gradient needs. */

@@ -101,8 +101,8 @@ public:
         for (std::size_t i = 0; i < dama_trainer_parameter_count(handle_.get()); i++) {
             auto it = detail::initialised(dama_parameter_init_sized);
             check(dama_trainer_parameter_at(handle_.get(), i, &it));
-            result.push_back({it.name, std::vector<std::int64_t>(it.shape, it.shape + it.dimensions), it.count, it.value,
-                              it.gradient, it.decays != 0});
+            const std::vector<std::int64_t> shape(it.shape, it.shape + it.dimensions);
+            result.push_back({it.name, shape, it.count, it.value, it.gradient, it.decays != 0});
         }
         return result;
     }

@@ -1,5 +1,5 @@
-// Sub-sentences by a program of one's own, from Swift: it reads a response and writes a sub-sentence on each line. An answer
-// that fails the check is replaced by the built-in rules', and flagged.
+// Sub-sentences by a program of one's own, from Swift: it reads a response and writes a sub-sentence on each line. The
+// built-in rules split a response whose answer fails the check, and a flag says so.
 //
 //     swift run --package-path examples/swift splitter [COMMAND [TEXT]]
 //
