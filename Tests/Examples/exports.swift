@@ -15,14 +15,15 @@ let images: [Any.Type] = [
     PixelSize.self, PreparedImage.self, RGBImage.self, ResizeFilter.self,
 ]
 let models: [Any.Type] = [
-    CLIPEncoder.self, Device.self, FinishReason.self, GenerationOptions.self, (any ImageTextEncoder).self,
-    LowRankAdapters.self, OnnxRuntime.self, PairHardness.self, PairLogProbabilities.self, Policy.self,
-    PolicyOptions.self, PreferencePair.self, PreparedPair.self, PreparedPrompt.self, PromptTemplate.self,
-    ResponseLogProbability.self, RunOptions.self, SamplingOptions.self, Scorer.self, WeightType.self,
+    CLIPEncoder.self, Device.self, FinishReason.self, GenerationOptions.self, GenerationRequest.self,
+    (any ImageTextEncoder).self, LowRankAdapters.self, OnnxRuntime.self, PairHardness.self, PairLogProbabilities.self,
+    Policy.self, PolicyImage.self, PolicyOptions.self, PreferencePair.self, PreparedImages.self, PreparedPair.self,
+    PreparedPrompt.self, PromptTemplate.self, ResponseLogProbability.self, RunOptions.self, SamplingOptions.self,
+    Scorer.self, WeightType.self,
 ]
 let training: [Any.Type] = [
-    ExportOptions.self, Parameter.self, StepMetrics.self, Trainable.self, TrainedPolicy.self, Trainer.self,
-    TrainerOptions.self, TrainingPair.self,
+    ExportOptions.self, ForwardPass.self, GradientUpdate.self, Parameter.self, PassUse.self, StepMetrics.self,
+    Trainable.self, TrainedPolicy.self, Trainer.self, TrainerOptions.self, TrainingPair.self,
 ]
 let jobs: [Any.Type] = [
     GenerateJob.self, GenerateOptions.self, JobProgress.self, LineJobSummary.self, ReferenceCache.self,
@@ -37,7 +38,7 @@ let splitting: [Any.Type] = [
 // Members of exported types, whichever file declares them.
 func members(_ policy: Policy, _ trainer: Trainer, _ pair: PreferencePair) throws {
     _ = try policy.logProbabilities([pair])
-    _ = try policy.generate([(image: ImageSource.path("a.png"), prompt: "a")], GenerationOptions())
+    _ = try policy.generate([GenerationRequest(image: .path("a.png"), prompt: "a")], GenerationOptions())
     try trainer.save(to: "checkpoint", note: "batch 3")
     let note: String? = try trainer.load(from: "checkpoint")
     _ = note
