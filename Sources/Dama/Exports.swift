@@ -24,6 +24,7 @@
 @_exported import struct DamaModels.PairHardness
 @_exported import struct DamaModels.PairLogProbabilities
 @_exported import class DamaModels.Policy
+@_exported import struct DamaModels.PolicyImage
 @_exported import struct DamaModels.PolicyOptions
 @_exported import struct DamaModels.PreferencePair
 @_exported import class DamaModels.PreparedImages

@@ -16,16 +16,14 @@ let images: [Any.Type] = [
 ]
 let models: [Any.Type] = [
     CLIPEncoder.self, Device.self, FinishReason.self, GenerationOptions.self, GenerationRequest.self,
-    (any ImageTextEncoder).self,
-    LowRankAdapters.self, OnnxRuntime.self, PairHardness.self, PairLogProbabilities.self, Policy.self,
-    PolicyOptions.self, PreferencePair.self, PreparedImages.self, PreparedPair.self, PreparedPrompt.self,
-    PromptTemplate.self,
-    ResponseLogProbability.self, RunOptions.self, SamplingOptions.self, Scorer.self, WeightType.self,
+    (any ImageTextEncoder).self, LowRankAdapters.self, OnnxRuntime.self, PairHardness.self, PairLogProbabilities.self,
+    Policy.self, PolicyImage.self, PolicyOptions.self, PreferencePair.self, PreparedImages.self, PreparedPair.self,
+    PreparedPrompt.self, PromptTemplate.self, ResponseLogProbability.self, RunOptions.self, SamplingOptions.self,
+    Scorer.self, WeightType.self,
 ]
 let training: [Any.Type] = [
     ExportOptions.self, ForwardPass.self, GradientUpdate.self, Parameter.self, PassUse.self, StepMetrics.self,
-    Trainable.self, TrainedPolicy.self, Trainer.self,
-    TrainerOptions.self, TrainingPair.self,
+    Trainable.self, TrainedPolicy.self, Trainer.self, TrainerOptions.self, TrainingPair.self,
 ]
 let jobs: [Any.Type] = [
     GenerateJob.self, GenerateOptions.self, JobProgress.self, LineJobSummary.self, ReferenceCache.self,
