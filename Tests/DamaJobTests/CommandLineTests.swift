@@ -153,7 +153,7 @@ final class CommandLineTests: XCTestCase {
             process.waitUntilExit()
             XCTAssertEqual(process.terminationReason, .exit)
             XCTAssertEqual(process.terminationStatus, code, text)
-            XCTAssertTrue(text.contains("the same command goes on from there"), text)
+            XCTAssertTrue(text.contains("run the same command again to resume"), text)
             XCTAssertEqual(try finish("stopped\(number)").code, 0)
             try assertSame("stopped\(number)", "whole")
         }

@@ -28,7 +28,7 @@ final class ConfigurationBoundsTests: JobTestCase {
         for yaml in [laughs, laughs + "? *a9\n: x\n", laughs.replacingOccurrences(of: "&a", with: "!!seq &a")] {
             let (code, text) = try train(yaml)
             XCTAssertEqual(code, 1, text)
-            XCTAssertTrue(text.contains("line 3: there are more than 16 aliases"), text)
+            XCTAssertTrue(text.contains("line 3: the text has more than 16 aliases"), text)
         }
     }
 
@@ -43,11 +43,11 @@ final class ConfigurationBoundsTests: JobTestCase {
         let list = "a: &a [" + Array(repeating: "1", count: 40_000).joined(separator: ",") + "]\n"
         for (yaml, part) in [
             (String(repeating: "# comment\n", count: 200_000), "2000000 bytes; the limit is 1048576"),
-            (list + "b: *a\nc: *a\n", "holds more than 100000 values"),
+            (list + "b: *a\nc: *a\n", "the text has more than 100000 values"),
             ("a: " + String(repeating: "[", count: 40) + String(repeating: "]", count: 40), "nested too deeply"),
             (String(repeating: "[", count: 500_000), "nested too deeply"),
             (String(repeating: "- ", count: 250_000), "nested too deeply"),
-            (String(repeating: "{?", count: 200_000), "a key is no text"),
+            (String(repeating: "{?", count: 200_000), "a key is not text"),
         ] {
             let (code, text) = try train(yaml)
             XCTAssertEqual(code, 1, String(text.prefix(300)))

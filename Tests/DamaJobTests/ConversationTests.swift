@@ -89,7 +89,7 @@ final class ConversationTests: XCTestCase {
             pair(
                 talk(("system", "S"), ("user", "Q"), ("assistant", "c")),
                 talk(("system", "S"), ("user", "Q"), ("assistant", "r"))), system: "S", "Q")
-        assertRejected(pair(chosen, rejected, #""prompt":"other","#), "repeats other messages")
+        assertRejected(pair(chosen, rejected, #""prompt":"other","#), "has other messages before the response")
         assertRejected(pair(chosen, talk(("user", "P"), ("assistant", "r"))), "answer different messages")
         assertRejected(pair(chosen, "\"r\""), "answer different messages")
         for bad in [

@@ -87,15 +87,18 @@ final class EndpointSecretsTests: XCTestCase {
         let server = try LocalServer([good])
         defer { server.stop() }
         let bad: [(ChatEndpoint, String)] = [
-            (ChatEndpoint(url: server.url, model: "m", apiKey: "sk\r\nX-Injected: 1"), "key holds a line break"),
-            (ChatEndpoint(url: server.url, model: "m", apiKey: "sk-1\n"), "key holds a line break"),
-            (ChatEndpoint(url: server.url, model: "m\r\nX: 1"), "model name holds a line break"),
-            (ChatEndpoint(url: server.url + "\r\nX: 1", model: "m"), "is no http:// or https:// address"),
+            (ChatEndpoint(url: server.url, model: "m", apiKey: "sk\r\nX-Injected: 1"), "key contains a line break"),
+            (ChatEndpoint(url: server.url, model: "m", apiKey: "sk-1\n"), "key contains a line break"),
+            (ChatEndpoint(url: server.url, model: "m\r\nX: 1"), "model name contains a line break"),
+            (ChatEndpoint(url: server.url + "\r\nX: 1", model: "m"), "is not an http:// or https:// address"),
             (ChatEndpoint(url: "http://u:p%0d%0aX@127.0.0.1:\(server.port)/", model: "m"), "a control character"),
             (ChatEndpoint(url: "ftp://u:hidden@h/?key=s3cret", model: "m"), "ftp://***@h/?*"),
             (ChatEndpoint(url: "http://u:hidden@/x", model: "m"), "names no host"),
-            (ChatEndpoint(url: "http://u:hid/den-hidden@h/x", model: "m"), "http://***@h/x\": the port is no number"),
-            (ChatEndpoint(url: "http://u:hidden?x@h/x", model: "m"), "the port is no number"),
+            (
+                ChatEndpoint(url: "http://u:hid/den-hidden@h/x", model: "m"),
+                "http://***@h/x\": the port is not a number"
+            ),
+            (ChatEndpoint(url: "http://u:hidden?x@h/x", model: "m"), "the port is not a number"),
             (ChatEndpoint(url: "http://u:hidden@h/", model: "m", apiKey: "sk-1"), "not both"),
         ]
         for (endpoint, part) in bad {

@@ -244,7 +244,7 @@ final class ForeignFileTests: XCTestCase {
         for text in ["a list of things\n", #"{"id":1,"delta":0.5}"# + "\n", "\u{1F600}"] {
             let path = folder.path + "/theirs"
             try Files.writeAtomically(Array(text.utf8), to: path)
-            assertFails(.invalidArgument, "is no cache of a splitter's answers") { _ = try SplitCache(path: path) }
+            assertFails(.invalidArgument, "is not a cache of a splitter's answers") { _ = try SplitCache(path: path) }
             XCTAssertEqual(try Files.read(path), Array(text.utf8))
         }
         let fifo = folder.path + "/fifo"

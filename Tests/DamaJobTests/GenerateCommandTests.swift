@@ -96,9 +96,9 @@ final class GenerateCommandTests: XCTestCase {
         XCTAssertTrue(try run(arguments).output.hasPrefix("already done"))
         XCTAssertTrue(try run(arguments + ["--seed", "1"]).errors.contains("--restart"))
         for (wrong, message) in [
-            (["--data", "x.jsonl"], "--data needs --out"), (["--out", "x.jsonl"], "--out goes with --data"),
-            (["--samples", "2", "--prompt", "a"], "--samples goes with --data"),
-            (["--data", "x", "--out", "y", "--prompt", "a"], "leave --image and --prompt out"),
+            (["--data", "x.jsonl"], "--data requires --out"), (["--out", "x.jsonl"], "--out requires --data"),
+            (["--samples", "2", "--prompt", "a"], "--samples requires --data"),
+            (["--data", "x", "--out", "y", "--prompt", "a"], "omit --image and --prompt"),
         ] {
             let found = try run(["--model", model] + wrong)
             XCTAssertEqual(found.code, 64, found.errors)

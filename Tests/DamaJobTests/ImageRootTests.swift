@@ -186,6 +186,8 @@ final class ImageRootTests: XCTestCase {
         let none = try XCTUnwrap(missing)
         try root.verify(none)
         try Files.writeAtomically([1], to: path)
-        assertFails(.invalidArgument, "\"a.jpg\" can be read now") { try root.verify(none) }
+        assertFails(.invalidArgument, "\"a.jpg\" could not be read before and can be read now") {
+            try root.verify(none)
+        }
     }
 }

@@ -198,12 +198,12 @@ final class ReferenceJobTests: XCTestCase {
             ("[1,2]", "six fields"), ("[-9.0,-1.5,[-1.0,-2.0],-4.0,-4.0,[-4.0]]", "chosen sum"),
             ("[", "not valid JSON"),
             (#"[-3.0,-1.5,["x",-2.0],-4.0,-4.0,[-4.0]]"#, "the chosen list holds \"x\""),
-            ("[-3.0,-1.5,[-1.0],-4.0,-4.0,[-4.0]]", "no number of tokens from 1 to 1"),
-            ("[-3.0,1.5,[-1.0,-2.0],-4.0,-4.0,[-4.0]]", "no number of tokens"),
-            ("[-3.0,0,[-1.0,-2.0],-4.0,-4.0,[-4.0]]", "no number of tokens"),
-            ("[0,-1.5,[-1.0,-2.0],-4.0,-4.0,[-4.0]]", "no number of tokens"),
+            ("[-3.0,-1.5,[-1.0],-4.0,-4.0,[-4.0]]", "do not give a number of tokens from 1 to 1"),
+            ("[-3.0,1.5,[-1.0,-2.0],-4.0,-4.0,[-4.0]]", "do not give a number of tokens"),
+            ("[-3.0,0,[-1.0,-2.0],-4.0,-4.0,[-4.0]]", "do not give a number of tokens"),
+            ("[0,-1.5,[-1.0,-2.0],-4.0,-4.0,[-4.0]]", "do not give a number of tokens"),
             ("[NaN,-1.5,[-1.0,-2.0],-4.0,-4.0,[-4.0]]", "not two numbers"),
-            ("[-3.0,-1.5,[-1.0,NaN],-4.0,-4.0,[-4.0]]", "what is no number"),
+            ("[-3.0,-1.5,[-1.0,NaN],-4.0,-4.0,[-4.0]]", "a value that is not a number"),
         ] {
             assertFails(.model, what) { _ = try ReferenceEntry(["logps": .string(text)]) }
         }

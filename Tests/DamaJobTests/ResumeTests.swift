@@ -188,7 +188,9 @@ final class ResumeTests: JobTestCase {
         try folder.write(original, to: image)
         // An image that was missing when its row was done.
         try write("ANGLE 1", to: "none.txt")
-        assertFails(.invalidArgument, "image \"none.txt\" can be read now") { try run(options()) }
+        assertFails(.invalidArgument, "image \"none.txt\" could not be read before and can be read now") {
+            try run(options())
+        }
         try FileManager.default.removeItem(atPath: "\(folder.path)/none.txt")
         try run(options())
         for suffix in outputs { XCTAssertEqual(try bytes("scores.\(suffix)"), try bytes("whole.\(suffix)"), suffix) }

@@ -35,7 +35,7 @@ final class RowImageTests: XCTestCase {
         }
         assertRejected(#""images":["x.jpg","y.jpg"]"#, .severalImages, "holds 2 images")
         assertRejected(#""images":[]"#, .missingField, "empty list")
-        assertRejected(#""images":[["x.jpg"]]"#, .wrongType, "a list in a list")
+        assertRejected(#""images":[["x.jpg"]]"#, .wrongType, "a nested list")
     }
 
     // An `image` object without a path hid a valid `image_path`.

@@ -92,10 +92,10 @@ final class TrainCommandTests: TrainTestCase {
         let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         process.waitUntilExit()
         XCTAssertEqual(process.terminationStatus, 130, text)
-        XCTAssertTrue(text.contains("the same command goes on from there"), text)
+        XCTAssertTrue(text.contains("run the same command again to resume"), text)
         let (code, rest) = try finish("stopped", "", arguments: ["--set", "checkpoint.every=1000"])
         XCTAssertEqual(code, 0)
-        XCTAssertTrue(rest.contains("going on after batch"), rest)
+        XCTAssertTrue(rest.contains("resuming after batch"), rest)
         XCTAssertEqual(try metrics("stopped").count, 60)
     }
 
@@ -127,10 +127,10 @@ final class TrainCommandTests: TrainTestCase {
             ("lora: {rank: 2}", [], "unless trainable is lora"),
             ("trainable: lora", ["--set", "lora.targets=[z_proj]"], "LoRA target \"z_proj\" matches nothing"),
             ("trainable: lora", ["--set", "lora.dropout=0.1"], "adapters are trained without dropout"),
-            ("", ["--set", "export.format=peft"], "it goes with trainable: lora"),
+            ("", ["--set", "export.format=peft"], "it requires trainable: lora"),
             ("", ["--set", "model=/nowhere"], "/nowhere"), ("", ["--set", "data=/nowhere"], "/nowhere"),
             ("", ["--set", "oops"], "expected key=value"), ("a: [", [], ".yaml"), ("- list", [], ".yaml"),
-            ("", ["--set", "seed.deep=1"], "what stands before \"deep\" is a number"),
+            ("", ["--set", "seed.deep=1"], "the value before \"deep\" is a number"),
             ("", ["--set", "system=123"], "system is 123; expected a string"),
         ]
         for (more, arguments, message) in cases {

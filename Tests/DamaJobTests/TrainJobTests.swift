@@ -50,7 +50,7 @@ final class TrainJobTests: TrainTestCase {
             }
         }
         // Between two: the reference's numbers are of another image, or, where the loss asks for none, the weights.
-        assertFails(.invalidArgument, "does not fit the data") { _ = try self.run(options) }
+        assertFails(.invalidArgument, "does not match the data") { _ = try self.run(options) }
         try Files.writeAtomically(original, to: image)
         XCTAssertEqual(try run(options).batches, 6)
         var free = self.options("free")
@@ -157,7 +157,7 @@ final class TrainJobTests: TrainTestCase {
                 if case .notice(let line) = event { notices.append(line) }
             }
             XCTAssertTrue(notices.contains { $0.contains(path) && $0.contains("before it") }, "\(damage.0): \(notices)")
-            XCTAssertTrue(notices.contains("going on after batch 6 of 12"), "\(damage.0): \(notices)")
+            XCTAssertTrue(notices.contains("resuming after batch 6 of 12"), "\(damage.0): \(notices)")
             try assertSame("whole", name)
         }
     }
@@ -184,7 +184,7 @@ final class TrainJobTests: TrainTestCase {
             }
             XCTAssertTrue(
                 notices.contains { $0.contains(path) && $0.contains("is damaged: its note says batch") }, "\(notices)")
-            XCTAssertTrue(notices.contains("going on after batch 6 of 12"), "\(batch): \(notices)")
+            XCTAssertTrue(notices.contains("resuming after batch 6 of 12"), "\(batch): \(notices)")
             try assertSame("whole", name)
         }
     }
@@ -230,7 +230,7 @@ final class TrainJobTests: TrainTestCase {
             if case .notice(let line) = event { notices.append(line) }
         }
         XCTAssertEqual(notices.filter { $0.contains("and the job has 12") }.count, 2, "\(notices)")
-        XCTAssertTrue(notices.contains("going on after batch 8 of 12"), "\(notices)")
+        XCTAssertTrue(notices.contains("resuming after batch 8 of 12"), "\(notices)")
     }
 
     func testOnlyTheLastCheckpointsAreKept() throws {
@@ -350,7 +350,7 @@ final class TrainJobTests: TrainTestCase {
         try writeDataset(count: 6)
         let changes: [(String, (inout TrainOptions) -> Void)] = [
             ("fewer than batch_size, 16", { $0.batchSize = 16 }), ("method.keep is 5", { $0.method.keep = .count(5) }),
-            ("it goes with trainable: lora", { $0.export = .adapter }), ("epochs is 0", { $0.epochs = 0 }),
+            ("it requires trainable: lora", { $0.export = .adapter }), ("epochs is 0", { $0.epochs = 0 }),
             ("no weight matches nothing.*", { $0.trainable = .patterns(["nothing.*"]) }),
             ("no dataset", { $0.data = "" }), ("no output was named", { $0.output = "" }),
             ("checkpoint.keep is 0", { $0.checkpointsKept = 0 }), ("beta1 is 1.0", { $0.optimizer.beta1 = 1 }),

@@ -75,12 +75,14 @@ final class YAMLDocumentTests: XCTestCase {
         XCTAssertEqual(try json("[&x 1, *x, &x 2, *x]"), [1, 1, 2, 2])
         let line = "[" + Array(repeating: "*x", count: 16).joined(separator: ",")
         XCTAssertEqual(try json("- &x 1\n- \(line)]\n").array?[1].array?.count, 16)
-        assertFails(.invalidArgument, "file, line 2: there are more than 16 aliases") {
+        assertFails(.invalidArgument, "file, line 2: the text has more than 16 aliases") {
             _ = try self.json("- &x 1\n- \(line),*x]\n")
         }
-        assertFails(.invalidArgument, "line 1: *x names nothing before it") { _ = try self.json("a: *x\nb: &x 1\n") }
+        assertFails(.invalidArgument, "line 1: the alias *x has no anchor before it") {
+            _ = try self.json("a: *x\nb: &x 1\n")
+        }
         // Not yet whole, it cannot hold itself.
-        assertFails(.invalidArgument, "*x names nothing before it") { _ = try self.json("&x [*x]") }
+        assertFails(.invalidArgument, "the alias *x has no anchor before it") { _ = try self.json("&x [*x]") }
     }
 
     /// What is wrong is named with its line.
@@ -89,11 +91,11 @@ final class YAMLDocumentTests: XCTestCase {
             ("a: 1\nb: [1, 2\nc: 3\n", "file, line 3: did not find expected ',' or ']'"),
             ("a: 1\n\tb: 2\n", "file, line 2: found a tab character"),
             ("a: \"open\n", "found unexpected end of stream"), ("a: b: c\n", "line 1: mapping values are not allowed"),
-            ("a: 1\n---\nb: 2\n", "file, line 2: there is a second document"),
-            ("a: .inf\n", "line 1: .inf is no finite number"), ("a: -.INF\n", "-.INF is no finite number"),
-            ("a: .nan\n", ".nan is no finite number"), ("x: 1\na: 1e999\n", "line 2: 1e999 is no finite number"),
-            ("a: !!int x\n", "\"x\" does not fit its tag !!int"), ("a: !ours x\n", "the tag !ours is not known here"),
-            ("a: !!set {x: 1}\n", "tag"), ("? [a]\n: 1\n", "line 1: a key is no text"),
+            ("a: 1\n---\nb: 2\n", "file, line 2: the text has a second document"),
+            ("a: .inf\n", "line 1: .inf is not a finite number"), ("a: -.INF\n", "-.INF is not a finite number"),
+            ("a: .nan\n", ".nan is not a finite number"), ("x: 1\na: 1e999\n", "line 2: 1e999 is not a finite number"),
+            ("a: !!int x\n", "\"x\" does not match its tag !!int"), ("a: !ours x\n", "the tag !ours is not supported"),
+            ("a: !!set {x: 1}\n", "tag"), ("? [a]\n: 1\n", "line 1: a key is not text"),
             ("a: \u{1}\n", "control characters are not allowed"), ("%YAML 9.0\n---\na: 1\n", "incompatible YAML"),
         ]
         for (yaml, text) in failures {
