@@ -305,7 +305,7 @@ static void policy(const char *text_model, const char *llava) {
 
     splitter = NULL;
     CHECK(dama_policy_create(&model, llava, NULL) == DAMA_OK);
-    CHECK_FAILS(dama_splitter_create_policy(&splitter, model, NULL), DAMA_UNSUPPORTED, "text alone");
+    CHECK_FAILS(dama_splitter_create_policy(&splitter, model, NULL), DAMA_UNSUPPORTED, "text-only");
     CHECK_FAILS(dama_splitter_create_policy(&splitter, NULL, NULL), DAMA_INVALID_ARGUMENT, "policy is NULL");
     CHECK_FAILS(dama_splitter_create_policy(NULL, model, NULL), DAMA_INVALID_ARGUMENT, "out is NULL");
     CHECK(splitter == NULL);

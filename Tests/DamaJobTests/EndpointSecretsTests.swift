@@ -3,7 +3,7 @@ import DamaSupport
 import DamaTestSupport
 import XCTest
 
-/// What is secret in an endpoint's address and key leaves the process towards the server alone.
+/// The secrets in an endpoint's address and key are sent only to the server.
 final class EndpointSecretsTests: XCTestCase {
     private let good = LocalServer.Answer(body: #"{"choices":[{"message":{"role":"assistant","content":"a"}}]}"#)
 
@@ -24,7 +24,7 @@ final class EndpointSecretsTests: XCTestCase {
         }
     }
 
-    /// The examples of RFC 7617, sections 2 and 2.1. The address with its password stood in summaries.
+    /// The examples of RFC 7617, sections 2 and 2.1. Before the fix, summaries contained the address with its password.
     func testUserAndPasswordAreSentAsBasicAuthorizationAndNamedNowhere() throws {
         for (user, header) in [
             ("Aladdin:open%20sesame", "QWxhZGRpbjpvcGVuIHNlc2FtZQ=="), ("test:123%C2%A3", "dGVzdDoxMjPCow=="),
@@ -51,7 +51,7 @@ final class EndpointSecretsTests: XCTestCase {
         XCTAssertEqual(try endpoint.name, server.url + "?api-version=*&key=*&* m")
     }
 
-    /// A server that sends the request back had its key printed.
+    /// A server that echoes the request. Before the fix, the key was printed.
     func testAServerThatEchoesTheRequestGetsNothingPrinted() throws {
         let key = #"sk-"quoted"/0123456789"#
         let echo = #"{"error": "bad key sk-\"quoted\"/0123456789 for pass%77ord, password"}"#
@@ -82,7 +82,7 @@ final class EndpointSecretsTests: XCTestCase {
         XCTAssertFalse(text.contains("hidden") || text.contains("s3cret") || text.contains("user"), text)
     }
 
-    /// A line break in the key began a header of its own.
+    /// Before the fix, a line break in the key started a new header.
     func testControlCharactersAreRefusedBeforeAnythingIsSent() throws {
         let server = try LocalServer([good])
         defer { server.stop() }

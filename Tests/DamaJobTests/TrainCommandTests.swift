@@ -41,7 +41,7 @@ final class TrainCommandTests: TrainTestCase {
         return (process.terminationStatus, text)
     }
 
-    /// Killed at fifty random moments, it always goes on from a good checkpoint and ends with the same bits.
+    /// Killed at fifty random moments, the job always resumes from a valid checkpoint and ends with the same bits.
     func testKilledAtFiftyRandomMomentsEndsWithTheSameBits() throws {
         try writeDataset(count: 48)
         let (code, text) = try finish("whole")
@@ -58,7 +58,8 @@ final class TrainCommandTests: TrainTestCase {
             for attempt in 1... {
                 let (process, errors) = try process(name)
                 try process.run()
-                // From the first moments of a process to some steps of it; more for a machine that is busy.
+                // From the start of the process to a few steps; later attempts get more time, in case the machine is
+                // busy.
                 let time = 30_000 + generator.uniform(below: 500_000) * (1 + attempt / 20)
                 let deadline = DispatchTime.now() + .microseconds(time)
                 while process.isRunning && DispatchTime.now() < deadline { usleep(500) }
@@ -139,7 +140,7 @@ final class TrainCommandTests: TrainTestCase {
             XCTAssertTrue(text.contains(message), "\(more) \(arguments): \(text) lacks \(message)")
             XCTAssertEqual(text.split(separator: "\n").count, 1, text)
         }
-        // A number in quotes is a text, and so is YAML 1.1's "no".
+        // A quoted number is text, and so is YAML 1.1's "no".
         let (code, text) = try finish(
             "texts", "", arguments: ["--set", "system='123'", "--set", "template=no", "--set", "max_steps=1"])
         XCTAssertEqual(code, 1)

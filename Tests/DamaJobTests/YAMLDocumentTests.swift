@@ -3,7 +3,7 @@ import XCTest
 
 @testable import Dama
 
-/// Configurations in YAML. Expected values are written by hand from the specification of YAML 1.2.2; those of the core
+/// Configurations in YAML. The expected values are written by hand from the YAML 1.2.2 specification; those of the core
 /// schema from its chapter 10.3.2.
 final class YAMLDocumentTests: XCTestCase {
     private func json(_ yaml: String) throws -> JSON { try YAMLDocument.json(yaml, place: "file") }
@@ -12,7 +12,7 @@ final class YAMLDocumentTests: XCTestCase {
         let values: [(String, JSON)] = [
             ("null", .null), ("Null", .null), ("NULL", .null), ("~", .null), ("", .null), ("nul", "nul"),
             ("true", true), ("True", true), ("TRUE", true), ("false", false), ("FALSE", false),
-            // YAML 1.1's.
+            // Values that only YAML 1.1 interprets.
             ("yes", "yes"), ("no", "no"), ("on", "on"), ("tRUE", "tRUE"), ("190:20:30", "190:20:30"),
             ("2001-12-14", "2001-12-14"), ("1_000", "1_000"), ("0b11", "0b11"),
             ("0", 0), ("-19", -19), ("+12", 12), ("007", 7), ("0o7", 7), ("0o17", 15), ("0x3A", 58), ("0xff", 255),
@@ -20,7 +20,7 @@ final class YAMLDocumentTests: XCTestCase {
             ("0.", .double(0)), ("-0.0", .double(-0.0)), (".5", .double(0.5)), ("+12e03", .double(12000)),
             ("-2E+05", .double(-200_000)), ("5e-7", .double(5e-7)), ("1e-3", .double(0.001)), ("1.5e", "1.5e"),
             (".", "."), ("-", "-"), ("+", "+"), ("e5", "e5"), ("1e+", "1e+"), ("1.2.3", "1.2.3"), ("nan", "nan"),
-            // More than 64 bits hold.
+            // Beyond 64 bits.
             ("123456789012345678901", .double(123_456_789_012_345_678_901)),
             ("'12'", "12"), ("\"true\"", "true"), ("!!str 12", "12"), ("!!float 12", .double(12)),
             ("!!int '12'", 12), ("!!null ''", .null), ("! 12", "12"),
@@ -71,7 +71,7 @@ final class YAMLDocumentTests: XCTestCase {
     func testAnchorsAndAliases() throws {
         XCTAssertEqual(
             try json("a: &x [1, 2]\nb: *x\n&k c: *x\nd: *k\n"), ["a": [1, 2], "b": [1, 2], "c": [1, 2], "d": "c"])
-        // The later of two anchors of a name counts from there on.
+        // The later of two anchors with the same name applies from there on.
         XCTAssertEqual(try json("[&x 1, *x, &x 2, *x]"), [1, 1, 2, 2])
         let line = "[" + Array(repeating: "*x", count: 16).joined(separator: ",")
         XCTAssertEqual(try json("- &x 1\n- \(line)]\n").array?[1].array?.count, 16)
@@ -81,11 +81,11 @@ final class YAMLDocumentTests: XCTestCase {
         assertFails(.invalidArgument, "line 1: the alias *x has no anchor before it") {
             _ = try self.json("a: *x\nb: &x 1\n")
         }
-        // Not yet whole, it cannot hold itself.
+        // An incomplete value cannot contain itself.
         assertFails(.invalidArgument, "the alias *x has no anchor before it") { _ = try self.json("&x [*x]") }
     }
 
-    /// What is wrong is named with its line.
+    /// Errors name the line.
     func testErrors() throws {
         let failures: [(String, String)] = [
             ("a: 1\nb: [1, 2\nc: 3\n", "file, line 3: did not find expected ',' or ']'"),

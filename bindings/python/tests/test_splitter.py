@@ -76,7 +76,7 @@ def test_what_cannot_be(tmp_path):
         (lambda: dama.Splitter.endpoint("http://host/", "m", first_pause=-1), ValueError, "first_pause is -1"),
         (lambda: dama.Splitter.command("exit 3").split(RESPONSE), OSError, "status 3"),
         (lambda: dama.Splitter.command("sleep 60", timeout=0.2).split(RESPONSE), OSError, "longer than 0.2 s"),
-        (lambda: dama.Splitter.policy(dama.Policy(FIXTURES / "llava" / "default")), NotImplementedError, "text alone"),
+        (lambda: dama.Splitter.policy(dama.Policy(FIXTURES / "llava" / "default")), NotImplementedError, "text-only"),
     ]:
         with pytest.raises(error, match=message):
             make()
