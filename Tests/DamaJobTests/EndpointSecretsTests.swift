@@ -93,7 +93,7 @@ final class EndpointSecretsTests: XCTestCase {
             (ChatEndpoint(url: server.url + "\r\nX: 1", model: "m"), "is not an http:// or https:// address"),
             (ChatEndpoint(url: "http://u:p%0d%0aX@127.0.0.1:\(server.port)/", model: "m"), "a control character"),
             (ChatEndpoint(url: "ftp://u:hidden@h/?key=s3cret", model: "m"), "ftp://***@h/?*"),
-            (ChatEndpoint(url: "http://u:hidden@/x", model: "m"), "names no host"),
+            (ChatEndpoint(url: "http://u:hidden@/x", model: "m"), "has no host"),
             (
                 ChatEndpoint(url: "http://u:hid/den-hidden@h/x", model: "m"),
                 "http://***@h/x\": the port is not a number"

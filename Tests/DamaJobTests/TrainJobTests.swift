@@ -354,7 +354,7 @@ final class TrainJobTests: TrainTestCase {
             ("fewer than batch_size, 16", { $0.batchSize = 16 }), ("method.keep is 5", { $0.method.keep = .count(5) }),
             ("it requires trainable: lora", { $0.export = .adapter }), ("epochs is 0", { $0.epochs = 0 }),
             ("no weight matches nothing.*", { $0.trainable = .patterns(["nothing.*"]) }),
-            ("no dataset", { $0.data = "" }), ("no output was named", { $0.output = "" }),
+            ("the dataset is missing", { $0.data = "" }), ("the output is missing", { $0.output = "" }),
             ("checkpoint.keep is 0", { $0.checkpointsKept = 0 }), ("beta1 is 1.0", { $0.optimizer.beta1 = 1 }),
             ("beta is -1.0", { $0.method.beta = -1 }),
         ]

@@ -40,7 +40,7 @@ struct BlockSource<Block: Sendable>: Sendable {
     /// - Parameter waiting: Called many times a second while no block is ready; an error it throws ends the wait.
     func next(waiting: () throws(DamaError) -> Void) throws(DamaError) -> Prepared? {
         guard let result = try queue.take(waiting: waiting) else {
-            throw .internal("rows ran out before the input did")
+            throw .internal("the rows ended before the input")
         }
         return try result.get()
     }

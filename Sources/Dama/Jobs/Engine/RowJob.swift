@@ -92,7 +92,7 @@ struct RowJob<Report: RowReport> {
             guard journal.rowCount < contents.rowCount else { throw source.changed }
             let outcomes = try task.process(prepared.block) { () throws(DamaError) in try progress.report() }
             guard outcomes.count == prepared.rowCount else {
-                throw .internal("\(prepared.rowCount) rows gave \(outcomes.count) outcomes")
+                throw .internal("\(prepared.rowCount) rows returned \(outcomes.count) outcomes")
             }
             try task.commit()
             let block = BlockOutcome(rows: outcomes, state: task.state, images: prepared.block.stamps)

@@ -3,8 +3,8 @@ import DamaSupport
 extension RowJobOptions {
     /// The settings of every job over rows, under the names of the C ABI.
     static let table = SettingsTable<Self>([
-        .text("data", \.data, missing: "no dataset was named"),
-        .text("output", \.output, missing: "no output was named"),
+        .text("data", \.data, missing: "the dataset is missing"),
+        .text("output", \.output, missing: "the output is missing"),
         .optionalText("image_root", \.imageRoot),
         .bool("follow_links", \.followsLinks),
         fieldsSetting,

@@ -31,7 +31,7 @@ struct EndpointAddress: Sendable {
         let host = at.map { authority[($0 + 1)...] } ?? authority
         let fragment = rest.firstIndex(of: UInt8(ascii: "#")) ?? rest.endIndex
         let target = rest[authorityEnd..<max(authorityEnd, fragment)]
-        guard !host.isEmpty else { throw .invalidArgument("the endpoint's address names no host") }
+        guard !host.isEmpty else { throw .invalidArgument("the endpoint's address has no host") }
         // An unescaped slash in a password ends the authority, and the rest of the password would become part of the
         // path.
         let port = host.last == UInt8(ascii: "]") ? [] : host.split(separator: UInt8(ascii: ":")).dropFirst().last ?? []

@@ -27,7 +27,7 @@ public struct TrainSettings: Sendable {
 
     /// Every field of a configuration file.
     static let table = SettingsTable<Self>(
-        [.text("model", \.model, missing: "no model was named")]
+        [.text("model", \.model, missing: "the model is missing")]
             + SettingsTable(TrainOptions.table.settings.filter { $0.name != "threads" }).lifted(\.job)
             + PolicyOptions.table.lifted(\.policy))
 }
