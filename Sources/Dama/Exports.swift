@@ -1,5 +1,5 @@
-// What `import Dama` gives beside this module's own jobs: the types below, and no more of the modules beneath.
-// Tests/Examples/exports.swift names each, and Tests/Examples/hidden.txt some that must not be among them.
+// The types that `import Dama` exports from the modules below, besides this module's own jobs.
+// Tests/Examples/exports.swift names each, and Tests/Examples/hidden.txt names some that must not be exported.
 
 @_exported import enum DamaImage.ImageDecoder
 @_exported import struct DamaImage.ImageDecoding

@@ -1,24 +1,26 @@
 import ArgumentParser
 import Dama
 
-/// `dama generate --data`: what it takes beside the single prompt's options, and the job.
+/// The options of `dama generate --data` beyond those for a single prompt, and the job.
 struct GenerateDataset: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Answer all questions of a dataset: JSON Lines or one JSON array with image and question.",
             valueName: "file"))
     var data: String?
-    @Option(help: ArgumentHelp("Where the responses go, as JSON Lines.", valueName: "file"))
+    @Option(help: ArgumentHelp("The output file for the responses, as JSON Lines.", valueName: "file"))
     var out: String?
-    @Option(help: ArgumentHelp("Responses to each question.", valueName: "n"))
+    @Option(help: ArgumentHelp("The number of responses to each question.", valueName: "n"))
     var samples = 1
     @OptionGroup
     var rows: RowJobArguments
 
     func validate() throws {
-        guard data == nil || out != nil else { throw ValidationError("--data needs --out, where the responses go") }
-        guard data != nil || out == nil else { throw ValidationError("--out goes with --data") }
-        guard data != nil || samples == 1 else { throw ValidationError("--samples goes with --data") }
+        guard data == nil || out != nil else {
+            throw ValidationError("--data requires --out, the output file for the responses")
+        }
+        guard data != nil || out == nil else { throw ValidationError("--out requires --data") }
+        guard data != nil || samples == 1 else { throw ValidationError("--samples requires --data") }
     }
 
     func run(

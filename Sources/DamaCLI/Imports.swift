@@ -1,4 +1,4 @@
-// The whole modules beneath, for every file of this target. `import Dama` alone gives what a user needs.
+// Exports all modules below to every file of this target. `import Dama` alone exports what a user needs.
 @_exported import DamaImage
 @_exported import DamaKernels
 @_exported import DamaModels

@@ -116,7 +116,7 @@ int main() {
         generate(policy, image);
         stopping(policy, image);
         splitter();
-        CHECK_THROWS(dama::Splitter::policy(policy), DAMA_UNSUPPORTED, "text alone");
+        CHECK_THROWS(dama::Splitter::policy(policy), DAMA_UNSUPPORTED, "text-only");
         CHECK_THROWS(dama::Policy("/nowhere"), DAMA_IO, "/nowhere");
     });
 }

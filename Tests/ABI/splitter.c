@@ -132,7 +132,7 @@ static void command(void) {
     options.cache = below("asked.txt");
     FILE *file = fopen(options.cache, "w");
     CHECK(file != NULL && fputs("my notes\n", file) >= 0 && fclose(file) == 0);
-    FAILS(DAMA_INVALID_ARGUMENT, "is no cache");
+    FAILS(DAMA_INVALID_ARGUMENT, "is not a cache");
 #undef FAILS
     CHECK_FAILS(dama_splitter_create_command(&splitter, "", NULL), DAMA_INVALID_ARGUMENT, "command is empty");
     CHECK_FAILS(dama_splitter_create_command(&splitter, NULL, NULL), DAMA_INVALID_ARGUMENT, "command is NULL");
@@ -255,7 +255,7 @@ static void endpoint(void) {
 
     splitter = NULL;
     CHECK_FAILS(dama_splitter_create_endpoint(&splitter, "ftp://me:hunter22@host/", "m", NULL), DAMA_INVALID_ARGUMENT,
-                "no http:// or https:// address");
+                "not an http:// or https:// address");
     CHECK(!is_told("hunter22"));
     CHECK_FAILS(dama_splitter_create_endpoint(&splitter, NULL, "m", NULL), DAMA_INVALID_ARGUMENT, "url is NULL");
     CHECK_FAILS(dama_splitter_create_endpoint(&splitter, "http://h/", NULL, NULL), DAMA_INVALID_ARGUMENT, "model is NULL");
@@ -305,7 +305,7 @@ static void policy(const char *text_model, const char *llava) {
 
     splitter = NULL;
     CHECK(dama_policy_create(&model, llava, NULL) == DAMA_OK);
-    CHECK_FAILS(dama_splitter_create_policy(&splitter, model, NULL), DAMA_UNSUPPORTED, "text alone");
+    CHECK_FAILS(dama_splitter_create_policy(&splitter, model, NULL), DAMA_UNSUPPORTED, "text-only");
     CHECK_FAILS(dama_splitter_create_policy(&splitter, NULL, NULL), DAMA_INVALID_ARGUMENT, "policy is NULL");
     CHECK_FAILS(dama_splitter_create_policy(NULL, model, NULL), DAMA_INVALID_ARGUMENT, "out is NULL");
     CHECK(splitter == NULL);

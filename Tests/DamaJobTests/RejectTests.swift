@@ -88,8 +88,8 @@ final class RejectTests: JobTestCase {
         XCTAssertEqual(summary.rowsRejected, expected.count)
         XCTAssertEqual(
             Set(summary.rejectedByKind.keys),
-            // Scoring has no room that a prompt could be too long for, and joins with nothing: these are tested with the
-            // reference's job and with training.
+            // Scoring has no length limit for prompts and joins no other data, so these kinds are tested with the
+            // reference job and with training.
             Set(
                 Rejection.Kind.allCases.filter { ![.doesNotFit, .noScore, .noReference].contains($0) }.map(\.rawValue)),
             "a kind is untested")

@@ -3,7 +3,7 @@ import DamaTestSupport
 import Foundation
 import XCTest
 
-/// `Scorer.hardness` beside the job's rows, on the committed CLIP.
+/// Compares `Scorer.hardness` with the job's rows, on the committed CLIP.
 final class ScorerHardnessJobTests: JobTestCase {
     override class func setUp() { TestRuntime.configure() }
 
@@ -16,7 +16,7 @@ final class ScorerHardnessJobTests: JobTestCase {
         ("wide.jpg", "Nothing is there, but one blue square.", "A red circle. A small yellow star is above it."),
     ]
 
-    /// A row that is a block of its own is computed in the same batches, so that all bits are the same.
+    /// With one row per block the batches are the same, so all bits are equal.
     func testHardnessIsTheRowOfTheJob() throws {
         let scorer = try Scorer(directory: Self.root + "/models/shapes-clip")
         for name in ["wide.jpg", "tall.png"] {

@@ -4,14 +4,14 @@ import XCTest
 @testable import Dama
 
 final class TrainDocumentationTests: XCTestCase {
-    /// Every field of a configuration has its place in docs/train.md.
+    /// docs/train.md describes every field of a configuration.
     func testEveryFieldIsDescribed() throws {
         let docs =
             URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().path + "/docs/train.md"
         let lines = String(decoding: try Files.read(docs), as: UTF8.self).split(
             separator: "\n", omittingEmptySubsequences: false)
-        /// Names in the first column of the table whose head is `head`.
+        /// The names in the first column of the table with the header `head`.
         func described(_ head: String) -> Set<String> {
             guard let start = lines.firstIndex(where: { $0.hasPrefix("| \(head) | default |") }) else { return [] }
             let rows = lines[lines.index(start, offsetBy: 2)...].prefix { $0.hasPrefix("| `") }

@@ -5,7 +5,7 @@ import XCTest
 @testable import Dama
 
 final class WriteErrorTests: JobTestCase {
-    /// A limit on the size of files stands for a disk that fills up while the job runs; with room again it goes on.
+    /// A file size limit simulates a disk that fills up while the job runs; with more space the job resumes.
     func testADiskThatFillsUpStopsTheJobWhichCanGoOn() throws {
         try Dataset(count: 60).write(to: folder.path)
         try run(options("whole.jsonl"))

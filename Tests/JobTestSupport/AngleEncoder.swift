@@ -4,9 +4,9 @@ import Synchronization
 
 /// An encoder with known answers: images and sentences are angles in a plane, Γ = 10 · cos(difference).
 ///
-/// An image is a file `ANGLE <number>`, a sentence ends in `@<number>`; without it its angle is 0. With ``noise`` an
-/// embedding also depends on what else is in its batch, much more than any real model's does: results that are the same
-/// all the same were computed in the same batches.
+/// An image is a file `ANGLE <number>`. A sentence ends in `@<number>`; without it its angle is 0. With ``noise`` an
+/// embedding also depends on the other elements of its batch, much more than with any real model: equal results then
+/// prove equal batches.
 package final class AngleEncoder: ImageTextEncoder {
     package let dimension = 2
     package let logitScale: Float = 10
@@ -22,7 +22,7 @@ package final class AngleEncoder: ImageTextEncoder {
         delay = delayMicroseconds
     }
 
-    /// How many images and sentences were embedded.
+    /// The number of embedded images and sentences.
     package var embedded: (images: Int, texts: Int) { counts.withLock { $0 } }
 
     package func tokenCount(_ text: String) throws(DamaError) -> Int { text.split(separator: " ").count + 2 }
@@ -76,7 +76,7 @@ package struct FullStopSplitter: ResponseSplitter {
 
     package func split(_ response: String, limit: TokenLimit) throws(DamaError) -> SplitResponse {
         if response.hasPrefix("UNSPLITTABLE") { throw .model("no place to split at") }
-        // A full stop inside a number is none.
+        // A full stop inside a number does not end a sentence.
         var parts = [""]
         for word in response.split(separator: " ") {
             parts[parts.count - 1] +=

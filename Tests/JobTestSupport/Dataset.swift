@@ -17,7 +17,7 @@ package struct Dataset {
         for _ in 0..<count {
             func sentences() -> [String] {
                 (0...generator.uniform(below: 4)).map { _ in
-                    // Half of them come again and again.
+                    // Half of the sentences repeat.
                     let angle =
                         Double(
                             generator.uniform(below: 2) == 0
@@ -42,7 +42,7 @@ package struct Dataset {
         try Files.writeAtomically(lines(bad: bad), to: "\(folder)/pairs.jsonl")
     }
 
-    /// The rows as JSON Lines; with `bad`, every seventh is broken in one way or another.
+    /// The rows as JSON Lines; with `bad`, every seventh row is invalid in some way.
     package func lines(bad: Bool = false) -> [UInt8] {
         var bytes: [UInt8] = []
         for (index, pair) in pairs.enumerated() {

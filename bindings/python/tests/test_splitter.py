@@ -71,12 +71,12 @@ def test_what_cannot_be(tmp_path):
         (lambda: dama.Splitter.command("cat", timeout=0), ValueError, "timeout is 0"),
         (lambda: dama.Splitter.command("cat", concurrency=0), ValueError, "1 to 256"),
         (lambda: dama.Splitter.command("cat", concurrency=-1), ValueError, "concurrency is -1"),
-        (lambda: dama.Splitter.command("cat", cache=tmp_path / "notes"), ValueError, "is no cache"),
+        (lambda: dama.Splitter.command("cat", cache=tmp_path / "notes"), ValueError, "is not a cache"),
         (lambda: dama.Splitter.endpoint("ftp://host/", "m"), ValueError, "http:// or https://"),
         (lambda: dama.Splitter.endpoint("http://host/", "m", first_pause=-1), ValueError, "first_pause is -1"),
         (lambda: dama.Splitter.command("exit 3").split(RESPONSE), OSError, "status 3"),
         (lambda: dama.Splitter.command("sleep 60", timeout=0.2).split(RESPONSE), OSError, "longer than 0.2 s"),
-        (lambda: dama.Splitter.policy(dama.Policy(FIXTURES / "llava" / "default")), NotImplementedError, "text alone"),
+        (lambda: dama.Splitter.policy(dama.Policy(FIXTURES / "llava" / "default")), NotImplementedError, "text-only"),
     ]:
         with pytest.raises(error, match=message):
             make()

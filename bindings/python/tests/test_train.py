@@ -81,7 +81,7 @@ def test_what_progress_raises_stops_the_job_which_goes_on(config, tmp_path):
         dama.train(config, progress=stop)
     seen = []
     dama.train(config, progress=seen.append)
-    assert [it.notice for it in seen if it.notice] == ["going on after batch 3 of 4"]
+    assert [it.notice for it in seen if it.notice] == ["resuming after batch 3 of 4"]
     assert [it.batch for it in seen if it.event == "batch"] == [4]
     assert weights(config["out"]) == weights(tmp_path / "whole")
 

@@ -1,12 +1,12 @@
 import DamaSupport
 
-/// How a job that makes a line of each row ended.
+/// The result of a job that writes one line per row.
 public struct LineJobSummary: Equatable, Sendable {
     public var rows: Int
     public var rowsRejected: Int
-    /// Rows of which a response was cut, or ended, for want of room.
+    /// Rows with a response that was cut, or that ended, at a length limit.
     public var rowsCut: Int
-    /// Whether an earlier run had finished the job already.
+    /// Whether an earlier run had already finished the job.
     public var wasComplete = false
 }
 
@@ -15,7 +15,7 @@ extension RowOutcome {
     static func line(_ line: [UInt8], isCut: Bool) -> RowOutcome { .done([isCut ? 1 : 0] + line) }
 }
 
-/// The end of a job that makes a line of each row: its outcomes are ``RowOutcome/line(_:isCut:)`` and rejected rows.
+/// The results of a job that writes one line per row: its outcomes are ``RowOutcome/line(_:isCut:)`` and rejected rows.
 struct LineReport<Task: RowTask>: RowReport {
     func write(
         _ journal: borrowing RowJournal, to output: inout ResultFile, in folder: borrowing ResultFolder,

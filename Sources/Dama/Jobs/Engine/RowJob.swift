@@ -1,7 +1,7 @@
 import DamaSupport
 
-/// A job over the rows of a dataset, from its options to its results: reads ahead, prepares on workers, stores blocks,
-/// tells how far it is, and lets its report write the results.
+/// A job over the rows of a dataset, from its options to its results: it reads ahead, prepares rows on workers, stores
+/// blocks, reports progress, and lets its report write the results.
 struct RowJob<Report: RowReport> {
     private let options: RowJobOptions
     private let report: Report
@@ -12,11 +12,11 @@ struct RowJob<Report: RowReport> {
         self.report = report
     }
 
-    /// Runs the job to its end. Errors as ``ScoreJob/run(run:observer:)``.
+    /// Runs the job to completion. It throws the errors of ``ScoreJob/run(run:observer:)``.
     ///
     /// - Parameters:
-    ///   - settings: all that the outcomes of the rows depend on, for a dataset of these contents.
-    ///   - task: what computes the rows, with the state that the journal has after its last block.
+    ///   - settings: Everything that the outcomes of the rows depend on, for a dataset of these contents.
+    ///   - task: Makes the task that computes the rows, with the state that the journal has after its last block.
     func run(
         observer: @escaping (JobProgress) throws(DamaError) -> Void,
         settings: (DatasetContents, ImageRoot) throws(DamaError) -> JSON,
@@ -40,7 +40,7 @@ struct RowJob<Report: RowReport> {
         do throws(DamaError) {
             try compute(&task, contents: contents, journal: &journal, &progress)
         } catch {
-            // A user whose job failed for too many bad rows wants to see them.
+            // If the job fails because too many rows were rejected, the user needs to see them.
             if let limit = options.maximumRejected, journal.rejectedCount > limit {
                 try place(rejects: rejectsFile(journal, in: folder), in: folder)
                 throw DamaError(error.code, "\(error.message); see \(paths.rejects)")
@@ -58,7 +58,7 @@ struct RowJob<Report: RowReport> {
 
     // MARK: Rows
 
-    /// Reads the dataset through once. The contents say later whether it is still the same dataset.
+    /// Reads the dataset once. The contents identify it later.
     private func scan(_ progress: inout ProgressReporter) throws(DamaError) -> DatasetContents {
         var reader = try RowReader(path: options.data, rowLimit: options.rowLimit)
         try progress.report()
@@ -87,12 +87,12 @@ struct RowJob<Report: RowReport> {
         let source = try BlockSource(
             task.makePreparer(stop: stop), options, contents, from: journal.rowCount, stop: stop)
         defer { source.close() }
-        // Rows may take long to prepare, such as where a server splits them: the observer can stop the job then too.
+        // Preparing rows can take long, for instance if a server splits them: the observer can stop the job here too.
         while let prepared = try source.next(waiting: { () throws(DamaError) in try progress.report() }) {
             guard journal.rowCount < contents.rowCount else { throw source.changed }
             let outcomes = try task.process(prepared.block) { () throws(DamaError) in try progress.report() }
             guard outcomes.count == prepared.rowCount else {
-                throw .internal("\(prepared.rowCount) rows gave \(outcomes.count) outcomes")
+                throw .internal("\(prepared.rowCount) rows returned \(outcomes.count) outcomes")
             }
             try task.commit()
             let block = BlockOutcome(rows: outcomes, state: task.state, images: prepared.block.stamps)
@@ -103,12 +103,12 @@ struct RowJob<Report: RowReport> {
         }
     }
 
-    /// Refuses to go on where an image of a row that is done is not what it was: the dataset's hash does not tell.
+    /// Refuses to resume if an image of a completed row has changed: the dataset's hash does not cover images.
     private func checkImages(
         _ journal: borrowing RowJournal, _ root: ImageRoot, _ checkpoint: () throws(DamaError) -> Void
     ) throws(DamaError) {
         var row = 0
-        // Rows that share an image mostly follow each other.
+        // Rows that share an image are mostly adjacent.
         var seen = Set<ExactText>()
         try journal.forEachBlock { block throws(DamaError) in
             for image in block.images {
@@ -145,7 +145,7 @@ struct RowJob<Report: RowReport> {
         let paths = folder.paths
         let rejects = try rejectsFile(journal, in: folder)
         guard journal.rejectedCount < journal.rowCount else {
-            // Nothing is worth keeping: once the images are where they should be, all rows are to be read again.
+            // Nothing is kept: once the images are in place, all rows must be read again.
             try place(rejects: rejects, in: folder)
             try folder.clear()
             throw .model(

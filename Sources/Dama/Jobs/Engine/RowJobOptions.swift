@@ -4,25 +4,25 @@ import DamaSupport
 public struct RowJobOptions: Sendable {
     /// The dataset: JSON Lines or one JSON array.
     public var data: String
-    /// Where the results go, as JSON Lines. Files beside it take its name: see ``JobPaths``.
+    /// The output file, as JSON Lines. The names of other files are derived from it: see ``JobPaths``.
     public var output: String
     /// The folder that image paths are relative to and cannot leave; `nil` for the folder of the dataset.
     public var imageRoot: String?
     /// Whether symbolic links below the image root may lead out of it.
     public var followsLinks = false
-    /// What the dataset's fields are called.
+    /// The names of the dataset's fields.
     public var fields = FieldNames()
-    /// Rows that are computed together. The results' last bits may depend on it.
+    /// The number of rows computed together. The last bits of the results may depend on it.
     public var blockRows = 32
     /// The most bytes of one row.
     public var rowLimit = 8 << 20
     /// The most bytes of one image file.
     public var imageByteLimit = 64 << 20
-    /// Threads for the work beside the model; 0 for as many as there are processors.
+    /// Threads for reading, decoding and splitting; 0 for as many as there are processors, at most 8.
     public var workers = 0
-    /// The job stops at one rejected row more than this; `nil` for never.
+    /// The job stops when more rows than this are rejected; `nil` for no limit.
     public var maximumRejected: Int?
-    /// Forgets what an earlier run left, and replaces its output.
+    /// Discards the unfinished state of an earlier run, and replaces its output.
     public var restart = false
 
     public init(data: String, output: String) {
@@ -36,7 +36,7 @@ public struct RowJobOptions: Sendable {
     func check() throws(DamaError) { try Self.table.check(self) }
 }
 
-/// Options of a job over rows. What every such job has stands in ``rows`` and can be used as if it stood here:
+/// Options of a job over rows. The options that every such job has are in ``rows`` and can be accessed directly:
 /// `options.imageRoot` is `options.rows.imageRoot`.
 @dynamicMemberLookup
 public protocol RowJobSettings: Sendable {

@@ -2,7 +2,7 @@ import DamaModels
 import DamaRuntime
 import DamaSupport
 
-/// Has a policy answer every question of a dataset.
+/// Generates a policy's responses to every question of a dataset.
 ///
 /// ```swift
 /// var options = GenerateOptions(data: "questions.jsonl", output: "responses.jsonl")
@@ -11,9 +11,9 @@ import DamaSupport
 /// let summary = try GenerateJob(options, policy: policy).run { print($0.rowsDone) }
 /// ```
 ///
-/// Streams, resumes and rejects as ``ScoreJob`` does. A line holds `id`, `response` and `finish` (``FinishReason``); of
-/// several samples `responses` and `finish` are lists. In the summary a row is cut where one of its responses ended by
-/// length.
+/// Streams, resumes and rejects rows as ``ScoreJob`` does. A line holds `id`, `response` and `finish`
+/// (``FinishReason``); with several samples it holds the lists `responses` and `finish`. The summary counts a row as
+/// cut if one of its responses ended by length.
 public struct GenerateJob: Sendable {
     private let options: GenerateOptions
     private let policy: Policy
@@ -23,7 +23,7 @@ public struct GenerateJob: Sendable {
         self.policy = policy
     }
 
-    /// Runs the job to its end. Parameters and errors as ``ScoreJob/run(run:observer:)``.
+    /// Runs the job to completion. Parameters and errors are those of ``ScoreJob/run(run:observer:)``.
     @discardableResult
     public func run(
         run: RunOptions? = nil, observer: @escaping (JobProgress) throws(DamaError) -> Void = { _ in }

@@ -3,13 +3,13 @@ import DamaSupport
 
 /// Options of a job that answers the questions of a dataset.
 public struct GenerateOptions: RowJobSettings {
-    /// Input, output and what every job over rows has.
+    /// Input, output and the options of every job over rows.
     public var rows: RowJobOptions
     /// How tokens are chosen, and when a response ends.
     public var generation = GenerationOptions()
-    /// Texts that end a response; they are not part of it.
+    /// Texts that end a response; the response does not include them.
     public var stop: [String] = []
-    /// Responses to each question.
+    /// The number of responses to each question.
     public var samples = 1
 
     public init(data: String, output: String) {
@@ -17,7 +17,7 @@ public struct GenerateOptions: RowJobSettings {
         rows.blockRows = 8
     }
 
-    /// Everything that can be set, under the names of the C ABI.
+    /// All settings, under the names of the C ABI.
     package static let table = table(
         [
             .double("temperature", \.generation.sampling.temperature),
@@ -42,13 +42,14 @@ public struct GenerateOptions: RowJobSettings {
         try generation.sampling.validate()
         try Self.table.check(self)
         guard samples == 1 || generation.sampling.temperature > 0 else {
-            throw .invalidArgument("\(samples) samples at temperature 0 would all be the same; give a temperature")
+            throw .invalidArgument(
+                "\(samples) samples at temperature 0 would all be the same; set a temperature above 0")
         }
         guard !stop.contains("") else { throw .invalidArgument("a stop string is empty") }
     }
 
-    /// The stream of the seed that a response draws from. Which rows run together makes no difference to it, and a first
-    /// sample is the same however many follow.
+    /// The random stream of a response. It does not depend on which rows run together, and the first sample is the same
+    /// for any number of samples.
     static func stream(row: Int, sample: Int) -> UInt64 {
         UInt64(truncatingIfNeeded: row) &+ UInt64(truncatingIfNeeded: sample) << 40
     }

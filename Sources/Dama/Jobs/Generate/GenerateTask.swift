@@ -19,10 +19,10 @@ struct GenerateTask: RowTask {
     let policy: Policy
     let root: ImageRoot
     let options: GenerateOptions
-    /// By which another thread stops the model.
+    /// Lets another thread stop the model.
     let run: RunOptions?
 
-    /// Each block stands by itself.
+    /// Blocks are independent.
     var state: [UInt8] { [] }
 
     mutating func commit() throws(DamaError) {}

@@ -2,15 +2,15 @@ import DamaModels
 import DamaRuntime
 import DamaSupport
 
-/// Computes a reference model's log-probabilities of both responses of every pair, once and for all.
+/// Computes a reference model's log-probabilities of both responses of every pair.
 ///
 /// ```swift
 /// let job = ReferenceJob(ReferenceOptions(data: "pairs.jsonl", output: "reference.jsonl"), policy: policy)
 /// let summary = try job.run { print($0.rowsDone) }
 /// ```
 ///
-/// Streams, resumes and rejects as ``ScoreJob`` does. The summary holds what the numbers depend on, and every line the
-/// hash of its pair: see ``ReferenceCache``.
+/// Streams, resumes and rejects rows as ``ScoreJob`` does. The summary holds everything that the numbers depend on, and
+/// every line holds the hash of its pair: see ``ReferenceCache``.
 public struct ReferenceJob: Sendable {
     private let options: ReferenceOptions
     private let policy: Policy
@@ -20,7 +20,7 @@ public struct ReferenceJob: Sendable {
         self.policy = policy
     }
 
-    /// Runs the job to its end. Parameters and errors as ``ScoreJob/run(run:observer:)``.
+    /// Runs the job to completion. Parameters and errors are those of ``ScoreJob/run(run:observer:)``.
     @discardableResult
     public func run(
         run: RunOptions? = nil, observer: @escaping (JobProgress) throws(DamaError) -> Void = { _ in }

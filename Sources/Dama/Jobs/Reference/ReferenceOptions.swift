@@ -2,13 +2,14 @@ import DamaSupport
 
 /// Options of a job that computes a reference model's log-probabilities of a dataset.
 public struct ReferenceOptions: RowJobSettings {
-    /// Input, output and what every job over rows has.
+    /// Input, output and the options of every job over rows.
     public var rows: RowJobOptions
     public var format = Format.full
 
-    /// What a line of output holds.
+    /// The format of a line of output.
     public enum Format: String, CaseIterable, Sendable {
-        /// id, key, and for both responses sum, mean, the tokens' log-probabilities and whether the end was cut off.
+        /// id, key, and for both responses the sum, the mean, the tokens' log-probabilities, and whether the end was
+        /// cut off.
         case full
         /// idx, key, and `logps`: the JSON text of six fields that the RLAIF-V and DAMA trainers read.
         case logps
@@ -19,6 +20,6 @@ public struct ReferenceOptions: RowJobSettings {
         rows.blockRows = 8
     }
 
-    /// Everything that can be set, under the names of the C ABI.
+    /// All settings, under the names of the C ABI.
     package static let table = table([.choice("format", key: "line", \.format)])
 }

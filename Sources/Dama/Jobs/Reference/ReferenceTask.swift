@@ -13,15 +13,15 @@ struct ReferenceBlock: RowBlock {
     var stamps: [ImageStamp?]
 }
 
-/// Log-probabilities as a job over rows.
+/// Log-probabilities of a reference model as a job over rows.
 struct ReferenceTask: RowTask {
     let policy: Policy
     let root: ImageRoot
     let options: ReferenceOptions
-    /// By which another thread stops the model.
+    /// Lets another thread stop the model.
     let run: RunOptions?
 
-    /// Each block stands by itself.
+    /// Blocks are independent.
     var state: [UInt8] { [] }
 
     mutating func commit() throws(DamaError) {}
@@ -66,7 +66,7 @@ struct ReferenceTask: RowTask {
         var pairs: [PreparedPair] = []
         for case .pair(_, _, let pair) in block.rows { pairs.append(pair) }
         try checkpoint()
-        // The batches follow from the block alone, so a run that is taken up again makes the same ones.
+        // The batches depend on the block alone, so a resumed run forms the same ones.
         let found = pairs.isEmpty ? [] : try policy.logProbabilities(prepared: pairs, run: run)
         var next = 0
         var outcomes: [RowOutcome] = []

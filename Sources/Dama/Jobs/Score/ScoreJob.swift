@@ -2,7 +2,7 @@ import DamaModels
 import DamaRuntime
 import DamaSupport
 
-/// Scores every pair of a dataset for hardness: Eqs. (4) to (8) of the paper, from a file to a file.
+/// Scores every pair of a dataset file for hardness: Eqs. (4) to (8) of the paper.
 ///
 /// ```swift
 /// var options = ScoreOptions(data: "pairs.jsonl", output: "scores.jsonl")
@@ -10,9 +10,9 @@ import DamaSupport
 /// let summary = try ScoreJob(options, encoder: encoder).run { print($0.rowsDone) }
 /// ```
 ///
-/// Memory does not grow with the rows. Killed at any moment and run again, it goes on where it was, and the files are
-/// byte for byte those of a run that was never stopped, on the same machine with the same number of threads. Bad rows
-/// go to a file of their own. See ``JobPaths`` for the files.
+/// Memory does not grow with the number of rows. A job that was killed at any moment resumes when it is run again. Its
+/// files are byte for byte those of an uninterrupted run on the same machine with the same number of threads. Rejected
+/// rows go to a separate file. See ``JobPaths`` for the files.
 public struct ScoreJob: Sendable {
     private let options: ScoreOptions
     private let encoder: any ImageTextEncoder
@@ -26,14 +26,15 @@ public struct ScoreJob: Sendable {
         self.splitter = splitter
     }
 
-    /// Runs the job to its end.
+    /// Runs the job to completion.
     ///
     /// - Parameters:
-    ///   - run: by which another thread stops the job inside a run of the model; `makeRunOptions` of the model has it.
-    ///   - observer: told how far it is. What it throws stops the job, which keeps what is done.
-    /// - Throws: ``DamaError/cancelled`` where it was stopped; ``DamaError/Code/io`` for files that cannot be read or written, or an output that is in use;
-    ///   ``DamaError/Code/invalidArgument`` for options that make no sense, and for an unfinished or finished output of
-    ///   another job; ``DamaError/Code/model`` where more rows were rejected than allowed, or all were.
+    ///   - run: Lets another thread stop the job inside a run of the model; made by the model's `makeRunOptions`.
+    ///   - observer: Called with the job's progress. If it throws, the job stops and keeps the rows that are done.
+    /// - Throws: ``DamaError/cancelled`` if the job was stopped; ``DamaError/Code/io`` for files that cannot be read or
+    ///   written, or an output that is in use; ``DamaError/Code/invalidArgument`` for invalid options, and for an
+    ///   unfinished or finished output of another job; ``DamaError/Code/model`` if more rows were rejected than
+    ///   allowed, or all of them.
     @discardableResult
     public func run(
         run: RunOptions? = nil, observer: @escaping (JobProgress) throws(DamaError) -> Void = { _ in }

@@ -3,14 +3,14 @@ import DamaSupport
 
 /// Options of a job that scores a dataset for hardness.
 public struct ScoreOptions: RowJobSettings {
-    /// Input, output and what every job over rows has.
+    /// Input, output and the options of every job over rows.
     public var rows: RowJobOptions
     public var deltaSource = DeltaSource.probabilities
-    /// δ̄ of Eq. (7); `nil` for the mean of δ over the rows scored.
+    /// δ̄ of Eq. (7); `nil` for the mean of δ over the scored rows.
     public var meanDelta: Double?
-    /// Memory for embeddings of sentences and images that may come again; 0 for none.
+    /// The memory for cached embeddings of sentences and images, in bytes; 0 disables the cache.
     public var cacheBytes = 64 << 20
-    /// Images and sentences given to the model at a time.
+    /// The number of images and of sentences per run of the model.
     public var imagesPerStep = 8
     public var sentencesPerStep = 256
 
@@ -20,7 +20,7 @@ public struct ScoreOptions: RowJobSettings {
         rows = RowJobOptions(data: data, output: output)
     }
 
-    /// Everything that can be set, under the names of the C ABI.
+    /// All settings, under the names of the C ABI.
     package static let table = table(
         [.choice("delta_source", key: "delta", \.deltaSource)],
         last: [

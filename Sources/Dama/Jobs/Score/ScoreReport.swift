@@ -1,7 +1,7 @@
 import DamaPreference
 import DamaSupport
 
-/// The end of a scoring job: α_D of every row and the statistics, in passes that hold a block of rows at a time.
+/// The results of a scoring job: α_D of every row and the statistics, in passes that hold one block of rows at a time.
 struct ScoreReport: RowReport {
     typealias Task = ScoreTask
     static let hasRunFile = true
@@ -83,7 +83,7 @@ struct ScoreReport: RowReport {
         summary.quantiles = try OrderStatistics.quantiles(
             ScoreSummary.quantileLevels, count: summary.rowsScored
         ) { visit throws(DamaError) in try deltas.forEach(visit) }
-        // A ratio of scores has no bounds of its own.
+        // A ratio of scores is unbounded.
         if options.deltaSource == .scores { summary.histogramRange = summary.smallestDelta...summary.largestDelta }
         summary.histogram = try histogram(deltas, summary.histogramRange)
         return summary

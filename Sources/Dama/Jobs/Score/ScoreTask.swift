@@ -3,14 +3,14 @@ import DamaPreference
 import DamaRuntime
 import DamaSupport
 
-/// Scoring as a job over rows: Eqs. (4) to (6) for each pair. α_D needs δ̄ and comes when all rows are there.
+/// Scoring as a job over rows: Eqs. (4) to (6) for each pair. α_D needs δ̄, so it is computed after all rows.
 struct ScoreTask: RowTask {
     private let preparation: ScorePreparation
     private let options: ScoreOptions
     private let run: RunOptions?
     private var encoder: any ImageTextEncoder { preparation.encoder }
     private var cache: EmbeddingCache { preparation.cache }
-    /// What was computed and what was found in the cache in this run.
+    /// The numbers of embeddings that this run computed and found in the cache.
     private(set) var counts = Counts()
 
     struct Counts {
@@ -20,7 +20,7 @@ struct ScoreTask: RowTask {
         var sentencesFound = 0
     }
 
-    /// - Parameter run: by which another thread stops the model.
+    /// - Parameter run: Lets another thread stop the model.
     init(preparation: ScorePreparation, options: ScoreOptions, run: RunOptions? = nil) {
         self.preparation = preparation
         self.options = options
@@ -55,7 +55,7 @@ struct ScoreTask: RowTask {
 
     // MARK: Embedding
 
-    /// Embeddings of the block's images, or why there is none.
+    /// The embeddings of the block's images, or the reason why an image has none.
     private mutating func embedImages(
         of block: ScoreBlock, _ checkpoint: () throws(DamaError) -> Void
     ) throws(DamaError) -> [ContentKey: Result<[Float], Rejection>] {
@@ -68,12 +68,12 @@ struct ScoreTask: RowTask {
                 continue
             }
             var image = block.images[pair.image]
-            // The embedding was there when the image was read, and has made room for others since.
+            // The embedding was cached when the image was read, and has been evicted since.
             if case .bytes(let bytes) = image { image = preparation.image(bytes) }
             switch image {
             case .prepared(let prepared):
                 missing.append((pair.image, prepared))
-                // Holds the place, so that the image is not taken twice.
+                // A placeholder, so that the image is not added twice.
                 results[pair.image] = .success([])
             case .broken(let rejection): results[pair.image] = .failure(rejection)
             case .bytes, nil: throw .internal("\(pair.imageName) was not prepared")
@@ -93,7 +93,7 @@ struct ScoreTask: RowTask {
         return results
     }
 
-    /// Embeddings of the sentences of the pairs whose image is there.
+    /// The embeddings of the sentences of all pairs whose image has an embedding.
     private mutating func embedSentences(
         of block: ScoreBlock, _ images: [ContentKey: Result<[Float], Rejection>],
         _ checkpoint: () throws(DamaError) -> Void
@@ -128,7 +128,8 @@ struct ScoreTask: RowTask {
 
     private func check(_ vectors: [[Float]], _ count: Int) throws(DamaError) {
         guard vectors.count == count, vectors.allSatisfy({ $0.count == encoder.dimension }) else {
-            throw .internal("the model gave \(vectors.count) embeddings for \(count) inputs, or of a wrong length")
+            throw .internal(
+                "the model returned \(vectors.count) embeddings for \(count) inputs, or embeddings of the wrong length")
         }
     }
 

@@ -1,13 +1,14 @@
 import DamaModels
 import DamaSupport
 
-/// A row that was scored, as the journal keeps it: all of its line of output but α_D.
+/// A scored row as the journal stores it: its whole line of output except α_D.
 struct ScoredRow {
     var id: JSON
     var hardness: PairHardness
     var flags: [String]
 
-    /// δ, the numbers of sub-sentences, the flags, and the line in two parts, between which α_D will stand.
+    /// Encodes δ, the numbers of sub-sentences, the flags, and the line in two parts, between which α_D is inserted
+    /// later.
     func encoded() -> [UInt8] {
         var writer = ByteWriter()
         writer.append(hardness.delta)
@@ -37,7 +38,7 @@ struct ScoredRow {
             for (index, sentence) in sentences.enumerated() {
                 bytes += (index == 0 ? "{\"text\":" : ",{\"text\":").utf8
                 JSON.string(sentence.text).write(to: &bytes)
-                // As a Float's own digits: a Double's would look more precise than the score is.
+                // Printed as `Float`: the digits of a `Double` would suggest more precision than the score has.
                 bytes += ",\"score\":\(sentence.score),\"probability\":\(sentence.probability)}".utf8
             }
             bytes += "]".utf8

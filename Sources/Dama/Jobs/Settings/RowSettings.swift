@@ -1,10 +1,10 @@
 import DamaSupport
 
 extension RowJobOptions {
-    /// Everything that can be set about any job over rows, under the names of the C ABI.
+    /// The settings of every job over rows, under the names of the C ABI.
     static let table = SettingsTable<Self>([
-        .text("data", \.data, missing: "no dataset was named"),
-        .text("output", \.output, missing: "no output was named"),
+        .text("data", \.data, missing: "the dataset is missing"),
+        .text("output", \.output, missing: "the output is missing"),
         .optionalText("image_root", \.imageRoot),
         .bool("follow_links", \.followsLinks),
         fieldsSetting,
@@ -25,11 +25,11 @@ extension RowJobOptions {
 }
 
 extension RowJobSettings {
-    /// A job's own settings among those that every job over rows has.
+    /// A job's own settings, merged with those of every job over rows.
     ///
     /// - Parameters:
-    ///   - own: in files before the names of fields.
-    ///   - last: in files behind everything else.
+    ///   - own: Settings that come before `fields` in files.
+    ///   - last: Settings that come last in files.
     static func table(_ own: [Setting<Self>], last: [Setting<Self>] = []) -> SettingsTable<Self> {
         let shared = RowJobOptions.table.lifted(\Self.rows)
         let split = shared.firstIndex { $0.name == "fields" } ?? shared.endIndex
@@ -38,7 +38,7 @@ extension RowJobSettings {
 }
 
 extension JSON {
-    /// Everything that the outcomes of a job's rows depend on: a job goes on only where all of it is the same.
+    /// Everything that the outcomes of a job's rows depend on: a job resumes only if all of it is equal.
     static func settings<Options: RowJobSettings>(
         job: String, _ contents: DatasetContents, _ models: KeyValuePairs<String, JSON>,
         _ table: SettingsTable<Options>, _ options: Options, _ root: ImageRoot

@@ -1,17 +1,19 @@
 import DamaSupport
 
-/// YAML 1.2 (so JSON too) as JSON, within bounds: a few hundred bytes of aliases can stand for gigabytes.
+/// Reads YAML 1.2, and therefore JSON, as JSON. The size is bounded, because a few hundred bytes of aliases can stand
+/// for gigabytes.
 package enum YAMLDocument {
     package static let byteLimit = 1 << 20
-    /// Aliases may stand for one value in several places, not be piled up.
+    /// Aliases can repeat a value, but not multiply values without bounds.
     package static let aliasLimit = 16
     package static let valueLimit = 100_000
     package static let depthLimit = 32
 
-    /// The one document of a text; `null` where there is none.
+    /// The single document of a text; `null` if the text has none.
     ///
-    /// - Parameter place: what messages begin with.
-    /// - Throws: ``DamaError/Code/invalidArgument`` naming the line, for a text that is no YAML or beyond the bounds.
+    /// - Parameter place: The prefix of messages.
+    /// - Throws: ``DamaError/Code/invalidArgument`` naming the line, for text that is not YAML or that exceeds the
+    ///   bounds.
     package static func json(_ text: String, place: String) throws(DamaError) -> JSON {
         guard text.utf8.count <= byteLimit else {
             throw .invalidArgument("\(place) has \(text.utf8.count) bytes; a configuration has at most \(byteLimit)")
@@ -29,12 +31,12 @@ package enum YAMLDocument {
     }
 }
 
-/// Puts values together from events.
+/// Composes values from events.
 private struct Composer: ~Copyable {
-    /// A value, with what it takes to stand in another place too.
+    /// A value, with the numbers needed to check its use in another place.
     private struct Node {
         var value: JSON
-        /// Values in it, itself included, and how deep they are nested.
+        /// The number of values in it, itself included, and their depth of nesting.
         var count = 1
         var depth = 1
 
@@ -61,7 +63,7 @@ private struct Composer: ~Copyable {
         first = try events.next(place)
         let node = try node(first, depth: 1)
         let next = try events.next(place)
-        guard case .streamEnd = next.event else { throw failure(next, "there is a second document; one is expected") }
+        guard case .streamEnd = next.event else { throw failure(next, "the text has a second document; expected one") }
         return node.value
     }
 
@@ -71,9 +73,9 @@ private struct Composer: ~Copyable {
         case .alias(let name):
             aliases += 1
             guard aliases <= YAMLDocument.aliasLimit else {
-                throw failure(start, "there are more than \(YAMLDocument.aliasLimit) aliases (*name)")
+                throw failure(start, "the text has more than \(YAMLDocument.aliasLimit) aliases (*name)")
             }
-            guard let found = anchors[name] else { throw failure(start, "*\(name) names nothing before it") }
+            guard let found = anchors[name] else { throw failure(start, "the alias *\(name) has no anchor before it") }
             try count(found, start, depth: depth)
             return found
         case .scalar(let text, let isPlain):
@@ -114,27 +116,29 @@ private struct Composer: ~Copyable {
         return node
     }
 
-    /// The text of a key, as it is written.
+    /// The text of a key, as written.
     private mutating func key(_ event: YAMLEvents.Located, depth: Int) throws(DamaError) -> String {
         if case .scalar(let text, _) = event.event {
             if let anchor = event.anchor { anchors[anchor] = Node(value: .string(text)) }
             return text
         }
         if case .alias = event.event, let text = try node(event, depth: depth).value.string { return text }
-        throw failure(event, "a key is no text")
+        throw failure(event, "a key is not text")
     }
 
     private mutating func count(_ node: Node, _ start: YAMLEvents.Located, depth: Int) throws(DamaError) {
         values += node.count
         guard values <= YAMLDocument.valueLimit else {
-            throw failure(start, "it holds more than \(YAMLDocument.valueLimit) values")
+            throw failure(start, "the text has more than \(YAMLDocument.valueLimit) values")
         }
-        guard depth + node.depth - 1 <= YAMLDocument.depthLimit else { throw failure(start, "it is nested too deeply") }
+        guard depth + node.depth - 1 <= YAMLDocument.depthLimit else {
+            throw failure(start, "the values are nested too deeply")
+        }
     }
 
     private func checkTag(_ start: YAMLEvents.Located, _ name: String) throws(DamaError) {
         guard let tag = start.tag, tag != "!", tag != YAMLScalar.tagPrefix + name else { return }
-        throw failure(start, "the tag \(tag) is not known here")
+        throw failure(start, "the tag \(tag) is not supported")
     }
 
     private func failure(_ event: YAMLEvents.Located, _ message: String) -> DamaError {

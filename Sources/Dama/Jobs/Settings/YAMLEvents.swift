@@ -1,7 +1,7 @@
 import CYAML
 import DamaSupport
 
-/// The events of a YAML text, as libyaml finds them.
+/// The events of a YAML text, as parsed by libyaml.
 struct YAMLEvents: ~Copyable {
     enum Event {
         case scalar(text: String, isPlain: Bool)
@@ -26,13 +26,13 @@ struct YAMLEvents: ~Copyable {
 
     private let parser: UnsafeMutablePointer<yaml_parser_t>
 
-    /// - Parameter text: stays valid for as long as this lives.
+    /// - Parameter text: Must stay valid for the lifetime of this value.
     init(_ text: UnsafeBufferPointer<UInt8>) throws(DamaError) {
         parser = .allocate(capacity: 1)
         parser.initialize(to: yaml_parser_t())
         guard yaml_parser_initialize(parser) != 0 else {
             parser.deallocate()
-            throw .outOfMemory("there is no memory for a parser of YAML")
+            throw .outOfMemory("there is not enough memory for a YAML parser")
         }
         yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING)
         yaml_parser_set_input_string(parser, text.baseAddress, text.count)
@@ -43,9 +43,9 @@ struct YAMLEvents: ~Copyable {
         parser.deallocate()
     }
 
-    /// The next event that matters; nothing may be asked for behind ``Event/streamEnd`` or an error.
+    /// The next relevant event. Must not be called after ``Event/streamEnd`` or an error.
     ///
-    /// - Parameter place: what messages begin with.
+    /// - Parameter place: The prefix of messages.
     mutating func next(_ place: String) throws(DamaError) -> Located {
         while true {
             var event = yaml_event_t()
@@ -88,7 +88,9 @@ struct YAMLEvents: ~Copyable {
 
     private func failure(_ place: String) -> DamaError {
         let it = parser.pointee
-        if it.error == YAML_MEMORY_ERROR { return .outOfMemory("\(place): there is no memory for what it holds") }
+        if it.error == YAML_MEMORY_ERROR {
+            return .outOfMemory("\(place): there is not enough memory for its contents")
+        }
         var message = it.problem.map { String(cString: $0) } ?? "cannot be read"
         if let context = it.context { message += " \(String(cString: context))" }
         let line = it.error == YAML_READER_ERROR ? "byte \(it.problem_offset)" : "line \(it.problem_mark.line + 1)"

@@ -1,11 +1,11 @@
 import DamaSupport
 
-/// What a scalar stands for: YAML 1.2's core schema (chapter 10.3.2). A scalar in quotes is a text, whatever it looks like.
+/// The value of a scalar in YAML 1.2's core schema (chapter 10.3.2). A quoted scalar is always text.
 enum YAMLScalar {
     static let tagPrefix = "tag:yaml.org,2002:"
 
-    /// - Throws: ``DamaError/Code/invalidArgument`` for a tag that is unknown or does not fit the text, and for a number
-    ///   that is not finite.
+    /// - Throws: ``DamaError/Code/invalidArgument`` for a tag that is unknown or does not match the text, and for a
+    ///   number that is not finite.
     static func value(_ text: String, isPlain: Bool, tag: String?) throws(DamaError) -> JSON {
         guard let tag else { return isPlain ? try plain(text) : .string(text) }
         let expected = tag.hasPrefix(tagPrefix) ? String(tag.dropFirst(tagPrefix.count)) : tag
@@ -15,8 +15,8 @@ enum YAMLScalar {
         case ("null", .null), ("bool", .bool), ("int", .int), ("float", .double): return value
         case ("float", .int(let number)): return .double(Double(number))
         case ("null", _), ("bool", _), ("int", _), ("float", _):
-            throw .invalidArgument("\"\(text.prefix(40))\" does not fit its tag !!\(expected)")
-        default: throw .invalidArgument("the tag \(tag.prefix(60)) is not known here")
+            throw .invalidArgument("\"\(text.prefix(40))\" does not match its tag !!\(expected)")
+        default: throw .invalidArgument("the tag \(tag.prefix(60)) is not supported")
         }
     }
 
@@ -29,7 +29,7 @@ enum YAMLScalar {
         }
     }
 
-    /// `nil` for a text that is no number.
+    /// The number that a text spells; `nil` if it is not a number.
     private static func number(_ text: String) throws(DamaError) -> JSON? {
         let bytes = Array(text.utf8)
         if let digits = digits(of: text, after: "0x"), let value = Int64(digits, radix: 16) { return .int(value) }
@@ -38,13 +38,13 @@ enum YAMLScalar {
         if [".inf", ".Inf", ".INF"].contains(where: { unsigned.elementsEqual($0.utf8) })
             || [".nan", ".NaN", ".NAN"].contains(text)
         {
-            throw .invalidArgument("\(text) is no finite number")
+            throw .invalidArgument("\(text) is not a finite number")
         }
         guard isDecimal(unsigned) else { return nil }
-        // As one with a fraction, where 64 bits do not hold it.
+        // An integer beyond 64 bits becomes a floating-point number.
         if unsigned.allSatisfy(isDigit), let value = Int64(text) { return .int(value) }
         guard let value = Double(text), value.isFinite else {
-            throw .invalidArgument("\(text.prefix(40)) is no finite number")
+            throw .invalidArgument("\(text.prefix(40)) is not a finite number")
         }
         return .double(value)
     }
@@ -73,7 +73,7 @@ enum YAMLScalar {
         return take(&rest) > 0 && rest.isEmpty
     }
 
-    /// Takes digits from the front, and says how many.
+    /// Removes leading digits and returns their number.
     private static func take(_ bytes: inout ArraySlice<UInt8>) -> Int {
         let count = bytes.prefix(while: isDigit).count
         bytes = bytes.dropFirst(count)

@@ -6,7 +6,7 @@ import DamaSupport
 import DamaText
 
 extension Scorer {
-    /// δ of a pair whose responses a ``ResponseSplitter`` cut.
+    /// δ of a pair whose responses were split by a ``ResponseSplitter``.
     public struct SplitHardness: Equatable, Sendable {
         public var hardness: PairHardness
         /// ``SplitResponse/flags`` of the chosen response.
@@ -15,15 +15,15 @@ extension Scorer {
         public var rejectedFlags: [String]
     }
 
-    /// δ of a preference pair, as ``hardness(image:chosen:rejected:deltaSource:run:)``, by a splitter that may ask another
-    /// program.
+    /// δ of a preference pair, as ``hardness(image:chosen:rejected:deltaSource:run:)``, with a splitter that may call
+    /// another program.
     ///
     /// - Parameters:
     ///   - splitter: Cuts responses into sub-sentences of at most ``CLIPEncoder/tokenLimit`` tokens.
-    ///   - stop: Heard by the splitter while it waits.
-    ///   - run: Heard inside a run of this model.
-    /// - Throws: ``DamaError/Code/invalidArgument`` for a response without words, or where δ has no value;
-    ///   ``DamaError/cancelled`` once `stop` or `run` says so; what the splitter and the image decoder throw.
+    ///   - stop: Checked by the splitter while it waits.
+    ///   - run: Stops a run of this model.
+    /// - Throws: ``DamaError/Code/invalidArgument`` for a response without words, or if δ is undefined;
+    ///   ``DamaError/cancelled`` once `stop` or `run` requests it; errors of the splitter and of the image decoder.
     public func hardness(
         image: Image, chosen: String, rejected: String, deltaSource: Hardness.DeltaSource = .probabilities,
         splitter: any ResponseSplitter, stop: StopSignal = StopSignal(), run: RunOptions? = nil

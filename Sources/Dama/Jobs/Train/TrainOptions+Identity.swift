@@ -2,9 +2,10 @@ import DamaModels
 import DamaSupport
 
 extension TrainOptions {
-    /// Everything that the weights of the finished job depend on, so that another job's checkpoint is refused by name.
+    /// Everything that the weights of the finished job depend on. Checkpoints of another job are refused by the
+    /// settings that differ.
     ///
-    /// Format 1, until 0.1.0, had the names and texts of Swift's properties.
+    /// Format 1, used up to 0.1.0, contained the names and texts of Swift properties.
     func identity(policy: JSON, contents: DatasetContents, images: String) throws(DamaError) -> JSON {
         let members: [JSONObject.Member] = [
             ("job", "train"), ("format", 2), ("input", .string(contents.sha256)), ("images", .string(images)),

@@ -5,7 +5,7 @@ import DamaSupport
 import DamaTraining
 
 extension TrainOptions {
-    /// Everything that can be set about a training job, under the names of its configuration files.
+    /// All settings of a training job, under the names of its configuration files.
     package static let table = SettingsTable<Self>(
         RowJobOptions.table.part([
             "data": "data", "output": "out", "image_root": "image_root", "follow_links": "follow_links",
@@ -16,7 +16,7 @@ extension TrainOptions {
             trainableSetting,
             adaptersSetting,
             .choice("activations", \.activations),
-            // Before the method, which draws from the same seed where it has none of its own.
+            // Precedes the method, which uses the same seed unless it has its own.
             seedSetting,
             .section("method", \.method, AdaptiveBeta.Configuration.table),
             .section("optimizer", \.self, optimizerTable),
@@ -54,7 +54,9 @@ extension TrainOptions {
             "warmup_steps",
             read: { (root, reader, name) throws(DamaError) in
                 guard reader.has(name) else { return }
-                guard !reader.has("warmup_ratio") else { throw reader.wrong(name, "it or warmup_ratio, not both") }
+                guard !reader.has("warmup_ratio") else {
+                    throw reader.wrong(name, "either warmup_steps or warmup_ratio, not both")
+                }
                 root.warmUp = .steps(UInt64(try reader.int(name, default: 0, in: 0...(.max))))
             },
             write: { if case .steps(let steps) = $0.warmUp { .int(Int64(clamping: steps)) } else { .null } }),
@@ -100,7 +102,7 @@ extension TrainOptions {
             return .string($0.trainable.name)
         })
 
-    /// The numbers of the adapters, where they are what is trained.
+    /// The settings of the adapters, if adapters are trained.
     private static let adaptersSetting = Setting<Self>(
         "lora", fields: ["rank", "alpha", "dropout", "targets"],
         read: { (root, reader, name) throws(DamaError) in

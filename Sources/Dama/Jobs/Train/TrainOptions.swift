@@ -4,15 +4,15 @@ import DamaPreference
 import DamaSupport
 import DamaTraining
 
-/// What a training job reads, how it trains, and what it writes. ``init(_:place:)`` reads it from a configuration file;
+/// The inputs, the training and the outputs of a training job. ``init(_:place:)`` reads it from a configuration file;
 /// docs/train.md describes the fields.
 public struct TrainOptions: RowJobSettings {
-    /// The preference dataset, as ``ScoreJob`` takes it, and the folder that everything goes into.
+    /// The preference dataset, as for ``ScoreJob``, and the output folder.
     public var rows: RowJobOptions
-    /// What ``ScoreJob`` made of the dataset; `nil` for α_D = 1 throughout.
+    /// The output of ``ScoreJob`` for the dataset; `nil` for α_D = 1 throughout.
     public var scores: String?
-    /// What ``ReferenceJob`` made of the dataset; `nil` computes it first, into the output folder. Where it is the dataset
-    /// itself, its `logps` are taken.
+    /// The output of ``ReferenceJob`` for the dataset; `nil` computes it first, into the output folder. If it is the
+    /// dataset itself, its `logps` are used.
     public var reference: String?
 
     public var trainable = Trainable.full
@@ -22,41 +22,42 @@ public struct TrainOptions: RowJobSettings {
     public var maximumGradientNorm = 1.0
     public var schedule = LearningRateSchedule.Kind.cosine
     public var warmUp = LearningRateSchedule.WarmUp.ratio(0.1)
-    /// N, the pairs of a step.
+    /// N, the number of pairs per step.
     public var batchSize = 16
     public var epochs = 4
-    /// Ends earlier, in the middle of an epoch; the schedule ends there too.
+    /// Stops after this many steps, even in the middle of an epoch; the schedule ends there too.
     public var maximumSteps: Int?
     public var tokensPerRun = 4096
-    /// Of the order of pairs, of the adapters' first values, and of the filters that draw.
+    /// The seed of the order of pairs, of the adapters' initial values, and of the random filters.
     public var seed: UInt64 = 0
     /// 0 for all processors.
     public var threads = 0
 
-    /// Steps between checkpoints; one is also written at the end and when the job is stopped.
+    /// The number of steps between checkpoints. A checkpoint is also written at the end and when the job is stopped.
     public var checkpointEvery = 100
-    /// How many of them are kept.
+    /// The number of checkpoints to keep.
     public var checkpointsKept = 2
     public var writesTensorBoard = true
     public var export = Export.model
     public var exportType = WeightType.float32
 
-    /// What is written at the end.
+    /// The export at the end of the job.
     public enum Export: String, CaseIterable, Sendable {
         /// A Hugging Face directory of the whole model; adapters are merged into it.
         case model = "huggingface"
-        /// The adapters alone, as PEFT reads them.
+        /// The adapters only, as PEFT reads them.
         case adapter = "peft"
         case none
     }
 
     public init(data: String, output: String) {
         rows = RowJobOptions(data: data, output: output)
-        // Of the reference's log-probabilities, where the job computes them.
+        // Applies to the reference's log-probabilities, if the job computes them.
         rows.blockRows = 8
     }
 
-    /// - Throws: ``DamaError/Code/invalidArgument`` naming what is out of its range or does not go together.
+    /// - Throws: ``DamaError/Code/invalidArgument`` naming a value that is out of range or settings that contradict
+    ///   each other.
     func check() throws(DamaError) {
         try rows.check()
         try Self.table.check(self)
@@ -69,7 +70,7 @@ public struct TrainOptions: RowJobSettings {
         }
         if export == .adapter {
             guard case .lora = trainable else {
-                throw .invalidArgument("export.format is peft, which holds adapters; it goes with trainable: lora")
+                throw .invalidArgument("export.format is peft, which holds adapters only; it requires trainable: lora")
             }
         }
         switch exportType {

@@ -1,15 +1,15 @@
 import DamaSupport
 
 extension TrainSettings {
-    /// Reads a configuration in YAML (JSON is YAML too).
+    /// Reads a configuration in YAML, which includes JSON.
     ///
     /// - Parameters:
-    ///   - overrides: `key=value`, in place of what the text says: `method.beta=0.2`.
-    ///   - place: what messages begin with, such as the file's path.
+    ///   - overrides: `key=value` entries that replace fields of the text: `method.beta=0.2`.
+    ///   - place: The prefix of messages, such as the file's path.
     /// - Throws: ``DamaError/Code/invalidArgument`` naming the line or the field.
     public init(yaml text: String, overrides: [String] = [], place: String) throws(DamaError) {
         var json = try YAMLDocument.json(text, place: place)
-        // A file of comments alone sets nothing.
+        // A file with only comments sets nothing.
         if json == .null { json = [:] }
         for text in overrides {
             guard let equals = text.firstIndex(of: "="), equals != text.startIndex else {
@@ -22,7 +22,7 @@ extension TrainSettings {
         try self.init(json, place: place)
     }
 
-    /// Reads the configuration in a file.
+    /// Reads the configuration from a file.
     public init(path: String, overrides: [String] = []) throws(DamaError) {
         let bytes = try Files.read(path, limit: YAMLDocument.byteLimit)
         guard let text = String(validating: bytes, as: UTF8.self) else {
@@ -36,11 +36,11 @@ extension TrainSettings {
         _ json: JSON, _ path: ArraySlice<Substring>, _ value: JSON, place: String
     ) throws(DamaError) -> JSON {
         guard let first = path.first else { return value }
-        // A list of keys is as long as its text: this must not go as deep.
+        // The recursion is as deep as the list of keys is long, so its length is limited.
         guard path.count <= YAMLDocument.depthLimit else { throw .invalidArgument("\(place) is nested too deeply") }
         let key = String(first)
         guard json == .null || json.object != nil else {
-            throw .invalidArgument("\(place): what stands before \"\(key)\" is \(json.kind), not a section")
+            throw .invalidArgument("\(place): the value before \"\(key)\" is \(json.kind), not a section")
         }
         var members = json.object?.members ?? []
         let found = members.firstIndex { $0.key == key }

@@ -2,21 +2,22 @@ import DamaModels
 import DamaRuntime
 import DamaSupport
 
-/// A training job as a configuration file describes it: the job's options, and the model with its own.
+/// A training job as a configuration file describes it: the job's options, and the model with its options.
 public struct TrainSettings: Sendable {
-    /// Folder of the policy to train, which is also the reference.
+    /// The folder of the policy to train, which is also the reference.
     public var model: String
     public var policy: PolicyOptions
     public var job: TrainOptions
 
     /// - Parameters:
-    ///   - json: what a YAML or JSON file says.
-    ///   - place: the file, for messages.
-    /// - Throws: ``DamaError/Code/invalidArgument`` naming the field: unknown ones too, with the nearest that there is.
+    ///   - json: The contents of a YAML or JSON file.
+    ///   - place: The file's name in messages.
+    /// - Throws: ``DamaError/Code/invalidArgument`` naming the field; for an unknown field it suggests the nearest
+    ///   known one.
     package init(_ json: JSON, place: String) throws(DamaError) {
         model = ""
         policy = PolicyOptions()
-        // The paper's; a model with fewer positions has its own limit.
+        // The paper's limit; a model with fewer positions has its own.
         policy.maximumLength = 2048
         job = TrainOptions(data: "", output: "")
         try Self.table.read(into: &self, json, place: place)
@@ -26,13 +27,13 @@ public struct TrainSettings: Sendable {
 
     /// Every field of a configuration file.
     static let table = SettingsTable<Self>(
-        [.text("model", \.model, missing: "no model was named")]
+        [.text("model", \.model, missing: "the model is missing")]
             + SettingsTable(TrainOptions.table.settings.filter { $0.name != "threads" }).lifted(\.job)
             + PolicyOptions.table.lifted(\.policy))
 }
 
 extension PolicyOptions {
-    /// What a configuration file says of a model.
+    /// The settings of a model in a configuration file.
     static let table = SettingsTable<Self>([
         .optionalText("template", \.template),
         .optionalText("system", \.system),
