@@ -55,9 +55,9 @@ final class AddedTokenTests: XCTestCase {
         let json = try XCTUnwrap(Fixtures.json("added_tokens.json")["tokenizer"])
         let config = { (value: JSON) -> JSON in ["tokenizer_config.json": value] }
         for (files, text) in [
-            (config(["added_tokens_decoder": ["900": ["content": "<image>"]]]), "has id 900 here, but 29 by"),
+            (config(["added_tokens_decoder": ["900": ["content": "<image>"]]]), "has id 900 here, but 29 from"),
             (["added_tokens.json": ["<unk>": 5]], "added_tokens.json: <unk>: \"<unk>\" has id 5 here, but 0"),
-            (config(["added_tokens_decoder": ["x": ["content": "a"]]]), "decoder.x: expected a token id for the key"),
+            (config(["added_tokens_decoder": ["x": ["content": "a"]]]), "decoder.x: expected a token id as the key"),
             (config(["added_tokens_decoder": ["-1": ["content": "a"]]]), "id -1 is out of range"),
             (config(["added_tokens_decoder": ["99999999999": ["content": "a"]]]), "out of range"),
             (

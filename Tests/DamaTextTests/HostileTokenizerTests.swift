@@ -45,7 +45,7 @@ final class HostileTokenizerTests: XCTestCase {
         expect(file(model: ["vocab": ["a": 9_000_000_000_000]]), "out of range")
         expect(file(model: ["vocab": ["a": 4_194_304]]), "out of range")
         expect(file(model: ["vocab": ["a": 1, "b": 1]]), "\"a\" and \"b\" share id 1")
-        expect(file(model: ["vocab": ["a": 1, "a": 2]]), "\"a\" stands twice")
+        expect(file(model: ["vocab": ["a": 1, "a": 2]]), "duplicate token \"a\"")
         expect(file(model: ["unk_token": "<unk>"]), "model.unk_token: \"<unk>\" is not in model.vocab")
         // Canonically equivalent, and still two tokens.
         XCTAssertNoThrow(
@@ -107,7 +107,7 @@ final class HostileTokenizerTests: XCTestCase {
             (token(7, 8), "added_tokens[0].content: expected a string"),
             (token(-7, "<x>"), "added_tokens[0].id: -7 is out of range"),
             (token(1e300, "<x>"), "added_tokens[0].id: expected a whole number"),
-            (token(2, "<x>"), "added_tokens[0]: id 2 of \"<x>\" is that of \"ab\""),
+            (token(2, "<x>"), "added_tokens[0]: id 2 of \"<x>\" belongs to \"ab\""),
             (token(7, "a"), "\"a\" has id 7 here and 0 in model.vocab"),
         ] {
             expect(file(["added_tokens": members["added_tokens"]!]), words)
@@ -161,7 +161,7 @@ final class HostileTokenizerTests: XCTestCase {
 
     func testADecoderReplacesNoPattern() {
         let pattern: JSON = ["type": "Replace", "pattern": ["Regex": "a+"], "content": "b"]
-        expect(file(["decoder": pattern]), "decoder.pattern: a decoder replaces a text", .unsupported)
+        expect(file(["decoder": pattern]), "decoder.pattern: a decoder's Replace supports only {\"String\": …}", .unsupported)
     }
 
     func testMissingFilesAndBrokenConfiguration() throws {
