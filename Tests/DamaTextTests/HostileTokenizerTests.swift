@@ -161,7 +161,7 @@ final class HostileTokenizerTests: XCTestCase {
 
     func testADecoderReplacesNoPattern() {
         let pattern: JSON = ["type": "Replace", "pattern": ["Regex": "a+"], "content": "b"]
-        expect(file(["decoder": pattern]), "decoder.pattern: a decoder's Replace supports only {\"String\": …}", .unsupported)
+        expect(file(["decoder": pattern]), "decoder.pattern: a decoder's Replace supports only", .unsupported)
     }
 
     func testMissingFilesAndBrokenConfiguration() throws {
