@@ -5,7 +5,7 @@ import XCTest
 
 @testable import DamaText
 
-/// Tokens that stand beside tokenizer.json, against transformers (Fixtures/make_added_tokens.py).
+/// Tokens from the files beside tokenizer.json, against transformers (Fixtures/make_added_tokens.py).
 final class AddedTokenTests: XCTestCase {
     private var folder: TemporaryDirectory!
 
@@ -20,7 +20,7 @@ final class AddedTokenTests: XCTestCase {
         return try Tokenizer(directory: folder.path)
     }
 
-    /// `<image> A red circle` was 10 ids where transformers gives 5.
+    /// `<image> A red circle` has 5 ids in transformers; with `<image>` split it would have 10.
     func testTokensBesideTokenizerJSONAreKnown() throws {
         let fixture = try Fixtures.json("added_tokens.json")
         let texts = try XCTUnwrap(fixture["texts"]?.array).compactMap(\.string)
@@ -73,8 +73,8 @@ final class AddedTokenTests: XCTestCase {
         }
     }
 
-    /// `<0x4E><0xE1>` was streamed as "N" and U+FFFD; `tokenizers` gives U+FFFD for each byte of a run that is no UTF-8
-    /// (Fixtures/make_byte_fallback.py).
+    /// `<0x4E><0xE1>` must not stream as "N" and U+FFFD: `tokenizers` gives U+FFFD for each byte of a run of invalid
+    /// UTF-8 (Fixtures/make_byte_fallback.py).
     func testRunsOfByteTokens() throws {
         for test in try XCTUnwrap(Fixtures.json("byte_fallback.json").array) {
             let tokenizer = try Tokenizer(directory: Fixtures.path(try XCTUnwrap(test["family"]?.string)))
