@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// The instructions of a kernel. The last bits of results differ between levels, and are always the same at one level.
+/// The instructions of a kernel. Results may differ in the last bits between levels, never within one.
 enum {
     /// The minimum of the architecture: SSE2, or NEON.
     CDAMA_LEVEL_BASE = 0,

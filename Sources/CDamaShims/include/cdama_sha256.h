@@ -12,7 +12,7 @@ typedef struct cdama_sha256 {
     int portable;
 } cdama_sha256;
 
-/// Resets the context. A non-zero `portable` selects plain C, which tests need; 0 selects the processor's SHA
+/// Initialises the context. A non-zero `portable` selects plain C, which tests need; 0 selects the processor's SHA
 /// instructions if it has them.
 void cdama_sha256_init(cdama_sha256 *context, int portable);
 
