@@ -3,8 +3,7 @@ import CDamaShims
 /// Threads for independent pieces of work. They need no file descriptor. If the system cannot start a thread, the
 /// calling thread does the work.
 package enum Concurrent {
-    /// Calls `body` for every number in `0..<count`, on up to `threads` threads, each of which takes the next
-    /// number.
+    /// Calls `body` for every number in `0..<count`, on up to `threads` threads that take the next free one.
     ///
     /// - Parameter threads: The number of threads; 0 for the number of processors.
     package static func forEach(_ count: Int, threads: Int = 0, _ body: @Sendable (Int) -> Void) {

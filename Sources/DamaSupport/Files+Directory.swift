@@ -3,8 +3,9 @@ import Glibc
 extension Files {
     /// Replaces the directory at `path` atomically: `fill` writes a new one beside it, which is then renamed.
     ///
-    /// Readers see either the old directory or the complete new one. All contents of the old directory are removed. On
-    /// failure the old directory stays and the new one is removed.
+    /// Readers see either the old directory or the complete new one; on a file system that cannot exchange names, there
+    /// is none for a moment. All contents of the old directory are removed. On failure the old directory stays and the
+    /// new one is removed.
     /// - Parameter fill: Called with the path of the new, empty directory.
     package static func replaceDirectory(
         _ path: String, fill: (_ temporary: String) throws(DamaError) -> Void
@@ -76,7 +77,7 @@ extension Files {
         remove(path)
     }
 
-    /// Exchanges two directories, atomically if the system can; otherwise the old one is removed.
+    /// Exchanges two directories, atomically if the system can; otherwise by two renames, which remove the old one.
     private static func exchange(_ new: String, _ old: String) throws(DamaError) {
         if exchangeNames(new, old) { return }
         guard errno == ENOSYS || errno == EINVAL || errno == EPERM else {
