@@ -1,9 +1,9 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// Dependencies point one way, top to bottom in this list: a target may only use targets above it, and names each that it
-// imports. `make lint` checks that (scripts/check-targets).
-// The C header is imported by DamaABI alone.
+// Dependencies point one way, top to bottom in this list: a target may use only targets above it, and lists all that it
+// imports. `make lint` checks this (scripts/check-targets).
+// Only DamaABI imports the C header.
 let package = Package(
     name: "libdama",
     products: [
@@ -11,7 +11,7 @@ let package = Package(
         .library(name: "Dama", targets: ["Dama"]),
         // The C ABI, libdama.so. Built with the flags in the Makefile (`make build`).
         .library(name: "dama", type: .dynamic, targets: ["DamaABI"]),
-        // The command line. Products may not share a name, so `make install` renames it to `dama`.
+        // The command line. Products must not share a name, so `make install` renames it to `dama`.
         .executable(name: "dama-cli", targets: ["DamaCLI"]),
         // The embedded world of shapes: scenes, responses, judge. Not part of the library.
         .executable(name: "shapes-world", targets: ["ShapesWorldCLI"]),
@@ -58,14 +58,14 @@ let package = Package(
                 "DamaModels", "DamaTraining", "CDamaShims", "CYAML",
             ]),
 
-        // MARK: Faces
+        // MARK: Interfaces
         .target(
             name: "DamaABI",
             dependencies: [
                 "DamaSupport", "DamaPreference", "DamaKernels", "DamaText", "DamaImage", "DamaModels", "DamaTraining",
                 "Dama", "CDama", "CDamaShims",
             ]),
-        // What both command lines need; nothing of it goes into libdama.so.
+        // Shared by both command lines, and not part of libdama.so.
         .target(name: "CommandLineSupport", dependencies: ["DamaSupport"]),
         .executableTarget(
             name: "DamaCLI",
@@ -83,13 +83,13 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
-        // MARK: What tests share, and processes that they start
+        // MARK: Test support, and processes that tests start
         .target(name: "DamaTestSupport", dependencies: ["DamaSupport"], path: "Tests/DamaTestSupport"),
-        // Opens models in a process that has opened none, and tells what became of it.
+        // Opens models in a new process and reports the result.
         .executableTarget(
             name: "RuntimeProcess", dependencies: ["DamaSupport", "DamaImage", "DamaModels", "CDamaShims"],
             path: "Tests/RuntimeProcess"),
-        // Batches to train on, for the tests and for a process whose exports other readers load.
+        // Training batches, for the tests and for a process whose exports other readers load.
         .target(
             name: "TrainingTestSupport",
             dependencies: ["DamaSupport", "DamaImage", "DamaRuntime", "DamaGraph", "DamaModels", "DamaTraining"],

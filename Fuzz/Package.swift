@@ -1,9 +1,9 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// One executable for each parser, run by `make fuzz TARGET=JSON SECONDS=600`. A package of its own: its flags are no
-// concern of those who build libdama. To add a parser: a folder Sources/FuzzName with one file (FuzzJSON is the
-// pattern), a line in the list below, and a few small seeds in Corpus/Name. What fuzzing finds becomes a test.
+// One executable for each parser, run by `make fuzz TARGET=JSON SECONDS=600`. A separate package, so that its flags do
+// not affect builds of libdama. To add a parser: a folder Sources/FuzzName with one file (FuzzJSON is the pattern), a
+// line in the list below, and a few small seeds in Corpus/Name. Every finding becomes a test.
 let parsers = [
     "Checkpoint", "Controller", "Image", "JSON", "Journal", "Pattern", "Rows", "Safetensors", "Tokenizer", "YAML",
 ]

@@ -24,7 +24,7 @@ struct CategorySet: Equatable, Sendable {
         return set
     }()
 
-    /// The categories that `\p{name}` stands for; `nil` for a name that is no general category.
+    /// The categories of `\p{name}`; `nil` if `name` is not a general category.
     init?(name: String) {
         switch name {
         case "L", "Letter": self = .letter

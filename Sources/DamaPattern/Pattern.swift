@@ -1,25 +1,25 @@
 import DamaSupport
 
-/// A compiled regular expression of the family that tokenizer.json files use, matched over Unicode scalars.
+/// A compiled regular expression, of the kind that tokenizer.json files use, matched over Unicode scalars.
 ///
 /// Supported: alternation, groups `(…)`, `(?:…)`, `(?i:…)`, a leading `(?i)`; classes `[…]`, `[^…]`, `\p{L}`, `\P{N}`,
 /// `\s \S \d \D \w \W`, `.`; quantifiers `* + ? {m} {m,} {m,n}`, lazy with `?`, possessive with `+`; look-ahead of
-/// bounded length `(?=…)`, `(?!…)`; escapes of characters. Anything else is a ``DamaError``, never an approximation.
+/// bounded length `(?=…)`, `(?!…)`; character escapes. Anything else is a ``DamaError``, never an approximation.
 ///
-/// Semantics are those of a backtracking matcher with Oniguruma's (Ruby) syntax: leftmost, first alternative first.
-/// What would explode does not: after some steps, states that failed once are not tried again, and a ``StepBudget``
-/// ends what even then takes too long.
+/// The semantics are those of a backtracking matcher with Oniguruma's (Ruby) syntax: leftmost, first alternative first.
+/// Exponential backtracking is avoided: after a number of steps, states that failed once are not tried again, and a
+/// ``StepBudget`` ends matching that still takes too long.
 package struct Pattern: Sendable {
     enum Instruction: Equatable, Sendable {
         /// One scalar of the set.
         case scalar(Int)
-        /// As many scalars of the set as there are, between the bounds; gives back one at a time unless possessive.
+        /// As many scalars of the set as possible, between the bounds; gives up one at a time unless possessive.
         case run(set: Int, minimum: Int, maximum: Int, isPossessive: Bool)
         /// Tries the first target, then the second.
         case split(Int, Int)
         case jump(Int)
-        /// The body, at most `reach` scalars long, follows and ends in `match`; goes on at `next` where its success
-        /// differs from `isNegative`.
+        /// Runs the body, at most `reach` scalars long, which follows and ends in `match`. Continues at `next` if the
+        /// body succeeds and `isNegative` is false, or fails and `isNegative` is true.
         case look(isNegative: Bool, reach: Int, next: Int)
         case match
     }
@@ -28,7 +28,7 @@ package struct Pattern: Sendable {
     let instructions: [Instruction]
     let sets: [ScalarSet]
 
-    /// - Throws: ``DamaError/Code/unsupported`` naming the construct and its place; ``DamaError/Code/model`` where the
+    /// - Throws: ``DamaError/Code/unsupported`` naming the construct and its place; ``DamaError/Code/model`` if the
     ///   pattern is malformed.
     package init(_ source: String) throws(DamaError) {
         var compiler = PatternCompiler(source)
@@ -38,7 +38,7 @@ package struct Pattern: Sendable {
         sets = compiler.sets
     }
 
-    /// A pattern of this library itself, known to compile.
+    /// A pattern of this library, known to compile.
     package init(known source: String) {
         do {
             self = try Pattern(source)
@@ -47,9 +47,9 @@ package struct Pattern: Sendable {
         }
     }
 
-    /// Every match in `text`, left to right. Empty matches are included, except right behind another match.
+    /// All matches in `text`, left to right. Empty matches are included, except directly after another match.
     ///
-    /// - Throws: ``DamaError/Code/model`` where the budget does not suffice.
+    /// - Throws: ``DamaError/Code/model`` if the budget is exceeded.
     package func matches(
         in text: ArraySlice<Unicode.Scalar>, budget: inout StepBudget
     ) throws(DamaError) -> [Range<Int>] {

@@ -1,6 +1,6 @@
 import DamaSupport
 
-/// Emits the instructions of a ``Pattern`` from its syntax tree.
+/// Compiles the syntax tree of a ``Pattern`` to instructions.
 struct PatternCompiler {
     private(set) var instructions: [Pattern.Instruction] = []
     private(set) var sets: [ScalarSet] = []
@@ -21,7 +21,7 @@ struct PatternCompiler {
     private mutating func append(_ instruction: Pattern.Instruction) throws(DamaError) {
         guard instructions.count < Self.maximumInstructions else {
             throw parser.reader.unsupported(
-                "more than \(Self.maximumInstructions) instructions once intervals are written out")
+                "a pattern of more than \(Self.maximumInstructions) instructions, intervals expanded,")
         }
         instructions.append(instruction)
     }

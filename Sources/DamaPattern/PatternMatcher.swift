@@ -5,11 +5,11 @@ struct PatternMatcher {
     private var stack: [Branch] = []
     private var effort: Effort
     private let plainSteps: Int
-    /// Steps left for matching with a memory.
+    /// Steps left for matching with memory.
     private var left: Int
     private let limit: Int
 
-    /// Another way to go on: at `instruction` from `position`, then from the positions below it down to `floor`.
+    /// An alternative: continue at `instruction` from `position`, then from the positions below it down to `floor`.
     private struct Branch {
         var instruction: Int
         var position: Int
@@ -22,36 +22,36 @@ struct PatternMatcher {
         case overBudget
     }
 
-    /// - Parameter limit: the most steps for all matches together.
+    /// - Parameter limit: The largest number of steps for all matches together.
     init(pattern: Pattern, text: UnsafeBufferPointer<Unicode.Scalar>, limit: Int) {
         self.pattern = pattern
         self.text = text
         self.limit = limit
-        // Plain backtracking is fastest and nearly always enough: a tokenizer's pattern takes some 20 steps a
+        // Plain backtracking is fastest and nearly always enough: a tokenizer's pattern takes about 20 steps per
         // character.
         plainSteps = min(65_536 + 64 * text.count, limit)
         effort = .budget(plainSteps)
         left = limit - plainSteps
     }
 
-    /// True where the limit was reached: there may be matches that were not found.
+    /// True if the limit was reached: some matches may be missing.
     private(set) var isExhausted = false
 
-    /// The steps that were taken.
+    /// The number of steps taken.
     var steps: Int {
         guard case .budget(let rest) = effort else { return limit - left }
         return plainSteps - max(0, rest)
     }
 
-    /// The end of the match that begins at `start`. Call with rising positions.
+    /// The end of the match that begins at `start`. Must be called with ascending positions.
     mutating func match(at start: Int) -> Int? {
-        // Out of `self` while `self` is at work.
+        // Taken out of `self`, because `run` changes both.
         var effort = effort
         self.effort = .budget(0)
         defer { self.effort = effort }
         var outcome = run(from: 0, at: start, &effort)
         if case .overBudget = outcome {
-            // What plain matching did not use is no longer to be had; what it used is counted.
+            // The unused steps of plain matching are lost; the used ones count.
             effort = .memory(memory(from: start, to: text.count))
             outcome = run(from: 0, at: start, &effort)
             if case .overBudget = outcome { isExhausted = true }
@@ -94,7 +94,7 @@ struct PatternMatcher {
         }
     }
 
-    /// Executes one instruction. `nil` to go on, `.none` where this way fails.
+    /// Executes one instruction. Returns `nil` to continue, `.none` if this branch fails.
     @inline(__always)
     private mutating func step(_ instruction: inout Int, _ position: inout Int, _ effort: inout Effort) -> Outcome? {
         switch pattern.instructions[instruction] {
@@ -113,7 +113,7 @@ struct PatternMatcher {
             let limit = maximum < text.count - position ? position + maximum : text.count
             var end = position
             while end < limit, pattern.sets[set].contains(text[end]) { end += 1 }
-            // A scan costs far less than as many steps.
+            // A scan is much cheaper than as many steps.
             if case .memory = effort { left -= (end - position) / 8 } else { effort.spend(scanning: end - position) }
             guard end - position >= minimum else { return Outcome.none }
             let floor = position + minimum
@@ -142,11 +142,11 @@ struct PatternMatcher {
     }
 }
 
-/// What keeps matching from taking for ever.
+/// The bound on the time of matching.
 private enum Effort {
     /// Steps left.
     case budget(Int)
-    /// The (instruction, position) pairs that were tried.
+    /// The (instruction, position) pairs tried so far.
     case memory(VisitedStates)
 
     enum Verdict { case go, triedBefore, exhausted }
@@ -168,7 +168,7 @@ private enum Effort {
         }
     }
 
-    /// After a match: the states on its way have not failed. Those behind its end have, whichever way they were
+    /// After a match, the states along it have not failed. Those after its end have, in whichever way they were
     /// reached.
     mutating func forget(upTo end: Int) {
         guard case .memory(var visited) = self else { return }
@@ -184,24 +184,24 @@ private enum Effort {
     }
 }
 
-/// The (instruction, position) pairs that were tried: with no captures, trying again ends the same way.
+/// The (instruction, position) pairs tried so far. Without captures, a second try has the same result.
 private struct VisitedStates {
     private var words: [UInt64]
     private let instructions: Int
     private let start: Int
 
     init(instructions: Int, start: Int, end: Int) {
-        // Rounded up so that a position's bits are whole words.
+        // Rounded up so that the bits of a position fill whole words.
         self.instructions = (instructions + 63) / 64 * 64
         self.start = start
         words = [UInt64](repeating: 0, count: self.instructions / 64 * (end - start + 1))
         forgotten = start
     }
 
-    /// The steps that making it is worth.
+    /// The cost of its allocation in steps.
     var cost: Int { words.count / 16 }
 
-    /// Positions below this hold nothing.
+    /// There are no pairs below this position.
     private var forgotten: Int
 
     mutating func forget(upTo end: Int) {
@@ -211,7 +211,7 @@ private struct VisitedStates {
         forgotten = end
     }
 
-    /// False where the pair was there already.
+    /// False if the pair is a duplicate.
     mutating func insert(_ instruction: Int, _ position: Int) -> Bool {
         let bit = (position - start) * instructions + instruction
         let mask = UInt64(1) << UInt64(bit & 63)

@@ -9,7 +9,7 @@ indirect enum PatternNode {
     case look(isNegative: Bool, PatternNode)
     case repetition(PatternNode, minimum: Int, maximum: Int, kind: Greed)
 
-    /// The most scalars it can match; `nil` where there is no bound.
+    /// The largest number of scalars that it can match; `nil` if unbounded.
     var reach: Int? {
         switch self {
         case .empty, .look: return 0

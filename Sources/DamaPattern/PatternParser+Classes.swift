@@ -12,12 +12,12 @@ extension PatternParser {
     }
 
     func literalSet(_ scalar: Unicode.Scalar) throws(DamaError) -> ScalarSet {
-        if ignoresCase, scalar.value >= 0x80 { throw reader.unsupported("'\(scalar)' regardless of case") }
+        if ignoresCase, scalar.value >= 0x80 { throw reader.unsupported("case-insensitive '\(scalar)'") }
         return set([.range(scalar.value...scalar.value)])
     }
 
     mutating func parseEscape() throws(DamaError) -> Escape {
-        guard let scalar = reader.advance() else { throw reader.malformed("the pattern ends in '\\'") }
+        guard let scalar = reader.advance() else { throw reader.malformed("'\\' at the end of the pattern") }
         switch scalar {
         case "s", "S": return .item(.space(negated: scalar == "S"))
         case "d", "D": return .item(.categories(CategorySet(.decimalNumber), negated: scalar == "D"))
@@ -30,10 +30,10 @@ extension PatternParser {
                 name.unicodeScalars.append(next)
                 reader.position += 1
             }
-            guard reader.take("}") else { throw reader.malformed("'\\\(scalar){' without its '}'") }
+            guard reader.take("}") else { throw reader.malformed("'}' is missing after '\\\(scalar){'") }
             guard let categories = CategorySet(name: name) else {
                 throw reader.unsupported(
-                    "the property '\(name)'; general categories such as L, Lu, N, Nd, P, S are supported")
+                    "the property '\(name)' (unlike general categories such as L, Lu, N, Nd, P, S)")
             }
             return .item(.categories(categories, negated: (scalar == "P") != inverted))
         case "r": return .literal("\r")
@@ -45,7 +45,7 @@ extension PatternParser {
         case "x":
             if reader.take("{") {
                 let value = try parseHexadecimal(digits: nil)
-                guard reader.take("}") else { throw reader.malformed("'\\x{' without its '}'") }
+                guard reader.take("}") else { throw reader.malformed("'}' is missing after '\\x{'") }
                 return .literal(value)
             }
             let value = try parseHexadecimal(digits: 2)
@@ -68,20 +68,20 @@ extension PatternParser {
             reader.position += 1
         }
         guard count > 0, digits == nil || count == digits, let scalar = Unicode.Scalar(value) else {
-            throw reader.malformed("an escape that names no character")
+            throw reader.malformed("an invalid hexadecimal escape")
         }
         return scalar
     }
 
     mutating func parseClass() throws(DamaError) -> ScalarSet {
         let isNegated = reader.take("^")
-        if isNegated, ignoresCase { throw reader.unsupported("a negated class regardless of case") }
+        if isNegated, ignoresCase { throw reader.unsupported("a case-insensitive negated class") }
         var items: [ScalarSet.Item] = []
         while true {
-            guard let scalar = reader.advance() else { throw reader.malformed("a class without its ']'") }
+            guard let scalar = reader.advance() else { throw reader.malformed("a class without a closing ']'") }
             if scalar == "]" {
                 guard !items.isEmpty else {
-                    throw reader.unsupported("an empty class, or ']' first in a class; write \\]")
+                    throw reader.unsupported("an empty class or ']' first in a class (write \\])")
                 }
                 return set(items, isNegated: isNegated)
             }
@@ -93,10 +93,10 @@ extension PatternParser {
                 continue
             }
             reader.position += 1
-            guard let next = reader.advance() else { throw reader.malformed("a class without its ']'") }
+            guard let next = reader.advance() else { throw reader.malformed("a class without a closing ']'") }
             var ignored: [ScalarSet.Item] = []
             guard let upper = try parseClassMember(next, into: &ignored) else {
-                throw reader.unsupported("a range whose end is a class")
+                throw reader.unsupported("a range that ends in a class")
             }
             guard lower.value <= upper.value else { throw reader.malformed("the range '\(lower)-\(upper)' is empty") }
             items.append(.range(lower.value...upper.value))
@@ -108,7 +108,7 @@ extension PatternParser {
         _ scalar: Unicode.Scalar, into items: inout [ScalarSet.Item]
     ) throws(DamaError) -> Unicode.Scalar? {
         switch scalar {
-        case "[": throw reader.unsupported("a class inside a class; write \\[ for the character")
+        case "[": throw reader.unsupported("a class inside a class (write \\[ for the character)")
         case "&" where reader.peek() == "&": throw reader.unsupported("'&&' in a class")
         case "\\":
             switch try parseEscape() {
@@ -122,7 +122,7 @@ extension PatternParser {
     }
 
     private func checkedForCase(_ scalar: Unicode.Scalar) throws(DamaError) -> Unicode.Scalar {
-        if ignoresCase, scalar.value >= 0x80 { throw reader.unsupported("'\(scalar)' regardless of case") }
+        if ignoresCase, scalar.value >= 0x80 { throw reader.unsupported("case-insensitive '\(scalar)'") }
         return scalar
     }
 }

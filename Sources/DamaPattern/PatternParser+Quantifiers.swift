@@ -1,6 +1,6 @@
 import DamaSupport
 
-/// `* + ? {m,n}`, lazy and possessive.
+/// The quantifiers `* + ? {m,n}`, lazy and possessive.
 extension PatternParser {
     mutating func parseQuantifiers(of atom: PatternNode) throws(DamaError) -> PatternNode {
         var node = atom
@@ -36,11 +36,11 @@ extension PatternParser {
         if reader.take(",") { maximum = parseNumber() ?? .max }
         guard reader.take("}"), minimum != nil || maximum != nil else {
             reader.position = start
-            throw reader.unsupported("'{' that begins no interval {m}, {m,} or {m,n}; write \\{ for the character")
+            throw reader.unsupported("'{' without an interval {m}, {m,} or {m,n} (write \\{ for the character)")
         }
-        guard let minimum, let maximum else { throw reader.unsupported("an interval without its lower bound") }
+        guard let minimum, let maximum else { throw reader.unsupported("an interval without a lower bound") }
         guard minimum <= maximum, minimum <= 1000, maximum == .max || maximum <= 1000 else {
-            throw reader.unsupported("the interval {\(minimum),\(maximum)}; bounds must rise and be at most 1000")
+            throw reader.unsupported("the interval {\(minimum),\(maximum)} (bounds must be ascending and at most 1000)")
         }
         return (minimum, maximum, true)
     }

@@ -1,6 +1,6 @@
 import DamaSupport
 
-/// Parses a regular expression: alternatives, groups and what stands in them.
+/// Parses a regular expression: alternatives, groups and their contents.
 struct PatternParser {
     var reader: PatternReader
     var ignoresCase = false
@@ -16,7 +16,7 @@ struct PatternParser {
     mutating func parse() throws(DamaError) -> PatternNode {
         let count = reader.scalars.count
         guard count <= Self.maximumSource else {
-            throw .unsupported("a pattern of \(count) characters is over the limit of \(Self.maximumSource)")
+            throw .unsupported("a pattern of \(count) characters exceeds the limit of \(Self.maximumSource)")
         }
         let node = try parseAlternation(depth: 0)
         guard reader.isAtEnd else { throw reader.malformed("unmatched ')'") }
@@ -40,8 +40,8 @@ struct PatternParser {
         while let next = reader.peek(), next != "|", next != ")" {
             var node = try parseAtom(depth: depth)
             if ignoresCase {
-                // Case folding that changes the number of characters ("ß" for "ss") is not implemented; so that nothing
-                // is approximated, the sequences that have such a folding are refused.
+                // Case folding that changes the number of characters ("ß" to "ss") is not implemented. Sequences with
+                // such a folding are rejected, so that nothing is approximated.
                 literals.append(next)
                 if literals.count >= 2 { try refuseMultipleFolding(literals.suffix(2)) }
             }
@@ -54,12 +54,12 @@ struct PatternParser {
     private func refuseMultipleFolding(_ pair: ArraySlice<Unicode.Scalar>) throws(DamaError) {
         let text = String(String.UnicodeScalarView(pair)).lowercased()
         if ["ss", "ff", "fi", "fl", "st"].contains(text) {
-            throw reader.unsupported("'\(text)' regardless of case, which ligatures match as well")
+            throw reader.unsupported("case-insensitive '\(text)', which also matches ligatures,")
         }
     }
 
     private mutating func parseAtom(depth: Int) throws(DamaError) -> PatternNode {
-        guard let scalar = reader.advance() else { throw reader.malformed("the pattern ends too soon") }
+        guard let scalar = reader.advance() else { throw reader.malformed("unexpected end of the pattern") }
         switch scalar {
         case "(": return try parseGroup(depth: depth)
         case "[": return .set(try parseClass())
@@ -69,7 +69,7 @@ struct PatternParser {
             case .item(let item): return .set(set([item]))
             case .literal(let literal): return .set(try literalSet(literal))
             }
-        case "*", "+", "?": throw reader.malformed("'\(scalar)' with nothing before it to repeat")
+        case "*", "+", "?": throw reader.malformed("'\(scalar)' has nothing to repeat")
         case "^", "$": throw reader.unsupported("the anchor '\(scalar)'")
         default: return .set(try literalSet(scalar))
         }
@@ -86,7 +86,7 @@ struct PatternParser {
             } else if reader.take("i") {
                 ignoresCase = true
                 if reader.take(")") {
-                    // (?i) holds to the end of the enclosing group.
+                    // (?i) applies to the end of the enclosing group.
                     return try parseRest(depth: depth)
                 }
                 guard reader.take(":") else {
@@ -97,7 +97,7 @@ struct PatternParser {
             }
         }
         let body = try parseAlternation(depth: depth + 1)
-        guard reader.take(")") else { throw reader.malformed("a group without its ')'") }
+        guard reader.take(")") else { throw reader.malformed("a group without a closing ')'") }
         ignoresCase = outerCase
         guard let isNegative = look else { return body }
         guard let reach = body.reach, reach <= Self.maximumReach else {
@@ -106,7 +106,7 @@ struct PatternParser {
         return .look(isNegative: isNegative, body)
     }
 
-    /// What follows `(?i)`. As in Oniguruma, alternatives after it belong to it: `a(?i)b|c` is `a(?i:b|c)`.
+    /// Parses what follows `(?i)`. As in Oniguruma, later alternatives belong to it: `a(?i)b|c` is `a(?i:b|c)`.
     private mutating func parseRest(depth: Int) throws(DamaError) -> PatternNode {
         try parseAlternation(depth: depth + 1)
     }

@@ -1,6 +1,6 @@
 import DamaSupport
 
-/// The source of a regular expression, read scalar by scalar. Errors name the place that was reached.
+/// The source of a regular expression, read scalar by scalar. Errors name the current position.
 struct PatternReader {
     let scalars: [Unicode.Scalar]
     var position = 0

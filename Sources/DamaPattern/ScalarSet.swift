@@ -1,4 +1,4 @@
-/// A set of Unicode scalars as a pattern's class describes it: `\p{L}`, `[^\s\p{N}]`, `[a-z']`, a single character.
+/// A set of Unicode scalars, described as by a pattern's class: `\p{L}`, `[^\s\p{N}]`, `[a-z']`, a single character.
 struct ScalarSet: Equatable, Sendable {
     enum Item: Equatable, Sendable {
         case range(ClosedRange<UInt32>)
@@ -10,7 +10,7 @@ struct ScalarSet: Equatable, Sendable {
     private(set) var isNegated: Bool
     /// Letters match in either case.
     private(set) var ignoresCase: Bool
-    /// Membership of U+0000…U+007F, worked out once.
+    /// Membership of U+0000…U+007F, precomputed.
     private var ascii: (UInt64, UInt64) = (0, 0)
 
     init(_ items: [Item], isNegated: Bool = false, ignoresCase: Bool = false) {
@@ -48,7 +48,7 @@ struct ScalarSet: Equatable, Sendable {
         return false
     }
 
-    /// The upper-case and lower-case forms of `scalar` that are one character: "ſ" gives "S" and "s".
+    /// The upper-case and lower-case forms of `scalar` that are single characters: "ſ" gives "S" and "s".
     private static func caseVariants(of scalar: Unicode.Scalar) -> [Unicode.Scalar] {
         var variants: [Unicode.Scalar] = []
         func add(_ mapping: String) {

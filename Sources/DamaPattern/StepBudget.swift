@@ -1,9 +1,9 @@
 import DamaSupport
 
-/// The steps that all patterns together may take on one input.
+/// The number of steps that all patterns together may take on one input.
 ///
-/// Patterns come with a model, and a few characters of one can ask for years of work. The tokenizers that are known
-/// take about 20 steps a character; the budget is 1,024, and enough for a short text that goes deep.
+/// Patterns come with a model, and a pattern of a few characters can take years. Known tokenizers take about 20 steps
+/// per character; the budget is 1,024 per character, and enough for a short text with deep backtracking.
 package struct StepBudget {
     private let limit: Int
     package private(set) var left: Int
@@ -14,7 +14,7 @@ package struct StepBudget {
         left = limit
     }
 
-    /// - Throws: ``DamaError/Code/model`` naming the pattern, where that is more than there are.
+    /// - Throws: ``DamaError/Code/model`` naming the pattern, if fewer steps are left.
     mutating func spend(_ steps: Int, on pattern: Pattern) throws(DamaError) {
         guard steps < left else {
             left = 0

@@ -1,7 +1,7 @@
-/// Character classes as Hugging Face's tokenizers see them.
+/// Character classes as in Hugging Face's tokenizers.
 ///
-/// Patterns there run on Oniguruma, which knows Unicode 16; the standard library knows later versions. A character
-/// assigned after Unicode 16 is therefore unassigned to a pattern. Lower-casing, white space and digits outside
+/// Their patterns run on Oniguruma, which follows Unicode 16; the standard library follows later versions. A character
+/// assigned after Unicode 16 is therefore unassigned in a pattern. Lower-casing, white space and digits outside
 /// patterns follow the current Unicode version on both sides.
 package enum UnicodeClass {
     /// The general category of `scalar` in Unicode 16.
@@ -11,11 +11,11 @@ package enum UnicodeClass {
         return category == .unassigned || isAssigned(scalar, after: 16) ? .unassigned : category
     }
 
-    /// True where `scalar` was assigned in a version later than `version`.0, which must be 9 or more.
+    /// True if `scalar` was assigned in a version later than `version`.0, which must be 9 or more.
     @inlinable
     package static func isAssigned(_ scalar: Unicode.Scalar, after version: Int) -> Bool {
         switch scalar.value {
-        // Nothing here was assigned after Unicode 9, and that covers nearly all text.
+        // Nothing here was assigned after Unicode 9, and it covers nearly all text.
         case 0..<0x530, 0x1E00..<0x20BF, 0x3040..<0x3100, 0x3400..<0x4DB6, 0x4E00..<0x9FD6, 0xAC00..<0xD7A4: false
         default: scalar.properties.age.map { $0.major > version } ?? false
         }

@@ -9,12 +9,12 @@ package struct ByteWriter: Sendable {
         withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
     }
 
-    /// The bit pattern, so that NaN, −0 and every last bit survive.
+    /// Writes the bit pattern, so that NaN, −0 and every last bit survive.
     package mutating func append(_ value: Double) { append(value.bitPattern) }
 
     package mutating func append(_ value: [UInt8]) { bytes += value }
 
-    /// The record with the CRC-32 of all before it at its end.
+    /// The record, followed by the CRC-32 of its bytes.
     package func checksummed() -> [UInt8] {
         var copy = self
         copy.append(CRC32.of(bytes))
@@ -22,11 +22,11 @@ package struct ByteWriter: Sendable {
     }
 }
 
-/// Reads what ``ByteWriter`` wrote; a record that ends too soon is an error, never a trap.
+/// Reads a record of ``ByteWriter``. A record that ends too early is an error, never a trap.
 package struct ByteReader: Sendable {
     @usableFromInline let bytes: ArraySlice<UInt8>
     @usableFromInline var offset = 0
-    /// What the bytes are, for messages: "controller state".
+    /// The name of the record in messages, such as "controller state".
     @usableFromInline let name: String
 
     package init(_ bytes: ArraySlice<UInt8>, name: String) {
@@ -34,21 +34,21 @@ package struct ByteReader: Sendable {
         self.name = name
     }
 
-    /// Checks the CRC-32 at the end of `bytes` and reads what is before it.
+    /// Checks the CRC-32 at the end of `bytes` and reads the bytes before it.
     ///
-    /// - Throws: ``DamaError/Code/invalidArgument`` where the checksum is missing or does not fit.
+    /// - Throws: ``DamaError/Code/invalidArgument`` if the checksum is missing or does not match.
     package init(checksummed bytes: [UInt8], name: String) throws(DamaError) {
         guard bytes.count >= 4 else { throw .invalidArgument("\(name) is cut short: \(bytes.count) bytes") }
         var tail = ByteReader(bytes.suffix(4), name: name)
         let stored = try tail.read(UInt32.self)
         let found = CRC32.of(bytes.dropLast(4))
         guard stored == found else {
-            throw .invalidArgument("\(name) is damaged: its checksum says \(stored), its bytes give \(found)")
+            throw .invalidArgument("\(name) is damaged: its checksum is \(stored), that of its bytes is \(found)")
         }
         self.init(bytes.dropLast(4), name: name)
     }
 
-    /// How many bytes are still to be read.
+    /// The number of bytes that are not read yet.
     @inlinable package var remaining: Int { bytes.count - offset }
 
     @inlinable

@@ -1,4 +1,4 @@
-/// A CRC-32 over bytes that may come in parts.
+/// A CRC-32 over bytes that may arrive in parts.
 ///
 /// ```swift
 /// CRC32.of("123456789".utf8) == 0xCBF4_3926
@@ -31,7 +31,7 @@ package struct CRC32: Sendable {
         return checksum.value
     }
 
-    /// Takes in the next bytes, eight at a time ("slicing by 8", Kounavis and Berry, 2005).
+    /// Adds the next bytes, eight at a time ("slicing by 8", Kounavis and Berry, 2005).
     package mutating func update(_ bytes: UnsafeRawBufferPointer) {
         var crc = register
         tables.withUnsafeBufferPointer { table in

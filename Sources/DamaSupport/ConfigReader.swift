@@ -1,9 +1,9 @@
-/// Typed reading of a model's config.json: every field is checked once, where it is read, and a complaint names the
-/// file, the field's path, what was found and what would be right.
+/// Typed reading of a model's config.json. Every field is checked once, where it is read. An error names the file, the
+/// field's path, the value found and the value expected.
 package struct ConfigReader: Sendable {
     /// The object to read from.
     package let json: JSON
-    /// What messages begin with: the file, and the path of a nested object.
+    /// The beginning of every message: the file, and the path of a nested object.
     package let place: String
 
     /// The object in the file at `path`.
@@ -17,7 +17,7 @@ package struct ConfigReader: Sendable {
         self.place = place
     }
 
-    /// The nested object `key`; an empty one where it is missing, since configs leave out what has its default.
+    /// The nested object `key`; an empty one if it is missing, since configs omit fields that have their defaults.
     package func nested(_ key: String) throws(DamaError) -> ConfigReader {
         try ConfigReader(json[key] ?? .object(JSONObject()), place: "\(place): \(key)")
     }
@@ -26,7 +26,7 @@ package struct ConfigReader: Sendable {
 
     // MARK: Fields
 
-    /// An integer inside `range`; `fallback` where the field is missing.
+    /// An integer inside `range`; `fallback` if the field is missing.
     package func int(_ key: String, default fallback: Int? = nil, in range: ClosedRange<Int>) throws(DamaError) -> Int {
         guard let value = json[key] else {
             guard let fallback else { throw missing(key, "an integer") }
@@ -43,7 +43,7 @@ package struct ConfigReader: Sendable {
         try int(key, default: fallback, in: 1...(1 << 24))
     }
 
-    /// A finite number inside `range`; `fallback` where the field is missing.
+    /// A finite number inside `range`; `fallback` if the field is missing.
     package func double(
         _ key: String, default fallback: Double? = nil, in range: ClosedRange<Double>
     ) throws(DamaError) -> Double {
@@ -84,7 +84,7 @@ package struct ConfigReader: Sendable {
         return value
     }
 
-    /// An integer or a list of integers, as `eos_token_id` has them; empty where the field is missing.
+    /// An integer or a list of integers, such as `eos_token_id`; empty if the field is missing.
     package func ints(_ key: String, in range: ClosedRange<Int>) throws(DamaError) -> [Int] {
         guard let value = json[key] else { return [] }
         var numbers: [Int] = []

@@ -1,7 +1,7 @@
-/// A text as a key, told apart by its bytes.
+/// A string as a dictionary key, compared by its bytes.
 ///
-/// Swift's `String` compares by canonical equivalence: "é" in one code point and in two is one key to a `Dictionary`,
-/// though to a file system, a tokenizer and every other JSON reader they are two.
+/// Swift's `String` compares by canonical equivalence: "é" as one code point and as two is the same key in a
+/// `Dictionary`. To a file system, a tokenizer and every other JSON reader these are two different strings.
 package struct ExactText: Hashable, Sendable {
     package let text: String
 
@@ -16,7 +16,7 @@ package struct ExactText: Hashable, Sendable {
 }
 
 extension String {
-    /// Whether both are the same UTF-8.
+    /// Whether both have the same UTF-8.
     package func hasSameBytes(as other: String) -> Bool {
         utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8)
     }

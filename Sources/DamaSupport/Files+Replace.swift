@@ -1,12 +1,12 @@
 import Glibc
 
 extension Files {
-    /// Replaces the file at `path` as one: `write` fills a new file beside it, which is flushed to the disk and
-    /// renamed. Where `path` is a symbolic link, the file that it names is replaced.
+    /// Replaces the file at `path` atomically: `write` fills a new file beside it, which is flushed to the disk and
+    /// renamed. If `path` is a symbolic link, its target is replaced.
     ///
-    /// Readers see the old file or the whole new one. Where anything fails the old file stays and the new one is
-    /// removed. Once the call has returned, the new file lasts through a power failure.
-    /// - Parameter write: hands its bytes to ``FileSink/append(_:)``, in pieces as small or large as it likes.
+    /// Readers see either the old file or the complete new one. On failure the old file stays and the new one is
+    /// removed. Once the call has returned, the new file survives a power failure.
+    /// - Parameter write: Passes its bytes to ``FileSink/append(_:)``, in pieces of any size.
     package static func replace(
         _ path: String, write: (inout FileSink) throws(DamaError) -> Void
     ) throws(DamaError) {
@@ -24,7 +24,7 @@ extension Files {
         try synchronize(directory: folder(of: target))
     }
 
-    /// As ``replace(_:write:)``, with bytes that are there already.
+    /// Same as ``replace(_:write:)``, with given bytes.
     package static func writeAtomically(_ bytes: some Collection<UInt8>, to path: String) throws(DamaError) {
         try replace(path) { sink throws(DamaError) in try sink.append(bytes) }
     }

@@ -4,7 +4,7 @@ import Glibc
 package enum Files {
     /// The bytes of the file at `path`, at most `limit` of them.
     ///
-    /// - Throws: ``DamaError/Code/io`` where it cannot be read; ``DamaError/Code/outOfMemory`` where it is larger than `limit`.
+    /// - Throws: ``DamaError/Code/io`` if it cannot be read; ``DamaError/Code/outOfMemory`` if it exceeds `limit`.
     package static func read(_ path: String, limit: Int = 1 << 31) throws(DamaError) -> [UInt8] {
         let file = try OpenFile(reading: path)
         guard file.size <= limit else {
@@ -14,7 +14,7 @@ package enum Files {
         return try file.read(file.size, at: 0)
     }
 
-    /// The JSON value in the file at `path`. A syntax error names the file.
+    /// The JSON value in the file at `path`. The message of a syntax error names the file.
     package static func readJSON(_ path: String) throws(DamaError) -> JSON {
         let bytes = try read(path)
         do {
@@ -36,17 +36,17 @@ package enum Files {
         return (hash.hexDigest, count)
     }
 
-    /// The folder that the file at `path` lies in.
+    /// The folder of the file at `path`.
     package static func folder(of path: String) -> String {
-        // Of scalars: a slash can be part of a Character of several.
+        // By scalars: a slash can be part of a Character of several scalars.
         guard let slash = path.unicodeScalars.lastIndex(of: "/") else { return "." }
         return slash == path.startIndex ? "/" : String(path.unicodeScalars[..<slash])
     }
 
-    /// True where `path` names something, of whichever kind.
+    /// True if `path` exists, as a file of any kind.
     package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
-    /// True where the name is taken, also by a symbolic link that leads nowhere.
+    /// True if `path` exists or is a symbolic link without a target.
     package static func isThere(_ path: String) -> Bool {
         var status = stat()
         return lstat(path, &status) == 0
@@ -67,7 +67,7 @@ package enum Files {
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
     }
 
-    /// Makes a directory and those above it, where they are not there yet; they last through a power failure.
+    /// Creates a directory and its missing parents; they survive a power failure.
     package static func makeDirectory(_ path: String) throws(DamaError) {
         if isDirectory(path) { return }
         let parent = folder(of: path)
@@ -76,16 +76,16 @@ package enum Files {
         try synchronize(directory: parent)
     }
 
-    /// True where `path` names `directory` or something below it, by whichever links.
+    /// True if `path`, with links resolved, is `directory` or inside it.
     package static func isInside(_ path: String, _ directory: String) -> Bool {
         let (inner, outer) = (resolved(path).utf8, resolved(directory).utf8)
-        // By bytes: to Swift texts are equal that a file system tells apart.
+        // By bytes: Swift treats some strings as equal that a file system does not.
         guard inner.starts(with: outer) else { return false }
         return inner.count == outer.count || outer.last == UInt8(ascii: "/")
             || inner.dropFirst(outer.count).first == UInt8(ascii: "/")
     }
 
-    /// True where both paths name one file, by whichever links.
+    /// True if both paths, with links resolved, are the same file.
     package static func areSame(_ a: String, _ b: String) -> Bool {
         var (first, second) = (stat(), stat())
         return stat(a, &first) == 0 && stat(b, &second) == 0

@@ -1,4 +1,4 @@
-/// Bytes as text of two digits each.
+/// Bytes as text, two hexadecimal digits each.
 package enum Hexadecimal {
     private static let digits = Array("0123456789abcdef".utf8)
 
@@ -6,7 +6,7 @@ package enum Hexadecimal {
         String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
     }
 
-    /// `nil` for text that is no such thing.
+    /// `nil` for text that is not hexadecimal.
     package static func bytes(_ text: String) -> [UInt8]? {
         var result: [UInt8] = []
         var high: UInt8?

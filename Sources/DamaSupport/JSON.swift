@@ -1,7 +1,7 @@
 /// A JSON value (RFC 8259) that keeps the order of an object's members.
 ///
-/// `JSON` lives here, and not in Foundation, because Foundation would add tens of megabytes to libdama.so and because
-/// parsing must never trap: depth and size are bounded, and whatever is wrong is a ``DamaError`` with its byte offset.
+/// Foundation's JSON is not used, because Foundation would add tens of megabytes to libdama.so and because parsing must
+/// never trap: depth and size are bounded, and every error is a ``DamaError`` with its byte offset.
 package enum JSON: Sendable {
     case null
     case bool(Bool)
@@ -9,15 +9,15 @@ package enum JSON: Sendable {
     case int(Int64)
     /// Any other number. Always finite.
     case double(Double)
-    /// A number that neither of them holds as it was written, by its text: an integer beyond 64 bits, and with
-    /// ``Numbers/asWritten`` any that would be written back with other characters.
+    /// The text of a number that neither case represents as written: an integer beyond 64 bits, and, with
+    /// ``Numbers/asWritten``, any number whose text would not be reproduced.
     case number(String)
     case string(String)
     case array([JSON])
     case object(JSONObject)
 }
 
-/// Texts are equal where their bytes are: Swift's `==` takes "é" in one and in two code points for the same.
+/// Strings are equal if their bytes are: Swift's `==` treats "é" as one and as two code points as the same.
 extension JSON: Equatable {
     package static func == (a: JSON, b: JSON) -> Bool {
         switch (a, b) {
@@ -34,13 +34,13 @@ extension JSON: Equatable {
     }
 }
 
-/// The members of a JSON object, in the order of the text. Keys are told apart by their bytes.
+/// The members of a JSON object, in the order of the text. Keys are compared by their bytes.
 package struct JSONObject: Equatable, Sendable, ExpressibleByDictionaryLiteral {
     package typealias Member = (key: String, value: JSON)
 
-    /// Every member, repeated keys included.
+    /// All members, repeated keys included.
     package private(set) var members: [Member]
-    /// Position of the last member of each key; only for objects large enough to be worth it.
+    /// The position of the last member of each key; only for objects large enough to need it.
     private var index: [ExactText: Int]?
     private static let indexThreshold = 12
 
@@ -59,13 +59,13 @@ package struct JSONObject: Equatable, Sendable, ExpressibleByDictionaryLiteral {
 
     package var count: Int { members.count }
 
-    /// The value of `key`; the last one where a key is repeated, as most readers do.
+    /// The value of `key`; the last one if a key is repeated, as in most readers.
     package subscript(key: String) -> JSON? {
         if let index { return index[ExactText(key)].map { members[$0].value } }
         return members.last { $0.key.hasSameBytes(as: key) }?.value
     }
 
-    /// The first key that stands more than once, if there is one.
+    /// The first duplicate key, if any.
     package var repeatedKey: String? {
         var seen = Set<ExactText>(minimumCapacity: members.count)
         return members.first { !seen.insert(ExactText($0.key)).inserted }?.key
@@ -80,7 +80,7 @@ package struct JSONObject: Equatable, Sendable, ExpressibleByDictionaryLiteral {
 // MARK: - Reading values
 
 extension JSON {
-    /// The member `key` of an object; `nil` where this is no object, the key is missing or the value is `null`.
+    /// The member `key` of an object; `nil` if this is not an object, the key is missing or the value is `null`.
     package subscript(key: String) -> JSON? {
         guard case .object(let object) = self, let value = object[key], value != .null else { return nil }
         return value
@@ -91,7 +91,7 @@ extension JSON {
     package var array: [JSON]? { if case .array(let value) = self { value } else { nil } }
     package var object: JSONObject? { if case .object(let value) = self { value } else { nil } }
 
-    /// The number as a `Double`, whichever way it was written.
+    /// The number as a `Double`, regardless of its written form.
     package var double: Double? {
         switch self {
         case .int(let value): Double(value)
@@ -101,20 +101,20 @@ extension JSON {
         }
     }
 
-    /// The number as an `Int`; `nil` where it has a fraction or does not fit.
+    /// The number as an `Int`; `nil` if it has a fraction or does not fit.
     package var int: Int? {
         switch self {
         case .int(let value): Int(exactly: value)
         case .double(let value): Int(exactly: value)
         case .number(let text):
-            // An integer that does not fit is none, though the nearest double may fit.
+            // An integer that does not fit gives `nil`, though the nearest double may fit.
             Int(text)
                 ?? (text.utf8.contains { $0 == 0x2E || $0 | 0x20 == 0x65 } ? double.flatMap { Int(exactly: $0) } : nil)
         default: nil
         }
     }
 
-    /// What kind of value this is, for messages: "a string", "an object", …
+    /// The kind of this value, for messages: "a string", "an object", …
     package var kind: String {
         switch self {
         case .null: "null"

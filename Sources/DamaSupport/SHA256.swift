@@ -1,18 +1,18 @@
 import CDamaShims
 
-/// SHA-256 (FIPS 180-4), fed piece by piece. About 2 GB/s on processors with SHA instructions.
+/// SHA-256 (FIPS 180-4), incremental. About 2 GB/s on processors with SHA instructions.
 ///
 ///     var hash = SHA256()
 ///     hash.update("abc".utf8)
 ///     hash.hexDigest   // "ba7816bf…"
 ///
-/// A value: a copy goes on by itself, and reading a digest leaves the hash as it was.
+/// A value type: copies are independent, and reading a digest does not change the hash.
 package struct SHA256: Sendable {
     private var context = cdama_sha256()
 
     package init() { cdama_sha256_init(&context, 0) }
 
-    /// For tests: keeps to the implementation without special instructions.
+    /// For tests: uses the implementation without special instructions.
     init(portable: Bool) { cdama_sha256_init(&context, portable ? 1 : 0) }
 
     package mutating func update(_ bytes: UnsafeRawBufferPointer) {
@@ -28,12 +28,12 @@ package struct SHA256: Sendable {
         }
     }
 
-    /// Takes in an integer as eight bytes, little-endian: for lengths before parts, so that parts cannot run together.
+    /// Adds an integer as eight bytes, little-endian. A length before each part keeps the parts apart.
     package mutating func update(_ value: UInt64) {
         withUnsafeBytes(of: value.littleEndian) { cdama_sha256_update(&context, $0.baseAddress, $0.count) }
     }
 
-    /// The 32 bytes of the digest of everything taken in so far.
+    /// The 32 bytes of the digest of all bytes so far.
     package var digest: [UInt8] {
         var copy = context
         return [UInt8](unsafeUninitializedCapacity: 32) { buffer, count in

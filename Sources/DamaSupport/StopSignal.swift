@@ -1,9 +1,9 @@
 import Synchronization
 
-/// By which one thread asks work on others to stop. Whoever waits for something outside the process looks at it at least
-/// every ``interval`` milliseconds.
+/// A request to stop, from one thread to the work of others. Code that waits for something outside the process checks
+/// the signal at least every ``interval`` milliseconds.
 public final class StopSignal: Sendable {
-    /// How often whoever waits looks at it, in milliseconds.
+    /// The longest time between two checks while waiting, in milliseconds.
     public static let interval = 50
 
     private let isSet = Atomic(false)
@@ -16,7 +16,7 @@ public final class StopSignal: Sendable {
 
     public init() {}
 
-    /// Asks to stop, from now on.
+    /// Requests a stop, permanently.
     public func stop() {
         listeners.withLock {
             isSet.store(true, ordering: .releasing)
@@ -26,13 +26,13 @@ public final class StopSignal: Sendable {
 
     public var isStopped: Bool { isSet.load(ordering: .acquiring) }
 
-    /// - Throws: ``DamaError/cancelled`` once it was asked to stop.
+    /// - Throws: ``DamaError/cancelled`` once a stop was requested.
     public func check() throws(DamaError) { if isStopped { throw .cancelled } }
 
-    /// Runs work that cannot look at the signal itself, such as a model.
+    /// Runs work that cannot check the signal itself, such as a model.
     ///
-    /// - Parameter action: Stops the work. Called by ``stop()`` on its thread while `body` runs; it must return at once.
-    /// - Throws: ``DamaError/cancelled``, without running `body`, where it was asked to stop before.
+    /// - Parameter action: Stops the work. ``stop()`` calls it on its thread while `body` runs; it must return at once.
+    /// - Throws: ``DamaError/cancelled``, without running `body`, if a stop was requested before.
     public func whileHeard<Result>(
         by action: @escaping @Sendable () -> Void, _ body: () throws(DamaError) -> Result
     ) throws(DamaError) -> Result {

@@ -116,7 +116,7 @@ final class TrainCommandTests: TrainTestCase {
         let cases: [(String, [String], String)] = [
             ("methd: {}", [], "unknown field \"methd\"; did you mean \"method\"?"),
             ("", ["--set", "method.kep=3"], "method: unknown field \"kep\"; did you mean \"keep\"?"),
-            ("", ["--set", "nonsense=3"], "unknown field \"nonsense\"; there are model, data"),
+            ("", ["--set", "nonsense=3"], "unknown field \"nonsense\"; known fields are model, data"),
             ("", ["--set", "batch_size=0"], "batch_size is 0; expected an integer from 1"),
             ("", ["--set", "batch_size=many"], "batch_size is \"many\"; expected an integer"),
             ("", ["--set", "method.keep=5"], "method.keep is 5, but a batch has 4 pairs"),

@@ -29,7 +29,7 @@ final class PatternTests: XCTestCase {
     }
 
     func testEmptyMatchesStandBetweenOthers() throws {
-        // Oniguruma's find_iter on the same: (0,0) (1,3) (4,4), none right behind a match.
+        // Oniguruma's find_iter gives (0,0) (1,3) (4,4), none directly after a match.
         XCTAssertEqual(
             try ranges("a*", Array("baab".unicodeScalars)), [0..<0, 1..<3, 4..<4])
     }
@@ -41,7 +41,7 @@ final class PatternTests: XCTestCase {
         XCTAssertEqual(try matches(#"\P{L}\p{^L}"#, "a12"), ["12"])
     }
 
-    /// Backtracking alone would take 2^40 steps.
+    /// Plain backtracking would take 2^40 steps.
     func testExplosivePatternsStayLinear() throws {
         let text = String(repeating: "a", count: 40) + "c"
         XCTAssertEqual(try matches("(?:a+)+b", text), [])
@@ -50,8 +50,8 @@ final class PatternTests: XCTestCase {
         XCTAssertEqual(try matches("(?!(?:a|a)(?:a|a)(?:a|a)(?:a|a)b)c", text), ["c"])
     }
 
-    /// Look-ahead inside look-ahead took over 20 seconds for a few characters: its states were forgotten each time.
-    /// Runs that are scanned again from every start take the square of a text's length.
+    /// Look-ahead inside look-ahead takes over 20 seconds for a few characters if its states are forgotten each time.
+    /// Runs that are scanned again from every start take quadratic time.
     func testWhatTakesTooLongIsAnError() throws {
         func nested(_ depth: Int) -> String {
             depth == 0 ? "b" : "(?=(?:a?){20}" + nested(depth - 1) + ")"
@@ -68,7 +68,7 @@ final class PatternTests: XCTestCase {
         }
     }
 
-    /// A budget is one for all pieces of an input, so that cutting it up gives no more of it.
+    /// All pieces of an input share one budget, so that splitting it does not increase the budget.
     func testPiecesShareTheBudget() throws {
         let text = Array(String(repeating: "a", count: 24).unicodeScalars)
         let pattern = try Pattern("(?=(?:a?){18}(?=(?:a?){18}b)c)d")
@@ -84,9 +84,9 @@ final class PatternTests: XCTestCase {
     func testWhatIsNotSupportedIsAnError() {
         for (pattern, words) in [
             (#"(?<=a)b"#, "(?<"), (#"\p{Han}"#, "Han"), ("^a", "anchor"), ("[[:alpha:]]", "class inside"),
-            (#"(a)\1"#, "escape"), ("(?!a*)b", "look-ahead"), ("a**", "quantifier"), ("(?i:ss)", "regardless of case"),
+            (#"(a)\1"#, "escape"), ("(?!a*)b", "look-ahead"), ("a**", "quantifier"), ("(?i:ss)", "case-insensitive"),
             ("a{1001}", "interval"), ("(?:(?:ab){900}){900}", "instructions"), ("[a-z&&b]", "&&"), (#"\bа"#, "escape"),
-            // Two things behind one another, the first without a bound: their sum was a trap.
+            // A sequence whose first part has no bound: the sum of the lengths must not overflow.
             ("(?=a+b)c", "look-ahead"), ("(?!ba*+)c", "look-ahead"), ("(?=(?:a{1000}){1000}b+a)c", "look-ahead"),
         ] {
             XCTAssertThrowsError(try Pattern(pattern), pattern) {

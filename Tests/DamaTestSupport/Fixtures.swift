@@ -1,6 +1,6 @@
 import DamaSupport
 
-/// Files beside the tests.
+/// Files in the folder beside a test file.
 package enum Fixtures {
     /// The absolute path of `name` inside the folder `Fixtures` beside the calling test file.
     package static func path(_ name: String, file: StaticString = #filePath) -> String {

@@ -1,13 +1,13 @@
 import Foundation
 
-/// A server on the loopback interface that gives prepared answers, one for each connection, and keeps the requests.
+/// A server on the loopback interface that sends prepared answers, one for each connection, and records the requests.
 package final class LocalServer: @unchecked Sendable {
     package struct Answer {
         package var status = 200
         package var body = ""
-        /// Seconds before the answer goes out.
+        /// The delay of the answer in seconds.
         package var delay = 0.0
-        /// Close the connection without an answer.
+        /// Closes the connection without an answer.
         package var hangsUp = false
 
         package init(status: Int = 200, body: String = "", delay: Double = 0, hangsUp: Bool = false) {
@@ -44,7 +44,7 @@ package final class LocalServer: @unchecked Sendable {
     }
 
     package func stop() {
-        // The thread closes it: a descriptor that is free could be another server's by the time of its next accept.
+        // The thread closes it: a closed descriptor could belong to another server by the time of the next accept.
         shutdown(listener, Int32(SHUT_RDWR))
     }
 

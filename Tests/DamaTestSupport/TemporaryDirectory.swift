@@ -5,7 +5,7 @@ import Foundation
 package final class TemporaryDirectory {
     package let path: String
 
-    /// - Parameter isInMemory: in memory where the system has such a place, for tests that synchronise files very often.
+    /// - Parameter isInMemory: In memory if the system has such a place, for tests that synchronise files very often.
     package init(isInMemory: Bool = false) throws {
         let place = isInMemory && Files.isDirectory("/dev/shm") && access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"
         var template = Array("\(place)/dama-tests-XXXXXX".utf8CString)

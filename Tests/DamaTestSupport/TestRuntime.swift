@@ -1,10 +1,10 @@
 import Foundation
 
-/// The ONNX Runtime that tests use.
+/// The ONNX Runtime of the tests.
 package enum TestRuntime {
-    /// Names the wheel in the repository's own environment, unless the caller's environment names one.
+    /// The wheel in the repository's own environment, unless the environment variable names another.
     ///
-    /// `make test` sets the variable; this serves a bare `swift test`.
+    /// `make test` sets the variable; this is for a plain `swift test`.
     package static func configure(file: StaticString = #filePath) {
         if let given = getenv("DAMA_ONNXRUNTIME"), given.pointee != 0 { return }
         let root = URL(fileURLWithPath: "\(file)").deletingLastPathComponent().deletingLastPathComponent()

@@ -7,8 +7,7 @@ import Glibc
 @testable import DamaTraining
 
 /// The fields of a checkpoint beside its tensors, in a file with a valid digest. Any text gives a ``DamaError``, or
-/// counts from which training can continue and a note that a job of 100 batches accepts only if it belongs to one of
-/// them.
+/// counts from which training can continue. A job of 100 batches accepts the note only if it belongs to one of them.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzCheckpoint(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
     let bytes = UnsafeBufferPointer(start: data, count: size)

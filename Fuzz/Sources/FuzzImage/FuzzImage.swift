@@ -5,7 +5,7 @@
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzImage(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
     var bytes = Array(UnsafeBufferPointer(start: data, count: size))
-    // Broken checksums are tested too, now and then: they lead to the repair of files.
+    // Broken checksums are tested occasionally too: they lead to the repair of files.
     if size % 4 != 3 { repairChecksums(&bytes) }
     var decoding = ImageDecoding()
     decoding.blendsOnWhite = size % 3 != 0
@@ -14,7 +14,7 @@ public func fuzzImage(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
     var processor = ImageProcessor.clip(edge: 16)
     processor.padsToSquare = size % 2 == 0 && max(image.width, image.height) < 1024
     guard let prepared = try? processor.process(image) else {
-        // Only a sliver that would grow beyond all limits may be rejected.
+        // Only a very narrow image that would grow beyond all limits may be rejected.
         guard max(image.width, image.height) / min(image.width, image.height) > 10_000 else {
             fatalError("\(image.width) × \(image.height) refused")
         }

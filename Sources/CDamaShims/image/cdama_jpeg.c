@@ -8,7 +8,7 @@
 #include <jpeglib.h>
 #include <jerror.h>
 
-// A progressive file may ask for any number of passes over the whole image; honest ones have about ten.
+// A progressive file may contain any number of passes over the whole image; real ones have about ten.
 enum { MAXIMUM_SCANS = 200 };
 
 typedef struct failure {
@@ -38,8 +38,7 @@ static void on_error(j_common_ptr info) {
     longjmp(f->escape, 1);
 }
 
-// libjpeg goes on after damage and calls it a warning, and so does Pillow; but to Pillow a file that is cut short is an
-// error.
+// libjpeg and Pillow continue after damage, with a warning. To Pillow, however, a file that is cut short is an error.
 static void on_message(j_common_ptr info, int level) {
     if (level < 0 && info->err->msg_code == JWRN_JPEG_EOF) {
         on_error(info);
@@ -106,13 +105,13 @@ cdama_image_status cdama_jpeg_open(
     return CDAMA_IMAGE_OK;
 }
 
-// a · b / 255, rounded, as Pillow computes it.
+// a · b / 255, rounded, as in Pillow.
 static unsigned scale255(unsigned a, unsigned b) {
     unsigned product = a * b + 128;
     return (product + (product >> 8)) >> 8;
 }
 
-// Adobe writes inks inverted, and Pillow takes every four-component file for Adobe's: 255 is no ink.
+// Adobe writes inverted inks, and Pillow treats every four-component file as Adobe's: 255 is no ink.
 static void inks_to_rgb(uint8_t *rgb, const unsigned char *inks, size_t width) {
     for (size_t x = 0; x < width; x++, rgb += 3, inks += 4) {
         unsigned light = inks[3];
@@ -136,7 +135,7 @@ cdama_image_status cdama_jpeg_read(cdama_jpeg *jpeg, uint8_t *rgb, char *message
         info->out_color_space = JCS_CMYK;
         break;
     default:
-        snprintf(message, CDAMA_IMAGE_MESSAGE_SIZE, "%d colour components; 1, 3 and 4 can be read",
+        snprintf(message, CDAMA_IMAGE_MESSAGE_SIZE, "%d colour components; 1, 3 and 4 are supported",
             info->num_components);
         return CDAMA_IMAGE_UNSUPPORTED;
     }
@@ -156,7 +155,7 @@ cdama_image_status cdama_jpeg_read(cdama_jpeg *jpeg, uint8_t *rgb, char *message
             inks_to_rgb(row, jpeg->inks, width);
         }
     }
-    // Reads on to the end marker, and so finds that it is missing.
+    // Reads on to the end marker, which detects that it is missing.
     jpeg_finish_decompress(info);
     return CDAMA_IMAGE_OK;
 }
@@ -212,7 +211,7 @@ cdama_image_status cdama_jpeg_encode(
     cdama_image_status status = CDAMA_IMAGE_OK;
     if (setjmp(encoder->failure.escape)) {
         status = report(&encoder->failure, message);
-        // libjpeg moves its buffer as it grows, and tells where to only at the end.
+        // libjpeg moves its buffer as it grows, and reports the final address only at the end.
         if (encoder->info.dest) {
             encoder->info.dest->term_destination(&encoder->info);
         }

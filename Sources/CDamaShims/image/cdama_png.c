@@ -12,7 +12,7 @@ struct cdama_png {
     png_infop info;
     const uint8_t *bytes;
     size_t count;
-    // Rows that become red, green and blue once they are whole: 16-bit grey, and those with alpha.
+    // Rows converted to red, green and blue once they are complete: 16-bit grey, and those with alpha.
     uint8_t *waiting;
     jmp_buf escape;
     cdama_image_status status;
@@ -83,7 +83,7 @@ cdama_image_status cdama_png_open(
         return CDAMA_IMAGE_NO_MEMORY;
     }
     png_set_read_fn(file->png, file, on_read);
-    // Texts, profiles and the like make no difference to the pixels: skip them, and with them what they could do. The
+    // Texts, profiles and the like do not affect the pixels: they are skipped, and with them possible attacks. The
     // caller bounds the size.
     png_set_keep_unknown_chunks(file->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
     png_set_user_limits(file->png, 0x7fffffff, 0x7fffffff);
@@ -101,7 +101,7 @@ static void clip_grey(uint8_t *rgb, const uint8_t *grey, size_t width) {
     }
 }
 
-// Pillow's alpha_composite over opaque white: 7 more bits than a byte, each division rounded.
+// Pillow's alpha_composite over opaque white: 7 more bits than a byte, every division rounded.
 static void blend_on_white(uint8_t *rgb, const uint8_t *rgba, size_t width) {
     for (size_t x = 0; x < width; x++, rgb += 3, rgba += 4) {
         uint32_t ink = (uint32_t)rgba[3] << 7, white = (255u << 7) - ink;
@@ -131,7 +131,7 @@ static void read_rows(cdama_png *file, uint8_t *rgb, size_t row_bytes, finish_ro
     uint8_t *rows = rgb;
     size_t stride = row_bytes;
     if (finish != NULL) {
-        // A row of an interlaced picture is whole in the last pass alone.
+        // A row of an interlaced picture is complete only in the last pass.
         file->waiting = malloc(passes == 1 ? row_bytes : row_bytes * height);
         if (file->waiting == NULL) {
             file->status = CDAMA_IMAGE_NO_MEMORY;
@@ -150,7 +150,7 @@ static void read_rows(cdama_png *file, uint8_t *rgb, size_t row_bytes, finish_ro
     }
 }
 
-// The colour that a picture without alpha names as transparent, as Pillow's pixels have it.
+// The transparent colour of a picture without alpha, in the form of Pillow's pixels.
 static int transparent_color(cdama_png *file, int color, int depth, uint8_t key[3]) {
     png_color_16p values = NULL;
     if ((color != PNG_COLOR_TYPE_GRAY && color != PNG_COLOR_TYPE_RGB)
@@ -179,7 +179,7 @@ static void read_image(cdama_png *file, uint8_t *rgb, int on_white) {
     uint8_t key[3];
     int has_key = on_white && transparent_color(file, color, depth, key);
     if (color == PNG_COLOR_TYPE_PALETTE) {
-        // A pixel that names a colour beyond the palette's end is black, as with Pillow.
+        // A pixel beyond the palette's end is black, as in Pillow.
         png_set_check_for_invalid_index(png, 0);
         png_set_palette_to_rgb(png);
     } else if (!is_grey16) {

@@ -1,7 +1,7 @@
-// Resampling in two passes with Pillow 13's fixed-point arithmetic (libImaging/Resample.c, 8 bits a channel):
-// coefficients of 22 fractional bits, an intermediate image rounded to bytes, columns before rows where the height
-// shrinks by more than twice as many pixels as the width. Older versions always begin with the rows: on photographs
-// more than twice as high as wide that differs by up to 4 grey levels.
+// Resampling in two passes with Pillow 13's fixed-point arithmetic (libImaging/Resample.c, 8 bits per channel):
+// coefficients of 22 fractional bits, an intermediate image rounded to bytes, columns before rows if the height shrinks
+// by more than twice as many pixels as the width. Older versions always begin with the rows, which differs by up to 4
+// grey levels on photographs more than twice as high as wide.
 #include "cdama_image.h"
 
 #include <math.h>
@@ -80,7 +80,7 @@ static filter filter_of(cdama_filter kind) {
 
 // MARK: Coefficients
 
-// For each output position: which inputs it sees, and with what weight.
+// For each output position: its input positions and their weights.
 typedef struct taps {
     size_t stride;
     size_t *first;
@@ -139,7 +139,7 @@ static uint8_t clip(int32_t sum) {
     return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
 }
 
-// One row to `length` pixels. `padded` has a byte more than its pixels need, so that four can be loaded at each.
+// One row to `length` pixels. `padded` is one byte longer than its pixels, so that four bytes can be loaded at each.
 static inline __attribute__((always_inline)) void shrink_row(
     uint8_t *target, const uint8_t *padded, const taps *t, size_t length) {
     for (size_t i = 0; i < length; i++) {
@@ -157,7 +157,7 @@ static inline __attribute__((always_inline)) void shrink_row(
     }
 }
 
-// One output row from the input rows that it sees, a block of columns at a time, so that the sums stay in registers.
+// One output row from its input rows, a block of columns at a time, so that the sums stay in registers.
 static inline __attribute__((always_inline)) void blend_rows(
     uint8_t *target, size_t row_bytes, const uint8_t *source, size_t stride, const int32_t *weights, size_t count) {
     enum { BLOCK = 32 };
@@ -201,7 +201,7 @@ static void blend_rows_plain(
 }
 
 #if defined(__x86_64__)
-// The same C for processors with wider registers, chosen when the program runs: 32-bit products need SSE 4.1 at least.
+// The same C for processors with wider registers, selected at run time: 32-bit products need at least SSE 4.1.
 __attribute__((target("avx2")))
 static void shrink_row_avx2(uint8_t *target, const uint8_t *padded, const taps *t, size_t length) {
     shrink_row(target, padded, t, length);
@@ -229,7 +229,7 @@ typedef struct part {
     size_t full_width, full_height, left, top, width, height;
 } part;
 
-// Pillow scales by "nearest" through its affine transform, which adds the step up instead of multiplying.
+// Pillow scales by "nearest" through its affine transform, which accumulates the step instead of multiplying.
 static void nearest_positions(size_t *positions, size_t source, size_t full, size_t start, size_t length) {
     double step = (double)source / (double)full, place = step * 0.5;
     for (size_t i = 0; i < start + length; i++, place += step) {
@@ -258,7 +258,7 @@ static cdama_image_status nearest(
     return CDAMA_IMAGE_OK;
 }
 
-// Brings `rows` rows of pixels to the width that the taps were made for.
+// Scales `rows` rows of pixels to the width of the taps.
 static int scale_rows(
     uint8_t *target, const uint8_t *source, size_t source_width, size_t rows, const taps *t, size_t width,
     const kernels *kernels) {
@@ -275,7 +275,7 @@ static int scale_rows(
     return 1;
 }
 
-// Brings columns of `width` pixels to the height that the taps were made for; `source` is row `first` of its image.
+// Scales columns of `width` pixels to the height of the taps; `source` is row `first` of its image.
 static void scale_columns(
     uint8_t *target, size_t width, const uint8_t *source, size_t stride, size_t first, const taps *t, size_t height,
     const kernels *kernels) {
@@ -290,7 +290,7 @@ static size_t end_of(const taps *t, size_t length) {
     return t->first[length - 1] + t->count[length - 1];
 }
 
-// Rows first: only those that some output row sees.
+// Rows first: only those that some output row uses.
 static int rows_then_columns(
     uint8_t *target, const uint8_t *source, size_t source_width, taps *across, const taps *down, part part,
     const kernels *kernels) {
@@ -305,7 +305,7 @@ static int rows_then_columns(
     return done;
 }
 
-// Columns first: only those that some output column sees.
+// Columns first: only those that some output column uses.
 static int columns_then_rows(
     uint8_t *target, const uint8_t *source, size_t source_width, taps *across, const taps *down, part part,
     const kernels *kernels) {

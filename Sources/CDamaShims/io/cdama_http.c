@@ -6,8 +6,8 @@
 #include <string.h>
 #include <time.h>
 
-// The part of libcurl's ABI that is used. The numbers have not changed since libcurl 7 and cannot: they are compiled into
-// every program that uses it. libcurl's header is not needed to build, nor libcurl itself to run anything else.
+// The part of libcurl's ABI that is used. The numbers have not changed since libcurl 7 and cannot change, since every
+// program that uses libcurl contains them. Building does not need libcurl's header; only posting needs libcurl itself.
 typedef void CURL;
 typedef void CURLM;
 struct curl_slist;
@@ -34,7 +34,7 @@ enum {
     PROTOCOL_HTTP_AND_HTTPS = 1 | 2,
     GLOBAL_ALL = 3,
     MESSAGE_DONE = 1,
-    // How often the caller is asked whether to stop.
+    // The interval at which the caller is asked whether to stop.
     SLICE_MS = 50
 };
 
@@ -117,7 +117,7 @@ static size_t receive(char *data, size_t size, size_t count, void *user) {
     return more;
 }
 
-// What the transfer of `handle` came to: curl's code, or −1 where it was stopped. curl_easy_perform() would look up only
+// The result of the transfer of `handle`: curl's code, or −1 if it was stopped. curl_easy_perform() would check only
 // once a second.
 static int perform(CURLM *multi, CURL *handle, int (*is_stopped)(void *), void *user, cdama_http_response *response) {
     int running = 1;
@@ -135,7 +135,7 @@ static int perform(CURLM *multi, CURL *handle, int (*is_stopped)(void *), void *
             return -1;
         }
         if (running && ready == 0) {
-            // Without a socket to wait for, such as while a name is looked up, multi_wait() returns at once.
+            // Without a socket to wait for, for example during a name look-up, multi_wait() returns at once.
             nanosleep(&(struct timespec){0, 1000000}, NULL);
         }
     }
@@ -145,7 +145,7 @@ static int perform(CURLM *multi, CURL *handle, int (*is_stopped)(void *), void *
             return message->data.result;
         }
     }
-    strcpy(response->error, "libcurl did not say how the transfer ended");
+    strcpy(response->error, "libcurl reported no result of the transfer");
     return 1;
 }
 

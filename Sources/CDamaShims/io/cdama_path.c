@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Of linux/openat2.h, which older systems lack. */
+/* From linux/openat2.h, which older systems lack. */
 struct open_how_beneath {
     uint64_t flags, mode, resolve;
 };
@@ -20,12 +20,12 @@ struct open_how_beneath {
 #define SYS_openat2 437
 #endif
 
-/* Of linux/fs.h; the function of glibc's that takes it is younger than some systems. */
+/* From linux/fs.h; older versions of glibc lack the function that takes it. */
 #define EXCHANGE_FLAG 2u
 
 #define OPEN_FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
 
-/* For kernels before 5.6 and sandboxes without the call: opens first and then asks where the file lies. */
+/* For kernels before 5.6 and sandboxes without the call: opens the file first and then checks its location. */
 static int open_and_check(int root, const char *path) {
     char link[64], root_path[PATH_MAX], file_path[PATH_MAX];
     if (path[0] == '/') {
@@ -54,7 +54,7 @@ int cdama_open_beneath(int root, const char *path) {
     for (;;) {
         long file = syscall(SYS_openat2, root, path, &how, sizeof how);
         if (file >= 0) return (int)file;
-        /* EAGAIN: something was renamed while "..", harmless or not, was followed. */
+        /* EAGAIN: a rename, harmless or not, happened while ".." was followed. */
         if (errno == EINTR || (errno == EAGAIN && attempts++ < 16)) continue;
         if (errno == ENOSYS || errno == EPERM) return open_and_check(root, path);
         return -1;

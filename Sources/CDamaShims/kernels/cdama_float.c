@@ -1,4 +1,4 @@
-// Branch-free loops over unaligned memory, so that the compiler makes vectors of them.
+// Branch-free loops over unaligned memory, so that the compiler vectorises them.
 #include "cdama_float.h"
 
 #include <stdint.h>
@@ -65,7 +65,7 @@ void cdama_float_to_half(void *to, const float *from, size_t count) {
             // Below 2^-14: adding 0.5 leaves the multiple of 2^-24, rounded by the processor, in the low bits.
             result = as_bits(as_float(magnitude) + 0.5f) - 0x3F000000;
         } else {
-            // A carry out of the fraction goes into the exponent, which is right, up to infinity.
+            // A carry out of the fraction increments the exponent, which is correct, up to infinity.
             result = (magnitude - (112u << 23) + 0xFFF + (magnitude >> 13 & 1)) >> 13;
         }
         uint16_t half = (uint16_t)(result | (bits >> 16 & 0x8000));

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-// Vectors of 16 floats on every processor: the compiler splits them into what the level has (4 × SSE or NEON, 2 × AVX2,
+// Vectors of 16 floats on every processor: the compiler splits them into the level's own (4 × SSE or NEON, 2 × AVX2,
 // 1 × AVX-512). Each kernel is written once, as an inline function, and compiled once for each level below.
 typedef float vec __attribute__((vector_size(64)));
 typedef int32_t ivec __attribute__((vector_size(64)));
@@ -11,8 +11,7 @@ typedef uint32_t uvec __attribute__((vector_size(64)));
 typedef float loose_vec __attribute__((vector_size(64), aligned(4), may_alias));
 enum { LANES = 16 };
 
-// Nothing that has a vector in its signature survives inlining, so the ABI that these warnings are about does not
-// matter.
+// Functions with vectors in their signatures are always inlined, so the ABI that these warnings concern is irrelevant.
 #pragma GCC diagnostic ignored "-Wpsabi"
 #define INLINE static inline __attribute__((always_inline))
 
@@ -25,7 +24,7 @@ INLINE vec all(float value) {
 INLINE vec choose(ivec condition, vec yes, vec no) {
     return (vec)(((ivec)yes & condition) | ((ivec)no & ~condition));
 }
-// NaN in `a` stays; NaN in `b` is dropped.
+// NaN in `a` is kept; NaN in `b` is dropped.
 INLINE vec at_least(vec a, vec b) { return choose(a < b, b, a); }
 INLINE vec larger(vec a, vec b) { return choose(a > b, a, b); }
 
@@ -49,7 +48,7 @@ INLINE float largest_of(vec v) {
 // e^x for x ≤ 88, within 2 units in the last place; 0 below −87.3, where the result would be subnormal. x = n ln 2 + r
 // with |r| ≤ ½ ln 2, and e^r by a polynomial of degree 6 (Cephes' coefficients).
 INLINE vec exponential(vec x) {
-    const vec magic = all(12582912.0f); // 1.5 · 2^23: adding it rounds to an integer that lies in the low bits
+    const vec magic = all(12582912.0f); // 1.5 · 2^23: adding it rounds to an integer in the low bits
     ivec tiny = x < all(-87.33654f);
     x = at_least(x, all(-87.33654f));
     vec shifted = x * all(1.44269504f) + magic;
@@ -63,12 +62,12 @@ INLINE vec exponential(vec x) {
     p = p * r + all(1.6666665459e-1f);
     p = p * r + all(5.0000001201e-1f);
     p = p * r * r + r + all(1.0f);
-    // The low bits of `shifted` are n; the magic number's own high bits fall off at the left.
+    // The low bits of `shifted` are n; the high bits of the magic number are shifted out.
     uvec exponent = ((uvec)shifted << 23) + (uvec)all(1.0f);
     return choose(tiny, all(0.0f), p * (vec)exponent);
 }
 
-// The last count % 16 numbers, with `fill` in the lanes beyond.
+// The last count % 16 numbers, with `fill` in the remaining lanes.
 INLINE vec load_tail(const float *from, size_t count, float fill) {
     float lanes[LANES];
     for (size_t i = 0; i < LANES; i++) lanes[i] = fill;
@@ -101,7 +100,7 @@ INLINE void logprob_forward(const float *logits, size_t count, size_t label, flo
             sum = sum > 0 ? sum * exp((double)most - block_most) : sum;
             most = block_most;
         }
-        // Where every logit so far is −∞, nothing may be taken off: −∞ + ∞ has no value.
+        // If every logit so far is −∞, nothing may be subtracted: −∞ + ∞ is NaN.
         vec shift = all(most == -INFINITY ? 0 : most), s0 = all(0), s1 = all(0);
         for (i = 0; i + 2 * LANES <= whole; i += 2 * LANES) {
             s0 += exponential(load(block + i) - shift);

@@ -59,7 +59,7 @@ static int has_sha_instructions(void) {
     return __get_cpuid(1, &a, &b, &c, &d) && (c & 1u << 19) && (c & 1u << 9);
 }
 
-// The instructions want the state as ABEF and CDGH, highest lane first.
+// The instructions expect the state as ABEF and CDGH, highest lane first.
 __attribute__((target("sha,sse4.1,ssse3")))
 static void blocks_x86(uint32_t state[8], const uint8_t *bytes, size_t count) {
     const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);

@@ -30,7 +30,7 @@ void cdama_environment_add(cdama_environment *state, const char *entry) {
     if (memory == NULL) {
         return;
     }
-    /* Kept for ever, and known to be kept: each table has the one before it in front. */
+    /* Never freed, but reachable for leak checkers: each table is preceded by a pointer to the previous one. */
     static char **kept = NULL;
     memory[0] = (char *)kept;
     kept = memory;
@@ -51,8 +51,8 @@ void cdama_environment_restore(cdama_environment *state) {
         return;
     }
     const size_t count = state->count;
-    // Only while ours is in its place is the first table sure to be there still. An entry that was replaced or taken out
-    // stands otherwise in ours than in the first.
+    // The first table certainly still exists only while ours is in its place. An entry that was replaced or removed
+    // makes ours differ from the first.
     if (__atomic_load_n(&environ, __ATOMIC_ACQUIRE) == state->during && count_of(state->during) == count + 1
         && (count == 0 || memcmp(state->during, state->before, count * sizeof *state->before) == 0)) {
         __atomic_store_n(&environ, state->before, __ATOMIC_RELEASE);

@@ -11,7 +11,7 @@ static atomic_int is_used = 0;
 static atomic_int is_child = 0;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-// Runs in the child. Only what a signal handler may do.
+// Runs in the child, where only async-signal-safe calls are allowed.
 static void note_child(void) { atomic_store_explicit(&is_child, 1, memory_order_relaxed); }
 
 static void watch(void) {

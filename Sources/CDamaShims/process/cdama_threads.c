@@ -8,8 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-// A host's signals are for the host's threads, but for those of faults, which come to the thread at fault, and for a
-// profiler's.
+// The threads block a host's signals, except those of faults, which the faulting thread receives, and a profiler's.
 static int start_thread(pthread_t *thread, void *(*body)(void *), void *context) {
     static const int own[] = {SIGILL, SIGTRAP, SIGABRT, SIGFPE, SIGBUS, SIGSEGV, SIGSYS, SIGPROF};
     sigset_t signals, before;
@@ -26,13 +25,13 @@ static int start_thread(pthread_t *thread, void *(*body)(void *), void *context)
 // ---------------------------------------------------------------------------------------------------------------------
 // The pool
 
-// One call of cdama_parallel(), on its caller's stack and in the list for as long as it wants helpers.
+// A call of cdama_parallel(). It is on its caller's stack, and in the list while it wants helpers.
 struct job {
     void (*body)(void *, size_t);
     void *context;
     size_t count;
     atomic_size_t next;
-    // Under the lock: helpers that may still join, and those at work.
+    // Guarded by the lock: the helpers that may still join, and those at work.
     size_t wanted;
     size_t helpers;
     struct job *later;
@@ -126,7 +125,7 @@ void cdama_parallel(size_t count, size_t threads, void (*body)(void *context, si
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Threads of their own
+// Separate threads
 
 struct cdama_thread {
     pthread_t thread;

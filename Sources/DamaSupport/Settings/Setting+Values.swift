@@ -1,4 +1,4 @@
-// Settings of the usual types.
+// Settings of the common types.
 
 extension Setting {
     /// An integer inside `range`.
@@ -31,7 +31,7 @@ extension Setting {
             })
     }
 
-    /// A seed. As text in files: JSON's integers end before it does.
+    /// A seed. Written as text, because ``JSON`` integers end at 2^63 − 1.
     package static func seed(_ name: String, _ path: WritableKeyPath<Root, UInt64> & Sendable) -> Setting {
         Setting(
             name,
@@ -46,7 +46,7 @@ extension Setting {
             write: { .string(String($0[keyPath: path])) })
     }
 
-    /// A finite number. Where only some make sense, whoever uses it checks.
+    /// A finite number. Narrower ranges are checked where the value is used.
     package static func double(
         _ name: String, _ path: WritableKeyPath<Root, Double> & Sendable, effect: SettingEffect = .results
     ) -> Setting {
@@ -85,7 +85,7 @@ extension Setting {
             write: { .bool($0[keyPath: path]) })
     }
 
-    /// - Parameter missing: what the error says where the text is empty.
+    /// - Parameter missing: The error's text if the value is empty.
     package static func text(
         _ name: String, _ path: WritableKeyPath<Root, String> & Sendable, missing: String
     ) -> Setting {
@@ -98,7 +98,7 @@ extension Setting {
             })
     }
 
-    /// A text, or `null`.
+    /// A string, or `null`.
     package static func optionalText(
         _ name: String, _ path: WritableKeyPath<Root, String?> & Sendable, effect: SettingEffect = .none
     ) -> Setting {
@@ -110,7 +110,7 @@ extension Setting {
             write: { $0[keyPath: path].map { .string($0) } ?? .null })
     }
 
-    /// A list of texts; a single text is a list of one.
+    /// A list of strings; a single string is a list of one.
     package static func texts(
         _ name: String, _ path: WritableKeyPath<Root, [String]> & Sendable, effect: SettingEffect = .results
     ) -> Setting {
@@ -136,7 +136,7 @@ extension Setting {
             write: { root in (choices.first { $0.1 == root[keyPath: path] }?.0).map { .string($0) } ?? .null })
     }
 
-    /// One of the cases of an enumeration whose raw values are the names.
+    /// A case of an enumeration whose raw values are the names.
     package static func choice<Value: RawRepresentable & CaseIterable & Equatable & Sendable>(
         _ name: String, key: String? = nil, _ path: WritableKeyPath<Root, Value> & Sendable,
         effect: SettingEffect = .results
@@ -158,5 +158,5 @@ extension Setting {
 /// Every finite number.
 private let anyDouble = -Double.greatestFiniteMagnitude...Double.greatestFiniteMagnitude
 
-/// JSON has no infinity: what has no bound is `null`.
+/// JSON has no infinity: an absent bound is `null`.
 private func number(_ value: Double) -> JSON { value.isFinite ? .double(value) : .null }

@@ -1,28 +1,28 @@
 /// One setting of a `Root`: its name for users, how it is read, written and checked, and what depends on it.
 ///
-/// A table of them (``SettingsTable``) is the one place that lists what can be set. Configuration files, the C ABI,
-/// journals, summaries and messages read it, so a property can be renamed without a change in any file of a user.
+/// A table of settings (``SettingsTable``) is the only list of what can be set. Configuration files, the C ABI,
+/// journals, summaries and messages use it, so that a property can be renamed without a change to any file of a user.
 package struct Setting<Root>: Sendable {
     /// The value's name in configuration files, in the C ABI and in Python.
     package let name: String
-    /// Its name in journals and summaries, where that is older than ``name``.
+    /// Its name in journals and summaries, if that is older than ``name``.
     package let key: String
     /// What changes with the value.
     package let effect: SettingEffect
     /// The fields of a section; empty for a single value.
     package let fields: [String]
-    /// Sets the value where the reader has a field of that name.
+    /// Sets the value if the reader has a field of that name.
     let read: @Sendable (inout Root, SettingsReader, String) throws(DamaError) -> Void
-    /// The value, or a section's values, with their keys: those alone on which this depends.
+    /// The value with its key, or those values of a section that have this effect.
     let write: @Sendable (Root, SettingEffect, String) -> [JSONObject.Member]
-    /// Throws where a value is outside its range.
+    /// Throws if a value is outside its range.
     let check: @Sendable (Root, String) throws(DamaError) -> Void
 
-    /// A setting with a rule of its own.
+    /// A setting with its own way to be read.
     ///
     /// - Parameters:
-    ///   - write: `nil` for one that only changes others, such as the name of a preset.
-    ///   - check: throws for a value outside its range.
+    ///   - write: `nil` for a setting that only changes others, such as the name of a preset.
+    ///   - check: Throws for a value outside its range.
     package init(
         _ name: String, key: String? = nil, effect: SettingEffect = .results, fields: [String] = [],
         read: @escaping @Sendable (inout Root, SettingsReader, String) throws(DamaError) -> Void,
@@ -85,15 +85,15 @@ package struct Setting<Root>: Sendable {
 
 /// What changes with a setting.
 package enum SettingEffect: Sendable {
-    /// Everything that a job computes. A job goes on only with the same value.
+    /// Everything that a job computes. A job resumes only with the same value.
     case results
-    /// What is written at the end, from results that stay as they are.
+    /// What is written at the end. Computed results stay the same.
     case report
-    /// Nothing but time and memory, or whether a job stops.
+    /// Only time and memory, or whether a job stops.
     case none
 }
 
-/// What a value has to be.
+/// The expected values, for messages.
 enum SettingRange {
     static func expected(_ range: ClosedRange<Int>) -> String {
         range.upperBound == .max

@@ -1,9 +1,9 @@
-/// Typed reading of a job's configuration: as ``ConfigReader``, but a field that nobody knows is an error that suggests
-/// the nearest one, for a misspelt field would otherwise leave its default in place without a word.
+/// Typed reading of a job's configuration, like ``ConfigReader``. An unknown field is an error that suggests the
+/// nearest known one: a misspelt field would otherwise keep its default silently.
 package struct SettingsReader: Sendable {
     private let reader: ConfigReader
 
-    /// - Parameter fields: every field that may stand here.
+    /// - Parameter fields: All known fields.
     package init(_ json: JSON, place: String, fields: [String]) throws(DamaError) {
         reader = try Self.arguments { () throws(DamaError) in try ConfigReader(json, place: place) }
         var seen = Set<String>()
@@ -18,7 +18,7 @@ package struct SettingsReader: Sendable {
     package var json: JSON { reader.json }
     package func has(_ key: String) -> Bool { reader.has(key) }
 
-    /// The nested object `key`, which may have `fields` alone; an empty one where it is missing.
+    /// The nested object `key`, in which only `fields` are known; an empty one if it is missing.
     package func nested(_ key: String, fields: [String]) throws(DamaError) -> SettingsReader {
         try SettingsReader(json[key] ?? [:], place: "\(reader.place): \(key)", fields: fields)
     }
@@ -56,7 +56,7 @@ package struct SettingsReader: Sendable {
 
     package func optionalString(_ key: String) throws(DamaError) -> String? { has(key) ? try string(key) : nil }
 
-    /// A text or a list of texts; `nil` where the field is missing.
+    /// A string or a list of strings; `nil` if the field is missing.
     package func strings(_ key: String) throws(DamaError) -> [String]? {
         guard let value = json[key] else { return nil }
         var texts: [String] = []
@@ -67,12 +67,12 @@ package struct SettingsReader: Sendable {
         return texts
     }
 
-    /// An integer or a list of integers inside `range`; none where the field is missing.
+    /// An integer or a list of integers inside `range`; empty if the field is missing.
     package func ints(_ key: String, in range: ClosedRange<Int>) throws(DamaError) -> [Int] {
         try Self.arguments { () throws(DamaError) in try reader.ints(key, in: range) }
     }
 
-    /// One of `choices` by its name; `nil` where the field is missing.
+    /// One of `choices` by its name; `nil` if the field is missing.
     package func choice<T>(_ key: String, of choices: [(String, T)]) throws(DamaError) -> T? {
         guard has(key) else { return nil }
         let text = try string(key)
@@ -89,15 +89,15 @@ package struct SettingsReader: Sendable {
 
     package func wrong(_ key: String, _ expected: String) -> DamaError {
         let value = json[key] ?? .null
-        // What JSON cannot write, such as an infinite number, is shown all the same.
+        // Values that JSON cannot represent, such as an infinite number, are shown as well.
         let text = if case .number(let text) = value { text } else { value.text }
         return .invalidArgument("\(place): \(key) is \(text.prefix(60)); expected \(expected)")
     }
 
-    /// What messages begin with.
+    /// The beginning of every message.
     package var place: String { reader.place }
 
-    /// What is wrong with a configuration is the caller's argument, not a model's file.
+    /// An error in a configuration is an invalid argument, not a damaged model.
     private static func arguments<T>(_ body: () throws(DamaError) -> T) throws(DamaError) -> T {
         do throws(DamaError) {
             return try body()
@@ -111,10 +111,10 @@ package struct SettingsReader: Sendable {
     private static func hint(_ key: String, _ fields: [String]) -> String {
         let nearest = fields.map { ($0, distance(Array(key.utf8), Array($0.utf8))) }.min { $0.1 < $1.1 }
         if let nearest, nearest.1 <= max(2, key.utf8.count / 3) { return "; did you mean \"\(nearest.0)\"?" }
-        return "; there are \(fields.joined(separator: ", "))"
+        return "; known fields are \(fields.joined(separator: ", "))"
     }
 
-    /// Levenshtein's: insertions, deletions and replacements.
+    /// Levenshtein distance: insertions, deletions and replacements.
     private static func distance(_ a: [UInt8], _ b: [UInt8]) -> Int {
         guard a.count <= 100 else { return .max }
         var row = Array(0...b.count)

@@ -1,4 +1,4 @@
-/// Everything that can be set about a `Root`, in the order in which it is read.
+/// All settings of a `Root`, in the order in which they are read.
 package struct SettingsTable<Root>: Sendable {
     package let settings: [Setting<Root>]
 
@@ -16,7 +16,7 @@ package struct SettingsTable<Root>: Sendable {
         settings.map { $0.lifted(path) }
     }
 
-    /// Some of the settings, each under the name that stands beside it.
+    /// A selection of the settings, each under the name beside it.
     package func part(_ names: KeyValuePairs<String, String>) -> SettingsTable {
         SettingsTable(
             names.compactMap { name, other in
@@ -26,11 +26,11 @@ package struct SettingsTable<Root>: Sendable {
 
     // MARK: Reading
 
-    /// Sets what the object names; the rest stays as it is.
+    /// Sets the fields of the object; all others keep their values.
     ///
-    /// - Parameter place: what messages begin with.
-    /// - Throws: ``DamaError/Code/invalidArgument`` naming the field: a wrong value, one that is set twice, or one that
-    ///   is unknown, with the nearest that there is.
+    /// - Parameter place: The beginning of every message.
+    /// - Throws: ``DamaError/Code/invalidArgument`` naming the field: a wrong value, a duplicate, or an unknown field,
+    ///   with the nearest known one.
     package func read(into root: inout Root, _ json: JSON, place: String) throws(DamaError) {
         try read(into: &root, SettingsReader(json, place: place, fields: names))
     }
@@ -46,7 +46,7 @@ package struct SettingsTable<Root>: Sendable {
         settings.flatMap { $0.write(root, effect, $0.key) }
     }
 
-    /// All values by name, for whoever fills another language's defaults.
+    /// All values by name, for the defaults of other languages.
     package func values(of root: Root) -> JSONObject {
         JSONObject(
             settings.flatMap { setting in
@@ -54,7 +54,7 @@ package struct SettingsTable<Root>: Sendable {
             })
     }
 
-    /// What differs between two roots, for people: `beta 0.1 instead of 0.2`.
+    /// The differences between two roots, for people: `beta 0.1 instead of 0.2`.
     package func differences(_ found: Root, _ wanted: Root) -> [String] {
         settingsDifferences(.object(values(of: found)), .object(values(of: wanted)))
     }
@@ -67,8 +67,8 @@ package struct SettingsTable<Root>: Sendable {
     }
 }
 
-/// What differs between two objects of settings, for people: `delta "scores" instead of "probabilities"`. A member of a
-/// nested object is named by its path: `lora.rank 8 instead of 16`.
+/// The differences between two objects of settings, for people: `delta "scores" instead of "probabilities"`. The member
+/// of a nested object is named by its path: `lora.rank 8 instead of 16`.
 package func settingsDifferences(_ found: JSON, _ wanted: JSON) -> [String] {
     let keys = (wanted.object?.members ?? []).map(\.key)
     let others = (found.object?.members ?? []).map(\.key).filter { !keys.contains($0) }
