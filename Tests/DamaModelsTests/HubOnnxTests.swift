@@ -188,7 +188,7 @@ final class HubOnnxTests: XCTestCase {
         try fails(.model, "it has no output \"present.1.value\"") {
             try patch("\($0)/onnx/decoder_model_merged.onnx", "present.1.value", "present.9.value")
         }
-        try fails(.unsupported, "input \"position_idx\" that is not known") {
+        try fails(.unsupported, "has the unknown input \"position_idx\"") {
             try patch("\($0)/onnx/decoder_model_merged.onnx", "position_ids", "position_idx")
         }
         try fails(.model, "embedding of the hub's layout: it has no output \"inputs_embeds\"") {

@@ -187,16 +187,16 @@ final class ModelVariantTests: XCTestCase {
         func pair(_ prompt: String, _ chosen: String, _ rejected: String) -> PreferencePair {
             PreferencePair(image: image, prompt: prompt, chosen: chosen, rejected: rejected)
         }
-        assertFails(.invalidArgument, "pair 0: the chosen response holds the image token <image>, which stands for") {
+        assertFails(.invalidArgument, "pair 0: the chosen response contains the image token <image>; remove it") {
             _ = try policy.logProbabilities([pair("What?", "An <image> of a cup.", "A cup.")])
         }
-        assertFails(.invalidArgument, "the rejected response holds the image token <image>") {
+        assertFails(.invalidArgument, "the rejected response contains the image token <image>") {
             _ = try policy.prepare(pair("What?", "A cup.", "A cup.<image>"))
         }
         assertFails(.invalidArgument, "holds <image> 2 times") {
             _ = try policy.prepare(pair("<image>What?<image>", "A cup.", "No."))
         }
-        assertFails(.invalidArgument, "holds the image token <image> 2 times; expected it once") {
+        assertFails(.invalidArgument, "contains the image token <image> 2 times; expected it once") {
             var options = PolicyOptions()
             options.system = "You see <image>."
             _ = try Policy(directory: Fixtures.path("llava/default"), options: options).prepare(pair("What?", "A", "B"))

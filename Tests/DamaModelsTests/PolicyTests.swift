@@ -176,7 +176,7 @@ final class PolicyTests: XCTestCase {
         }
         fails("pair 1 has no image") { $0.image = nil }
         fails("pair 1: a response is empty") { $0.chosen = "" }
-        fails("pair 1: the prompt holds <image> 2 times") { $0.prompt = "<image> <image>" }
+        fails("pair 1: the prompt contains <image> 2 times") { $0.prompt = "<image> <image>" }
         assertFails(.invalidArgument, "batch is empty") { _ = try policy.logProbabilities([]) }
         assertFails(.invalidArgument, "no place {image}") {
             _ = try self.policy("default") { $0.template = "{question} {response}" }.logProbabilities([good])

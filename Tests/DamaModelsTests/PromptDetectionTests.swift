@@ -75,7 +75,7 @@ final class PromptDetectionTests: XCTestCase {
         ] {
             try folder.write(text.utf8, to: "chat_template.jinja")
             for takesImage in [true, false] {
-                assertFails(.unsupported, "chat_template.jinja: the chat template is none of those that are known") {
+                assertFails(.unsupported, "chat_template.jinja: this chat template is not supported") {
                     _ = try PromptTemplate.detect(directory: folder.path, takesImage: takesImage)
                 }
             }

@@ -119,7 +119,7 @@ final class SafetensorsTests: XCTestCase {
         let directory = try TemporaryDirectory()
         assertFails(.io, "neither model.safetensors nor") { _ = try WeightStore(directory: directory.path) }
         try directory.write([0], to: "pytorch_model.bin")
-        assertFails(.io, "index.json but pytorch_model.bin: pickled weights are not read") {
+        assertFails(.io, "index.json but pytorch_model.bin: pickled weights are not supported") {
             _ = try WeightStore(directory: directory.path)
         }
         assertFails(.io, "not a directory") { _ = try WeightStore(directory: directory.path + "/absent") }
@@ -133,7 +133,7 @@ final class SafetensorsTests: XCTestCase {
                 #"{"weight_map": {"full": "../a.safetensors"}}"#, .model,
                 "\"../a.safetensors\" is not the name of a file"
             ),
-            (#"{"weight_map": {"full": 1}}"#, .model, "\"full\" has a number for its file name"),
+            (#"{"weight_map": {"full": 1}}"#, .model, "the file name of tensor \"full\" must be a string, found a number"),
             (#"{"weight_map": {"full": "a.safetensors", "full": "a.safetensors"}}"#, .model, "\"full\" twice"),
             (#"{}"#, .model, "expected an object \"weight_map\""),
             (#"{"#, .model, "not valid JSON"),
@@ -190,7 +190,7 @@ final class SafetensorsTests: XCTestCase {
             ),
             (
                 #"{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[6,10]}}"#,
-                10, "\"b\" starts at byte 6 of the data, expected 4: there is a hole"
+                10, "\"b\" starts at byte 6 of the data, expected 4: there is a gap"
             ),
             (#"{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}}"#, 5, "the tensors end at byte"),
             (#"{}"#, 1, "the tensors end at byte"),
@@ -214,7 +214,7 @@ final class SafetensorsTests: XCTestCase {
         for length in [3, 100_000_001, UInt64(Int64.max), .max] {
             let bytes = withUnsafeBytes(of: length.littleEndian) { Array($0) } + Array("{}".utf8)
             let path = try directory.write(bytes, to: "bad.safetensors")
-            assertFails(.model, "the header says it has \(length) bytes; the file has 2 after") {
+            assertFails(.model, "the header says that it has \(length) bytes; the file has 2 after") {
                 _ = try SafetensorsFile(path: path)
             }
         }
@@ -248,7 +248,7 @@ final class SafetensorsTests: XCTestCase {
                 }
             }
             let tensor = SafetensorsWriter.Tensor(name: "x", type: .float32, shape: [2], bytes: bytes)
-            assertFails(.invalidArgument, "two tensors are called \"x\"") {
+            assertFails(.invalidArgument, "the tensor name \"x\" is a duplicate or reserved") {
                 try SafetensorsWriter.write([tensor, tensor], to: path)
             }
             XCTAssertFalse(Files.exists(path))
