@@ -28,7 +28,7 @@ final class GradientCheckTests: XCTestCase {
             for wrong in [1e18, -.infinity, .nan, right.slopes[index].slope + 0.2] {
                 var found = right
                 found.slopes[index].slope = wrong
-                assertFails(.unsupported, "ONNX Runtime 1.31.1 computes wrongly") {
+                assertFails(.unsupported, "ONNX Runtime 1.31.1 computes wrong results") {
                     try GradientCheck.judge(found, "1.31.1")
                 }
             }

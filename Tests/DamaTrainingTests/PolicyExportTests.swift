@@ -195,8 +195,8 @@ final class PolicyExportTests: XCTestCase {
     func testValuesThatTheTypeCannotHoldAreRefusedByName() throws {
         for (value, type, text) in [
             (Float(70_000), WeightType.float16, "but F16 holds at most 65504; export it as another type"),
-            (3.4e38, .bfloat16, "but BF16 holds at most"), (.nan, .float32, "holds NaN or infinity"),
-            (.infinity, .float16, "holds NaN or infinity"), (-.infinity, .float32, "holds NaN or infinity"),
+            (3.4e38, .bfloat16, "but BF16 holds at most"), (.nan, .float32, "contains NaN or infinity"),
+            (.infinity, .float16, "contains NaN or infinity"), (-.infinity, .float32, "contains NaN or infinity"),
         ] {
             let path = "\(folder.path)/kept"
             for trainable in try [Trainable.projector, .lora(LowRankAdapters(rank: 2, alpha: 2, targets: ["q_proj"]))] {
@@ -265,7 +265,7 @@ final class PolicyExportTests: XCTestCase {
         XCTAssertEqual(
             try LowRankAdapters(rank: 1, alpha: 1, targets: ["v_proj", "q_proj", "v_proj"]).targets,
             ["q_proj", "v_proj"])
-        assertFails(.invalidArgument, "\"c_attn\" matches nothing; there are q_proj, k_proj, v_proj, o_proj") {
+        assertFails(.invalidArgument, "\"c_attn\" is unknown; it must be one of q_proj, k_proj, v_proj, o_proj") {
             _ = try LowRankAdapters(rank: 1, alpha: 1, targets: ["q_proj", "c_attn"])
         }
     }
@@ -284,7 +284,7 @@ final class PolicyExportTests: XCTestCase {
         XCTAssertEqual(try Files.names(in: folder.path), ["link", "out"])
 
         try folder.write(Array("mine".utf8), to: "out/notes.txt")
-        assertFails(.invalidArgument, "out is there already and holds \"notes.txt\"") { try policy.export(to: path) }
+        assertFails(.invalidArgument, "out already exists and holds \"notes.txt\"") { try policy.export(to: path) }
         XCTAssertTrue(Files.exists("\(path)/notes.txt"))
         try folder.write(Array("{".utf8), to: "out/dama_export.json")
         assertFails(.invalidArgument, "which no export wrote") { try policy.export(to: path) }
@@ -298,7 +298,7 @@ final class PolicyExportTests: XCTestCase {
         assertFails(.invalidArgument, "is a file") { try policy.export(to: "\(folder.path)/file", options: options) }
         assertFails(.io, "cannot make") { try policy.export(to: "\(folder.path)/none/out") }
         assertFails(.io, "cannot make the folder /proc/out") { try policy.export(to: "/proc/out") }
-        assertFails(.invalidArgument, "has no name") { try policy.export(to: "") }
+        assertFails(.invalidArgument, "the path of the export is empty") { try policy.export(to: "") }
     }
 
     func testTheTrainedModelItselfIsNeverReplaced() throws {
@@ -309,7 +309,7 @@ final class PolicyExportTests: XCTestCase {
         var options = ExportOptions()
         options.replaces = true
         for directory in [path, "\(folder.path)/models", folder.path] {
-            assertFails(.invalidArgument, "holds the model that was trained") {
+            assertFails(.invalidArgument, "holds the trained base model") {
                 try policy.export(to: directory, options: options)
             }
         }
@@ -320,7 +320,7 @@ final class PolicyExportTests: XCTestCase {
         let policy = try TrainedPolicy(Policy(directory: "\(Self.models)/default"), .projector)
         var options = ExportOptions()
         options.type = .other("I64")
-        assertFails(.invalidArgument, "F32, F16 and BF16") { try policy.export(to: folder.path, options: options) }
+        assertFails(.invalidArgument, "F32, F16 or BF16") { try policy.export(to: folder.path, options: options) }
         options = ExportOptions()
         options.shardBytes = 0
         assertFails(.invalidArgument, "must be positive") { try policy.export(to: folder.path, options: options) }

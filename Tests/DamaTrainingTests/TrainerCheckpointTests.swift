@@ -71,7 +71,7 @@ final class TrainerCheckpointTests: XCTestCase {
             assertFails(.invalidArgument, text) { try other.load(from: path) }
             XCTAssertTrue(contents(other) == before)
         }
-        assertFails(.model, "is no checkpoint of a trainer") {
+        assertFails(.model, "is not a trainer's checkpoint") {
             try trainer().load(from: Self.model + "/model.safetensors")
         }
         assertFails(.io, "none.safetensors") { try trainer().load(from: folder.path + "/none.safetensors") }

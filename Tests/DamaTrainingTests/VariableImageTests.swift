@@ -253,7 +253,7 @@ final class VariableImageTests: XCTestCase {
 
     func testATargetThatTheModelLacks() throws {
         let adapters = try LowRankAdapters(rank: 1, alpha: 1, targets: ["q_proj", "down_proj"])
-        assertFails(.invalidArgument, "\"down_proj\" matches nothing in this model; it has q_proj, k_proj") {
+        assertFails(.invalidArgument, "\"down_proj\" does not exist in this model; it has q_proj, k_proj") {
             _ = try adapters.targets(among: ["q_proj", "k_proj"])
         }
         let all = try LowRankAdapters(rank: 1, alpha: 1, targets: ["all-linear"])
