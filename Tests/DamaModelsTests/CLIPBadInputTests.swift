@@ -5,11 +5,11 @@ import XCTest
 
 @testable import DamaModels
 
-/// Directories that are no CLIP model, or a broken one: one line each that says what and where.
+/// Directories with a broken CLIP model or none give an error of one line that names the fault and its place.
 final class CLIPBadInputTests: XCTestCase {
     override class func setUp() { TestRuntime.configure() }
 
-    /// A copy of a fixture, to be broken.
+    /// A copy of a fixture to break.
     private func copy(_ variant: String) throws -> TemporaryDirectory {
         let folder = try TemporaryDirectory()
         let source = CLIPTests.directory(variant)
@@ -19,7 +19,7 @@ final class CLIPBadInputTests: XCTestCase {
         return folder
     }
 
-    /// The error of opening a fixture after text in one of its files was replaced.
+    /// Replaces text in a file of a fixture and checks the error of opening it.
     private func assertFails(
         _ code: DamaError.Code, _ text: String, variant: String = "legacy", file name: String = "config.json",
         replacing old: String, with new: String, line: UInt = #line

@@ -105,7 +105,7 @@ final class PromptTemplateTests: XCTestCase {
         }
     }
 
-    /// The formats as the models' authors publish them: what transformers' apply_chat_template writes.
+    /// The formats as the models' authors publish them, against transformers' apply_chat_template.
     func testSystemPromptsStandWhereTheFormatsHaveThem() throws {
         func prompt(_ name: String, _ system: String?) throws -> String {
             try PromptTemplate.named(name).render(question: "Q", system: system).beforeImage

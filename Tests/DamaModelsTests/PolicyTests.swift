@@ -6,7 +6,8 @@ import XCTest
 
 @testable import DamaModels
 
-/// LLaVA from image file and text to log-probabilities and text, against transformers (Fixtures/make_llava.py).
+/// Log-probabilities and generated text of LLaVA from image files and text, against transformers
+/// (Fixtures/make_llava.py).
 final class PolicyTests: XCTestCase {
     override class func setUp() { TestRuntime.configure() }
 
@@ -133,7 +134,7 @@ final class PolicyTests: XCTestCase {
         for (a, b) in zip(cut.rejected.tokens, whole.rejected.tokens) { XCTAssertEqual(a, b, accuracy: 1e-5) }
     }
 
-    /// Shared while in use; a file that was replaced is another one, though its path is the same.
+    /// Weights are shared while in use; a replaced file is another file, even under the same path.
     func testPoliciesOfTheSameFilesShareTheirWeights() throws {
         let folder = try TemporaryDirectory()
         let directory = folder.path + "/model"

@@ -59,7 +59,7 @@ final class SafetensorsTests: XCTestCase {
     }
 
     func testPartsOfATensorAndLargeOnes() throws {
-        // More elements than one piece of the parallel conversion, and no multiple of it.
+        // More elements than one piece of the parallel conversion, and not a multiple of it.
         let values = (0..<1_300_001).map { Float16($0 % 2048) }
         let directory = try TemporaryDirectory()
         let path = directory.path + "/large.safetensors"
@@ -224,7 +224,7 @@ final class SafetensorsTests: XCTestCase {
         }
     }
 
-    /// Every prefix of a good file is an error, whatever it cuts through.
+    /// Every proper prefix of a valid file is an error.
     func testEveryTruncationIsAnError() throws {
         let whole = try Files.read(Fixtures.path("safetensors/single.safetensors"))
         for count in 0..<whole.count {
@@ -265,13 +265,13 @@ final class SafetensorsTests: XCTestCase {
         for bits in stride(from: UInt64(0), through: 0xFFFF_FFFF, by: 40_009) {
             values.append(Float(bitPattern: UInt32(bits)))
         }
-        // Each fp16 value, its neighbours in fp32, and the ties between it and the next.
+        // Each fp16 value, its fp32 neighbours, and the tie between it and the next value.
         for half in stride(from: UInt16(0), through: 0x7BFF, by: 1) {
             let value = Float(Float16(bitPattern: half))
             let tie = (value + Float(Float16(bitPattern: half + 1))) / 2
             values += [value, -value, value.nextUp, value.nextDown, tie, tie.nextUp, -tie.nextDown]
         }
-        // What becomes infinite is an error of its own.
+        // Values that become infinite are an error and are tested separately.
         let isLost = { (value: Float) in value.isFinite && Float16(value).isInfinite }
         let rounding: (Float, WeightType) throws -> [UInt8] = { value, type in
             try withUnsafePointer(to: value) {
@@ -300,7 +300,7 @@ final class SafetensorsTests: XCTestCase {
                 XCTAssertTrue(Float16(bitPattern: halfBits).isNaN && Float(bitPattern: brainBits).isNaN, "\(value)")
                 continue
             }
-            // The oracles: Swift's conversion; and that no bf16 number is nearer (with an even one on a tie).
+            // The oracles are Swift's conversion, and that no bf16 number is nearer (the even one on a tie).
             XCTAssertEqual(halfBits, Float16(value).bitPattern, "\(value)")
             let below = Float(bitPattern: value.bitPattern & 0xFFFF_0000)
             let above = Float(bitPattern: (value.bitPattern & 0xFFFF_0000) &+ 0x10000)
@@ -309,7 +309,7 @@ final class SafetensorsTests: XCTestCase {
             let isBelow = toBelow < toAbove || (toBelow == toAbove && below.bitPattern & 0x10000 == 0)
             XCTAssertEqual(brainBits, (isBelow ? below : above).bitPattern, "\(value)")
         }
-        // bf16's largest number is 0x7F7F; halfway to the next step it becomes infinite, as torch rounds it.
+        // The largest bf16 number is 0x7F7F. From halfway to the next step on, torch rounds to infinity.
         XCTAssertEqual(try rounding(Float(bitPattern: 0x7F7F_7FFF), .bfloat16), [0x7F, 0x7F])
         for bits: UInt32 in [0x7F7F_8000, 0xFF7F_8000, 0x7F7F_FFFF] {
             assertFails(.invalidArgument, "but BF16 holds at most") {
