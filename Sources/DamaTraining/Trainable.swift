@@ -5,7 +5,7 @@ import DamaSupport
 public enum Trainable: Equatable, Sendable {
     /// The whole language model, and the projector if it exists. The vision tower stays frozen, as in LLaVA.
     case full
-    /// Low-rank adapters beside frozen weights.
+    /// Low-rank adapters of frozen weights.
     case lora(LowRankAdapters)
     /// Only LLaVA's projector.
     case projector

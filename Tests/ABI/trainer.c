@@ -572,7 +572,7 @@ static void checkpoints(const dama_policy *policy) {
     options.struct_size = 0;
     CHECK_FAILS(dama_trainer_export(trainer, directory, &options), DAMA_INVALID_ARGUMENT, "dama_export_options_init()");
     CHECK_FAILS(dama_trainer_export(trainer, folder, NULL), DAMA_INVALID_ARGUMENT, "which no export wrote");
-    CHECK_FAILS(dama_trainer_export(trainer, model, NULL), DAMA_INVALID_ARGUMENT, "the model that was trained");
+    CHECK_FAILS(dama_trainer_export(trainer, model, NULL), DAMA_INVALID_ARGUMENT, "the trained base model");
     CHECK_FAILS(dama_trainer_export(NULL, directory, NULL), DAMA_INVALID_ARGUMENT, "trainer is NULL");
     CHECK_FAILS(dama_trainer_export(trainer, NULL, NULL), DAMA_INVALID_ARGUMENT, "directory is NULL");
     /* Replaced last, and by a rounded one, which makes the folder ours to remove. */

@@ -50,7 +50,7 @@ final class CLIPBadInputTests: XCTestCase {
 
     func testOtherArchitectures() throws {
         try assertFails(
-            .unsupported, "model_type is \"siglip\"; scoring takes \"clip\"", replacing: "\"model_type\": \"clip\"",
+            .unsupported, "model_type is \"siglip\"; scoring supports \"clip\"", replacing: "\"model_type\": \"clip\"",
             with: "\"model_type\": \"siglip\"")
         try assertFails(
             .unsupported, "hidden_act is \"relu\"; supported are \"quick_gelu\", \"gelu\"",
@@ -59,7 +59,8 @@ final class CLIPBadInputTests: XCTestCase {
 
     func testConfigsThatDoNotFit() throws {
         try assertFails(
-            .model, "hidden_size 24 is not a multiple of num_attention_heads 5", replacing: "\"num_attention_heads\": 3",
+            .model, "hidden_size 24 is not a multiple of num_attention_heads 5",
+            replacing: "\"num_attention_heads\": 3",
             with: "\"num_attention_heads\": 5")
         try assertFails(
             .unsupported, "image_size 32 is not a multiple of patch_size 7", replacing: "\"patch_size\": 8",
@@ -110,7 +111,9 @@ final class CLIPBadInputTests: XCTestCase {
         }
         try Files.writeAtomically(textBytes, to: text)
         try Files.writeAtomically(textBytes, to: vision)
-        DamaTestSupport.assertFails(.model, "is not a valid CLIP vision model") { _ = try Scorer(directory: folder.path) }
+        DamaTestSupport.assertFails(.model, "is not a valid CLIP vision model") {
+            _ = try Scorer(directory: folder.path)
+        }
         for bytes in [Array(visionBytes.prefix(visionBytes.count / 2)), Array("nonsense".utf8), []] {
             try Files.writeAtomically(bytes, to: vision)
             DamaTestSupport.assertFails(.model, "vision_model.onnx: ONNX Runtime: ") {

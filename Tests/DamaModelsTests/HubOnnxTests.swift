@@ -218,7 +218,7 @@ final class HubOnnxTests: XCTestCase {
             "\(folder.path)/config.json", "\"vision_feature_select_strategy\": \"default\"",
             "\"vision_feature_select_strategy\": \"full\"   ")
         let pair = try XCTUnwrap(llavaPairs().first).pair
-        assertFails(.model, "image_features of shape [1, 16, 32] for an image; config.json makes it 17 × 32") {
+        assertFails(.model, "image_features of shape [1, 16, 32] for an image; config.json requires 17 × 32") {
             _ = try self.policy(folder.path).logProbabilities([pair])
         }
     }

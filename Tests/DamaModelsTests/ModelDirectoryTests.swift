@@ -38,7 +38,8 @@ final class ModelDirectoryTests: XCTestCase {
 
     func testOtherLayouts() throws {
         try make(["model.Q4.gguf": "GGUF"])
-        assertPolicyAndEncoderFail("the GGUF file model.Q4.gguf, which is not supported; expected a Hugging Face directory")
+        assertPolicyAndEncoderFail(
+            "the GGUF file model.Q4.gguf, which is not supported; expected a Hugging Face directory")
         assertPolicyAndEncoderFail("model.Q4.gguf is a GGUF file", at: "\(folder.path)/model.Q4.gguf")
         try make(["model.safetensors": "x"])
         assertPolicyAndEncoderFail("is a file; expected a Hugging Face", at: "\(folder.path)/model.safetensors")

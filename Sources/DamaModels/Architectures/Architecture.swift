@@ -4,7 +4,7 @@ import DamaSupport
 
 /// A family of models: reads its config.json and opens its decoder and vision part.
 ///
-/// To add one, put its folder beside the others and its type into ``Architectures/all``.
+/// To add one, add its folder next to the others and its type to ``Architectures/all``.
 protocol Architecture: Sendable {
     /// The family's values of `model_type` in config.json.
     static var modelTypes: [ModelType] { get }

@@ -17,7 +17,7 @@ struct PolicyTokens: Sendable {
         var responses: [[Int32]]
     }
 
-    /// The tokens of a prompt alone, for generation.
+    /// The tokens of a prompt without a response, for generation.
     ///
     /// - Parameter imageTokens: the number of feature rows of each image.
     func encode(prompt: String, imageTokens: [Int] = []) throws(DamaError) -> [Int32] {
@@ -66,7 +66,7 @@ struct PolicyTokens: Sendable {
 
     private func promptText(_ prompt: String, images: Int) throws(DamaError) -> String {
         guard let image else {
-            // A template with a place for an image also works for text alone.
+            // A template with a place for an image also works without images.
             let rendered = try template.render(question: prompt, system: system)
             return rendered.beforeImage + (rendered.afterImage ?? "")
         }

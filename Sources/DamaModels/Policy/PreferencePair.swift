@@ -29,7 +29,7 @@ public struct PreferencePair: Sendable {
 
 /// A question about images to answer.
 public struct GenerationRequest: Sendable {
-    /// In the order in which the prompt shows them; empty for a model of text alone.
+    /// The images in the order of the prompt; empty for a text-only model.
     public var images: [ImageSource]
     public var prompt: String
 
@@ -38,7 +38,7 @@ public struct GenerationRequest: Sendable {
         self.prompt = prompt
     }
 
-    /// - Parameter image: `nil` for a model of text alone.
+    /// - Parameter image: `nil` for a text-only model.
     public init(image: ImageSource? = nil, prompt: String) {
         self.init(images: image.map { [$0] } ?? [], prompt: prompt)
     }

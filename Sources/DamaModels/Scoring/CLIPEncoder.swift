@@ -95,7 +95,7 @@ public final class CLIPEncoder: ImageTextEncoder {
         }
         let around = tokenizer.surroundingTokens
         guard !around.before.isEmpty || !around.after.isEmpty else {
-            throw .model("\(directory): the tokenizer must add a start and an end token, which CLIP needs")
+            throw .model("\(directory): the tokenizer adds neither a start nor an end token; CLIP needs both")
         }
         guard around.before.count + around.after.count <= tokenLimit else {
             throw .model("\(directory): the model takes \(tokenLimit) tokens; start and end token alone are more")

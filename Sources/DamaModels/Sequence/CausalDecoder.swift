@@ -14,7 +14,7 @@ package protocol CausalDecoder: Sendable {
     var maximumPositions: Int { get }
     /// Tokens that end a text; may be empty.
     var endTokens: [Int32] { get }
-    /// Whether a row may hold several responses behind one prefix.
+    /// Whether a row may hold several responses after one prefix.
     var packsResponses: Bool { get }
     /// The settings that its results depend on, under keys that never change.
     var identity: JSON { get }

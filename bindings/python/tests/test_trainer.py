@@ -221,7 +221,7 @@ def test_checkpoints_and_exports(policy, batches, tmp_path):
     (tmp_path / "taken" / "letter").write_text("mine")
     for call, error, message in [
         (lambda: one.export(tmp_path / "taken"), ValueError, "letter"),
-        (lambda: one.export(MODEL, replace=True), ValueError, "the model that was trained"),
+        (lambda: one.export(MODEL, replace=True), ValueError, "the trained base model"),
         (lambda: one.export(tmp_path / "x", kind="all"), ValueError, "model, adapters"),
         (lambda: one.export(tmp_path / "x", dtype="int8"), ValueError, "bfloat16"),
         (lambda: one.export(tmp_path / "x", shard_bytes=0), ValueError, "0 bytes"),

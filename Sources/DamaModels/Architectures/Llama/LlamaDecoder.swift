@@ -13,7 +13,7 @@ public final class LlamaDecoder: CausalDecoder {
     public let weights: ModelWeights
     package let device: Device
     package let names: Names
-    /// Replaces `model.` in transformers' module names where the decoder is part of another model.
+    /// Replaces `model.` in transformers' module names if the decoder is part of another model.
     let modulePrefix: String
     package let embeddingTable: TensorView
     let graphs: LlamaGraph
@@ -39,7 +39,7 @@ public final class LlamaDecoder: CausalDecoder {
         }
     }
 
-    /// - Parameter modulePrefix: replaces `model.` in transformers' module names where the decoder is part of another
+    /// - Parameter modulePrefix: replaces `model.` in transformers' module names if the decoder is part of another
     ///   model.
     /// - Throws: ``DamaError/Code/model`` for a missing weight, or a wrong shape, naming both shapes.
     public init(
