@@ -5,10 +5,10 @@ import DamaSupport
 
 /// A graph with its gradient, ready to run: one session forward, one backward.
 ///
-/// Trained weights are inputs of both, over the memory of their parameters; frozen ones are used where they are mapped.
-/// Not for use by two threads at the same time.
+/// Trained weights are inputs of both and share the memory of their parameters; frozen weights are used in their mapped
+/// files. Not for use by two threads at the same time.
 final class DifferentiableModel {
-    /// One forward run: its outputs, and what the backward run needs of it.
+    /// One forward run: its outputs, and the values that the backward run needs.
     struct Pass {
         var outputs: [String: TensorValue]
         fileprivate var kept: [String: TensorValue]
@@ -27,9 +27,9 @@ final class DifferentiableModel {
 
     /// - Parameters:
     ///   - outputs: names of the graph's outputs, all of which have gradients.
-    ///   - inputs: inputs whose gradients are wanted beside those of the parameters.
+    ///   - inputs: inputs whose gradients are computed in addition to those of the parameters.
     ///   - frozen: the value of a weight that is not trained, by its name in the graph.
-    ///   - scopes: scopes that are computed again in the backward run instead of being kept.
+    ///   - scopes: scopes that the backward run recomputes, so that their values are not kept.
     init(
         _ graph: Graph, outputs: [String], parameters: [Parameter], inputs: [String] = [],
         recompute scopes: [String] = [],
@@ -81,9 +81,9 @@ final class DifferentiableModel {
     /// A part of a pass, in the same memory, so that the backward run skips pairs without gradient.
     ///
     /// - Parameters:
-    ///   - axes: what belongs to the part, by the name of an outermost axis.
-    ///   - inputs: inputs of the graph that are other ones for the part.
-    /// - Returns: `nil` if the backward run takes a value that does not divide along these axes.
+    ///   - axes: the range of the part, by the name of an outermost axis.
+    ///   - inputs: inputs of the graph that have other values for the part.
+    /// - Returns: `nil` if the backward run takes a value that cannot be divided along these axes.
     func part(
         _ pass: Pass, _ axes: [String: Range<Int>], inputs: [String: TensorValue]
     ) throws(DamaError) -> Pass? {
@@ -104,9 +104,9 @@ final class DifferentiableModel {
     }
 
     /// Computes the gradients of Σ seed · output into the parameters' gradients. The session reads and writes them in
-    /// place; there is no second copy.
+    /// place, without a second copy.
     ///
-    /// - Returns: The gradients of the requested inputs, by name.
+    /// - Returns: the gradients of the requested inputs, by name.
     func backward(
         _ pass: Pass, seeds: [TensorValue], _ update: GradientUpdate, run: RunOptions?
     ) throws(DamaError) -> [String: TensorValue] {
@@ -161,7 +161,7 @@ final class DifferentiableModel {
         var feeds: [String: TensorValue] = [:]
         for port in session.inputs {
             guard let value = weights[port.name] ?? values[port.name] else {
-                throw .internal("nothing gives the input \"\(port.name)\"")
+                throw .internal("the input \"\(port.name)\" has no value")
             }
             feeds[port.name] = value
         }

@@ -9,16 +9,16 @@ public enum PassUse: Sendable {
     case again
 }
 
-/// A forward run over some pairs, with what the backward run needs. It is valid until the next update, since it belongs
-/// to the weights it ran with.
+/// A forward run over some pairs, with the values that the backward run needs. It is valid until the next update, since
+/// it belongs to the weights that it ran with.
 public final class ForwardPass {
-    /// log π of the responses' tokens of each pair.
+    /// log π of the response tokens of each pair.
     public let logProbabilities: [PairLogProbabilities]
     public let use: PassUse
     /// `nil` after its only use.
     private var content: Content?
 
-    /// What the backward run needs.
+    /// The values that the backward run needs.
     struct Content {
         var pairs: [PreparedPair]
         var decoder: DifferentiableModel.Pass
@@ -26,7 +26,7 @@ public final class ForwardPass {
         var length: Int
         /// The logits, if the host computed the log-probabilities.
         var logits: TokenLogits?
-        /// If the vision part is trained: its pass, and the shape of the features of the whole run.
+        /// The pass of a trained vision part, and the shape of the features of the whole run.
         var vision: (pass: DifferentiableModel.Pass, shape: [Int])?
     }
 
@@ -36,13 +36,13 @@ public final class ForwardPass {
         self.use = use
     }
 
-    /// The content. A pass for one use gives it up.
+    /// Returns the content. A pass for one use releases it.
     ///
-    /// - Throws: ``DamaError/Code/invalidArgument`` if it is used up.
+    /// - Throws: ``DamaError/Code/invalidArgument`` if the pass is used up.
     func take() throws(DamaError) -> Content {
         guard let found = content else {
             throw .invalidArgument(
-                "the forward run was used up by an earlier backward run; run forward again, or ask for a pass that can "
+                "the forward run was used up by an earlier backward run; run forward again, or request a pass that can "
                     + "be used again")
         }
         if use == .once { content = nil }

@@ -6,12 +6,13 @@ import DamaSupport
 extension TrainedPolicy {
     /// Computes the gradients of Σ chosen · log π(y_w) + rejected · log π(y_l) into the parameters' gradients.
     ///
-    /// A pass for ``PassUse/once`` is used up, also if this throws. Then the gradients may be incomplete.
+    /// A pass for ``PassUse/once`` is used up, even if this function throws. If it throws, the gradients may be
+    /// incomplete.
     ///
     /// - Parameters:
-    ///   - chosen: ∂L/∂log π(y_w) of each pair of the pass, its tokens' sum.
+    ///   - chosen: ∂L/∂log π(y_w) of each pair of the pass, for the sum over the response's tokens.
     ///   - rejected: ∂L/∂log π(y_l).
-    /// - Throws: ``DamaError/Code/shapeMismatch`` for another number of gradients than pairs;
+    /// - Throws: ``DamaError/Code/shapeMismatch`` if the number of gradients is not the number of pairs;
     ///   ``DamaError/Code/invalidArgument`` for a pass that is used up.
     public func backward(
         _ pass: ForwardPass, chosen: [Double], rejected: [Double], _ update: GradientUpdate = .add,
@@ -23,7 +24,7 @@ extension TrainedPolicy {
         }
         let content = try pass.take()
         let parts = try weightedParts(content, chosen: chosen, rejected: rejected)
-        // Only a single part replaces: a second session for the first of several would take more memory.
+        // Only a single part replaces gradients: for several parts this would need a second session, and more memory.
         let own: GradientUpdate = parts.count == 1 ? update : .add
         if update == .replace, parts.count != 1 { clearGradients() }
         for (part, range) in parts {
@@ -35,8 +36,8 @@ extension TrainedPolicy {
 
     // MARK: Parts
 
-    /// The parts of a pass that hold its weighted pairs. A masked pair has no gradient and is left out, unless it lies
-    /// between others and leaving it out would cost more.
+    /// The parts of a pass that contain its weighted pairs. A masked pair has no gradient and is skipped, unless it
+    /// lies between others and skipping it would cost more.
     private func weightedParts(
         _ whole: ForwardPass.Content, chosen: [Double], rejected: [Double]
     ) throws(DamaError) -> [(part: ForwardPass.Content, range: Range<Int>)] {
@@ -56,7 +57,7 @@ extension TrainedPolicy {
         return parts
     }
 
-    /// The pass of some of its pairs, in the same memory; `nil` if it does not divide.
+    /// The pass for some of its pairs, in the same memory; `nil` if the pass cannot be divided.
     private func part(
         _ whole: ForwardPass.Content, _ range: Range<Int>
     ) throws(DamaError) -> ForwardPass.Content? {
@@ -81,7 +82,7 @@ extension TrainedPolicy {
         return part
     }
 
-    // MARK: Back through a part
+    // MARK: Backward through a part
 
     /// - Parameter isOver: the logits are no longer needed; their gradient overwrites them.
     private func flowBack(
@@ -105,7 +106,7 @@ extension TrainedPolicy {
         guard let embeddings = gradients[decoder.embeddingInput] else { return }
         let imageSeeds = try distribute(embeddings, of: part)
         guard let vision, let seen = part.vision else { return }
-        // A part has an outermost axis of its own length.
+        // The outermost axis of a part has its own length.
         let inner = Array(seen.shape.dropFirst())
         let shape = [imageSeeds.count / max(1, inner.reduce(1, *))] + inner
         _ = try vision.model.backward(
@@ -114,7 +115,7 @@ extension TrainedPolicy {
 
     /// Adds the gradients of the embeddings to the table's gradient, if the table is trained.
     ///
-    /// - Returns: The gradients of image features in the order of the images, if the vision part is trained.
+    /// - Returns: the gradients of image features in the order of the images, if the vision part is trained.
     private func distribute(
         _ embeddings: TensorValue, of part: ForwardPass.Content
     ) throws(DamaError) -> [Float] {

@@ -3,10 +3,10 @@ import DamaRuntime
 import DamaSupport
 
 extension TrainedPolicy {
-    /// log π of every response, with everything kept that ``backward(_:chosen:rejected:_:run:)`` needs.
+    /// log π of every response. Keeps everything that ``backward(_:chosen:rejected:_:run:)`` needs.
     ///
     /// - Parameters:
-    ///   - pairs: prepared by ``base``.
+    ///   - pairs: pairs prepared by ``base``.
     ///   - use: how often the backward run uses the pass.
     public func forward(
         _ pairs: [PreparedPair], use: PassUse = .once, run: RunOptions? = nil
@@ -15,8 +15,8 @@ extension TrainedPolicy {
         return try forward(pairs, features: &features, use: use, run: run)
     }
 
-    /// - Parameter features: image features of the batch that the base already computed; used if the vision part is not
-    ///   trained.
+    /// - Parameter features: image features of the batch that the base already computed. They are used if the vision
+    ///   part is not trained.
     func forward(
         _ pairs: [PreparedPair], features: inout ImageFeatures, use: PassUse, run: RunOptions?
     ) throws(DamaError) -> ForwardPass {
@@ -66,7 +66,7 @@ extension TrainedPolicy {
         for pair in pairs {
             let count = pair.images.reduce(0) { $0 + $1.tokenCount } * decoder.hiddenSize
             guard start + count <= all.count else {
-                throw .internal("the vision part gave \(all.count) numbers, too few for its image tokens")
+                throw .internal("the vision part returned \(all.count) numbers, too few for its image tokens")
             }
             rows.append(DecoderRow(pair.sequence, features: Array(all[start..<start + count])))
             start += count

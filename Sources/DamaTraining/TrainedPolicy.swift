@@ -3,22 +3,22 @@ import DamaModels
 import DamaRuntime
 import DamaSupport
 
-/// A policy whose weights are trained: log-probabilities of pairs forward, gradients backward.
+/// A policy with trained weights. It computes log-probabilities of pairs forward and gradients backward.
 ///
-/// It starts from the weights of a ``Policy``, which does not change and can serve as the reference. Not for use by two
+/// It starts with the weights of a ``Policy``, which does not change and can serve as the reference. Not for use by two
 /// threads at the same time.
 public final class TrainedPolicy {
-    /// How much of the forward run is kept for the backward run.
+    /// The values of the forward run that are kept for the backward run.
     public enum Activations: String, CaseIterable, Sendable {
         /// Everything that the gradient needs.
         case keep
-        /// The inputs of layers; the backward run recomputes what lies inside.
+        /// The inputs of layers; the backward run recomputes the values inside.
         case recompute
     }
 
     public let base: Policy
     public let trainable: Trainable
-    /// The decoder's in the order of its graph, then the vision part's.
+    /// The parameters of the decoder in the order of its graph, then those of the vision part.
     public let parameters: [Parameter]
     /// The trained adapters, if ``trainable`` is ``Trainable/lora(_:)``.
     public let adapters: LowRankAdapters?
@@ -30,16 +30,16 @@ public final class TrainedPolicy {
     /// The vision part, if some of its weights are trained.
     let vision: (encoder: any TrainableImageEncoder, model: DifferentiableModel)?
 
-    /// - Parameter seed: of the adapters' first values.
-    /// - Throws: ``DamaError/Code/invalidArgument`` where nothing is selected, naming the patterns;
+    /// - Parameter seed: the seed of the adapters' initial values.
+    /// - Throws: ``DamaError/Code/invalidArgument`` if no weight is selected, naming the patterns;
     ///   ``DamaError/Code/unsupported`` for a policy that cannot be trained, such as one from ONNX files, and for a
-    ///   runtime whose gradients are wrong.
+    ///   runtime with wrong gradients.
     public init(
         _ base: Policy, _ trainable: Trainable, activations: Activations = .keep, seed: UInt64 = 0
     ) throws(DamaError) {
         guard let decoder = base.decoder as? any TrainableDecoder else {
             throw .unsupported(
-                "\(base.directory) holds files that can be run but not trained; training needs the model's safetensors")
+                "\(base.directory) can be run but not trained; training needs the model's safetensors")
         }
         let selection = try DecoderSelection(decoder, trainable, seed: seed)
         let seen = try Self.visionSelection(base, trainable)
@@ -78,7 +78,7 @@ public final class TrainedPolicy {
         if case .lora = trainable { return nil }
         guard let encoder = vision as? any TrainableImageEncoder else {
             throw .unsupported(
-                "the vision part of \(base.directory) can be run but not trained; train the language model by adapters")
+                "the vision part of \(base.directory) can be run but not trained; train adapters of the language model")
         }
         return try VisionSelection(encoder, trainable)
     }
@@ -88,12 +88,12 @@ public final class TrainedPolicy {
     ) -> DamaError {
         switch trainable {
         case .projector:
-            .invalidArgument("\(base.directory) has no projector to train: it is a model of text alone")
+            .invalidArgument("\(base.directory) has no projector to train: it is a text-only model")
         case .patterns(let patterns):
             .invalidArgument(
-                "no weight matches \(patterns.joined(separator: ", ")); weights are called "
+                "no weight matches \(patterns.joined(separator: ", ")); examples of names are "
                     + "\(decoder.weights.store.names.prefix(3).joined(separator: ", ")), …")
-        default: .invalidArgument("nothing is trained")
+        default: .invalidArgument("no weight is selected for training")
         }
     }
 

@@ -13,7 +13,7 @@ struct AdapterParameters {
 struct DecoderSelection {
     /// The training graph, adapters included.
     let graph: Graph
-    /// The weights of the graph in its order, then the embedding table if the graph does not use it.
+    /// The weights of the graph in their order, then the embedding table if the graph does not use it.
     let parameters: [Parameter]
     /// The ``parameters`` that are weights of the graph.
     let graphParameters: [Parameter]
@@ -21,10 +21,10 @@ struct DecoderSelection {
     let table: Parameter?
     let adapters: [AdapterParameters]
 
-    /// Whether the table is also a weight of the graph, which then computes a part of its gradient.
+    /// Whether the table is also a weight of the graph. The graph then computes a part of its gradient.
     var isTableInGraph: Bool { graphParameters.contains { $0 === table } }
 
-    /// - Parameter seed: of the adapters' first values.
+    /// - Parameter seed: the seed of the adapters' initial values.
     init(_ decoder: any TrainableDecoder, _ trainable: Trainable, seed: UInt64) throws(DamaError) {
         var graph = try decoder.trainingGraph()
         var adapters: [Adapter] = []
@@ -66,7 +66,7 @@ struct DecoderSelection {
         }
     }
 
-    /// PEFT's start: uniform within 1/√in. B starts at zero, so that training starts at the base model.
+    /// Initialises A as PEFT does, uniform within ±1/√in. B starts at zero, so that training starts at the base model.
     private static func start(_ a: Parameter, _ generator: inout RandomGenerator) {
         let bound = 1 / Double(a.shape[1]).squareRoot()
         for index in 0..<a.count { a.value.elements[index] = Float((2 * generator.uniform() - 1) * bound) }

@@ -2,15 +2,16 @@ import DamaModels
 import DamaPreference
 import DamaSupport
 
-// A checkpoint is one safetensors file, so that it is replaced as a whole and other tools can look into it: for each
-// parameter "value.NAME", "first_moment.NAME" and "second_moment.NAME" in fp32, and in the metadata "dama.trainer", a
-// JSON text with the counts and the controller, and "dama.sha256" over that text and all tensors.
+// A checkpoint is one safetensors file, so that it is replaced as a whole and other tools can read it. It holds
+// "value.NAME", "first_moment.NAME" and "second_moment.NAME" in fp32 for each parameter. Its metadata holds
+// "dama.trainer", a JSON text with the counters and the controller, and "dama.sha256" over that text and all tensors.
 extension Trainer {
-    /// Writes everything that the next step depends on: weights or adapters, moments, counts, and the controller with its
-    /// generator. A trainer of the same kind that loads it goes on bit for bit.
+    /// Writes everything that the next step depends on: weights or adapters, moments, counters, and the controller with
+    /// its generator. A trainer of the same kind that loads the file continues bit for bit.
     ///
-    /// The file is written beside `path` and renamed: where anything fails, what was there stays.
-    /// - Parameter note: whatever the caller wants to find again, such as the position in the data.
+    /// The file is written under a temporary name and renamed: after a failure an existing file is unchanged.
+    ///
+    /// - Parameter note: the caller's own data, such as the position in the dataset.
     public func save(to path: String, note: String? = nil) throws(DamaError) {
         try save(to: path, note: note.map { .string($0) } ?? .null)
     }
@@ -28,10 +29,11 @@ extension Trainer {
             tensors, metadata: state.metadata(beside: parts.map { ($0.name, $0.bytes) }), to: path)
     }
 
-    /// Takes on what ``save(to:note:)`` wrote, and returns its note: its JSON where it is no string.
+    /// Loads a file of ``save(to:note:)`` and returns its note; a note that is not a string is returned as JSON text.
     ///
-    /// - Throws: ``DamaError/Code/model`` for a file that is damaged or no checkpoint; ``DamaError/Code/invalidArgument``
-    ///   for one of other parameters or another controller, naming the first difference. Nothing is changed then.
+    /// - Throws: ``DamaError/Code/model`` for a file that is damaged or not a checkpoint;
+    ///   ``DamaError/Code/invalidArgument`` for a checkpoint with other parameters or another controller, naming the
+    ///   first difference. The trainer is then unchanged.
     @discardableResult
     public func load(from path: String) throws(DamaError) -> String? {
         let note = try load(from: path) { _ throws(DamaError) in }
@@ -40,7 +42,7 @@ extension Trainer {
 
     /// As ``load(from:)``.
     ///
-    /// - Parameter accept: Sees the note first; what it throws leaves the trainer as it is.
+    /// - Parameter accept: is called with the note first. If it throws, the trainer is unchanged.
     @discardableResult
     package func load(
         from path: String, accept: (JSON) throws(DamaError) -> Void
@@ -60,7 +62,7 @@ extension Trainer {
             for (name, memory) in Self.parts(of: parameter) {
                 guard let view = file[name], view.type == .float32 else {
                     throw .invalidArgument(
-                        "\(path) has no fp32 tensor \"\(name)\": it is of a trainer of other weights")
+                        "\(path) has no fp32 tensor \"\(name)\": it was saved by a trainer of other weights")
                 }
                 guard view.shape == parameter.shape else {
                     throw .invalidArgument(
@@ -71,7 +73,7 @@ extension Trainer {
         }
         guard views.count == file.names.count else {
             throw .invalidArgument(
-                "\(path) holds \(file.names.count) tensors, \(views.count) are trained here: it is of a trainer of "
+                "\(path) holds \(file.names.count) tensors, expected \(views.count): it was saved by a trainer of "
                     + "other weights")
         }
         try accept(state.note)

@@ -2,19 +2,19 @@ import DamaModels
 import DamaRuntime
 import DamaSupport
 
-// The forward and the backward half of a step, for callers with their own code between them.
+// The forward and the backward half of a step, for callers that run their own code between them.
 extension Trainer {
-    /// A forward run over a batch, in as many passes as ``TrainerOptions/tokensPerRun`` makes of it.
+    /// A forward run over a batch, in passes of up to ``TrainerOptions/tokensPerRun`` tokens.
     public struct Forward {
-        /// log π of the responses' tokens of each pair, in order.
+        /// log π of the response tokens of each pair, in order.
         public let logProbabilities: [PairLogProbabilities]
         fileprivate let passes: [(members: [Int], pass: ForwardPass)]
     }
 
-    /// log π of every response, with everything kept that ``backward(_:chosen:rejected:_:run:)`` needs.
+    /// log π of every response. Keeps everything that ``backward(_:chosen:rejected:_:run:)`` needs.
     ///
     /// - Parameter use: how often the backward run uses the pass.
-    /// - Throws: ``DamaError/cancelled`` where `run` was told to stop; input errors name the pair.
+    /// - Throws: ``DamaError/cancelled`` if `run` was stopped; input errors name the pair.
     public func forward(
         _ pairs: [PreferencePair], use: PassUse = .once, run: RunOptions? = nil
     ) throws(DamaError) -> Forward {
@@ -24,10 +24,10 @@ extension Trainer {
 
     /// Computes the gradients of Σ chosen · log π(y_w) + rejected · log π(y_l) into the parameters' gradients.
     ///
-    /// A forward run for ``PassUse/once`` is used up. If this throws, the gradients may be incomplete.
+    /// A forward run for ``PassUse/once`` is used up. If this function throws, the gradients may be incomplete.
     ///
     /// - Parameters:
-    ///   - chosen: ∂L/∂log π(y_w) of each pair of the forward run, its tokens' sum.
+    ///   - chosen: ∂L/∂log π(y_w) of each pair of the forward run, for the sum over the response's tokens.
     ///   - rejected: ∂L/∂log π(y_l).
     public func backward(
         _ forward: Forward, chosen: [Double], rejected: [Double], _ update: GradientUpdate = .add,
@@ -37,7 +37,7 @@ extension Trainer {
         guard chosen.count == count, rejected.count == count else {
             throw .shapeMismatch("\(chosen.count) and \(rejected.count) gradients for \(count) pairs")
         }
-        // A pass with masked pairs only has no gradient.
+        // A pass with only masked pairs has no gradient.
         let passes = forward.passes.filter { $0.members.contains { chosen[$0] != 0 || rejected[$0] != 0 } }
         let own: GradientUpdate = passes.count == 1 ? update : .add
         if update == .replace, passes.count != 1 { policy.clearGradients() }
@@ -73,7 +73,7 @@ extension Trainer {
             for (member, values) in zip(members, pass.logProbabilities) { found.append((member, values)) }
             passes.append((members, pass))
         }
-        // Every pair is a member of one run.
+        // Every pair is in exactly one pass.
         return Forward(logProbabilities: found.sorted { $0.index < $1.index }.map(\.values), passes: passes)
     }
 }

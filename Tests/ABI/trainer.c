@@ -287,7 +287,7 @@ static void references(void) {
     dama_step_metrics_init(&with_reference);
     dama_step_metrics_init(&with_numbers);
     CHECK_FAILS(dama_trainer_step(told, training, PAIRS, &with_numbers, NULL), DAMA_INVALID_ARGUMENT,
-                "pair 0 brings no reference log-probabilities");
+                "pair 0 has no reference log-probabilities");
     CHECK(dama_trainer_step(asking, training, PAIRS, &with_reference, NULL) == DAMA_OK);
     for (size_t i = 0; i < PAIRS; i++) {
         CHECK(dama_logps_at(logps, i, DAMA_CHOSEN, &logp) == DAMA_OK);
@@ -572,7 +572,7 @@ static void checkpoints(const dama_policy *policy) {
     options.struct_size = 0;
     CHECK_FAILS(dama_trainer_export(trainer, directory, &options), DAMA_INVALID_ARGUMENT, "dama_export_options_init()");
     CHECK_FAILS(dama_trainer_export(trainer, folder, NULL), DAMA_INVALID_ARGUMENT, "which no export wrote");
-    CHECK_FAILS(dama_trainer_export(trainer, model, NULL), DAMA_INVALID_ARGUMENT, "the model that was trained");
+    CHECK_FAILS(dama_trainer_export(trainer, model, NULL), DAMA_INVALID_ARGUMENT, "the trained base model");
     CHECK_FAILS(dama_trainer_export(NULL, directory, NULL), DAMA_INVALID_ARGUMENT, "trainer is NULL");
     CHECK_FAILS(dama_trainer_export(trainer, NULL, NULL), DAMA_INVALID_ARGUMENT, "directory is NULL");
     /* Replaced last, and by a rounded one, which makes the folder ours to remove. */
@@ -627,7 +627,7 @@ static void bad_options(const dama_policy *policy) {
     BAD(options.epsilon = -1, "epsilon is -1");
     BAD(options.weight_decay = INFINITY, "weight decay is inf");
     BAD(options.max_gradient_norm = -1, "maximum gradient norm is -1");
-    BAD(options.tokens_per_run = 0, "tokens per run are 0");
+    BAD(options.tokens_per_run = 0, "the number of tokens per run is 0");
     dama_schedule_options_init(&schedule);
     BAD(options.schedule = &schedule, "at least one step");
     schedule.struct_size = 1;

@@ -126,7 +126,7 @@ final class TrainCommandTests: TrainTestCase {
             ("", ["--set", "trainable=[no.such.*]"], "no weight matches no.such.*"),
             ("", ["--set", "trainable=everything"], "expected full, lora, projector, or a list"),
             ("lora: {rank: 2}", [], "unless trainable is lora"),
-            ("trainable: lora", ["--set", "lora.targets=[z_proj]"], "LoRA target \"z_proj\" matches nothing"),
+            ("trainable: lora", ["--set", "lora.targets=[z_proj]"], "LoRA target \"z_proj\" is unknown"),
             ("trainable: lora", ["--set", "lora.dropout=0.1"], "adapters are trained without dropout"),
             ("", ["--set", "export.format=peft"], "it requires trainable: lora"),
             ("", ["--set", "model=/nowhere"], "/nowhere"), ("", ["--set", "data=/nowhere"], "/nowhere"),

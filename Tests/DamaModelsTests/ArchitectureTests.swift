@@ -4,7 +4,7 @@ import XCTest
 
 @testable import DamaModels
 
-/// What the registry and the identity of a policy say.
+/// The registry of architectures, and the identity of a policy.
 final class ArchitectureTests: XCTestCase {
     override class func setUp() { TestRuntime.configure() }
 
@@ -23,7 +23,7 @@ final class ArchitectureTests: XCTestCase {
         XCTAssertEqual(Set(names).count, names.count)
     }
 
-    /// The identity's fields are those of the model's own config.json.
+    /// The identity has the fields of the model's config.json.
     func testTheIdentityHoldsTheConfigurationByName() throws {
         for name in ["default", "full_gqa_tied"] {
             let config = try Fixtures.json("llava/\(name)/config.json")

@@ -5,7 +5,7 @@ import XCTest
 
 @testable import DamaModels
 
-/// Biases in q, k and v and none in o, against transformers' Qwen2 (Fixtures/make_biases.py).
+/// Biases in q, k and v but not in o, against transformers' Qwen2 (Fixtures/make_biases.py).
 final class AttentionBiasTests: XCTestCase {
     override class func setUp() { TestRuntime.configure() }
 

@@ -4,7 +4,7 @@ import DamaSupport
 import DamaTestSupport
 import XCTest
 
-/// The decoder against transformers, whose numbers Fixtures/make_llama.py wrote.
+/// The decoder against transformers (Fixtures/make_llama.py).
 final class LlamaDecoderTests: XCTestCase {
     override class func setUp() { TestRuntime.configure() }
 
@@ -41,7 +41,7 @@ final class LlamaDecoderTests: XCTestCase {
     func testPackedPairsInOneBatchEqualSeparateSequencesOfTransformers() throws {
         for name in Self.cases {
             let decoder = try Self.decoder(name)
-            // Short ones and one that is several blocks of attention long.
+            // Short pairs, and one that spans several attention blocks.
             let pairs = try pairs(name) + pairs(name, "long")
             let rows = try pairs.map {
                 DecoderRow(
@@ -53,7 +53,7 @@ final class LlamaDecoderTests: XCTestCase {
         }
     }
 
-    /// As on another device: the weights are copied when the session is made, and the numbers stay.
+    /// As on another device: weights are copied when the session is created, and the results are the same.
     func testCopiedWeightsGiveTheSameLogits() throws {
         for name in Self.cases {
             let decoder = try Self.decoder(name)

@@ -7,7 +7,7 @@ import XCTest
 
 @testable import DamaModels
 
-/// Models whose files say less or other than they should, against transformers (Fixtures/make_variants.py).
+/// Models with incomplete or contradictory files, against transformers (Fixtures/make_variants.py).
 final class ModelVariantTests: XCTestCase {
     override class func setUp() { TestRuntime.configure() }
 
@@ -19,7 +19,7 @@ final class ModelVariantTests: XCTestCase {
         try XCTUnwrap(Fixtures.json("variants.json")[key]?.array)
     }
 
-    /// A copy of a fixture with fields of its files set, as `edited` in make_variants.py does it.
+    /// A copy of a fixture with fields of its files set, as by `edited` in make_variants.py.
     private func edited(_ source: String, _ files: JSON = [:]) throws -> String {
         let path = "\(folder.path)/model"
         try? FileManager.default.removeItem(atPath: path)
@@ -59,7 +59,8 @@ final class ModelVariantTests: XCTestCase {
             ModelWeights(WeightStore(directory: path), runtime), runtime)
     }
 
-    /// `tie_word_embeddings: true` with another head in the file gave -74.8 where transformers gives -282.3.
+    /// With `tie_word_embeddings: true` and another head in the file, ignoring the head gives −74.8; transformers gives
+    /// −282.3.
     func testTheHeadInTheFileCounts() throws {
         for test in try variants("heads") {
             let name = try XCTUnwrap(test["model"]?.string)
@@ -80,7 +81,7 @@ final class ModelVariantTests: XCTestCase {
         }
     }
 
-    /// Writes the embedding table into the file a second time, as the head.
+    /// Writes a copy of the embedding table into the file as the head.
     private func copyTable(in path: String) throws {
         let store = try WeightStore(directory: path)
         var tensors: [SafetensorsWriter.Tensor] = []
@@ -93,7 +94,7 @@ final class ModelVariantTests: XCTestCase {
         try withExtendedLifetime(store) { try SafetensorsWriter.write(tensors, to: "\(path)/model.safetensors") }
     }
 
-    /// It was taken for tied without a word.
+    /// A missing head is not silently taken for a tied one.
     func testAnUntiedHeadThatIsMissingIsAnError() throws {
         let path = try edited("llama/gqa_tied", ["config.json": ["tie_word_embeddings": false]])
         assertFails(.model, "has no tensor \"lm_head.weight\", and config.json does not say that the head is tied") {
@@ -101,7 +102,7 @@ final class ModelVariantTests: XCTestCase {
         }
     }
 
-    /// LLaVA says it for the whole model or for its language model.
+    /// LLaVA's config.json holds the field for the whole model, for its language model, or for both.
     func testEitherPartOfAConfigurationMayTie() throws {
         for files: JSON in [
             ["config.json": ["tie_word_embeddings": true, "text_config.tie_word_embeddings": false]],
@@ -118,7 +119,7 @@ final class ModelVariantTests: XCTestCase {
 
     // MARK: End tokens
 
-    /// With the end token at the top of config.json alone, generation ran on: transformers stops after 7 tokens.
+    /// transformers stops after 7 tokens also if only the top level of config.json names the end token.
     func testEndTokensOfWhicheverFile() throws {
         let image = ImageSource.path(Fixtures.path("llava/image.png"))
         for test in try variants("ends") {
@@ -127,14 +128,14 @@ final class ModelVariantTests: XCTestCase {
             options.maximumTokens = 12
             let prompt = try XCTUnwrap(test["prompt"]?.string)
             let found = try policy.generate([GenerationRequest(image: image, prompt: prompt)], options)[0]
-            // transformers' tokens include the one that ends them.
+            // transformers' tokens include the end token.
             let expected = try XCTUnwrap(test["tokens"]?.array).compactMap(\.int).map(Int32.init)
             XCTAssertEqual(found.tokens, expected.dropLast(), test.text)
             XCTAssertEqual(found.finish, .endToken, test.text)
         }
     }
 
-    /// The built-in formats of LLaVA ended a response with the characters `</s>`, whatever the end token is.
+    /// The built-in formats of LLaVA end a response with the tokenizer's end token, not always with `</s>`.
     func testAResponseEndsWithTheTokenizersOwnEndToken() throws {
         for test in try variants("end_tokens") {
             let policy = try Policy(directory: try edited("llava/default", try XCTUnwrap(test["files"])))
@@ -163,12 +164,12 @@ final class ModelVariantTests: XCTestCase {
         assertFails(.invalidArgument, "\"vicuna_v1\" needs the end token, but neither tokenizer nor configuration") {
             _ = try Policy(directory: path)
         }
-        // config.json's own serves where the tokenizer's is not named.
+        // The end token of config.json is used if the tokenizer names none.
         let other = try edited("llava/default", ["tokenizer_config.json": ["eos_token": .null]])
         XCTAssertEqual(try Policy(directory: other).template.responseSuffix, "</s>")
     }
 
-    /// What a token beside tokenizer.json changes has to change what a reference file is compared by.
+    /// A change of the files beside tokenizer.json that changes tokens must change the identity.
     func testTokensBesideTheFileBelongToTheIdentity() throws {
         let whole = try Policy(directory: Fixtures.path("llava/default")).identity()
         XCTAssertEqual(try Policy(directory: try edited("llava/default")).identity(), whole)
@@ -180,23 +181,24 @@ final class ModelVariantTests: XCTestCase {
 
     // MARK: Image tokens
 
-    /// It was embedded as a word; transformers refuses, since it counts more image tokens than there are features.
+    /// An image token in a response must not be embedded as a word. transformers refuses it, since there are more image
+    /// tokens than features.
     func testTheImageTokenInAResponseIsRefused() throws {
         let policy = try Policy(directory: Fixtures.path("llava/default"))
         let image = ImageSource.path(Fixtures.path("llava/image.png"))
         func pair(_ prompt: String, _ chosen: String, _ rejected: String) -> PreferencePair {
             PreferencePair(image: image, prompt: prompt, chosen: chosen, rejected: rejected)
         }
-        assertFails(.invalidArgument, "pair 0: the chosen response holds the image token <image>, which stands for") {
+        assertFails(.invalidArgument, "pair 0: the chosen response contains the image token <image>; remove it") {
             _ = try policy.logProbabilities([pair("What?", "An <image> of a cup.", "A cup.")])
         }
-        assertFails(.invalidArgument, "the rejected response holds the image token <image>") {
+        assertFails(.invalidArgument, "the rejected response contains the image token <image>") {
             _ = try policy.prepare(pair("What?", "A cup.", "A cup.<image>"))
         }
         assertFails(.invalidArgument, "holds <image> 2 times") {
             _ = try policy.prepare(pair("<image>What?<image>", "A cup.", "No."))
         }
-        assertFails(.invalidArgument, "holds the image token <image> 2 times; expected it once") {
+        assertFails(.invalidArgument, "contains the image token <image> 2 times; expected it once") {
             var options = PolicyOptions()
             options.system = "You see <image>."
             _ = try Policy(directory: Fixtures.path("llava/default"), options: options).prepare(pair("What?", "A", "B"))

@@ -6,17 +6,17 @@ import XCTest
 
 @testable import DamaModels
 
-/// Placements give the same numbers, and equal sessions are one.
+/// Placements give the same results, and equal sessions are one.
 final class ModelWeightsTests: XCTestCase {
     override class func setUp() { TestRuntime.configure() }
 
     private let folder = try? TemporaryDirectory()
     private func path() throws -> String { try XCTUnwrap(folder).path + "/model.safetensors" }
 
-    /// [2, 3], numbers that all types hold.
+    /// [2, 3], numbers that every type represents.
     private static let matrix: [Float] = [1, -0.5, 3, 0.25, 2, -4]
 
-    /// One tensor "w" of `type`, and before it one of `padding` bytes.
+    /// A tensor "w" of `type`, after a tensor of `padding` bytes.
     private func write(_ type: WeightType, _ matrix: [Float] = matrix, padding: Int = 0) throws {
         let data: [UInt8] =
             switch type {
@@ -45,7 +45,7 @@ final class ModelWeightsTests: XCTestCase {
         try Files.writeAtomically(length + Array(header.utf8) + data, to: path())
     }
 
-    /// IEEE 754 binary16 of a number that it holds, not too small.
+    /// The IEEE 754 binary16 bits of a number that is representable and not subnormal.
     private static func half(_ x: Float) -> UInt16 {
         let bits = x.bitPattern
         let exponent = Int((bits >> 23) & 0xFF) - 127 + 15
@@ -134,7 +134,7 @@ final class ModelWeightsTests: XCTestCase {
         XCTAssertTrue(try weights.value("w", shape: [2, 3]) === weights.value("w", shape: [2, 3]))
     }
 
-    /// A graph of the same bytes over another tensor of the same shape is another session.
+    /// An equal graph over another tensor of the same shape gets another session.
     func testTheSameGraphOverOtherTensors() throws {
         func data(_ sign: Float) -> [UInt8] {
             Self.matrix.flatMap { withUnsafeBytes(of: (sign * $0).bitPattern.littleEndian, Array.init) }
@@ -167,7 +167,7 @@ final class ModelWeightsTests: XCTestCase {
             XCTAssertTrue(try decoders[0].session(kind) === decoders[1].session(kind))
         }
         let weights = decoders[0].weights
-        // Scoring, generation and the vision tower, each once.
+        // One session each for scoring, generation and the vision tower.
         XCTAssertEqual(weights.sessions.withLock { $0.values.count { $0.session != nil } }, 3)
         withExtendedLifetime(policies) {}
     }

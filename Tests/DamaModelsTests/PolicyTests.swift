@@ -6,7 +6,8 @@ import XCTest
 
 @testable import DamaModels
 
-/// LLaVA from image file and text to log-probabilities and text, against transformers (Fixtures/make_llava.py).
+/// Log-probabilities and generated text of LLaVA from image files and text, against transformers
+/// (Fixtures/make_llava.py).
 final class PolicyTests: XCTestCase {
     override class func setUp() { TestRuntime.configure() }
 
@@ -133,7 +134,7 @@ final class PolicyTests: XCTestCase {
         for (a, b) in zip(cut.rejected.tokens, whole.rejected.tokens) { XCTAssertEqual(a, b, accuracy: 1e-5) }
     }
 
-    /// Shared while in use; a file that was replaced is another one, though its path is the same.
+    /// Weights are shared while in use; a replaced file is another file, even under the same path.
     func testPoliciesOfTheSameFilesShareTheirWeights() throws {
         let folder = try TemporaryDirectory()
         let directory = folder.path + "/model"
@@ -176,7 +177,7 @@ final class PolicyTests: XCTestCase {
         }
         fails("pair 1 has no image") { $0.image = nil }
         fails("pair 1: a response is empty") { $0.chosen = "" }
-        fails("pair 1: the prompt holds <image> 2 times") { $0.prompt = "<image> <image>" }
+        fails("pair 1: the prompt contains <image> 2 times") { $0.prompt = "<image> <image>" }
         assertFails(.invalidArgument, "batch is empty") { _ = try policy.logProbabilities([]) }
         assertFails(.invalidArgument, "no place {image}") {
             _ = try self.policy("default") { $0.template = "{question} {response}" }.logProbabilities([good])

@@ -7,7 +7,7 @@ import XCTest
 
 @testable import DamaModels
 
-/// Eq. (4) and what `Scorer.hardness` makes of it.
+/// Eq. (4) and `Scorer.hardness`.
 final class ScorerHardnessTests: XCTestCase {
     override class func setUp() { TestRuntime.configure() }
 
@@ -19,7 +19,7 @@ final class ScorerHardnessTests: XCTestCase {
 
     // MARK: Eq. (4)
 
-    /// Every score is that of a loop over one pair, bit for bit, whatever stands beside it in the call.
+    /// Every score equals a loop over one pair bit for bit, regardless of the rest of the call.
     func testAScoreDependsOnItsImageAndItsTextAlone() throws {
         var generator = RandomGenerator(seed: 5, stream: 0)
         for width in [1, 2, 16, 511, 512] {
@@ -77,7 +77,7 @@ final class ScorerHardnessTests: XCTestCase {
                 let found = try scorer.hardness(image: .path(path), chosen: chosen, rejected: rejected)
                 XCTAssertEqual(found.chosen.map(\.text) + found.rejected.map(\.text), expected.sentences)
                 let delta = (weights[..<split].reduce(0, +) - weights[split...].reduce(0, +)) / total
-                // Logits within 1e-3 of transformers', see CLIPTests: shares within a thousandth of themselves.
+                // Logits agree with transformers within 1e-3, see CLIPTests, so shares agree within a relative 1e-3.
                 XCTAssertEqual(found.delta, delta, accuracy: 2e-3, variant)
                 for (sentence, (logit, weight)) in zip(found.chosen + found.rejected, zip(logits, weights)) {
                     XCTAssertEqual(Double(sentence.score), logit, accuracy: 1e-3)
@@ -105,7 +105,7 @@ final class ScorerHardnessTests: XCTestCase {
         XCTAssertEqual(
             try scorer.hardness(image: image, chosen: chosen, rejected: rejected, splitter: words).rejected.map(\.text),
             ["A", "bird"])
-        // Longer than the model reads: split further, as by a job.
+        // A text longer than the model takes is split further, as by a job.
         let long = Array(repeating: "seven", count: 300).joined(separator: " ")
         let parts = try scorer.hardness(image: image, chosen: long, rejected: rejected).chosen
         XCTAssertGreaterThan(parts.count, 1)
@@ -151,7 +151,7 @@ final class ScorerHardnessTests: XCTestCase {
         }
     }
 
-    /// Stopped by another thread amid its images.
+    /// Another thread stops the call between its images.
     func testAnotherThreadStopsACall() throws {
         let scorer = try scorer()
         let run = try scorer.makeRunOptions()
@@ -163,7 +163,7 @@ final class ScorerHardnessTests: XCTestCase {
         stopper.start()
         let start = Date()
         assertCancelled { _ = try scorer.embedImages(images, run: run) }
-        // All of them would take minutes.
+        // All images would take minutes.
         XCTAssertLessThan(Date().timeIntervalSince(start), 20)
     }
 

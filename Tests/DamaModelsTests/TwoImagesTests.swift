@@ -82,16 +82,16 @@ final class TwoImagesTests: XCTestCase {
         let policy = try policy()
         var pair = try cases()[0].pair()
         pair.prompt = "<image>\nWhat?"
-        assertFails(.invalidArgument, "pair 0: the prompt holds <image> 1 time, but there are 2 images") {
+        assertFails(.invalidArgument, "pair 0: the prompt contains <image> 1 time, but there are 2 images") {
             _ = try policy.logProbabilities([pair])
         }
         pair.images.removeLast()
         pair.prompt = "<image> or <image>?"
-        assertFails(.invalidArgument, "the prompt holds <image> 2 times, but there is 1 image") {
+        assertFails(.invalidArgument, "the prompt contains <image> 2 times, but there is 1 image") {
             _ = try policy.prepare(pair)
         }
         let request = GenerationRequest(images: pair.images, prompt: pair.prompt)
-        assertFails(.invalidArgument, "prompt 0: the prompt holds <image> 2 times, but there is 1 image") {
+        assertFails(.invalidArgument, "prompt 0: the prompt contains <image> 2 times, but there is 1 image") {
             _ = try policy.generate([request], GenerationOptions())
         }
     }

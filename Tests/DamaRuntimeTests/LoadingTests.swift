@@ -30,7 +30,7 @@ final class LoadingTests: XCTestCase {
         assertFails(.unsupported, "already") { _ = try OnnxRuntime.load(path: "/lib/other.so") }
     }
 
-    /// The loader waited for ever for somebody to write into it.
+    /// The system's loader would wait forever for a writer of the FIFO.
     func testAFifoIsNoRuntime() throws {
         let folder = try TemporaryDirectory()
         let path = folder.path + "/libonnxruntime.so"

@@ -11,8 +11,8 @@ import XCTest
 @testable import DamaModels
 @testable import DamaTraining
 
-/// A vision part of another kind (``PatchVision``), whose images take different numbers of tokens, one to four a
-/// prompt.
+/// Another kind of vision part (``PatchVision``), whose images take different numbers of tokens. A prompt has one to
+/// four images.
 final class VariableImageTests: XCTestCase {
     override class func setUp() { TestRuntime.configure() }
 
@@ -54,7 +54,7 @@ final class VariableImageTests: XCTestCase {
         return .pixels(try RGBImage(width: width, height: height, pixels: bytes))
     }
 
-    /// Images of 1, 6 and 2 tokens, alone, in pairs and again.
+    /// Images of 1, 6 and 2 tokens, alone, in pairs and repeated.
     private func pairs() throws -> [PreferencePair] {
         let (a, b, c) = (try image(8, 8, seed: 1), try image(24, 16, seed: 2), try image(8, 16, seed: 3))
         return [
@@ -74,11 +74,11 @@ final class VariableImageTests: XCTestCase {
         let runs = prepared.map { pair in
             pair.sequence.tokens.split { $0 != TokenSequence.imagePlaceholder }.map(\.count)
         }
-        // Between two images stands the line break of the template.
+        // The line break of the template separates two images.
         XCTAssertEqual(runs, [[1], [6, 2], [2, 1, 6, 1], [6]])
     }
 
-    /// Against rows that are put together by hand: the features of each image, in the order of the prompt.
+    /// Against rows built by hand from the features of each image, in the order of the prompt.
     func testScoresAreThoseOfTheFeatures() throws {
         let (policy, vision) = try policy()
         let pairs = try pairs()
@@ -101,7 +101,7 @@ final class VariableImageTests: XCTestCase {
             let expected = try policy.decoder.logProbabilities(
                 [DecoderRow(prepared.sequence, features: features)], options: nil)[0]
             for (a, b) in zip(found.chosen.tokens + found.rejected.tokens, expected) {
-                // The same numbers in a batch of another shape.
+                // The same values in a batch of another shape.
                 XCTAssertEqual(a, b, accuracy: 1e-5)
             }
         }
@@ -118,7 +118,7 @@ final class VariableImageTests: XCTestCase {
         XCTAssertEqual(vision.asked.encoded, 6)
     }
 
-    /// The same picture as another size of pixels is another image.
+    /// Equal pixel values of another width and height are another image.
     func testImagesAreToldApartByTheirContents() throws {
         let (policy, vision) = try policy()
         let bytes = [UInt8](repeating: 7, count: 3 * 8 * 16)
@@ -132,7 +132,7 @@ final class VariableImageTests: XCTestCase {
         XCTAssertEqual(vision.asked.encoded, 2)
     }
 
-    /// Threads that ask for an image at the same time wait for the one that makes it.
+    /// Threads that request an image at the same time wait for the thread that prepares it.
     func testThreadsShareAnImage() throws {
         let (policy, vision) = try policy()
         let pair = try pairs()[1]
@@ -163,7 +163,7 @@ final class VariableImageTests: XCTestCase {
                 let found = try trainer(policy, trainable, tokensPerRun: tokens).forward(pairs()).logProbabilities
                 for (a, b) in zip(found, expected) {
                     for (x, y) in zip(a.chosen.tokens + a.rejected.tokens, b.chosen.tokens + b.rejected.tokens) {
-                        // Adapters begin at 0; the products are made by another program than the double's.
+                        // Adapters start at 0. Training computes the features in a graph, PatchVision in its own code.
                         XCTAssertEqual(x, y, accuracy: 2e-5, "\(trainable.name), \(tokens)")
                     }
                 }
@@ -171,8 +171,8 @@ final class VariableImageTests: XCTestCase {
         }
     }
 
-    /// Σ c · log π by the projector, against central differences of the policy with a changed projector; with a masked
-    /// pair between others, so that a part of the run flows back.
+    /// The gradient of Σ c · log π with respect to the projector, against central differences of the policy with a
+    /// changed projector. A masked pair between others makes the backward run cover a part of the pass.
     func testTheProjectorsGradientIsTheSlope() throws {
         let weights: (chosen: [Double], rejected: [Double]) = ([1, 0, -0.5, 2], [-1, 0, 1, 0.5])
         let (policy, _) = try policy()
@@ -216,7 +216,7 @@ final class VariableImageTests: XCTestCase {
         // Three images, for the reference and for the policy together.
         XCTAssertEqual(vision.asked.prepared - before.prepared, 3)
         XCTAssertEqual(vision.asked.encoded - before.encoded, 3)
-        // A reference of its own makes features of its own, and the step is the same bit for bit.
+        // A separate reference computes its own features, and the step is the same bit for bit.
         let (other, _) = try self.policy()
         let separate = try trainer(policy, adapters, reference: other)
         XCTAssertEqual(try separate.step(batch()).loss.bitPattern, metrics.loss.bitPattern)
@@ -243,7 +243,7 @@ final class VariableImageTests: XCTestCase {
         assertFails(.invalidArgument, "used up by an earlier backward run") {
             try trainer.backward(once, chosen: chosen, rejected: rejected)
         }
-        // The gradient that takes the place of the logits is the one that does not.
+        // A gradient that overwrites the logits equals one with its own memory.
         let again = try trainer.forward(pairs, use: .again)
         for _ in 0..<2 {
             try trainer.backward(again, chosen: chosen, rejected: rejected, .replace)
@@ -253,7 +253,7 @@ final class VariableImageTests: XCTestCase {
 
     func testATargetThatTheModelLacks() throws {
         let adapters = try LowRankAdapters(rank: 1, alpha: 1, targets: ["q_proj", "down_proj"])
-        assertFails(.invalidArgument, "\"down_proj\" matches nothing in this model; it has q_proj, k_proj") {
+        assertFails(.invalidArgument, "\"down_proj\" does not exist in this model; it has q_proj, k_proj") {
             _ = try adapters.targets(among: ["q_proj", "k_proj"])
         }
         let all = try LowRankAdapters(rank: 1, alpha: 1, targets: ["all-linear"])

@@ -5,12 +5,12 @@ import DamaRuntime
 import DamaSupport
 import Synchronization
 
-/// A vision part whose images take as many tokens as they have patches of 8 × 8 pixels: a patch is the mean colours of its
-/// quarters, a linear projector makes a row of features of it. It counts what it is asked.
+/// A vision part whose images take one token for each patch of 8 × 8 pixels. A patch is the mean colours of its
+/// quarters, and a linear projector computes its row of features. It counts its calls.
 package final class PatchVision: TrainableImageEncoder {
     package static let weightName = "patches.projector.weight"
     private static let patch = 8
-    /// Numbers of a patch: red, green and blue of four quarters.
+    /// The numbers of a patch: red, green and blue of four quarters.
     package static let patchSize = 12
 
     package let weights: ModelWeights
@@ -18,12 +18,12 @@ package final class PatchVision: TrainableImageEncoder {
     private let hiddenSize: Int
     private let counts = Mutex((prepared: 0, encoded: 0))
 
-    /// - Parameter weights: with ``weightName``, [hiddenSize, ``patchSize``].
+    /// - Parameter weights: weights with the tensor ``weightName``, [hiddenSize, ``patchSize``].
     package init(_ weights: ModelWeights, _ runtime: OnnxRuntime, hiddenSize: Int) {
         (self.weights, self.runtime, self.hiddenSize) = (weights, runtime, hiddenSize)
     }
 
-    /// How many images were prepared, and of how many features were made, so far.
+    /// The number of images prepared so far, and of images encoded.
     package var asked: (prepared: Int, encoded: Int) { counts.withLock { $0 } }
 
     package func prepare(_ image: RGBImage) throws(DamaError) -> PreparedImage {

@@ -4,7 +4,7 @@ import DamaSupport
 
 /// A family of models: reads its config.json and opens its decoder and vision part.
 ///
-/// To add one, put its folder beside the others and its type into ``Architectures/all``.
+/// To add one, add its folder next to the others and its type to ``Architectures/all``.
 protocol Architecture: Sendable {
     /// The family's values of `model_type` in config.json.
     static var modelTypes: [ModelType] { get }
@@ -17,14 +17,14 @@ protocol Architecture: Sendable {
     var vocabularySize: Int { get }
     /// The end tokens of config.json; may be empty.
     var endTokens: [Int] { get }
-    /// The token that marks an image's place; `nil` for a model of text alone.
+    /// The token that marks an image's place; `nil` for a text-only model.
     var imageToken: Int32? { get }
 
     /// Opens the weights.
     func open(_ opening: ModelOpening) throws(DamaError) -> ModelParts
 }
 
-/// A value of `model_type`, and the class of transformers that it stands for.
+/// A value of `model_type`, and the class of transformers that it denotes.
 struct ModelType: Equatable, Sendable {
     let name: String
     let className: String
@@ -32,14 +32,14 @@ struct ModelType: Equatable, Sendable {
     init(_ name: String, className: String) { (self.name, self.className) = (name, className) }
 }
 
-/// What an architecture reads its configuration from.
+/// The inputs that an architecture reads its configuration from.
 struct ModelSource {
     var directory: String
     var config: ConfigReader
     var imageMode: PolicyOptions.ImageMode
 }
 
-/// What an architecture opens its weights with.
+/// The inputs that an architecture opens its weights with.
 struct ModelOpening {
     var directory: String
     var runtime: OnnxRuntime
@@ -51,6 +51,6 @@ struct ModelOpening {
 /// The networks of a policy.
 struct ModelParts {
     var decoder: any CausalDecoder
-    /// `nil` for a model of text alone.
+    /// `nil` for a text-only model.
     var vision: (any ImageFeatureEncoder)?
 }

@@ -1,12 +1,12 @@
 import DamaSupport
 
-/// The architectures that load.
+/// The supported architectures.
 enum Architectures {
     static let all: [any Architecture.Type] = [LlamaArchitecture.self, LlavaArchitecture.self]
 
     /// Reads the configuration of a directory.
     ///
-    /// - Throws: ``DamaError/Code/unsupported`` for a `model_type` that is not one of these, with a list of them.
+    /// - Throws: ``DamaError/Code/unsupported`` for any other `model_type`, with a list of the supported ones.
     static func read(_ source: ModelSource) throws(DamaError) -> any Architecture {
         let type = try source.config.string("model_type", default: "")
         for architecture in all where architecture.modelTypes.contains(where: { $0.name == type }) {

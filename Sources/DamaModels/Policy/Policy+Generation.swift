@@ -13,7 +13,8 @@ extension Policy {
     ///
     /// - Parameters:
     ///   - stop: texts that end a continuation. The continuation does not include them.
-    ///   - onText: is called with the prompt's index and each piece of text as soon as it is final. An error ends all.
+    ///   - onText: is called with the prompt's index and each piece of text as soon as it is final. An error that it
+    ///     throws ends the call.
     /// - Throws: ``DamaError/Code/invalidArgument`` naming the prompt (`prompt 3: …`) whose input is wrong.
     public func generate(
         _ requests: [GenerationRequest], _ options: GenerationOptions, stop: [String] = [], run: RunOptions? = nil,
@@ -22,8 +23,8 @@ extension Policy {
         try generate(prepared: prepare(requests, run: run), options, stop: stop, run: run, onText: onText)
     }
 
-    /// Continues prompts that this policy has prepared, as one batch. The results are ordered by prompt, then by
-    /// stream. An image that occurs again is encoded once.
+    /// Continues prompts that this policy prepared, as one batch. The results are ordered by prompt, then by stream.
+    /// A repeated image is encoded once.
     public func generate(
         prepared prompts: [PreparedPrompt], _ options: GenerationOptions, stop: [String] = [], run: RunOptions? = nil,
         onText: (Int, String) throws(DamaError) -> Void = { _, _ in }
@@ -47,7 +48,7 @@ extension Policy {
         for (index, continuation) in continuations.enumerated() {
             let rest = streams[index].finish()
             if !rest.isEmpty { try onText(index, rest) }
-            // What was held back to the end may hold the stop string.
+            // The text held back to the end may contain a stop string.
             let finish = streams[index].isStopped ? .stop : continuation.finish
             results.append(Generated(text: streams[index].text, tokens: continuation.tokens, finish: finish))
         }

@@ -4,8 +4,8 @@ import DamaSupport
 extension Policy {
     /// log π of both responses of every pair, in order.
     ///
-    /// Images that are the same bytes or the same path are encoded once in a call. Pairs of like length run together,
-    /// in batches within the token budget.
+    /// A call encodes images with the same path or the same bytes once. Pairs of similar length run together, in
+    /// batches within the token budget.
     ///
     /// - Throws: ``DamaError/Code/invalidArgument`` naming the pair (`pair 3: …`) whose input is wrong.
     public func logProbabilities(
@@ -14,7 +14,7 @@ extension Policy {
         try logProbabilities(prepared: prepare(pairs, run: run), run: run)
     }
 
-    /// As ``logProbabilities(_:run:)``, of pairs that this policy has prepared.
+    /// As ``logProbabilities(_:run:)``, for pairs that this policy prepared.
     public func logProbabilities(
         prepared pairs: [PreparedPair], run: RunOptions? = nil
     ) throws(DamaError) -> [PairLogProbabilities] {
@@ -49,16 +49,16 @@ extension Policy {
         guard let vision, !images.isEmpty else { return [] }
         return try features.of(images) { image throws(DamaError) in
             guard let found = try vision.features([image], options: run).first else {
-                throw .internal("the vision part gave no features")
+                throw .internal("the vision part returned no features")
             }
             return found
         }
     }
 
-    /// Token log-probabilities of rows of any number, in batches of like lengths.
+    /// Token log-probabilities of any number of rows, in batches of similar lengths.
     private func score(_ rows: [DecoderRow], run: RunOptions?) throws(DamaError) -> [[Float]] {
         var results = [[Float]](repeating: [], count: rows.count)
-        // Without sharing, each response becomes a row of its own, and its numbers are put behind one another again.
+        // Without sharing, each response becomes a row of its own; the results are concatenated again.
         var pieces: [(owner: Int, row: DecoderRow)] = []
         for (index, row) in rows.enumerated() {
             guard !(options.sharesPrefix && decoder.packsResponses) else {

@@ -2,15 +2,15 @@ import DamaImage
 import DamaRuntime
 import DamaSupport
 
-// Scoring, generation and training all take what these functions prepare.
+// Scoring, generation and training all take the results of these functions.
 extension Policy {
     // MARK: Pairs
 
-    /// Tokenises and decodes. May run on other threads while the model computes.
+    /// Tokenises the texts and decodes the images of a pair. May run on other threads while the model computes.
     ///
     /// - Parameter images: images of the batch that are already prepared. A repeated image is decoded once.
     /// - Throws: ``DamaError/Code/invalidArgument`` for texts that cannot be laid out, and for images that do not fit
-    ///   the prompt or the model; what ``ImageDecoder`` throws.
+    ///   the prompt or the model; the errors of ``ImageDecoder``.
     public func prepare(
         _ pair: PreferencePair, sharing images: PreparedImages = PreparedImages()
     ) throws(DamaError) -> PreparedPair {
@@ -68,11 +68,11 @@ extension Policy {
 
     // MARK: Prompts
 
-    /// Tokenises and decodes, as for a pair.
+    /// Tokenises the prompt and decodes its images, as for a pair.
     ///
-    /// - Throws: ``DamaError/Code/invalidArgument`` for a prompt that cannot be laid out, and for images that do not fit
-    ///   the prompt or the model; ``DamaError/Code/shapeMismatch`` for a prompt that fills the model's positions; what
-    ///   ``ImageDecoder`` throws.
+    /// - Throws: ``DamaError/Code/invalidArgument`` for a prompt that cannot be laid out, and for images that do not
+    ///   fit the prompt or the model; ``DamaError/Code/shapeMismatch`` for a prompt that fills the model's positions;
+    ///   the errors of ``ImageDecoder``.
     public func prepare(
         _ request: GenerationRequest, sharing images: PreparedImages = PreparedImages()
     ) throws(DamaError) -> PreparedPrompt {
@@ -125,10 +125,10 @@ extension Policy {
         return prepared
     }
 
-    /// - Parameter name: what the message calls the item.
+    /// - Parameter name: the item's name in the message.
     private func checkPresence(of images: [ImageSource], in name: String) throws(DamaError) {
         guard images.isEmpty || vision != nil else {
-            throw .invalidArgument("\(name) has an image, but \(directory) is a model of text alone")
+            throw .invalidArgument("\(name) has an image, but \(directory) is a text-only model")
         }
         guard !images.isEmpty || vision == nil else {
             throw .invalidArgument("\(name) has no image, but the model takes one")

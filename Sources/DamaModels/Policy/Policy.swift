@@ -3,8 +3,8 @@ import DamaRuntime
 import DamaSupport
 import DamaText
 
-/// A language model, with or without a vision tower, from a Hugging Face directory: log-probabilities of responses, and
-/// text. May be used from several threads.
+/// A language model, with or without a vision tower, from a Hugging Face directory. It computes log-probabilities of
+/// responses and generates text. May be used from several threads.
 ///
 /// ```swift
 /// let policy = try Policy(directory: "llava-1.5-7b-hf")
@@ -18,24 +18,24 @@ public final class Policy: Sendable {
     public let tokenizer: Tokenizer
     public let template: PromptTemplate
     package let decoder: any CausalDecoder
-    /// `nil` for a model of text alone.
+    /// `nil` for a text-only model.
     package let vision: (any ImageFeatureEncoder)?
     let text: PolicyTokens
 
-    // MARK: Facts
+    // MARK: Properties
 
     /// The most tokens of images, prompt and one response.
     public var maximumLength: Int { min(options.maximumLength ?? .max, decoder.maximumPositions) }
     public var vocabularySize: Int { decoder.vocabularySize }
     public var hiddenSize: Int { decoder.hiddenSize }
     public var takesImages: Bool { vision != nil }
-    /// The most tokens that an image takes; 0 for a model of text alone.
+    /// The most tokens that an image takes; 0 for a text-only model.
     public var imageTokens: Int { vision?.tokenCounts.upperBound ?? 0 }
 
     // MARK: Opening
 
-    /// Opens a directory with config.json, safetensors and tokenizer.json, and for LLaVA preprocessor_config.json; or
-    /// with the hub's ONNX layout in place of the safetensors, for inference alone.
+    /// Opens a directory with config.json, safetensors, tokenizer.json and, for LLaVA, preprocessor_config.json. The
+    /// hub's ONNX layout may replace the safetensors, for inference only.
     ///
     /// - Throws: ``DamaError/Code/unsupported`` for another architecture, with a list of the supported ones; otherwise
     ///   an error that names the file and what is wrong with it.
@@ -50,7 +50,7 @@ public final class Policy: Sendable {
         if let id = architecture.imageToken {
             guard let token = tokenizer.token(of: id) else {
                 throw .model(
-                    "\(directory): the tokenizer has no token \(id), which config.json names as the image's")
+                    "\(directory): the tokenizer has no token \(id), the image token of config.json")
             }
             image = (token, id)
         }
@@ -60,7 +60,7 @@ public final class Policy: Sendable {
                 "\(directory): the tokenizer has ids up to \(tokenizer.idEnd - 1), but vocab_size is "
                     + "\(architecture.vocabularySize)")
         }
-        // Before the weights, which take longer to open.
+        // Checked before the weights, which take longer to open.
         let templateName: String
         if let given = options.template {
             templateName = given
@@ -75,9 +75,9 @@ public final class Policy: Sendable {
         )
     }
 
-    /// A policy made of opened networks.
+    /// Creates a policy from opened networks.
     ///
-    /// - Parameter image: how the tokenizer spells the image token; `nil` for a model of text alone.
+    /// - Parameter image: the text and the id of the image token; `nil` for a text-only model.
     init(
         directory: String, options: PolicyOptions, tokenizer: Tokenizer, template: PromptTemplate, parts: ModelParts,
         image: (token: String, id: Int32)?
@@ -88,12 +88,12 @@ public final class Policy: Sendable {
         self.template = template
         (decoder, vision) = (parts.decoder, parts.vision)
         text = PolicyTokens(tokenizer: tokenizer, template: template, system: options.system, image: image)
-        // Fails early where the template has no place for the system prompt.
+        // Fails early if the template has no place for the system prompt.
         _ = try template.render(question: "", system: options.system)
     }
 
-    /// How the tokenizer spells the end of a sequence: its own end token, or else the first one that the configuration
-    /// names; empty without either.
+    /// The text of the token that ends a sequence: the tokenizer's end token, or else the first one of the
+    /// configuration; empty if there is neither.
     private static func endToken(_ tokenizer: Tokenizer, _ endTokens: [Int]) -> String {
         if let end = tokenizer.specialTokens.eos.flatMap(tokenizer.token(of:)) { return end }
         return endTokens.first.flatMap { tokenizer.token(of: Int32(clamping: $0)) } ?? ""
@@ -112,6 +112,6 @@ public final class Policy: Sendable {
         return tokenizer.specialTokens.eos.map { [Int($0)] } ?? []
     }
 
-    /// Lets another thread stop ``logProbabilities(_:run:)`` and ``generate(_:_:stop:run:onText:)``.
+    /// Options by which another thread can stop ``logProbabilities(_:run:)`` and ``generate(_:_:stop:run:onText:)``.
     public func makeRunOptions() throws(DamaError) -> RunOptions { try RunOptions(decoder.runtime) }
 }

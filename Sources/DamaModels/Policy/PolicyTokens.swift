@@ -1,13 +1,13 @@
 import DamaSupport
 import DamaText
 
-/// Prompts and responses as the token ids that a model was trained on.
+/// Converts prompts and responses to the token ids that a model was trained on.
 struct PolicyTokens: Sendable {
     let tokenizer: Tokenizer
     let template: PromptTemplate
-    /// `nil` takes the template's own.
+    /// `nil` uses the template's own.
     let system: String?
-    /// How the tokenizer spells the image token; `nil` for text alone.
+    /// The text and the id of the image token; `nil` for a text-only model.
     let image: (token: String, id: Int32)?
 
     /// A prompt with its responses.
@@ -17,23 +17,23 @@ struct PolicyTokens: Sendable {
         var responses: [[Int32]]
     }
 
-    /// The tokens of a prompt alone, for generation.
+    /// The tokens of a prompt without a response, for generation.
     ///
-    /// - Parameter imageTokens: the rows of features that stand for each image.
+    /// - Parameter imageTokens: the number of feature rows of each image.
     func encode(prompt: String, imageTokens: [Int] = []) throws(DamaError) -> [Int32] {
         try expandImages(try tokenizer.encode(try promptText(prompt, images: imageTokens.count)), imageTokens)
     }
 
-    /// The tokens of a prompt and of the responses behind it.
+    /// The tokens of a prompt and of the responses that follow it.
     ///
-    /// Prompt and response are tokenised as one text, as in training, so a token may span the seam. The shared prompt
-    /// is the longest common prefix of all token sequences.
+    /// Prompt and response are tokenised as one text, as in training, so a token may span their boundary. The shared
+    /// prompt is the longest common prefix of all token sequences.
     ///
-    /// - Parameter imageTokens: the rows of features that stand for each image.
+    /// - Parameter imageTokens: the number of feature rows of each image.
     func encode(prompt: String, responses: [String], imageTokens: [Int] = []) throws(DamaError) -> Encoded {
         let text = try promptText(prompt, images: imageTokens.count)
         let alone = try tokenizer.encode(text)
-        // A tokenizer that appends a special token would put it between prompt and response.
+        // A tokenizer may append special tokens, which would separate prompt and response.
         let ending = tokenizer.surroundingTokens.after
         let prefix = Array(alone.suffix(ending.count)) == ending ? Array(alone.dropLast(ending.count)) : alone
         var whole: [[Int32]] = []
@@ -51,13 +51,13 @@ struct PolicyTokens: Sendable {
         for tokens in whole { shared = min(shared, tokens.count - 1) }
         guard shared > 0 else {
             throw .invalidArgument(
-                "the prompt has no tokens; the first response token is predicted from the prompt's last")
+                "the prompt has no tokens; it must have at least one, from which the first response token is predicted")
         }
         // The image token marks an image's place; a model must not be asked to predict it.
         if let image, let index = whole.firstIndex(where: { $0[shared...].contains(image.id) }) {
             throw .invalidArgument(
-                "the \(index == 0 ? "chosen" : "rejected") response holds the image token \(image.token), which stands "
-                    + "for an image; take it out")
+                "the \(index == 0 ? "chosen" : "rejected") response contains the image token \(image.token); remove "
+                    + "it")
         }
         return Encoded(
             prompt: try expandImages(Array(prefix[..<shared]), imageTokens),
@@ -66,7 +66,7 @@ struct PolicyTokens: Sendable {
 
     private func promptText(_ prompt: String, images: Int) throws(DamaError) -> String {
         guard let image else {
-            // A template with a place for an image also works for text alone.
+            // A template with a place for an image also works without images.
             let rendered = try template.render(question: prompt, system: system)
             return rendered.beforeImage + (rendered.afterImage ?? "")
         }
@@ -83,7 +83,7 @@ struct PolicyTokens: Sendable {
         let count = tokens.count { $0 == image.id }
         guard count == imageTokens.count else {
             throw .invalidArgument(
-                "the prompt holds the image token \(image.token) \(count) times; expected it "
+                "the prompt contains the image token \(image.token) \(count) times; expected it "
                     + (imageTokens.count == 1 ? "once" : "\(imageTokens.count) times, once for each image"))
         }
         var expanded: [Int32] = []

@@ -1,8 +1,8 @@
 import DamaImage
 
-/// A question about images, and the answer that was preferred to the other.
+/// A question about images, with the preferred and the other answer.
 public struct PreferencePair: Sendable {
-    /// In the order in which the prompt shows them; empty for a model of text alone.
+    /// The images in the order of the prompt; empty for a text-only model.
     public var images: [ImageSource]
     public var prompt: String
     public var chosen: String
@@ -15,7 +15,7 @@ public struct PreferencePair: Sendable {
         self.rejected = rejected
     }
 
-    /// - Parameter image: `nil` for a model of text alone.
+    /// - Parameter image: `nil` for a text-only model.
     public init(image: ImageSource? = nil, prompt: String, chosen: String, rejected: String) {
         self.init(images: image.map { [$0] } ?? [], prompt: prompt, chosen: chosen, rejected: rejected)
     }
@@ -27,9 +27,9 @@ public struct PreferencePair: Sendable {
     }
 }
 
-/// A question about images, to be answered.
+/// A question about images to answer.
 public struct GenerationRequest: Sendable {
-    /// In the order in which the prompt shows them; empty for a model of text alone.
+    /// The images in the order of the prompt; empty for a text-only model.
     public var images: [ImageSource]
     public var prompt: String
 
@@ -38,7 +38,7 @@ public struct GenerationRequest: Sendable {
         self.prompt = prompt
     }
 
-    /// - Parameter image: `nil` for a model of text alone.
+    /// - Parameter image: `nil` for a text-only model.
     public init(image: ImageSource? = nil, prompt: String) {
         self.init(images: image.map { [$0] } ?? [], prompt: prompt)
     }

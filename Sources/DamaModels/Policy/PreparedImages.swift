@@ -6,7 +6,7 @@ import Synchronization
 public struct PolicyImage: Sendable {
     /// The pixels for the vision part.
     package let prepared: PreparedImage
-    /// The tokens that it takes in a prompt.
+    /// The number of tokens that the image takes in a prompt.
     public let tokenCount: Int
     let key: ImageKey
 }

@@ -3,7 +3,7 @@ import DamaSupport
 /// A preference pair as a model takes it: token ids and images.
 public struct PreparedPair: Sendable {
     public var sequence: TokenSequence
-    /// The images of the sequence's placeholders, in order; empty for a model of text alone.
+    /// The images of the sequence's placeholders, in order; empty for a text-only model.
     public var images: [PolicyImage]
     /// Whether the chosen and the rejected response were cut to fit the maximum length.
     public var cuts: [Bool]
@@ -25,9 +25,9 @@ public struct PreparedPair: Sendable {
 /// A prompt as a model takes it: token ids and images.
 public struct PreparedPrompt: Sendable {
     var tokens: [Int32]
-    /// The images of the placeholders, in order; empty for a model of text alone.
+    /// The images of the placeholders, in order; empty for a text-only model.
     var images: [PolicyImage]
-    /// The stream of the seed that each continuation draws from, one continuation for each; `nil` is one, whose stream
-    /// is the prompt's place in the batch.
+    /// The streams of the seed that the continuations draw from, one continuation for each; `nil` is one continuation,
+    /// whose stream is the prompt's index in the batch.
     public var streams: [UInt64]?
 }

@@ -1,7 +1,6 @@
 import DamaText
 
-/// Turns tokens into text as soon as the text is final: whole characters, and nothing that may be the start of a stop
-/// string.
+/// Turns tokens into text as soon as the text is final: whole characters that cannot be the start of a stop string.
 struct TextStream {
     /// All text released so far.
     private(set) var text = ""

@@ -1,7 +1,7 @@
 import DamaPreference
 import DamaSupport
 
-/// δ of a preference pair and the scores it comes from, Eqs. (4) to (6).
+/// δ of a preference pair and the scores behind it, Eqs. (4) to (6).
 public struct PairHardness: Equatable, Sendable {
     /// A part of a response, scored by itself.
     public struct SubSentence: Equatable, Sendable {
@@ -20,9 +20,9 @@ public struct PairHardness: Equatable, Sendable {
 
     /// δ of Eq. (6), in [−1, 1]; or the ratio of the sums of scores, see ``Hardness/DeltaSource``.
     public var delta: Double
-    /// Of the chosen response, in order; at least one.
+    /// The sub-sentences of the chosen response, in order; at least one.
     public var chosen: [SubSentence]
-    /// Of the rejected response, in order; at least one.
+    /// The sub-sentences of the rejected response, in order; at least one.
     public var rejected: [SubSentence]
 
     public init(delta: Double, chosen: [SubSentence], rejected: [SubSentence]) {
@@ -37,7 +37,7 @@ public struct PairHardness: Equatable, Sendable {
     /// - Parameters:
     ///   - image: The image's embedding, of unit norm.
     ///   - scale: exp(logit_scale) of the model.
-    /// - Throws: ``DamaError/Code/invalidArgument`` where δ has no value, as in ``Hardness``.
+    /// - Throws: ``DamaError/Code/invalidArgument`` if δ has no value, as in ``Hardness``.
     package init(
         image: [Float], chosen: [Embedded], rejected: [Embedded], scale: Float, deltaSource: Hardness.DeltaSource
     ) throws(DamaError) {

@@ -14,15 +14,15 @@ extension Scorer {
     /// print(hardness.delta, hardness.chosen.map(\.score))
     /// ```
     ///
-    /// A job gives the same for the same row. Where it embeds sentences of other rows beside, a text's embedding differs in
-    /// its last bits, as the runtime adds in another order.
+    /// A job returns the same for the same row, up to the last bits: if it embeds sentences of other rows in the same
+    /// run, the runtime adds in another order.
     ///
     /// - Parameters:
-    ///   - deltaSource: What δ is computed from; the softmax of Eq. (5), or the ratio of scores.
-    ///   - splitter: Cuts responses into sub-sentences of at most ``tokenLimit`` tokens.
-    ///   - run: By which another thread stops the call; see ``makeRunOptions()``.
-    /// - Throws: ``DamaError/Code/invalidArgument`` for a response without words, or where δ has no value;
-    ///   ``DamaError/cancelled`` where `run` was told to stop; what the splitter and the image decoder throw.
+    ///   - deltaSource: computes δ from the softmax of Eq. (5), or from the ratio of scores.
+    ///   - splitter: splits responses into sub-sentences of at most ``tokenLimit`` tokens.
+    ///   - run: options by which another thread can stop the call; see ``makeRunOptions()``.
+    /// - Throws: ``DamaError/Code/invalidArgument`` for a response without words, or if δ has no value;
+    ///   ``DamaError/cancelled`` if `run` was stopped; the errors of the splitter and the image decoder.
     public func hardness(
         image: Image, chosen: String, rejected: String, deltaSource: Hardness.DeltaSource = .probabilities,
         splitter: any SubSentenceSplitter = BuiltInSplitter(), run: RunOptions? = nil
@@ -33,11 +33,11 @@ extension Scorer {
             deltaSource: deltaSource, run: run)
     }
 
-    /// The same for responses that are split already.
+    /// The same for responses that are already split.
     ///
     /// - Parameters:
-    ///   - chosen: Sub-sentences of the chosen response, at least one.
-    ///   - rejected: Sub-sentences of the rejected response, at least one.
+    ///   - chosen: sub-sentences of the chosen response, at least one.
+    ///   - rejected: sub-sentences of the rejected response, at least one.
     public func hardness(
         image: Image, chosen: [String], rejected: [String], deltaSource: Hardness.DeltaSource = .probabilities,
         run: RunOptions? = nil

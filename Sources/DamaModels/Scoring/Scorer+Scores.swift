@@ -3,25 +3,25 @@ import DamaSupport
 extension Scorer {
     /// Γ of Eq. (4): scale · images textsᵀ, [images, texts], row-major.
     ///
-    /// The one place where embeddings become scores; jobs use it too. Each sum runs over the numbers of an embedding in
-    /// their order, a product and an addition at a time, so that a score depends on its image and its text alone: not on
-    /// what else is in the call, as a matrix product's last bits do, and not on the processor.
+    /// All scores come from this function, in jobs too. Each sum runs over the elements of an embedding in order, one
+    /// product and one addition at a time. So a score depends only on its image and its text: not on the rest of the
+    /// call, unlike the last bits of a matrix product, and not on the processor.
     ///
     /// - Parameters:
-    ///   - images: Embeddings of unit norm, all of one length.
-    ///   - texts: As many numbers each.
+    ///   - images: embeddings of unit norm, all of one length.
+    ///   - texts: embeddings of unit norm, of the same length.
     ///   - scale: exp(logit_scale) of the model.
     /// - Throws: ``DamaError/Code/shapeMismatch`` for embeddings of different lengths.
     public static func scores(images: [[Float]], texts: [[Float]], scale: Float) throws(DamaError) -> [Float] {
         guard let width = (images.first ?? texts.first)?.count, !images.isEmpty, !texts.isEmpty else { return [] }
         guard width > 0, images.allSatisfy({ $0.count == width }), texts.allSatisfy({ $0.count == width }) else {
-            throw .shapeMismatch("embeddings of different sizes cannot be compared")
+            throw .shapeMismatch("the embeddings have different sizes; they must have one size")
         }
         let (count, overflow) = images.count.multipliedReportingOverflow(by: texts.count)
         guard !overflow else { throw .outOfMemory("\(images.count) × \(texts.count) scores are too many") }
         try Allocation.check(count, of: 4, for: "the scores of \(texts.count) texts")
         var scores = [Float](repeating: 0, count: count)
-        // Texts stand in lanes: each lane adds in the order in which a loop over one pair would.
+        // A lane computes one text: each lane adds in the same order as a loop over one pair.
         var lanes = [Lanes](repeating: .zero, count: width)
         for start in stride(from: 0, to: texts.count, by: Lanes.scalarCount) {
             let block = texts[start..<min(start + Lanes.scalarCount, texts.count)]

@@ -22,12 +22,13 @@ public final class Scorer: Sendable {
         encoder = try CLIPEncoder(directory: directory, options: options)
     }
 
-    /// By which another thread can stop a call that is given them.
+    /// Options by which another thread can stop a call that takes them.
     public func makeRunOptions() throws(DamaError) -> RunOptions { try encoder.makeRunOptions() }
 
-    /// The scores of sentences for one image. A sentence that stands there twice is computed once.
+    /// The scores of sentences for one image, in order. A duplicate sentence is computed once.
     ///
-    /// - Throws: ``DamaError/cancelled`` where `run` was told to stop; otherwise what is wrong with image or sentence.
+    /// - Throws: ``DamaError/cancelled`` if `run` was stopped; otherwise an error that names the fault of the image or
+    ///   the sentence.
     public func score(image: Image, sentences: [String], run: RunOptions? = nil) throws(DamaError) -> [Float] {
         let images = try embedImages([image], run: run)
         return try Self.scores(images: images, texts: embedTexts(sentences, run: run), scale: logitScale)
@@ -37,7 +38,7 @@ public final class Scorer: Sendable {
     public func embedImages(_ images: [Image], run: RunOptions? = nil) throws(DamaError) -> [[Float]] {
         var embeddings: [[Float]] = []
         embeddings.reserveCapacity(images.count)
-        // A batch is decoded and embedded before the next is decoded: memory does not grow with the images.
+        // A batch is embedded before the next one is decoded, so that memory does not grow with the number of images.
         for start in stride(from: 0, to: images.count, by: 32) {
             var prepared: [PreparedImage] = []
             for image in images[start..<min(start + 32, images.count)] {

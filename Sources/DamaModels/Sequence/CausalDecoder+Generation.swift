@@ -1,12 +1,12 @@
 import DamaRuntime
 import DamaSupport
 
-/// What ends a continuation and how its tokens are chosen.
+/// Options that determine how tokens are chosen and where a continuation ends.
 public struct GenerationOptions: Sendable {
     public var sampling: SamplingOptions = .greedy
     /// The most tokens of one continuation.
     public var maximumTokens = 256
-    /// Tokens that end a continuation, which does not include them; `nil` takes the model's own.
+    /// Tokens that end a continuation, which does not include them; `nil` uses the model's own.
     public var endTokens: [Int32]?
     public var seed: UInt64 = 0
 
@@ -25,9 +25,9 @@ public enum FinishReason: String, Sendable, CaseIterable {
 
 /// A continuation in progress.
 private struct Growing {
-    /// Its place among the results.
+    /// Its index in the results.
     let index: Int
-    /// The most tokens it may have.
+    /// The most tokens that it may have.
     let room: Int
     var generator: RandomGenerator
     /// Tokens in the cache, the prompt's included.
@@ -42,7 +42,7 @@ extension CausalDecoder {
     /// they exceed a quarter of it.
     ///
     /// - Parameter onToken: is called with a continuation's index and each of its tokens; returns false to end that
-    ///   continuation. An error ends all.
+    ///   continuation. An error that it throws ends the call.
     /// - Throws: ``DamaError/Code/invalidArgument`` for an empty batch, an empty prompt, a bad option or a token
     ///   outside the vocabulary; ``DamaError/Code/shapeMismatch`` for a prompt longer than the model's positions.
     package func generate(
@@ -53,7 +53,7 @@ extension CausalDecoder {
         try check(prompts, options)
         let ends = Set(options.endTokens ?? endTokens)
         var growing: [Growing] = []
-        // The row of the logits that each of them continues: its prompt's at first, then its own.
+        // The row of the logits that each continuation uses: at first its prompt's row, then its own.
         var rows: [Int] = []
         for (index, prompt) in prompts.enumerated() {
             for stream in prompt.streams ?? [UInt64(index)] {
@@ -94,7 +94,7 @@ extension CausalDecoder {
             }
             let running = growing.indices.filter { growing[$0].isRunning }
             if running.isEmpty { return results }
-            // Several continuations of a prompt separate here. Later, rows move only if that frees enough.
+            // The continuations of a prompt get rows of their own here. Later, rows move only if that frees enough.
             if !rows.elementsEqual(growing.indices) || running.count * 4 < growing.count * 3 {
                 try cache.keep(running.map { rows[$0] })
                 growing = running.map { growing[$0] }
@@ -102,7 +102,7 @@ extension CausalDecoder {
                 rows = Array(growing.indices)
             }
             logits = try cache.step(next, at: growing.map(\.length), run: run)
-            // A finished one is recomputed at the same position, so that it does not outgrow the cache.
+            // A finished continuation is recomputed at the same position, so that it does not exceed the cache.
             for place in growing.indices where growing[place].isRunning { growing[place].length += 1 }
         }
     }

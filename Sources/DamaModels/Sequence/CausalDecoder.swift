@@ -14,14 +14,14 @@ package protocol CausalDecoder: Sendable {
     var maximumPositions: Int { get }
     /// Tokens that end a text; may be empty.
     var endTokens: [Int32] { get }
-    /// Whether a row may hold several responses behind one prefix.
+    /// Whether a row may hold several responses after one prefix.
     var packsResponses: Bool { get }
     /// The settings that its results depend on, under keys that never change.
     var identity: JSON { get }
     /// A hash of the weights.
     var fingerprint: String { get throws(DamaError) }
 
-    /// log π of every response token of every row: for row r the tokens of its responses, one response after the other.
+    /// log π of every response token of each row, one response after the other.
     func logProbabilities(_ rows: [DecoderRow], options: RunOptions?) throws(DamaError) -> [[Float]]
 
     /// An empty cache for `batch` sequences of up to `length` tokens.
@@ -33,7 +33,7 @@ package protocol KeyValueCache: AnyObject {
     /// Processes the prompts, padded at the end to the longest. Returns the logits after each, [batch, vocabulary].
     func start(_ prompts: [DecoderPrompt], run: RunOptions?) throws(DamaError) -> TensorValue
 
-    /// Replaces the batch by these rows of it, in this order; a row may occur more than once.
+    /// Replaces the batch with these of its rows, in this order; a row may occur more than once.
     func keep(_ rows: [Int]) throws(DamaError)
 
     /// Processes one more token of each sequence, at position `lengths[i]` of sequence i. Returns the logits after it.

@@ -1,7 +1,7 @@
-/// A sequence to score, with the image features that its placeholders stand for.
+/// A sequence to score, with the image features of its placeholders.
 package struct DecoderRow: Sendable {
     package var sequence: TokenSequence
-    /// [placeholders, hidden]; empty for text alone.
+    /// [placeholders, hidden]; empty without images.
     package var features: [Float]
 
     package init(_ sequence: TokenSequence, features: [Float] = []) {
@@ -10,14 +10,14 @@ package struct DecoderRow: Sendable {
     }
 }
 
-/// A prompt to be continued.
+/// A prompt to continue.
 package struct DecoderPrompt: Sendable {
-    /// At least one; ``TokenSequence/imagePlaceholder`` where image features stand.
+    /// At least one token; ``TokenSequence/imagePlaceholder`` at the positions of image features.
     package var tokens: [Int32]
     /// [placeholders, hidden]
     package var features: [Float]
-    /// The stream of the seed that each continuation draws from, one continuation for each; `nil` is one, whose stream
-    /// is the prompt's place in the batch.
+    /// The streams of the seed that the continuations draw from, one continuation for each; `nil` is one continuation,
+    /// whose stream is the prompt's index in the batch.
     package var streams: [UInt64]?
 
     package init(_ tokens: [Int32], features: [Float] = [], streams: [UInt64]? = nil) {

@@ -8,15 +8,15 @@ import DamaSupport
 ///
 /// A vision part that can be trained is also a ``TrainableImageEncoder``.
 package protocol ImageFeatureEncoder: Sendable {
-    /// The pixels that the vision part takes for an image.
+    /// Converts an image to the pixels that the vision part takes.
     func prepare(_ image: RGBImage) throws(DamaError) -> PreparedImage
-    /// The tokens that a prepared image takes; at least one.
+    /// The number of tokens of a prepared image; at least one.
     func tokenCount(of image: PreparedImage) -> Int
     /// The fewest and the most tokens that an image takes.
     var tokenCounts: ClosedRange<Int> { get }
     /// The features of images, [tokens of the image, hidden of the decoder] each.
     ///
-    /// - Throws: ``DamaError/Code/shapeMismatch`` for an image of another size than the vision part takes.
+    /// - Throws: ``DamaError/Code/shapeMismatch`` for an image of a size that the vision part does not take.
     func features(_ images: [PreparedImage], options: RunOptions?) throws(DamaError) -> [[Float]]
 
     /// The settings that features depend on, under keys that never change.
@@ -28,7 +28,7 @@ package protocol ImageFeatureEncoder: Sendable {
 /// A vision part with what training needs.
 package protocol TrainableImageEncoder: ImageFeatureEncoder {
     var weights: ModelWeights { get }
-    /// The graph from prepared images to features. Its weights carry the names that the files have.
+    /// The graph from prepared images to features. Its weights have the names of the files.
     func trainingGraph() throws(DamaError) -> Graph
     /// The graph's output: the features of all images, concatenated; the innermost axis is the decoder's hidden size.
     var trainingOutput: String { get }

@@ -8,7 +8,7 @@ package enum LengthBatches {
     ///
     /// - Parameter budget: the most tokens of a batch, padding included; a single longer sequence is a batch of its
     ///   own.
-    /// - Returns: indices of `lengths`, each in one batch.
+    /// - Returns: batches of indices of `lengths`; each index is in one batch.
     package static func plan(_ lengths: [Int], budget: Int) -> [[Int]] {
         let order = lengths.indices.sorted { (lengths[$0], $0) < (lengths[$1], $1) }
         // The least cost of the first n sequences, and how many of them the last batch has.

@@ -2,8 +2,8 @@ import DamaKernels
 import DamaRuntime
 import DamaSupport
 
-/// Log-probabilities of given tokens from logits on the host, and their gradient: one pass over the logits each, where
-/// a graph takes five and keeps a second matrix.
+/// Log-probabilities of given tokens from logits on the host, and their gradient. Each takes one pass over the logits;
+/// a graph takes five passes and keeps a second matrix.
 package struct TokenLogits {
     /// log π of each row's token.
     package let logProbabilities: [Float]

@@ -4,28 +4,28 @@ import DamaSupport
 import Glibc
 
 extension ModelWeights {
-    /// Where a session has its weights from.
+    /// Where a session takes its weights from.
     public enum Placement: Hashable, Sendable {
-        /// The session maps the files itself. Of a matrix that its kernels want in an order of their own it keeps that
-        /// alone, and fp16 and bf16 become fp32 when it is made: the memory is once the size of the weights. For the only
-        /// session that reads these weights, CLIP's towers for instance.
+        /// The session maps the files itself. If its kernels reorder a matrix, it keeps only the reordered copy. It
+        /// converts fp16 and bf16 to fp32 when it is created. The memory is once the size of the weights. Use it if
+        /// only one session reads the weights, as with CLIP's towers.
         case mappedFile
-        /// Values in host memory, which all sessions with this placement share: scoring, generation, and the halves of
-        /// training. A session whose kernels keep matrices in an order of their own (``SessionOptions/prepacking``) has a
-        /// copy of those beside it.
+        /// Values in host memory, which all sessions with this placement share: scoring, generation, and the forward
+        /// and backward runs of training. A session whose kernels reorder matrices (``SessionOptions/prepacking``) also
+        /// has a copy of those.
         case host
     }
 
-    /// A session of `graph` with these weights. One that is in use already is given again: same graph, placement and
-    /// options.
+    /// A session of `graph` with these weights. An existing session with the same graph, placement and options is
+    /// returned again.
     ///
     /// - Parameters:
-    ///   - graph: Its weights have the type of ``precision``.
-    ///   - name: What messages call the model.
-    ///   - fileName: The name in the files of a weight of the graph.
-    ///   - options: All but ``SessionOptions/initializers``, which are set here.
-    /// - Throws: ``DamaError/Code/model`` for a weight that is missing or of another shape;
-    ///   ``DamaError/Code/unsupported`` for one whose type cannot be used.
+    ///   - graph: a graph whose weights have the type of ``precision``.
+    ///   - name: the model's name in messages.
+    ///   - fileName: the name in the files of a weight of the graph.
+    ///   - options: all options except ``SessionOptions/initializers``, which this function sets.
+    /// - Throws: ``DamaError/Code/model`` for a weight that is missing or has the wrong shape;
+    ///   ``DamaError/Code/unsupported`` for a weight whose type is not supported.
     public func session(
         _ graph: Graph, named name: String, placement: Placement, options: SessionOptions = SessionOptions(),
         fileName: (String) -> String = { $0 }
@@ -60,14 +60,14 @@ extension ModelWeights {
         return try result.get()
     }
 
-    /// What makes two sessions of these weights the same.
+    /// Identifies a session of these weights.
     struct SessionKey: Hashable {
         private let model: [UInt8]
         private let files: [String]
         private let placement: Placement
         private let settings: SessionOptions.Settings
 
-        /// - Parameter files: The names in the files of the graph's weights.
+        /// - Parameter files: the names in the files of the graph's weights.
         init(model: [UInt8], files: [String], placement: Placement, settings: SessionOptions.Settings) {
             var hash = SHA256()
             hash.update(model)
@@ -84,12 +84,13 @@ extension ModelWeights {
 
     // MARK: Files
 
-    /// Where a session can map the tensor; `nil` where it cannot: it starts at no multiple of its elements' size, or
-    /// there is another file at the path by now.
+    /// Where a session can map the tensor; `nil` if it cannot, because the tensor is not aligned to its elements' size
+    /// or the path now names another file.
     private func place(of tensor: TensorView) throws(DamaError) -> WeightPlacement? {
         guard let type = Self.type(tensor.type) else {
             throw .unsupported(
-                "\(store.path): tensor \"\(tensor.name)\" is \(tensor.type.name); F32, F16 and BF16 can be used")
+                "\(store.path): tensor \"\(tensor.name)\" has the type \(tensor.type.name); it must be F32, F16 or "
+                    + "BF16")
         }
         guard let start = tensor.owner.bytes.baseAddress, let address = tensor.bytes.baseAddress,
             (address - start).isMultiple(of: type.size), tensor.owner.isCurrent

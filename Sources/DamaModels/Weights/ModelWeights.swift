@@ -3,13 +3,13 @@ import DamaRuntime
 import DamaSupport
 import Synchronization
 
-/// A model's weights as its sessions take them. May be used from several threads.
+/// A model's weights in the form that its sessions take. May be used from several threads.
 ///
-/// All who run the same files share one of these, see ``shared(_:_:precision:)``: a policy and its reference, or two
-/// scorers. So weights that are converted are converted once, and equal sessions are one session.
+/// All users of the same files share one instance, see ``shared(_:_:precision:)``: a policy and its reference, or two
+/// scorers. So weights are converted once, and equal sessions are one session.
 public final class ModelWeights: Sendable {
     public let store: WeightStore
-    /// What graphs compute in.
+    /// The type that graphs compute in.
     public let precision: Precision
     let runtime: OnnxRuntime
     private let values = Mutex<[String: TensorValue]>([:])
@@ -45,9 +45,9 @@ public final class ModelWeights: Sendable {
 
     private static let opened = Mutex<[Identity: Opened]>([:])
 
-    /// The weights of the very same files where some are in use; otherwise new ones over `store`.
+    /// The existing weights of the same files, if any are in use; otherwise new weights over `store`.
     ///
-    /// A second mapping of a file would cost no memory, but it would be counted twice, and a conversion done twice costs.
+    /// A second mapping of a file would take no memory, but it would be counted twice and conversions repeated.
     public static func shared(
         _ store: WeightStore, _ runtime: OnnxRuntime, precision: Precision = .float32
     ) -> ModelWeights {
@@ -63,17 +63,17 @@ public final class ModelWeights: Sendable {
 
     // MARK: Values
 
-    /// The tensor called `name` in the files, in host memory and in the type that graphs compute in: where it is mapped
-    /// if the file has that type, otherwise converted, once.
+    /// The tensor called `name` in the files, in host memory and in the type that graphs compute in. It is the mapped
+    /// memory if the file has that type; otherwise it is converted once.
     ///
-    /// - Throws: ``DamaError/Code/model`` where it is missing or its shape is not `shape`;
+    /// - Throws: ``DamaError/Code/model`` if it is missing or its shape is not `shape`;
     ///   ``DamaError/Code/unsupported`` for a type that is not fp32, fp16 or bf16.
     public func value(_ name: String, shape: [Int]) throws(DamaError) -> TensorValue {
         let tensor = try store.tensor(name, expectedShape: shape)
         if let known = values.withLock({ $0[name] }) { return known }
         let value = try make(tensor)
         return values.withLock {
-            // Another thread may have been as fast.
+            // Another thread may have stored it in the meantime.
             if let known = $0[name] { return known }
             $0[name] = value
             return value
@@ -102,7 +102,7 @@ public final class ModelWeights: Sendable {
                 return try TensorValue(
                     runtime, borrowing: tensor.bytes, type: .float32, shape: tensor.shape, owner: tensor.owner)
             }
-            // Sessions take initializers only from memory that is not the runtime's own.
+            // Sessions take initializers only from memory that the runtime does not own.
             let memory = try FloatMemory(count: tensor.count)
             try tensor.copyFloats(into: memory.elements)
             return try TensorValue(

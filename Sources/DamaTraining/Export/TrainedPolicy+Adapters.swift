@@ -2,11 +2,11 @@ import DamaModels
 import DamaSupport
 
 extension TrainedPolicy {
-    /// Writes the adapters alone, as PEFT keeps them: adapter_config.json and adapter_model.safetensors, which
-    /// `peft.PeftModel.from_pretrained` puts on the base model.
+    /// Writes only the adapters, in PEFT's format: adapter_config.json and adapter_model.safetensors, which
+    /// `peft.PeftModel.from_pretrained` adds to the base model.
     ///
-    /// Modules are called as transformers calls them since 4.52, where LLaVA's language model is
-    /// `model.language_model`. ``ExportOptions/shardBytes`` does not count: the file is one.
+    /// Modules have the names of transformers since 4.52, where LLaVA's language model is `model.language_model`.
+    /// ``ExportOptions/shardBytes`` is ignored: there is one file.
     ///
     /// - Throws: ``DamaError/Code/invalidArgument`` for a policy without adapters; otherwise as
     ///   ``export(to:options:)``.
@@ -15,7 +15,7 @@ extension TrainedPolicy {
     ) throws(DamaError) {
         try options.check()
         guard let adapters else {
-            throw .invalidArgument("there are no adapters to export: the policy was trained as \"\(trainable.name)\"")
+            throw .invalidArgument("there are no adapters to export: the policy is trained as \"\(trainable.name)\"")
         }
         var tensors: [SafetensorsWriter.Tensor] = []
         for pair in selection.adapters {

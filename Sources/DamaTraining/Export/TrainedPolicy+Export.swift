@@ -3,14 +3,14 @@ import DamaSupport
 
 extension TrainedPolicy {
     /// Writes the whole model as a Hugging Face directory that ``Policy`` and transformers load: weights under the
-    /// names that the base model's files have, config.json, tokenizer, templates and the processors' settings.
+    /// names of the base model's files, config.json, tokenizer, templates and the processors' settings.
     ///
-    /// Adapters are merged: W + α/r · B A. Trained weights are written as ``ExportOptions/type`` says; frozen ones keep
-    /// their bytes. Tensors pass through memory in pieces.
+    /// Adapters are merged: W + α/r · B A. Trained weights have the type ``ExportOptions/type``; frozen weights keep
+    /// their bytes. Tensors are written in pieces, which limits the memory.
     ///
-    /// - Throws: ``DamaError/Code/invalidArgument`` where `directory` holds something else than an earlier export, for
-    ///   a trained weight beyond what the type holds, and for one that is NaN or infinite; ``DamaError/Code/io`` where
-    ///   the disk refuses. What was there stays as it was then.
+    /// - Throws: ``DamaError/Code/invalidArgument`` if `directory` holds files that are not an export's, and for a
+    ///   trained weight that exceeds the type's range or is NaN or infinite; ``DamaError/Code/io`` if writing fails.
+    ///   Existing files are then unchanged.
     public func export(
         to directory: String, options: ExportOptions = ExportOptions()
     ) throws(DamaError) {
@@ -28,11 +28,11 @@ extension TrainedPolicy {
         }
     }
 
-    /// Every tensor of the base model's files, as it is after training.
+    /// Every tensor of the base model's files, with its value after training.
     private func exportedTensors(as type: WeightType) throws(DamaError) -> [SafetensorsWriter.Tensor] {
         var trained: [String: Parameter] = [:]
         for parameter in parameters { trained[parameter.name] = parameter }
-        // Files may hold a tensor a second time, under the name of another that it is.
+        // The files may hold a tensor twice, under two names.
         for (alias, name) in decoder.tensorAliases { trained[alias] = trained[name] }
         let products = lowRankProducts()
         let store = decoder.weights.store
@@ -50,7 +50,7 @@ extension TrainedPolicy {
         return tensors
     }
 
-    /// What adapters add, by the name that the adapted weight has in the files.
+    /// The products of the adapters, by the name of the adapted weight in the files.
     private func lowRankProducts() -> [String: LowRankProduct] {
         guard let adapters else { return [:] }
         var products: [String: LowRankProduct] = [:]

@@ -1,4 +1,4 @@
-"""A decoder with biases in q, k and v and none in o, as transformers computes it: Qwen2 has its attention so.
+"""A decoder with biases in q, k and v but not in o, computed by transformers' Qwen2, whose attention has this form.
 
 Run in the environment of `make test-torch`; writes biases/ beside this file: config.json, model.safetensors and
 expected.json with token log-probabilities and a greedy continuation.

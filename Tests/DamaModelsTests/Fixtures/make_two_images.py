@@ -1,4 +1,4 @@
-"""What transformers makes of two images in one prompt, with the model of llava/default (make_llava.py).
+"""transformers' results for two images in one prompt, with the model of llava/default (make_llava.py).
 
 Run in the environment of `make test-torch`; writes two_images/ beside this file: a second image, and expected.json with
 the token log-probabilities of both responses of each pair and a greedy continuation, computed from the image files and the
@@ -58,7 +58,7 @@ expected = []
 for numbers, question, chosen, rejected in CASES:
     images = [IMAGES[number] for number in numbers]
     content = [{"type": "image"}] * len(images) + [{"type": "text", "text": question.replace("<image>", "").strip()}]
-    # transformers' own rendering of the template says how the images are joined.
+    # transformers' own rendering of the template determines how the images are joined.
     prompt = processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
     assert prompt == f"{SYSTEM} USER: {'<image>' + chr(10)}" + "<image>\n" * (len(images) - 1) + (
         question.replace("<image>", "").strip() + " ASSISTANT:"
@@ -68,7 +68,7 @@ for numbers, question, chosen, rejected in CASES:
     whole = {
         key: inputs(f"{prompt} {response}</s>", images) for key, response in (("chosen", chosen), ("rejected", rejected))
     }
-    # The prompt that both share ends where the tokens of the prompt alone and of both texts part (see make_llava.py).
+    # The shared prompt ends where the tokens of the prompt alone and of both texts diverge (see make_llava.py).
     prompt_ids = before["input_ids"][0].tolist()
     length = len(prompt_ids)
     for found in whole.values():

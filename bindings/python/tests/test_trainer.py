@@ -127,7 +127,7 @@ def test_references_that_the_pairs_bring(policy, batches):
     for pair in known[:3]:
         pair["reference_chosen"] = float("-inf")
     assert told.step(known).kept == 3
-    with pytest.raises(ValueError, match="pair 0 brings no reference"):
+    with pytest.raises(ValueError, match="pair 0 has no reference"):
         told.step(batch)
 
 
@@ -221,7 +221,7 @@ def test_checkpoints_and_exports(policy, batches, tmp_path):
     (tmp_path / "taken" / "letter").write_text("mine")
     for call, error, message in [
         (lambda: one.export(tmp_path / "taken"), ValueError, "letter"),
-        (lambda: one.export(MODEL, replace=True), ValueError, "the model that was trained"),
+        (lambda: one.export(MODEL, replace=True), ValueError, "the trained base model"),
         (lambda: one.export(tmp_path / "x", kind="all"), ValueError, "model, adapters"),
         (lambda: one.export(tmp_path / "x", dtype="int8"), ValueError, "bfloat16"),
         (lambda: one.export(tmp_path / "x", shard_bytes=0), ValueError, "0 bytes"),
@@ -331,7 +331,7 @@ def test_what_cannot_be(policy, batches):
         ({"trainable": ["nothing.*"]}, "no weight matches nothing"),
         ({"trainable": dama.LoRA(rank=0)}, "rank is 0"),
         ({"trainable": dama.LoRA(alpha=float("nan"))}, "alpha is nan"),
-        ({"trainable": dama.LoRA(targets=["head"])}, '"head" matches nothing'),
+        ({"trainable": dama.LoRA(targets=["head"])}, '"head" is unknown'),
         ({"trainable": dama.LoRA(targets=[])}, "no targets"),
         ({"controller": "papers"}, "'papers'"),
         ({"learning_rate": -1.0}, "learning rate is -1"),

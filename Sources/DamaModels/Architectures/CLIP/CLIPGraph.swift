@@ -1,16 +1,16 @@
 import DamaGraph
 import DamaSupport
 
-/// CLIP's two towers as graphs. Weights carry the names that `CLIPModel` gives them in its files.
+/// CLIP's two towers as graphs. Weights have the names that `CLIPModel` gives them in its files.
 ///
-/// Plain operators that can be differentiated: ONNX Runtime's fused MultiHeadAttention and Gemm were no faster on the
-/// CPU, and SkipLayerNormalization slower than its parts. Nine tenths of the time are matrix products near the
-/// processor's peak.
+/// The operators are plain and differentiable: on the CPU, ONNX Runtime's fused MultiHeadAttention and Gemm were no
+/// faster, and SkipLayerNormalization was slower than its parts. Matrix products near the processor's peak take nine
+/// tenths of the time.
 ///
-/// Both give embeddings that are not yet scaled to unit norm. Of the last layer only the row that becomes the embedding
-/// is computed: no other row reaches the result.
+/// Both towers return embeddings before scaling to unit norm. The last layer computes only the row that becomes the
+/// embedding: no other row affects the result.
 public struct CLIPGraph: Sendable {
-    /// Declares a weight of this name and shape and gives it as fp32.
+    /// Declares a weight of this name and shape and returns it as fp32.
     public typealias WeightSource = (_ name: String, _ shape: [Int]) throws(DamaError) -> Value
 
     /// Names of inputs and outputs.
@@ -58,7 +58,7 @@ public struct CLIPGraph: Sendable {
         return g.graph
     }
 
-    /// Texts to embeddings, several in one sequence: see ``TokenPacks``.
+    /// Texts to embeddings, with several texts in one sequence: see ``TokenPacks``.
     public func text() throws(DamaError) -> Graph {
         let g = GraphBuilder("clip-text")
         let source = Self.weights(g)
@@ -89,13 +89,13 @@ public struct CLIPGraph: Sendable {
     }
 }
 
-/// The vision tower's embeddings and layers, for CLIP and for models that take its inner states.
+/// The vision tower's embeddings and layers, for CLIP and for models that use its hidden states.
 public struct CLIPVisionStack {
     let g: GraphBuilder
     let configuration: CLIPVisionConfiguration
     let tower: CLIPTower
 
-    /// - Parameter prefix: What stands before the weights' names: "vision_model." in CLIP's files.
+    /// - Parameter prefix: The prefix of the weights' names: "vision_model." in CLIP's files.
     public init(
         _ g: GraphBuilder, _ configuration: CLIPVisionConfiguration, prefix: String,
         weight: @escaping CLIPGraph.WeightSource
@@ -121,7 +121,7 @@ public struct CLIPVisionStack {
                 place + "position_embedding.weight", [configuration.patches + 1, width])
             return try g.add(g.concat([labels, patches], axis: 1), positions)
         }
-        // The misspelling is the files'.
+        // The files have this misspelling.
         hidden = try tower.norm(hidden, "pre_layrnorm")
         for layer in 0..<layers { hidden = try tower.layer(layer, hidden, mask: nil) }
         return hidden
@@ -157,8 +157,8 @@ struct CLIPTower {
     /// - Parameters:
     ///   - x: [batch, sequence, hidden].
     ///   - mask: Added to the attention scores: [batch, 1, queries, sequence].
-    ///   - select: Picks the rows that go on, [batch, queries, hidden]; all of them where it is not given. The others
-    ///     serve as keys and values alone.
+    ///   - select: Returns the rows that the layer outputs, [batch, queries, hidden]; all rows by default. The other
+    ///     rows serve only as keys and values.
     func layer(
         _ number: Int, _ x: Value, mask: Value?, select: ((Value) throws(DamaError) -> Value)? = nil
     ) throws(DamaError) -> Value {

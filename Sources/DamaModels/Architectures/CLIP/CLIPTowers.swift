@@ -3,27 +3,27 @@ import DamaRuntime
 import DamaSupport
 import Glibc
 
-/// What gives a CLIP model's embeddings, not yet scaled to unit norm: graphs of our own over safetensors, or ONNX
-/// files.
+/// The towers of a CLIP model: our graphs over safetensors, or ONNX files. Their embeddings are not yet scaled to unit
+/// norm.
 protocol CLIPTowers: Sendable {
     var runtime: OnnxRuntime { get }
     /// Numbers in one embedding.
     var dimension: Int { get }
     var logitScale: Float { get }
-    /// Tokens that the text tower knows.
+    /// The size of the text tower's vocabulary.
     var vocabularySize: Int? { get }
     /// The most tokens a text may have.
     var maximumLength: Int { get }
-    /// Which row becomes a text's embedding.
+    /// The row that becomes a text's embedding.
     var endRule: CLIPTextConfiguration.EndRule { get }
-    /// Width and height of the images; `nil` where the model does not say.
+    /// Width and height of the images; `nil` if the model does not say.
     var imageSize: Int? { get }
-    /// SHA-256 of the weights and of what is computed with them, in hexadecimal.
+    /// SHA-256 of the weights and of the computation, in hexadecimal.
     var fingerprint: String { get throws(DamaError) }
 
     /// - Parameter sequences: Different texts, each ending with the token whose row becomes the embedding.
     func embed(sequences: [[Int32]], run: RunOptions?) throws(DamaError) -> [[Float]]
-    /// - Parameter images: All of the same size, the one that the vision tower takes.
+    /// - Parameter images: Images of the size that the vision tower takes.
     func embed(images: [PreparedImage], run: RunOptions?) throws(DamaError) -> [[Float]]
 }
 
@@ -40,7 +40,7 @@ extension CLIPTowers {
     }
 }
 
-/// Graphs of our own over a Hugging Face directory's safetensors.
+/// Our graphs over a Hugging Face directory's safetensors.
 final class CLIPGraphTowers: CLIPTowers {
     let configuration: CLIPConfiguration
     let logitScale: Float
@@ -49,7 +49,7 @@ final class CLIPGraphTowers: CLIPTowers {
     private let text: Session
     private let vision: Session
 
-    /// Images of one run. More at once is no faster, and takes more memory.
+    /// Images of one run. Larger runs are no faster and take more memory.
     private static let imagesPerRun = 8
 
     var dimension: Int { configuration.projectionSize }

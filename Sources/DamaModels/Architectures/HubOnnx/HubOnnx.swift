@@ -7,7 +7,7 @@ struct OnnxDecoderConfiguration: Sendable {
     var vocabularySize: Int
     var hiddenSize: Int
     var layers: Int
-    /// The heads of the cache.
+    /// The number of heads in the cache.
     var keyValueHeads: Int
     var headSize: Int
     var maximumPositions: Int
@@ -31,9 +31,9 @@ struct OnnxVisionConfiguration: Sendable {
 
 /// Opens the hub's ONNX layout for any architecture.
 enum HubOnnx {
-    /// `nil` if the directory has safetensors, which take precedence, or none of the layout's files.
+    /// Returns `nil` if the directory has safetensors, which take precedence, or none of the layout's files.
     ///
-    /// - Parameter vision: `nil` for a model of text alone.
+    /// - Parameter vision: `nil` for a text-only model.
     static func open(
         _ opening: ModelOpening, decoder: OnnxDecoderConfiguration, vision: OnnxVisionConfiguration?
     ) throws(DamaError) -> ModelParts? {

@@ -11,7 +11,7 @@ final class OnnxDecoder: CausalDecoder {
     let runtime: OnnxRuntime
     private let layout: OnnxLayout
     private let session: Session
-    /// `nil` where the decoder takes token ids.
+    /// `nil` if the decoder takes token ids.
     private let embedding: Session?
     private let known: Set<String>
 
@@ -49,7 +49,7 @@ final class OnnxDecoder: CausalDecoder {
         let optional = [Port.positions, Port.usesCache, Port.logitsToKeep]
         for port in session.inputs where !([main, Port.mask] + past + optional).contains(port.name) {
             throw .unsupported(
-                "\(layout.decoder) has an input \"\(port.name)\" that is not known; known are \"\(main)\", "
+                "\(layout.decoder) has the unknown input \"\(port.name)\"; the known inputs are \"\(main)\", "
                     + "\"\(Port.mask)\", \(optional.map { "\"\($0)\"" }.joined(separator: ", ")) and the cache")
         }
         known = Set(session.inputs.map(\.name))
@@ -81,7 +81,8 @@ final class OnnxDecoder: CausalDecoder {
                 return
             }
             throw .model(
-                "\(path): \"\(port.name)\" has the shape \(port.shape); config.json's \(field) makes it \(size)")
+                "\(path): \"\(port.name)\" has the shape \(port.shape); axis \(axis) must be \(size), \(field) of "
+                    + "config.json")
         }
         for port in session.inputs where past.contains(port.name) {
             try check(layout.decoder, port, axis: 1, is: configuration.keyValueHeads, "num_key_value_heads")
@@ -111,9 +112,9 @@ final class OnnxDecoder: CausalDecoder {
 
     /// Rows of tokens, and the cache of the tokens before them.
     struct Batch {
-        /// One row for each sequence, with the image features that its placeholders stand for.
+        /// One row for each sequence, with the image features of its placeholders.
         var rows: [(tokens: [Int32], features: [Float])]
-        /// Of the first token of each row.
+        /// The position of the first token of each row.
         var firstPositions: [Int]
         /// Keys and values of all layers; empty before the first run.
         var past: [TensorValue] = []
@@ -168,7 +169,7 @@ final class OnnxDecoder: CausalDecoder {
         let logits = results.removeFirst()
         let expected = [count, length - first, configuration.vocabularySize]
         guard logits.shape == expected else {
-            throw .model("\(layout.decoder) gives logits of shape \(logits.shape); expected \(expected)")
+            throw .model("\(layout.decoder) returned logits of shape \(logits.shape); expected \(expected)")
         }
         return (logits, first, results)
     }
@@ -183,7 +184,7 @@ final class OnnxDecoder: CausalDecoder {
             let places = row.tokens.count { $0 == TokenSequence.imagePlaceholder }
             guard row.features.count == places * size, places == 0 || embedding != nil else {
                 throw .shapeMismatch(
-                    "\(places) places for image features, but \(row.features.count / size) rows of them")
+                    "\(places) image placeholders, but \(row.features.count / size) rows of image features")
             }
             for token in row.tokens where token != TokenSequence.imagePlaceholder {
                 guard token >= 0, Int(token) < configuration.vocabularySize else {
@@ -191,7 +192,7 @@ final class OnnxDecoder: CausalDecoder {
                         "token \(token) is outside the model's vocabulary of \(configuration.vocabularySize)")
                 }
             }
-            // Any token works as padding, and in the places of features, which are overwritten.
+            // Any token works as padding and as image placeholder, whose embedding is overwritten.
             ids += row.tokens.map { Int64(max(0, $0)) } + [Int64](repeating: 0, count: length - row.tokens.count)
         }
         let tokens = try TensorValue(runtime, ids, shape: [batch.rows.count, length])
@@ -200,7 +201,8 @@ final class OnnxDecoder: CausalDecoder {
             [Port.tokens: tokens], outputs: [Port.embeddings], options: options)[0]
         guard embeddings.shape == [batch.rows.count, length, size] else {
             throw .model(
-                "\(path) gives embeddings of shape \(embeddings.shape); expected \([batch.rows.count, length, size])")
+                "\(path) returned embeddings of shape \(embeddings.shape); "
+                    + "expected \([batch.rows.count, length, size])")
         }
         try embeddings.withMutableElements(of: Float.self) { all in
             for (index, row) in batch.rows.enumerated() {
@@ -242,7 +244,7 @@ final class OnnxDecoder: CausalDecoder {
         var results: [[Float]] = []
         for (index, row) in rows.enumerated() {
             guard row.sequence.responses.count == 1 else {
-                throw .internal("a row of \(row.sequence.responses.count) responses for a decoder that takes one")
+                throw .internal("a row has \(row.sequence.responses.count) responses; the decoder takes one")
             }
             let labels = row.sequence.targets.map(Int64.init)
             var values = [Float](repeating: 0, count: labels.count)

@@ -2,7 +2,7 @@ import DamaImage
 import DamaRuntime
 import DamaSupport
 
-/// `vision_encoder.onnx` of the hub's ONNX layout: vision tower and projector in one.
+/// `vision_encoder.onnx` of the hub's ONNX layout: vision tower and projector in one file.
 final class OnnxVision: ImageFeatureEncoder {
     private let configuration: OnnxVisionConfiguration
     private let runtime: OnnxRuntime
@@ -35,13 +35,13 @@ final class OnnxVision: ImageFeatureEncoder {
         try PreparedImage.require(images, size: configuration.imageSize)
         var features: [[Float]] = []
         let rowSize = configuration.imageTokens * configuration.hiddenSize
-        // One at a time: exports differ in whether they take several, and a batch is no faster.
+        // One image at a time: not every export takes several, and a batch is no faster.
         for image in images {
             let pixels = try TensorValue.pixels(runtime, [image])
             let output = try session.run([Self.pixels: pixels], outputs: [Self.features], options: options)[0]
             guard output.count == rowSize else {
                 throw .model(
-                    "\(path) gives \(Self.features) of shape \(output.shape) for an image; config.json makes it "
+                    "\(path) returned \(Self.features) of shape \(output.shape) for an image; config.json requires "
                         + "\(configuration.imageTokens) × \(configuration.hiddenSize)")
             }
             features.append(try output.array())

@@ -29,7 +29,7 @@ struct LlamaArchitecture: Architecture {
 }
 
 extension OnnxDecoderConfiguration {
-    /// The same sizes for a Llama that comes as ONNX files.
+    /// The same sizes for a Llama in ONNX files.
     init(_ llama: LlamaConfiguration) {
         self.init(
             vocabularySize: llama.vocabularySize, hiddenSize: llama.hiddenSize, layers: llama.layers,

@@ -1,7 +1,7 @@
 import DamaSupport
 
 extension LlamaConfiguration {
-    /// What log-probabilities depend on, under the keys of config.json where it has one.
+    /// The settings that log-probabilities depend on, under the keys of config.json where they have one.
     package var identity: JSON {
         [
             "model_type": "llama", "vocab_size": .int(Int64(vocabularySize)), "hidden_size": .int(Int64(hiddenSize)),
@@ -17,7 +17,7 @@ extension LlamaConfiguration {
 }
 
 extension RotaryConfiguration {
-    /// Under the keys of `rope_parameters`.
+    /// The settings under the keys of `rope_parameters`.
     package var identity: JSON {
         switch scaling {
         case .none: ["rope_type": "default", "rope_theta": .double(theta)]

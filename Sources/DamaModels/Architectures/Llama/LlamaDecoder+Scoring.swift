@@ -3,10 +3,10 @@ import DamaRuntime
 import DamaSupport
 
 extension LlamaDecoder {
-    /// Whether log-probabilities are taken from logits on the host. Another device's logits stay there.
+    /// Whether the host computes log-probabilities from the logits. Another device's logits stay on the device.
     package var scoresOnHost: Bool { device == .cpu }
 
-    /// log π of every response token of every row: for row r the tokens of its responses, one response after the other.
+    /// log π of every response token of each row, one response after the other.
     ///
     /// All rows run as one batch, padded to the longest.
     package func logProbabilities(_ rows: [DecoderRow], options: RunOptions? = nil) throws(DamaError) -> [[Float]] {
@@ -15,7 +15,7 @@ extension LlamaDecoder {
         let targets = rows.flatMap { $0.sequence.targets.map(Int64.init) }
         guard targets.allSatisfy({ (0..<Int64(configuration.vocabularySize)).contains($0) }) else {
             throw .invalidArgument(
-                "a response holds a token outside the model's vocabulary of \(configuration.vocabularySize)")
+                "a response contains a token outside the model's vocabulary of \(configuration.vocabularySize)")
         }
         let flat: [Float]
         if scoresOnHost {
@@ -82,7 +82,7 @@ extension LlamaDecoder {
         ]
     }
 
-    /// Added to the score of a masked key. Finite, so that −∞ − (−∞) never occurs; far below any score.
+    /// The summand for the score of a masked key: far below any score, but finite, so that −∞ − (−∞) never occurs.
     static let blocked: Float = -1e9
 
     /// The rotary tables of positions 0 ..< length.

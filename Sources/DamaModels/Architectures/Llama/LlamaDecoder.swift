@@ -4,16 +4,16 @@ import DamaSupport
 import Glibc
 import Synchronization
 
-/// A Llama decoder that is ready to score and to generate. May be used from several threads.
+/// A Llama decoder for scoring and generation. May be used from several threads.
 ///
-/// Sessions are created on first use: scoring alone holds no weights in the layout for generation.
+/// Sessions are created on first use: scoring alone keeps no weights in the layout for generation.
 public final class LlamaDecoder: CausalDecoder {
     public let configuration: LlamaConfiguration
     public let runtime: OnnxRuntime
     public let weights: ModelWeights
     package let device: Device
     package let names: Names
-    /// Replaces `model.` in transformers' module names where the decoder is part of another model.
+    /// Replaces `model.` in transformers' module names if the decoder is part of another model.
     let modulePrefix: String
     package let embeddingTable: TensorView
     let graphs: LlamaGraph
@@ -39,9 +39,9 @@ public final class LlamaDecoder: CausalDecoder {
         }
     }
 
-    /// - Parameter modulePrefix: replaces `model.` in transformers' module names where the decoder is part of another
+    /// - Parameter modulePrefix: replaces `model.` in transformers' module names if the decoder is part of another
     ///   model.
-    /// - Throws: ``DamaError/Code/model`` for a missing weight or one of another shape, naming both shapes.
+    /// - Throws: ``DamaError/Code/model`` for a missing weight, or a wrong shape, naming both shapes.
     public init(
         _ configuration: LlamaConfiguration, _ weights: ModelWeights, _ runtime: OnnxRuntime, device: Device = .cpu,
         modulePrefix: String = "model."
@@ -49,7 +49,7 @@ public final class LlamaDecoder: CausalDecoder {
         let store = weights.store
         guard let names = Names.known.first(where: { store.contains("\($0.decoder)embed_tokens.weight") }) else {
             let tried = Names.known.map { "\($0.decoder)embed_tokens.weight" }.joined(separator: ", ")
-            throw .model("\(store.path) has no token embeddings; expected one of \(tried)")
+            throw .model("\(store.path) has no token embeddings; expected a tensor with one of the names \(tried)")
         }
         var configuration = configuration
         configuration.tiesEmbeddings = try Self.isTied(configuration, store, names)
@@ -63,7 +63,7 @@ public final class LlamaDecoder: CausalDecoder {
             names.fileName(LlamaGraph.embeddings),
             expectedShape: [configuration.vocabularySize, configuration.hiddenSize])
         graphs = LlamaGraph(configuration)
-        // Checks all shapes, so that a wrong file fails when it is opened.
+        // Checks all shapes, so that opening a wrong file fails.
         let graph = try graphs.scoring()
         for weight in graph.weights {
             _ = try store.tensor(
@@ -135,8 +135,8 @@ public final class LlamaDecoder: CausalDecoder {
             }
         var options = SessionOptions()
         options.device = device
-        // Scoring multiplies many rows by each weight and uses the mapped weights. A step of generation has one row for
-        // each prompt: with two to eight of them it takes twice as long without a copy in the kernels' own layout.
+        // Scoring multiplies many rows by each weight and uses the mapped weights. A generation step has one row for
+        // each prompt: with two to eight rows it takes twice as long without a copy in the kernels' own layout.
         options.prepacking = kind == .generation
         return try weights.session(
             graph, named: graph.name, placement: .host, options: options, fileName: names.fileName)
@@ -148,10 +148,10 @@ public final class LlamaDecoder: CausalDecoder {
     /// their order.
     ///
     /// - Parameters:
-    ///   - table: embeddings in place of the files', where they are trained: [vocabulary, hidden].
+    ///   - table: trained embeddings that replace those of the files, [vocabulary, hidden].
     ///   - target: [tokens.count, hidden]
     /// - Throws: ``DamaError/Code/invalidArgument`` for an id outside the vocabulary;
-    ///   ``DamaError/Code/shapeMismatch`` where placeholders and rows of features differ in number.
+    ///   ``DamaError/Code/shapeMismatch`` if the numbers of placeholders and of feature rows differ.
     func embed(
         _ tokens: [Int32], features: [Float], table: FloatMemory? = nil,
         into target: UnsafeMutableBufferPointer<Float>
@@ -159,7 +159,7 @@ public final class LlamaDecoder: CausalDecoder {
         let size = configuration.hiddenSize
         let places = tokens.count { $0 == TokenSequence.imagePlaceholder }
         guard features.count == places * size, target.count == tokens.count * size else {
-            throw .shapeMismatch("\(places) places for image features, but \(features.count / size) rows of them")
+            throw .shapeMismatch("\(places) image placeholders, but \(features.count / size) rows of image features")
         }
         var used = 0
         for (index, token) in tokens.enumerated() {

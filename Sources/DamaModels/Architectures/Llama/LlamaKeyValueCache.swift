@@ -6,12 +6,12 @@ final class LlamaKeyValueCache: KeyValueCache {
     private typealias Port = LlamaGraph.Port
     private let decoder: LlamaDecoder
     private let binding: Binding
-    /// Tokens that each row has room for.
+    /// The capacity of a row in tokens.
     private let length: Int
     /// Numbers of one row.
     private let rowSize: Int
     private(set) var batch: Int
-    /// Key and value of each layer in turn, [batch, heads, length, head size]; perhaps with room for more rows.
+    /// Key and value of each layer in turn, [batch, heads, length, head size]. The capacity may exceed the batch.
     private var memory: [FloatMemory] = []
 
     init(_ decoder: LlamaDecoder, batch: Int, length: Int) throws(DamaError) {
@@ -22,7 +22,7 @@ final class LlamaKeyValueCache: KeyValueCache {
         var size = 1
         for factor in [c.keyValueHeads, length, decoder.graphs.cachedHeadSize] {
             let (product, overflow) = size.multipliedReportingOverflow(by: factor)
-            guard !overflow else { throw .outOfMemory("no key-value cache can hold texts of \(length) tokens") }
+            guard !overflow else { throw .outOfMemory("a key-value cache cannot hold texts of \(length) tokens") }
             size = product
         }
         rowSize = size
@@ -56,7 +56,7 @@ final class LlamaKeyValueCache: KeyValueCache {
         let parts = 2 * decoder.configuration.layers
         let (all, overflowsAll) = count.multipliedReportingOverflow(by: parts)
         guard !overflow, !overflowsAll else {
-            throw .outOfMemory("no key-value cache can hold \(rows) texts of \(length) tokens; use smaller batches")
+            throw .outOfMemory("a key-value cache cannot hold \(rows) texts of \(length) tokens; use smaller batches")
         }
         // Checks the whole size first: allocating layer by layer would use up the memory before failing.
         try Allocation.check(
@@ -78,7 +78,7 @@ final class LlamaKeyValueCache: KeyValueCache {
             try binding.bind(input: isKey ? Port.pastKey(layer) : Port.pastValue(layer), to: value)
             try binding.bind(output: isKey ? Port.presentKey(layer) : Port.presentValue(layer), to: value)
         }
-        // An output that a run allocated stays bound with the old batch size; bind it anew.
+        // An output that a run allocated stays bound with the old batch size, so it is bound again.
         try binding.bind(output: Port.logits, on: .cpu)
     }
 
@@ -128,7 +128,7 @@ final class LlamaKeyValueCache: KeyValueCache {
         try binding.bind(input: Port.totalLength, to: TensorValue(runtime, [total], shape: []))
         try binding.bind(input: Port.rows, to: TensorValue(runtime, rows.map(Int64.init), shape: [batch]))
         try binding.run(options: run)
-        guard let logits = try binding.outputs()[Port.logits] else { throw .internal("the graph gave no logits") }
+        guard let logits = try binding.outputs()[Port.logits] else { throw .internal("the graph returned no logits") }
         return logits
     }
 }

@@ -1,7 +1,7 @@
 import DamaSupport
 
 extension LlavaConfiguration {
-    /// What features depend on, under the keys of config.json. The decoder has its own identity.
+    /// The settings that features depend on, under the keys of config.json. The decoder has its own identity.
     package var identity: JSON {
         [
             "model_type": "llava", "image_token_id": .int(Int64(imageToken)),

@@ -50,7 +50,7 @@ public final class LlavaVision: ImageFeatureEncoder {
     package static func prefixes(_ store: WeightStore) throws(DamaError) -> (tower: String, projector: String) {
         func prefix(_ known: [String], _ name: String) throws(DamaError) -> String {
             if let prefix = known.first(where: { store.contains($0 + name) }) { return prefix }
-            throw .model("\(store.path) has none of \(known.map { $0 + name }.joined(separator: ", "))")
+            throw .model("\(store.path) has none of the tensors \(known.map { $0 + name }.joined(separator: ", "))")
         }
         return (
             try prefix(knownTowers, "embeddings.class_embedding"), try prefix(knownProjectors, "linear_1.weight")
@@ -80,7 +80,7 @@ public final class LlavaVision: ImageFeatureEncoder {
 
     /// The features of images, [image tokens, hidden of the text model] each.
     ///
-    /// - Throws: ``DamaError/Code/shapeMismatch`` for an image of another size than the tower's.
+    /// - Throws: ``DamaError/Code/shapeMismatch`` for an image whose size is not the tower's.
     package func features(_ images: [PreparedImage], options: RunOptions? = nil) throws(DamaError) -> [[Float]] {
         try PreparedImage.require(images, size: configuration.vision.imageSize)
         var features: [[Float]] = []
@@ -100,7 +100,7 @@ public final class LlavaVision: ImageFeatureEncoder {
 }
 
 extension PreparedImage {
-    /// - Throws: ``DamaError/Code/shapeMismatch`` for an image that is no square of this size.
+    /// - Throws: ``DamaError/Code/shapeMismatch`` for an image that is not a square of this size.
     static func require(_ images: [PreparedImage], size: Int) throws(DamaError) {
         for image in images where image.width != size || image.height != size {
             throw .shapeMismatch(
