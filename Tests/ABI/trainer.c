@@ -611,7 +611,7 @@ static void bad_options(const dama_policy *policy) {
     BAD(options.struct_size = 3, "dama_trainer_options_init()");
     BAD(options.trainable = (dama_trainable)9, "trainable 9");
     BAD(options.activations = (dama_activations)9, "activations 9");
-    BAD(options.trainable = DAMA_TRAINABLE_PATTERNS, "patterns are empty");
+    BAD(options.trainable = DAMA_TRAINABLE_PATTERNS, "patterns is empty");
     BAD((options.trainable = DAMA_TRAINABLE_PATTERNS, options.pattern_count = 1), "patterns is NULL");
     BAD((options.trainable = DAMA_TRAINABLE_PATTERNS, options.pattern_count = (size_t)-1), "size of patterns");
     BAD((options.trainable = DAMA_TRAINABLE_PATTERNS, options.patterns = nothing, options.pattern_count = 1),
