@@ -105,7 +105,7 @@ def broken_rules(header: Header) -> list[str]:
         if f.name.endswith("_init_sized"):
             continue
         roles = [role(header, argument.type, argument.name) for argument in f.arguments]
-        # Only the first handle is the one that is used; a handle after it, or after an input, is an input.
+        # Only the first handle is the one that is used; a later handle is an input.
         roles = [INPUT if it == ASKED and {ASKED, INPUT} & set(roles[:i]) else it for i, it in enumerate(roles)]
         if roles != sorted(roles):
             found.append(f"{f.name}: parameters out of order: {', '.join(a.name for a in f.arguments)}")

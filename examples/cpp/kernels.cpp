@@ -1,5 +1,5 @@
-// Log-probabilities of tokens, their gradient, clipping and AdamW in the program's own memory, from C++: a table of logits
-// learns to predict one token in each row.
+// Log-probabilities of tokens, their gradient, clipping and AdamW in the program's own memory, from C++: a table of
+// logits learns to predict one token in each row.
 //
 //     c++ -std=c++17 kernels.cpp $(pkg-config --cflags --libs dama) -o kernels && ./kernels
 #include <dama.hpp>

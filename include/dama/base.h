@@ -140,8 +140,8 @@ DAMA_API const char *dama_error_message(void);
 
 /**
  * Lets one thread stop the calls of another. A call that uses a cancelled dama_cancellation stops at the next operator
- * of a model, at the next image, or within 50 ms while it waits for another process, and returns DAMA_CANCELLED. It has
- * then no effect, unless its comment says otherwise. A call made after the cancellation does not start.
+ * of a model, at the next image, or within 50 ms while it waits for another process, and returns DAMA_CANCELLED. A
+ * stopped call has no effect, unless its comment says otherwise. A call made after the cancellation does not start.
  *
  * All functions may be called from any thread at any time, but not from a signal handler. Call dama_cancellation_free()
  * only when no call uses the handle any more.
@@ -149,7 +149,7 @@ DAMA_API const char *dama_error_message(void);
 typedef struct dama_cancellation dama_cancellation;
 
 /**
- * Makes a cancellation.
+ * Creates a cancellation.
  *
  * @param[out] out
  * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL.

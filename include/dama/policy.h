@@ -10,7 +10,7 @@ extern "C" {
 
 /**
  * A language model with or without a vision tower: LLaVA or Llama. It needs ONNX Runtime, as dama_scorer does. Weights
- * are mapped from the files, which must not change while the policy exists; policies of one directory share the memory.
+ * stay in the files, which must not change while the policy exists. Policies of one directory share the memory.
  *
  * Several threads may use one policy at the same time. dama_policy_free() must come after all other calls.
  */

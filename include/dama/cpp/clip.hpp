@@ -18,7 +18,7 @@ struct ScoredSentence {
     double probability = 0;
 };
 
-/** δ of a pair, and the sub-sentences behind it. */
+/** δ of a pair, and its sub-sentences. */
 struct PairHardness {
     double delta = 0;
     std::vector<ScoredSentence> chosen, rejected;
