@@ -1,7 +1,7 @@
 import CDama
 import Dama
 
-/// The scorer behind a caller's handle.
+/// The scorer of a caller's handle.
 func scorer(_ handle: OpaquePointer?) throws -> Scorer {
     guard let handle else { throw DamaError.invalidArgument("scorer is NULL") }
     return Unmanaged<Scorer>.fromOpaque(UnsafeRawPointer(handle)).takeUnretainedValue()

@@ -1,7 +1,7 @@
 import CDama
 import Dama
 
-/// The tokenizer behind a caller's handle.
+/// The tokenizer of a caller's handle.
 func tokenizer(_ handle: OpaquePointer?) throws -> Tokenizer {
     guard let handle else { throw DamaError.invalidArgument("tokenizer is NULL") }
     return Unmanaged<Tokenizer>.fromOpaque(UnsafeRawPointer(handle)).takeUnretainedValue()
