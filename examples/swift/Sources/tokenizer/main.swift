@@ -14,4 +14,6 @@ let tokenizer = try Tokenizer(directory: CommandLine.arguments[1])
 let ids = try tokenizer.encode(text)
 print(ids.map { "\($0) \(tokenizer.token(of: $0) ?? "?")" }.joined(separator: "\n"))
 print("decoded: \(tokenizer.decode(ids))")
-for part in try BuiltInSplitter().split(text, limit: TokenLimit(maximum: 12, tokenizer: tokenizer)) { print("- \(part)") }
+for part in try BuiltInSplitter().split(text, limit: TokenLimit(maximum: 12, tokenizer: tokenizer)) {
+    print("- \(part)")
+}
