@@ -2,8 +2,8 @@
  * Optional C++17 layer over dama.h: exceptions in place of statuses, std::vector and std::string in place of pointers
  * and counts, handles that free themselves. Everything is inline; nothing here is part of the ABI.
  *
- * This header includes one for each topic, each of which can be included by itself. A failing call throws dama::Error;
- * sizes that do not fit each other, and text with a NUL where the library takes none, throw std::invalid_argument.
+ * This header includes one header for each topic; each of them can also be included by itself. A failing call throws
+ * dama::Error. Sizes that disagree, and a string that contains NUL where none is allowed, throw std::invalid_argument.
  */
 #ifndef DAMA_HPP
 #define DAMA_HPP

@@ -41,7 +41,7 @@ def choices(enumerators: dict[str, int]) -> str:
 
 
 def lines(field: Field, counts: set[str], header: Header) -> tuple[str, str] | None:
-    """How Swift reads a field, and how it sets it; None for one that is no simple value."""
+    """How Swift reads a field, and how it sets it; None for a field that is not a simple value."""
     name = f"`{field.name}`" if field.name == "guard" else field.name
     if field.name in PARTS or field.name in counts:
         return None

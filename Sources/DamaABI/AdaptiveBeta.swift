@@ -7,7 +7,7 @@ final class Controller {
 
     init(_ value: AdaptiveBeta) { self.value = value }
 
-    /// The caller's handle: one retain that ``dama_adaptive_beta_free`` gives back.
+    /// The caller's handle: one retain, which ``dama_adaptive_beta_free`` releases.
     static func handle(_ value: AdaptiveBeta) -> OpaquePointer {
         OpaquePointer(Unmanaged.passRetained(Controller(value)).toOpaque())
     }
@@ -32,7 +32,7 @@ public func dama_adaptive_beta_options_init_sized(
 }
 
 extension AdaptiveBeta.Configuration {
-    /// `nil` for a number that is no preset.
+    /// `nil` for an unknown preset.
     fileprivate init?(_ preset: dama_preset) {
         switch preset {
         case DAMA_PRESET_PAPER: self = .paper
@@ -101,7 +101,7 @@ extension dama_adaptive_beta_options {
     }
 }
 
-// MARK: - Life
+// MARK: - Creation
 
 @c @implementation
 public func dama_adaptive_beta_create(
@@ -136,7 +136,7 @@ public func dama_preference_result_init_sized(_ result: UnsafeMutablePointer<dam
     initStruct(result, size, dama_preference_result())
 }
 
-/// DAMA_REST: (size_t)-1 comes over as −1.
+/// DAMA_REST: Swift imports (size_t)-1 as −1.
 private let rest = -1
 
 @c @implementation
@@ -160,14 +160,14 @@ public func dama_adaptive_beta_step(
 }
 
 extension dama_preference_batch {
-    /// No pairs, and a slice of all.
+    /// No pairs, and a slice of all pairs.
     fileprivate static var empty: Self {
         var batch = Self()
         batch.slice_count = rest
         return batch
     }
 
-    /// The batch with its pointers and its slice checked; what is in the arrays is the step's to check.
+    /// The batch with its pointers and its slice checked. The step checks the contents of the arrays.
     fileprivate func input() throws -> AdaptiveBeta.Batch {
         let policyChosen = try buffer(policy_chosen, count, "policy_chosen")
         let policyRejected = try buffer(policy_rejected, count, "policy_rejected")

@@ -2,11 +2,11 @@ import CDama
 import Dama
 import Synchronization
 
-/// What a `dama_cancellation *` points to: a request to stop, made by any thread, heard by every call that is given it.
+/// What a `dama_cancellation *` points to: a request of any thread to stop all calls that use it.
 final class Cancellation: Sendable {
-    /// Heard by what waits for other programs, and between the runs of a model.
+    /// Checked while a call waits for other programs, and between the runs of a model.
     let signal = StopSignal()
-    /// Heard inside a model's run. Of the one runtime that a process has; made by the first call that runs a model.
+    /// Stops a model inside a run. The first call that runs a model creates it for the process's ONNX Runtime.
     private let run = Mutex<RunOptions?>(nil)
 
     static func from(_ handle: OpaquePointer?) -> Cancellation? {
@@ -20,10 +20,10 @@ final class Cancellation: Sendable {
         }
     }
 
-    /// What a model runs with, so that the cancellation stops it; `nil` where the caller gave none.
+    /// The options of a model's run, through which the cancellation stops it; `nil` without a cancellation.
     ///
     /// - Parameter make: `makeRunOptions` of the model.
-    /// - Throws: ``DamaError/cancelled`` where it is cancelled already.
+    /// - Throws: ``DamaError/cancelled`` if it is already cancelled.
     static func run(_ handle: OpaquePointer?, _ make: () throws(DamaError) -> RunOptions) throws -> RunOptions? {
         guard let cancellation = from(handle) else { return nil }
         return try cancellation.run.withLock { known in
@@ -35,7 +35,7 @@ final class Cancellation: Sendable {
         }
     }
 
-    /// The same for what waits; one that is never set where the caller gave none.
+    /// The signal for calls that wait; without a cancellation a signal that is never set.
     static func signal(_ handle: OpaquePointer?) throws -> StopSignal {
         guard let cancellation = from(handle) else { return StopSignal() }
         try cancellation.signal.check()

@@ -49,7 +49,7 @@ public func dama_generate_dataset(
     guarded {
         let policy = try PolicyHandle.from(policy).policy
         let given = try readStruct(try require(options, "options"), "options", defaults: .defaults)
-        // Before hours of work, not after them.
+        // Checked before the job, which may take hours.
         if let result { try checkedStructSize(UnsafePointer(result), "result") }
         let summary = try GenerateJob(try given.swift(), policy: policy).run(
             run: Cancellation.run(cancellation, policy.makeRunOptions),

@@ -1,4 +1,4 @@
-// The whole modules beneath, for every file of this target. `import Dama` alone gives what a user needs.
+// Every file of this target sees the whole modules below. `import Dama` alone exports only what a user needs.
 @_exported import DamaImage
 @_exported import DamaKernels
 @_exported import DamaModels

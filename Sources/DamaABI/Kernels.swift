@@ -42,15 +42,15 @@ public func dama_token_logprobs_backward(
 
 /// Logits and labels with their pointers and sizes checked.
 private struct TokenRows {
-    /// nil where there are no rows.
+    /// `nil` without rows.
     let pointers: (logits: UnsafePointer<Float>, labels: UnsafePointer<Int64>)?
 
     init(_ logits: UnsafePointer<Float>?, _ rows: Int, _ vocabulary: Int, _ labels: UnsafePointer<Int64>?) throws {
         let (count, overflow) = rows.multipliedReportingOverflow(by: vocabulary)
         guard rows >= 0, vocabulary >= 1, !overflow else {
             throw DamaError.invalidArgument(
-                "\(UInt(bitPattern: rows)) rows of a vocabulary of \(UInt(bitPattern: vocabulary)) are no "
-                    + "possible array")
+                "\(UInt(bitPattern: rows)) rows of a vocabulary of \(UInt(bitPattern: vocabulary)) are not a "
+                    + "valid array size")
         }
         let logits = try buffer(logits, count, "logits")
         let labels = try buffer(labels, rows, "labels")
@@ -152,7 +152,7 @@ public func dama_learning_rate(
 }
 
 extension LearningRateSchedule {
-    /// The caller's schedule; errors about its size call it `name`.
+    /// The caller's schedule. Errors about its size call it `name`.
     init(_ options: UnsafePointer<dama_schedule_options>, _ name: String) throws {
         let options = try readStruct(options, name, defaults: defaultSchedule)
         try self.init(

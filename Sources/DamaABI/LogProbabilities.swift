@@ -36,12 +36,12 @@ final class LogProbabilities: Sendable {
 
 extension DamaError {
     static func unknownResponse(_ response: dama_response) -> DamaError {
-        .invalidArgument("response \(response.rawValue) is unknown; there are DAMA_CHOSEN (0) and DAMA_REJECTED (1)")
+        .invalidArgument("response \(response.rawValue) is unknown; it must be DAMA_CHOSEN (0) or DAMA_REJECTED (1)")
     }
 }
 
 extension PreferencePair {
-    /// The caller's pair; errors call it `name`.
+    /// The caller's pair. Errors call it `name`.
     init(_ pair: dama_preference_pair, _ name: String) throws {
         self.init(
             image: try pair.image?.pointee.swift("\(name).image"),

@@ -1,23 +1,23 @@
 import CDama
 import Dama
 
-/// The options of a job over a dataset, whose simple fields its table of settings reads by their names.
+/// The options of a job over a dataset. Its table of settings reads the simple fields by their names.
 protocol JobOptionFields: SizedStruct {
     init()
-    /// The simple fields by name; `null` for what is not given.
+    /// The simple fields by name; `null` for a missing value.
     func settings() throws -> [JSONObject.Member]
     /// Sets the fields that `values` names.
     mutating func set(_ values: JSONObject)
 }
 
 extension JobOptionFields {
-    /// As `_init()` sets them: the values of `options`.
+    /// The fields with the values of `options`, as `_init()` sets them.
     init<Options>(_ table: SettingsTable<Options>, _ options: Options) {
         self.init()
         set(table.values(of: options))
     }
 
-    /// Sets what the struct says. `renamed` are fields whose settings have other names, or none.
+    /// Sets the options from the struct. `renamed` lists fields whose settings have other names, or none.
     func read<Options>(
         _ table: SettingsTable<Options>, into options: inout Options, renamed: [String: String?] = [:]
     ) throws {
@@ -29,7 +29,7 @@ extension JobOptionFields {
     }
 }
 
-/// Fields of a C struct as JSON values and back. base.h says what stands for a value that is not given.
+/// Converts fields of a C struct to JSON values and back. base.h defines the values that stand for a missing value.
 enum OptionField {
     static func text(_ pointer: UnsafePointer<CChar>?, _ name: String) throws -> JSON {
         pointer == nil ? .null : .string(try string(pointer, name))
@@ -41,20 +41,20 @@ enum OptionField {
         .array(try strings(pointers, count, name).map { .string($0) })
     }
 
-    /// NaN is not given; an infinite number is refused by its text.
+    /// NaN is a missing value. An infinite number becomes text that the table of settings rejects.
     static func number(_ value: Double) -> JSON {
         if value.isNaN { return .null }
         return value.isFinite ? .double(value) : .number("\(value)")
     }
 
     static func number(_ value: UInt32) -> JSON { .int(Int64(value)) }
-    /// A `size_t`, which may be larger than what an `Int` holds.
+    /// A `size_t`, which may exceed the largest `Int`.
     static func number(_ value: Int) -> JSON {
         value < 0 ? .number(String(UInt(bitPattern: value))) : .int(Int64(value))
     }
-    /// −1 is not given.
+    /// −1 is a missing value.
     static func number(_ value: Int64) -> JSON { value == -1 ? .null : .int(value) }
-    /// 0 is not given.
+    /// 0 is a missing value.
     static func number(_ value: UInt64) -> JSON {
         guard value != 0 else { return .null }
         return Int64(exactly: value).map { .int($0) } ?? .number(String(value))

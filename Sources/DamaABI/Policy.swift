@@ -4,7 +4,7 @@ import Dama
 /// What a `dama_policy *` points to.
 final class PolicyHandle: Sendable {
     let policy: Policy
-    /// The template's name, as a C string that lives as long as the handle.
+    /// The template's name, as a C string that is valid as long as the handle.
     let template: Strings
 
     init(_ policy: Policy) {

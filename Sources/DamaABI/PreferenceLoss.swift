@@ -33,7 +33,7 @@ func preferenceLoss(_ loss: dama_loss, _ parameter: Double) throws -> Preference
     return it
 }
 
-/// The Swift case whose raw value a C enumerator has.
+/// The Swift case with the raw value of a C enumerator.
 func choice<T: RawRepresentable<UInt32>>(_ rawValue: UInt32, _ name: String) throws -> T {
     guard let value = T(rawValue: rawValue) else {
         throw DamaError.invalidArgument("\(name) \(rawValue) is unknown")

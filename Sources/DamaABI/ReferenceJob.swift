@@ -39,7 +39,7 @@ public func dama_reference_dataset(
     guarded {
         let policy = try PolicyHandle.from(policy).policy
         let given = try readStruct(try require(options, "options"), "options", defaults: .defaults)
-        // Before hours of work, not after them.
+        // Checked before the job, which may take hours.
         if let result { try checkedStructSize(UnsafePointer(result), "result") }
         var options = ReferenceOptions(data: "", output: "")
         try given.read(ReferenceOptions.table, into: &options)

@@ -1,11 +1,12 @@
 import CDama
 import Dama
 
-// What the jobs over datasets have in common.
+// Shared by the jobs over datasets.
 
-/// Tells a job's progress to the caller, who may stop it, as may a cancellation between the runs of a model.
+/// Passes a job's progress to the caller's callback, which may stop the job. A cancellation stops it between the runs
+/// of a model.
 ///
-/// - Throws: ``DamaError/cancelled`` where it is cancelled already.
+/// - Throws: ``DamaError/cancelled`` if it is already cancelled.
 func observer(
     _ callback: dama_progress_callback?, _ user: UnsafeMutableRawPointer?, _ cancellation: OpaquePointer?
 ) throws -> (JobProgress) throws(DamaError) -> Void {
@@ -35,7 +36,7 @@ extension dama_progress {
 }
 
 extension DamaError {
-    /// A callback's own status is what the call returns.
+    /// The error with the status that a callback returned, which the call then returns.
     static func stopped(by status: dama_status) -> DamaError {
         guard let code = Code.allCases.first(where: { $0.status == status }), code != .cancelled else {
             return .cancelled

@@ -27,7 +27,7 @@ public func dama_score_dataset(
     guarded {
         let encoder = try DamaABI.scorer(scorer).encoder
         let given = try readStruct(try require(options, "options"), "options", defaults: .defaults)
-        // Before hours of work, not after them.
+        // Checked before the job, which may take hours.
         if let result { try checkedStructSize(UnsafePointer(result), "result") }
         var options = ScoreOptions(data: "", output: "")
         try given.read(ScoreOptions.table, into: &options)

@@ -6,7 +6,7 @@ private final class ScoredPair: Sendable {
     let chosen: Response
     let rejected: Response
 
-    /// The sub-sentences of one response, as C reads them.
+    /// The sub-sentences of one response, as C strings.
     struct Response: Sendable {
         let sentences: [PairHardness.SubSentence]
         let texts: Strings

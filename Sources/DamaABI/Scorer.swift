@@ -1,7 +1,7 @@
 import CDama
 import Dama
 
-/// The scorer behind a caller's handle.
+/// The scorer of a caller's handle.
 func scorer(_ handle: OpaquePointer?) throws -> Scorer {
     guard let handle else { throw DamaError.invalidArgument("scorer is NULL") }
     return Unmanaged<Scorer>.fromOpaque(UnsafeRawPointer(handle)).takeUnretainedValue()
@@ -140,12 +140,12 @@ private func room(
     let (needed, overflow) = count.multipliedReportingOverflow(by: dimension)
     guard !overflow, needed <= capacity else {
         throw DamaError.shapeMismatch(
-            "embeddings has room for \(capacity) numbers; \(count) embeddings of \(dimension) were asked for")
+            "embeddings has room for \(capacity) numbers; \(count) embeddings of \(dimension) numbers need more")
     }
     return target
 }
 
-/// Copies numbers for which there is room. An empty buffer has no memory that could be written to.
+/// Copies numbers to a buffer with room for them. An empty buffer has no memory.
 private func fill(_ target: UnsafeMutableBufferPointer<Float>, with numbers: [Float]) {
     if !numbers.isEmpty { _ = target.update(fromContentsOf: numbers) }
 }

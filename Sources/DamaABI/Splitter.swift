@@ -7,7 +7,7 @@ final class SplitterHandle: Sendable {
 
     init(_ splitter: any ResponseSplitter) { self.splitter = splitter }
 
-    /// The caller's handle, which one `dama_splitter_free` gives back.
+    /// The caller's handle, which `dama_splitter_free` releases.
     var handle: OpaquePointer { OpaquePointer(Unmanaged.passRetained(self).toOpaque()) }
 
     static func from(_ handle: OpaquePointer?) throws -> SplitterHandle {
@@ -15,7 +15,7 @@ final class SplitterHandle: Sendable {
         return Unmanaged<SplitterHandle>.fromOpaque(UnsafeRawPointer(handle)).takeUnretainedValue()
     }
 
-    /// What options name: the built-in splitter for NULL.
+    /// The splitter of an options struct; the built-in splitter for NULL.
     static func named(by handle: OpaquePointer?) throws -> any ResponseSplitter {
         handle == nil ? NamedSplitter.builtIn : try from(handle).splitter
     }
@@ -47,7 +47,7 @@ extension dama_splitter_options {
         return settings
     }
 
-    /// A splitter that asks `writer` and keeps its answers where the options say.
+    /// A splitter that asks `writer` and keeps its answers in the file that the options name.
     fileprivate func splitter(_ writer: any SentenceWriter) throws -> OpaquePointer {
         let path = try cache.map { try string($0, "options.cache") }
         return SplitterHandle(LanguageModelSplitter(writer, cache: try SplitCache(path: path))).handle
@@ -59,7 +59,7 @@ public func dama_splitter_options_init_sized(_ options: UnsafeMutablePointer<dam
     initStruct(options, size, .defaults)
 }
 
-// MARK: - Life
+// MARK: - Creation
 
 @c @implementation
 public func dama_splitter_create_built_in(_ out: UnsafeMutablePointer<OpaquePointer?>?) -> dama_status {
@@ -124,13 +124,13 @@ public func dama_split_options_init_sized(_ options: UnsafeMutablePointer<dama_s
 }
 
 extension dama_split_options {
-    /// The caller's limit; `nil` for none.
+    /// The caller's limit; `nil` without one.
     fileprivate static func limit(_ options: UnsafePointer<Self>?) throws -> TokenLimit? {
         guard let options else { return nil }
         let read = try readStruct(options, "options", defaults: Self())
         guard read.token_limit > 0 else { return nil }
         guard read.tokenizer != nil else {
-            throw DamaError.invalidArgument("options.tokenizer is NULL; a token_limit needs one that counts")
+            throw DamaError.invalidArgument("options.tokenizer is NULL; a token_limit needs a tokenizer")
         }
         return TokenLimit(maximum: Int(read.token_limit), tokenizer: try DamaABI.tokenizer(read.tokenizer))
     }

@@ -1,8 +1,8 @@
 import CDama
 
-/// What a `dama_strings *` points to: C strings that live as long as the object.
+/// What a `dama_strings *` points to: C strings that are valid as long as the object.
 final class Strings: Sendable {
-    /// All strings, each with a NUL behind it.
+    /// All strings, each with a final NUL.
     private nonisolated(unsafe) let bytes: UnsafeMutableBufferPointer<CChar>
     private let starts: [Int]
 

@@ -1,7 +1,7 @@
 import CDama
 
-// The sizes of the structs that may grow, as they were first published, on 64-bit machines. A field that is added makes
-// a struct larger, and none of these numbers: Tests/ABI/first_sizes.txt holds the same ones.
+// The sizes of the structs that may grow, as they were first published, on 64-bit machines. A new field makes a struct
+// larger, but changes none of these numbers. Tests/ABI/first_sizes.txt holds the same numbers.
 
 extension dama_adaptive_beta_options: SizedStruct {
     static var firstSize: Int { 128 }

@@ -1,7 +1,7 @@
 import CDama
 import Dama
 
-/// The tokenizer behind a caller's handle.
+/// The tokenizer of a caller's handle.
 func tokenizer(_ handle: OpaquePointer?) throws -> Tokenizer {
     guard let handle else { throw DamaError.invalidArgument("tokenizer is NULL") }
     return Unmanaged<Tokenizer>.fromOpaque(UnsafeRawPointer(handle)).takeUnretainedValue()
@@ -51,7 +51,7 @@ public func dama_tokenizer_decode(
         let size = try require(size, "size")
         let ids = try buffer(ids, count, "ids")
         let text = try buffer(text, capacity, "text")
-        // A token as a String, before and after a step of the decoder; 41 bytes were seen.
+        // A token as a String, before and after a step of the decoder; 41 bytes were measured.
         try Allocation.check(count, of: 64, for: "the text of ids")
         let decoded = tokenizer.decode(ids, skipSpecialTokens: skipSpecialTokens != 0)
         try write(decoded, to: text, "text")
@@ -104,7 +104,7 @@ public func dama_tokenizer_spell(
         let buffer = try buffer(token, capacity, "token")
         guard let token = tokenizer.token(of: id) else {
             throw DamaError.invalidArgument(
-                "id \(id) is in no vocabulary; ids lie in 0..<\(tokenizer.idEnd)")
+                "id \(id) is not in the vocabulary; ids are in 0..<\(tokenizer.idEnd)")
         }
         try write(token, to: buffer, "token")
         size.pointee = token.utf8.count

@@ -53,7 +53,7 @@ extension dama_train_dataset_options {
         guard let trainer else { return }
         let settings = try readStruct(trainer, "options.trainer", defaults: .defaults)
         guard settings.schedule == nil else {
-            throw DamaError.invalidArgument("options.trainer has a schedule; give it as options.schedule")
+            throw DamaError.invalidArgument("options.trainer.schedule must be NULL; set options.schedule instead")
         }
         let numbers = try settings.trainerOptions()
         it.trainable = try settings.selection()
@@ -127,7 +127,7 @@ public func dama_train_yaml(
         let overrides = try strings(overrides, overrideCount, "overrides")
         var given = dama_train_yaml_options()
         if let options { given = try readStruct(options, "options", defaults: dama_train_yaml_options()) }
-        // Opening a model may take long.
+        // Checked before the model is opened, which may take long.
         _ = try Cancellation.signal(cancellation)
         let name = given.label == nil ? "configuration" : try string(given.label, "options.label")
         var settings = try TrainSettings(yaml: text, overrides: overrides, place: name)
@@ -142,7 +142,7 @@ private func run(
     _ job: TrainJob, _ policy: Policy, _ result: UnsafeMutablePointer<dama_train_dataset_result>?,
     _ cancellation: OpaquePointer?, _ listener: TrainListener
 ) throws {
-    // Before hours of work, not after them.
+    // Checked before the job, which may take hours.
     if let result { try checkedStructSize(UnsafePointer(result), "result") }
     let run = try Cancellation.run(cancellation, policy.makeRunOptions)
     let signal = try Cancellation.signal(cancellation)

@@ -1,12 +1,14 @@
 import CDama
 import Dama
 
-/// The caller's function that hears of a training job.
+/// The caller's callback for the progress of a training job.
 struct TrainListener {
     let callback: dama_train_callback?
     let user: UnsafeMutableRawPointer?
 
-    /// - Throws: ``DamaError/cancelled``, or an error of the status that the caller returned.
+    /// Calls it.
+    ///
+    /// - Throws: ``DamaError/cancelled``, or an error with the status that the callback returned.
     func hear(_ event: TrainEvent) throws(DamaError) {
         guard callback != nil else { return }
         let status: dama_status

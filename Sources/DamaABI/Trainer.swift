@@ -76,7 +76,7 @@ extension TrainingPair {
         }
         guard (-1...2).contains(it.hardness_third) else {
             throw DamaError.invalidArgument(
-                "\(name).hardness_third is \(it.hardness_third); it must be 0, 1, 2, or −1 where it is not known")
+                "\(name).hardness_third is \(it.hardness_third); it must be 0, 1, 2, or −1 if it is unknown")
         }
         guard it.reference_chosen.isNaN == it.reference_rejected.isNaN else {
             throw DamaError.invalidArgument(

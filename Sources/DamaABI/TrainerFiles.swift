@@ -20,7 +20,7 @@ public func dama_trainer_load(
     guarded {
         let handle = try TrainerHandle.from(trainer)
         let found = try handle.trainer.load(from: try string(path, "path"))
-        // What it kept belongs to the weights before.
+        // The kept activations belong to the earlier weights.
         handle.forward = nil
         guard let note else { return }
         note.pointee = OpaquePointer(Unmanaged.passRetained(Strings(found.map { [$0] } ?? [])).toOpaque())

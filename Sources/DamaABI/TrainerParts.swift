@@ -13,7 +13,7 @@ public func dama_trainer_forward(
         let handle = try TrainerHandle.from(trainer)
         let pairs = try PreferencePair.array(pairs, count)
         let run = try Cancellation.run(cancellation, handle.trainer.policy.base.makeRunOptions)
-        // Freed first: two runs need not fit into memory.
+        // Freed first, so that memory need not hold two runs.
         handle.forward = nil
         let forward = try handle.trainer.forward(pairs, use: .again, run: run)
         handle.forward = forward
@@ -32,7 +32,7 @@ public func dama_trainer_backward(
         let rejected = try copied(rejected, count, "grad_rejected")
         guard let forward = handle.forward else {
             throw DamaError.invalidArgument(
-                "there is no forward run to go back through; call dama_trainer_forward() first, after each update")
+                "there is no forward run since the last update; call dama_trainer_forward() first")
         }
         let run = try Cancellation.run(cancellation, handle.trainer.policy.base.makeRunOptions)
         try handle.trainer.backward(forward, chosen: chosen, rejected: rejected, run: run)
@@ -62,7 +62,7 @@ public func dama_trainer_update(_ trainer: OpaquePointer?, _ norm: UnsafeMutable
     guarded {
         let handle = try TrainerHandle.from(trainer)
         let found = try handle.trainer.update()
-        // What it kept belongs to the weights before.
+        // The kept activations belong to the earlier weights.
         handle.forward = nil
         norm?.pointee = found
     }

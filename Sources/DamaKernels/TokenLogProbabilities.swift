@@ -74,7 +74,7 @@ public enum TokenLogProbabilities {
     ) throws(DamaError) -> Int {
         guard vocabulary >= 1 else { throw .invalidArgument("the vocabulary is empty") }
         guard rows >= 0, !rows.multipliedReportingOverflow(by: vocabulary).overflow else {
-            throw .invalidArgument("\(rows) rows of \(vocabulary) logits are no possible array")
+            throw .invalidArgument("\(rows) rows of \(vocabulary) logits are not a valid array size")
         }
         for row in 0..<rows where labels[row] != ignoredLabel {
             guard labels[row] >= 0, labels[row] < vocabulary else {

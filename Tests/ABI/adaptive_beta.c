@@ -87,7 +87,7 @@ static void first_step(void) {
     CHECK(fabs(facts.running_mean - 0.1 * 0.3) < 1e-15);
     CHECK_FAILS(dama_adaptive_beta_commit(controller), DAMA_INVALID_ARGUMENT, "nothing to commit");
 
-    /* A slice: the same numbers, and only they are written. */
+    /* A slice: the same numbers, and nothing beyond them is written. */
     CHECK(dama_adaptive_beta_step(controller, &batch, &result) == DAMA_OK);
     double part[3] = {7, 7, 7}, whole[N];
     memcpy(whole, beta, sizeof whole);
@@ -196,7 +196,7 @@ static void options(void) {
     REFUSED((it.mean_time = DAMA_MEAN_BEFORE_USE), "before use");
 }
 
-/* Ten steps, save, load: the next ten are the same bits. */
+/* Ten steps, save, load: the next ten steps give the same bits. */
 static void state(void) {
     dama_adaptive_beta *whole = make(DAMA_PRESET_RELEASED, 3), *resumed = NULL;
     dama_preference_batch batch = good_batch();

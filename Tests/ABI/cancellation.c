@@ -1,4 +1,4 @@
-/* Calls that another thread stops, and calls that are given a cancellation that is cancelled already. */
+/* Calls that another thread stops, and calls with a cancellation that is already cancelled. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -14,7 +14,7 @@ static dama_image image;
 /* One after another, they would take minutes. */
 enum { MANY = 200000, PROMPTS = 512 };
 
-/* Each makes a call that takes long, and writes nothing. */
+/* Each function makes a call that takes long, and checks that it writes nothing. */
 static dama_status scores(const dama_cancellation *cancellation) {
     static const char *sentences[MANY];
     static char texts[MANY][16];
@@ -84,7 +84,7 @@ static dama_status split_by_command(const dama_cancellation *cancellation) {
     return split_with(splitter, cancellation);
 }
 
-/* Jobs over many rows, the more of which run at once the better. */
+/* Jobs over many rows, as many of which as possible run at once. */
 static char folder[] = "/tmp/dama-abi-XXXXXX", pairs_path[64];
 static const char *images;
 enum { ROWS = 1024 };
@@ -143,7 +143,7 @@ static dama_status generate_job(const dama_cancellation *cancellation) {
     return dama_generate_dataset(policy, &options, NULL, cancellation);
 }
 
-/* In one step of all pairs. */
+/* One step over all pairs. */
 static dama_status train_job(const dama_cancellation *cancellation) {
     dama_train_dataset_options options;
     dama_train_dataset_options_init(&options);
@@ -166,12 +166,12 @@ static void stops(const char *name, dama_status (*call)(const dama_cancellation 
     if (status != DAMA_CANCELLED || taken > 20) fprintf(stderr, "%s: status %d after %.1f s\n", name, status, taken);
     CHECK(status == DAMA_CANCELLED && taken < 20);
     CHECK(pthread_join(thread, NULL) == 0);
-    /* It stays cancelled: the next call does not begin. */
+    /* It stays cancelled: the next call does not start. */
     CHECK_FAILS(call(cancellation), DAMA_CANCELLED, "");
     dama_cancellation_free(cancellation);
 }
 
-/* The model of a splitter is stopped too. Its random weights write up to the last token. */
+/* The model of a splitter is stopped too. With random weights it generates up to the last token. */
 static void splitter_of_a_model(void) {
     static char text[4096];
     if (!text[0])
@@ -187,7 +187,7 @@ static void splitter_of_a_model(void) {
     dama_splitter_free(splitter);
 }
 
-/* One that nobody cancels changes nothing. */
+/* A cancellation that is not used changes nothing. */
 static void unused(void) {
     dama_cancellation *cancellation = NULL;
     const char *sentence = "A dog.";

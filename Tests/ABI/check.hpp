@@ -1,4 +1,4 @@
-/* What the C++ tests share beside check.h: checks of what is thrown, folders and files that remove themselves. */
+/* Shared by the C++ tests, in addition to check.h: checks of exceptions, and folders that remove themselves. */
 #ifndef DAMA_TEST_CHECK_HPP
 #define DAMA_TEST_CHECK_HPP
 
@@ -15,7 +15,7 @@
 
 #include "check.h"
 
-/* Evaluating it throws dama::Error with this status, and a message that holds this text. */
+/* The expression throws dama::Error with this status, and a message that contains this text. */
 #define CHECK_THROWS(expression, wanted, text)                                                                 \
     do {                                                                                                       \
         try {                                                                                                  \
@@ -27,7 +27,7 @@
         }                                                                                                      \
     } while (0)
 
-/* Evaluating it throws this standard exception, and a message that holds this text. */
+/* The expression throws this standard exception, with a message that contains this text. */
 #define CHECK_THROWS_A(expression, type, text)                                               \
     do {                                                                                     \
         try {                                                                                \
@@ -44,13 +44,13 @@ inline void check_failed(const char *file, int line, const std::string &what) {
     check_failures++;
 }
 
-/* Owners of handles move and do not copy. */
+/* Owners of handles are move-only. */
 template <typename T> constexpr bool moves_only() {
     return std::is_nothrow_move_constructible<T>::value && std::is_nothrow_move_assignable<T>::value &&
            !std::is_copy_constructible<T>::value && !std::is_copy_assignable<T>::value;
 }
 
-/* An empty folder, removed with all that it holds. */
+/* A new empty folder, which is removed with its contents. */
 class Folder {
 public:
     Folder() {
@@ -82,14 +82,14 @@ inline std::string read_file(const std::string &path) {
     return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
-/* A folder of fixtures, which Tests/ABI/run names in the environment. */
+/* A folder of fixtures, from the environment that Tests/ABI/run sets. */
 inline std::string fixtures(const char *variable) {
     const char *value = std::getenv(variable);
     if (!value) throw std::runtime_error(std::string("set ") + variable + ", as Tests/ABI/run does");
     return value;
 }
 
-/* main() of a test: runs it, and counts what escapes as a failure. */
+/* main() of a test: runs it, and counts an exception as a failure. */
 template <typename Test> int run_tests(Test &&test) {
     try {
         test();

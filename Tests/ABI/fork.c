@@ -1,5 +1,5 @@
-/* A child that was forked from a process that uses the library: every call says so and returns, freeing returns, and the
-   child ends. Each hung before, waiting for threads that had stayed in the parent. */
+/* A child forked from a process that uses the library: every call returns an error that says so, freeing returns, and
+   the child ends. Each of these once waited for ever, for threads that exist only in the parent. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -49,7 +49,7 @@ static void run_child(void (*body)(void), int runs_handlers) {
         alarm(20);
         check_failures = 0;
         if (body) body();
-        /* What a child does not free would be a leak. */
+        /* The leak checker would report handles that the child does not free. */
         if (runs_handlers && !getenv("DAMA_SANITIZED")) exit(check_failures != 0);
         _exit(check_failures != 0);
     }
@@ -70,7 +70,7 @@ int main(void) {
         fprintf(stderr, "set DAMA_CLIP_FIXTURES and DAMA_LLAVA_FIXTURES, as Tests/ABI/run does\n");
         return 1;
     }
-    /* Loaded and not yet used, the library is any child's. */
+    /* A library that is loaded but not yet used works in a child. */
     run_child(unused_in_parent, 1);
 
     char model[4096];
@@ -95,7 +95,7 @@ int main(void) {
     run_child(use_in_child, 0);
     run_child(use_in_child, 1);
 
-    /* The parent goes on. */
+    /* The parent can still use the library. */
     CHECK(dama_cancellation_is_cancelled(cancellation) == 0);
     CHECK(dama_scorer_embed_texts(scorer, sentences, 1, embedding, facts.dimension, NULL) == DAMA_OK);
     dama_trainer_free(trainer);

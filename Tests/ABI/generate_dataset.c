@@ -1,4 +1,4 @@
-/* Answers to a dataset's questions. What they are is compared with dama_policy_generate(). */
+/* Answers to a dataset's questions, compared with those of dama_policy_generate(). */
 #define _DEFAULT_SOURCE
 #include <dama.h>
 #include <stdlib.h>
@@ -25,7 +25,7 @@ static dama_status cancel(const dama_progress *progress, void *user) {
     return DAMA_OK;
 }
 
-/* The file's text; the caller's. */
+/* The file's text, owned by the caller. */
 static char *text_of(const char *path) {
     static char text[1 << 16];
     FILE *file = fopen(path, "r");
@@ -36,7 +36,7 @@ static char *text_of(const char *path) {
     return text;
 }
 
-/* A text as JSON has it. */
+/* A text as the contents of a JSON string. */
 static void append_json(char *line, const char *text) {
     char *end = line + strlen(line);
     for (; *text; text++) {
@@ -113,7 +113,7 @@ int main(void) {
     options.generation = &generation;
     bad_options(policy, &options);
 
-    /* Stopped by the callback, then by a cancellation, then done. */
+    /* Stopped by the callback, then by a cancellation, then finished. */
     dama_status wanted = DAMA_IO;
     options.progress = stop;
     options.user = &wanted;
@@ -135,7 +135,7 @@ int main(void) {
     CHECK(!result.was_complete && result.rows == 3 && result.rows_rejected == 1 && result.rows_cut <= 2);
     CHECK(dama_generate_dataset(policy, &options, &result, NULL) == DAMA_OK && result.was_complete);
 
-    /* The same texts as one by one. */
+    /* The texts are the same as with one question at a time. */
     dama_image image;
     memset(&image, 0, sizeof image);
     image.path = path;

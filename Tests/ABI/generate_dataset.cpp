@@ -56,7 +56,7 @@ int main() {
         CHECK(result.rows == 3 && result.rows_rejected == 1 && result.rows_cut == 2 && !result.was_complete);
         CHECK(dama::generate_dataset(policy, data, output, options).was_complete);
 
-        // The same as one prompt at a time.
+        // The same text as with one prompt at a time.
         const auto image = dama::Scorer::file(file);
         const auto written = read_file(output);
         const auto answer = policy.generate("What is in the image?", &image, generation);

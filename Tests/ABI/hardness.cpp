@@ -69,7 +69,7 @@ void adaptive_beta() {
     CHECK(resumed.running_mean() == controller.running_mean() && resumed.state() == controller.state());
     CHECK_THROWS(dama::AdaptiveBeta::from_state({}), DAMA_INVALID_ARGUMENT, "");
     CHECK_THROWS(dama::AdaptiveBeta::from_state({1, 2, 3}), DAMA_INVALID_ARGUMENT, "");
-    // What was moved from is empty, and says so.
+    // A moved-from object is empty, and its calls fail.
     const dama::AdaptiveBeta moved(std::move(resumed));
     CHECK(moved.get() && !resumed.get());
     CHECK_THROWS(resumed.commit(), DAMA_INVALID_ARGUMENT, "controller is NULL");

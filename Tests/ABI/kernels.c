@@ -38,8 +38,8 @@ static void token_logprobs(void) {
     FAILS(DAMA_INVALID_ARGUMENT, "normalizers is NULL", logits, labels, ROWS, VOCABULARY, logprobs, NULL);
     FAILS(DAMA_INVALID_ARGUMENT, "label 37 of row 2", logits, bad, ROWS, VOCABULARY, logprobs, normalizers);
     FAILS(DAMA_INVALID_ARGUMENT, "vocabulary", logits, labels, ROWS, 0, logprobs, normalizers);
-    FAILS(DAMA_INVALID_ARGUMENT, "no possible array", logits, labels, (size_t)-1, 2, logprobs, normalizers);
-    FAILS(DAMA_INVALID_ARGUMENT, "no possible array", logits, labels, (size_t)1 << 40, (size_t)1 << 40, logprobs,
+    FAILS(DAMA_INVALID_ARGUMENT, "not a valid array size", logits, labels, (size_t)-1, 2, logprobs, normalizers);
+    FAILS(DAMA_INVALID_ARGUMENT, "not a valid array size", logits, labels, (size_t)1 << 40, (size_t)1 << 40, logprobs,
           normalizers);
     FAILS(DAMA_INVALID_ARGUMENT, "size", logits, labels, (size_t)1 << 40, 1 << 10, logprobs, normalizers);
 #undef FAILS

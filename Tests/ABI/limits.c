@@ -29,7 +29,7 @@ static int is_status(dama_status status) {
     return (int)status >= 0 && (int)status <= 8 && (status == DAMA_OK || dama_error_message()[0] != 0);
 }
 
-/* The call was refused for its size. */
+/* The call failed because of its size. */
 static int is_refused(dama_status status) {
     return status == DAMA_OUT_OF_MEMORY || status == DAMA_INVALID_ARGUMENT || status == DAMA_SHAPE_MISMATCH;
 }
@@ -39,7 +39,7 @@ static void limit(int resource, rlim_t value) {
     CHECK(setrlimit(resource, &limits) == 0);
 }
 
-/* Runs `body` in a child that has used nothing yet. */
+/* Runs `body` in a child that has not used the library yet. */
 static void in_child(const char *name, void (*body)(void)) {
     fflush(NULL);
     pid_t child = fork();
@@ -64,7 +64,7 @@ static size_t used(void) {
     return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* Zeros that take no memory. Mapped before the limit, so that the caller's arrays are there and only copies are not. */
+/* Zeros that use no memory. They are mapped before the limit is set, so only copies of the arrays exceed it. */
 static void *zeros(size_t bytes) {
     void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) abort();
@@ -95,7 +95,7 @@ static void big_arrays(void) {
     memset(numbers, 'a', (size_t)1 << 20);
     CHECK(dama_tokenizer_encode(tokenizer, (const char *)numbers, count, 0, NULL, 0, &found) == DAMA_OUT_OF_MEMORY);
     CHECK(dama_tokenizer_decode(tokenizer, (const int32_t *)numbers, count, 0, NULL, 0, &found) == DAMA_OUT_OF_MEMORY);
-    /* What needs no memory of that size goes on as ever. */
+    /* Calls that need less memory still work. */
     double sum = 1;
     CHECK(dama_sum_of_squares(scores + ((size_t)1 << 20), 1 << 20, 0, &sum) == DAMA_OK && sum == 0);
     dama_tokenizer_free(tokenizer);
@@ -118,7 +118,7 @@ static void big_images(void) {
     limit(RLIMIT_AS, used() + ((rlim_t)256 << 20));
     CHECK(dama_scorer_score(scorer, &image, &sentence, 1, &score, NULL) == DAMA_OUT_OF_MEMORY);
     memset(&image, 0, sizeof image);
-    /* The header alone of a PNG of 30,000 × 30,000 pixels. */
+    /* Only the header of a PNG with 30,000 × 30,000 pixels. */
     static const uint8_t header[] = {0x89, 'P', 'N', 'G', 13, 10, 26, 10, 0, 0, 0, 13, 'I', 'H', 'D', 'R', 0, 0, 0x75, 0x30,
                                      0, 0, 0x75, 0x30, 8, 2, 0, 0, 0, 0x82, 0xA1, 0x2C, 0xD8};
     image.bytes = header;
@@ -170,7 +170,7 @@ static void big_models(void) {
     dama_policy_free(policy);
 }
 
-/* Every entry point once, whatever it gives. */
+/* Calls every function once, with any result. */
 static void everything(void) {
     dama_cancellation *cancellation = NULL;
     CHECK(is_status(dama_cancellation_create(&cancellation)));
@@ -245,7 +245,7 @@ static void few_descriptors(void) {
     everything();
 }
 
-/* The limit of a user's processes and threads does not hold for root. */
+/* The limit of a user's processes and threads does not apply to root. */
 static void no_threads(void) {
     if (geteuid() == 0) CHECK(setresuid(65534, 65534, 65534) == 0);
     limit(RLIMIT_NPROC, 0);
@@ -269,7 +269,7 @@ int main(void) {
           "\"rejected\": \"Two dogs.\"}\n", file);
     fclose(file);
 
-    /* Address spaces are the sanitizers' own. */
+    /* Sanitizers need an unlimited address space. */
     if (!getenv("DAMA_SANITIZED")) {
         in_child("big arrays", big_arrays);
         in_child("big images", big_images);

@@ -1,4 +1,4 @@
-/* Hardness of one pair: its numbers against those of transformers in expected.json, and the sub-sentences behind it. */
+/* Hardness of one pair: its numbers against those of transformers in expected.json, and its sub-sentences. */
 #include <dama.h>
 #include <math.h>
 #include <stdlib.h>
@@ -6,7 +6,7 @@
 #include "check.h"
 
 static const char chosen[] = "A dog. There is", rejected[] = "x";
-/* Of tall.png in expected.json. */
+/* The values for tall.png in expected.json. */
 static const double expected[] = {3.1307373046875, -3.0854315757751465, 4.133059501647949};
 
 static void built_in(const dama_scorer *scorer, const dama_image *image) {
@@ -80,7 +80,7 @@ static void other_splitters(const dama_scorer *scorer, const dama_image *image) 
     dama_splitter *splitter = NULL;
     dama_scored_pair *pair = NULL;
     double delta = 0;
-    /* It gives each response back as it is, which is right for one of them. */
+    /* It returns each response unchanged, which is a valid answer for one of them. */
     CHECK(dama_splitter_create_command(&splitter, "cat", NULL) == DAMA_OK);
     options.splitter = splitter;
     CHECK(dama_scorer_hardness(&pair, scorer, image, "Two dogs sleep. A cat sits.", "Three birds sing.", &options, &delta,

@@ -7,7 +7,7 @@
 /* The small LLaVA of Tests/DamaModelsTests/Fixtures/make_llava.py; the run script names the folder. */
 static char model[4096], png[4096];
 
-/* The first pair of default/expected.json and what transformers makes of it. */
+/* The first pair of default/expected.json and the results of transformers. */
 static const char prompt[] = "What is in the image?";
 static const char chosen[] = "A red circle is left of a blue star.";
 static const char rejected[] = "There is a large green square at the top.";
@@ -152,7 +152,7 @@ static void logps(const dama_policy *policy, const dama_image *image) {
     CHECK(found == NULL);
 }
 
-/* What the callback of a batch of two heard. */
+/* The texts that the callback of a batch of two received. */
 typedef struct heard {
     char text[2][512];
     int left;
@@ -233,7 +233,7 @@ static void generate(const dama_policy *policy, const dama_image *image) {
     all.left = 3;
     CHECK_FAILS(dama_policy_generate(&texts, policy, prompts, 2, &options, NULL), DAMA_CANCELLED, "callback");
     CHECK(all.left == -1);
-    /* The call returns what the callback did; a number that is no status stands for DAMA_CANCELLED. */
+    /* The call returns the callback's status; a number that is no status counts as DAMA_CANCELLED. */
     dama_status told = DAMA_IO;
     options.on_text = refuse;
     options.user = &told;
@@ -272,7 +272,7 @@ static void generate(const dama_policy *policy, const dama_image *image) {
     CHECK(texts == NULL);
 }
 
-/* A response that does not fit is refused, or cut and flagged. */
+/* A response that is too long is an error, or is cut and flagged. */
 static void overlong(const dama_image *image) {
     dama_policy_options options;
     dama_policy *policy = NULL;

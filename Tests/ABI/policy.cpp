@@ -7,7 +7,7 @@
 
 namespace {
 
-// The first pair of default/expected.json, and what transformers makes of it.
+// The first pair of default/expected.json, and the results of transformers.
 const std::string prompt = "What is in the image?";
 const std::string chosen = "A red circle is left of a blue star.";
 const std::string rejected = "There is a large green square at the top.";
@@ -27,7 +27,7 @@ void logps(const dama::Policy &policy, const dama_image &image) {
     CHECK(std::fabs(first.sum + 139.1931) < 1e-3 && first.tokens.size() == 20 && !first.was_cut);
     CHECK(std::fabs(first.tokens.at(0) + 9.23180f) < 1e-4f && std::fabs(first.mean - first.sum / 20) < 1e-9);
     CHECK(std::fabs(std::accumulate(first.tokens.begin(), first.tokens.end(), 0.0) - first.sum) < 1e-5);
-    // The same arithmetic in another place of the batch.
+    // The same arithmetic at another position of the batch.
     CHECK(std::fabs(found.at(1).rejected.sum - first.sum) < 1e-4);
 
     CHECK_THROWS(policy.logps({}), DAMA_INVALID_ARGUMENT, "empty");
@@ -45,7 +45,7 @@ void generate(const dama::Policy &policy, const dama_image &image) {
         return true;
     });
     CHECK(found.size() == 2 && found.at(0).text == heard[0] && found.at(1).text == heard[1]);
-    // Greedy, of transformers.
+    // The greedy text of transformers.
     CHECK(found.at(0).tokens == (std::vector<std::int32_t>{165, 180, 58, 148, 351, 313, 399, 275, 66, 34, 274, 299}));
     CHECK(found.at(0).finish == DAMA_FINISH_LENGTH && found.at(1).tokens.size() == 12);
     const auto alone = policy.generate(prompt, &image, options);
@@ -77,23 +77,23 @@ void stopping(const dama::Policy &policy, const dama_image &image) {
                      prompt, &image, options, [&](const char *) { return stopper.wait(); }, &stopper.cancellation),
                  DAMA_CANCELLED, "");
     CHECK_THROWS(policy.logps({{&image, prompt, chosen, rejected}}, &stopper.cancellation), DAMA_CANCELLED, "");
-    // Nothing of it stays.
+    // The exception leaves no state behind.
     options.max_tokens = 2;
     CHECK(policy.generate(prompt, &image, options).tokens == (std::vector<std::int32_t>{165, 180}));
 }
 
-// A model of random weights writes nonsense, so the built-in rules have the last word, and the flags say so.
+// A model with random weights gives unusable answers, so the built-in rules split the text, and the flags say so.
 void splitter() {
     const Folder folder;
     const std::string model = folder / "model";
     std::filesystem::copy(fixtures("DAMA_TEXT_MODEL"), model, std::filesystem::copy_options::recursive);
-    // Positions for the prompt.
+    // The fixture needs more positions for the prompt.
     const auto config = std::regex_replace(read_file(model + "/config.json"),
                                            std::regex("\"max_position_embeddings\": [0-9]+"),
                                            "\"max_position_embeddings\": 8192");
     std::filesystem::permissions(model + "/config.json", std::filesystem::perms::owner_all);
     write_file(model + "/config.json", config);
-    // The splitter keeps the model.
+    // The splitter keeps the model alive.
     const auto splitter = dama::Splitter::policy(dama::Policy(model));
     const auto found = splitter.split("Two dogs sleep. A cat sits.");
     CHECK(found.sentences == (std::vector<std::string>{"Two dogs sleep.", "A cat sits."}));

@@ -39,7 +39,7 @@ static void write_rows(const char *path) {
     fclose(file);
 }
 
-/* What the policy computes and what the cache holds, token by token. */
+/* Compares the policy's log-probabilities with those of the cache, token by token. */
 static void compare(const dama_logps *computed, const dama_logps *stored, size_t pair, dama_response response) {
     dama_response_logp a, b;
     float tokens[2][64];
@@ -141,7 +141,7 @@ static void use_cache(const dama_policy *policy, const char *path, size_t expect
 }
 
 int main(void) {
-    /* A small model with random weights, and an image beside it. */
+    /* A small model with random weights, and an image in the same folder. */
     const char *fixtures = getenv("DAMA_LLAVA_FIXTURES");
     if (!fixtures) {
         fprintf(stderr, "set DAMA_LLAVA_FIXTURES, as Tests/ABI/run does\n");
@@ -171,7 +171,7 @@ int main(void) {
     options.block_rows = 2;
     bad_options(policy, &options);
 
-    /* Stopped by the callback, with its own status, and taken up again. */
+    /* Stopped by the callback with its own status, and resumed. */
     dama_reference_dataset_result result;
     dama_reference_dataset_result_init(NULL);
     dama_reference_dataset_result_init(&result);
@@ -193,7 +193,7 @@ int main(void) {
     CHECK(dama_reference_dataset(policy, &options, &result, NULL) == DAMA_OK && result.was_complete);
     use_cache(policy, output, 3);
 
-    /* Another format of the same numbers; other image processing is named. */
+    /* The other format of the same numbers; then a policy with other image processing, which the message names. */
     options.format = DAMA_REFERENCE_LOGPS;
     CHECK_FAILS(dama_reference_dataset(policy, &options, NULL, NULL), DAMA_INVALID_ARGUMENT,
                 "line \"full\" instead of \"logps\"");

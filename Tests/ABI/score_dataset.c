@@ -40,7 +40,7 @@ static long size_of(const char *path) {
 }
 
 int main(void) {
-    /* A small model with random weights, and two images beside it. */
+    /* A small model with random weights, and two images in the same folder. */
     const char *images = getenv("DAMA_CLIP_FIXTURES");
     if (!images) {
         fprintf(stderr, "set DAMA_CLIP_FIXTURES, as Tests/ABI/run does\n");
@@ -119,7 +119,7 @@ int main(void) {
     bad.max_rejected = 0;
     CHECK_FAILS(dama_score_dataset(scorer, &bad, NULL, NULL), DAMA_MODEL, "rejected");
 
-    /* Stopped by the callback, with its own status, and taken up again. */
+    /* Stopped by the callback with its own status, and resumed. */
     dama_status wanted = DAMA_CANCELLED;
     options.progress = stop;
     options.user = &wanted;

@@ -1,4 +1,4 @@
-// Scores of a dataset in C++: results, progress, stopping and going on.
+// Scores of a dataset in C++: results, progress, stopping and resuming.
 #include "stopping.hpp"
 
 #include <algorithm>
@@ -12,7 +12,7 @@ const char rows[] =
 {"idx": 4, "image": "wide.jpg", "good": "A blue square.", "rejected": "Two dogs."}
 )";
 
-// The number behind "delta": in line `index` of the output.
+// The number after "delta": in line `index` of the output.
 double delta_of(const std::string &output, int index) {
     std::size_t start = 0;
     while (index-- > 0) start = output.find('\n', start) + 1;
@@ -38,7 +38,7 @@ int main() {
         options.field_count = fields.size();
         options.block_rows = 2;
 
-        // Stopped by what a callback returns and throws, and by another thread; what is done is kept.
+        // Stopped by a callback that returns false, by one that throws, and by another thread; finished rows are kept.
         const auto computing = [](const dama::Progress &it) { return it.phase == DAMA_PHASE_COMPUTING; };
         CHECK_THROWS(dama::score_dataset(scorer, data, output, options,
                                          [&](const dama::Progress &it) { return !computing(it); }),
@@ -69,7 +69,7 @@ int main() {
         });
         CHECK(calls >= 3 && last == 4);
         CHECK(result.rows == 4 && result.rows_scored == 3 && result.rows_rejected == 1 && !result.was_complete);
-        // Against one pair at a time.
+        // The same as one pair at a time.
         const std::string wide = images + "/wide.jpg";
         const auto image = dama::Scorer::file(wide);
         const auto written = read_file(output);
@@ -81,7 +81,7 @@ int main() {
         CHECK(std::fabs(result.mean_delta - mean) < 1e-9 && result.mean_delta == result.mean_delta_used);
 
         CHECK(dama::score_dataset(scorer, data, output, options).was_complete);
-        // With a splitter of the caller's, which makes other sub-sentences.
+        // With the caller's splitter, which makes other sub-sentences.
         const auto finer = dama::Splitter::command("sed 's/ circle/\\n&/'");
         options.splitter = finer.get();
         const auto split = folder / "split.jsonl";

@@ -68,7 +68,7 @@ static void test_scores(dama_scorer *scorer) {
     float scores[3], from_bytes[3], from_rgb[3], texts[3 * 16], pixels[2 * 16];
     image.path = jpeg;
     CHECK(dama_scorer_score(scorer, &image, sentences, 3, scores, NULL) == DAMA_OK);
-    /* Of expected.json. */
+    /* Values from expected.json. */
     CHECK(fabsf(scores[0] - 12.2788f) < 2e-3f && fabsf(scores[1] + 13.7756f) < 2e-3f && scores[0] == scores[2]);
     CHECK(dama_scorer_score(scorer, &image, NULL, 0, NULL, NULL) == DAMA_OK);
 
@@ -95,7 +95,7 @@ static void test_scores(dama_scorer *scorer) {
     raw.height = raw.width = 32;
     CHECK(dama_scorer_score(scorer, &raw, sentences, 3, from_rgb, NULL) == DAMA_OK);
 
-    /* What cannot be. */
+    /* Invalid arguments. */
     CHECK_FAILS(dama_scorer_describe(NULL, &facts), DAMA_INVALID_ARGUMENT, "scorer is NULL");
     CHECK_FAILS(dama_scorer_describe(scorer, NULL), DAMA_INVALID_ARGUMENT, "facts is NULL");
     CHECK_FAILS(dama_scorer_score(NULL, &image, sentences, 3, scores, NULL), DAMA_INVALID_ARGUMENT, "scorer is NULL");
@@ -123,7 +123,7 @@ static void test_scores(dama_scorer *scorer) {
     wrong = image;
     wrong.path = "/nowhere.jpg";
     CHECK_FAILS(dama_scorer_score(scorer, &wrong, sentences, 3, scores, NULL), DAMA_IO, "/nowhere.jpg");
-    /* Nothing is waited for: a pipe was opened and blocked. */
+    /* Opening a pipe would block; it must be an error. */
     wrong.path = "/dev/zero";
     CHECK_FAILS(dama_scorer_score(scorer, &wrong, sentences, 3, scores, NULL), DAMA_IO, "/dev/zero is not a regular file");
     wrong = raw;

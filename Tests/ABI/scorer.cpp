@@ -5,12 +5,12 @@ namespace {
 
 using Texts = std::vector<std::string>;
 
-// The built-in rules make two sub-sentences of it, and one.
+// The built-in rules split the first into two sub-sentences, and the second into one.
 const std::string chosen = "There is a red circle at the top. A dog.", rejected = "Two dogs.";
 
 void scores(const dama::Scorer &scorer, const dama_image &image) {
     const auto found = scorer.score(image, {"A dog.", "There is a red circle at the top.", "A dog."});
-    // Of expected.json, which transformers made.
+    // Values from expected.json, computed with transformers.
     CHECK(found.size() == 3 && std::fabs(found[0] - 12.2788f) < 2e-3f && std::fabs(found[1] + 13.7756f) < 2e-3f);
     CHECK(found[0] == found[2] && scorer.score(image, {}).empty());
     CHECK(scorer.dimension() == 16 && std::fabs(scorer.logit_scale() - 100) < 1e-3f);
@@ -44,7 +44,7 @@ void hardness(const dama::Scorer &scorer, const dama_image &image) {
     const float sum = found.chosen[0].score + found.chosen[1].score;
     CHECK(std::fabs(scorer.hardness(image, chosen, rejected, options).delta - sum / found.rejected[0].score) < 1e-6);
 
-    // A splitter that cuts finer than the built-in rules.
+    // A splitter that makes shorter sub-sentences than the built-in rules.
     const auto finer = dama::Splitter::command("sed 's/ at /\\n&/; s/[.] /.\\n/'");
     options.splitter = finer.get();
     const auto parts = scorer.hardness(image, chosen, rejected, options).chosen;
@@ -72,7 +72,7 @@ void splitters() {
     const auto commas = dama::Splitter::command("tr ',' '\\n'", options);
     const auto found = commas.split("red circle,blue square");
     CHECK(found.sentences == (Texts{"red circle", "blue square"}) && found.flags.empty());
-    // An answer with other words is refused: the built-in rules split, and the flags say why.
+    // An answer with other words is rejected: the built-in rules split the text, and the flags say why.
     const auto fallback = dama::Splitter::command("echo Seven cats").split("A dog. It barks.");
     CHECK(fallback.sentences == (Texts{"A dog.", "It barks."}) && !fallback.flags.empty());
     CHECK(!fallback.flags.empty() && fallback.flags[0] == "splitter_fallback");
@@ -85,7 +85,7 @@ void splitters() {
     CHECK_THROWS_A(dama::Splitter::command(std::string("a\0", 2)), std::invalid_argument, "NUL");
 }
 
-// A port without a server: nothing listens, or there is no libcurl to ask with.
+// A port without a server: the connection fails, or libcurl is missing.
 void endpoint() {
     auto options = dama::Splitter::options();
     options.retries = 0;

@@ -1,5 +1,5 @@
-/* Structs that may grow, at every size: cut to what was first published, as a program built with that header passes it,
-   and longer than this library knows, as one built with a later header does. Each ends where memory ends. */
+/* Structs that may grow, in every size: the size that was first published, as in a program built with that header, and a
+   size larger than the library knows, as in a program built with a later header. Each ends where memory ends. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -17,7 +17,7 @@ enum { MORE = 64 };
 
 static size_t page;
 
-/* A struct of `size` bytes in front of a page that cannot be touched; what is not initialised is garbage. */
+/* A struct of `size` bytes before an inaccessible page; bytes that are not initialised are garbage. */
 static void *at_the_end(size_t size) {
     unsigned char *memory = (unsigned char *)mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED || mprotect(memory + page, page, PROT_NONE) != 0) abort();
@@ -35,8 +35,8 @@ static int is_zero(const void *bytes, size_t count) {
     return 1;
 }
 
-/* What is tried with one struct that a function takes: `init` initialises `it` of `size` bytes, `fill` sets fields. The
-   run script reads the names of function and struct, which come first, to see that none is missing. */
+/* The checks of one struct that a function takes: `init` initialises `it` of `size` bytes, `fill` sets fields. The run
+   script reads the names of the function and the struct, which come first, to check that none is missing. */
 #define COVERED_INPUT(function, kind, init, fill, call) COVER(function, kind, init, fill, call, 1)
 #define COVERED_OUTPUT(function, kind, init, fill, call) COVER(function, kind, init, fill, call, 0)
 #define COVER(function, kind, init, fill, call, is_input)                                                       \
@@ -77,7 +77,7 @@ static int is_zero(const void *bytes, size_t count) {
 #define INIT(kind) kind##_init_sized(it, size)
 #define INIT_BETA dama_adaptive_beta_options_init_sized(it, size, DAMA_PRESET_PAPER)
 
-/* Makes a handle and frees it. */
+/* Creates a handle and frees it. */
 #define MADE(type, create, destroy) \
     made_##type = NULL, made_status = (create), destroy(made_##type), made_status
 static dama_status made_status;
@@ -129,7 +129,7 @@ static void controllers(void) {
     dama_adaptive_beta_free(controller);
 
     dama_adaptive_beta_options options;
-    /* No room for struct_size itself, a size that no struct has, and a preset that there is not. */
+    /* No room for struct_size itself, a size that no struct has, and an unknown preset. */
     memset(&options, 0xA5, sizeof options);
     dama_adaptive_beta_options_init_sized(&options, 3, DAMA_PRESET_PAPER);
     CHECK(options.struct_size == 0xA5A5A5A5);
@@ -268,7 +268,7 @@ static void train_job(dama_policy *policy) {
                   dama_train_dataset(policy, it, NULL, NULL));
     COVERED_OUTPUT(dama_train_dataset, dama_train_dataset_result, INIT(dama_train_dataset_result), (void)0,
                    dama_train_dataset(policy, &options, it, NULL));
-    /* Structs inside another: the job is the same, and done. */
+    /* Structs inside another: the job is the same and already finished. */
     COVERED_INPUT(dama_train_dataset, dama_trainer_options, INIT(dama_trainer_options),
                   (it->trainable = DAMA_TRAINABLE_PROJECTOR, options.trainer = it),
                   dama_train_dataset(policy, &options, NULL, NULL));

@@ -33,7 +33,7 @@ static int lines_of(const char *path) {
     return count;
 }
 
-/* Splits the response and frees the splitter; `flags` are those that are expected, one behind another. */
+/* Splits the response and frees the splitter; `flags` are the expected flags in one string. */
 static void gives(dama_splitter *splitter, const char *first, const char *second, const char *flags) {
     dama_strings *found = NULL, *told = NULL;
     char all[256] = "";
@@ -86,7 +86,7 @@ static void command(void) {
     CHECK(options.concurrency == 4 && options.timeout == 60 && options.retries == 4 && options.first_pause == 0.5);
     CHECK(options.cache == NULL && options.api_key == NULL);
 
-    /* Its answer is kept for the next splitter of the same command: it runs once. */
+    /* The answer is kept for the next splitter with the same command: the command runs once. */
     char line[256];
     snprintf(line, sizeof line, "echo >>%s; printf 'A cat sits.\\nTwo dogs sleep.\\n'", below("asked"));
     options.cache = below("answers.jsonl");
@@ -95,7 +95,7 @@ static void command(void) {
         gives(splitter, "A cat sits.", "Two dogs sleep.", "");
     }
     CHECK(lines_of(below("asked")) == 1);
-    /* What invents is not used. */
+    /* An answer with invented words is not used. */
     CHECK(dama_splitter_create_command(&splitter, "echo 'I cannot help with that request.'", NULL) == DAMA_OK);
     gives(splitter, "Two dogs sleep.", "A cat sits.", "splitter_fallback splitter_invented ");
 
@@ -140,7 +140,7 @@ static void command(void) {
     CHECK(splitter == NULL);
 }
 
-/* One splitter for several threads: each response has its own answer. */
+/* Several threads use one splitter; each response gets its own answer. */
 static dama_splitter *shared = NULL;
 static void *split_many(void *number) {
     for (int i = 0; i < 8; i++) {
@@ -163,7 +163,7 @@ static void threads(void) {
     dama_splitter_free(shared);
 }
 
-/* A server that gives each request the next of its answers, and keeps the last request. */
+/* A server that answers each request with the next of its answers, and keeps the last request. */
 typedef struct server {
     int listener;
     unsigned port;
@@ -248,7 +248,7 @@ static void endpoint(void) {
     CHECK_FAILS(dama_splitter_split(&found, NULL, splitter, response, NULL, NULL), DAMA_IO, "status 401");
     CHECK(!is_told("hunter22") && !is_told("topsecret") && is_told("127.0.0.1"));
     CHECK(pthread_join(thread, NULL) == 0);
-    /* Nobody listens any more. */
+    /* The server has stopped. */
     CHECK_FAILS(dama_splitter_split(&found, NULL, splitter, response, NULL, NULL), DAMA_IO, "cannot reach");
     CHECK(!is_told("hunter22") && !is_told("topsecret"));
     dama_splitter_free(splitter);
@@ -266,8 +266,8 @@ static void endpoint(void) {
     CHECK(splitter == NULL && found == NULL);
 }
 
-/* A model of random weights writes nonsense, so the built-in rules have the last word. Its directory is that of a fixture,
-   with positions for the prompt. */
+/* A model with random weights gives unusable answers, so the built-in rules split the text. Its directory is a copy of
+   a fixture, with enough positions for the prompt. */
 static void policy(const char *text_model, const char *llava) {
     char line[8192];
     snprintf(line, sizeof line,
@@ -279,10 +279,10 @@ static void policy(const char *text_model, const char *llava) {
     dama_strings *found = NULL;
     CHECK(dama_policy_create(&model, below("model"), NULL) == DAMA_OK);
     CHECK(dama_splitter_create_policy(&splitter, model, NULL) == DAMA_OK);
-    /* The splitter keeps the model. */
+    /* The splitter keeps the model alive. */
     dama_policy_free(model);
 
-    /* Stopped inside the model: a long response takes long. */
+    /* Stopped inside the model, with a response that takes long. */
     static char text[40000];
     for (int i = 0; i < 300; i++) sprintf(text + strlen(text), "Dog %d runs. ", i);
     dama_cancellation *cancellation = NULL;

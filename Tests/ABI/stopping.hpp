@@ -1,4 +1,4 @@
-/* What the C++ tests of callbacks and stopping share. */
+/* Shared by the C++ tests of callbacks and stopping. */
 #ifndef DAMA_TEST_STOPPING_HPP
 #define DAMA_TEST_STOPPING_HPP
 
@@ -8,12 +8,12 @@
 
 #include "check.hpp"
 
-/* What a callback throws in a test; nothing of the library derives from it. */
+/* The exception that a callback throws in a test; no type of the library derives from it. */
 struct Thrown {
     int number;
 };
 
-/* Evaluating it throws the Thrown of this number. */
+/* The expression throws the Thrown with this number. */
 #define CHECK_THROWS_THROUGH(expression, wanted)                                                   \
     do {                                                                                           \
         try {                                                                                      \
@@ -25,8 +25,8 @@ struct Thrown {
     } while (0)
 
 /*
- * Another thread, which cancels once a callback has been called. The callback waits for that, so that the other thread
- * alone stops the call, and in its middle.
+ * A thread that cancels after the first call of a callback. The callback waits for it, so only the other thread stops
+ * the call, and in its middle.
  */
 class Stopper {
 public:
@@ -41,7 +41,7 @@ public:
     Stopper(const Stopper &) = delete;
     Stopper &operator=(const Stopper &) = delete;
 
-    /* For the callback: true, to go on. */
+    /* Call it in the callback; it returns true, to continue. */
     bool wait() {
         started_ = true;
         while (!cancellation.is_cancelled()) std::this_thread::sleep_for(std::chrono::milliseconds(1));

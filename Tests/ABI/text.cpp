@@ -21,7 +21,7 @@ void encode(const dama::Tokenizer &tokenizer) {
     CHECK(tokenizer.encode("abc abx") == (Ids{6, 4, 3, 5}));
     CHECK(tokenizer.encode("c<s>a", false) == (Ids{2, 6, 0}));
     CHECK(tokenizer.encode("", false).empty() && tokenizer.encode("") == Ids{6});
-    // A NUL is a character like others, and broken UTF-8 is unknown.
+    // A NUL is an ordinary character; broken UTF-8 is an unknown token.
     CHECK(tokenizer.encode(std::string_view("a\0b", 3), false) == (Ids{0, 7, 1}));
     CHECK(tokenizer.encode("a\xff", false) == (Ids{0, 5}));
 }
@@ -44,7 +44,7 @@ void vocabulary(const dama::Tokenizer &tokenizer) {
     CHECK_THROWS(tokenizer.spell(-1), DAMA_INVALID_ARGUMENT, "id -1");
 }
 
-// Results longer than the room that is tried first: a token of many bytes, and many special tokens around a text.
+// Results longer than the first capacity that is tried: a token of many bytes, and many special tokens around a text.
 void long_results(const Folder &folder) {
     const std::string word(1000, 'x');
     std::string around = R"({"Sequence": {"id": "A", "type_id": 0}})";

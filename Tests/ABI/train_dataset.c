@@ -1,4 +1,4 @@
-/* Training over a dataset, by a struct and by YAML: both describe the same job. */
+/* Training on a dataset, configured by a struct and by YAML: both describe the same job. */
 #define _DEFAULT_SOURCE
 #include <dama.h>
 #include <math.h>
@@ -151,7 +151,7 @@ int main(void) {
     bad_options(policy, &options);
     bad_yaml();
 
-    /* Stopped by the callback after a batch, then by a cancellation after another, then done. */
+    /* Stopped by the callback after a batch, then by a cancellation after another batch, then finished. */
     dama_status wanted = DAMA_IO;
     options.progress = stop;
     options.user = &wanted;
@@ -178,14 +178,14 @@ int main(void) {
     CHECK_FAILS(dama_train_dataset(policy, &options, NULL, NULL), DAMA_INVALID_ARGUMENT,
                 "optimizer.learning_rate 0.001 instead of 0.002");
 
-    /* The same job as YAML finds that all is done; in another folder it ends with the same weights. */
+    /* The same job from YAML is already finished; in another folder it ends with the same weights. */
     char yaml[8192];
     snprintf(yaml, sizeof yaml,
              "model: %s\ndata: %s\nimage_root: %s\nout: %s\nbatch_size: 2\nepochs: 9\ntensorboard: false\nseed: 5\n"
              "trainable: projector\nthreads: 1\noptimizer: {learning_rate: 1e-3}\nmethod: {preset: mdpo, keep: 2}\n",
              model, data, fixtures, output);
     const char *overrides[] = {"epochs=2", other};
-    /* The policy above has the model's positions for its limit. */
+    /* The limit of the policy above is the number of the model's positions. */
     strcat(yaml, "max_length: null\n");
     dama_train_yaml_options yaml_options;
     dama_train_yaml_options_init(&yaml_options);

@@ -1,4 +1,4 @@
-// Training over a dataset in C++, by options and by a configuration's text.
+// Training on a dataset in C++, configured by options and by YAML text.
 #include "stopping.hpp"
 
 namespace {
@@ -47,7 +47,7 @@ void options(const Files &files, const dama::Policy &policy) {
     CHECK(dama::train_dataset(policy, files.data, whole, options).was_complete);
     const dama::Policy trained(whole + "/model");
 
-    // Stopped by an exception, by another thread, and gone on with: the same weights, bit for bit.
+    // Stopped by an exception, then by another thread, and resumed: the same weights, bit for bit.
     CHECK_THROWS_THROUGH(dama::train_dataset(policy, files.data, stopped, options,
                                              [](const dama::TrainProgress &it) {
                                                  if (it.event == DAMA_TRAIN_BATCH && it.batch == 1) throw Thrown{9};

@@ -51,7 +51,7 @@ void parts(const dama::Policy &policy, const std::vector<dama::PreferencePair> &
 
     const auto computed = policy.logps(pairs);
     const auto found = trainer.forward(pairs);
-    // The training graph and the policy's, in fp32.
+    // The training graph and the policy's graph, in fp32.
     for (std::size_t i = 0; i < pairs.size(); i++)
         CHECK(std::fabs(found.at(i).chosen.sum - computed[i].chosen.sum) < 1e-3);
     CHECK_THROWS_A(trainer.backward({1, 1}, {1}), std::invalid_argument, "grad_rejected has 1 elements, not 2");

@@ -1,4 +1,4 @@
-/* Time, and a thread that cancels. */
+/* The time, and a thread that cancels. */
 #ifndef WAIT_H
 #define WAIT_H
 

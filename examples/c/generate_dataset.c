@@ -4,7 +4,7 @@
  *     cc -std=c99 generate_dataset.c $(pkg-config --cflags --libs dama) -o generate_dataset
  *     ./generate_dataset MODEL_DIR QUESTIONS.jsonl IMAGE_ROOT RESPONSES.jsonl
  *
- * Stopped or killed, it goes on where it was.
+ * After a stop or a kill, the same command resumes.
  * example arguments: models/shapes-llava examples/data/shapes/pairs.jsonl examples/data/shapes/images OUTPUT/out.jsonl
  */
 #include <dama.h>
@@ -50,7 +50,7 @@ int main(int argc, char **argv) {
     options.progress = show;
     dama_generate_dataset_result result;
     dama_generate_dataset_result_init(&result);
-    /* Another thread could stop it by a dama_cancellation. */
+    /* Another thread could stop the call with a dama_cancellation. */
     check(dama_generate_dataset(policy, &options, &result, NULL));
     printf("\n%llu of %llu questions answered, %llu with an answer that ended by length\n",
            (unsigned long long)(result.rows - result.rows_rejected), (unsigned long long)result.rows,

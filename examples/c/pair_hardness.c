@@ -1,5 +1,5 @@
 /*
- * The hardness of one pair, and the sub-sentences that it comes from, from C.
+ * The hardness of one pair, and its sub-sentences, from C.
  *
  *     cc -std=c99 pair_hardness.c $(pkg-config --cflags --libs dama) -o pair_hardness
  *     ./pair_hardness MODEL_DIR IMAGE
@@ -27,7 +27,7 @@ int main(int count, char **arguments) {
     dama_image image = {0};
     image.path = arguments[2];
 
-    /* The image is encoded once. Without the first argument, NULL, delta alone is computed. */
+    /* The image is encoded once. With NULL as the first argument, the call returns only delta. */
     dama_scored_pair *pair = NULL;
     double delta = 0;
     check(dama_scorer_hardness(&pair, scorer, &image, "There is a red circle at the top. A square is below it.",

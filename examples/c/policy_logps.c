@@ -1,5 +1,5 @@
 /*
- * Log-probabilities of a preference pair from C: what a DPO step compares.
+ * Log-probabilities of a preference pair, which a DPO step compares, from C.
  *
  *     cc -std=c99 policy_logps.c $(pkg-config --cflags --libs dama) -lm -o policy_logps
  *     ./policy_logps MODEL_DIR IMAGE [PROMPT CHOSEN REJECTED]

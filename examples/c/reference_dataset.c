@@ -46,7 +46,7 @@ int main(int argc, char **argv) {
     printf("\n%llu of %llu rows\n", (unsigned long long)(result.rows - result.rows_rejected),
            (unsigned long long)result.rows);
 
-    /* Opening it with the policy refuses a cache that another model made. */
+    /* With the policy, opening fails if another model computed the cache. */
     dama_reference_cache *cache = NULL;
     check(dama_reference_cache_open(&cache, argv[4], policy));
     printf("%zu different pairs in the cache\n", dama_reference_cache_count(cache));

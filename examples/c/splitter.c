@@ -3,7 +3,7 @@
  *
  *     cc -std=c99 splitter.c $(pkg-config --cflags --libs dama) -o splitter
  *     ./splitter COMMAND                                          reads a response, writes a sub-sentence on each line
- *     ./splitter http://127.0.0.1:8000/v1/chat/completions MODEL  with the key in $DAMA_SPLITTER_KEY, where it needs one
+ *     ./splitter http://127.0.0.1:8000/v1/chat/completions MODEL  with the key, if needed, in $DAMA_SPLITTER_KEY
  *
  * example arguments: cat
  */
@@ -34,7 +34,7 @@ int main(int count, char **arguments) {
         check(dama_splitter_create_endpoint(&splitter, arguments[1], arguments[2], &options));
     }
 
-    /* An answer that is no sound split is replaced by that of the built-in rules, and flagged. */
+    /* If an answer is not a valid split, the built-in rules split the response, and a flag says so. */
     dama_strings *parts = NULL, *flags = NULL;
     check(dama_splitter_split(&parts, &flags, splitter, "Two dogs run on a beach. A man rides a horse.", NULL, NULL));
     for (size_t i = 0; i < dama_strings_count(parts); i++) {

@@ -1,10 +1,11 @@
 /*
- * Training a LLaVA over a dataset: low-rank adapters, checkpoints, metrics, and an exported model at the end.
+ * Trains a LLaVA on a dataset: low-rank adapters, checkpoints, metrics, and an exported model at the end.
  *
  *     cc -std=c99 train_dataset.c $(pkg-config --cflags --libs dama) -o train_dataset
  *     ./train_dataset MODEL_DIR PAIRS.jsonl IMAGE_ROOT OUTPUT_FOLDER
  *
- * Stopped or killed, it goes on from its last checkpoint. dama_train_yaml() does the same from a configuration file.
+ * After a stop or a kill, the same command resumes from the last checkpoint. dama_train_yaml() does the same from a
+ * configuration file.
  * example arguments: models/shapes-llava examples/data/shapes/pairs.jsonl examples/data/shapes/images OUTPUT
  */
 #include <dama.h>
@@ -32,7 +33,7 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: %s MODEL_DIR PAIRS.jsonl IMAGE_ROOT OUTPUT_FOLDER\n", argv[0]);
         return 64;
     }
-    /* Where training starts, and what it is compared with. */
+    /* Training starts from this model, which is also the reference. */
     dama_policy *policy = NULL;
     check(dama_policy_create(&policy, argv[1], NULL));
 

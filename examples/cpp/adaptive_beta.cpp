@@ -8,7 +8,7 @@
 
 namespace {
 
-// Log-probabilities like a model's at this step: margins grow, for some pairs faster.
+// Log-probabilities as of a model at this step: margins grow, faster for some pairs.
 dama::PreferenceBatch batch_at(int step) {
     dama::PreferenceBatch batch;
     for (int i = 0; i < 16; i++) {

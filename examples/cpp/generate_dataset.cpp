@@ -3,7 +3,7 @@
 //     c++ -std=c++17 generate_dataset.cpp $(pkg-config --cflags --libs dama) -o generate_dataset
 //     ./generate_dataset MODEL_DIR PAIRS.jsonl IMAGE_ROOT ANSWERS.jsonl
 //
-// Stopped or killed, it goes on where it was.
+// After a stop or a kill, the same command resumes.
 // example arguments: models/shapes-llava examples/data/shapes/pairs.jsonl examples/data/shapes/images OUTPUT/out.jsonl
 #include <dama.hpp>
 

@@ -1,4 +1,4 @@
-// How hard a preference pair is, from C++: δ from CLIP scores of the sub-sentences, then α_D of several pairs.
+// The hardness of a preference pair, from C++: δ from CLIP scores of the sub-sentences, then α_D of several pairs.
 //
 //     c++ -std=c++17 hardness.cpp $(pkg-config --cflags --libs dama) -o hardness
 //     ./hardness MODEL_DIR IMAGE

@@ -1,5 +1,5 @@
-// Log-probabilities of tokens, their gradient, clipping and AdamW over a program's own memory, from C++: a table of
-// logits learns to name one token in each row.
+// Log-probabilities of tokens, their gradient, clipping and AdamW in the program's own memory, from C++: a table of
+// logits learns to predict one token in each row.
 //
 //     c++ -std=c++17 kernels.cpp $(pkg-config --cflags --libs dama) -o kernels && ./kernels
 #include <dama.hpp>
@@ -13,7 +13,7 @@ int main() {
     std::vector<float> logits(rows * vocabulary), first(logits.size()), second(logits.size());
     std::vector<std::int64_t> labels;
     for (std::size_t row = 0; row < rows; row++) labels.push_back(static_cast<std::int64_t>(row * 97));
-    // The loss is −log π of the labels, so each log-probability weighs −1. Row 0 has no token.
+    // The loss is −log π of the labels, so each log-probability has the weight −1. Row 0 has no token.
     labels[0] = DAMA_IGNORED_LABEL;
     const std::vector<float> weights(rows, -1);
 

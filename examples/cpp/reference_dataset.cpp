@@ -3,7 +3,7 @@
 //     c++ -std=c++17 reference_dataset.cpp $(pkg-config --cflags --libs dama) -o reference_dataset
 //     ./reference_dataset MODEL_DIR PAIRS.jsonl IMAGE_ROOT REFERENCE.jsonl
 //
-// Stopped or killed, it goes on where it was.
+// After a stop or a kill, the same command resumes.
 // example arguments: models/shapes-llava examples/data/shapes/pairs.jsonl examples/data/shapes/images OUTPUT/ref.jsonl
 #include <dama.hpp>
 
@@ -22,10 +22,10 @@ int main(int count, char **arguments) {
         std::printf("%llu of %llu rows\n", static_cast<unsigned long long>(result.rows - result.rows_rejected),
                     static_cast<unsigned long long>(result.rows));
 
-        // Opened with the reference, so that numbers of another model are refused by name.
+        // With the reference, opening fails if another model computed the numbers.
         const dama::ReferenceCache cache(arguments[4], &policy);
         std::printf("%zu different pairs in the cache\n", cache.size());
-        // A pair is known by its contents: one that changed is not in there.
+        // Pairs are looked up by their contents, so a changed pair is not found.
         std::printf("a pair that the dataset does not have: %s\n",
                     cache.contains({nullptr, "What is this?", "A circle.", "A square."}) ? "in the cache"
                                                                                           : "not in the cache");

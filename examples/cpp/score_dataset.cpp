@@ -3,7 +3,7 @@
 //     c++ -std=c++17 score_dataset.cpp $(pkg-config --cflags --libs dama) -o score_dataset
 //     ./score_dataset MODEL_DIR PAIRS.jsonl IMAGE_ROOT SCORES.jsonl
 //
-// Stop it with Ctrl-C and start it again: it goes on where it was.
+// After Ctrl-C, the same command resumes.
 // example arguments: models/shapes-clip examples/data/shapes/pairs.jsonl examples/data/shapes/images OUTPUT/out.jsonl
 #include <dama.hpp>
 

@@ -1,10 +1,10 @@
-// Sub-sentences by a program of one's own, from C++: it reads a response and writes a sub-sentence on each line. The
-// built-in rules split a response whose answer fails the check, and a flag says so.
+// Sub-sentences from your own program, from C++: it reads a response and writes one sub-sentence on each line. If an
+// answer fails the check, the built-in rules split the response, and a flag says so.
 //
 //     c++ -std=c++17 splitter.cpp $(pkg-config --cflags --libs dama) -o splitter
 //     ./splitter [COMMAND [TEXT]]
 //
-// A model behind an OpenAI-compatible server takes Splitter::endpoint(); one that runs here, Splitter::policy().
+// Splitter::endpoint() asks a model on an OpenAI-compatible server, Splitter::policy() asks a model in this process.
 #include <dama.hpp>
 
 #include <cstdio>

@@ -1,4 +1,4 @@
-// A training step in its parts, as an engine with several ranks calls it, compared with the whole step, from C++.
+// The parts of a training step, as an engine with several ranks calls them, compared with the whole step, from C++.
 //
 //     c++ -std=c++17 train.cpp $(pkg-config --cflags --libs dama) -o train
 //     ./train MODEL_DIR IMAGE_FOLDER
@@ -53,7 +53,7 @@ int run(const std::string &model, const std::string &folder) {
         const auto result = controller.step(batch);
         parts.zero_grad();
         parts.backward(result.grad_chosen, result.grad_rejected);
-        // … and add up the gradients, parts.parameters()[i].gradient, here.
+        // … and sum the gradients, parts.parameters()[i].gradient, here.
         const double norm = parts.update();
         controller.commit();
 

@@ -1,9 +1,9 @@
-// Training over a dataset of preference pairs, from C++: checkpoints, metrics, and the model as Hugging Face keeps it.
+// Trains on a dataset of preference pairs, from C++: checkpoints, metrics, and a model in Hugging Face's format.
 //
 //     c++ -std=c++17 train_dataset.cpp $(pkg-config --cflags --libs dama) -o train_dataset
 //     ./train_dataset MODEL_DIR PAIRS.jsonl IMAGE_ROOT OUTPUT_DIR
 //
-// Stop it with Ctrl-C and start it again: it goes on from its last checkpoint and ends with the same weights.
+// After Ctrl-C, the same command resumes from the last checkpoint and ends with the same weights.
 // example arguments: models/shapes-llava examples/data/shapes/pairs.jsonl examples/data/shapes/images OUTPUT/run
 #include <dama.hpp>
 

@@ -17,7 +17,7 @@ PAIRS, FEATURES, BATCH = 64, 8, 16
 chosen_features = rng.normal(0, 1, (PAIRS, FEATURES)) + 0.3
 rejected_features = rng.normal(0, 1, (PAIRS, FEATURES))
 reference_chosen, reference_rejected = rng.normal(-60, 10, (2, PAIRS))
-# Hardness like that of `dama.hardness`, and α_D from it.
+# Hardness in the range of `dama.hardness`, and α_D from it.
 delta = np.clip(rng.normal(0.1, 0.3, PAIRS), -1, 1)
 alpha_data = dama.alpha_data(delta)
 

@@ -3,7 +3,7 @@
     pip install ./bindings/python onnxruntime
     python examples/python/generate_dataset.py MODEL_DIR QUESTIONS.jsonl IMAGE_ROOT RESPONSES.jsonl
 
-Stopped or killed, it goes on where it was.
+After a stop or a kill, the same command resumes.
 example arguments: models/shapes-llava examples/data/shapes/pairs.jsonl examples/data/shapes/images OUTPUT/out.jsonl
 """
 

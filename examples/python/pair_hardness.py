@@ -1,4 +1,4 @@
-"""The hardness of one pair, and the sub-sentences that it comes from.
+"""The hardness of one pair, and its sub-sentences.
 
     python pair_hardness.py MODEL_DIR IMAGE
 

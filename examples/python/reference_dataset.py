@@ -18,7 +18,7 @@ policy = dama.Policy(model)
 result = dama.reference_dataset(policy, data, output, image_root=images)
 print(f"{result.rows - result.rows_rejected} of {result.rows} rows, {result.rows_cut} cut")
 
-# Opening it with the policy refuses a cache that another model, template or image processing made.
+# With the policy, opening fails if another model, template or image processing computed the cache.
 cache = dama.ReferenceCache(output, policy)
 with open(data, encoding="utf-8") as lines:
     rows = [json.loads(line) for line in lines]

@@ -20,7 +20,7 @@ def main(*arguments: str) -> None:
     else:
         url, model = arguments
         splitter = dama.Splitter.endpoint(url, model, api_key=os.environ.get("DAMA_SPLITTER_KEY"), timeout=30)
-    # An answer that is no sound split is replaced by that of the built-in rules, and flagged.
+    # If an answer is not a valid split, the built-in rules split the response, and a flag says so.
     found = splitter.split(RESPONSE)
     print(*found.sub_sentences, sep="\n")
     print("flags:", found.flags)

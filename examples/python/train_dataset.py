@@ -1,9 +1,9 @@
-"""Training a LLaVA over a dataset: low-rank adapters, checkpoints, metrics, and an exported model at the end.
+"""Trains a LLaVA on a dataset: low-rank adapters, checkpoints, metrics, and an exported model at the end.
 
     pip install ./bindings/python onnxruntime
     python examples/python/train_dataset.py MODEL_DIR PAIRS.jsonl IMAGE_ROOT OUTPUT_FOLDER
 
-Ctrl-C stops it; started again, it goes on from its last checkpoint. docs/train.md lists the fields.
+After Ctrl-C, the same command resumes from the last checkpoint. docs/train.md lists the fields.
 example arguments: models/shapes-llava examples/data/shapes/pairs.jsonl examples/data/shapes/images OUTPUT
 """
 
@@ -28,7 +28,7 @@ result = dama.train(
         "method": {"preset": "paper", "beta": 0.1, "keep": 3},
         "optimizer": {"learning_rate": 2e-3}, "batch_size": 4,
     },
-    # As the command's --set: in place of what the configuration says.
+    # Replaces a value of the configuration, as --set of the command does.
     {"epochs": 1},
     progress=show,
 )  # fmt: skip

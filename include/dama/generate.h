@@ -1,4 +1,4 @@
-/* A policy's answers to the questions of a dataset. */
+/* The job that answers the questions of a dataset with a policy. */
 #ifndef DAMA_GENERATE_H
 #define DAMA_GENERATE_H
 
@@ -9,21 +9,21 @@
 extern "C" {
 #endif
 
-/** What dama_generate_dataset() does; data and output have to be given. */
+/** The options of dama_generate_dataset(); data and output are required. */
 typedef struct dama_generate_dataset_options {
     uint32_t struct_size;
-    /** Responses to each question, 1 to 4096; more than 1 need a temperature above 0. 1. */
+    /** Responses to each question, 1 to 4096; more than one response needs a temperature above 0. 1. */
     uint32_t samples;
-    /** JSON Lines or one JSON array, with the fields question (or prompt) and, for a model that takes one, image. */
+    /** JSON Lines or one JSON array, with the fields question (or prompt) and, unless the model is text-only, image. */
     const char *data;
     /** As in dama_score_dataset_options. */
     const char *image_root;
     /** As in dama_score_dataset_options, without NAME.run.json. */
     const char *output;
-    /** [field_count] names of fields, "question=prompt"; NULL where field_count is 0. */
+    /** [field_count] other names of fields, "question=prompt"; may be NULL if field_count is 0. */
     const char *const *fields;
     size_t field_count;
-    /** The job fails at one rejected row more; −1: never. −1. */
+    /** The most rejected rows; with one more, the job fails. −1: no limit. −1. */
     int64_t max_rejected;
     /** As in dama_score_dataset_options. */
     int32_t restart;
@@ -37,8 +37,8 @@ typedef struct dama_generate_dataset_options {
     size_t row_limit;
     size_t image_limit;
     /**
-     * How tokens are chosen and when a response ends; NULL: as dama_generation_options_init() sets it. Its on_text is not
-     * called. A response draws from a stream of its own, so that none depends on which rows run together.
+     * How tokens are chosen and when a response ends; NULL: as dama_generation_options_init() sets it. Its on_text is
+     * not called. Each response has its own random stream, so it does not depend on the rows that run with it.
      */
     const dama_generation_options *generation;
     /** Or NULL. */
@@ -50,14 +50,14 @@ typedef struct dama_generate_dataset_options {
     dama_generate_dataset_options_init_sized((options), sizeof(dama_generate_dataset_options))
 DAMA_API void dama_generate_dataset_options_init_sized(dama_generate_dataset_options *options, size_t size);
 
-/** How a job ended. */
+/** The result of a finished job. */
 typedef struct dama_generate_dataset_result {
     uint32_t struct_size;
-    /** 1 where an earlier run had finished the same job, and nothing was left to do. */
+    /** Boolean: an earlier run had finished the same job, and nothing was left to do. */
     int32_t was_complete;
     uint64_t rows;
     uint64_t rows_rejected;
-    /** Rows of which a response ended by length. */
+    /** Rows with a response that ended because of its length. */
     uint64_t rows_cut;
 } dama_generate_dataset_result;
 
@@ -66,9 +66,9 @@ typedef struct dama_generate_dataset_result {
 DAMA_API void dama_generate_dataset_result_init_sized(dama_generate_dataset_result *result, size_t size);
 
 /**
- * Answers every question of a dataset, from a file to a file, as dama_score_dataset() scores one: in constant memory,
- * taken up again where it was stopped, bad rows set aside. A line holds id, response and finish ("end_token", "stop" or
- * "length"); of several samples the lists responses and finish.
+ * Answers every question of a dataset, from a file to a file. Like dama_score_dataset() it runs in constant memory,
+ * resumes after it was stopped, and rejects bad rows. A line of the output holds id, response and finish ("end_token",
+ * "stop" or "length"); with several samples it holds the lists responses and finish.
  *
  * @param[in]     policy
  * @param[in]     options
@@ -76,7 +76,8 @@ DAMA_API void dama_generate_dataset_result_init_sized(dama_generate_dataset_resu
  * @param[in]     cancellation  As for dama_score_dataset().
  * @return As dama_score_dataset().
  *
- * Runs on threads of its own and returns when all are done. May be called for different outputs at the same time.
+ * The job runs on its own threads, and the call returns when all of them have ended. Jobs with different outputs may
+ * run at the same time.
  */
 DAMA_API DAMA_NODISCARD dama_status dama_generate_dataset(const dama_policy *policy,
                                                           const dama_generate_dataset_options *options,

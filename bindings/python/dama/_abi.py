@@ -1,8 +1,8 @@
 """The C ABI for ctypes. scripts/generate_abi.py writes this file from include/dama.h; do not edit it.
 
-Names are C's. Handles, and pointers to numbers, to characters that are written and to void, are addresses
-(``c_void_p``): pass ``array.ctypes.data``, ``ctypes.byref()`` or None. A handle that is written is a pointer to
-``c_void_p``, a struct a pointer to its class: pass the object itself.
+The names are the same as in C. Handles, and pointers to numbers, to writable characters and to void, are addresses
+(``c_void_p``): pass ``array.ctypes.data``, ``ctypes.byref()`` or None. The parameter for a new handle is a pointer to
+``c_void_p``, and the parameter for a struct is a pointer to its class: pass the object itself.
 """
 
 from __future__ import annotations

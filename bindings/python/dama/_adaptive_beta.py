@@ -47,21 +47,21 @@ class AdaptiveBetaStep:
     mask: NDArray[np.bool_]
     #: L = Σ mask·ℓ / Σ mask over the global batch.
     loss: float
-    #: The slice's part of :attr:`loss`; the parts of all ranks add up to it.
+    #: The part of :attr:`loss` that the slice contributes; the parts of all ranks add up to it.
     slice_loss: float
     #: α_M, Eq. (13).
     alpha_model: float
     #: R_B, Eq. (12): mean of the kept gaps.
     batch_gap: float
-    #: R̄ that this step used.
+    #: The R̄ that this step used.
     running_mean: float
-    #: Share of the finite margins of the global batch above 0.
+    #: Share of the global batch's finite margins that are above 0.
     accuracy: float
     #: Pairs kept in the global batch.
     kept: int
     #: Pairs kept in the slice.
     kept_in_slice: int
-    #: Pairs of the global batch whose gap is not finite; they are masked.
+    #: Pairs of the global batch with a non-finite gap; they are masked.
     nonfinite: int
     #: Whether the guard let Eq. (10) divide by R̄.
     normalized: bool
@@ -90,12 +90,12 @@ class AdaptiveBetaStep:
 
     @property
     def margins(self) -> NDArray[np.float64]:
-        """h_i, the log-ratio margins; not finite where the log-probabilities are not."""
+        """h_i, the log-ratio margins; not finite if the log-probabilities are not."""
         return self._block[1]
 
     @property
     def losses(self) -> NDArray[np.float64]:
-        """ℓ_i, of masked pairs too; 0 where the margin is not finite."""
+        """ℓ_i, also of masked pairs; 0 if the margin is not finite."""
         return self._block[2]
 
     @property
@@ -136,7 +136,7 @@ class AdaptiveBetaStep:
 
 
 class _Workspace:
-    """The memory of a step over N pairs, with C structs that point to it: a step is then copies and one call."""
+    """The memory of a step over N pairs, and C structs that point to it: a step is then only copies and one call."""
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -280,17 +280,17 @@ class AdaptiveBeta:
         """Computes mask, β, loss and gradients of one global batch of N pairs. No state changes until :meth:`commit`.
 
         The arguments are arrays, lists or torch tensors of shape [N]: log π(y | I, x) summed over the response's
-        tokens, of the policy and of the reference; ``alpha_data`` is α_D, by default 1. A pair that is not finite is
-        masked and counted. Log-probabilities are divided by ``chosen_lengths`` and ``rejected_lengths`` if given;
+        tokens, of the policy and of the reference; ``alpha_data`` is α_D, by default 1. A pair with a non-finite value
+        is masked and counted. Log-probabilities are divided by ``chosen_lengths`` and ``rejected_lengths`` if given;
         gradients are still those of the sums. ``simpo`` needs no references.
 
-        With several ranks each passes the log-probabilities of all ranks, and ``offset`` and ``count`` of its own
-        pairs, which the arrays of the result cover. Gradients already include the global divisor: add them up over the
-        ranks, or multiply them by the number of ranks if a framework averages.
+        With several ranks, each rank passes the log-probabilities of all ranks, and ``offset`` and ``count`` of its own
+        pairs, which the arrays of the result cover. Gradients already include the global divisor: sum them over the
+        ranks, or multiply them by the number of ranks if a framework averages them.
         """
         chosen = policy_chosen if type(policy_chosen) is np.ndarray else as_doubles(policy_chosen)
         if chosen.ndim != 1:
-            raise ShapeMismatch(f"policy_chosen has shape {chosen.shape}; one number for each pair is needed")
+            raise ShapeMismatch(f"policy_chosen has shape {chosen.shape}; it must have one number for each pair")
         total = chosen.shape[0]
         work = self._workspace
         if work.count != total:
@@ -323,7 +323,7 @@ class AdaptiveBeta:
         return AdaptiveBetaStep(block.copy(), mask.copy(), work.result)
 
     def commit(self) -> None:
-        """Makes the last step's running mean and generator the current ones; call it after the optimizer's step."""
+        """Commits the running mean and the generator of the last step; call it after the optimizer's step."""
         check(_abi.dama_adaptive_beta_commit(self._handle))
 
     @property
@@ -343,7 +343,7 @@ class AdaptiveBeta:
 
     @property
     def nonfinite_pairs(self) -> int:
-        """Pairs masked in all committed steps because they were not finite."""
+        """Non-finite pairs in all committed steps, which were masked."""
         return self._facts().nonfinite_pairs
 
     @property
@@ -430,7 +430,7 @@ def loss_parameter(loss: str, label_smoothing: Optional[float], simpo_margin: Op
 def _set_keep(options: _abi.dama_adaptive_beta_options, keep: Union[int, float]) -> None:
     if isinstance(keep, (int, np.integer)) and not isinstance(keep, bool):
         if not 1 <= keep < 2**63:
-            raise InvalidArgument(f"keep is {keep}; at least one pair is kept")
+            raise InvalidArgument(f"keep is {keep}; it must be at least 1")
         options.keep = int(keep)
     else:
         options.keep = 0

@@ -30,15 +30,15 @@ def as_lengths(values: Any) -> NDArray[np.int64]:
     """Token counts as int64."""
     array = as_integers(values)
     if array is None:
-        raise InvalidArgument(f"lengths have type {np.asarray(values).dtype}; token counts are integers")
+        raise InvalidArgument(f"lengths have type {np.asarray(values).dtype}; token counts must be integers")
     return array
 
 
 def as_labels(values: Any) -> NDArray[np.int64]:
-    """Token numbers as int64."""
+    """Token ids as int64."""
     array = as_integers(values)
     if array is None:
-        raise InvalidArgument(f"labels have type {np.asarray(values).dtype}; token numbers are integers")
+        raise InvalidArgument(f"labels have type {np.asarray(values).dtype}; token ids must be integers")
     return array
 
 
@@ -48,7 +48,7 @@ def shared_floats(values: Any, name: str, writable: bool = False) -> NDArray[np.
     array = values if detach is None else detach().numpy()
     if not isinstance(array, np.ndarray) or array.dtype != np.float32:
         kind = array.dtype if isinstance(array, np.ndarray) else type(values).__name__
-        raise InvalidArgument(f"{name} is {kind}; a float32 array is needed, whose memory can be used as it is")
+        raise InvalidArgument(f"{name} is {kind}; it must be a float32 array, whose memory is used without a copy")
     if not array.flags.c_contiguous:
         raise ShapeMismatch(f"{name} is not contiguous; make a contiguous copy first")
     if writable and not array.flags.writeable:

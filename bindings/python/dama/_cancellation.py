@@ -80,7 +80,7 @@ def run_stoppable(call: Callable[[ctypes.c_void_p], int], cancellation: Optional
                 try:
                     done.wait()
                 except KeyboardInterrupt:
-                    # The call is being stopped already, and uses our memory until it has ended.
+                    # The call is already being stopped, and uses our memory until it has ended.
                     pass
         raise
     if failures:

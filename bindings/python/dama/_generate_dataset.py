@@ -1,4 +1,4 @@
-"""A policy's answers to the questions of a dataset."""
+"""The job that answers the questions of a dataset with a policy."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from ._row_job import AnyPath, Progress
 
 @dataclass(frozen=True)
 class GenerateResult:
-    """How :func:`generate_dataset` ended."""
+    """The result of :func:`generate_dataset`."""
 
     rows: int
     rows_rejected: int
-    #: Rows of which a response ended by length.
+    #: Rows with a response that ended because of its length.
     rows_cut: int
     #: An earlier run had finished the same job, and nothing was left to do.
     was_complete: bool
     output: Path
-    #: Rows left out, with line and reason.
+    #: The file of rejected rows, with line and reason.
     rejects: Path
-    #: What the summary file holds: counts and everything that the responses depend on.
+    #: The contents of the summary file: counts and everything that the responses depend on.
     summary: dict[str, Any]
 
 
@@ -56,13 +56,14 @@ def generate_dataset(
     cancellation: Optional[Cancellation] = None,
     **more: Any,
 ) -> GenerateResult:
-    """Answer every question of a dataset, from a file to a file.
+    """Answers every question of a dataset, from a file to a file.
 
-    ``model`` is a :class:`Policy` or the folder of a LLaVA or Llama model; ``data`` is JSON Lines or one JSON array with
-    the fields ``question`` (or ``prompt``) and, for a model that takes one, ``image``. A line of ``output`` holds
-    ``id``, ``response`` and ``finish`` ("end_token", "stop" or "length"); with ``samples`` above 1, which need a
-    ``temperature``, the lists ``responses`` and ``finish``. The arguments from ``max_tokens`` to ``seed`` are as for
-    ``Policy.generate``, the others as for :func:`score_dataset`; so is how a job is stopped and goes on.
+    ``model`` is a :class:`Policy` or the folder of a LLaVA or Llama model. ``data`` is JSON Lines or one JSON array
+    with the fields ``question`` (or ``prompt``) and, unless the model is text-only, ``image``. A line of ``output``
+    holds ``id``, ``response`` and ``finish`` ("end_token", "stop" or "length"); with ``samples`` above 1, which needs
+    a ``temperature``, it holds the lists ``responses`` and ``finish``. The arguments from ``max_tokens`` to ``seed``
+    are as for ``Policy.generate``. The other arguments, and how a job stops and resumes, are as for
+    :func:`score_dataset`.
     """
     generation = _row_job.options_of(
         _abi.dama_generation_options, _abi.dama_generation_options_init, {}, max_tokens=max_tokens,

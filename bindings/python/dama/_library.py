@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def library_path() -> str:
-    """The path of the library: ``$DAMA_LIBRARY``, the one bundled with this package, or the loader's default."""
+    """The path of the library: ``$DAMA_LIBRARY``, the library in this package, or the loader's default."""
     given = os.environ.get("DAMA_LIBRARY")
     if given:
         return given
@@ -24,7 +24,7 @@ def load(abi_version: int) -> ctypes.CDLL:
     except OSError as error:
         raise ImportError(
             f"cannot load {path}: {error}. Set DAMA_LIBRARY to a libdama.so, or install the package with "
-            "`make build && pip install ./bindings/python`, which bundles one."
+            "`make build && pip install ./bindings/python`, which includes the library."
         ) from None
     library.dama_abi_version.restype = ctypes.c_uint32
     found = library.dama_abi_version()

@@ -1,4 +1,4 @@
-"""The call convention: statuses as exceptions, enumerators by name."""
+"""Calls into C: statuses as exceptions, enumerators by name."""
 
 from __future__ import annotations
 

@@ -132,9 +132,9 @@ class PolicyModel:
     def logps_batch(self, pairs: Sequence[Pair], cancellation: Optional[Cancellation] = None) -> list[PairLogps]:
         """log π of both responses of every pair, in order.
 
-        Pairs of similar length run together, in batches within the token budget. An image that occurs again (the same
-        path or bytes) is encoded once. An error names the pair. Ctrl-C stops the call, and so does ``cancellation``
-        from another thread, which raises ``Cancelled``.
+        Pairs of similar length run together, in batches within the token budget. Images with the same path or bytes are
+        encoded once. An error names the pair. Ctrl-C stops the call, and so does ``cancellation`` from another thread,
+        which raises ``Cancelled``.
         """
         keep: list[Any] = []
         array = pair_array(pairs, keep)
@@ -185,7 +185,7 @@ def c_pair(pair: Pair, index: int, keep: list[Any]) -> _abi.dama_preference_pair
     elif isinstance(pair, (tuple, list)) and len(pair) == 4:
         image, texts = pair[0], pair[1:]
     else:
-        raise InvalidArgument(f"pair {index} is no (image, prompt, chosen, rejected)")
+        raise InvalidArgument(f"pair {index} must be a mapping or a tuple (image, prompt, chosen, rejected)")
     names = ("prompt", "chosen", "rejected")
     return _abi.dama_preference_pair(
         image_pointer(image, keep), *[c_text(text, f"pair {index}: {name}") for text, name in zip(texts, names)]

@@ -1,4 +1,4 @@
-"""What the jobs over datasets have in common: options, progress, Ctrl-C, the files beside the output."""
+"""Shared by the jobs over datasets: options, progress, Ctrl-C, the files beside the output."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ AnyPath = Union[str, "os.PathLike[str]"]
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a job over a dataset is."""
+    """The progress of a job over a dataset."""
 
-    #: "scanning" (reading the dataset through), "computing" or "writing".
+    #: "scanning" (reading the whole dataset once), "computing" or "writing".
     phase: str
-    #: Rows done, rejected ones and those of earlier runs included.
+    #: Rows done, including rejected rows and rows of earlier runs.
     rows_done: int
     #: Rows of the dataset; 0 while scanning.
     rows_total: int
     rows_rejected: int
-    #: Rows that earlier runs had done.
+    #: Rows that earlier runs finished.
     rows_resumed: int
-    #: Since the job began.
+    #: Seconds since the job began.
     seconds: float
     rows_per_second: float
-    #: At that rate; ``None`` while it cannot be told.
+    #: Seconds left at that rate; ``None`` while it is unknown.
     seconds_left: Optional[float]
 
 
 def options_of(kind: Any, init: Callable[[Any], None], names: Mapping[str, Mapping[str, int]], **values: Any) -> Any:
-    """An options struct of this kind as ``init`` sets it, with each value in the field of its name.
+    """An options struct of this kind that ``init`` has set, with each value in the field of its name.
 
-    What a field takes follows from its C type: paths for strings, None for what is not given, names for enumerators,
-    of which ``names`` has those of each field.
+    The C type of a field determines its values: paths for strings, None for missing values, names for enumerators.
+    ``names`` has the enumerators' names for each field.
     """
     options = kind()
     init(options)
@@ -56,12 +56,12 @@ def options_of(kind: Any, init: Callable[[Any], None], names: Mapping[str, Mappi
     for name, value in values.items():
         if name not in fields or name in _PARTS or name.endswith("_count"):
             usable = [field for field in fields if field not in _PARTS and not field.endswith("_count")]
-            raise TypeError(f"there is no option {name!r}; there are {', '.join(sorted(usable))}")
+            raise TypeError(f"unknown option {name!r}; expected one of {', '.join(sorted(usable))}")
         _set(options, name, fields[name], value, names)
     return options
 
 
-#: Fields that are no option.
+#: Fields that are not options.
 _PARTS = {"struct_size", "reserved", "user"}
 _UNSIGNED = {ctypes.c_uint32: 32, ctypes.c_size_t: 63, ctypes.c_uint64: 64}
 
@@ -81,7 +81,7 @@ def _set(options: Any, name: str, field: Any, value: Any, names: Mapping[str, Ma
     elif field is ctypes.c_int32:
         value = bool(value)
     elif field is ctypes.c_double:
-        # NaN is what stands for None there.
+        # NaN stands for None in C, so a NaN becomes infinite, which C rejects.
         value = float("nan") if value is None else value if value == value else float("inf")
     elif field is ctypes.c_int64:
         if value is not None and not 0 <= value < 1 << 63:
@@ -102,11 +102,11 @@ def run(
     progress: Optional[Callable[[Progress], object]],
     cancellation: Optional[Cancellation] = None,
 ) -> None:
-    """Runs a job. What ``progress`` raises comes out here, and so does Ctrl-C."""
+    """Runs a job. Raises what ``progress`` raises, and ``KeyboardInterrupt`` after Ctrl-C."""
     raised: list[BaseException] = []
     interrupt = Interrupt()
 
-    # There is a callback even where nobody listens: it is where Python's signal handlers run.
+    # There is always a callback, even without ``progress``, because Python's signal handlers run in it.
     @_abi.dama_progress_callback
     def tell(pointer: Any, _user: Any) -> int:
         try:
@@ -128,7 +128,7 @@ def run(
 
 
 def files(output: AnyPath) -> dict[str, Any]:
-    """output, rejects and summary of a result: where the files are, and what the summary holds."""
+    """output, rejects and summary of a result: the paths of the files, and the contents of the summary."""
     base = _base(Path(output))
     return {
         "output": Path(output),
@@ -152,7 +152,7 @@ def progress_of(it: _abi.dama_progress) -> Progress:
 
 
 def _base(output: Path) -> Path:
-    """The path whose name the files beside the output begin with."""
+    """The path with which the names of the files beside the output begin."""
     for suffix in (".jsonl", ".json", ".ndjson"):
         if output.name.endswith(suffix) and output.name != suffix:
             return output.with_name(output.name[: -len(suffix)])

@@ -49,5 +49,5 @@ def open_with(
 def unsigned(name: str, value: int, bits: int) -> int:
     """``value``, if an unsigned C field of ``bits`` bits can hold it; otherwise ``InvalidArgument``."""
     if not 0 <= value < 1 << bits:
-        raise InvalidArgument(f"{name} is {value}; it must not be negative")
+        raise InvalidArgument(f"{name} is {value}; it must be from 0 to 2**{bits} - 1")
     return value

@@ -1,4 +1,4 @@
-"""Scoring a dataset for hardness, section 3.2 of the paper."""
+"""The job that scores the hardness of a dataset, section 3.2 of the paper."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ _DELTA_SOURCES = choices(_abi.dama_delta_source, "DAMA_DELTA_FROM_")
 
 @dataclass(frozen=True)
 class ScoreResult:
-    """What :func:`score_dataset` found."""
+    """The result of :func:`score_dataset`."""
 
     rows: int
     rows_scored: int
     rows_rejected: int
-    #: The mean of δ over the rows scored.
+    #: The mean of δ over the scored rows.
     mean_delta: float
-    #: δ̄ as α_D used it.
+    #: The δ̄ that α_D used.
     mean_delta_used: float
     #: An earlier run had finished the same job, and nothing was left to do.
     was_complete: bool
     output: Path
-    #: Rows left out, with line and reason.
+    #: The file of rejected rows, with line and reason.
     rejects: Path
-    #: What the summary file holds: quantiles, histogram, counts, settings.
+    #: The contents of the summary file: quantiles, histogram, counts, settings.
     summary: dict[str, Any]
 
 
@@ -58,18 +58,18 @@ def score_dataset(
     cancellation: Optional[Cancellation] = None,
     **more: Any,
 ) -> ScoreResult:
-    """Score every pair of a dataset for hardness, Eqs. (4) to (7), from a file to a file.
+    """Computes the hardness of every pair of a dataset, Eqs. (4) to (7), from a file to a file.
 
-    ``model`` is a :class:`Scorer` or the folder of a CLIP model; ``data`` is JSON Lines or one JSON array with the
-    fields ``image`` (or ``image_path``), ``chosen`` and ``rejected``, or others that ``fields`` names
+    ``model`` is a :class:`Scorer` or the folder of a CLIP model. ``data`` is JSON Lines or one JSON array with the
+    fields ``image`` (or ``image_path``), ``chosen`` and ``rejected``, or with the fields that ``fields`` names
     (``{"chosen": "answer_good"}``). Image paths are relative to ``image_root`` (default: the dataset's folder) and
-    cannot leave it, but through symbolic links with ``follow_links``. ``output``, ``NAME.jsonl``, gets a line for each
-    row scored; ``NAME.rejects.jsonl``, ``NAME.summary.json`` and ``NAME.run.json`` come beside it.
+    cannot leave it, except through symbolic links with ``follow_links``. ``output``, ``NAME.jsonl``, gets a line for
+    each scored row. The job also writes ``NAME.rejects.jsonl``, ``NAME.summary.json`` and ``NAME.run.json``.
 
-    A job that was stopped or killed goes on when it is called again with the same arguments, and ends with the same
-    bytes. ``progress`` is called on this thread many times; an exception that it raises stops the job and comes out
-    here, and so does Ctrl-C; ``cancellation`` stops it from another thread. Memory does not grow with the rows. ``more``
-    are further fields of the C struct ``dama_score_dataset_options``, by their names.
+    A job that was stopped or killed resumes when it is called again with the same arguments, and ends with the same
+    bytes. ``progress`` is called on this thread many times. An exception that it raises, and Ctrl-C, stop the job and
+    are raised here; ``cancellation`` stops it from another thread. Memory does not grow with the number of rows.
+    ``more`` are further fields of the C struct ``dama_score_dataset_options``, by name.
     """
     options = _row_job.options_of(
         _abi.dama_score_dataset_options, _abi.dama_score_dataset_options_init, {},

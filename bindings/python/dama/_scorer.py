@@ -34,13 +34,13 @@ class SubSentence:
     text: str
     #: Γ(I, S), Eq. (4).
     score: float
-    #: Among the sub-sentences of both responses, Eq. (5).
+    #: The probability among the sub-sentences of both responses, Eq. (5).
     probability: float
 
 
 @dataclass(frozen=True)
 class PairHardness:
-    """The hardness of one pair; ``float()`` gives δ."""
+    """The hardness of one pair; ``float()`` returns δ."""
 
     #: δ of Eq. (6), in [−1, 1]; or the ratio of the sums of scores.
     delta: float
@@ -55,28 +55,28 @@ class PairHardness:
 
 
 class Scorer:
-    """A CLIP model, opened from a Hugging Face directory: images and sentences to logits and embeddings.
+    """A CLIP model, opened from a Hugging Face directory. Computes logits and embeddings of images and sentences.
 
-    ``model_dir`` holds config.json, safetensors, tokenizer.json and preprocessor_config.json; or text_model.onnx and
-    vision_model.onnx in place of the safetensors. One scorer may be used from several threads at once; ctypes releases
-    the interpreter's lock meanwhile. Not for use in a child made by ``fork`` (multiprocessing's default on Linux before
-    Python 3.14): start workers with ``spawn``.
+    ``model_dir`` contains config.json, safetensors, tokenizer.json and preprocessor_config.json; text_model.onnx and
+    vision_model.onnx may replace the safetensors. Several threads may use one scorer at the same time; ctypes releases
+    the interpreter's lock during a call. It cannot be used in a child that ``fork`` created (multiprocessing's default
+    on Linux before Python 3.14): start workers with ``spawn``.
 
     ``threads``
-        Threads of inference, 0 for one a processor. The first model of a process sizes the pool that all share.
+        Threads of inference; 0: one for each processor. All models share the thread pool of the first model.
     ``max_image_pixels``
-        Larger images are refused before they are decoded; the default is Pillow's limit.
+        Larger images are rejected before they are decoded; the default is Pillow's limit.
     ``provider``
         ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
     ``long_texts``
-        ``"refuse"`` or ``"cut"`` texts of more tokens than the model takes.
+        What happens to texts with more tokens than the model takes: ``"refuse"`` raises an error, ``"cut"`` cuts them.
     ``logit_scale``
-        exp(logit_scale), for models in ONNX files, which do not hold it (100, OpenAI's, where it is not given).
+        exp(logit_scale) for models in ONNX files, which do not contain it. Default: 100, the scale of OpenAI's models.
     ``ignore_orientation``, ``drop_alpha``
-        Image files are turned as their EXIF data say, and what is transparent is put on white, as transformers does;
-        these leave them as they are stored, as the original LLaVA trainer does.
+        Ignore the EXIF orientation; drop the alpha channel. Otherwise the orientation is applied, and the image is
+        composed over white, as transformers does. The original LLaVA trainer does neither.
     ``onnxruntime``
-        The file libonnxruntime.so.*. Without it: ``$DAMA_ONNXRUNTIME``, the one in an installed ``onnxruntime`` or
+        The file libonnxruntime.so.*. Default: ``$DAMA_ONNXRUNTIME``, the file in an installed ``onnxruntime`` or
         ``onnxruntime-gpu`` wheel, or the loader's.
     """
 
@@ -107,7 +107,7 @@ class Scorer:
         facts = _abi.dama_scorer_facts()
         _abi.dama_scorer_facts_init(facts)
         check(_abi.dama_scorer_describe(self._handle, facts))
-        #: Numbers in one embedding.
+        #: The number of elements of an embedding.
         self.dimension: int = facts.dimension
         #: The most tokens of a sentence, start and end included.
         self.max_tokens: int = facts.max_tokens
@@ -150,11 +150,11 @@ class Scorer:
         splitter: Optional[Splitter] = None,
         cancellation: Optional[Cancellation] = None,
     ) -> PairHardness:
-        """δ of one pair, Eqs. (4) to (6), and the sub-sentences behind it. The image is encoded once.
+        """δ of one pair, Eqs. (4) to (6), and its sub-sentences. The image is encoded once.
 
-        ``splitter`` makes the sub-sentences, each within ``max_tokens``; without one the built-in rules do. ``delta`` is
-        computed from ``"probabilities"``, or from ``"scores"`` as in Table 2. Raises ``InvalidArgument`` for a response
-        without words.
+        ``splitter`` splits the responses into sub-sentences within ``max_tokens``; default: the built-in rules.
+        ``delta`` is computed from ``"probabilities"``, or from ``"scores"`` as in Table 2. Raises ``InvalidArgument``
+        for a response without words.
         """
         if delta not in _DELTA_SOURCES:
             raise InvalidArgument(f"delta is {delta!r}; expected one of {', '.join(map(repr, _DELTA_SOURCES))}")
@@ -216,16 +216,16 @@ def _sub_sentences(pair: ctypes.c_void_p, response: _abi.dama_response) -> list[
 
 def _texts(texts: Sequence[str]) -> Any:
     if isinstance(texts, (str, bytes)):
-        raise InvalidArgument("a list of sentences is needed, not one string")
+        raise InvalidArgument("sentences must be a list of strings, not one string")
     encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
     for text in encoded:
         if b"\0" in text:
-            raise InvalidArgument(f"{text[:80]!r} holds a NUL character, which a sentence cannot have")
+            raise InvalidArgument(f"{text[:80]!r} contains a NUL character; a sentence must not contain NUL")
     return (ctypes.c_char_p * len(encoded))(*encoded)
 
 
 def _image(image: Image, keep: list[Any]) -> _abi.dama_image:
-    """The C struct; what it points at is put into ``keep``."""
+    """The C struct; the objects that it points to are appended to ``keep``."""
     result = _abi.dama_image()
     if isinstance(image, (str, os.PathLike)):
         result.path = os.fsencode(image)

@@ -1,4 +1,4 @@
-"""Splitters: responses to sub-sentences, by rules, a language model, a command or a server."""
+"""Splitters of responses into sub-sentences: by rules, a language model, a command or a server."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ _Path = Union[str, "os.PathLike[str]"]
 
 
 class Split(NamedTuple):
-    """What a splitter makes of a response."""
+    """The sub-sentences of a response."""
 
     sub_sentences: list[str]
-    #: "splitter_fallback" where the built-in rules split this response, and why, such as "splitter_invented".
+    #: "splitter_fallback" if the built-in rules split this response, and the reason, such as "splitter_invented".
     flags: list[str]
 
 
 class Splitter:
     """Splits responses into sub-sentences: ``Splitter.built_in()``, ``.policy()``, ``.command()`` or ``.endpoint()``.
 
-    The answer of anything but the built-in rules is checked: its sub-sentences are within the token limit, use the words
-    of the response and leave none out. Where it fails, the built-in rules split that response, and a flag says so.
-    Answers are kept, in memory and in the file ``cache`` where one is named. A splitter may be used from several
-    threads at once. No error message shows a key, or a secret part of an address.
+    Answers of a model, command or server are checked: the sub-sentences must be within the token limit, and consist of
+    all words of the response and no others. If an answer fails the check, the built-in rules split that response, and a
+    flag says so. Answers are kept in memory and, if given, in the file ``cache``. Several threads may use one splitter
+    at the same time. No error message shows a key, or a secret part of an address.
     """
 
     def __init__(self, handle: ctypes.c_void_p) -> None:
-        """Takes over a handle; use one of the class methods instead."""
+        """Takes ownership of a handle; use one of the class methods instead."""
         self._handle = handle
 
     def __del__(self, free: Any = _abi.dama_splitter_free) -> None:
@@ -54,7 +54,7 @@ class Splitter:
 
     @classmethod
     def policy(cls, policy: PolicyModel, *, cache: Optional[_Path] = None) -> Splitter:
-        """A language model of text alone that follows instructions, run here, one response at a time."""
+        """Asks a text-only policy that follows instructions, one response at a time."""
         handle = ctypes.c_void_p()
         check(_abi.dama_splitter_create_policy(handle, policy._handle, _options(cache)))
         return cls(handle)
@@ -63,7 +63,7 @@ class Splitter:
     def command(
         cls, command: str, *, timeout: float = 60.0, concurrency: int = 4, cache: Optional[_Path] = None
     ) -> Splitter:
-        """A program that reads a response on its standard input and writes a sub-sentence on each line.
+        """Runs a program that reads a response from standard input and writes one sub-sentence on each line.
 
         ``/bin/sh -c`` runs it once for each response, at most ``concurrency`` at a time, each for ``timeout`` seconds.
         """
@@ -85,10 +85,10 @@ class Splitter:
         first_pause: float = 0.5,
         cache: Optional[_Path] = None,
     ) -> Splitter:
-        """A language model behind an OpenAI-compatible address, ``http://127.0.0.1:8000/v1/chat/completions`` for one.
+        """Asks a language model on an OpenAI-compatible server, such as ``http://127.0.0.1:8000/v1/chat/completions``.
 
         ``timeout`` is for one attempt. After a time-out, a lost connection, or the status 408, 429 or 5xx there are
-        ``retries`` more, the first after ``first_pause`` seconds, each later pause twice as long.
+        ``retries`` more attempts, the first after ``first_pause`` seconds; each later pause is twice as long.
         """
         options = _options(cache, timeout, concurrency)
         options.retries = unsigned("retries", retries, 32)
@@ -107,7 +107,7 @@ class Splitter:
         *,
         cancellation: Optional[Cancellation] = None,
     ) -> Split:
-        """The sub-sentences of ``text``; limits are those of :func:`dama.split`.
+        """The sub-sentences of ``text``; the limits are as for :func:`dama.split`.
 
         Ctrl-C stops it, and so does ``cancellation`` from another thread, which raises ``Cancelled``.
         """

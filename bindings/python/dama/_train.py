@@ -1,4 +1,4 @@
-"""Training over a dataset, as a configuration says."""
+"""The job that trains on a dataset, from a configuration."""
 
 from __future__ import annotations
 
@@ -24,38 +24,38 @@ _OK, _CANCELLED = int(_abi.dama_status.DAMA_OK), int(_abi.dama_status.DAMA_CANCE
 
 @dataclass(frozen=True)
 class TrainProgress:
-    """How far :func:`train` is."""
+    """The progress of :func:`train`."""
 
     #: "reference" (its log-probabilities are being computed), "batch" (one is done) or "notice" (a line for people).
     event: str
-    #: Of "reference".
+    #: The progress for "reference"; otherwise None.
     reference: Optional[Progress]
-    #: Of "batch".
+    #: The metrics for "batch"; otherwise None.
     metrics: Optional[StepMetrics]
-    #: Of "notice".
+    #: The text for "notice"; otherwise None.
     notice: Optional[str]
-    #: Batches done, those of earlier runs included, of how many; 0 but for "batch", as is what follows.
+    #: Batches done, including those of earlier runs, and batches of the job; for "batch", otherwise 0.
     batch: int
     batches: int
-    #: From 0.
+    #: Counted from 0.
     epoch: int
-    #: Since this run began to train.
+    #: Seconds since this run began to train.
     seconds: float
     batches_per_second: float
-    #: At that rate; ``None`` while it cannot be told.
+    #: Seconds left at that rate; ``None`` while it is unknown.
     seconds_left: Optional[float]
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """How :func:`train` ended."""
+    """The result of :func:`train`."""
 
     batches: int
     #: Batches that changed the weights.
     steps: int
-    #: Batches left out for a loss or gradient that was not finite.
+    #: Batches skipped because of a non-finite loss or gradient.
     skipped: int
-    #: Pairs that were trained on.
+    #: Pairs used for training.
     pairs: int
     rows_rejected: int
     #: An earlier run had finished the same job, and nothing was left to do.
@@ -70,25 +70,25 @@ def train(
     progress: Optional[Callable[[TrainProgress], object]] = None,
     cancellation: Optional[Cancellation] = None,
 ) -> TrainResult:
-    """Align a model with preference pairs, as ``dama train`` does: shuffled epochs, checkpoints, metrics, a model.
+    """Aligns a model with preference pairs, as ``dama train`` does: shuffled epochs, checkpoints, metrics, a model.
 
     ::
 
         dama.train({"model": "llava-1.5-7b-hf", "data": "pairs.jsonl", "out": "aligned", "trainable": "lora",
                     "method": {"preset": "paper", "beta": 0.1}})
 
-    ``config`` is a mapping, the path of a YAML file, or YAML text, which is known by its line breaks; docs/train.md lists
-    the fields. ``overrides`` replace single ones: ``{"method.beta": 0.2}`` or ``["method.beta=0.2"]``.
+    ``config`` is a mapping, the path of a YAML file, or YAML text; a string with a line break is text. docs/train.md
+    lists the fields. ``overrides`` replace single fields: ``{"method.beta": 0.2}`` or ``["method.beta=0.2"]``.
 
-    A job that was stopped or killed goes on from its last checkpoint when it is called again with the same
-    configuration, and ends with the same weights. ``progress`` is called on a thread of its own while this one waits; an
-    exception that it raises stops the job and comes out here. Ctrl-C and ``cancellation`` stop it inside a step.
+    A job that was stopped or killed resumes from its last checkpoint when it is called again with the same
+    configuration, and ends with the same weights. ``progress`` is called on another thread while this one waits. An
+    exception that it raises stops the job and is raised here. Ctrl-C and ``cancellation`` stop the job inside a step.
     """
     text, label = _text(config)
     items = _overrides(overrides)
     raised: list[BaseException] = []
 
-    # It lives in this frame for as long as C may call it.
+    # This frame keeps it alive as long as C may call it.
     @_abi.dama_train_callback
     def tell(pointer: Any, _user: Any) -> int:
         try:
@@ -126,7 +126,7 @@ def train(
 
 
 def _text(config: Union[Mapping[str, Any], str, "os.PathLike[str]"]) -> tuple[bytes, bytes]:
-    """The configuration as YAML, and what messages call it."""
+    """The configuration as YAML, and its name in messages."""
     if isinstance(config, Mapping):
         return json.dumps(config, default=os.fspath).encode(), b"configuration"
     if isinstance(config, str) and "\n" in config:
@@ -136,7 +136,7 @@ def _text(config: Union[Mapping[str, Any], str, "os.PathLike[str]"]) -> tuple[by
 
 def _overrides(overrides: Union[Mapping[str, Any], Sequence[str]]) -> list[bytes]:
     if isinstance(overrides, str):
-        raise InvalidArgument(f"overrides are {overrides!r}; expected a mapping or a list of texts")
+        raise InvalidArgument(f"overrides are {overrides!r}; expected a mapping or a list of strings")
     if isinstance(overrides, Mapping):
         overrides = [f"{key}={json.dumps(value, default=os.fspath)}" for key, value in overrides.items()]
     return [c_text(item, "overrides") for item in overrides]

@@ -144,7 +144,7 @@ class Trainer:
         Seed of the adapters' initial values.
 
     The parts of a step can be called separately: :meth:`forward`, :meth:`backward`, :meth:`update`, :meth:`zero_grad`.
-    Gradients can be added up over ranks in the arrays of :meth:`parameters`. Use an object from one thread at a time.
+    Gradients can be summed over ranks in the arrays of :meth:`parameters`. Use an object from one thread at a time.
     """
 
     def __init__(
@@ -200,13 +200,13 @@ class Trainer:
         self._owner = None
 
     def step(self, batch: Sequence[Pair], cancellation: Optional[Cancellation] = None) -> StepMetrics:
-        """One update from a batch: forward over all pairs, gaps, filter, β, loss, backward, AdamW, running mean.
+        """Performs one update: forward over all pairs, gaps, filter, β, loss, backward, AdamW, running mean.
 
         Pairs are as for ``Policy.logps_batch``; a mapping may also have ``alpha_data`` (α_D, by default 1),
-        ``reference_chosen`` and ``reference_rejected`` (log πref, instead of the reference's results) and
-        ``hardness_third`` (0 the hardest, 2 the easiest; for the metrics). Ctrl-C stops the step, and so does
-        ``cancellation`` from another thread. Weights, moments and controller are then as before, unless it came too
-        late to stop the update; ``steps`` tells.
+        ``reference_chosen`` and ``reference_rejected`` (log π_ref, instead of the reference's results) and
+        ``hardness_third`` (0 the hardest, 2 the easiest; only for the metrics). Ctrl-C stops the step, and so does
+        ``cancellation`` from another thread. Weights, moments and controller are then unchanged, unless the request
+        came too late to stop the update; ``steps`` shows whether it did.
         """
         handle = self._handle
         keep: list[Any] = []
@@ -242,8 +242,8 @@ class Trainer:
         chosen, rejected = (np.require(as_doubles(values), requirements="C") for values in (grad_chosen, grad_rejected))
         if chosen.ndim != 1 or chosen.shape != rejected.shape:
             raise ShapeMismatch(
-                f"grad_chosen has shape {chosen.shape} and grad_rejected {rejected.shape}; one number for each pair is "
-                "needed"
+                f"grad_chosen has shape {chosen.shape} and grad_rejected {rejected.shape}; both must have one number "
+                "for each pair"
             )
         addresses = chosen.ctypes.data, rejected.ctypes.data
         self._run(lambda token: _abi.dama_trainer_backward(handle, *addresses, chosen.size, token), cancellation)
@@ -282,7 +282,7 @@ class Trainer:
         return found
 
     def save(self, path: Union[str, os.PathLike[str]], note: Optional[str] = None) -> None:
-        """Writes a checkpoint: one file with all that the next step depends on, and the caller's ``note``.
+        """Writes a checkpoint: one file with everything that the next step depends on, and the caller's ``note``.
 
         The file is written under a temporary name and renamed: if anything fails, an existing file is unchanged.
         """
@@ -291,7 +291,7 @@ class Trainer:
     def load(self, path: Union[str, os.PathLike[str]]) -> Optional[str]:
         """Loads a checkpoint that :meth:`save` wrote from a trainer of the same model and options; returns its note.
 
-        Training continues bit for bit. The arrays of :meth:`parameters` stay valid. If it fails, nothing is changed.
+        Training continues bit for bit. The arrays of :meth:`parameters` stay valid. On failure nothing changes.
         """
         note = _HANDLE()
         check(_abi.dama_trainer_load(note, self._handle, os.fsencode(path)))
@@ -391,7 +391,7 @@ def _select(options: _abi.dama_trainer_options, trainable: Union[str, LoRA, Sequ
         options.lora_alpha = trainable.alpha
         targets = [c_text(target, "a target") for target in trainable.targets]
         if not targets:
-            raise InvalidArgument("LoRA has no targets; at least one module is named")
+            raise InvalidArgument("LoRA has no targets; at least one module must be named")
         options.lora_targets = (ctypes.c_char_p * len(targets))(*targets)
         options.lora_target_count = len(targets)
     else:

@@ -42,7 +42,7 @@ class TokenLogProbs(NamedTuple):
 def token_logprobs(logits: Any, labels: ArrayLike, *, threads: int = 0) -> TokenLogProbs:
     """log π(label) of each row of ``logits`` [..., vocabulary]; reads each logit once and keeps no large array.
 
-    ``labels`` [...] are token numbers, or ``IGNORED_LABEL`` (−100) for a row without a token. Each label belongs to the
+    ``labels`` [...] are token ids, or ``IGNORED_LABEL`` (−100) for a row without a token. Each label belongs to the
     logits that predict it: shift one of the two arrays by one position first.
     """
     rows, tokens, vocabulary = _rows(logits, labels)
@@ -152,7 +152,7 @@ class Schedule:
         if kind not in self._KINDS:
             raise InvalidArgument(f"kind is {kind!r}; it must be one of {', '.join(map(repr, self._KINDS))}")
         if not 0 <= total_steps < 2**64:
-            raise InvalidArgument(f"total_steps is {total_steps}; a schedule has at least one step")
+            raise InvalidArgument(f"total_steps is {total_steps}; it must be at least 1")
         self._options = _abi.dama_schedule_options(
             ctypes.sizeof(_abi.dama_schedule_options), self._KINDS[kind], learning_rate, total_steps, 0, 0.0
         )
@@ -177,7 +177,7 @@ def _rows(logits: Any, labels: ArrayLike, writable: bool = False) -> tuple[NDArr
     tokens = np.ascontiguousarray(as_labels(labels))
     if array.ndim < 1 or array.shape[:-1] != tokens.shape:
         raise ShapeMismatch(
-            f"logits have shape {array.shape} and labels {tokens.shape}; one label for each row is needed"
+            f"logits have shape {array.shape} and labels {tokens.shape}; each row needs one label"
         )
     return array, tokens, array.shape[-1]
 

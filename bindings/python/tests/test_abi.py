@@ -24,7 +24,7 @@ ENUMS = {
     for name, kind in vars(_abi).items()
     if isinstance(kind, type) and issubclass(kind, IntEnum) and kind is not IntEnum
 }
-#: Found by other patterns than those that generate_abi.py reads the header with.
+#: Found with other patterns than those in generate_abi.py.
 TEXT = re.sub(
     r"/\*.*?\*/", "", "\n".join(p.read_text() for p in [INCLUDE / "dama.h", *INCLUDE.glob("dama/*.h")]), flags=re.S
 )

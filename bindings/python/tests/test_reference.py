@@ -12,7 +12,7 @@ IMAGE = FIXTURES / "image.png"
 
 @pytest.fixture(scope="module")
 def expected():
-    """What transformers says; Fixtures/make_llava.py wrote it."""
+    """The results of transformers, which Fixtures/make_llava.py wrote."""
     return json.loads((FIXTURES / "default" / "expected.json").read_text())
 
 

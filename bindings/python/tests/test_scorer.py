@@ -16,7 +16,7 @@ FIXTURES = Path(__file__).parents[3] / "Tests" / "DamaModelsTests" / "Fixtures" 
 
 @pytest.fixture(scope="module")
 def expected():
-    """What transformers says; Fixtures/make_clip.py wrote it."""
+    """The results of transformers, which Fixtures/make_clip.py wrote."""
     return json.loads((FIXTURES / "legacy" / "expected.json").read_text())
 
 
@@ -31,7 +31,7 @@ def test_scores_equal_transformers(scorer, expected):
         for image in (path, str(path), path.read_bytes(), bytearray(path.read_bytes())):
             scores = scorer.score(image, expected["sentences"])
             assert scores.dtype == np.float32
-            # One grey level of resizing, at most, lies between.
+            # Resized pixels differ by at most one grey level.
             np.testing.assert_allclose(scores, logits, atol=1e-3)
 
 
@@ -48,7 +48,7 @@ def test_embeddings_equal_transformers(scorer, expected):
 def test_arrays_are_images_too(scorer):
     pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
     plain = scorer.score(pixels, ["a dog"])
-    # Any layout in memory counts by its values.
+    # The layout in memory does not matter.
     np.testing.assert_array_equal(scorer.score(np.asfortranarray(pixels), ["a dog"]), plain)
     assert scorer.score(pixels[:, ::-1], ["a dog"]) != plain
 
@@ -72,7 +72,7 @@ def test_hardness_of_a_pair(scorer, expected):
     by_scores = scorer.hardness(FIXTURES / "tall.png", "A dog. There is", "x", delta="scores")
     assert by_scores.delta == pytest.approx(ratio, abs=2e-3)
 
-    # The command gives responses back as they are, which is right for one sentence alone.
+    # The command returns responses unchanged, which is valid only for a response of one sentence.
     pair = (FIXTURES / "tall.png", "Two dogs sleep. A cat sits.", "Three birds sing.")
     found = scorer.hardness(*pair, splitter=dama.Splitter.command("cat"))
     assert [len(found.chosen), len(found.rejected)] == [2, 1]
@@ -112,7 +112,7 @@ def test_orientation_and_transparency():
     turned, plain = (images / f"turned_{n}.jpg" for n in (6, 1))
     default = dama.Scorer(FIXTURES / "legacy")
     stored = dama.Scorer(FIXTURES / "legacy", ignore_orientation=True, drop_alpha=True)
-    # The two files hold the same picture; one says that it lies on its side.
+    # The two files have the same picture; the EXIF data of one of them rotate it.
     np.testing.assert_array_equal(stored.score(turned, ["a dog"]), default.score(plain, ["a dog"]))
     assert default.score(turned, ["a dog"]) != default.score(plain, ["a dog"])
     transparent = images / "alpha_6_8.png"
@@ -170,7 +170,7 @@ def test_what_cannot_be(scorer, tmp_path):
 
 
 def run_python(code, **environment):
-    """Python of its own, since a process has one ONNX Runtime; without DAMA_ONNXRUNTIME unless it is given."""
+    """Runs Python in a new process, because a process has one ONNX Runtime; by default without DAMA_ONNXRUNTIME."""
     clean = {key: value for key, value in os.environ.items() if key != "DAMA_ONNXRUNTIME"}
     return subprocess.run([sys.executable, "-c", code], env={**clean, **environment}, capture_output=True, text=True)
 

@@ -105,7 +105,7 @@ def test_secrets_stay_secret(server):
 
 
 def test_a_language_model(tmp_path):
-    """One of random weights writes nonsense; positions for the prompt are all that its directory lacks."""
+    """A model with random weights gives unusable answers. The fixture only needs more positions for the prompt."""
     model = tmp_path / "model"
     shutil.copytree(FIXTURES / "onnx" / "llama", model)
     configuration = json.loads((model / "config.json").read_text())

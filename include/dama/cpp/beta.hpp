@@ -12,7 +12,7 @@
 
 namespace dama {
 
-/** The log-probabilities of a global batch; see dama_preference_batch. Optional vectors may stay empty. */
+/** The log-probabilities of a global batch; see dama_preference_batch. Optional vectors may be empty. */
 struct PreferenceBatch {
     std::vector<double> policy_chosen, policy_rejected, reference_chosen, reference_rejected;
     std::vector<double> alpha_data;
@@ -21,16 +21,16 @@ struct PreferenceBatch {
     std::size_t slice_count = DAMA_REST;
 };
 
-/** What a step found; see dama_preference_result. */
+/** The result of a step; see dama_preference_result. */
 struct PreferenceStep {
     std::vector<double> beta, margins, losses, grad_chosen, grad_rejected;
     std::vector<double> reward_chosen, reward_rejected, plain_reward_chosen, plain_reward_rejected;
     std::vector<std::uint8_t> mask;
-    /** The numbers of the batch; its pointers are not set. */
+    /** The numbers of the batch. The pointers are NULL. */
     dama_preference_result summary{};
 };
 
-/** Owns a dama_adaptive_beta. Moves, does not copy; one thread at a time. */
+/** Owns a dama_adaptive_beta. Move-only; use it from one thread at a time. */
 class AdaptiveBeta {
 public:
     using Options = dama_adaptive_beta_options;
@@ -55,13 +55,13 @@ public:
         }));
     }
 
-    /** Owns a handle from now on. */
+    /** Takes ownership of a handle. */
     explicit AdaptiveBeta(dama_adaptive_beta *handle) : handle_(handle) {}
 
-    /** The handle, for calls that take a dama_adaptive_beta. */
+    /** The handle, for C functions. */
     const dama_adaptive_beta *get() const noexcept { return handle_.get(); }
 
-    /** See dama_adaptive_beta_step(). Throws std::invalid_argument where vectors differ in length. */
+    /** See dama_adaptive_beta_step(). Throws std::invalid_argument if the vectors differ in length. */
     PreferenceStep step(const PreferenceBatch &batch) {
         const std::size_t count = batch.policy_chosen.size();
         auto in = detail::initialised(dama_preference_batch_init_sized);
@@ -137,7 +137,7 @@ private:
 
     explicit AdaptiveBeta(Owner owner) noexcept : handle_(std::move(owner)) {}
 
-    /** NULL for an empty vector; the C call then says what is missing. */
+    /** NULL for an empty vector; the C function then names what is missing. */
     template <typename T> static const T *data(const char *name, const std::vector<T> &values, std::size_t count) {
         if (values.empty()) return nullptr;
         detail::check_size(name, values.size(), count);

@@ -1,4 +1,4 @@
-/* Stopping calls, and callbacks that may throw. */
+/* Stopping calls, and callbacks that throw. */
 #ifndef DAMA_CPP_CALLBACK_HPP
 #define DAMA_CPP_CALLBACK_HPP
 
@@ -9,19 +9,19 @@
 namespace dama {
 
 /**
- * By which one thread stops the calls of another, which then throw Error with DAMA_CANCELLED; see dama_cancellation.
- * Moves, does not copy.
+ * Lets one thread stop the calls of another, which then throw Error with DAMA_CANCELLED; see dama_cancellation.
+ * Move-only.
  */
 class Cancellation {
 public:
     Cancellation()
         : handle_(detail::made<Owner>([](dama_cancellation **out) { return dama_cancellation_create(out); })) {}
 
-    /** See dama_cancellation_cancel(): from any thread at any time. */
+    /** See dama_cancellation_cancel(). Any thread may call it at any time. */
     void cancel() noexcept { dama_cancellation_cancel(handle_.get()); }
     bool is_cancelled() const noexcept { return dama_cancellation_is_cancelled(handle_.get()) != 0; }
 
-    /** The handle, for calls that take a dama_cancellation. */
+    /** The handle, for C functions. */
     const dama_cancellation *get() const noexcept { return handle_.get(); }
 
 private:
@@ -35,10 +35,10 @@ inline const dama_cancellation *handle(const Cancellation *cancellation) noexcep
     return cancellation ? cancellation->get() : nullptr;
 }
 
-/** Keeps what a callback throws from passing through the library, and throws it again behind the call. */
+/** Holds an exception that a callback throws, so that it does not pass through C, and rethrows it after the call. */
 class Listener {
 public:
-    /** For the library: what `call` says, true to go on. */
+    /** Returns the status for the library: DAMA_OK if `call` returns true. */
     template <typename Call> dama_status hear(Call &&call) noexcept {
         try {
             return call() ? DAMA_OK : DAMA_CANCELLED;
@@ -48,7 +48,7 @@ public:
         }
     }
 
-    /** Throws what a callback threw, or else Error unless `status` is DAMA_OK. */
+    /** Rethrows the callback's exception; otherwise throws Error unless `status` is DAMA_OK. */
     void check(dama_status status) const {
         if (thrown_) std::rethrow_exception(thrown_);
         dama::check(status);

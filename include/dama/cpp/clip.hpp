@@ -18,15 +18,15 @@ struct ScoredSentence {
     double probability = 0;
 };
 
-/** δ of a pair, and the sub-sentences behind it. */
+/** δ of a pair, and its sub-sentences. */
 struct PairHardness {
     double delta = 0;
     std::vector<ScoredSentence> chosen, rejected;
-    /** What was special about the split, as in SubSentences. */
+    /** The flags of the responses, as in SubSentences. */
     std::vector<std::string> chosen_flags, rejected_flags;
 };
 
-/** Owns a dama_scorer. Moves, does not copy; may be used from several threads at once. */
+/** Owns a dama_scorer. Move-only; several threads may use it at the same time. */
 class Scorer {
 public:
     using Options = dama_scorer_options;
@@ -35,7 +35,7 @@ public:
 
     static Options options() { return detail::initialised(dama_scorer_options_init_sized); }
 
-    /** A splitter's get() is what its field splitter takes. */
+    /** See dama_hardness_options_init(). The field splitter takes a splitter's get(). */
     static HardnessOptions hardness_options() { return detail::initialised(dama_hardness_options_init_sized); }
 
     /** See dama_scorer_create(). */
@@ -50,7 +50,7 @@ public:
     std::size_t dimension() const noexcept { return facts_.dimension; }
     float logit_scale() const noexcept { return facts_.logit_scale; }
 
-    /** The image of a JPEG or PNG file; `path` must outlive the call it is used in. */
+    /** The image in a JPEG or PNG file. `path` must outlive the call that uses the image. */
     static dama_image file(const std::string &path) {
         dama_image image{};
         image.path = detail::c_string(path);
@@ -104,7 +104,7 @@ public:
         return result;
     }
 
-    /** The handle, for calls that take a dama_scorer. */
+    /** The handle, for C functions. */
     const dama_scorer *get() const noexcept { return handle_.get(); }
 
 private:

@@ -1,4 +1,4 @@
-/* Failures as exceptions, handles that free themselves, and strings on their way into the library and out of it. */
+/* Errors as exceptions, handles that free themselves, and the conversion of strings. */
 #ifndef DAMA_CPP_ERROR_HPP
 #define DAMA_CPP_ERROR_HPP
 
@@ -14,7 +14,7 @@
 
 namespace dama {
 
-/** A call that failed; what() is dama_error_message(). */
+/** The error of a failed call; what() is dama_error_message(). */
 class Error : public std::runtime_error {
 public:
     explicit Error(dama_status status) : std::runtime_error(dama_error_message()), status_(status) {}
@@ -32,14 +32,14 @@ inline void check(dama_status status) {
 /** See dama_version_string(). */
 inline std::string version() { return dama_version_string(); }
 
-/** What the headers of the topics share. */
+/** Shared by the headers of the topics. */
 namespace detail {
 
 template <typename T, void (*release)(T *)> struct Free {
     void operator()(T *handle) const noexcept { release(handle); }
 };
 
-/** Owns a handle of the library: moves, does not copy. */
+/** Owns a handle of the library. Move-only. */
 template <typename T, void (*release)(T *)> using Handle = std::unique_ptr<T, Free<T, release>>;
 
 /** The handle that `call` writes through its argument. */
@@ -49,7 +49,7 @@ template <typename Owner, typename Call> Owner made(Call &&call) {
     return Owner(handle);
 }
 
-/** A struct whose `init` is a dama_T_init_sized(). */
+/** A struct that `init`, a dama_T_init_sized(), has set. */
 template <typename T> T initialised(void (*init)(T *, std::size_t)) {
     T value;
     init(&value, sizeof value);
@@ -57,8 +57,8 @@ template <typename T> T initialised(void (*init)(T *, std::size_t)) {
 }
 
 /**
- * What `call(data, capacity, &count)` writes. Room for `guess` elements is tried first: telling the count takes most
- * calls as long as writing the elements.
+ * The elements that `call(data, capacity, &count)` writes. It tries a capacity of `guess` before it asks for the count,
+ * because most calls do all their work to compute the count.
  */
 template <typename Container, typename Call> Container written(std::size_t guess, Call &&call) {
     Container result(guess, typename Container::value_type());
@@ -74,12 +74,12 @@ template <typename Container, typename Call> Container written(std::size_t guess
     return result;
 }
 
-/** A string for a parameter that ends in NUL. One that holds a NUL would be cut there: std::invalid_argument. */
+/** A string for a C parameter. Throws std::invalid_argument if it contains NUL, where C would cut it. */
 inline const char *c_string(const std::string &text) {
     const auto position = text.find('\0');
     if (position != std::string::npos)
-        throw std::invalid_argument("a string holds a NUL byte at offset " + std::to_string(position) +
-                                    "; this function takes text without NUL");
+        throw std::invalid_argument("a string contains a NUL byte at offset " + std::to_string(position) +
+                                    "; it must not contain NUL");
     return text.c_str();
 }
 
@@ -100,8 +100,8 @@ template <typename Call> std::vector<std::string> strings(Call &&call) {
 } // namespace detail
 
 /**
- * Strings as the fields of options take them: `options.stop = strings.data(); options.stop_count = strings.size();`.
- * Keep it until the call that takes the options has returned.
+ * Strings for the fields of options: `options.stop = strings.data(); options.stop_count = strings.size();`. The object
+ * must outlive the call that uses the options.
  */
 class Strings {
 public:

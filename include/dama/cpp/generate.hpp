@@ -1,4 +1,4 @@
-/* A policy's answers to the questions of a dataset. */
+/* The job that answers the questions of a dataset with a policy. */
 #ifndef DAMA_CPP_GENERATE_HPP
 #define DAMA_CPP_GENERATE_HPP
 

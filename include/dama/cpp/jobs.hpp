@@ -1,4 +1,4 @@
-/* Jobs over datasets: their progress, and scores of hardness. */
+/* Jobs over datasets: their progress, and the job that scores hardness. */
 #ifndef DAMA_CPP_JOBS_HPP
 #define DAMA_CPP_JOBS_HPP
 
@@ -13,15 +13,16 @@
 namespace dama {
 
 /*
- * A job takes its C options: change what `…_options()` gives, but data, output, progress and user, which the parameters
- * set. Text that the options point to has to outlive the call; for lists of it there is Strings.
+ * A job takes the options struct of C: `…_options()` returns the defaults. The parameters of the function set the
+ * fields data, output, progress and user. Strings that the options point to must outlive the call; Strings holds a
+ * list.
  */
 
 using Progress = dama_progress;
 
 /**
- * Hears how far a job is. Where it returns false, the job throws Error with DAMA_CANCELLED; what it throws comes out of
- * the job. What is done is kept in both cases.
+ * Receives the progress of a job. If it returns false, the job throws Error with DAMA_CANCELLED; an exception that it
+ * throws is rethrown by the job. Finished work is kept in both cases.
  */
 using ProgressCallback = std::function<bool(const Progress &progress)>;
 
@@ -45,7 +46,7 @@ void run_job(Options &options, const std::function<bool(const Told &)> &callback
     watch.listener.check(job());
 }
 
-/** Runs `job` likewise, from the file `data` to `output`. */
+/** Runs `job` in the same way, from the file `data` to `output`. */
 template <typename Told, typename Options, typename Job>
 void run_job(Options &options, const std::string &data, const std::string &output,
              const std::function<bool(const Told &)> &callback, Job &&job) {

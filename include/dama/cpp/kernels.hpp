@@ -12,11 +12,11 @@
 namespace dama {
 
 /*
- * Sizes follow from the views; views that do not fit each other throw std::invalid_argument. `threads` is 0 for one on
- * each processor.
+ * Sizes follow from the views. Views whose sizes disagree throw std::invalid_argument. If `threads` is 0, every
+ * processor is used.
  */
 
-/** log π(label) of each row, and what the gradient needs. */
+/** log π(label) of each row, and log Σ exp(logits), which the gradient needs. */
 struct TokenLogprobs {
     std::vector<float> logprobs, normalizers;
 };
@@ -33,7 +33,7 @@ inline void check_matrix(const char *name, std::size_t size, std::size_t rows, s
 
 } // namespace detail
 
-/** See dama_token_logprobs(), into memory of the caller's. */
+/** See dama_token_logprobs(). Writes to the caller's memory. */
 inline void token_logprobs(View<const float> logits, View<const std::int64_t> labels, std::size_t vocabulary,
                            View<float> logprobs, View<float> normalizers, std::uint32_t threads = 0) {
     detail::check_matrix("logits", logits.size(), labels.size(), vocabulary);
@@ -51,7 +51,7 @@ inline TokenLogprobs token_logprobs(View<const float> logits, View<const std::in
     return result;
 }
 
-/** See dama_token_logprobs_backward(), into memory of the caller's, which may be that of the logits. */
+/** See dama_token_logprobs_backward(). Writes to the caller's memory, which may be that of the logits. */
 inline void token_logprobs_backward(View<const float> logits, View<const std::int64_t> labels,
                                     View<const float> normalizers, View<const float> weights, std::size_t vocabulary,
                                     View<float> gradient, std::uint32_t threads = 0) {
@@ -96,10 +96,10 @@ inline double sum_of_squares(View<const float> values, std::uint32_t threads = 0
 
 using ScheduleOptions = dama_schedule_options;
 
-/** See dama_schedule_options_init(); total_steps has to be set. */
+/** See dama_schedule_options_init(); total_steps must be set. */
 inline ScheduleOptions schedule_options() { return detail::initialised(dama_schedule_options_init_sized); }
 
-/** See dama_learning_rate(): of one step, counted from 0. */
+/** See dama_learning_rate(); steps are counted from 0. */
 inline double learning_rate(std::uint64_t step, const ScheduleOptions &options) {
     double rate = 0;
     check(dama_learning_rate(step, &options, &rate));

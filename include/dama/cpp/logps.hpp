@@ -1,4 +1,4 @@
-/* Preference pairs and their log-probabilities: what policies, trainers and caches share. */
+/* Preference pairs and their log-probabilities, which policies, trainers and caches share. */
 #ifndef DAMA_CPP_LOGPS_HPP
 #define DAMA_CPP_LOGPS_HPP
 
@@ -10,7 +10,7 @@
 
 namespace dama {
 
-/** An image, a question about it and two answers; the image is NULL for a model of text alone. */
+/** An image, a question about it and two responses; the image is NULL for a text-only model. */
 struct PreferencePair {
     const dama_image *image = nullptr;
     std::string prompt, chosen, rejected;
@@ -20,10 +20,11 @@ struct PreferencePair {
 struct ResponseLogps {
     double sum = 0, mean = 0;
     bool was_cut = false;
-    /** Of each response token. */
+    /** The log-probability of each response token. */
     std::vector<float> tokens;
 };
 
+/** log π of both responses of a pair. */
 struct PairLogps {
     ResponseLogps chosen, rejected;
 };

@@ -15,7 +15,7 @@ struct LossValues {
     std::vector<double> values, derivatives;
 };
 
-/** See dama_loss_evaluate(). Throws std::invalid_argument where the vectors differ in length. */
+/** See dama_loss_evaluate(). Throws std::invalid_argument if the vectors differ in length. */
 inline LossValues loss_evaluate(dama_loss loss, const std::vector<double> &margins, const std::vector<double> &beta,
                                 double parameter = 0) {
     detail::check_size("beta", beta.size(), margins.size());

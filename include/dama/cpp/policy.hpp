@@ -15,13 +15,13 @@
 
 namespace dama {
 
-/** A question, and the image where the model takes one; NULL for a model of text alone. */
+/** A question and its image; the image is NULL for a text-only model. */
 struct Prompt {
     const dama_image *image = nullptr;
     std::string text;
 };
 
-/** A text that continues a prompt. */
+/** A generated text. */
 struct Generated {
     std::string text;
     std::vector<std::int32_t> tokens;
@@ -33,13 +33,13 @@ inline std::vector<std::string> prompt_templates() {
     return detail::strings([](dama_strings **out) { return dama_prompt_templates(out); });
 }
 
-/** Owns a dama_policy. Moves, does not copy; may be used from several threads at once. */
+/** Owns a dama_policy. Move-only; several threads may use it at the same time. */
 class Policy {
 public:
     using Options = dama_policy_options;
     using Facts = dama_policy_facts;
     using GenerationOptions = dama_generation_options;
-    /** Hears of a piece of text; false stops the generation, which throws Error with DAMA_CANCELLED. */
+    /** Receives a piece of text; false stops the generation, which throws Error with DAMA_CANCELLED. */
     using Callback = std::function<bool(const char *text)>;
     /** The same for a batch, with the index of the prompt. */
     using BatchCallback = std::function<bool(std::size_t index, const char *text)>;
@@ -72,7 +72,7 @@ public:
         });
     }
 
-    /** See dama_policy_generate(). What `on_text` throws comes out here. */
+    /** See dama_policy_generate(). Rethrows what `on_text` throws. */
     std::vector<Generated> generate(const std::vector<Prompt> &prompts,
                                     GenerationOptions options = generation_options(),
                                     const BatchCallback &on_text = nullptr,
@@ -93,7 +93,7 @@ public:
         return copied(found);
     }
 
-    /** See dama_policy_generate(), for one prompt. What `on_text` throws comes out here. */
+    /** See dama_policy_generate(); for one prompt. Rethrows what `on_text` throws. */
     Generated generate(const std::string &prompt, const dama_image *image = nullptr,
                        const GenerationOptions &options = generation_options(),
                        const Callback &on_text = nullptr, const Cancellation *cancellation = nullptr) const {
@@ -102,7 +102,7 @@ public:
         return std::move(generate(std::vector<Prompt>{{image, prompt}}, options, heard, cancellation).front());
     }
 
-    /** The handle, for calls that take a dama_policy. */
+    /** The handle, for C functions. */
     const dama_policy *get() const noexcept { return handle_.get(); }
 
 private:

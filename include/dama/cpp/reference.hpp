@@ -1,4 +1,4 @@
-/* The reference's log-probabilities of a dataset. */
+/* Log-probabilities of a dataset, computed by the reference model. */
 #ifndef DAMA_CPP_REFERENCE_HPP
 #define DAMA_CPP_REFERENCE_HPP
 
@@ -33,7 +33,7 @@ inline ReferenceDatasetResult reference_dataset(const Policy &policy, const std:
     return result;
 }
 
-/** Owns a dama_reference_cache. Moves, does not copy; may be used from several threads at once. */
+/** Owns a dama_reference_cache. Move-only; several threads may use it at the same time. */
 class ReferenceCache {
 public:
     /** See dama_reference_cache_open(). */
@@ -61,7 +61,7 @@ public:
         });
     }
 
-    /** The handle, for calls that take a dama_reference_cache. */
+    /** The handle, for C functions. */
     const dama_reference_cache *get() const noexcept { return handle_.get(); }
 
 private:

@@ -1,4 +1,4 @@
-/* Splitters: responses to sub-sentences, by rules, a language model, a command or a server. */
+/* Splitters of responses into sub-sentences: by rules, a language model, a command or a server. */
 #ifndef DAMA_CPP_SPLITTER_HPP
 #define DAMA_CPP_SPLITTER_HPP
 
@@ -14,12 +14,12 @@ namespace dama {
 
 class Policy;
 
-/** The sub-sentences of a text, and what was special; see dama_splitter_split(). */
+/** The sub-sentences of a text, and the flags; see dama_splitter_split(). */
 struct SubSentences {
     std::vector<std::string> sentences, flags;
 };
 
-/** Owns a dama_splitter. Moves, does not copy; may be used from several threads at once. */
+/** Owns a dama_splitter. Move-only; several threads may use it at the same time. */
 class Splitter {
 public:
     using Options = dama_splitter_options;
@@ -62,7 +62,7 @@ public:
         return {detail::copied(sentences.get()), detail::copied(owned.get())};
     }
 
-    /** The handle, for calls that take a dama_splitter. */
+    /** The handle, for C functions. */
     const dama_splitter *get() const noexcept { return handle_.get(); }
 
 private:

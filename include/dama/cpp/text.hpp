@@ -14,7 +14,7 @@
 
 namespace dama {
 
-/** Owns a dama_tokenizer. Moves, does not copy; may be used from several threads at once. */
+/** Owns a dama_tokenizer. Move-only; several threads may use it at the same time. */
 class Tokenizer {
 public:
     using Facts = dama_tokenizer_facts;
@@ -24,9 +24,9 @@ public:
         : handle_(detail::made<Owner>(
               [&](dama_tokenizer **out) { return dama_tokenizer_create(out, detail::c_string(path)); })) {}
 
-    /** See dama_tokenizer_encode(); the text may hold NUL bytes. */
+    /** See dama_tokenizer_encode(); the text may contain NUL bytes. */
     std::vector<std::int32_t> encode(std::string_view text, bool add_special_tokens = true) const {
-        // Mostly a token takes a byte or more; the rest is for special ones.
+        // Most tokens take a byte or more; 16 is for special tokens.
         return detail::written<std::vector<std::int32_t>>(
             text.size() + 16, [&](std::int32_t *ids, std::size_t capacity, std::size_t *count) {
                 return dama_tokenizer_encode(handle_.get(), text.data(), text.size(), add_special_tokens, ids, capacity,
@@ -34,7 +34,7 @@ public:
             });
     }
 
-    /** See dama_tokenizer_decode(); the text may hold NUL bytes. */
+    /** See dama_tokenizer_decode(); the text may contain NUL bytes. */
     std::string decode(View<const std::int32_t> ids, bool skip_special_tokens = true) const {
         return text_of(ids.size() * 8, [&](char *text, std::size_t capacity, std::size_t *size) {
             return dama_tokenizer_decode(handle_.get(), ids.data(), ids.size(), skip_special_tokens, text, capacity,
@@ -49,7 +49,7 @@ public:
         return facts;
     }
 
-    /** See dama_tokenizer_find(); empty where there is no such token. */
+    /** See dama_tokenizer_find(); empty if the token does not exist. */
     std::optional<std::int32_t> find(const std::string &token) const {
         std::int32_t id = -1;
         check(dama_tokenizer_find(handle_.get(), detail::c_string(token), &id));
@@ -63,13 +63,13 @@ public:
         });
     }
 
-    /** The handle, for calls that take a dama_tokenizer. */
+    /** The handle, for C functions. */
     const dama_tokenizer *get() const noexcept { return handle_.get(); }
 
 private:
     using Owner = detail::Handle<dama_tokenizer, dama_tokenizer_free>;
 
-    /** A text behind which the library writes a NUL that its size does not count. */
+    /** The text that `call` writes with a final NUL, which the size does not include. */
     template <typename Call> static std::string text_of(std::size_t guess, Call &&call) {
         auto text = detail::written<std::string>(guess + 1, [&](char *data, std::size_t capacity, std::size_t *size) {
             const dama_status status = call(data, capacity, size);
@@ -93,7 +93,7 @@ inline std::vector<std::string> split(const std::string &text, const SplitOption
     return detail::strings([&](dama_strings **out) { return dama_split(out, detail::c_string(text), &options); });
 }
 
-/** See dama_split(), with the most tokens that a sub-sentence may have: 77 for CLIP. */
+/** See dama_split(); `token_limit` is the most tokens of a sub-sentence: 77 for CLIP. */
 inline std::vector<std::string> split(const std::string &text, const Tokenizer &tokenizer, std::uint32_t token_limit) {
     auto options = split_options();
     options.tokenizer = tokenizer.get();

@@ -1,4 +1,4 @@
-/* Training over a dataset. */
+/* The job that trains on a dataset. */
 #ifndef DAMA_CPP_TRAIN_HPP
 #define DAMA_CPP_TRAIN_HPP
 
@@ -17,7 +17,7 @@ using TrainDatasetOptions = dama_train_dataset_options;
 using TrainDatasetResult = dama_train_dataset_result;
 using TrainYAMLOptions = dama_train_yaml_options;
 
-/** Hears how far training is, as ProgressCallback does; a job that it stops writes a checkpoint first. */
+/** Receives the progress of training, as ProgressCallback does. A job that it stops writes a checkpoint first. */
 using TrainCallback = std::function<bool(const TrainProgress &progress)>;
 
 /** See dama_train_dataset_options_init(). */

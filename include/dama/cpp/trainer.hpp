@@ -1,4 +1,4 @@
-/* Training. */
+/* Training steps. */
 #ifndef DAMA_CPP_TRAINER_HPP
 #define DAMA_CPP_TRAINER_HPP
 
@@ -16,7 +16,7 @@
 
 namespace dama {
 
-/** A pair to train on; see dama_training_pair. */
+/** A pair for training; see dama_training_pair. */
 struct TrainingPair {
     PreferencePair pair;
     double alpha_data = 1;
@@ -25,7 +25,7 @@ struct TrainingPair {
     std::int32_t hardness_third = -1;
 };
 
-/** A tensor that is trained; the pointers are the trainer's memory. */
+/** A trainable tensor; the pointers are the trainer's memory. */
 struct Parameter {
     std::string name;
     std::vector<std::int64_t> shape;
@@ -34,7 +34,7 @@ struct Parameter {
     bool decays = false;
 };
 
-/** Owns a dama_trainer. Moves, does not copy; one thread at a time. */
+/** Owns a dama_trainer. Move-only; use it from one thread at a time. */
 class Trainer {
 public:
     using Options = dama_trainer_options;
@@ -44,7 +44,7 @@ public:
     static Options options() { return detail::initialised(dama_trainer_options_init_sized); }
     static ExportOptions export_options() { return detail::initialised(dama_export_options_init_sized); }
 
-    /** See dama_trainer_create(); the policies need not outlive it. */
+    /** See dama_trainer_create(). The policies need not outlive the trainer. */
     explicit Trainer(const Policy &policy, const Policy *reference = nullptr,
                      const AdaptiveBeta &controller = AdaptiveBeta(), const Options &options = Trainer::options())
         : handle_(detail::made<Owner>([&](dama_trainer **out) {
@@ -73,7 +73,7 @@ public:
         });
     }
 
-    /** See dama_trainer_backward(). Throws std::invalid_argument where the vectors differ in length. */
+    /** See dama_trainer_backward(). Throws std::invalid_argument if the vectors differ in length. */
     void backward(const std::vector<double> &grad_chosen, const std::vector<double> &grad_rejected,
                   const Cancellation *cancellation = nullptr) {
         detail::check_size("grad_rejected", grad_rejected.size(), grad_chosen.size());
@@ -89,7 +89,7 @@ public:
         return norm;
     }
 
-    /** See dama_trainer_update(): the global norm before clipping. */
+    /** See dama_trainer_update(). Returns the global norm before clipping. */
     double update() {
         double norm = 0;
         check(dama_trainer_update(handle_.get(), &norm));
@@ -114,7 +114,7 @@ public:
         return facts;
     }
 
-    /** A copy of the controller as it stands. */
+    /** See dama_trainer_controller(). */
     AdaptiveBeta controller() const {
         dama_adaptive_beta *copy = nullptr;
         check(dama_trainer_controller(&copy, handle_.get()));
@@ -127,19 +127,19 @@ public:
                                 note.empty() ? nullptr : detail::c_string(note)));
     }
 
-    /** See dama_trainer_load(): the note, empty where there was none. */
+    /** See dama_trainer_load(). Returns the note, or an empty string if the checkpoint has none. */
     std::string load(const std::string &path) {
         const auto note = detail::strings(
             [&](dama_strings **out) { return dama_trainer_load(out, handle_.get(), detail::c_string(path)); });
         return note.empty() ? std::string() : note.front();
     }
 
-    /** See dama_trainer_export(). Called so because `export` is a word of the language. */
+    /** See dama_trainer_export(). It has this name because `export` is a keyword. */
     void export_to(const std::string &directory, const ExportOptions &options = export_options()) const {
         check(dama_trainer_export(handle_.get(), detail::c_string(directory), &options));
     }
 
-    /** The handle, for calls that take a dama_trainer. */
+    /** The handle, for C functions. */
     const dama_trainer *get() const noexcept { return handle_.get(); }
 
 private:

@@ -1,4 +1,4 @@
-/* A pointer and a size: what std::span is from C++20 on. */
+/* A pointer and a size, like std::span of C++20. */
 #ifndef DAMA_CPP_VIEW_HPP
 #define DAMA_CPP_VIEW_HPP
 
@@ -11,8 +11,8 @@
 namespace dama {
 
 /**
- * Borrows contiguous elements: a std::vector, std::array, std::span or array, or a pointer with a size. What it borrows
- * has to outlive the call that it is passed to.
+ * Borrows contiguous elements: a std::vector, std::array, std::span or array, or a pointer with a size. The elements
+ * must outlive the call that takes the view.
  */
 template <typename T> class View {
 public:
@@ -23,7 +23,7 @@ public:
     template <typename Container,
               typename Pointer = decltype(std::declval<Container &>().data()),
               typename = decltype(std::declval<Container &>().size()),
-              // As for std::span: T * and nothing that merely converts to it, such as a pointer to a derived class.
+              // As for std::span: T *, but no pointer that only converts to it, such as one to a derived class.
               typename = std::enable_if_t<std::is_convertible<std::remove_pointer_t<Pointer> (*)[], T (*)[]>::value>>
     View(Container &&container) noexcept : data_(container.data()), size_(container.size()) {}
 

@@ -6,7 +6,7 @@ configuration.beta = 0.1
 configuration.keep = .count(3)
 var controller = try AdaptiveBeta(configuration)
 
-// log π(y | I, x) summed over the response's tokens; the policy departs from the reference, batch by batch.
+// log π(y | I, x) summed over the response's tokens; the policy moves away from the reference, batch by batch.
 let referenceChosen: [Double] = [-41, -55, -38, -60]
 let referenceRejected: [Double] = [-44, -52, -40, -58]
 let gain = [2.0, 0.5, 1.5, 6.0]

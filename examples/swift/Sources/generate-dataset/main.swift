@@ -2,7 +2,7 @@
 //
 //     swift run --package-path examples/swift generate-dataset MODEL_DIR QUESTIONS.jsonl IMAGE_ROOT RESPONSES.jsonl
 //
-// Killed and started again, it goes on where it was.
+// After a stop or a kill, the same command resumes.
 // example arguments: models/shapes-llava examples/data/shapes/pairs.jsonl examples/data/shapes/images OUTPUT/out.jsonl
 import Dama
 

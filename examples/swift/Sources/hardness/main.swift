@@ -1,4 +1,4 @@
-// How hard a preference pair is, from Swift: δ from CLIP scores of the sub-sentences, then α_D of several pairs.
+// The hardness of a preference pair, from Swift: δ from CLIP scores of the sub-sentences, then α_D of several pairs.
 //
 //     swift run --package-path examples/swift hardness MODEL_DIR IMAGE
 //

@@ -1,5 +1,5 @@
-// Log-probabilities of tokens, their gradient, clipping and AdamW over a program's own memory, from Swift: a table of
-// logits learns to name one token in each row.
+// Log-probabilities of tokens, their gradient, clipping and AdamW in the program's own memory, from Swift: a table of
+// logits learns to predict one token in each row.
 //
 //     swift run --package-path examples/swift kernels
 import Dama
@@ -9,7 +9,7 @@ let vocabulary = 1000
 let steps: UInt64 = 20
 // Row 0 has no token.
 let labels = (0..<rows).map { $0 == 0 ? TokenLogProbabilities.ignoredLabel : Int64($0 * 97) }
-// The loss is −log π of the labels, so each log-probability weighs −1.
+// The loss is −log π of the labels, so each log-probability has the weight −1.
 let weights = [Float](repeating: -1, count: rows)
 var logits = [Float](repeating: 0, count: rows * vocabulary)
 var gradients = logits

@@ -2,7 +2,7 @@
 //
 //     swift run --package-path examples/swift reference-dataset MODEL_DIR PAIRS.jsonl IMAGE_ROOT REFERENCE.jsonl
 //
-// Killed and started again, it goes on where it was.
+// After a stop or a kill, the same command resumes.
 // example arguments: models/shapes-llava examples/data/shapes/pairs.jsonl examples/data/shapes/images OUTPUT/ref.jsonl
 import Dama
 
@@ -20,7 +20,7 @@ do {
         if progress.phase == .computing { print("\(progress.rowsDone) of \(progress.rowsTotal) rows") }
     }
     print("\(summary.rows - summary.rowsRejected) of \(summary.rows) rows, \(summary.rowsCut) cut")
-    // With the policy, numbers of another model are refused by name.
+    // With the policy, opening fails if another model computed the numbers.
     let cache = try ReferenceCache(path: options.output, policy: policy)
     print("\(cache.count) different pairs in the cache")
 } catch {

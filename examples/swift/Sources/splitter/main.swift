@@ -1,10 +1,10 @@
-// Sub-sentences by a program of one's own, from Swift: it reads a response and writes a sub-sentence on each line. The
-// built-in rules split a response whose answer fails the check, and a flag says so.
+// Sub-sentences from your own program, from Swift: it reads a response and writes one sub-sentence on each line. If an
+// answer fails the check, the built-in rules split the response, and a flag says so.
 //
 //     swift run --package-path examples/swift splitter [COMMAND [TEXT]]
 //
-// A model behind an OpenAI-compatible server takes EndpointWriter in place of CommandWriter; one that runs here takes
-// PolicyWriter.
+// In place of CommandWriter, EndpointWriter asks a model on an OpenAI-compatible server, and PolicyWriter asks a model
+// in this process.
 import Dama
 
 let arguments = CommandLine.arguments

@@ -1,8 +1,8 @@
-// Training a LLaVA over a dataset, from Swift: low-rank adapters, checkpoints, metrics, and an exported model at the end.
+// Trains a LLaVA on a dataset, from Swift: low-rank adapters, checkpoints, metrics, and an exported model at the end.
 //
 //     swift run --package-path examples/swift train-dataset MODEL_DIR PAIRS.jsonl IMAGE_ROOT OUTPUT_FOLDER
 //
-// Killed and started again, it goes on from its last checkpoint.
+// After a stop or a kill, the same command resumes from the last checkpoint.
 // example arguments: models/shapes-llava examples/data/shapes/pairs.jsonl examples/data/shapes/images OUTPUT
 import Dama
 
