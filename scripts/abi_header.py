@@ -135,3 +135,14 @@ def _enumerators(enum: str, body: str) -> dict[str, int]:
             raise SystemExit(f"cannot read '{text.strip()}' of {enum}; give each enumerator its number")
         found[match[1]] = int(match[2])
     return found
+
+
+def write_or_check(target: Path, text: str, script: Path, arguments: list[str], usage: str) -> None:
+    """Writes a generated file; with --check it writes nothing, and fails if the file does not match the header."""
+    if arguments == ["--check"]:
+        if not target.exists() or target.read_text(encoding="utf-8") != text:
+            raise SystemExit(f"{target.name} does not match include/dama.h; run scripts/{script.name}")
+    elif arguments:
+        raise SystemExit(usage)
+    else:
+        target.write_text(text, encoding="utf-8")

@@ -90,16 +90,5 @@ def generated() -> str:
     return "".join(parts)
 
 
-def main() -> None:
-    text = generated()
-    if sys.argv[1:] == ["--check"]:
-        if not TARGET.exists() or TARGET.read_text(encoding="utf-8") != text:
-            raise SystemExit(f"{TARGET.name} is not what include/dama.h says: run scripts/generate_settings.py")
-    elif sys.argv[1:]:
-        raise SystemExit(__doc__)
-    else:
-        TARGET.write_text(text, encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    abi_header.write_or_check(TARGET, generated(), Path(__file__), sys.argv[1:], str(__doc__))

@@ -49,11 +49,11 @@ public func dama_generate_dataset(
     guarded {
         let policy = try PolicyHandle.from(policy).policy
         let given = try readStruct(try require(options, "options"), "options", defaults: .defaults)
-        // Checked before the job, which may take hours.
-        if let result { try checkedStructSize(UnsafePointer(result), "result") }
-        let summary = try GenerateJob(try given.swift(), policy: policy).run(
-            run: Cancellation.run(cancellation, policy.makeRunOptions),
-            observer: observer(given.progress, given.user, cancellation))
-        if let result { try writeStruct(dama_generate_dataset_result(summary), to: result, "result") }
+        try writeStruct(to: result, "result") {
+            dama_generate_dataset_result(
+                try GenerateJob(try given.swift(), policy: policy).run(
+                    run: Cancellation.run(cancellation, policy.makeRunOptions),
+                    observer: observer(given.progress, given.user, cancellation)))
+        }
     }
 }

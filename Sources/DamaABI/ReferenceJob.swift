@@ -39,13 +39,13 @@ public func dama_reference_dataset(
     guarded {
         let policy = try PolicyHandle.from(policy).policy
         let given = try readStruct(try require(options, "options"), "options", defaults: .defaults)
-        // Checked before the job, which may take hours.
-        if let result { try checkedStructSize(UnsafePointer(result), "result") }
         var options = ReferenceOptions(data: "", output: "")
         try given.read(ReferenceOptions.table, into: &options)
-        let summary = try ReferenceJob(options, policy: policy).run(
-            run: Cancellation.run(cancellation, policy.makeRunOptions),
-            observer: observer(given.progress, given.user, cancellation))
-        if let result { try writeStruct(dama_reference_dataset_result(summary), to: result, "result") }
+        try writeStruct(to: result, "result") {
+            dama_reference_dataset_result(
+                try ReferenceJob(options, policy: policy).run(
+                    run: Cancellation.run(cancellation, policy.makeRunOptions),
+                    observer: observer(given.progress, given.user, cancellation)))
+        }
     }
 }

@@ -27,15 +27,15 @@ public func dama_score_dataset(
     guarded {
         let encoder = try DamaABI.scorer(scorer).encoder
         let given = try readStruct(try require(options, "options"), "options", defaults: .defaults)
-        // Checked before the job, which may take hours.
-        if let result { try checkedStructSize(UnsafePointer(result), "result") }
         var options = ScoreOptions(data: "", output: "")
         try given.read(ScoreOptions.table, into: &options)
         let job = ScoreJob(options, encoder: encoder, splitter: try SplitterHandle.named(by: given.splitter))
-        let summary = try job.run(
-            run: Cancellation.run(cancellation, encoder.makeRunOptions),
-            observer: observer(given.progress, given.user, cancellation))
-        if let result { try writeStruct(dama_score_dataset_result(summary), to: result, "result") }
+        try writeStruct(to: result, "result") {
+            dama_score_dataset_result(
+                try job.run(
+                    run: Cancellation.run(cancellation, encoder.makeRunOptions),
+                    observer: observer(given.progress, given.user, cancellation)))
+        }
     }
 }
 

@@ -40,6 +40,16 @@ func writeStruct<T: SizedStruct>(_ value: T, to pointer: UnsafeMutablePointer<T>
     overwrite(pointer, size, with: value)
 }
 
+/// Runs `body` and writes what it returns over a caller's struct, if there is one. The size of the struct is checked
+/// first, because `body` may take hours.
+func writeStruct<T: SizedStruct>(
+    to pointer: UnsafeMutablePointer<T>?, _ name: String, from body: () throws -> T
+) throws {
+    if let pointer { try checkedStructSize(UnsafePointer(pointer), name) }
+    let value = try body()
+    if let pointer { try writeStruct(value, to: pointer, name) }
+}
+
 /// - Throws: ``DamaError/Code/invalidArgument`` for a size that no header gives this struct.
 @discardableResult
 func checkedStructSize<T: SizedStruct>(_ pointer: UnsafePointer<T>, _ name: String) throws -> Int {

@@ -142,13 +142,13 @@ private func run(
     _ job: TrainJob, _ policy: Policy, _ result: UnsafeMutablePointer<dama_train_dataset_result>?,
     _ cancellation: OpaquePointer?, _ listener: TrainListener
 ) throws {
-    // Checked before the job, which may take hours.
-    if let result { try checkedStructSize(UnsafePointer(result), "result") }
-    let run = try Cancellation.run(cancellation, policy.makeRunOptions)
-    let signal = try Cancellation.signal(cancellation)
-    let summary = try job.run(run: run) { event throws(DamaError) in
-        try signal.check()
-        try listener.hear(event)
+    try writeStruct(to: result, "result") {
+        let run = try Cancellation.run(cancellation, policy.makeRunOptions)
+        let signal = try Cancellation.signal(cancellation)
+        return dama_train_dataset_result(
+            try job.run(run: run) { event throws(DamaError) in
+                try signal.check()
+                try listener.hear(event)
+            })
     }
-    if let result { try writeStruct(dama_train_dataset_result(summary), to: result, "result") }
 }

@@ -135,12 +135,12 @@ public func dama_trainer_step(
 ) -> dama_status {
     guarded {
         let handle = try TrainerHandle.from(trainer)
-        if let metrics { try checkedStructSize(UnsafePointer(metrics), "metrics") }
-        let batch = try buffer(pairs, count, "pairs").enumerated().map { try TrainingPair($1, "pairs[\($0)]") }
-        let run = try Cancellation.run(cancellation, handle.trainer.policy.base.makeRunOptions)
-        handle.forward = nil
-        let found = try handle.trainer.step(batch, run: run)
-        if let metrics { try writeStruct(dama_step_metrics(found), to: metrics, "metrics") }
+        try writeStruct(to: metrics, "metrics") {
+            let batch = try buffer(pairs, count, "pairs").enumerated().map { try TrainingPair($1, "pairs[\($0)]") }
+            let run = try Cancellation.run(cancellation, handle.trainer.policy.base.makeRunOptions)
+            handle.forward = nil
+            return dama_step_metrics(try handle.trainer.step(batch, run: run))
+        }
     }
 }
 

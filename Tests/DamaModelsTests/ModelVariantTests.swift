@@ -195,7 +195,7 @@ final class ModelVariantTests: XCTestCase {
         assertFails(.invalidArgument, "the rejected response contains the image token <image>") {
             _ = try policy.prepare(pair("What?", "A cup.", "A cup.<image>"))
         }
-        assertFails(.invalidArgument, "holds <image> 2 times") {
+        assertFails(.invalidArgument, "contains <image> 2 times") {
             _ = try policy.prepare(pair("<image>What?<image>", "A cup.", "No."))
         }
         assertFails(.invalidArgument, "contains the image token <image> 2 times; expected it once") {

@@ -71,7 +71,7 @@ final class SafetensorsTests: XCTestCase {
         var part = [Float](repeating: -1, count: 5)
         try part.withUnsafeMutableBufferPointer { try tensor.copyFloats(from: 1_299_996, into: $0) }
         XCTAssertEqual(part, values[1_299_996...].map(Float.init))
-        assertFails(.shapeMismatch, "1300001 elements; 5 from position 1299997") {
+        assertFails(.shapeMismatch, "1300001 elements; cannot copy 5 from position 1299997") {
             try part.withUnsafeMutableBufferPointer { try tensor.copyFloats(from: 1_299_997, into: $0) }
         }
     }

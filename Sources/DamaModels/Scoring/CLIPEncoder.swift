@@ -9,7 +9,7 @@ public final class CLIPEncoder: ImageTextEncoder {
     /// How a model is loaded and which inputs it takes.
     public struct Options: Sendable {
         /// What happens to a text with more tokens than the model takes.
-        public enum LongTexts: Sendable {
+        public enum LongTexts: String, Sendable {
             /// The call throws an error that names the text and its number of tokens.
             case refuse
             /// Its end is cut off, as Hugging Face's `truncation=True` does.
@@ -107,7 +107,7 @@ public final class CLIPEncoder: ImageTextEncoder {
         get throws(DamaError) {
             if let known = cachedFingerprint.withLock({ $0 }) { return known }
             var hash = SHA256()
-            hash.update("clip 2 \(options.longTexts)".utf8)
+            hash.update("clip 2 \(options.longTexts.rawValue)".utf8)
             hash.update(try towers.fingerprint.utf8)
             hash.update(processor.settings.text.utf8)
             hash.update(options.imageDecoding.json.text.utf8)

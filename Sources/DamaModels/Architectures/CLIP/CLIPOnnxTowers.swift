@@ -64,7 +64,7 @@ final class CLIPOnnxTowers: CLIPTowers {
     var fingerprint: String {
         get throws(DamaError) {
             var hash = try OnnxFile.hash(of: files)
-            hash.update("\(logitScale) \(endRule)".utf8)
+            hash.update("\(logitScale) \(endRule.identity)".utf8)
             return hash.hexDigest
         }
     }

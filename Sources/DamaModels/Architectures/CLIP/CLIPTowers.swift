@@ -89,7 +89,7 @@ final class CLIPGraphTowers: CLIPTowers {
         get throws(DamaError) {
             var hash = SHA256()
             hash.update(weights.store.fingerprint.utf8)
-            hash.update("\(configuration)".utf8)
+            hash.update(configuration.identity.utf8)
             return hash.hexDigest
         }
     }
