@@ -39,6 +39,14 @@ final class ShapesClipTests: XCTestCase {
         XCTAssertGreaterThan(try XCTUnwrap(RankCorrelation.spearman(deltas, differences)), 0.68)
     }
 
+    /// Journals and summaries of version 0.1 hold this value, which its `dama score` wrote for the same files. Another one
+    /// would make every unfinished job of that version start again. It changes with the files of the model.
+    func testTheFingerprintIsThatOfEarlierVersions() throws {
+        XCTAssertEqual(
+            try CLIPEncoder(directory: Self.model("shapes-clip")).fingerprint,
+            "84f893fa5a452b667e49dcc462b0e059f4279ae5625e7192d757ddd96a7e2006")
+    }
+
     /// The splitter that `dama score` uses leaves the world's sentences whole, so that shares count the same things.
     func testTheBuiltInSplitterFindsTheSentences() throws {
         let encoder = try Scorer(directory: Self.model("shapes-clip")).encoder
