@@ -36,6 +36,7 @@ let package = Package(
         .target(name: "DamaPreference", dependencies: ["DamaSupport"]),
         .target(name: "DamaKernels", dependencies: ["DamaSupport", "CDamaShims"]),
         .target(name: "DamaText", dependencies: ["DamaSupport"]),
+        .target(name: "DamaJinja", dependencies: ["DamaSupport"]),
         .target(name: "DamaImage", dependencies: ["DamaSupport", "CDamaShims"]),
         .target(name: "DamaRuntime", dependencies: ["DamaSupport", "CDamaShims", "COnnxRuntime"]),
         .target(name: "DamaGraph", dependencies: ["DamaSupport"]),
@@ -100,6 +101,9 @@ let package = Package(
         .testTarget(name: "DamaImageTests", dependencies: ["DamaImage", "DamaTestSupport"], exclude: ["Fixtures"]),
         .testTarget(
             name: "DamaModelsTests", dependencies: ["DamaModels", "DamaTestSupport"], exclude: ["Fixtures"]),
+        // Renders chat templates that a test compares with jinja2's.
+        .executableTarget(
+            name: "JinjaProcess", dependencies: ["DamaJinja", "DamaSupport"], path: "Tests/JinjaProcess"),
         // Opens models in a process that has opened none, and tells what became of it.
         .executableTarget(
             name: "RuntimeProcess", dependencies: ["DamaModels", "CDamaShims"], path: "Tests/RuntimeProcess"),
@@ -120,5 +124,7 @@ let package = Package(
             exclude: ["Fixtures"]),
         .testTarget(
             name: "DamaTextTests", dependencies: ["DamaText", "DamaTestSupport"], exclude: ["Fixtures"]),
+        .testTarget(
+            name: "DamaJinjaTests", dependencies: ["DamaJinja", "DamaTestSupport"], exclude: ["Fixtures"]),
     ]
 )
