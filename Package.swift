@@ -101,9 +101,6 @@ let package = Package(
         .testTarget(name: "DamaImageTests", dependencies: ["DamaImage", "DamaTestSupport"], exclude: ["Fixtures"]),
         .testTarget(
             name: "DamaModelsTests", dependencies: ["DamaModels", "DamaTestSupport"], exclude: ["Fixtures"]),
-        // Renders chat templates that a test compares with jinja2's.
-        .executableTarget(
-            name: "JinjaProcess", dependencies: ["DamaJinja", "DamaSupport"], path: "Tests/JinjaProcess"),
         // Opens models in a process that has opened none, and tells what became of it.
         .executableTarget(
             name: "RuntimeProcess", dependencies: ["DamaModels", "CDamaShims"], path: "Tests/RuntimeProcess"),
