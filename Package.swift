@@ -1,8 +1,9 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// Dependencies point one way, top to bottom in this list: a target may only use targets above it.
-// The C header is imported by DamaABI alone.
+// Dependencies point one way, top to bottom in this list: a target may use only targets above it, and lists all that it
+// imports. `make lint` checks this (scripts/check-targets).
+// Only DamaABI imports the C header.
 let package = Package(
     name: "libdama",
     products: [
@@ -10,21 +11,19 @@ let package = Package(
         .library(name: "Dama", targets: ["Dama"]),
         // The C ABI, libdama.so. Built with the flags in the Makefile (`make build`).
         .library(name: "dama", type: .dynamic, targets: ["DamaABI"]),
-        // The command line. Products may not share a name, so `make install` renames it to `dama`.
+        // The command line. Products must not share a name, so `make install` renames it to `dama`.
         .executable(name: "dama-cli", targets: ["DamaCLI"]),
         // The embedded world of shapes: scenes, responses, judge. Not part of the library.
         .executable(name: "shapes-world", targets: ["ShapesWorldCLI"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
-        // Configuration files of the command line; nothing of it goes into libdama.so.
-        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")
     ],
     targets: [
         // MARK: C
         .systemLibrary(name: "CDama", path: "include"),
         .systemLibrary(name: "COnnxRuntime"),
-        .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .target(
             name: "CDamaShims",
             linkerSettings: [
@@ -35,7 +34,9 @@ let package = Package(
         .target(name: "DamaSupport", dependencies: ["CDamaShims"]),
         .target(name: "DamaPreference", dependencies: ["DamaSupport"]),
         .target(name: "DamaKernels", dependencies: ["DamaSupport", "CDamaShims"]),
-        .target(name: "DamaText", dependencies: ["DamaSupport"]),
+        .target(name: "DamaPattern", dependencies: ["DamaSupport"]),
+        .target(name: "DamaText", dependencies: ["DamaSupport", "DamaPattern"]),
+        // Nothing of the library uses it yet: policies recognise the known templates.
         .target(name: "DamaJinja", dependencies: ["DamaSupport"]),
         .target(name: "DamaImage", dependencies: ["DamaSupport", "CDamaShims"]),
         .target(name: "DamaRuntime", dependencies: ["DamaSupport", "CDamaShims", "COnnxRuntime"]),
@@ -43,7 +44,8 @@ let package = Package(
         .target(
             name: "DamaModels",
             dependencies: [
-                "DamaSupport", "DamaKernels", "DamaText", "DamaImage", "DamaRuntime", "DamaGraph", "COpenBLAS",
+                "DamaSupport", "DamaPreference", "DamaKernels", "DamaText", "DamaImage", "DamaRuntime", "DamaGraph",
+                "CDamaShims",
             ]),
         .target(
             name: "DamaTraining",
@@ -55,18 +57,23 @@ let package = Package(
             name: "Dama",
             dependencies: [
                 "DamaSupport", "DamaPreference", "DamaKernels", "DamaText", "DamaImage", "DamaRuntime",
-                "DamaModels", "DamaTraining", "CDamaShims",
+                "DamaModels", "DamaTraining", "CDamaShims", "CYAML",
             ]),
 
-        // MARK: Faces
-        .target(name: "DamaABI", dependencies: ["Dama", "CDama", "CDamaShims"]),
-        // What both command lines need; nothing of it goes into libdama.so.
+        // MARK: Interfaces
+        .target(
+            name: "DamaABI",
+            dependencies: [
+                "DamaSupport", "DamaPreference", "DamaKernels", "DamaText", "DamaImage", "DamaModels", "DamaTraining",
+                "Dama", "CDama", "CDamaShims",
+            ]),
+        // Shared by both command lines, and not part of libdama.so.
         .target(name: "CommandLineSupport", dependencies: ["DamaSupport"]),
         .executableTarget(
             name: "DamaCLI",
             dependencies: [
+                "DamaSupport", "DamaPreference", "DamaKernels", "DamaText", "DamaImage", "DamaModels", "DamaTraining",
                 "Dama", "CommandLineSupport", .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "Yams", package: "Yams"),
             ]),
 
         // MARK: The embedded world
@@ -74,54 +81,91 @@ let package = Package(
         .executableTarget(
             name: "ShapesWorldCLI",
             dependencies: [
-                "ShapesWorld", "CommandLineSupport", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "DamaSupport", "ShapesWorld", "CommandLineSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
-        // Batches to train on, for the tests and for a process whose exports other readers load.
-        .target(
-            name: "TrainingTestSupport", dependencies: ["DamaTraining"], path: "Tests/TrainingTestSupport"),
+
+        // MARK: Test support, and processes that tests start
+        .target(name: "DamaTestSupport", dependencies: ["DamaSupport"], path: "Tests/DamaTestSupport"),
+        // Opens models in a new process and reports the result.
         .executableTarget(
-            name: "TrainingProcess", dependencies: ["Dama", "TrainingTestSupport"], path: "Tests/TrainingProcess"),
-        .testTarget(
-            name: "DamaTrainingTests", dependencies: ["DamaTraining", "DamaTestSupport", "TrainingTestSupport"],
-            exclude: ["Fixtures"]),
-        .testTarget(
-            name: "ShapesWorldTests",
-            dependencies: ["ShapesWorld", "DamaModels", "DamaPreference", "DamaText", "DamaTestSupport"],
-            exclude: ["Fixtures"]),
+            name: "RuntimeProcess", dependencies: ["DamaSupport", "DamaImage", "DamaModels", "CDamaShims"],
+            path: "Tests/RuntimeProcess"),
+        // Training batches, for the tests and for a process whose exports other readers load.
+        .target(
+            name: "TrainingTestSupport",
+            dependencies: ["DamaSupport", "DamaImage", "DamaRuntime", "DamaGraph", "DamaModels", "DamaTraining"],
+            path: "Tests/TrainingTestSupport"),
+        .executableTarget(
+            name: "TrainingProcess",
+            dependencies: ["DamaSupport", "DamaModels", "DamaTraining", "Dama", "TrainingTestSupport"],
+            path: "Tests/TrainingProcess"),
+        // A job with a known encoder, as a library for the tests and as a process that they can kill.
+        .target(
+            name: "JobTestSupport",
+            dependencies: [
+                "DamaSupport", "DamaPreference", "DamaKernels", "DamaText", "DamaImage", "DamaModels", "DamaTraining",
+                "Dama",
+            ],
+            path: "Tests/JobTestSupport"),
+        .executableTarget(
+            name: "JobProcess", dependencies: ["DamaSupport", "Dama", "JobTestSupport"], path: "Tests/JobProcess"),
 
         // MARK: Tests
-        .target(name: "DamaTestSupport", dependencies: ["DamaSupport"], path: "Tests/DamaTestSupport"),
-        .testTarget(
-            name: "DamaPreferenceTests", dependencies: ["DamaPreference", "DamaTestSupport"], exclude: ["Fixtures"]),
-        .testTarget(
-            name: "DamaKernelsTests", dependencies: ["DamaKernels", "CDamaShims", "DamaTestSupport"],
-            exclude: ["Fixtures"]),
         .testTarget(
             name: "DamaSupportTests", dependencies: ["DamaSupport", "DamaTestSupport"], exclude: ["Fixtures"]),
-        .testTarget(name: "DamaImageTests", dependencies: ["DamaImage", "DamaTestSupport"], exclude: ["Fixtures"]),
         .testTarget(
-            name: "DamaModelsTests", dependencies: ["DamaModels", "DamaTestSupport"], exclude: ["Fixtures"]),
-        // Opens models in a process that has opened none, and tells what became of it.
-        .executableTarget(
-            name: "RuntimeProcess", dependencies: ["DamaModels", "CDamaShims"], path: "Tests/RuntimeProcess"),
-        .testTarget(
-            name: "DamaRuntimeTests", dependencies: ["DamaRuntime", "DamaTestSupport", "RuntimeProcess"],
+            name: "DamaPreferenceTests", dependencies: ["DamaSupport", "DamaPreference", "DamaTestSupport"],
             exclude: ["Fixtures"]),
         .testTarget(
-            name: "DamaGraphTests", dependencies: ["DamaGraph", "DamaModels", "DamaRuntime", "DamaTestSupport"],
-            exclude: ["Fixtures", "check_model.py"]),
-        // A job with a known encoder, as a library for the tests and as a process that they can kill.
-        .target(name: "JobTestSupport", dependencies: ["Dama"], path: "Tests/JobTestSupport"),
-        .executableTarget(name: "JobProcess", dependencies: ["JobTestSupport"], path: "Tests/JobProcess"),
+            name: "DamaKernelsTests", dependencies: ["DamaSupport", "DamaKernels", "CDamaShims", "DamaTestSupport"],
+            exclude: ["Fixtures"]),
+        .testTarget(name: "DamaPatternTests", dependencies: ["DamaSupport", "DamaPattern"]),
         .testTarget(
-            name: "DamaJobTests",
+            name: "DamaTextTests", dependencies: ["DamaSupport", "DamaText", "DamaTestSupport"],
+            exclude: ["Fixtures"]),
+        .testTarget(
+            name: "DamaJinjaTests", dependencies: ["DamaSupport", "DamaJinja", "DamaTestSupport"],
+            exclude: ["Fixtures"]),
+        .testTarget(
+            name: "DamaImageTests", dependencies: ["DamaSupport", "DamaImage", "DamaTestSupport"],
+            exclude: ["Fixtures"]),
+        .testTarget(
+            name: "DamaRuntimeTests",
+            dependencies: ["DamaSupport", "DamaRuntime", "DamaTestSupport", "RuntimeProcess"],
+            exclude: ["Fixtures"]),
+        .testTarget(
+            name: "DamaGraphTests",
+            dependencies: ["DamaSupport", "DamaGraph", "DamaModels", "DamaRuntime", "DamaTestSupport"],
+            exclude: ["Fixtures", "check_model.py"]),
+        .testTarget(
+            name: "DamaModelsTests",
             dependencies: [
-                "Dama", "DamaTestSupport", "JobTestSupport", "JobProcess", "DamaCLI", "TrainingTestSupport",
+                "DamaSupport", "DamaPreference", "DamaText", "DamaImage", "DamaRuntime", "DamaGraph", "DamaModels",
+                "DamaTestSupport",
             ],
             exclude: ["Fixtures"]),
         .testTarget(
-            name: "DamaTextTests", dependencies: ["DamaText", "DamaTestSupport"], exclude: ["Fixtures"]),
+            name: "DamaTrainingTests",
+            dependencies: [
+                "DamaSupport", "DamaPreference", "DamaKernels", "DamaImage", "DamaRuntime", "DamaModels",
+                "DamaTraining", "DamaTestSupport", "TrainingTestSupport",
+            ],
+            exclude: ["Fixtures"]),
         .testTarget(
-            name: "DamaJinjaTests", dependencies: ["DamaJinja", "DamaTestSupport"], exclude: ["Fixtures"]),
+            name: "DamaJobTests",
+            dependencies: [
+                "DamaSupport", "DamaPreference", "DamaKernels", "DamaText", "DamaImage", "DamaModels", "DamaTraining",
+                "Dama", "DamaCLI", "DamaTestSupport", "TrainingTestSupport", "JobTestSupport",
+                "JobProcess",
+            ],
+            exclude: ["Fixtures"]),
+        .testTarget(
+            name: "ShapesWorldTests",
+            dependencies: [
+                "DamaSupport", "DamaPreference", "DamaText", "DamaImage", "DamaModels", "ShapesWorld",
+                "DamaTestSupport",
+            ],
+            exclude: ["Fixtures"]),
     ]
 )

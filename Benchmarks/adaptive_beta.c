@@ -1,6 +1,6 @@
 /*
- * Microseconds per step of the controller, through the C ABI: dama_adaptive_beta_step and commit, medians of rounds.
- * CPU time of the process, which has one thread: what else runs on the machine shows less.
+ * Microseconds per step of the controller through the C ABI: dama_adaptive_beta_step and commit, medians of rounds.
+ * It measures the CPU time of the process, which has one thread, because other programs disturb it less.
  * Benchmarks/adaptive_beta.py builds and runs this; by hand:
  *
  *     cc -O2 -std=gnu11 Benchmarks/adaptive_beta.c -Iinclude -Lbuild/lib -ldama -Wl,-rpath,$PWD/build/lib -lm
@@ -46,7 +46,7 @@ int main(void) {
         for (int preset = 0; preset < 3; preset++) {
             dama_adaptive_beta_options options;
             dama_adaptive_beta *controller;
-            check(dama_adaptive_beta_options_init(&options, (dama_preset)preset));
+            dama_adaptive_beta_options_init(&options, (dama_preset)preset);
             options.keep = 0;
             options.keep_ratio = 0.75;
             check(dama_adaptive_beta_create(&controller, &options));
@@ -76,7 +76,7 @@ int main(void) {
             for (int round = 0; round < ROUNDS; round++) {
                 double start = now();
                 for (int step = 0; step < STEPS; step++) {
-                    /* The order of the gaps changes from step to step, as it does in training. */
+                    /* The order of the gaps changes from step to step, as in training. */
                     in[0][(step * 7) % n] += step % 2 ? 0.5 : -0.5;
                     check(dama_adaptive_beta_step(controller, &batch, &result));
                     check(dama_adaptive_beta_commit(controller));

@@ -1,10 +1,10 @@
-"""Time of one adaptive-β step, N = 16: libdama natively and from Python, beside the same formulas in torch.
+"""Time of one adaptive-β step, N = 16: libdama from C and from Python, compared with the same formulas in torch.
 
     DAMA_LIBRARY=build/lib/libdama.so PYTHONPATH=bindings/python .deps/torch/bin/python Benchmarks/adaptive_beta.py
 
-Everything in one process, the contenders by turns, medians. Each does a step from log-probabilities to the gradients
-with respect to them, and moves its running mean. torch runs the formulas eagerly in float32 with autograd, as trainers
-do; one thread, which is its fastest setting at this size.
+The contenders take turns in one process; the results are medians. Each computes a step from log-probabilities to the
+gradients with respect to them, and updates its running mean. torch runs the formulas eagerly in float32 with autograd,
+as trainers do, on one thread, which is its fastest setting at this size.
 """
 
 import os
@@ -48,7 +48,7 @@ class TorchPaper:
 
 
 class TorchReleased:
-    """What the authors' trainer computes: a weighted sample without replacement, and the mean of σ."""
+    """The authors' trainer: a weighted sample without replacement, and the mean of σ."""
 
     def __init__(self):
         self.mean = torch.zeros(())
@@ -81,7 +81,7 @@ class Dama:
 
 
 class DamaFromTensors(Dama):
-    """Tensors in, tensors out, as a torch trainer would call it."""
+    """Takes and returns tensors, as a torch trainer would call it."""
 
     def step(self, *batch):
         return tuple(map(torch.from_numpy, super().step(*batch)))
@@ -115,7 +115,7 @@ def main():
         "dama from torch tensors, paper": (DamaFromTensors("paper"), tensors),
         "dama from torch tensors, released": (DamaFromTensors("released"), tensors),
     }
-    # The same answer first: float32 against double.
+    # First check that the results agree: float32 against double.
     a = contenders["torch, paper"][0].step(*tensors[0])
     b = contenders["dama from numpy, paper"][0].step(*arrays[0])
     np.testing.assert_allclose(a[0].numpy(), b[0], rtol=1e-5, atol=1e-7)

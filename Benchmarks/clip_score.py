@@ -1,16 +1,17 @@
-"""Hardness of preference pairs, from JPEG files to δ: libdama beside Hugging Face and ONNX Runtime in Python.
+"""Hardness of preference pairs, from JPEG files to δ: libdama compared with Hugging Face and ONNX Runtime in Python.
 
     scripts/bootstrap torch && make build
     DAMA_LIBRARY=build/lib/libdama.so PYTHONPATH=bindings/python .deps/torch/bin/python Benchmarks/clip_score.py
 
-A CLIP ViT-B/32 with random weights (speed does not depend on their values), one image and 6 + 6 sentences of about 13
-tokens a pair. Two rows: `distinct`, no sentence twice and no two that begin alike; `repeated`, half of the rejected
-response's sentences are the chosen one's and they begin as captions do. Each peer runs in a process of its own, for its
-peak memory, takes batches of 16 pairs, warms up with four pairs and then goes over all pairs several times; processes
-take turns. Given are medians. Loading the model is not part of the time.
+The model is a CLIP ViT-B/32 with random weights (speed does not depend on their values); a pair has one image and 6 + 6
+sentences of about 13 tokens. There are two rows. `distinct`: no sentence occurs twice and no two begin alike.
+`repeated`: half of the rejected response's sentences equal the chosen one's, and sentences begin as captions do. Each
+peer runs in a separate process, so that its peak memory can be measured. It takes batches of 16 pairs, warms up with
+four pairs and then runs over all pairs several times; the processes take turns. The results are medians, without the
+time to load the model.
 
-Peers: `hf-77` (CLIPModel, padded to 77 tokens), `hf-longest` (padded to the batch's longest), `hf-bf16` (the same under
-torch.autocast), `ort` (ONNX Runtime in Python on towers exported by torch.onnx, padded to the longest), `dama`.
+Peers: `hf-77` (CLIPModel, padded to 77 tokens), `hf-longest` (padded to the longest of the batch), `hf-bf16` (the same
+under torch.autocast), `ort` (ONNX Runtime in Python with towers exported by torch.onnx, padded to the longest), `dama`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-# The benchmarks beside this one must not be taken for packages that transformers looks for, such as `kernels`.
+# transformers must not import the other benchmarks as packages that it looks for, such as `kernels`.
 sys.path = [folder for folder in sys.path if Path(folder or ".").resolve() != HERE]
 PEERS = ["hf-77", "hf-longest", "hf-bf16", "ort", "dama"]
 BATCH = 16
@@ -59,7 +60,7 @@ def make_data(folder: Path, pairs: int) -> None:
         Image.fromarray(photo).resize((640, 480), Image.Resampling.BICUBIC).save(folder / f"{i}.jpg", quality=90)
 
     def sentence(row: str) -> str:
-        # One token a word, and two around the sentence.
+        # One token for each word, and two around the sentence.
         count = rng.randint(8, 14)
         if row == "distinct":
             return " ".join(rng.choices(WORDS, k=count))
@@ -86,7 +87,7 @@ def make_model(folder: Path) -> None:
 
 
 def export(folder: Path) -> None:
-    """The towers as ONNX files, for the peer that runs them from Python."""
+    """Writes the towers as ONNX files, for the peer that runs them from Python."""
     import torch
     from transformers import CLIPModel
 
@@ -120,7 +121,7 @@ def export(folder: Path) -> None:
 
 
 # ----------------------------------------------------------------------------------------------------------------------
-# Peers: each gives a function from a batch of pairs to their δ
+# Peers: each returns a function from a batch of pairs to their δ
 
 
 def deltas_of(logits, batch):
@@ -270,8 +271,8 @@ def report(row: str, pairs: int, results: dict[str, list[dict]]) -> None:
     reference = results.get("hf-longest", [{}])[0].get("deltas")
     for peer, turns in results.items():
         rates = sorted(pairs / second for turn in turns for second in turn["seconds"])
-        # What another program on the machine took from the processors does not count here; use --threads 1 for it,
-        # since threads that wait for work count too.
+        # Processor time does not include other programs. Use --threads 1 to compare it, since threads that wait for
+        # work also count.
         processor = max(pairs / second for turn in turns for second in turn["processor"])
         off = max(abs(a - b) for a, b in zip(turns[0]["deltas"], reference)) if reference else float("nan")
         print(

@@ -1,15 +1,16 @@
-"""Generation by a real model, SmolLM2-135M-Instruct in fp32: libdama beside transformers and onnxruntime-genai.
+"""Generation by SmolLM2-135M-Instruct in fp32: libdama compared with transformers and onnxruntime-genai.
 
     scripts/bootstrap torch && make build && .deps/torch/bin/python scripts/smollm2.py
     DAMA_LIBRARY=build/lib/libdama.so PYTHONPATH=bindings/python .deps/torch/bin/python Benchmarks/generation.py
 
-Greedy continuations of chat prompts of some 250 tokens, one alone and eight as a batch. Prompt reading is what a
-continuation of one token takes; decoding is what 64 more take, all of a batch counted. Each peer runs in a process of
-its own with as many threads, warms up, and reads and decodes several times; processes take turns. Given are medians,
-least and most. Tokens must be those of transformers. Loading the model is not part of the time.
+Greedy continuations of chat prompts of about 250 tokens, one alone and eight as a batch. The time of a continuation of
+one token is that of reading the prompt; 64 more tokens give the time of decoding, with all texts of a batch counted.
+Each peer runs in a separate process with the same number of threads, warms up, and reads and decodes several times; the
+processes take turns. The results are medians, minima and maxima, without the time to load the model. Tokens are
+compared with those of the first peer.
 
-Peers: `hf-sdpa`, `hf-eager` (transformers, key-value cache, padded in front, its two kinds of attention), `dama`, and
-`genai` where --genai names a Python that has onnxruntime-genai and --genai-model what its model builder made of the
+Peers: `hf-sdpa`, `hf-eager` (transformers with key-value cache, left padding and its two kinds of attention), `dama`,
+and `genai`, if --genai names a Python with onnxruntime-genai and --genai-model the output of its model builder for the
 same directory (`python -m onnxruntime_genai.models.builder -i DIRECTORY -o OUT -p fp32 -e cpu`).
 """
 
@@ -25,7 +26,7 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-# The benchmarks beside this one must not be taken for packages that transformers looks for, such as `kernels`.
+# transformers must not import the other benchmarks as packages that it looks for, such as `kernels`.
 sys.path = [folder for folder in sys.path if Path(folder or ".").resolve() != HERE]
 MODEL = HERE.parent / "build" / "smollm2-135m-instruct"
 DECODED = 64
@@ -56,7 +57,7 @@ PROMPTS = [RULES + opening for opening in OPENINGS]
 
 
 def chat(prompt: str) -> str:
-    """What dama.Policy makes of a prompt by the model's own template."""
+    """The prompt in the model's own template, as dama.Policy formats it."""
     return (
         "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"
         f"<|im_start|>user\n{prompt}<|im_end|>\n<|im_start|>assistant\n"
@@ -160,7 +161,7 @@ def main() -> None:
         run_peer(arguments.peer, arguments.model, arguments.batches[0], arguments.rounds, arguments.threads)
         return
     if not (arguments.model / "config.json").exists():
-        print(f"skipped: {arguments.model} is not there; scripts/smollm2.py makes it")
+        print(f"skipped: {arguments.model} does not exist; scripts/smollm2.py creates it")
         return
     for batch in arguments.batches:
         results: dict[str, list[dict]] = {peer: [] for peer in arguments.peers}
@@ -189,15 +190,15 @@ def report(batch: int, model: Path, threads: int, results: dict[str, list[dict]]
     read = sum(len(words.encode(chat(prompt)).ids) for prompt in PROMPTS[:batch])
     print(
         f"\nbatch {batch}, {read} prompt tokens, {threads} threads: tokens a second reading and decoding (median, least, "
-        "most; median a processor second), peak MiB, load s, tokens as the first peer's"
+        "most; median a processor second), peak MiB, load s, whether tokens equal the first peer's"
     )
     reference = next(iter(results.values()))[0]["tokens"]
     for peer, turns in results.items():
         columns = []
         for part, tokens in (("reading", read), ("decoding", DECODED * batch)):
             rates = sorted(tokens / second for turn in turns for second in turn[part])
-            # What another program on the machine took from the processors does not count here. Use --threads 1 for it,
-            # since threads that wait for work count too.
+            # Processor time does not include other programs. Use --threads 1 to compare it, since threads that wait for
+            # work also count.
             processor = statistics.median(tokens / second for turn in turns for second in turn[f"{part}_cpu"])
             columns.append(f"{statistics.median(rates):8.1f} {rates[0]:8.1f} {rates[-1]:8.1f} {processor:8.1f}")
         same = all(turn["tokens"] == reference for turn in turns)

@@ -1,11 +1,11 @@
-"""Token log-probabilities and AdamW: libdama beside torch, in one process, by turns, medians.
+"""Token log-probabilities and AdamW: libdama compared with torch, taking turns in one process; medians.
 
     DAMA_LIBRARY=build/lib/libdama.so PYTHONPATH=bindings/python .deps/torch/bin/python Benchmarks/kernels.py
     [logprobs|adamw]
 
 Token log-probabilities: logits [8, 160, 32000] in float32, forward and backward to the gradient of the logits. Peak
-extra memory is what the process's resident size grows by while one pass runs, sampled from the kernel's high-water mark
-in a fresh process for each contender. "tuned malloc" sets glibc's thresholds so that large blocks are kept and used again:
+extra memory is the growth of the process's resident size during one pass, from the kernel's high-water mark in a fresh
+process for each contender. "tuned malloc" sets glibc's thresholds so that large blocks are kept and reused:
 
     MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_PAD_=268435456
 
@@ -30,7 +30,7 @@ TUNED = dict(
 
 
 def torch_gather(logits, labels, weights):
-    """What trainers write: log_softmax over the vocabulary, gather, mask; autograd for the gradient."""
+    """As trainers do: log_softmax over the vocabulary, gather, mask; autograd for the gradient."""
     logits = logits.detach().requires_grad_()
     mask = labels != -100
     values = logits.log_softmax(-1).gather(-1, labels.clamp(min=0)[..., None])[..., 0] * mask
@@ -49,7 +49,7 @@ def torch_logsumexp(logits, labels, weights):
 
 
 def torch_cross_entropy(logits, labels, weights):
-    """torch's fused loss, which knows −100."""
+    """torch's fused loss, which ignores label −100."""
     logits = logits.detach().requires_grad_()
     values = -torch.nn.functional.cross_entropy(
         logits.view(-1, logits.shape[-1]), labels.view(-1), ignore_index=-100, reduction="none"
@@ -65,7 +65,7 @@ def dama_out_of_place(logits, labels, weights):
 
 
 def dama_kept(logits, labels, weights):
-    """Out of place into an array that is kept from step to step."""
+    """Out of place, into an array that is reused from step to step."""
     found = kernels.token_logprobs(logits, labels)
     if KEPT.get("out") is None or KEPT["out"].shape != tuple(logits.shape):
         KEPT["out"] = np.empty(tuple(logits.shape), dtype=np.float32)
@@ -74,7 +74,7 @@ def dama_kept(logits, labels, weights):
 
 
 def dama_in_place(logits, labels, weights):
-    """The gradient takes the place of the logits; a benchmark's next round then starts from other numbers."""
+    """The gradient replaces the logits; the benchmark restores them before the next round."""
     found = kernels.token_logprobs(logits, labels)
     kernels.token_logprobs_backward(logits, labels, found.normalizers, weights, in_place=True)
     return torch.from_numpy(found.values), logits
@@ -104,7 +104,7 @@ def status(field):
 
 
 def peak(name):
-    """Resident memory beyond the inputs, MiB. A small call first, so that libraries are loaded."""
+    """Prints the resident memory beyond the inputs in MiB. A small call first loads the libraries."""
     logits, labels, weights = logprob_inputs()
     LOGPROBS[name](logits[:, :1, :64].contiguous(), labels[:, :1] % 64, weights[:, :1])
     with open("/proc/self/clear_refs", "w") as file:
@@ -115,7 +115,7 @@ def peak(name):
 
 
 def report(name, seconds, traffic=0):
-    """Median and fastest wall time, and median time of all processors together, which other work disturbs less."""
+    """Median and fastest wall time, and the median total CPU time, which other programs disturb less."""
     wall, cpu = 1e3 * np.array(seconds).T
     rate = f"   {traffic / np.median(wall) / 1e6:5.1f} GB/s" if traffic else ""
     print(f"{name:28} {np.median(wall):8.1f} ms   fastest {wall.min():8.1f} ms   CPU {np.median(cpu):8.1f} ms{rate}",
@@ -123,7 +123,7 @@ def report(name, seconds, traffic=0):
 
 
 def pause():
-    """The threads of the contender before spin for a while, waiting for more, and would take a processor from the next."""
+    """Lets the previous contender's threads stop spinning, which would take a processor from the next contender."""
     time.sleep(0.05)
 
 
@@ -141,7 +141,7 @@ def time_logprobs(rounds):
             seconds = time.perf_counter() - start[0], time.process_time() - start[1]
             if round_:
                 times[name].append(seconds)
-            else:  # Warm-up, and the check that all compute the same.
+            else:  # Warm-up, and a check that all compute the same result.
                 torch.testing.assert_close(values[:1, :4].double(), exact[0], rtol=1e-6, atol=1e-5)
                 torch.testing.assert_close(gradient[:1, :4].double(), exact[1], rtol=1e-4, atol=1e-7)
             del values, gradient
@@ -189,7 +189,7 @@ def main():
         return time_logprobs(15)
     if "logprobs" in which:
         print(f"\ntoken log-probabilities, logits [{BATCH}, {LENGTH}, {VOCABULARY}], forward and backward", flush=True)
-        for label, extra in (("malloc as it comes", {}), ("tuned malloc", TUNED)):
+        for label, extra in (("default malloc", {}), ("tuned malloc", TUNED)):
             print(f"-- {label}", flush=True)
             subprocess.run([sys.executable, __file__, "logprobs-only"], env=os.environ | extra, check=True)
         print("-- peak memory beyond the inputs (the logits have 156 MiB)", flush=True)

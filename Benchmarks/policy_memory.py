@@ -1,12 +1,13 @@
-"""What an opened policy holds in memory, beside the size of its files.
+"""Memory of an opened policy, compared with the size of its files.
 
     scripts/bootstrap torch && make build
     DAMA_LIBRARY=build/lib/libdama.so PYTHONPATH=bindings/python .deps/torch/bin/python Benchmarks/policy_memory.py
 
-Writes a Llama of about a billion parameters in fp32 with random weights (16 shards, 4.1 GB, below build/, removed at the
-end), then in a process of its own opens it, scores a pair, opens it a second time as a reference and scores again, and
-generates. After each: resident memory, of which private (RssAnon) and of files (RssFile: pages that the kernel may drop
-and read again), the highest so far, and the resident memory for each byte of the files.
+Writes a Llama of about a billion parameters in fp32 with random weights (16 shards, 4.1 GB, in build/, removed at the
+end). A separate process opens it, scores a pair, opens it again as a reference and scores again, and generates with the
+first, then with both. After
+each step it prints the resident memory, its private part (RssAnon) and its file part (RssFile: pages that the kernel
+can drop and read again), the highest so far, and the resident memory for each byte of the files.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ HERE = Path(__file__).resolve().parent
 sys.path = [folder for folder in sys.path if Path(folder or ".").resolve() != HERE]
 BUILD = HERE.parent / "build"
 
-# The widths of Llama 3.2 1B, with a head of its own and a smaller vocabulary.
+# The widths of Llama 3.2 1B, with an untied head and a smaller vocabulary.
 HIDDEN, FEED_FORWARD, LAYERS, HEADS, KEY_HEADS, VOCABULARY = 2048, 8192, 16, 32, 8, 32000
 
 
@@ -51,7 +52,7 @@ def shapes() -> list[dict[str, tuple[int, ...]]]:
 
 
 def write(directory: Path) -> int:
-    """The model, shard by shard; the bytes of its tensors."""
+    """Writes the model shard by shard; returns the bytes of its tensors."""
     import numpy as np
     from safetensors.numpy import save_file
     from tokenizers import Tokenizer, models, pre_tokenizers
@@ -108,9 +109,10 @@ def measure(directory: Path, size: int) -> None:
     reference = dama.Policy(directory, template="plain")
     reference.logps(*pair)
     report("policy and reference, a pair scored by each")
-    del reference
     policy.generate("What is in the picture?", max_tokens=4)
-    report("policy that has scored and generated")
+    report("both scored, policy generated")
+    reference.generate("What is in the picture?", max_tokens=4)
+    report("both scored and generated")
 
 
 def main() -> None:
@@ -123,7 +125,7 @@ def main() -> None:
         return
     arguments.folder.mkdir(parents=True, exist_ok=True)
     if shutil.disk_usage(arguments.folder).free < 6e9:
-        sys.exit(f"{arguments.folder} has no room for 4.1 GB of weights")
+        sys.exit(f"{arguments.folder} has too little free space; 4.1 GB of weights need 6 GB")
     with tempfile.TemporaryDirectory(dir=arguments.folder, prefix="policy-memory-") as folder:
         size = write(Path(folder))
         print(f"{size / 4e9:.2f} billion parameters in fp32, {size / 1e9:.2f} GB", flush=True)

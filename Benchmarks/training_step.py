@@ -1,22 +1,23 @@
-"""The training step over whole pairs, from texts to updated weights: libdama beside transformers and torch.
+"""The training step over whole pairs, from texts to updated weights: libdama compared with transformers and torch.
 
     scripts/bootstrap torch && make build
     DAMA_LIBRARY=build/lib/libdama.so PYTHONPATH=bindings/python .deps/torch/bin/python Benchmarks/training_step.py
 
 A random LLaVA (decoder of width 256 and 4 layers, small vision tower) with 64 or 576 image tokens and a vocabulary of
-2,000 or 32,000; DPO over four pairs with responses of 50 to 70 tokens and given log-probabilities of the reference;
-decoder and projector are trained, the tower is frozen; clipping and AdamW. Each contender runs in a process of its own
-and takes turns; given are medians, and the most that a process grew above its size after loading. Before anything is
-timed, log-probabilities and losses of all must agree.
+2,000 or 32,000. The step is DPO over four pairs with responses of 50 to 70 tokens and given log-probabilities of the
+reference; decoder and projector are trained, the tower is frozen; with clipping and AdamW. The contenders take turns in
+separate processes. The results are medians, and the largest growth of a process above its size after loading. Before
+any timing, the log-probabilities and losses of all contenders must agree.
 
-Contenders: `trl`, what users have: chosen and rejected responses concatenated, padded, logits of all tokens, log_softmax
-and gather, fused AdamW. `packed`, the best that we could write in torch: both responses behind one prefix under a mask,
-only rows of response tokens through the LM head, the image once through the tower, scaled_dot_product_attention (faster
-here than the eager form). `dama` and `dama-recompute`: `dama.Trainer` with all activations kept, or only those between
-layers. The torch contenders begin at token ids and pixels; libdama also tokenises and decodes the image.
+Contenders: `trl` is the usual code: chosen and rejected responses concatenated and padded, logits of all tokens,
+log_softmax and gather, fused AdamW. `packed` is the fastest form that we found in torch: both responses behind one
+prefix with a mask, only rows of response tokens through the LM head, the image once through the tower,
+scaled_dot_product_attention (faster here than the eager form). `dama` and `dama-recompute` are `dama.Trainer` with all
+activations kept, or only those between layers. The torch contenders start from token ids and pixels; libdama also
+tokenises the text and decodes the image.
 
-`products` takes no part but says what can be reached at most: the matrix products of the step's linear layers in torch,
-once forward and twice backward, and nothing else: no attention, no vision tower, no optimizer.
+`products` is not a contender but an upper bound of the speed: only the matrix products of the step's linear layers in
+torch, once forward and twice backward, without attention, vision tower and optimizer.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-# The benchmarks beside this one must not be taken for packages that transformers looks for, such as `kernels`.
+# transformers must not import the other benchmarks as packages that it looks for, such as `kernels`.
 sys.path = [folder for folder in sys.path if Path(folder or ".").resolve() != HERE]
 WORLD = HERE.parent / "models" / "shapes-llava"
 BOUND = "products"
@@ -53,7 +54,7 @@ WORDS = (
 
 
 def make(folder: Path, image_tokens: int, vocabulary: int) -> None:
-    """A directory as Hugging Face has it, an image, and pairs.json."""
+    """Writes a Hugging Face directory, the images, and pairs.json."""
     import numpy as np
     import torch
     from PIL import Image
@@ -88,7 +89,7 @@ def make(folder: Path, image_tokens: int, vocabulary: int) -> None:
         pair = {"image": str(folder / f"{i}.png"), "prompt": "Describe the image in detail."}
         for side_name in ("chosen", "rejected"):
             pair[side_name] = " ".join(rng.choices(WORDS, k=rng.randint(50, 70)))
-            # What a model that knows nothing would say; near enough to a random one that the loss is no extreme.
+            # The log-probability of uniform predictions: close to a random model's, so that the loss is moderate.
             count = len(tokenizer(pair[side_name])["input_ids"])
             pair[f"reference_{side_name}"] = -count * math.log(vocabulary)
         pairs.append(pair)
@@ -96,7 +97,8 @@ def make(folder: Path, image_tokens: int, vocabulary: int) -> None:
 
 
 # ----------------------------------------------------------------------------------------------------------------------
-# Contenders: each gives the log-probabilities before training, and a function that takes a step and gives its loss
+# Contenders: each has one method for the log-probabilities before training, and one that takes a step and returns the
+# loss
 
 
 class Torch:
@@ -228,7 +230,7 @@ class Products(Packed):
         image = len(self.pairs) * config.image_seq_length
         shapes = [(image, vision, width), (image, width, width)]
         for layer in range(text.num_hidden_layers):
-            # Behind the last attention only the rows that predict go on.
+            # After the last attention only the rows that predict response tokens continue.
             rows = predicting if layer == text.num_hidden_layers - 1 else tokens
             shapes += [(tokens, width, width)] * 3 + [(rows, width, width)]
             shapes += [(rows, width, inner)] * 2 + [(rows, inner, width)]
@@ -285,7 +287,7 @@ def run_contender(name: str, folder: Path, steps: int, threads: int) -> None:
     if not steps:
         print(json.dumps({"logps": contender.logps(), "loss": contender.step()}))
         return
-    # From here on the high-water mark is that of the steps.
+    # From here on the high-water mark covers only the steps.
     Path("/proc/self/clear_refs").write_text("5")
     loaded = memory("VmRSS")
     for _ in range(2):
@@ -351,8 +353,8 @@ def compare(arguments, folder: str, title: str) -> None:
     )
     for contender, turns in results.items():
         rates = [PAIRS / second for turn in turns for second in turn["seconds"]]
-        # What another program on the machine took from the processors does not count here; use --threads 1 for it,
-        # since threads that wait for work count too.
+        # Processor time does not include other programs. Use --threads 1 to compare it, since threads that wait for
+        # work also count.
         processor = max(PAIRS / second for turn in turns for second in turn["processor"])
         phases = [phase for turn in turns for phase in turn["phases"]]
         shares = {name: 1000 * statistics.median(phase[name] for phase in phases) for name in phases[0]} if phases else {}

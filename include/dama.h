@@ -4,8 +4,8 @@
  * Method: "DAMA: Data- and Model-aware Alignment of Multi-modal LLMs" (ICML 2025, arXiv 2502.01943); equation numbers
  * are the paper's.
  *
- * This header includes one for each topic, each of which can be included by itself. What holds for all functions stands
- * in dama/base.h.
+ * This header includes one header for each topic; each of them can also be included by itself. The conventions for all
+ * functions are in dama/base.h.
  */
 #ifndef DAMA_H
 #define DAMA_H
@@ -14,11 +14,14 @@
 #include "dama/hardness.h"
 #include "dama/beta.h"
 #include "dama/text.h"
+#include "dama/splitter.h"
 #include "dama/clip.h"
 #include "dama/kernels.h"
 #include "dama/jobs.h"
 #include "dama/policy.h"
 #include "dama/reference.h"
+#include "dama/generate.h"
 #include "dama/trainer.h"
+#include "dama/train.h"
 
 #endif /* DAMA_H */

@@ -1,4 +1,4 @@
-"""Reads the declarations of dama.h behind the C preprocessor, for the ABI tests and the Python binding."""
+"""Reads the declarations of the preprocessed dama.h, for the ABI tests and the Python binding."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Field(NamedTuple):
 
 
 class Header(NamedTuple):
-    """Everything in the order in which it is declared."""
+    """All declarations, in the order of the header."""
 
     functions: list[Function]
     structs: dict[str, list[Field]]
@@ -45,12 +45,12 @@ class Header(NamedTuple):
 
 
 def preprocessed(header: Path = HEADER) -> str:
-    """The header as the compiler sees it, with what it includes."""
+    """The header as the compiler sees it, with all included headers."""
     return _preprocess("-P", header)
 
 
 def constants(header: Path = HEADER) -> dict[str, str]:
-    """The macros that stand for a value, and their text."""
+    """The macros that define a value, and their text."""
     found = re.findall(r"^#define (DAMA_\w+) (.+)$", _preprocess("-dM", header), re.M)
     return {name: text for name, text in sorted(found) if not text.startswith("__attribute__")}
 
@@ -61,7 +61,7 @@ def _preprocess(flag: str, header: Path) -> str:
 
 
 def read(source: str) -> Header:
-    """What a preprocessed header declares."""
+    """Parses a preprocessed header."""
     source = re.sub(r"__attribute__\s*\(\(.*?\)\)\)?", "", source)
     flat = " ".join(source.split())
     structs = {
@@ -135,3 +135,14 @@ def _enumerators(enum: str, body: str) -> dict[str, int]:
             raise SystemExit(f"cannot read '{text.strip()}' of {enum}; give each enumerator its number")
         found[match[1]] = int(match[2])
     return found
+
+
+def write_or_check(target: Path, text: str, script: Path, arguments: list[str], usage: str) -> None:
+    """Writes a generated file; with --check it writes nothing, and fails if the file does not match the header."""
+    if arguments == ["--check"]:
+        if not target.exists() or target.read_text(encoding="utf-8") != text:
+            raise SystemExit(f"{target.name} does not match include/dama.h; run scripts/{script.name}")
+    elif arguments:
+        raise SystemExit(usage)
+    else:
+        target.write_text(text, encoding="utf-8")

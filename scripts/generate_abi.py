@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes bindings/python/dama/_abi.py from include/dama.h: generate_abi.py [--check]
 
-With --check it writes nothing, and fails where the file is not what the header says.
+With --check it writes nothing, and fails if the file does not match the header.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ TARGET = Path(__file__).resolve().parents[1] / "bindings" / "python" / "dama" / 
 PREAMBLE = '''\
 """The C ABI for ctypes. scripts/generate_abi.py writes this file from include/dama.h; do not edit it.
 
-Names are C's. Handles, and pointers to numbers, to characters that are written and to void, are addresses
-(``c_void_p``): pass ``array.ctypes.data``, ``ctypes.byref()`` or None. A handle that is written is a pointer to
-``c_void_p``, a struct a pointer to its class: pass the object itself.
+The names are the same as in C. Handles, and pointers to numbers, to writable characters and to void, are addresses
+(``c_void_p``): pass ``array.ctypes.data``, ``ctypes.byref()`` or None. The parameter for a new handle is a pointer to
+``c_void_p``, and the parameter for a struct is a pointer to its class: pass the object itself.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ SCALARS = {
 
 
 class Types:
-    """C types as ctypes has them."""
+    """Maps C types to ctypes."""
 
     def __init__(self, header: Header) -> None:
         self.header = header
 
     def of(self, text: str) -> str:
-        # Where it stands, `const` changes nothing for ctypes.
+        # The position of `const` makes no difference to ctypes.
         bare = re.sub(r"\bconst\b", "", text)
         name, stars = bare.replace("*", "").strip(), bare.count("*")
         if stars == 0 and (name in self.header.callbacks or name in self.header.structs):
@@ -71,7 +71,7 @@ class Types:
 
     def scalar(self, name: str, text: str) -> str:
         if name in self.header.enums:
-            # What GCC and Clang take for an enum, signed only where an enumerator is negative.
+            # GCC and Clang use unsigned int for an enum, and int if an enumerator is negative.
             return "ctypes.c_int" if min(self.header.enums[name].values()) < 0 else "ctypes.c_uint"
         if name not in SCALARS:
             raise SystemExit(f"no rule for the type '{text}'; add one to scripts/generate_abi.py")
@@ -82,7 +82,7 @@ class Types:
 
 
 def value(text: str) -> str:
-    """A macro's value as Python's."""
+    """A macro's value as a Python expression."""
     match = re.fullmatch(r"\(?(?:\((\w+)\))?(-?\d+)\)?", text)
     if not match:
         raise SystemExit(f"no rule for the value '{text}' of a macro; add one to scripts/generate_abi.py")
@@ -90,7 +90,7 @@ def value(text: str) -> str:
 
 
 def wrapped(head: str, parts: list[str], brackets: str) -> str:
-    """`head(parts)` on a line, or a line for each part."""
+    """`head(parts)` on one line if it fits, otherwise with a line for each part."""
     line = f"{head}{brackets[0]}{', '.join(parts)}{brackets[1]}"
     if len(line) <= 120:
         return line
@@ -98,7 +98,7 @@ def wrapped(head: str, parts: list[str], brackets: str) -> str:
 
 
 def initializer(function: Function) -> str:
-    """The macro over an …_init_sized(): it passes the size of the struct declared here."""
+    """The function for the macro over an …_init_sized(): it passes the size of the struct declared here."""
     struct = re.sub(r"\bconst\b|\*", "", function.parameters[0]).strip()
     first, _, *others = function.arguments
     macro = function.name.removesuffix("_sized")
@@ -114,14 +114,14 @@ def generated() -> str:
     header = abi_header.read(abi_header.preprocessed())
     types = Types(header)
     parts = [PREAMBLE]
-    # The version is not the binding's affair: it asks the library for its own.
+    # The binding reads the version from the library instead.
     values = {name: text for name, text in abi_header.constants().items() if not name.startswith("DAMA_VERSION_")}
     parts += [f"{name} = {value(text)}\n" for name, text in values.items()]
     parts.append("\n_library = load(DAMA_ABI_VERSION)\n")
     for name, enumerators in header.enums.items():
         lines = "".join(f"    {enumerator} = {number}\n" for enumerator, number in enumerators.items())
         parts.append(f"\n\nclass {name}(IntEnum):\n{lines}")
-    # A callback may take a struct, and a struct hold a callback: fields follow when all names are there.
+    # A callback may take a struct and a struct may hold a callback, so fields follow after all names are defined.
     for name in header.structs:
         parts.append(f"\n\nclass {name}(ctypes.Structure):\n    pass\n")
     parts.append("\n\n")
@@ -144,16 +144,5 @@ def generated() -> str:
     return "".join(parts)
 
 
-def main() -> None:
-    text = generated()
-    if sys.argv[1:] == ["--check"]:
-        if not TARGET.exists() or TARGET.read_text(encoding="utf-8") != text:
-            raise SystemExit(f"{TARGET.name} is not what include/dama.h says: run scripts/generate_abi.py")
-    elif sys.argv[1:]:
-        raise SystemExit(__doc__)
-    else:
-        TARGET.write_text(text, encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    abi_header.write_or_check(TARGET, generated(), Path(__file__), sys.argv[1:], str(__doc__))

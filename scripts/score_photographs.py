@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Scores real photographs with responses written by hand: nothing in libdama knows about shapes.
+"""Scores real photographs with responses written by hand, to show that libdama is not limited to shapes.
 
     scripts/score_photographs.py build/bin/dama MODEL_DIR OUT_DIR
 
 MODEL_DIR is any Hugging Face CLIP directory (openai/clip-vit-base-patch32 gives sensible numbers; models/shapes-clip
-has never seen a photograph and only shows that the pipeline runs). The photographs are scikit-image's: PNG and JPEG,
-grey and coloured, of many sizes. Needs scikit-image (`scripts/bootstrap torch` has it).
+was not trained on photographs and only shows that the pipeline runs). The photographs are scikit-image's: PNG and JPEG,
+grey and coloured, of many sizes. Needs scikit-image (`scripts/bootstrap torch` installs it).
 """
 
 import json

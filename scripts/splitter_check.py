@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""How many answers of a language model that splits responses are sound, and what is wrong with the others.
+"""Counts the valid answers of a language model that splits responses, and the reasons why others are refused.
 
     scripts/splitter_check.py build/bin/dama SPLITTER_MODEL_DIR [CLIP_DIR]          CLIP_DIR: models/shapes-clip
 
-Runs `dama score --splitter llm` over 25 pairs of descriptions as LLaVA writes them (splitter_check.jsonl) and counts the
-flags of the rows. Of the sound answers it tells those left whole, those of no more parts than there are sentences, and
-those split further, into facts.
+Runs `dama score --splitter llm` over 25 pairs of descriptions in the style of LLaVA (splitter_check.jsonl) and counts
+the flags of the rows. Valid answers are divided into those left whole, those with at most as many parts as sentences,
+and those split further, into facts.
 
-Only the texts matter: every pair has the same picture, and CLIP's weights play no part. Its tokenizer does, since it
-sets how long a sub-sentence may be. That of models/shapes-clip knows the world of shapes alone and spells out all other
-words; `Tests/Torch/random_clip.py DIR` writes a model with CLIP's own.
+Only the texts matter: every pair has the same picture, and CLIP's weights have no influence. Its tokenizer has, because
+it limits the length of a sub-sentence. The tokenizer of models/shapes-clip knows only the words of the world of shapes
+and splits all others into letters; `Tests/Torch/random_clip.py DIR` writes a model with CLIP's own tokenizer.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def main() -> None:
                 continue
             parts, sentences = len(row[name]), source[name].count(". ") + 1
             divisions["whole" if parts == 1 else "sentences" if parts <= sentences else "facts"] += 1
-    print(f"{2 * len(scored)} answers, {divisions.total()} of them sound")
-    print("sound: " + ", ".join(f"{count} {what}" for what, count in divisions.most_common()))
+    print(f"{2 * len(scored)} answers, {divisions.total()} of them valid")
+    print("valid: " + ", ".join(f"{count} {what}" for what, count in divisions.most_common()))
     print("refused: " + ", ".join(f"{count} {what}" for what, count in failures.most_common()))
     row = scored[0]
     print("\nthe first response:", rows[0]["chosen"], *[f"  {part['text']}" for part in row["chosen"]], sep="\n")

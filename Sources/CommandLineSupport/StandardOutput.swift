@@ -1,12 +1,12 @@
 import DamaSupport
 @preconcurrency import Glibc
 
-/// What a command says on its standard output. A full disk or a closed pipe behind it is an error, not a silence.
-public enum StandardOutput {
-    /// Writes `text` at once.
+/// The standard output of a command. A full disk or a closed pipe is an error.
+package enum StandardOutput {
+    /// Writes `text` without buffering.
     ///
-    /// - Throws: ``DamaError/Code/io`` where it cannot be written.
-    public static func write(_ text: String) throws(DamaError) {
+    /// - Throws: ``DamaError/Code/io`` if it cannot be written.
+    package static func write(_ text: String) throws(DamaError) {
         var bytes = Array(text.utf8)[...]
         while !bytes.isEmpty {
             let count = bytes.withUnsafeBytes { Glibc.write(1, $0.baseAddress, $0.count) }
@@ -16,11 +16,11 @@ public enum StandardOutput {
         }
     }
 
-    public static func writeLine(_ text: String) throws(DamaError) { try write(text + "\n") }
+    package static func writeLine(_ text: String) throws(DamaError) { try write(text + "\n") }
 
-    /// Lets the process end with status 1 where something printed through stdio, such as a help page, could not be
-    /// written; stdio itself finds out only when the process ends, and says nothing.
-    public static func checkAtExit() {
+    /// Makes the process exit with status 1 if text printed through stdio, such as a help page, could not be written.
+    /// stdio itself finds out only when the process ends, and reports nothing.
+    package static func checkAtExit() {
         atexit {
             guard fflush(stdout) != 0 || ferror(stdout) != 0 else { return }
             let text = Array("cannot write standard output: \(describeErrno())\n".utf8)

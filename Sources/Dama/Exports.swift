@@ -1,12 +1,63 @@
-// `import Dama` is all a user needs: the modules beneath are re-exported.
-@_exported import DamaImage
-@_exported import DamaKernels
-@_exported import DamaModels
-@_exported import DamaPreference
-@_exported import DamaSupport
-@_exported import DamaText
-@_exported import DamaTraining
+// The types that `import Dama` exports from the modules below, besides this module's own jobs.
+// Tests/Examples/exports.swift names each, and Tests/Examples/hidden.txt names some that must not be exported.
 
+@_exported import enum DamaImage.ImageDecoder
+@_exported import struct DamaImage.ImageDecoding
+@_exported import struct DamaImage.ImageLimits
+@_exported import struct DamaImage.ImageProcessor
+@_exported import enum DamaImage.ImageSource
+@_exported import struct DamaImage.PixelRect
+@_exported import struct DamaImage.PixelSize
+@_exported import struct DamaImage.PreparedImage
+@_exported import struct DamaImage.RGBImage
+@_exported import enum DamaImage.ResizeFilter
+@_exported import struct DamaKernels.AdamW
+@_exported import enum DamaKernels.GradientNorm
+@_exported import struct DamaKernels.LearningRateSchedule
+@_exported import enum DamaKernels.TokenLogProbabilities
+@_exported import class DamaModels.CLIPEncoder
+@_exported import enum DamaModels.FinishReason
+@_exported import struct DamaModels.GenerationOptions
+@_exported import struct DamaModels.GenerationRequest
+@_exported import protocol DamaModels.ImageTextEncoder
+@_exported import struct DamaModels.LowRankAdapters
+@_exported import struct DamaModels.PairHardness
+@_exported import struct DamaModels.PairLogProbabilities
+@_exported import class DamaModels.Policy
+@_exported import struct DamaModels.PolicyImage
+@_exported import struct DamaModels.PolicyOptions
+@_exported import struct DamaModels.PreferencePair
+@_exported import class DamaModels.PreparedImages
+@_exported import struct DamaModels.PreparedPair
+@_exported import struct DamaModels.PreparedPrompt
+@_exported import struct DamaModels.PromptTemplate
+@_exported import struct DamaModels.ResponseLogProbability
+@_exported import struct DamaModels.SamplingOptions
+@_exported import class DamaModels.Scorer
+@_exported import enum DamaModels.WeightType
+@_exported import struct DamaPreference.AdaptiveBeta
+@_exported import enum DamaPreference.Hardness
+@_exported import enum DamaPreference.PreferenceLoss
 @_exported import enum DamaRuntime.Device
 @_exported import class DamaRuntime.OnnxRuntime
 @_exported import class DamaRuntime.RunOptions
+@_exported import struct DamaSupport.DamaError
+@_exported import class DamaSupport.StopSignal
+@_exported import let DamaSupport.libraryVersion
+@_exported import struct DamaText.BuiltInSplitter
+@_exported import struct DamaText.CallbackSplitter
+@_exported import struct DamaText.StreamingDecoder
+@_exported import protocol DamaText.SubSentenceSplitter
+@_exported import struct DamaText.TokenLimit
+@_exported import class DamaText.Tokenizer
+@_exported import struct DamaTraining.ExportOptions
+@_exported import class DamaTraining.ForwardPass
+@_exported import enum DamaTraining.GradientUpdate
+@_exported import class DamaTraining.Parameter
+@_exported import enum DamaTraining.PassUse
+@_exported import struct DamaTraining.StepMetrics
+@_exported import enum DamaTraining.Trainable
+@_exported import class DamaTraining.TrainedPolicy
+@_exported import class DamaTraining.Trainer
+@_exported import struct DamaTraining.TrainerOptions
+@_exported import struct DamaTraining.TrainingPair

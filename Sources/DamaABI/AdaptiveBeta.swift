@@ -7,7 +7,7 @@ final class Controller {
 
     init(_ value: AdaptiveBeta) { self.value = value }
 
-    /// The caller's handle: one retain that ``dama_adaptive_beta_free`` gives back.
+    /// The caller's handle: one retain, which ``dama_adaptive_beta_free`` releases.
     static func handle(_ value: AdaptiveBeta) -> OpaquePointer {
         OpaquePointer(Unmanaged.passRetained(Controller(value)).toOpaque())
     }
@@ -23,30 +23,31 @@ func controller(_ handle: OpaquePointer?) throws -> Controller {
 @c @implementation
 public func dama_adaptive_beta_options_init_sized(
     _ options: UnsafeMutablePointer<dama_adaptive_beta_options>?, _ size: Int, _ preset: dama_preset
-) -> dama_status {
-    guarded {
-        let options = try require(options, "options")
-        guard (dama_adaptive_beta_options.firstSize...maximumStructSize).contains(size) else {
-            throw DamaError.invalidArgument(
-                "the size of options is \(UInt(bitPattern: size)); call dama_adaptive_beta_options_init(), which knows it"
-            )
+) {
+    guard let configuration = AdaptiveBeta.Configuration(preset) else {
+        initStruct(options, size, nil)
+        return
+    }
+    initStruct(options, size, dama_adaptive_beta_options(configuration))
+}
+
+extension AdaptiveBeta.Configuration {
+    /// `nil` for an unknown preset.
+    fileprivate init?(_ preset: dama_preset) {
+        switch preset {
+        case DAMA_PRESET_PAPER: self = .paper
+        case DAMA_PRESET_RELEASED: self = .released
+        case DAMA_PRESET_BETA_DPO: self = .betaDPO
+        case DAMA_PRESET_DPO: self = .dpo
+        case DAMA_PRESET_D2PO: self = .d2po
+        case DAMA_PRESET_MDPO: self = .mdpo
+        default: return nil
         }
-        let configuration: AdaptiveBeta.Configuration =
-            switch preset {
-            case DAMA_PRESET_PAPER: .paper
-            case DAMA_PRESET_RELEASED: .released
-            case DAMA_PRESET_BETA_DPO: .betaDPO
-            case DAMA_PRESET_DPO: .dpo
-            case DAMA_PRESET_D2PO: .d2po
-            case DAMA_PRESET_MDPO: .mdpo
-            default: throw DamaError.invalidArgument("preset \(preset.rawValue) is unknown")
-            }
-        initStruct(options, size, dama_adaptive_beta_options(configuration))
     }
 }
 
 extension dama_adaptive_beta_options {
-    fileprivate init(_ it: AdaptiveBeta.Configuration) {
+    init(_ it: AdaptiveBeta.Configuration) {
         self.init()
         gap = dama_gap(it.gap.rawValue)
         beta = it.beta
@@ -76,7 +77,7 @@ extension dama_adaptive_beta_options {
         loss_parameter = it.loss.parameter
     }
 
-    fileprivate func configuration() throws -> AdaptiveBeta.Configuration {
+    func configuration() throws -> AdaptiveBeta.Configuration {
         var it = AdaptiveBeta.Configuration()
         it.gap = try choice(gap.rawValue, "gap")
         it.beta = beta
@@ -100,7 +101,7 @@ extension dama_adaptive_beta_options {
     }
 }
 
-// MARK: - Life
+// MARK: - Creation
 
 @c @implementation
 public func dama_adaptive_beta_create(
@@ -135,7 +136,7 @@ public func dama_preference_result_init_sized(_ result: UnsafeMutablePointer<dam
     initStruct(result, size, dama_preference_result())
 }
 
-/// DAMA_REST: (size_t)-1 comes over as −1.
+/// DAMA_REST: Swift imports (size_t)-1 as −1.
 private let rest = -1
 
 @c @implementation
@@ -159,14 +160,14 @@ public func dama_adaptive_beta_step(
 }
 
 extension dama_preference_batch {
-    /// No pairs, and a slice of all.
+    /// No pairs, and a slice of all pairs.
     fileprivate static var empty: Self {
         var batch = Self()
         batch.slice_count = rest
         return batch
     }
 
-    /// The batch with its pointers and its slice checked; what is in the arrays is the step's to check.
+    /// The batch with its pointers and its slice checked. The step checks the contents of the arrays.
     fileprivate func input() throws -> AdaptiveBeta.Batch {
         let policyChosen = try buffer(policy_chosen, count, "policy_chosen")
         let policyRejected = try buffer(policy_rejected, count, "policy_rejected")
@@ -232,33 +233,21 @@ public func dama_adaptive_beta_commit(_ controller: OpaquePointer?) -> dama_stat
 // MARK: - State
 
 @c @implementation
-public func dama_adaptive_beta_running_mean(
-    _ controller: OpaquePointer?, _ runningMean: UnsafeMutablePointer<Double>?
-) -> dama_status {
-    guarded {
-        let controller = try DamaABI.controller(controller)
-        try require(runningMean, "running_mean").pointee = controller.value.runningMean
-    }
+public func dama_adaptive_beta_facts_init_sized(_ facts: UnsafeMutablePointer<dama_adaptive_beta_facts>?, _ size: Int) {
+    initStruct(facts, size, dama_adaptive_beta_facts())
 }
 
 @c @implementation
-public func dama_adaptive_beta_progress_init_sized(
-    _ progress: UnsafeMutablePointer<dama_adaptive_beta_progress>?, _ size: Int
-) {
-    initStruct(progress, size, dama_adaptive_beta_progress())
-}
-
-@c @implementation
-public func dama_adaptive_beta_get_progress(
-    _ controller: OpaquePointer?, _ progress: UnsafeMutablePointer<dama_adaptive_beta_progress>?
+public func dama_adaptive_beta_describe(
+    _ controller: OpaquePointer?, _ facts: UnsafeMutablePointer<dama_adaptive_beta_facts>?
 ) -> dama_status {
     guarded {
         let it = try DamaABI.controller(controller).value.progress
-        let progress = try require(progress, "progress")
-        let value = dama_adaptive_beta_progress(
+        let facts = try require(facts, "facts")
+        let value = dama_adaptive_beta_facts(
             struct_size: 0, running_mean: it.runningMean, running_deviation: it.runningDeviation, steps: it.steps,
             nonfinite_pairs: it.nonFinitePairs, uniform_samplings: it.uniformSamplings)
-        try writeStruct(value, to: progress, "progress")
+        try writeStruct(value, to: facts, "facts")
     }
 }
 
@@ -280,13 +269,7 @@ public func dama_adaptive_beta_save(
     guarded {
         let state = try DamaABI.controller(controller).value.state()
         let size = try require(size, "size")
-        if bytes != nil {
-            let bytes = try buffer(bytes, capacity, "bytes")
-            guard capacity >= state.count else {
-                throw DamaError.shapeMismatch("bytes has room for \(capacity); the state needs \(state.count)")
-            }
-            _ = bytes.update(from: state)
-        }
+        try write(state, to: try buffer(bytes, capacity, "bytes"), "bytes", "bytes")
         size.pointee = state.count
     }
 }

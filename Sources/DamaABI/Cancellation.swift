@@ -2,41 +2,44 @@ import CDama
 import Dama
 import Synchronization
 
-/// What a `dama_cancellation *` points to: a wish to stop, made by any thread, heard by every call that was given it.
+/// What a `dama_cancellation *` points to: a request of any thread to stop all calls that use it.
 final class Cancellation: Sendable {
-    private struct State {
-        var isCancelled = false
-        /// Of the one runtime that a process has; made by the first call that is given the cancellation.
-        var run: RunOptions?
-    }
-
-    private let state = Mutex(State())
+    /// Checked while a call waits for other programs, and between the runs of a model.
+    let signal = StopSignal()
+    /// Stops a model inside a run. The first call that runs a model creates it for the process's ONNX Runtime.
+    private let run = Mutex<RunOptions?>(nil)
 
     static func from(_ handle: OpaquePointer?) -> Cancellation? {
         handle.map { Unmanaged<Cancellation>.fromOpaque(UnsafeRawPointer($0)).takeUnretainedValue() }
     }
 
     func cancel() {
-        state.withLock {
-            $0.isCancelled = true
-            $0.run?.cancel()
+        run.withLock {
+            signal.stop()
+            $0?.cancel()
         }
     }
 
-    var isCancelled: Bool { state.withLock { $0.isCancelled } }
-
-    /// What `policy` runs with, so that the cancellation stops it; `nil` where the caller gave none.
+    /// The options of a model's run, through which the cancellation stops it; `nil` without a cancellation.
     ///
-    /// - Throws: ``DamaError/cancelled`` where there is no need to begin.
-    static func run(_ handle: OpaquePointer?, _ policy: Policy) throws -> RunOptions? {
+    /// - Parameter make: `makeRunOptions` of the model.
+    /// - Throws: ``DamaError/cancelled`` if it is already cancelled.
+    static func run(_ handle: OpaquePointer?, _ make: () throws(DamaError) -> RunOptions) throws -> RunOptions? {
         guard let cancellation = from(handle) else { return nil }
-        return try cancellation.state.withLock { state in
-            if state.isCancelled { throw DamaError.cancelled }
-            if let run = state.run { return run }
-            let run = try policy.makeRunOptions()
-            state.run = run
+        return try cancellation.run.withLock { known in
+            try cancellation.signal.check()
+            if let known { return known }
+            let run = try make()
+            known = run
             return run
         }
+    }
+
+    /// The signal for calls that wait; without a cancellation a signal that is never set.
+    static func signal(_ handle: OpaquePointer?) throws -> StopSignal {
+        guard let cancellation = from(handle) else { return StopSignal() }
+        try cancellation.signal.check()
+        return cancellation.signal
     }
 }
 
@@ -60,5 +63,5 @@ public func dama_cancellation_cancel(_ cancellation: OpaquePointer?) {
 
 @c @implementation
 public func dama_cancellation_is_cancelled(_ cancellation: OpaquePointer?) -> Int32 {
-    !isForkedChild && Cancellation.from(cancellation)?.isCancelled == true ? 1 : 0
+    !isForkedChild && Cancellation.from(cancellation)?.signal.isStopped == true ? 1 : 0
 }

@@ -19,7 +19,7 @@ private final class Texts: Sendable {
 
 // MARK: - Options
 
-private func defaults() -> dama_generation_options {
+func defaultGeneration() -> dama_generation_options {
     let standard = GenerationOptions()
     var options = dama_generation_options()
     options.max_tokens = UInt32(standard.maximumTokens)
@@ -30,11 +30,11 @@ private func defaults() -> dama_generation_options {
 
 @c @implementation
 public func dama_generation_options_init_sized(_ options: UnsafeMutablePointer<dama_generation_options>?, _ size: Int) {
-    initStruct(options, size, defaults())
+    initStruct(options, size, defaultGeneration())
 }
 
 extension dama_generation_options {
-    fileprivate func swift() -> GenerationOptions {
+    func swift() -> GenerationOptions {
         var options = GenerationOptions()
         options.maximumTokens = Int(max_tokens)
         options.sampling = SamplingOptions(temperature: temperature, topK: Int(top_k), topP: top_p)
@@ -48,26 +48,28 @@ extension dama_generation_options {
 @c @implementation
 public func dama_policy_generate(
     _ out: UnsafeMutablePointer<OpaquePointer?>?, _ handle: OpaquePointer?, _ prompts: UnsafePointer<dama_prompt>?,
-    _ count: Int, _ options: UnsafePointer<dama_generation_options>?
+    _ count: Int, _ options: UnsafePointer<dama_generation_options>?, _ cancellation: OpaquePointer?
 ) -> dama_status {
     guarded {
         let out = try require(out, "out")
         let policy = try PolicyHandle.from(handle).policy
-        var settings = defaults()
+        var settings = defaultGeneration()
         if let options {
-            settings = try readStruct(options, "options", defaults: defaults())
+            settings = try readStruct(options, "options", defaults: defaultGeneration())
         }
         let requests = try buffer(prompts, count, "prompts").enumerated().map { index, prompt in
-            (
+            GenerationRequest(
                 image: try prompt.image?.pointee.swift("prompts[\(index)].image"),
-                prompt: try string(prompt.text, "prompts[\(index)].text")
-            )
+                prompt: try string(prompt.text, "prompts[\(index)].text"))
         }
         let stop = try strings(settings.stop, settings.stop_count, "options.stop")
         let (onText, user) = (settings.on_text, settings.user)
-        let texts = try policy.generate(requests, settings.swift(), stop: stop) { index, text throws(DamaError) in
+        let run = try Cancellation.run(cancellation, policy.makeRunOptions)
+        let texts = try policy.generate(requests, settings.swift(), stop: stop, run: run) {
+            index, text throws(DamaError) in
             guard let onText else { return }
-            guard text.withCString({ onText(index, $0, user) }) == DAMA_OK else { throw .cancelled }
+            let status = text.withCString { onText(index, $0, user) }
+            guard status == DAMA_OK else { throw .stopped(by: status) }
         }
         out.pointee = OpaquePointer(Unmanaged.passRetained(Texts(texts)).toOpaque())
     }

@@ -3,17 +3,17 @@ import CDamaShims
 import Dama
 import Glibc
 
-/// Runs the body of a C function: a ``DamaError`` becomes its status, and its text the thread's error message.
+/// Runs the body of a C function. A ``DamaError`` becomes the returned status and the thread's error message.
 ///
-/// Every `@c` function that can fail is one `guarded { … }`. Nothing is written to out parameters before the last thing
-/// that can fail.
+/// Every `@c` function that can fail is one `guarded { … }`. It writes its out parameters after the last operation that
+/// can fail.
 func guarded(_ body: () throws -> Void) -> dama_status {
     cdama_fork_note_use()
     do {
         guard !isForkedChild else {
             throw DamaError.unsupported(
-                "this process was forked from one that uses libdama, whose threads and locks stayed behind; start it "
-                    + "with exec, in Python by the start methods spawn or forkserver")
+                "this process was forked from a process that uses libdama, and lacks its threads; start it with exec, "
+                    + "in Python with the start method spawn or forkserver")
         }
         try body()
         return DAMA_OK
@@ -24,12 +24,12 @@ func guarded(_ body: () throws -> Void) -> dama_status {
     }
 }
 
-/// Whether this process came by fork() from one in which the library was in use. Locks may be held here by threads that
-/// there are not, so nothing is done that could wait for one.
+/// Whether this process is a fork() of a process that used the library. Threads that do not exist here may hold locks,
+/// so nothing may wait for a lock.
 var isForkedChild: Bool { cdama_fork_is_child() != 0 }
 
-/// Gives back the caller's handle, which is one retain. A forked child only forgets it: the threads that its object would
-/// wait for are not there.
+/// Releases the caller's handle, which is one retain. A forked child does nothing: the threads for which the object
+/// would wait do not exist there.
 func release<T: AnyObject>(_ handle: OpaquePointer?, _ type: T.Type) {
     guard let handle, !isForkedChild else { return }
     Unmanaged<T>.fromOpaque(UnsafeRawPointer(handle)).release()
@@ -58,7 +58,7 @@ extension DamaError.Code {
     }
 }
 
-// MARK: - Checking what comes over the boundary
+// MARK: - Checking arguments
 
 /// The pointer, or an error that names the parameter.
 func require<T>(_ pointer: UnsafeMutablePointer<T>?, _ name: String) throws -> UnsafeMutablePointer<T> {
@@ -71,7 +71,7 @@ func require<T>(_ pointer: UnsafePointer<T>?, _ name: String) throws -> UnsafePo
     return pointer
 }
 
-/// A C array as a buffer. The count is checked before it becomes an `Int`, for a `size_t` may be larger.
+/// A C array as a buffer. The count is checked first, because a large `size_t` is a negative `Int`.
 func buffer<T>(_ pointer: UnsafePointer<T>?, _ count: Int, _ name: String) throws -> UnsafeBufferPointer<T> {
     try checkCount(count, MemoryLayout<T>.stride, name)
     return UnsafeBufferPointer(start: count == 0 ? pointer : try require(pointer, name), count: count)
@@ -85,16 +85,16 @@ func buffer<T>(
 }
 
 private func checkCount(_ count: Int, _ stride: Int, _ name: String) throws {
-    // No process can hold more than 2^47 bytes; a count beyond is a negative number or garbage.
+    // No process can hold more than 2^47 bytes; a larger count is a negative number or garbage.
     guard count >= 0, count <= (1 << 47) / stride else {
-        throw DamaError.invalidArgument("the size of \(name), \(UInt(bitPattern: count)), is no possible array size")
+        throw DamaError.invalidArgument("the size of \(name), \(UInt(bitPattern: count)), is not a valid array size")
     }
 }
 
-/// What tokenizing or splitting takes at most, in bytes for each byte of text; 102 were seen.
+/// An upper limit of the memory for tokenizing or splitting, in bytes for each byte of text; 102 were measured.
 let bytesPerTextByte = 128
 
-/// A C string as a Swift one. Broken UTF-8 is repaired with U+FFFD, as Python's `errors="replace"` does.
+/// A C string as a Swift string. Invalid UTF-8 is replaced by U+FFFD, as with Python's `errors="replace"`.
 func string(_ pointer: UnsafePointer<CChar>?, _ name: String) throws -> String {
     let pointer = try require(pointer, name)
     try Allocation.check(strlen(pointer), of: bytesPerTextByte, for: name)
@@ -106,7 +106,7 @@ func strings(_ pointers: UnsafePointer<UnsafePointer<CChar>?>?, _ count: Int, _ 
     try buffer(pointers, count, name).enumerated().map { try string($1, "\(name)[\($0)]") }
 }
 
-/// A copy of a C array, of which there must be room for `copies` at a time.
+/// A copy of a C array. Memory for `copies` copies at a time must be available.
 func copied<T>(_ pointer: UnsafePointer<T>?, _ count: Int, _ name: String, copies: Int = 1) throws -> [T] {
     let buffer = try buffer(pointer, count, name)
     try Allocation.check(count, of: copies * MemoryLayout<T>.stride, for: "a copy of \(name)")
@@ -115,7 +115,7 @@ func copied<T>(_ pointer: UnsafePointer<T>?, _ count: Int, _ name: String, copie
 
 // MARK: - Results into the caller's buffers
 
-/// Copies all of `values`; a buffer without room is left as it is. A buffer of capacity 0 only asks for the count.
+/// Copies `values` to the buffer. A buffer of capacity 0 only asks for the count; any other must have room for all.
 func write<T>(
     _ values: [T], to buffer: UnsafeMutableBufferPointer<T>, _ name: String, _ unit: String
 ) throws {
@@ -126,7 +126,7 @@ func write<T>(
     _ = buffer.update(fromContentsOf: values)
 }
 
-/// Copies UTF-8 with a NUL behind it; otherwise as for arrays.
+/// Copies UTF-8 with a final NUL; otherwise as for arrays.
 func write(_ text: String, to buffer: UnsafeMutableBufferPointer<CChar>, _ name: String) throws {
     if buffer.isEmpty { return }
     try write(text.utf8.map { CChar(bitPattern: $0) } + [0], to: buffer, name, "bytes")

@@ -3,24 +3,21 @@ import Dama
 
 extension ImageDecoding {
     /// The two fields of options that open a model.
-    init(ignoreOrientation: UInt32, dropAlpha: UInt32) throws {
+    init(ignoreOrientation: Int32, dropAlpha: Int32) {
         self.init()
-        for (value, name) in [(ignoreOrientation, "ignore_orientation"), (dropAlpha, "drop_alpha")] where value > 1 {
-            throw DamaError.invalidArgument("\(name) is \(value); it must be 0 or 1")
-        }
         appliesOrientation = ignoreOrientation == 0
         blendsOnWhite = dropAlpha == 0
     }
 }
 
 extension dama_image {
-    /// The image, or an error that calls it `name`.
+    /// The image. Errors call it `name`.
     func swift(_ name: String) throws -> ImageSource {
         switch (path, bytes, rgb) {
         case (let path?, nil, nil): return .path(String(cString: path))
         case (nil, let bytes?, nil): return .bytes(try copied(bytes, size, "\(name).bytes"))
         case (nil, nil, let rgb?):
-            // One side's limit keeps the product of the three from overflowing.
+            // The limit of a side keeps the product of the three factors from overflowing.
             guard (1...(1 << 24)).contains(height), (1...(1 << 24)).contains(width) else {
                 throw DamaError.invalidArgument(
                     "\(name) has \(height) × \(width) pixels; each side must be from 1 to 2^24")

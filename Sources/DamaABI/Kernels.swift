@@ -5,8 +5,8 @@ import Dama
 
 @c @implementation
 public func dama_token_logprobs(
-    _ logits: UnsafePointer<Float>?, _ rows: Int, _ vocabulary: Int, _ labels: UnsafePointer<Int64>?,
-    _ logprobs: UnsafeMutablePointer<Float>?, _ normalizers: UnsafeMutablePointer<Float>?, _ threads: UInt32
+    _ logits: UnsafePointer<Float>?, _ labels: UnsafePointer<Int64>?, _ rows: Int, _ vocabulary: Int,
+    _ threads: UInt32, _ logprobs: UnsafeMutablePointer<Float>?, _ normalizers: UnsafeMutablePointer<Float>?
 ) -> dama_status {
     guarded {
         let rowsOf = try TokenRows(logits, rows, vocabulary, labels)
@@ -23,9 +23,9 @@ public func dama_token_logprobs(
 
 @c @implementation
 public func dama_token_logprobs_backward(
-    _ logits: UnsafePointer<Float>?, _ rows: Int, _ vocabulary: Int, _ labels: UnsafePointer<Int64>?,
-    _ normalizers: UnsafePointer<Float>?, _ weights: UnsafePointer<Float>?, _ gradient: UnsafeMutablePointer<Float>?,
-    _ threads: UInt32
+    _ logits: UnsafePointer<Float>?, _ labels: UnsafePointer<Int64>?, _ normalizers: UnsafePointer<Float>?,
+    _ weights: UnsafePointer<Float>?, _ rows: Int, _ vocabulary: Int, _ threads: UInt32,
+    _ gradient: UnsafeMutablePointer<Float>?
 ) -> dama_status {
     guarded {
         let rowsOf = try TokenRows(logits, rows, vocabulary, labels)
@@ -42,15 +42,15 @@ public func dama_token_logprobs_backward(
 
 /// Logits and labels with their pointers and sizes checked.
 private struct TokenRows {
-    /// nil where there are no rows.
+    /// `nil` without rows.
     let pointers: (logits: UnsafePointer<Float>, labels: UnsafePointer<Int64>)?
 
     init(_ logits: UnsafePointer<Float>?, _ rows: Int, _ vocabulary: Int, _ labels: UnsafePointer<Int64>?) throws {
         let (count, overflow) = rows.multipliedReportingOverflow(by: vocabulary)
         guard rows >= 0, vocabulary >= 1, !overflow else {
             throw DamaError.invalidArgument(
-                "\(UInt(bitPattern: rows)) rows of a vocabulary of \(UInt(bitPattern: vocabulary)) are no "
-                    + "possible array")
+                "\(UInt(bitPattern: rows)) rows of a vocabulary of \(UInt(bitPattern: vocabulary)) are not a "
+                    + "valid array size")
         }
         let logits = try buffer(logits, count, "logits")
         let labels = try buffer(labels, rows, "labels")
@@ -66,10 +66,12 @@ private struct TokenRows {
 
 @c @implementation
 public func dama_adamw_options_init_sized(_ options: UnsafeMutablePointer<dama_adamw_options>?, _ size: Int) {
-    initStruct(options, size, dama_adamw_options(AdamW(learningRate: 5e-7)))
+    initStruct(options, size, .defaults)
 }
 
 extension dama_adamw_options {
+    fileprivate static var defaults: Self { Self(AdamW(learningRate: 5e-7)) }
+
     fileprivate init(_ it: AdamW) {
         self.init(
             struct_size: 0, threads: 0, learning_rate: it.learningRate, beta1: it.beta1,
@@ -89,25 +91,26 @@ extension dama_adamw_options {
 
 @c @implementation
 public func dama_adamw_step(
-    _ options: UnsafePointer<dama_adamw_options>?, _ step: UInt64, _ parameters: UnsafeMutablePointer<Float>?,
-    _ gradients: UnsafePointer<Float>?, _ firstMoment: UnsafeMutablePointer<Float>?,
-    _ secondMoment: UnsafeMutablePointer<Float>?, _ count: Int
+    _ gradients: UnsafePointer<Float>?, _ count: Int, _ step: UInt64, _ options: UnsafePointer<dama_adamw_options>?,
+    _ parameters: UnsafeMutablePointer<Float>?, _ firstMoment: UnsafeMutablePointer<Float>?,
+    _ secondMoment: UnsafeMutablePointer<Float>?
 ) -> dama_status {
     guarded {
-        let options = try readStruct(
-            try require(options, "options"), "options", defaults: dama_adamw_options(AdamW(learningRate: 5e-7)))
+        var settings = dama_adamw_options.defaults
+        if let options { settings = try readStruct(options, "options", defaults: .defaults) }
         let parameters = try buffer(parameters, count, "parameters")
         let gradients = try buffer(gradients, count, "gradients")
         let first = try buffer(firstMoment, count, "first_moment")
         let second = try buffer(secondMoment, count, "second_moment")
-        try options.adamw.validate()
+        let adamw = settings.adamw
+        try adamw.validate()
         guard step >= 1 else { throw DamaError.invalidArgument("step is 0; steps are counted from 1") }
         guard let parameters = parameters.baseAddress, let gradients = gradients.baseAddress,
             let first = first.baseAddress, let second = second.baseAddress
         else { return }
-        try options.adamw.update(
+        try adamw.update(
             step: step, parameters: parameters, gradients: gradients, firstMoments: first, secondMoments: second,
-            count: count, threads: Int(options.threads))
+            count: count, threads: Int(settings.threads))
     }
 }
 
@@ -133,13 +136,13 @@ public func dama_schedule_options_init_sized(_ options: UnsafeMutablePointer<dam
     initStruct(options, size, defaultSchedule)
 }
 
-private let defaultSchedule = dama_schedule_options(
+let defaultSchedule = dama_schedule_options(
     struct_size: 0, schedule: DAMA_SCHEDULE_COSINE, learning_rate: 5e-7, total_steps: 0, warmup_steps: 0,
     warmup_ratio: 0.1)
 
 @c @implementation
 public func dama_learning_rate(
-    _ options: UnsafePointer<dama_schedule_options>?, _ step: UInt64, _ learningRate: UnsafeMutablePointer<Double>?
+    _ step: UInt64, _ options: UnsafePointer<dama_schedule_options>?, _ learningRate: UnsafeMutablePointer<Double>?
 ) -> dama_status {
     guarded {
         let options = try require(options, "options")
@@ -149,7 +152,7 @@ public func dama_learning_rate(
 }
 
 extension LearningRateSchedule {
-    /// The caller's schedule; errors about its size call it `name`.
+    /// The caller's schedule. Errors about its size call it `name`.
     init(_ options: UnsafePointer<dama_schedule_options>, _ name: String) throws {
         let options = try readStruct(options, name, defaults: defaultSchedule)
         try self.init(

@@ -29,15 +29,19 @@ final class LogProbabilities: Sendable {
         switch response {
         case DAMA_CHOSEN: return pair.chosen
         case DAMA_REJECTED: return pair.rejected
-        default:
-            throw DamaError.invalidArgument(
-                "response \(response.rawValue) is unknown; there are DAMA_CHOSEN (0) and DAMA_REJECTED (1)")
+        default: throw DamaError.unknownResponse(response)
         }
     }
 }
 
+extension DamaError {
+    static func unknownResponse(_ response: dama_response) -> DamaError {
+        .invalidArgument("response \(response.rawValue) is unknown; it must be DAMA_CHOSEN (0) or DAMA_REJECTED (1)")
+    }
+}
+
 extension PreferencePair {
-    /// The caller's pair; errors call it `name`.
+    /// The caller's pair. Errors call it `name`.
     init(_ pair: dama_preference_pair, _ name: String) throws {
         self.init(
             image: try pair.image?.pointee.swift("\(name).image"),
@@ -60,7 +64,7 @@ public func dama_policy_logps(
         let out = try require(out, "out")
         let policy = try PolicyHandle.from(handle).policy
         let pairs = try PreferencePair.array(pairs, count)
-        let run = try Cancellation.run(cancellation, policy)
+        let run = try Cancellation.run(cancellation, policy.makeRunOptions)
         out.pointee = LogProbabilities(try policy.logProbabilities(pairs, run: run)).handle
     }
 }
@@ -74,7 +78,7 @@ public func dama_logps_free(_ logps: OpaquePointer?) {
 public func dama_logps_count(_ logps: OpaquePointer?) -> Int { (try? LogProbabilities.from(logps))?.pairs.count ?? 0 }
 
 @c @implementation
-public func dama_logps_get(
+public func dama_logps_at(
     _ logps: OpaquePointer?, _ pair: Int, _ response: dama_response, _ logp: UnsafeMutablePointer<dama_response_logp>?
 ) -> dama_status {
     guarded {

@@ -4,7 +4,7 @@ import Dama
 /// What a `dama_policy *` points to.
 final class PolicyHandle: Sendable {
     let policy: Policy
-    /// The template's name, as a C string that lives as long as the handle.
+    /// The template's name, as a C string that is valid as long as the handle.
     let template: Strings
 
     init(_ policy: Policy) {
@@ -61,12 +61,9 @@ extension dama_policy_options {
         options.maximumLength = max_length == 0 ? nil : Int(max_length)
         guard token_budget > 0 else { throw DamaError.invalidArgument("token_budget is 0; it must be positive") }
         options.tokenBudget = Int(token_budget)
-        guard share_prefix <= 1 else {
-            throw DamaError.invalidArgument("share_prefix is \(share_prefix); it must be 0 or 1")
-        }
-        options.sharesPrefix = share_prefix == 1
+        options.sharesPrefix = share_prefix != 0
         try requireZero(reserved)
-        options.imageDecoding = try ImageDecoding(ignoreOrientation: ignore_orientation, dropAlpha: drop_alpha)
+        options.imageDecoding = ImageDecoding(ignoreOrientation: ignore_orientation, dropAlpha: drop_alpha)
         return options
     }
 }
@@ -107,10 +104,9 @@ public func dama_policy_describe(
     guarded {
         let handle = try PolicyHandle.from(handle)
         let facts = try require(facts, "facts")
-        let configuration = handle.policy.decoder.configuration
         var value = dama_policy_facts()
-        value.vocabulary_size = UInt32(clamping: configuration.vocabularySize)
-        value.hidden_size = UInt32(clamping: configuration.hiddenSize)
+        value.vocabulary_size = UInt32(clamping: handle.policy.vocabularySize)
+        value.hidden_size = UInt32(clamping: handle.policy.hiddenSize)
         value.max_length = UInt32(clamping: handle.policy.maximumLength)
         value.image_tokens = UInt32(clamping: handle.policy.imageTokens)
         value.prompt_template = handle.template.at(0)
@@ -122,6 +118,6 @@ public func dama_policy_describe(
 public func dama_prompt_templates(_ out: UnsafeMutablePointer<OpaquePointer?>?) -> dama_status {
     guarded {
         let out = try require(out, "out")
-        out.pointee = OpaquePointer(Unmanaged.passRetained(Strings(PromptTemplate.names)).toOpaque())
+        out.pointee = Strings(PromptTemplate.names).handle
     }
 }

@@ -1,7 +1,7 @@
 import CDama
 import Dama
 
-/// The cache behind a caller's handle.
+/// The cache of a caller's handle.
 private func cache(_ handle: OpaquePointer?) throws -> ReferenceCache {
     guard let handle else { throw DamaError.invalidArgument("cache is NULL") }
     return Unmanaged<ReferenceCache>.fromOpaque(UnsafeRawPointer(handle)).takeUnretainedValue()

@@ -1,36 +1,18 @@
 import CDama
 import Dama
 
-// What the jobs over datasets have in common.
+// Shared by the jobs over datasets.
 
-extension RowJobOptions {
-    /// The fields that every job's options have.
-    mutating func fill(
-        maxRejected: Int64, restart: Int32, workers: UInt32, blockRows: UInt32, rowLimit: Int
-    ) throws {
-        guard maxRejected >= -1 else {
-            throw DamaError.invalidArgument(
-                "max_rejected is \(maxRejected); expected −1 for no limit, or a number of rows")
-        }
-        maximumRejected = maxRejected < 0 ? nil : Int(maxRejected)
-        self.restart = restart != 0
-        self.workers = Int(workers)
-        self.blockRows = Int(blockRows)
-        self.rowLimit = rowLimit
-    }
-}
-
-extension FieldNames {
-    init(_ fields: UnsafePointer<UnsafePointer<CChar>?>?, _ count: Int) throws {
-        self = try FieldNames(mappings: strings(fields, count, "fields"))
-    }
-}
-
-/// Tells a job's progress to the caller, who may stop it.
+/// Passes a job's progress to the caller's callback, which may stop the job. A cancellation stops it between the runs
+/// of a model.
+///
+/// - Throws: ``DamaError/cancelled`` if it is already cancelled.
 func observer(
-    _ callback: dama_progress_callback?, _ user: UnsafeMutableRawPointer?
-) -> (JobProgress) throws(DamaError) -> Void {
-    { progress throws(DamaError) in
+    _ callback: dama_progress_callback?, _ user: UnsafeMutableRawPointer?, _ cancellation: OpaquePointer?
+) throws -> (JobProgress) throws(DamaError) -> Void {
+    let signal = try Cancellation.signal(cancellation)
+    return { progress throws(DamaError) in
+        try signal.check()
         guard let callback else { return }
         var told = dama_progress(progress)
         let status = callback(&told, user)
@@ -39,7 +21,7 @@ func observer(
 }
 
 extension dama_progress {
-    fileprivate init(_ progress: JobProgress) {
+    init(_ progress: JobProgress) {
         self.init()
         struct_size = UInt32(MemoryLayout<Self>.size)
         phase = dama_phase(UInt32(progress.phase.rawValue))
@@ -54,7 +36,7 @@ extension dama_progress {
 }
 
 extension DamaError {
-    /// A callback's own status is what the call returns.
+    /// The error with the status that a callback returned, which the call then returns.
     static func stopped(by status: dama_status) -> DamaError {
         guard let code = Code.allCases.first(where: { $0.status == status }), code != .cancelled else {
             return .cancelled

@@ -2,17 +2,7 @@ import CDama
 import Dama
 
 extension dama_score_dataset_options {
-    fileprivate static var defaults: Self {
-        let it = ScoreOptions(data: "", output: "")
-        var options = Self()
-        options.mean_delta = .nan
-        options.max_rejected = -1
-        options.block_rows = UInt32(it.rows.blockRows)
-        options.cache_bytes = it.cacheBytes
-        options.row_limit = it.rows.rowLimit
-        options.image_limit = it.imageByteLimit
-        return options
-    }
+    fileprivate static var defaults: Self { Self(ScoreOptions.table, ScoreOptions(data: "", output: "")) }
 }
 
 @c @implementation
@@ -32,38 +22,21 @@ public func dama_score_dataset_result_init_sized(
 @c @implementation
 public func dama_score_dataset(
     _ scorer: OpaquePointer?, _ options: UnsafePointer<dama_score_dataset_options>?,
-    _ result: UnsafeMutablePointer<dama_score_dataset_result>?
+    _ result: UnsafeMutablePointer<dama_score_dataset_result>?, _ cancellation: OpaquePointer?
 ) -> dama_status {
     guarded {
         let encoder = try DamaABI.scorer(scorer).encoder
         let given = try readStruct(try require(options, "options"), "options", defaults: .defaults)
-        // Before hours of work, not after them.
-        if let result { try checkedStructSize(UnsafePointer(result), "result") }
-        let job = ScoreJob(try scoreOptions(given), encoder: encoder)
-        let summary = try job.run(observer: observer(given.progress, given.user))
-        if let result { try writeStruct(dama_score_dataset_result(summary), to: result, "result") }
+        var options = ScoreOptions(data: "", output: "")
+        try given.read(ScoreOptions.table, into: &options)
+        let job = ScoreJob(options, encoder: encoder, splitter: try SplitterHandle.named(by: given.splitter))
+        try writeStruct(to: result, "result") {
+            dama_score_dataset_result(
+                try job.run(
+                    run: Cancellation.run(cancellation, encoder.makeRunOptions),
+                    observer: observer(given.progress, given.user, cancellation)))
+        }
     }
-}
-
-private func scoreOptions(_ given: dama_score_dataset_options) throws -> ScoreOptions {
-    var options = ScoreOptions(
-        data: try string(given.data, "data"), output: try string(given.output, "output"))
-    try options.rows.fill(
-        maxRejected: given.max_rejected, restart: given.restart, workers: given.workers, blockRows: given.block_rows,
-        rowLimit: given.row_limit)
-    switch given.delta_source {
-    case DAMA_DELTA_FROM_PROBABILITIES: options.deltaSource = .probabilities
-    case DAMA_DELTA_FROM_SCORES: options.deltaSource = .scores
-    default: throw DamaError.invalidArgument("delta_source \(given.delta_source.rawValue) is unknown")
-    }
-    if given.image_root != nil { options.imageRoot = try string(given.image_root, "image_root") }
-    if !given.mean_delta.isNaN { options.meanDelta = given.mean_delta }
-    options.fields = try FieldNames(given.fields, given.field_count)
-    options.cacheBytes = given.cache_bytes
-    options.imageByteLimit = given.image_limit
-    options.followsLinks = given.follow_links != 0
-    try requireZero(given.reserved)
-    return options
 }
 
 extension dama_score_dataset_result {

@@ -1,7 +1,7 @@
 import CDama
 import Dama
 
-/// The scorer behind a caller's handle.
+/// The scorer of a caller's handle.
 func scorer(_ handle: OpaquePointer?) throws -> Scorer {
     guard let handle else { throw DamaError.invalidArgument("scorer is NULL") }
     return Unmanaged<Scorer>.fromOpaque(UnsafeRawPointer(handle)).takeUnretainedValue()
@@ -36,7 +36,7 @@ extension dama_scorer_options {
         case DAMA_LONG_TEXTS_CUT: options.longTexts = .cut
         default: throw DamaError.invalidArgument("long_texts \(long_texts.rawValue) is unknown")
         }
-        options.imageDecoding = try ImageDecoding(ignoreOrientation: ignore_orientation, dropAlpha: drop_alpha)
+        options.imageDecoding = ImageDecoding(ignoreOrientation: ignore_orientation, dropAlpha: drop_alpha)
         options.logitScale = logit_scale == 0 ? nil : logit_scale
         return options
     }
@@ -67,13 +67,21 @@ public func dama_scorer_free(_ scorer: OpaquePointer?) {
 }
 
 @c @implementation
-public func dama_scorer_info(
-    _ handle: OpaquePointer?, _ dimension: UnsafeMutablePointer<Int>?, _ logitScale: UnsafeMutablePointer<Float>?
+public func dama_scorer_facts_init_sized(_ facts: UnsafeMutablePointer<dama_scorer_facts>?, _ size: Int) {
+    initStruct(facts, size, dama_scorer_facts())
+}
+
+@c @implementation
+public func dama_scorer_describe(
+    _ handle: OpaquePointer?, _ facts: UnsafeMutablePointer<dama_scorer_facts>?
 ) -> dama_status {
     guarded {
         let scorer = try scorer(handle)
-        dimension?.pointee = scorer.dimension
-        logitScale?.pointee = scorer.logitScale
+        let facts = try require(facts, "facts")
+        let value = dama_scorer_facts(
+            struct_size: 0, dimension: UInt32(clamping: scorer.dimension),
+            max_tokens: UInt32(clamping: scorer.encoder.tokenLimit), logit_scale: scorer.logitScale)
+        try writeStruct(value, to: facts, "facts")
     }
 }
 
@@ -82,41 +90,45 @@ public func dama_scorer_info(
 @c @implementation
 public func dama_scorer_score(
     _ handle: OpaquePointer?, _ image: UnsafePointer<dama_image>?,
-    _ sentences: UnsafePointer<UnsafePointer<CChar>?>?, _ count: Int, _ scores: UnsafeMutablePointer<Float>?
+    _ sentences: UnsafePointer<UnsafePointer<CChar>?>?, _ count: Int, _ scores: UnsafeMutablePointer<Float>?,
+    _ cancellation: OpaquePointer?
 ) -> dama_status {
     guarded {
         let scorer = try scorer(handle)
         let image = try require(image, "image").pointee.swift("image")
         let sentences = try strings(sentences, count, "sentences")
         let target = try buffer(scores, count, "scores")
-        fill(target, with: try scorer.score(image: image, sentences: sentences))
+        let run = try Cancellation.run(cancellation, scorer.makeRunOptions)
+        fill(target, with: try scorer.score(image: image, sentences: sentences, run: run))
     }
 }
 
 @c @implementation
 public func dama_scorer_embed_images(
     _ handle: OpaquePointer?, _ images: UnsafePointer<dama_image>?, _ count: Int,
-    _ embeddings: UnsafeMutablePointer<Float>?, _ capacity: Int
+    _ embeddings: UnsafeMutablePointer<Float>?, _ capacity: Int, _ cancellation: OpaquePointer?
 ) -> dama_status {
     guarded {
         let scorer = try scorer(handle)
         let images = try buffer(images, count, "images")
         let target = try room(embeddings, capacity, count, scorer.dimension)
         let swift = try images.enumerated().map { try $1.swift("images[\($0)]") }
-        fill(target, with: try scorer.embedImages(swift).flatMap { $0 })
+        let run = try Cancellation.run(cancellation, scorer.makeRunOptions)
+        fill(target, with: try scorer.embedImages(swift, run: run).flatMap { $0 })
     }
 }
 
 @c @implementation
 public func dama_scorer_embed_texts(
     _ handle: OpaquePointer?, _ texts: UnsafePointer<UnsafePointer<CChar>?>?, _ count: Int,
-    _ embeddings: UnsafeMutablePointer<Float>?, _ capacity: Int
+    _ embeddings: UnsafeMutablePointer<Float>?, _ capacity: Int, _ cancellation: OpaquePointer?
 ) -> dama_status {
     guarded {
         let scorer = try scorer(handle)
         let texts = try strings(texts, count, "texts")
         let target = try room(embeddings, capacity, count, scorer.dimension)
-        fill(target, with: try scorer.embedTexts(texts).flatMap { $0 })
+        let run = try Cancellation.run(cancellation, scorer.makeRunOptions)
+        fill(target, with: try scorer.embedTexts(texts, run: run).flatMap { $0 })
     }
 }
 
@@ -128,12 +140,12 @@ private func room(
     let (needed, overflow) = count.multipliedReportingOverflow(by: dimension)
     guard !overflow, needed <= capacity else {
         throw DamaError.shapeMismatch(
-            "embeddings has room for \(capacity) numbers; \(count) embeddings of \(dimension) were asked for")
+            "embeddings has room for \(capacity) numbers; \(count) embeddings of \(dimension) numbers need more")
     }
     return target
 }
 
-/// Copies numbers for which there is room. An empty buffer has no memory that could be written to.
+/// Copies numbers to a buffer with room for them. An empty buffer has no memory.
 private func fill(_ target: UnsafeMutableBufferPointer<Float>, with numbers: [Float]) {
     if !numbers.isEmpty { _ = target.update(fromContentsOf: numbers) }
 }

@@ -1,6 +1,8 @@
-/// What a `dama_strings *` points to: C strings that live as long as the object.
+import CDama
+
+/// What a `dama_strings *` points to: C strings that are valid as long as the object.
 final class Strings: Sendable {
-    /// All strings, each with a NUL behind it.
+    /// All strings, each with a final NUL.
     private nonisolated(unsafe) let bytes: UnsafeMutableBufferPointer<CChar>
     private let starts: [Int]
 
@@ -26,7 +28,26 @@ final class Strings: Sendable {
         return UnsafePointer(base + starts[index])
     }
 
+    /// A handle that the caller owns.
+    var handle: OpaquePointer { OpaquePointer(Unmanaged.passRetained(self).toOpaque()) }
+
+    /// A handle that is valid as long as the object.
+    var borrowed: OpaquePointer { OpaquePointer(Unmanaged.passUnretained(self).toOpaque()) }
+
     static func from(_ handle: OpaquePointer?) -> Strings? {
         handle.map { Unmanaged<Strings>.fromOpaque(UnsafeRawPointer($0)).takeUnretainedValue() }
     }
+}
+
+@c @implementation
+public func dama_strings_count(_ strings: OpaquePointer?) -> Int { Strings.from(strings)?.count ?? 0 }
+
+@c @implementation
+public func dama_strings_at(_ strings: OpaquePointer?, _ index: Int) -> UnsafePointer<CChar>? {
+    Strings.from(strings)?.at(index)
+}
+
+@c @implementation
+public func dama_strings_free(_ strings: OpaquePointer?) {
+    release(strings, Strings.self)
 }

@@ -1,7 +1,7 @@
 import CDama
 
-// The sizes of the structs that may grow, as they were first published, on 64-bit machines. A field that is added makes
-// a struct larger, and none of these numbers: Tests/ABI/first_sizes.txt holds the same ones.
+// The sizes of the structs that may grow, as they were first published, on 64-bit machines. A new field makes a struct
+// larger, but changes none of these numbers. Tests/ABI/first_sizes.txt holds the same numbers.
 
 extension dama_adaptive_beta_options: SizedStruct {
     static var firstSize: Int { 128 }
@@ -18,9 +18,9 @@ extension dama_preference_result: SizedStruct {
     static var name: String { "dama_preference_result" }
 }
 
-extension dama_adaptive_beta_progress: SizedStruct {
+extension dama_adaptive_beta_facts: SizedStruct {
     static var firstSize: Int { 48 }
-    static var name: String { "dama_adaptive_beta_progress" }
+    static var name: String { "dama_adaptive_beta_facts" }
 }
 
 extension dama_tokenizer_facts: SizedStruct {
@@ -33,9 +33,24 @@ extension dama_split_options: SizedStruct {
     static var name: String { "dama_split_options" }
 }
 
+extension dama_splitter_options: SizedStruct {
+    static var firstSize: Int { 48 }
+    static var name: String { "dama_splitter_options" }
+}
+
 extension dama_scorer_options: SizedStruct {
     static var firstSize: Int { 40 }
     static var name: String { "dama_scorer_options" }
+}
+
+extension dama_scorer_facts: SizedStruct {
+    static var firstSize: Int { 16 }
+    static var name: String { "dama_scorer_facts" }
+}
+
+extension dama_hardness_options: SizedStruct {
+    static var firstSize: Int { 16 }
+    static var name: String { "dama_hardness_options" }
 }
 
 extension dama_adamw_options: SizedStruct {
@@ -98,12 +113,37 @@ extension dama_parameter: SizedStruct {
     static var name: String { "dama_parameter" }
 }
 
-extension dama_trainer_progress: SizedStruct {
+extension dama_trainer_facts: SizedStruct {
     static var firstSize: Int { 40 }
-    static var name: String { "dama_trainer_progress" }
+    static var name: String { "dama_trainer_facts" }
 }
 
 extension dama_export_options: SizedStruct {
     static var firstSize: Int { 24 }
     static var name: String { "dama_export_options" }
+}
+
+extension dama_generate_dataset_options: SizedStruct {
+    static var firstSize: Int { 112 }
+    static var name: String { "dama_generate_dataset_options" }
+}
+
+extension dama_generate_dataset_result: SizedStruct {
+    static var firstSize: Int { 32 }
+    static var name: String { "dama_generate_dataset_result" }
+}
+
+extension dama_train_dataset_options: SizedStruct {
+    static var firstSize: Int { 168 }
+    static var name: String { "dama_train_dataset_options" }
+}
+
+extension dama_train_dataset_result: SizedStruct {
+    static var firstSize: Int { 48 }
+    static var name: String { "dama_train_dataset_result" }
+}
+
+extension dama_train_yaml_options: SizedStruct {
+    static var firstSize: Int { 32 }
+    static var name: String { "dama_train_yaml_options" }
 }

@@ -76,7 +76,7 @@ extension TrainingPair {
         }
         guard (-1...2).contains(it.hardness_third) else {
             throw DamaError.invalidArgument(
-                "\(name).hardness_third is \(it.hardness_third); it must be 0, 1, 2, or −1 where it is not known")
+                "\(name).hardness_third is \(it.hardness_third); it must be 0, 1, 2, or −1 if it is unknown")
         }
         guard it.reference_chosen.isNaN == it.reference_rejected.isNaN else {
             throw DamaError.invalidArgument(
@@ -94,7 +94,7 @@ extension TrainingPair {
 }
 
 extension dama_step_metrics {
-    fileprivate init(_ it: StepMetrics) {
+    init(_ it: StepMetrics) {
         self.init()
         updated = it.updated ? 1 : 0
         step = it.step
@@ -135,32 +135,32 @@ public func dama_trainer_step(
 ) -> dama_status {
     guarded {
         let handle = try TrainerHandle.from(trainer)
-        if let metrics { try checkedStructSize(UnsafePointer(metrics), "metrics") }
-        let batch = try buffer(pairs, count, "pairs").enumerated().map { try TrainingPair($1, "pairs[\($0)]") }
-        let run = try Cancellation.run(cancellation, handle.trainer.policy.base)
-        handle.forward = nil
-        let found = try handle.trainer.step(batch, run: run)
-        if let metrics { try writeStruct(dama_step_metrics(found), to: metrics, "metrics") }
+        try writeStruct(to: metrics, "metrics") {
+            let batch = try buffer(pairs, count, "pairs").enumerated().map { try TrainingPair($1, "pairs[\($0)]") }
+            let run = try Cancellation.run(cancellation, handle.trainer.policy.base.makeRunOptions)
+            handle.forward = nil
+            return dama_step_metrics(try handle.trainer.step(batch, run: run))
+        }
     }
 }
 
 // MARK: - State
 
 @c @implementation
-public func dama_trainer_progress_init_sized(_ progress: UnsafeMutablePointer<dama_trainer_progress>?, _ size: Int) {
-    initStruct(progress, size, dama_trainer_progress())
+public func dama_trainer_facts_init_sized(_ facts: UnsafeMutablePointer<dama_trainer_facts>?, _ size: Int) {
+    initStruct(facts, size, dama_trainer_facts())
 }
 
 @c @implementation
-public func dama_trainer_get_progress(
-    _ trainer: OpaquePointer?, _ progress: UnsafeMutablePointer<dama_trainer_progress>?
+public func dama_trainer_describe(
+    _ trainer: OpaquePointer?, _ facts: UnsafeMutablePointer<dama_trainer_facts>?
 ) -> dama_status {
     guarded {
         let trainer = try TrainerHandle.from(trainer).trainer
-        let value = dama_trainer_progress(
+        let value = dama_trainer_facts(
             struct_size: 0, steps: trainer.steps, skipped: trainer.skipped, learning_rate: trainer.learningRate,
             running_mean: trainer.controller.runningMean)
-        try writeStruct(value, to: try require(progress, "progress"), "progress")
+        try writeStruct(value, to: try require(facts, "facts"), "facts")
     }
 }
 

@@ -9,8 +9,7 @@ public func dama_trainer_save(
 ) -> dama_status {
     guarded {
         let trainer = try TrainerHandle.from(trainer).trainer
-        try trainer.save(
-            to: try string(path, "path"), note: note.map { .string(String(cString: $0)) } ?? .null)
+        try trainer.save(to: try string(path, "path"), note: note.map { String(cString: $0) })
     }
 }
 
@@ -21,19 +20,17 @@ public func dama_trainer_load(
     guarded {
         let handle = try TrainerHandle.from(trainer)
         let found = try handle.trainer.load(from: try string(path, "path"))
-        // What it kept belongs to the weights before.
+        // The kept activations belong to the earlier weights.
         handle.forward = nil
         guard let note else { return }
-        // Notes that others wrote may be any JSON.
-        let texts = found == .null ? [] : [found.string ?? found.text]
-        note.pointee = OpaquePointer(Unmanaged.passRetained(Strings(texts)).toOpaque())
+        note.pointee = OpaquePointer(Unmanaged.passRetained(Strings(found.map { [$0] } ?? [])).toOpaque())
     }
 }
 
 // MARK: - Export
 
 extension dama_export_options {
-    fileprivate static var defaults: Self {
+    static var defaults: Self {
         var options = Self()
         options.kind = DAMA_EXPORT_MODEL
         options.type = DAMA_WEIGHT_FLOAT32
@@ -41,7 +38,7 @@ extension dama_export_options {
         return options
     }
 
-    fileprivate func swift() throws -> ExportOptions {
+    func swift() throws -> ExportOptions {
         var options = ExportOptions()
         switch type {
         case DAMA_WEIGHT_FLOAT32: options.type = .float32

@@ -2,7 +2,7 @@ import CDama
 import Dama
 
 extension dama_trainer_options {
-    fileprivate static var defaults: Self {
+    static var defaults: Self {
         let standard = TrainerOptions()
         var options = Self()
         options.trainable = DAMA_TRAINABLE_FULL
@@ -19,7 +19,7 @@ extension dama_trainer_options {
         return options
     }
 
-    /// The caller's options, as far as the caller's header knew them.
+    /// The caller's options, up to the caller's struct_size.
     static func read(_ options: UnsafePointer<Self>?) throws -> Self {
         guard let options else { return defaults }
         return try readStruct(options, "options", defaults: defaults)
@@ -39,7 +39,7 @@ extension dama_trainer_options {
         case DAMA_TRAINABLE_PATTERNS:
             let patterns = try strings(patterns, pattern_count, "patterns")
             guard !patterns.isEmpty else {
-                throw DamaError.invalidArgument("patterns are empty; at least one says which weights are trained")
+                throw DamaError.invalidArgument("patterns is empty; it must have at least one pattern")
             }
             return .patterns(patterns)
         default: throw DamaError.invalidArgument("trainable \(trainable.rawValue) is unknown")

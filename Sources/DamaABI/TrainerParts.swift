@@ -12,10 +12,10 @@ public func dama_trainer_forward(
         let out = try require(out, "out")
         let handle = try TrainerHandle.from(trainer)
         let pairs = try PreferencePair.array(pairs, count)
-        let run = try Cancellation.run(cancellation, handle.trainer.policy.base)
-        // Freed first: two runs need not fit into memory.
+        let run = try Cancellation.run(cancellation, handle.trainer.policy.base.makeRunOptions)
+        // Freed first, so that memory need not hold two runs.
         handle.forward = nil
-        let forward = try handle.trainer.forward(pairs, run: run)
+        let forward = try handle.trainer.forward(pairs, use: .again, run: run)
         handle.forward = forward
         out.pointee = LogProbabilities(forward.logProbabilities).handle
     }
@@ -32,9 +32,9 @@ public func dama_trainer_backward(
         let rejected = try copied(rejected, count, "grad_rejected")
         guard let forward = handle.forward else {
             throw DamaError.invalidArgument(
-                "there is no forward run to go back through; call dama_trainer_forward() first, after each update")
+                "there is no forward run since the last update; call dama_trainer_forward() first")
         }
-        let run = try Cancellation.run(cancellation, handle.trainer.policy.base)
+        let run = try Cancellation.run(cancellation, handle.trainer.policy.base.makeRunOptions)
         try handle.trainer.backward(forward, chosen: chosen, rejected: rejected, run: run)
     }
 }
@@ -62,7 +62,7 @@ public func dama_trainer_update(_ trainer: OpaquePointer?, _ norm: UnsafeMutable
     guarded {
         let handle = try TrainerHandle.from(trainer)
         let found = try handle.trainer.update()
-        // What it kept belongs to the weights before.
+        // The kept activations belong to the earlier weights.
         handle.forward = nil
         norm?.pointee = found
     }
@@ -81,7 +81,7 @@ public func dama_trainer_parameter_count(_ trainer: OpaquePointer?) -> Int {
 }
 
 @c @implementation
-public func dama_trainer_parameter(
+public func dama_trainer_parameter_at(
     _ trainer: OpaquePointer?, _ index: Int, _ parameter: UnsafeMutablePointer<dama_parameter>?
 ) -> dama_status {
     guarded {

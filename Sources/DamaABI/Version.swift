@@ -7,7 +7,7 @@ public func dama_abi_version() -> UInt32 { UInt32(DAMA_ABI_VERSION) }
 
 @c @implementation
 public func dama_version_string() -> UnsafePointer<CChar>? {
-    // Static storage: the pointer stays valid for the life of the process.
+    // Static storage: the pointer is valid as long as the process.
     UnsafeRawPointer(libraryVersion.utf8Start).assumingMemoryBound(to: CChar.self)
 }
 

@@ -7,43 +7,46 @@ struct Generate: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Continue a prompt, or answer a dataset's questions, with a LLaVA or Llama model.",
         discussion: """
-            With --prompt (or standard input) the text goes to standard output as it comes. Ctrl-C stops it.
+            With --prompt (or standard input) the text is written to standard output as it is generated. Ctrl-C stops it.
 
-            With --data a line is written for each row of the dataset: id, response and finish (end_token, stop or length); \
-            with --samples above 1 the lists responses and finish. Beside NAME.jsonl come NAME.rejects.jsonl and \
-            NAME.summary.json. Stopped or killed, it goes on from NAME.partial when it is run again with the same options.
+            With --data one line is written per row of the dataset: id, response and finish (end_token, stop or length); \
+            with --samples above 1, the lists responses and finish. In addition to NAME.jsonl it writes \
+            NAME.rejects.jsonl and NAME.summary.json. If the job was stopped or killed, run the same command again: it \
+            resumes from NAME.partial.
 
-            Exit codes: 0 done; 1 failed; 3 more bad rows than --max-bad; 64 wrong usage; 130 and 143 stopped by Ctrl-C \
-            and SIGTERM.
+            Exit codes: 0 done; 1 failed; 3 more rejected rows than --max-bad; 64 wrong usage; 130 and 143 stopped by \
+            Ctrl-C and SIGTERM.
             """)
 
     @OptionGroup(title: "Model")
     var policy: PolicyArguments
-    @Option(help: ArgumentHelp("A JPEG or PNG file, for a model that takes one.", valueName: "file"))
+    @Option(help: ArgumentHelp("A JPEG or PNG file, for a model that takes images.", valueName: "file"))
     var image: String?
     @Option(
         parsing: .unconditional, help: ArgumentHelp("The question (default: standard input).", valueName: "text"))
     var prompt: String?
-    @Option(help: ArgumentHelp("The most tokens of the text.", valueName: "n"))
+    @Option(help: ArgumentHelp("The maximum number of tokens to generate.", valueName: "n"))
     var maxTokens = 256
-    @Option(help: ArgumentHelp("0 for the likeliest token each time; higher is more varied.", valueName: "number"))
+    @Option(help: ArgumentHelp("The sampling temperature; 0 always takes the most likely token.", valueName: "number"))
     var temperature = 0.0
-    @Option(help: ArgumentHelp("Choose among the likeliest tokens that reach this probability.", valueName: "number"))
+    @Option(
+        help: ArgumentHelp("Sample from the most likely tokens that reach this total probability.", valueName: "number")
+    )
     var topP = 1.0
-    @Option(help: ArgumentHelp("Choose among this many tokens; 0 for all.", valueName: "n"))
+    @Option(help: ArgumentHelp("Sample from this many most likely tokens; 0 for all.", valueName: "n"))
     var topK = 0
     @Option(
         parsing: .unconditionalSingleValue,
-        help: ArgumentHelp("End before this text; may be repeated.", valueName: "text"))
+        help: ArgumentHelp("Stop before this text; can be repeated.", valueName: "text"))
     var stop: [String] = []
-    @Option(help: ArgumentHelp("Seed of the choice, with a temperature above 0.", valueName: "n"))
+    @Option(help: ArgumentHelp("The random seed, used with a temperature above 0.", valueName: "n"))
     var seed: UInt64 = 0
     @OptionGroup(title: "A whole dataset")
     var dataset: GenerateDataset
 
     func validate() throws {
         guard dataset.data == nil || (image == nil && prompt == nil) else {
-            throw ValidationError("--data brings images and questions along: leave --image and --prompt out")
+            throw ValidationError("--data provides images and questions: omit --image and --prompt")
         }
     }
 
@@ -55,7 +58,7 @@ struct Generate: ParsableCommand {
         if let data = dataset.data { return try dataset.run(data: data, options, stop: stop, model: policy) }
         let prompt = try prompt ?? input()
         do throws(DamaError) {
-            // Before the model is loaded: what is wrong with the numbers is known at once.
+            // Invalid options are reported before the model is loaded.
             try options.sampling.validate()
             let policy = try Policy(directory: policy.model, options: policy.options())
             Interruption.listen()
@@ -64,7 +67,7 @@ struct Generate: ParsableCommand {
             defer { watch.cancel() }
             var endsInNewline = false
             let found = try policy.generate(
-                [(image: image.map { .path($0) }, prompt: prompt)], options, stop: stop, run: run
+                [GenerationRequest(image: image.map { .path($0) }, prompt: prompt)], options, stop: stop, run: run
             ) { _, text throws(DamaError) in
                 if Interruption.signalNumber != nil { throw .cancelled }
                 try StandardOutput.write(text)
@@ -76,7 +79,7 @@ struct Generate: ParsableCommand {
             }
         } catch {
             if error.code == .cancelled, let number = Interruption.signalNumber {
-                // The text so far ends its line; where it could not be written, there is no more to say.
+                // Ends the line of the text so far; if that cannot be written, nothing more can be reported.
                 try? StandardOutput.write("\n")
                 throw ExitCode(128 + number)
             }
@@ -86,7 +89,7 @@ struct Generate: ParsableCommand {
     }
 
     private func input() throws -> String {
-        guard isatty(0) == 0 else { throw ValidationError("give --prompt, or the text on standard input") }
+        guard isatty(0) == 0 else { throw ValidationError("expected --prompt, or the text on standard input") }
         var text = ""
         while let line = readLine(strippingNewline: false) { text += line }
         return text.hasSuffix("\n") ? String(text.dropLast()) : text

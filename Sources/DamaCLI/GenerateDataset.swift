@@ -1,24 +1,26 @@
 import ArgumentParser
 import Dama
 
-/// `dama generate --data`: what it takes beside the single prompt's options, and the job.
+/// The options of `dama generate --data` beyond those for a single prompt, and the job.
 struct GenerateDataset: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Answer all questions of a dataset: JSON Lines or one JSON array with image and question.",
             valueName: "file"))
     var data: String?
-    @Option(help: ArgumentHelp("Where the responses go, as JSON Lines.", valueName: "file"))
+    @Option(help: ArgumentHelp("The output file for the responses, as JSON Lines.", valueName: "file"))
     var out: String?
-    @Option(help: ArgumentHelp("Responses to each question.", valueName: "n"))
+    @Option(help: ArgumentHelp("The number of responses to each question.", valueName: "n"))
     var samples = 1
     @OptionGroup
     var rows: RowJobArguments
 
     func validate() throws {
-        guard data == nil || out != nil else { throw ValidationError("--data needs --out, where the responses go") }
-        guard data != nil || out == nil else { throw ValidationError("--out goes with --data") }
-        guard data != nil || samples == 1 else { throw ValidationError("--samples goes with --data") }
+        guard data == nil || out != nil else {
+            throw ValidationError("--data requires --out, the output file for the responses")
+        }
+        guard data != nil || out == nil else { throw ValidationError("--out requires --data") }
+        guard data != nil || samples == 1 else { throw ValidationError("--samples requires --data") }
     }
 
     func run(
@@ -28,16 +30,15 @@ struct GenerateDataset: ParsableArguments {
         do throws(DamaError) {
             var options = GenerateOptions(data: data, output: out ?? "")
             try rows.fill(&options.rows)
-            options.imageRoot = rows.imageRoot
-            options.followsLinks = rows.followSymlinks
-            options.fields = try FieldNames(mappings: rows.field)
-            options.imageByteLimit = try rows.imageByteLimit()
             options.generation = generation
             options.stop = stop
             options.samples = samples
             let policy = try Policy(directory: model.model, options: model.options())
             Interruption.listen()
-            let summary = try GenerateJob(options, policy: policy).run(observer: rows.observer(display))
+            let run = try policy.makeRunOptions()
+            let watch = try Interruption.cancel(run)
+            defer { watch.cancel() }
+            let summary = try GenerateJob(options, policy: policy).run(run: run, observer: rows.observer(display))
             display.close()
             try RowJobArguments.report(summary, cut: "ended by length", JobPaths(output: options.rows.output))
         } catch {

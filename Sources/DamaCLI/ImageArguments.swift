@@ -1,11 +1,11 @@
 import ArgumentParser
 import Dama
 
-/// What is made of image files besides their colours.
+/// Options for the decoding of image files.
 struct ImageArguments: ParsableArguments {
-    @Flag(help: "Leave pictures as they are stored: do not turn them as their EXIF data say.")
+    @Flag(help: "Ignore the EXIF orientation of images.")
     var ignoreOrientation = false
-    @Flag(help: "Drop transparency instead of putting the picture on white.")
+    @Flag(help: "Drop transparency instead of blending the image on white.")
     var dropAlpha = false
 
     var decoding: ImageDecoding {

@@ -2,29 +2,29 @@ import Dama
 import Glibc
 import Synchronization
 
-/// SIGINT and SIGTERM as a request to stop. The second one ends the process at once, as if nobody listened.
+/// Handles SIGINT and SIGTERM as a request to stop. A second signal ends the process at once, as by default.
 enum Interruption {
     private static let received = Atomic<Int32>(0)
 
     static func listen() {
-        // Only what a signal handler may do: set an atomic, restore the default.
+        // Limited to operations allowed in a signal handler: set an atomic, restore the default action.
         let handler: @convention(c) (Int32) -> Void = { number in
             Interruption.received.store(number, ordering: .relaxed)
             signal(number, SIG_DFL)
         }
-        // The first touch makes the atomic, which must not happen inside the handler.
+        // The first access initialises the atomic, which must not happen inside the handler.
         received.store(0, ordering: .relaxed)
         signal(SIGINT, handler)
         signal(SIGTERM, handler)
     }
 
-    /// The signal that came, or `nil`.
+    /// The received signal, or `nil`.
     static var signalNumber: Int32? {
         let number = received.load(ordering: .relaxed)
         return number == 0 ? nil : number
     }
 
-    /// Cancels `run` at a signal: a model may take long, and a signal is to reach it inside a run as well.
+    /// Cancels `run` when a signal arrives. A run of a model may take long, so the signal must take effect inside it.
     static func cancel(_ run: RunOptions) throws(DamaError) -> Watch {
         let end = CountingSemaphore(value: 0)
         let thread = try BackgroundThread {

@@ -1,31 +1,31 @@
 import ArgumentParser
 import Dama
 
-/// How a language model is opened, for every command that uses one.
+/// The options of every command that opens a language model.
 struct PolicyArguments: ParsableArguments {
-    @Option(help: ArgumentHelp("Folder of a LLaVA or Llama model as Hugging Face lays it out.", valueName: "dir"))
+    @Option(help: ArgumentHelp("Folder of a LLaVA or Llama model in the Hugging Face layout.", valueName: "dir"))
     var model: String
     @Option(
         help: ArgumentHelp(
-            "How a question becomes a prompt: \(PromptTemplate.names.joined(separator: ", ")), or a text with the places "
-                + "{question} and {response}, and {image}, {system} and {end} where wanted (default: the model's own chat "
-                + "template, where it is a known one).", valueName: "name|text"))
+            "The prompt template: \(PromptTemplate.names.joined(separator: ", ")), or a text with the placeholders "
+                + "{question} and {response}, and optionally {image}, {system} and {end} (default: the model's own chat "
+                + "template, if it is supported).", valueName: "name|text"))
     var template: String?
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp("The system prompt (default: the template's own).", valueName: "text"))
     var system: String?
-    @Option(help: "How an image becomes a square: its middle cut out (crop), or set in its mean colour (pad).")
+    @Option(help: "How an image becomes square: crop its centre (crop), or pad it with the mean colour (pad).")
     var imageMode: ImageMode = .crop
     @OptionGroup
     var images: ImageArguments
-    @Option(help: ArgumentHelp("Threads of inference; 0 for one for each processor.", valueName: "n"))
+    @Option(help: ArgumentHelp("Threads for inference; 0 for one per processor.", valueName: "n"))
     var threads = 0
-    @Option(help: ArgumentHelp("Where the model runs: cpu, cuda or cuda:N.", valueName: "name"))
+    @Option(help: ArgumentHelp("The device that runs the model: cpu, cuda or cuda:N.", valueName: "name"))
     var provider = "cpu"
     @Option(
         help: ArgumentHelp(
-            "The file of ONNX Runtime (default: $DAMA_ONNXRUNTIME, then the system's).", valueName: "file"))
+            "The ONNX Runtime library (default: $DAMA_ONNXRUNTIME, then the system's).", valueName: "file"))
     var onnxruntime: String?
 
     enum ImageMode: String, ExpressibleByArgument, CaseIterable { case crop, pad }

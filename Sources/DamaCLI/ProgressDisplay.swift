@@ -1,14 +1,14 @@
 import Dama
 import Glibc
 
-/// Shows how far a job is: a bar that is drawn over itself on a terminal, a line every ten seconds elsewhere.
+/// Shows a job's progress: a bar that is redrawn in place on a terminal, a line every ten seconds otherwise.
 final class ProgressDisplay {
     private let isTerminal: Bool
     private var lastShown = -Double.infinity
     private var lastPhase: JobProgress.Phase?
     private var lastText: String?
     private var barIsOpen = false
-    /// The last one that was told.
+    /// The last reported progress.
     private(set) var progress: JobProgress?
 
     init(isTerminal: Bool = Terminal.isTerminal) { self.isTerminal = isTerminal }
@@ -26,7 +26,7 @@ final class ProgressDisplay {
 
     /// - Parameters:
     ///   - total: 0 for a line without a bar.
-    ///   - isLast: shown however short the time since the one before it.
+    ///   - isLast: Whether to show the line regardless of the time since the previous one.
     func show(_ text: String, done: Int, of total: Int, seconds: Double, isLast: Bool) {
         guard isLast || seconds - lastShown >= (isTerminal ? 0.1 : 10) || seconds < lastShown else { return }
         lastShown = seconds
@@ -61,7 +61,7 @@ final class ProgressDisplay {
         return text
     }
 
-    /// The text behind a bar, within `width`.
+    /// A bar followed by the text, within `width`.
     static func bar(_ text: String, done: Int, of total: Int, width: Int) -> String {
         let room = width - text.utf8.count - 3
         guard room >= 10, total > 0 else { return String(text.prefix(max(0, width - 1))) }

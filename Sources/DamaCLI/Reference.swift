@@ -3,16 +3,16 @@ import Dama
 
 struct Reference: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Compute the reference model's log-probabilities of a dataset's pairs, once.",
+        abstract: "Compute the reference model's log-probabilities of a dataset's pairs.",
         discussion: """
-            Reads the same datasets as `dama score` and writes a line for each row: id, key (a hash of image, prompt and \
-            responses), and for both responses sum, mean and per-token log-probabilities. Beside NAME.jsonl it writes \
-            NAME.rejects.jsonl and NAME.summary.json, which holds what the numbers depend on: training with another \
-            model, template or image processing refuses them by name.
+            Reads the same datasets as `dama score` and writes one line per row: id, key (a hash of image, prompt and \
+            responses), and for both responses sum, mean and per-token log-probabilities. In addition to NAME.jsonl it \
+            writes NAME.rejects.jsonl and NAME.summary.json, which records the settings that the numbers depend on: \
+            training with another model, template or image processing refuses them and names the difference.
 
-            Stopped or killed, it goes on from NAME.partial when it is run again with the same options.
+            If the job was stopped or killed, run the same command again: it resumes from NAME.partial.
 
-            Exit codes: as `dama score`.
+            The exit codes are those of `dama score`.
             """)
 
     @OptionGroup(title: "Model")
@@ -21,13 +21,15 @@ struct Reference: ParsableCommand {
     var dataset: DatasetArguments
     @OptionGroup(title: "Dataset")
     var rows: RowJobArguments
-    @Option(help: "What a line holds: everything, or the `logps` field that RLAIF-V's and DAMA's trainers read.")
+    @Option(help: "The format of a line: all values, or the `logps` field that RLAIF-V's and DAMA's trainers read.")
     var format: FormatChoice = .full
-    @Option(help: ArgumentHelp("The most tokens of image, prompt and one response.", valueName: "tokens"))
+    @Option(help: ArgumentHelp("The maximum number of tokens of image, prompt and one response.", valueName: "tokens"))
     var maxLength: Int?
-    @Option(help: ArgumentHelp("What happens to longer ones: error (the row is rejected) or cut.", valueName: "what"))
+    @Option(help: ArgumentHelp("How to handle longer rows: error (reject the row) or cut.", valueName: "what"))
     var overlong = "error"
-    @Option(help: ArgumentHelp("The most tokens, padding included, that run at once.", valueName: "tokens"))
+    @Option(
+        help: ArgumentHelp("The maximum number of tokens per run of the model, including padding.", valueName: "tokens")
+    )
     var tokenBudget = 8192
 
     enum FormatChoice: String, ExpressibleByArgument, CaseIterable { case full, logps }
@@ -37,14 +39,13 @@ struct Reference: ParsableCommand {
         do throws(DamaError) {
             var options = ReferenceOptions(data: dataset.data, output: dataset.out)
             try rows.fill(&options.rows)
-            options.imageRoot = rows.imageRoot
-            options.followsLinks = rows.followSymlinks
-            options.fields = try FieldNames(mappings: rows.field)
-            options.imageByteLimit = try rows.imageByteLimit()
             options.format = format == .full ? .full : .logps
             let policy = try Policy(directory: model.model, options: policyOptions())
             Interruption.listen()
-            let summary = try ReferenceJob(options, policy: policy).run(observer: rows.observer(display))
+            let run = try policy.makeRunOptions()
+            let watch = try Interruption.cancel(run)
+            defer { watch.cancel() }
+            let summary = try ReferenceJob(options, policy: policy).run(run: run, observer: rows.observer(display))
             display.close()
             try RowJobArguments.report(summary, cut: "cut", JobPaths(output: dataset.out))
         } catch {

@@ -7,18 +7,18 @@ struct Score: ParsableCommand {
         abstract: "Score the pairs of a dataset for hardness with a CLIP model.",
         discussion: """
             Reads JSON Lines or one JSON array with the fields image (or image_path), chosen and rejected, and writes \
-            a line for each row: id, delta, alpha_data, the sub-sentences of both responses with score and \
-            probability, and flags. Beside NAME.jsonl it writes NAME.rejects.jsonl (rows left out, with line and \
-            reason), NAME.summary.json and NAME.run.json.
+            one line per row: id, delta, alpha_data, the sub-sentences of both responses with score and probability, \
+            and flags. In addition to NAME.jsonl it writes NAME.rejects.jsonl (rejected rows, with line and reason), \
+            NAME.summary.json and NAME.run.json.
 
-            Stopped or killed, it goes on from NAME.partial when it is run again with the same options, and ends with \
+            If the job was stopped or killed, run the same command again: it resumes from NAME.partial and ends with \
             the same bytes.
 
-            Exit codes: 0 done; 1 failed; 3 more bad rows than --max-bad; 64 wrong usage; 130 and 143 stopped by \
+            Exit codes: 0 done; 1 failed; 3 more rejected rows than --max-bad; 64 wrong usage; 130 and 143 stopped by \
             Ctrl-C and SIGTERM.
             """)
 
-    @Option(help: ArgumentHelp("Folder of a CLIP model as Hugging Face lays it out.", valueName: "dir"))
+    @Option(help: ArgumentHelp("Folder of a CLIP model in the Hugging Face layout.", valueName: "dir"))
     var model: String
     @OptionGroup(title: "Dataset")
     var dataset: DatasetArguments
@@ -26,19 +26,19 @@ struct Score: ParsableCommand {
     var rows: RowJobArguments
     @OptionGroup(title: "Images")
     var images: ImageArguments
-    @Option(help: "What delta is computed from: probabilities, Eqs. (5) and (6), or the ratio of scores, Table 2.")
+    @Option(help: "The source of delta: probabilities, Eqs. (5) and (6), or the ratio of scores, Table 2.")
     var delta: DeltaChoice = .probabilities
     @Option(help: ArgumentHelp("Use this mean of delta in Eq. (7) instead of the dataset's.", valueName: "number"))
     var meanDelta: Double?
     @OptionGroup(title: "Splitting")
     var splitting: SplittingOptions
-    @Option(help: ArgumentHelp("Threads of inference; 0 for one for each processor.", valueName: "n"))
+    @Option(help: ArgumentHelp("Threads for inference; 0 for one per processor.", valueName: "n"))
     var threads = 0
-    @Option(help: ArgumentHelp("Memory for embeddings that may come again, in MiB.", valueName: "mib"))
+    @Option(help: ArgumentHelp("Memory for cached embeddings, in MiB.", valueName: "mib"))
     var cache = 64
     @Option(
         help: ArgumentHelp(
-            "The file of ONNX Runtime (default: $DAMA_ONNXRUNTIME, then the system's).", valueName: "file"))
+            "The ONNX Runtime library (default: $DAMA_ONNXRUNTIME, then the system's).", valueName: "file"))
     var onnxruntime: String?
 
     enum DeltaChoice: String, ExpressibleByArgument, CaseIterable { case probabilities, scores }
@@ -53,8 +53,11 @@ struct Score: ParsableCommand {
             encoderOptions.runtimePath = onnxruntime
             let encoder = try CLIPEncoder(directory: model, options: encoderOptions)
             Interruption.listen()
+            let run = try encoder.makeRunOptions()
+            let watch = try Interruption.cancel(run)
+            defer { watch.cancel() }
             let summary = try ScoreJob(options, encoder: encoder, splitter: splitting.splitter(onnxruntime))
-                .run(observer: rows.observer(display))
+                .run(run: run, observer: rows.observer(display))
             display.close()
             try report(summary, display.progress)
         } catch {
@@ -66,13 +69,9 @@ struct Score: ParsableCommand {
     private func options() throws(DamaError) -> ScoreOptions {
         var options = ScoreOptions(data: dataset.data, output: dataset.out)
         try rows.fill(&options.rows)
-        options.imageRoot = rows.imageRoot
-        options.followsLinks = rows.followSymlinks
-        options.fields = try FieldNames(mappings: rows.field)
         options.deltaSource = delta == .scores ? .scores : .probabilities
         options.meanDelta = meanDelta
         options.cacheBytes = try RowJobArguments.bytes(cache, "--cache", from: 0)
-        options.imageByteLimit = try rows.imageByteLimit()
         return options
     }
 
@@ -80,7 +79,7 @@ struct Score: ParsableCommand {
 
     private func report(_ summary: ScoreSummary, _ progress: JobProgress?) throws(DamaError) {
         let paths = JobPaths(output: dataset.out)
-        if summary.wasComplete { try StandardOutput.writeLine("already done; --restart does it again") }
+        if summary.wasComplete { try StandardOutput.writeLine("already done; --restart runs it again") }
         var line = "scored \(summary.rowsScored) of \(summary.rows) rows"
         if summary.rowsRejected > 0 { line += ", rejected \(summary.rowsRejected) (see \(paths.rejects))" }
         if let progress, progress.rowsPerSecond > 0, !summary.wasComplete {

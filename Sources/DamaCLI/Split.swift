@@ -4,14 +4,14 @@ import Dama
 
 struct Split: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Split text into self-contained sub-sentences, one a line.",
-        discussion: "The text is the argument, or standard input where there is none.")
+        abstract: "Split text into self-contained sub-sentences, one per line.",
+        discussion: "The text is the argument, or standard input if no argument is given.")
 
     @Argument(help: "The text.")
     var text: String?
     @Option(
         help: ArgumentHelp(
-            "Folder of a CLIP model: sub-sentences over its limit of tokens are split further.", valueName: "dir"))
+            "Folder of a CLIP model: sub-sentences over its token limit are split further.", valueName: "dir"))
     var model: String?
 
     func run() throws {

@@ -2,12 +2,12 @@ import ArgumentParser
 import Dama
 import Foundation
 
-/// Which splitter cuts responses into sub-sentences.
+/// The options for the splitter of responses.
 struct SplittingOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Who splits responses: built-in; llm, a model of --splitter-model; command:COMMAND, a program that reads a "
-                + "response and writes a sub-sentence on each line; or the address of an OpenAI-compatible "
+            "The splitter of responses: built-in; llm, the model in --splitter-model; command:COMMAND, a program that "
+                + "reads a response and writes one sub-sentence per line; or the address of an OpenAI-compatible "
                 + "chat/completions (http://…), whose key is read from $DAMA_SPLITTER_KEY.",
             valueName: "splitter"))
     var splitter = "built-in"
@@ -17,14 +17,14 @@ struct SplittingOptions: ParsableArguments {
     var splitterModel: String?
     @Option(
         help: ArgumentHelp(
-            "Chat template of the model for llm: a name or a text (default: the model's own, where it is a known one).",
+            "Chat template of the model for llm: a name or a text (default: the model's own, if it is supported).",
             valueName: "template"))
     var splitterTemplate: String?
-    @Option(help: ArgumentHelp("Keep answers in this file, and take them from there.", valueName: "file"))
+    @Option(help: ArgumentHelp("Store answers in this file, and reuse them.", valueName: "file"))
     var splitterCache: String?
-    @Option(help: ArgumentHelp("Seconds that one answer may take.", valueName: "seconds"))
+    @Option(help: ArgumentHelp("The time limit for one answer, in seconds.", valueName: "seconds"))
     var splitterTimeout = 60.0
-    @Option(help: ArgumentHelp("Requests or programs under way at once.", valueName: "n"))
+    @Option(help: ArgumentHelp("The maximum number of concurrent requests or programs.", valueName: "n"))
     var splitterConcurrency = 4
 
     func splitter(_ runtimePath: String?) throws(DamaError) -> any ResponseSplitter {
@@ -35,7 +35,7 @@ struct SplittingOptions: ParsableArguments {
     private func writer(_ runtimePath: String?) throws(DamaError) -> any SentenceWriter {
         if splitter == "llm" {
             guard let splitterModel else {
-                throw .invalidArgument("--splitter llm needs --splitter-model, the folder of a language model")
+                throw .invalidArgument("--splitter llm requires --splitter-model, the folder of a language model")
             }
             var options = PolicyOptions()
             options.runtimePath = runtimePath
@@ -49,8 +49,8 @@ struct SplittingOptions: ParsableArguments {
         if splitter.hasPrefix("http://") || splitter.hasPrefix("https://") {
             guard let splitterModel else {
                 throw .invalidArgument(
-                    "--splitter \(ChatEndpoint.redacted(splitter)) needs --splitter-model, the name that the server "
-                        + "knows")
+                    "--splitter \(ChatEndpoint.redacted(splitter)) requires --splitter-model, the model's name "
+                        + "on the server")
             }
             var endpoint = ChatEndpoint(
                 url: splitter, model: splitterModel, apiKey: ProcessInfo.processInfo.environment["DAMA_SPLITTER_KEY"])

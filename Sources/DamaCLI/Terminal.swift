@@ -1,6 +1,6 @@
 import Glibc
 
-/// Writing to standard error, on a terminal or not.
+/// Writes to standard error.
 enum Terminal {
     static let isTerminal = isatty(2) == 1
 
@@ -14,7 +14,7 @@ enum Terminal {
         }
     }
 
-    /// Columns of the terminal; 80 where it does not say.
+    /// The number of columns of the terminal; 80 if it is unknown.
     static var width: Int {
         var size = winsize()
         return ioctl(2, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80

@@ -6,12 +6,11 @@ struct Train: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Align a LLaVA or Llama model with preference pairs.",
         discussion: """
-            Reads a YAML file with the fields model, data and out, and many that have defaults (docs/train.md). Writes into \
-            the folder out: metrics.jsonl, tensorboard/, checkpoints/, rejects.jsonl, and at the end model/ and \
-            summary.json.
+            Reads a YAML file with the fields model, data and out, and optional ones (docs/train.md). Writes to the \
+            folder out: metrics.jsonl, tensorboard/, checkpoints/, rejects.jsonl, and at the end model/ and summary.json.
 
-            Stopped or killed, it goes on from its last checkpoint when it is run again with the same configuration, and \
-            ends with the same weights.
+            If the job was stopped or killed, run the same command again: it resumes from its last checkpoint and ends \
+            with the same weights.
 
             Exit codes: 0 done; 1 failed; 64 wrong usage; 130 and 143 stopped by Ctrl-C and SIGTERM.
             """)
@@ -21,19 +20,19 @@ struct Train: ParsableCommand {
     @Option(
         parsing: .unconditionalSingleValue,
         help: ArgumentHelp(
-            "Set a field, in place of what the file says: --set method.beta=0.2; may be repeated.",
+            "Set a field and override the file: --set method.beta=0.2; can be repeated.",
             valueName: "field=value"))
     var set: [String] = []
-    @Flag(help: "Begin again: forget what is unfinished, replace what an earlier job wrote.")
+    @Flag(help: "Start over: discard unfinished work, and replace the files of an earlier job.")
     var restart = false
-    @Flag(help: "Show no progress.")
+    @Flag(help: "Do not show progress.")
     var quiet = false
 
     func run() throws {
         let display = ProgressDisplay()
         var last: TrainProgress?
         do throws(DamaError) {
-            var settings = try TrainSettings(ConfigurationFile.read(config, overrides: set), place: config)
+            var settings = try TrainSettings(path: config, overrides: set)
             settings.job.restart = restart
             let policy = try Policy(directory: settings.model, options: settings.policy)
             let job = TrainJob(settings.job, policy: policy)
@@ -51,8 +50,8 @@ struct Train: ParsableCommand {
         } catch {
             display.close()
             if error.code == .cancelled, let number = Interruption.signalNumber {
-                let done = last.map { "\($0.batch) of \($0.batches) batches are done" } ?? "nothing is lost"
-                Terminal.write("stopped: \(done); the same command goes on from there\n")
+                let done = last.map { "\($0.batch) of \($0.batches) batches are done" } ?? "no work is lost"
+                Terminal.write("stopped: \(done); run the same command again to resume\n")
                 throw ExitCode(128 + number)
             }
             Terminal.write("dama train: \(error.message)\n")
@@ -84,17 +83,17 @@ struct Train: ParsableCommand {
         }
     }
 
-    /// Three digits after the point.
+    /// Rounded to three decimals.
     private static func short(_ number: Double) -> String {
         guard number.isFinite, abs(number) < 1e12 else { return "\(number)" }
         return "\((number * 1000).rounded() / 1000)"
     }
 
     private func report(_ summary: TrainSummary, _ last: TrainProgress?) throws(DamaError) {
-        if summary.wasComplete { try StandardOutput.writeLine("already done; --restart does it again") }
+        if summary.wasComplete { try StandardOutput.writeLine("already done; --restart runs it again") }
         var line = "\(summary.steps) steps over \(summary.pairs) pairs"
-        if summary.skipped > 0 { line += ", \(summary.skipped) skipped for a loss or gradient that was not finite" }
-        if summary.rowsRejected > 0 { line += ", \(summary.rowsRejected) rows left out" }
+        if summary.skipped > 0 { line += ", \(summary.skipped) skipped because the loss or gradient was not finite" }
+        if summary.rowsRejected > 0 { line += ", \(summary.rowsRejected) rows rejected" }
         if let last, last.batchesPerSecond > 0 { line += ", \(Self.short(last.batchesPerSecond)) batches/s" }
         try StandardOutput.writeLine(line)
         if let exported = summary.exported { try StandardOutput.writeLine(exported) }

@@ -15,16 +15,17 @@ public struct Adapter: Hashable, Sendable {
         (self.weight, self.rank, self.scale) = (weight, rank, scale)
     }
 
-    private var stem: String { weight.hasSuffix(".weight") ? String(weight.dropLast(7)) : weight }
-    public var nameA: String { "\(stem).lora_A.weight" }
-    public var nameB: String { "\(stem).lora_B.weight" }
+    /// The weight's name without `.weight`.
+    public var module: String { weight.hasSuffix(".weight") ? String(weight.dropLast(7)) : weight }
+    public var nameA: String { "\(module).lora_A.weight" }
+    public var nameB: String { "\(module).lora_B.weight" }
 }
 
 extension Graph {
-    /// The graph with adapters beside those of its weights that are named.
+    /// The graph with an adapter beside each weight that `adapters` name.
     ///
-    /// - Throws: ``DamaError/Code/invalidArgument`` for a weight that is not in the graph or is no matrix of a linear
-    ///   layer, and for a rank below 1.
+    /// - Throws: ``DamaError/Code/invalidArgument`` for a weight that is not in the graph or is not the matrix of a
+    ///   linear layer, and for a rank below 1.
     public func adding(_ adapters: [Adapter]) throws(DamaError) -> Graph {
         let g = GraphBuilder(extending: withoutNodes)
         var parts: [Int: (a: Value, b: Value, adapter: Adapter)] = [:]
@@ -43,9 +44,9 @@ extension Graph {
             )
         }
         var unused = Set(parts.keys)
-        /// What stands for a value from here on.
+        /// The values that take the place of others, by the id of the replaced value.
         var replaced: [Int: Value] = [:]
-        /// Where each node has come to stand.
+        /// The new position of each node.
         var places: [Int] = []
         let inner = regions.reduce(into: Set<Int>()) { $0.formUnion($1.nodes) }
         for (index, node) in nodes.enumerated() {

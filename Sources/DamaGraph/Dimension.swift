@@ -1,12 +1,12 @@
 /// The length of one axis of a tensor: known when the graph is built, or named and known when it runs.
 ///
-/// Two axes of the same name have the same length in a run. Lengths that follow from others carry the formula as their
-/// name: `"past + sequence"`, `"sequence - 1"`.
+/// Two axes of the same name have the same length in a run. A length that is computed from others has the formula as
+/// its name: `"past + sequence"`, `"sequence - 1"`.
 public enum Dimension: Hashable, Sendable {
     case fixed(Int)
     case symbol(String)
 
-    /// The length, where it is known when the graph is built.
+    /// The length, if it is known when the graph is built.
     public var fixed: Int? { if case .fixed(let length) = self { length } else { nil } }
 
     static func + (a: Dimension, b: Dimension) -> Dimension {
@@ -44,7 +44,7 @@ extension Dimension: ExpressibleByIntegerLiteral, ExpressibleByStringLiteral, Cu
 public typealias Shape = [Dimension]
 
 extension Shape {
-    /// The lengths, where all are known when the graph is built.
+    /// The lengths, if all are known when the graph is built.
     var fixed: [Int]? {
         var lengths: [Int] = []
         for dimension in self {
@@ -54,7 +54,7 @@ extension Shape {
         return lengths
     }
 
-    /// The number of elements as one length: `"batch * sequence"` where it is not known.
+    /// The number of elements as one length: `"batch * sequence"` if it is not known.
     var product: Dimension {
         var product = 1
         for dimension in self {
@@ -67,6 +67,6 @@ extension Shape {
         return .fixed(product)
     }
 
-    /// As in messages: `[batch, 4]`.
+    /// The form in messages: `[batch, 4]`.
     var text: String { "[\(map(\.description).joined(separator: ", "))]" }
 }

@@ -13,7 +13,7 @@ public struct Value: Hashable, Sendable {
     public func hash(into hasher: inout Hasher) { hasher.combine(id) }
 }
 
-/// A small tensor that stands in the graph itself.
+/// A small tensor that the graph itself holds.
 public struct ConstantTensor: Hashable, Sendable {
     public var type: ElementType
     public var shape: [Int]
@@ -66,23 +66,23 @@ public struct Node: Sendable {
     func ints(_ name: String) -> [Int] { if case .ints(let value)? = attribute(name) { value } else { [] } }
 }
 
-/// Consecutive nodes that have one gradient rule together, cheaper or more exact than the rules of each.
+/// Consecutive nodes that share one gradient rule, which is cheaper or more exact than the rules of the single nodes.
 struct Region: Sendable {
     var rule: String
     var nodes: Range<Int>
     var inputs: [Value]
     var outputs: [Value]
-    /// For the rule, as a node's are.
+    /// Attributes for the rule, like those of a node.
     var attributes: [(name: String, value: Attribute)]
 }
 
-/// A computation as our own data: what ``GraphBuilder`` builds, ``differentiate(outputs:trainable:recompute:)``
-/// transforms and ``onnx(weights:)`` writes.
+/// A computation as data: ``GraphBuilder`` builds it, ``differentiate(outputs:trainable:recompute:)`` transforms it and
+/// ``onnx(weights:)`` writes it.
 public struct Graph: Sendable {
     /// Where a value comes from.
     enum Source: Sendable {
         case input
-        /// A parameter of the model, whose numbers the graph does not hold.
+        /// A parameter of the model; the graph does not hold its numbers.
         case weight
         case constant(ConstantTensor)
         case node(Int)
@@ -97,14 +97,14 @@ public struct Graph: Sendable {
 
     public var name: String
     var values: [Entry] = []
-    /// In an order in which they can run.
+    /// The nodes, in an order in which they can run.
     public internal(set) var nodes: [Node] = []
     var regions: [Region] = []
     public internal(set) var inputs: [Value] = []
     public internal(set) var weights: [Value] = []
     public internal(set) var outputs: [Value] = []
 
-    /// The outermost scopes in the order of their nodes, layers mostly: what can be computed again in training.
+    /// The outermost scopes in the order of their nodes, usually layers: the parts that training can recompute.
     public var scopes: [String] {
         var known: [String] = []
         var seen: Set<Substring> = []
@@ -122,7 +122,7 @@ public struct Graph: Sendable {
         (inputs + weights + outputs).first { values[$0.id].name == name }
     }
 
-    /// Makes other values the outputs in place of those with these ids. They take over the names that callers know.
+    /// Replaces the outputs with these ids by other values, which take over the names of the outputs.
     mutating func replaceOutputs(by others: [Int: Value]) {
         for (position, output) in outputs.enumerated() {
             guard let other = others[output.id] else { continue }

@@ -1,6 +1,6 @@
 import DamaSupport
 
-// Layers made of the operators; their gradients follow from those.
+// Layers composed of operators. Their gradients follow from those of the operators.
 
 extension GraphBuilder {
     /// Splits the last axis into heads: [batch, sequence, heads · size] → [batch, heads, sequence, size].
@@ -12,7 +12,7 @@ extension GraphBuilder {
             reshape(x, [x.shape[0], x.shape[1], .fixed(heads), .fixed(width / heads)]), [0, 2, 1, 3])
     }
 
-    /// The way back: [batch, heads, sequence, size] → [batch, sequence, heads · size].
+    /// The inverse of ``splitHeads(_:_:)``: [batch, heads, sequence, size] → [batch, sequence, heads · size].
     public func mergeHeads(_ x: Value) throws(DamaError) -> Value {
         guard x.rank == 4, let heads = x.shape[1].fixed, let size = x.shape[3].fixed else {
             throw .internal("\(place("mergeHeads")): \(x.shape.text) is not [batch, heads, sequence, size]")
@@ -26,9 +26,9 @@ extension GraphBuilder {
     ///
     /// - Parameters:
     ///   - q: [batch, heads, queries, size].
-    ///   - k: [batch, heads, keys, size], and `v` alike.
+    ///   - k: [batch, heads, keys, size]; `v` has the same shape.
     ///   - mask: Added to the scores: 0 or −∞ (a large negative number), broadcast to [batch, 1, queries, keys].
-    ///   - scale: 1/√size where it is not given.
+    ///   - scale: `nil` for 1/√size.
     /// - Returns: [batch, heads, queries, size].
     public func attention(
         _ q: Value, _ k: Value, _ v: Value, mask: Value?, scale: Float? = nil
@@ -71,9 +71,10 @@ extension GraphBuilder {
         return try linear(patches, reshape(weight, [.fixed(out), elements]), bias: bias)
     }
 
-    /// What attention adds to scores so that no query sees a later key: 0, and −∞ (−10⁹) above the diagonal.
+    /// The mask that hides later keys from each query when it is added to the scores: 0, and −∞ (−10⁹) above the
+    /// diagonal.
     ///
-    /// - Parameter axis: The axis of `x` that is the sequence.
+    /// - Parameter axis: The sequence axis of `x`.
     /// - Returns: [sequence, sequence].
     public func causalMask(_ x: Value, axis: Int) throws(DamaError) -> Value {
         let axis = try normalized(axis, x, "causalMask")

@@ -10,9 +10,9 @@ import DamaSupport
 /// let bytes = try g.graph.onnx()
 /// ```
 ///
-/// Types and shapes are checked and inferred as each operation is added; an error names the operation, by the scopes
-/// around it, and the shapes, for what is wrong is mostly a number in someone's config.json. Names and bytes depend on
-/// the calls alone. Not for use by two threads at once.
+/// Types and shapes are checked and inferred as each operation is added. An error names the operation with the scopes
+/// around it and gives the shapes, because the cause is usually a number in a model's config.json. Names and bytes
+/// depend only on the calls. Not safe for use by two threads at once.
 public final class GraphBuilder {
     public private(set) var graph: Graph
     private var scopes: [String] = []
@@ -23,7 +23,7 @@ public final class GraphBuilder {
 
     public init(_ name: String) { graph = Graph(name: name) }
 
-    /// A builder that goes on where `graph` ends.
+    /// A builder that continues at the end of `graph`.
     init(extending graph: Graph) {
         self.graph = graph
         taken = Set(graph.values.map(\.name) + graph.nodes.map(\.name))
@@ -36,14 +36,14 @@ public final class GraphBuilder {
 
     // MARK: Names
 
-    /// Adds `name` to the names of all nodes that `body` adds: `layers.0/attention/matmul`.
+    /// Puts `name` before the names of all nodes that `body` adds: `layers.0/attention/matmul`.
     public func scope<Result>(_ name: String, _ body: () throws(DamaError) -> Result) throws(DamaError) -> Result {
         scopes.append(name)
         defer { scopes.removeLast() }
         return try body()
     }
 
-    /// The scopes and `base`; numbered where that is taken.
+    /// The scopes and `base`, with a number if that name is taken.
     func uniqueName(_ base: String) -> String {
         let stem = (scopes + [base]).joined(separator: "/")
         var name = stem
@@ -57,15 +57,15 @@ public final class GraphBuilder {
 
     // MARK: Values
 
-    /// A tensor that each run brings.
+    /// A tensor that is passed to each run.
     public func input(_ name: String, _ type: ElementType, _ shape: Shape) throws(DamaError) -> Value {
         let value = try declare(name, .input, type, shape)
         graph.inputs.append(value)
         return value
     }
 
-    /// A parameter: the graph knows its name, type and shape; ``Graph/onnx(_:)`` is told where its numbers come from.
-    /// Asking twice for one name gives the same value, as tied weights do.
+    /// A parameter: the graph holds its name, type and shape; ``Graph/onnx(_:)`` is told where its numbers come from. A
+    /// second call with the same name returns the same value, as tied weights need.
     public func weight(_ name: String, _ type: ElementType, _ shape: [Int]) throws(DamaError) -> Value {
         if let known = graph.weights.first(where: { graph.values[$0.id].name == name }) {
             guard known.type == type, known.shape == shape.map(Dimension.fixed) else {
@@ -80,11 +80,11 @@ public final class GraphBuilder {
 
     /// Makes `value` an output of the graph under this name.
     ///
-    /// - Returns: The value under the new name; it is another one where `value` had to be passed through a node.
+    /// - Returns: The value under the new name; a different value if `value` had to pass through a node.
     @discardableResult
     public func output(_ name: String, _ value: Value) throws(DamaError) -> Value {
         guard !taken.contains(name) || graph.values[value.id].name == name else {
-            throw .internal("the graph \"\(graph.name)\" has two values of the name \"\(name)\"")
+            throw .internal("the graph \"\(graph.name)\" has two values named \"\(name)\"")
         }
         var value = value
         if case .node = graph.values[value.id].source, !graph.outputs.contains(value) {
@@ -103,7 +103,7 @@ public final class GraphBuilder {
         _ name: String, _ source: Graph.Source, _ type: ElementType, _ shape: Shape
     ) throws(DamaError) -> Value {
         guard taken.insert(name).inserted else {
-            throw .internal("the graph \"\(graph.name)\" has two values of the name \"\(name)\"")
+            throw .internal("the graph \"\(graph.name)\" has two values named \"\(name)\"")
         }
         for case .fixed(let length) in shape where length < 0 {
             throw .model("\"\(name)\" has a negative length in its shape \(shape.text)")
@@ -118,7 +118,7 @@ public final class GraphBuilder {
 
     // MARK: Constants
 
-    /// A tensor that stands in the graph; equal ones are stored once.
+    /// A tensor that the graph holds; equal ones are stored once.
     public func constant(_ tensor: ConstantTensor) -> Value {
         if let known = constants[tensor] { return known }
         var number = constants.count
@@ -157,7 +157,7 @@ public final class GraphBuilder {
         case .float64: bytes = littleEndianBytes(number.bitPattern)
         case .float16: bytes = littleEndianBytes(Float16(number).bitPattern)
         case .int64:
-            guard let integer = Int64(exactly: number) else { throw .internal("\(number) is no int64") }
+            guard let integer = Int64(exactly: number) else { throw .internal("\(number) is not an int64") }
             bytes = littleEndianBytes(integer)
         default: throw .internal("no constant of type \(type) can be made from a number")
         }
@@ -166,8 +166,8 @@ public final class GraphBuilder {
 
     // MARK: Nodes
 
-    /// Adds a node whose types and shapes the caller vouches for: for operators that have no function here.
-    /// They have no gradient rule either.
+    /// Adds a node of an operator that has no function here. The caller is responsible for its types and shapes, and it
+    /// has no gradient rule.
     public func node(
         _ op: String, domain: String = "", _ inputs: [Value?], outputs: [(type: ElementType, shape: Shape)],
         attributes: [(name: String, value: Attribute)] = [], name: String? = nil
@@ -183,7 +183,7 @@ public final class GraphBuilder {
         return values
     }
 
-    /// Adds a node whose values are in the graph already.
+    /// Adds a node whose values already belong to the graph.
     func append(_ node: Node) { graph.nodes.append(node) }
 
     func emit(
@@ -193,8 +193,8 @@ public final class GraphBuilder {
         node(op, domain: domain, inputs, outputs: [(type, shape)], attributes: attributes)[0]
     }
 
-    /// Gives the nodes that `body` adds one gradient rule together. What `body` returns is all that may be used of
-    /// them.
+    /// Gives the nodes that `body` adds one common gradient rule. Only the values that `body` returns may be used by
+    /// other nodes.
     func region(
         _ rule: String, _ inputs: [Value], attributes: [(name: String, value: Attribute)] = [],
         _ body: () throws(DamaError) -> [Value]
@@ -207,7 +207,7 @@ public final class GraphBuilder {
         return outputs
     }
 
-    /// What messages call an operation that is not yet a node: the scopes and the operator.
+    /// The name of an operation in messages before it is a node: the scopes and the operator.
     func place(_ op: String) -> String { (scopes + [op]).joined(separator: "/") }
 
     // MARK: Lengths at run time
@@ -222,11 +222,11 @@ public final class GraphBuilder {
         return emit("Shape", [value], .int64, [1], [("start", .int(axis)), ("end", .int(axis + 1))])
     }
 
-    /// The length that a symbol stands for, from an input or from one of `values` that has it; `nil` where none has.
+    /// The length that a symbol stands for, from an input or from one of `values` that has it; `nil` if none has.
     func size(of dimension: Dimension, from values: [Value]) -> Value? {
         guard case .symbol(let symbol) = dimension else { return dimension.fixed.map { constant([$0]) } }
         if let known = sizes[symbol] { return known }
-        // Inputs first: the backward graph has them anyway.
+        // Inputs first: the backward graph has them in any case.
         for value in graph.inputs + values {
             guard let axis = value.shape.firstIndex(of: dimension) else { continue }
             let size = sizeNode(value, axis)
@@ -236,12 +236,12 @@ public final class GraphBuilder {
         return nil
     }
 
-    /// The length of an axis that follows from other lengths: what `make` gives the first time that it is asked for.
+    /// The length of an axis that follows from other lengths; the first request computes it with `make`.
     func size(
         of symbol: String, _ make: () throws(DamaError) -> Value
     ) throws(DamaError) -> Value {
         if let known = sizes[symbol] { return known }
-        // It is no layer's own: others use it too, and one that is computed again must not be where they get it from.
+        // The length belongs to no layer: others use it too, and they must not take it from a layer that is recomputed.
         let outer = scopes
         scopes = []
         defer { scopes = outer }

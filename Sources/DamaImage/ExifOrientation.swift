@@ -1,12 +1,12 @@
-/// The orientation in a file's metadata, found as Pillow finds it: in EXIF, else in XMP. 1 where there is none, and where
-/// the metadata are damaged.
+/// The orientation in a file's metadata, read as Pillow reads it: from EXIF, else from XMP. 1 if there is none or the
+/// metadata is damaged.
 enum ExifOrientation {
     static func ofJPEG(_ bytes: UnsafeRawBufferPointer) -> Int {
         var exif: [UInt8]?
         var xmp: [UInt8]?
         JPEGSegments.forEachApplication1(bytes) { body in
             if body.starts(with: Array("Exif\0\0".utf8)) {
-                // A second segment goes on where the first one ended.
+                // A second segment continues the first one.
                 exif = exif.map { $0 + body.dropFirst(6) } ?? Array(body)
             } else if body.starts(with: Array("http://ns.adobe.com/xap/1.0/\0".utf8)) {
                 xmp = Array(body.dropFirst(29))
@@ -27,7 +27,7 @@ enum ExifOrientation {
         return xmp.flatMap { orientation(inXMP: $0) } ?? 1
     }
 
-    /// The digit behind the first `tiff:Orientation="` or `tiff:Orientation>`.
+    /// The digit after the first `tiff:Orientation="` or `tiff:Orientation>`.
     private static func orientation(inXMP text: [UInt8]) -> Int? {
         let name = Array("tiff:Orientation".utf8)
         var start = 0
@@ -45,11 +45,11 @@ enum ExifOrientation {
     }
 }
 
-/// The first directory of a TIFF structure, which EXIF data are.
+/// The first directory of a TIFF structure, the format of EXIF data.
 enum TIFFDirectory {
     private static let orientationTag = 0x0112
 
-    /// The value of the orientation's tag; 1 where the tag holds what is no orientation, `nil` where it is missing.
+    /// The value of the orientation tag; 1 if the value is not an orientation, `nil` if the tag is missing.
     static func orientation(in exif: [UInt8]) -> Int? {
         let prefix = Array("Exif\0\0".utf8)
         var data = exif[...]
@@ -65,7 +65,7 @@ enum TIFFDirectory {
                 return nil
             }
             guard let size = Self.size(ofType: type) else { continue }
-            // More than fits into the entry lies elsewhere.
+            // A value that does not fit into the entry lies elsewhere.
             var place = entry + 8
             if values * size > 4 {
                 guard let offset = reader.integer(at: place, 4) else { return nil }
@@ -93,7 +93,7 @@ enum TIFFDirectory {
         let bytes: [UInt8]
         let isBigEndian: Bool
 
-        /// `nil` for bytes that do not begin as a TIFF does.
+        /// `nil` if the bytes do not begin like a TIFF file.
         init?(_ bytes: [UInt8]) {
             guard bytes.count >= 8 else { return nil }
             switch (bytes[0], bytes[1], bytes[2], bytes[3]) {
@@ -118,7 +118,7 @@ enum TIFFDirectory {
             return UInt64(truncatingIfNeeded: high) << 32 | UInt64(truncatingIfNeeded: low)
         }
 
-        /// A number of any type that may say 1 to 8; texts and bytes are none to Pillow either.
+        /// A number of any type that can hold 1 to 8; Pillow does not accept texts and bytes either.
         func value(at offset: Int, type: Int) -> Int? {
             switch type {
             case 3, 8: return integer(at: offset, 2)
@@ -141,13 +141,13 @@ enum TIFFDirectory {
     }
 }
 
-/// The segments of a JPEG file before its picture.
+/// The segments of a JPEG file before the image data.
 enum JPEGSegments {
-    /// Calls `body` with the contents of each APP1 segment. Ends at the picture, and where there is no marker.
+    /// Calls `body` with the contents of each APP1 segment. Stops at the image data, or if no marker follows.
     static func forEachApplication1(_ bytes: UnsafeRawBufferPointer, _ body: (Slice<UnsafeRawBufferPointer>) -> Void) {
         var position = 2
         while position + 1 < bytes.count {
-            // Between segments there may be fill bytes, and junk that decoders pass over.
+            // Between segments there may be fill bytes, and junk that decoders skip.
             guard bytes[position] == 0xFF, bytes[position + 1] != 0xFF, bytes[position + 1] != 0 else {
                 position += 1
                 continue

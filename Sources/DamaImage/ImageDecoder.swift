@@ -1,18 +1,20 @@
 import CDamaShims
 import DamaSupport
 
-/// Reads JPEG and PNG files, recognised by their contents, to the pixels that Pillow gives.
+/// Decodes JPEG and PNG files, recognised by their contents, to the same pixels as Pillow.
 ///
-/// That is `ImageOps.exif_transpose(Image.open(…))`, what is transparent put on white, unless ``ImageDecoding`` says
-/// otherwise, and then `convert("RGB")`. Colour profiles and gamma are ignored. CMYK is taken for Adobe's inverted kind.
-/// What is damaged is read where Pillow reads it, to the same bytes; a file that is cut short is an error, as there.
+/// That is `ImageOps.exif_transpose(Image.open(…))`, transparent pixels blended on white, and then `convert("RGB")`;
+/// ``ImageDecoding`` can turn off the first two. Colour profiles and gamma are ignored. CMYK is read as Adobe's
+/// inverted form. Damaged files are decoded if Pillow decodes them, to the same bytes; a truncated file is an error, as
+/// in Pillow.
 ///
-/// Pure functions; call them from as many threads as there are.
+/// Pure functions, safe to call from any number of threads.
 public enum ImageDecoder {
-    /// The picture in the bytes of a file.
+    /// Decodes the bytes of an image file.
     ///
-    /// - Throws: ``DamaError/Code/model`` for damaged contents and for what is no image; ``DamaError/Code/unsupported``
-    ///   for other formats; ``DamaError/Code/outOfMemory`` for more pixels than `limits` allow.
+    /// - Throws: ``DamaError/Code/model`` for damaged contents and for bytes that are not an image;
+    ///   ``DamaError/Code/unsupported`` for other formats; ``DamaError/Code/outOfMemory`` for more pixels than `limits`
+    ///   allow.
     public static func decode(
         _ bytes: UnsafeRawBufferPointer, limits: ImageLimits = ImageLimits(),
         _ decoding: ImageDecoding = ImageDecoding()
@@ -25,9 +27,9 @@ public enum ImageDecoder {
             let image = try decodePNG(bytes, limits, decoding)
             return decoding.appliesOrientation ? image.turned(ExifOrientation.ofPNG(bytes)) : image
         case .known(let format):
-            throw .unsupported("the image is \(format), which is not read; convert it to JPEG or PNG")
+            throw .unsupported("the image is \(format), which is not supported; convert it to JPEG or PNG")
         case .unknown:
-            throw .model("the image is \(bytes.isEmpty ? "empty" : "of no known format"); JPEG and PNG can be read")
+            throw .model("the image is \(bytes.isEmpty ? "empty" : "of no known format"); JPEG and PNG are supported")
         }
     }
 
@@ -40,7 +42,7 @@ public enum ImageDecoder {
         }
     }
 
-    /// The picture in the file at `path`; errors name it.
+    /// Decodes the image file at `path`; errors name it.
     public static func decode(
         path: String, limits: ImageLimits = ImageLimits(), _ decoding: ImageDecoding = ImageDecoding()
     ) throws(DamaError) -> RGBImage {
@@ -52,7 +54,7 @@ public enum ImageDecoder {
         }
     }
 
-    /// What libpng refuses may be a file that Pillow reads: mended, it is tried again.
+    /// Pillow reads some files that libpng rejects: such a file is repaired and decoded again.
     private static func decodePNG(
         _ bytes: UnsafeRawBufferPointer, _ limits: ImageLimits, _ decoding: ImageDecoding
     ) throws(DamaError) -> RGBImage {
@@ -74,7 +76,7 @@ public enum ImageDecoder {
             switch status {
             case CDAMA_IMAGE_OK: return
             case CDAMA_IMAGE_NO_MEMORY: throw .outOfMemory("no memory to decode the \(File.name) image")
-            case CDAMA_IMAGE_UNSUPPORTED: throw .unsupported("\(File.name) of a kind not read: \(text(message))")
+            case CDAMA_IMAGE_UNSUPPORTED: throw .unsupported("unsupported \(File.name): \(text(message))")
             default: throw .model("damaged \(File.name): \(text(message))")
             }
         }
@@ -94,14 +96,14 @@ public enum ImageDecoder {
         return RGBImage(checkedWidth: width, height: height, pixels: pixels)
     }
 
-    /// One line of ASCII out of a C library's message.
+    /// A C library's message as one line of ASCII.
     static func text(_ message: [CChar]) -> String {
         let bytes = message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
         return String(decoding: bytes.map { (0x20..<0x7F).contains($0) ? $0 : UInt8(ascii: "?") }, as: UTF8.self)
     }
 }
 
-/// The one face of libjpeg and libpng.
+/// The common interface to libjpeg and libpng.
 private protocol DecodableFile {
     static var name: String { get }
     static func open(

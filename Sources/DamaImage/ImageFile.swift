@@ -1,9 +1,9 @@
 import DamaSupport
 
-/// Reading of image files that others write: into memory, since a mapped file that is cut short while it is decoded ends
-/// the process, and only regular ones, since a pipe would wait for ever.
+/// Reads image files of other programs. They are read into memory, because a mapped file that is truncated during
+/// decoding ends the process. Only regular files are read, because a pipe could block for ever.
 package enum ImageFile {
-    /// The most bytes of a file that is named by the caller.
+    /// The most bytes of a file that the caller names.
     static let limit = 1 << 30
 
     package static func read(_ path: String) throws(DamaError) -> [UInt8] {

@@ -2,7 +2,7 @@
 package enum ImageFormat: Equatable {
     case jpeg
     case png
-    /// A format that is not read, in words.
+    /// A format that is not supported, in words.
     case known(String)
     case unknown
 
@@ -46,7 +46,7 @@ package enum ImageFormat: Equatable {
 }
 
 extension ImageFormat {
-    /// Whether `bytes` begin as those of an image do, of whichever format.
+    /// Whether `bytes` begin like an image of any format.
     package static func isImage(_ bytes: [UInt8]) -> Bool {
         bytes.withUnsafeBytes { ImageFormat(of: $0) } != .unknown
     }

@@ -4,8 +4,8 @@ extension ImageProcessor {
     /// Reads `preprocessor_config.json` of a Hugging Face directory, or the `image_processor` of
     /// `processor_config.json`, where newer versions keep it.
     ///
-    /// - Throws: ``DamaError/Code/io`` where there is neither; ``DamaError/Code/model`` for a field out of range,
-    ///   named with its file; ``DamaError/Code/unsupported`` for a processor or setting of another kind.
+    /// - Throws: ``DamaError/Code/io`` if neither exists; ``DamaError/Code/model`` for a field out of range; the
+    ///   message names the field and its file. ``DamaError/Code/unsupported`` for another kind of processor or setting.
     public init(directory: String) throws(DamaError) {
         let own = "\(directory)/preprocessor_config.json"
         let shared = "\(directory)/processor_config.json"
@@ -15,13 +15,13 @@ extension ImageProcessor {
         }
         let config = Files.exists(shared) ? try ConfigReader(path: shared) : nil
         guard let config, config.has("image_processor") else {
-            throw .io("\(directory) has no preprocessor_config.json; it tells how images are prepared for the model")
+            throw .io("\(directory) has no preprocessor_config.json, which says how images are prepared for the model")
         }
         try self.init(config.nested("image_processor"))
     }
 
     /// Reads the object of a preprocessor_config.json. `place` names it in messages.
-    public init(json: JSON, place: String = "preprocessor_config.json") throws(DamaError) {
+    package init(json: JSON, place: String = "preprocessor_config.json") throws(DamaError) {
         try self.init(ConfigReader(json, place: place))
     }
 
@@ -47,8 +47,8 @@ extension ImageProcessor {
         padsToSquare = kind == .llava ? try config.bool("do_pad", default: false) : false
     }
 
-    /// The settings as JSON with every default filled in: two processors that do the same have the same text.
-    public var settings: JSON {
+    /// The settings as JSON with all defaults filled in: two processors that do the same have the same text.
+    package var settings: JSON {
         let resize: JSON =
             switch resizing {
             case .none: .null
@@ -69,13 +69,13 @@ extension ImageProcessor {
 
     // MARK: Kinds
 
-    /// The processors that are understood, by what they do where the file is silent.
+    /// The supported processors, by their defaults for missing fields.
     private enum Kind {
-        /// CLIPImageProcessor, CLIPFeatureExtractor and the like; also where no type is named.
+        /// CLIPImageProcessor, CLIPFeatureExtractor and similar ones; also if no type is named.
         case clip
-        /// CLIP's, and `do_pad`.
+        /// CLIP's, with `do_pad`.
         case llava
-        /// A square without crop, normalised to −1 … 1; bilinear.
+        /// A square without a crop, normalised to −1 … 1; bilinear.
         case vit
         /// The same, bicubic.
         case siglip
@@ -95,7 +95,7 @@ extension ImageProcessor {
             default:
                 throw .unsupported(
                     "\(config.place): \(key) is \"\(type)\"; supported are CLIPImageProcessor, LlavaImageProcessor,"
-                        + " ViTImageProcessor and SiglipImageProcessor, with Fast behind or not")
+                        + " ViTImageProcessor and SiglipImageProcessor, also with the suffix Fast")
             }
         }
 
@@ -110,7 +110,7 @@ extension ImageProcessor {
             }
         }
 
-        /// What `"size": 224` means.
+        /// The meaning of `"size": 224`.
         func resizing(toNumber size: Int) -> Resizing {
             switch self {
             case .clip, .llava: .shortestEdge(size)
@@ -146,7 +146,7 @@ extension ImageProcessor {
         return .exact(PixelSize(width: try size.int("width", in: sides), height: try size.int("height", in: sides)))
     }
 
-    /// A number (a square), [height, width] or {"height", "width"}; `nil` where the field is missing.
+    /// A number (a square), [height, width] or {"height", "width"}; `nil` if the field is missing.
     private static func size(_ config: ConfigReader, _ key: String) throws(DamaError) -> PixelSize? {
         guard let value = config.json[key] else { return nil }
         if value.object != nil {

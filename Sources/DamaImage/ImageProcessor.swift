@@ -1,38 +1,38 @@
 import DamaSupport
 
-/// What a Hugging Face directory's preprocessor_config.json asks for: scale, crop, rescale, normalise.
+/// The steps of a Hugging Face directory's preprocessor_config.json: scale, crop, rescale, normalise.
 ///
 /// Equal to the Pillow-based image processors of transformers (`CLIPImageProcessorPil`; the "slow" ones before version
 /// 5): the same pixels, and the same float32 operations on them. The torchvision-based ("fast") processors scale with
 /// torch's own resampling, which differs from Pillow's by up to a few grey levels, and fold rescaling and normalisation
 /// into one step, which differs in the last bits.
 ///
-/// A value without state: call it from as many threads as there are.
+/// A value without state, safe to use from any number of threads.
 public struct ImageProcessor: Sendable, Equatable {
     /// How the picture is scaled.
     public enum Resizing: Sendable, Equatable {
-        /// Not at all.
+        /// No scaling.
         case none
-        /// The shorter side to this many pixels, the longer in proportion, rounded down.
+        /// Scales the shorter side to this many pixels and the longer in proportion, rounded down.
         case shortestEdge(Int)
         case exact(PixelSize)
     }
 
-    /// First of all, set the picture in the middle of a square of the mean colour, so that nothing is cropped away:
-    /// what the original LLaVA trainer does (`image_aspect_ratio: pad`), and `do_pad` of `LlavaImageProcessor`.
+    /// Before all other steps, centres the picture in a square of the mean colour, so that nothing is cropped: the
+    /// original LLaVA trainer's `image_aspect_ratio: pad`, and `do_pad` of `LlavaImageProcessor`.
     public var padsToSquare = false
     public var resizing: Resizing
     public var filter: ResizeFilter
-    /// The middle part that is kept; black (zero before normalisation) where the picture is smaller.
+    /// The central part to keep; black (zero before normalisation) outside a smaller picture.
     public var crop: PixelSize?
-    /// What grey levels are multiplied by; `nil` leaves them 0 to 255.
+    /// The factor of grey levels; `nil` leaves them at 0 to 255.
     public var rescaleFactor: Double?
-    /// Of red, green and blue, after rescaling. Also the colour of the padding.
+    /// The mean of red, green and blue, after rescaling. Also the colour of the padding.
     public var mean: [Double]
     public var deviation: [Double]
     public var normalizes: Bool
 
-    /// The numbers of `openai/clip-vit-base-patch32`, and of LLaVA-1.5 with `edge` 336.
+    /// The settings of `openai/clip-vit-base-patch32`, and of LLaVA-1.5 with `edge` 336.
     public static func clip(edge: Int = 224) -> ImageProcessor {
         ImageProcessor(
             resizing: .shortestEdge(edge), filter: .bicubic, crop: PixelSize(width: edge, height: edge),
@@ -40,7 +40,7 @@ public struct ImageProcessor: Sendable, Equatable {
             deviation: [0.26862954, 0.26130258, 0.27577711], normalizes: true)
     }
 
-    /// The size of every result; `nil` where it depends on the picture.
+    /// The size of every result; `nil` if it depends on the picture.
     public var outputSize: PixelSize? {
         if let crop { return crop }
         switch resizing {
@@ -65,9 +65,9 @@ public struct PixelSize: Sendable, Equatable {
 // MARK: - Processing
 
 extension ImageProcessor {
-    /// The picture as the vision tower takes it.
+    /// Prepares a picture for the vision tower.
     ///
-    /// - Throws: ``DamaError/Code/outOfMemory`` where the configuration makes this picture too large;
+    /// - Throws: ``DamaError/Code/outOfMemory`` if the configuration makes this picture too large;
     ///   ``DamaError/Code/invalidArgument`` for a mean or deviation that is not three numbers.
     public func process(_ image: RGBImage) throws(DamaError) -> PreparedImage {
         let levels = try levelTables()
@@ -78,7 +78,7 @@ extension ImageProcessor {
             try Allocation.check(full.width * full.height, of: 12, for: "the prepared image")
             return Self.planes(of: scaled, left: 0, top: 0, size: full, levels: levels)
         }
-        // Only the part that the crop keeps is computed; where it reaches outside, there is nothing to compute.
+        // Only the part inside the crop is computed; outside the picture there is nothing to compute.
         let left = Self.floorHalf(full.width - crop.width)
         let top = Self.floorHalf(full.height - crop.height)
         let part = PixelRect(
@@ -103,9 +103,9 @@ extension ImageProcessor {
     private func padded(_ image: RGBImage) throws(DamaError) -> RGBImage {
         var color: [UInt8] = []
         for value in mean {
-            // Truncated, as the trainer does.
+            // Truncated, as in the trainer.
             guard value >= 0, value <= 1, let level = UInt8(exactly: (value * 255).rounded(.towardZero)) else {
-                throw .invalidArgument("image_mean \(mean) is no colour to pad with; expected numbers from 0 to 1")
+                throw .invalidArgument("image_mean \(mean) is not a colour for padding; expected numbers from 0 to 1")
             }
             color.append(level)
         }
@@ -128,8 +128,8 @@ extension ImageProcessor {
         }
     }
 
-    /// What each of the 256 levels becomes, for each channel. The order and precision of NumPy in transformers:
-    /// rescaling in double, rounded to float32; then mean and deviation in float32.
+    /// The value of each of the 256 levels, for each channel. The order and precision are those of NumPy in
+    /// transformers: rescaling in double, rounded to float32; then mean and deviation in float32.
     private func levelTables() throws(DamaError) -> [Float] {
         guard mean.count == 3, deviation.count == 3 else {
             throw .invalidArgument("image_mean \(mean) and image_std \(deviation) must be three numbers each")

@@ -1,17 +1,17 @@
 import DamaSupport
 
-/// An image in one of the forms in which callers have it.
+/// An image in one of the forms that callers have.
 public enum ImageSource: Sendable {
     /// A JPEG or PNG file.
     case path(String)
-    /// The bytes of such a file.
+    /// The bytes of a JPEG or PNG file.
     case bytes([UInt8])
     /// Decoded pixels.
     case pixels(RGBImage)
 
-    /// The pixels.
+    /// The pixels, decoded if needed.
     ///
-    /// - Throws: what ``ImageDecoder`` throws.
+    /// - Throws: The errors of ``ImageDecoder``.
     public func decode(
         limits: ImageLimits = ImageLimits(), _ decoding: ImageDecoding = ImageDecoding()
     ) throws(DamaError) -> RGBImage {

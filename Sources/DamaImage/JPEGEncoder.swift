@@ -11,7 +11,7 @@ public enum JPEGEncoder {
     ///   - fullChroma: keep the colour at full resolution (4:4:4) rather than half of it each way (4:2:0, the default
     ///     of libjpeg and Pillow). Small pictures with sharp coloured edges need it.
     /// - Throws: ``DamaError/Code/invalidArgument`` for a quality outside 1…100 or a side above 65,500 pixels, the
-    ///   most that the format holds.
+    ///   limit of the format.
     public static func encode(
         _ image: RGBImage, quality: Int = 90, fullChroma: Bool = false
     ) throws(DamaError) -> [UInt8] {

@@ -1,14 +1,14 @@
 import CDamaShims
 import DamaSupport
 
-/// Walks over the chunks of a PNG file, without judging their contents.
+/// Iterates over the chunks of a PNG file without checking their contents.
 struct PNGChunks {
     struct Chunk {
         var name: String
         var body: Slice<UnsafeRawBufferPointer>
-        /// False where the file ends inside the body.
+        /// False if the file ends inside the body.
         var isWhole: Bool
-        /// The four bytes behind the body; `nil` where the file ends before.
+        /// The four bytes after the body; `nil` if the file ends before them.
         var checksum: UInt32?
     }
 
@@ -17,7 +17,7 @@ struct PNGChunks {
 
     init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
-    /// `nil` where no chunk begins: at the end, or before bytes that are no name.
+    /// `nil` if no chunk begins: at the end, or before bytes that are not a chunk name.
     mutating func next() -> Chunk? {
         guard position <= bytes.count, bytes.count - position >= 8 else { return nil }
         let length = Int(number(at: position))
@@ -31,7 +31,7 @@ struct PNGChunks {
             checksum: position <= bytes.count ? number(at: start + length) : nil)
     }
 
-    /// What Pillow takes for a chunk's name: regular expressions' `\w`.
+    /// The bytes that Pillow accepts in a chunk's name: `\w` of regular expressions.
     private static func isNameByte(_ byte: UInt8) -> Bool {
         switch byte {
         case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x5F: true
@@ -53,11 +53,11 @@ extension PNGChunks.Chunk {
     }
 }
 
-/// What a PNG file's chunks say about orientation, by the names that Pillow gives them.
+/// The orientation metadata in the chunks of a PNG file, by Pillow's names.
 struct PNGMetadata {
     private(set) var exif: [UInt8]?
     private(set) var xmp: [UInt8]?
-    /// Texts of metadata are small; Pillow reads a megabyte of one at most.
+    /// Texts of metadata are small; Pillow reads at most a megabyte of one.
     private static let textLimit = 1 << 20
 
     mutating func take(_ chunk: PNGChunks.Chunk) {
@@ -80,10 +80,10 @@ struct PNGMetadata {
         }
     }
 
-    /// Whether ``exif`` is a chunk of its own, which counts for more than a profile in a text.
+    /// Whether ``exif`` comes from a chunk of its own, which takes precedence over a profile in a text.
     private var hasChunk = false
 
-    /// ImageMagick's way to store a profile: a line of its name, one of its length, and hexadecimal digits.
+    /// ImageMagick's form of a stored profile: a line with its name, one with its length, and hexadecimal digits.
     private mutating func takeProfile(_ text: [UInt8]) {
         guard !hasChunk else { return }
         let lines = text.split(separator: 0x0A, omittingEmptySubsequences: false)

@@ -1,15 +1,15 @@
 import CDamaShims
 import DamaSupport
 
-/// Makes of a PNG file that libpng refuses one that it reads, where Pillow reads it too, and so that the pixels are the
-/// same: a file without its end, with a wrong checksum of picture data, with unknown critical chunks, or whose compressed
-/// data end before the last row (the rest is zeros).
+/// Rewrites a PNG file that libpng rejects and Pillow reads, so that libpng reads the same pixels: a file without its
+/// end, with a wrong checksum of image data, with unknown critical chunks, or whose compressed data ends before the
+/// last row (the rest is zeros).
 ///
-/// As with Pillow, what stands before the picture has to be right, and a file that is cut inside a chunk is an error.
+/// As in Pillow, everything before the image data must be valid, and a file that ends inside a chunk is an error.
 enum PNGRepair {
     private static let signature: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
 
-    /// - Throws: ``DamaError/Code/outOfMemory`` where the picture is larger than `limits`.
+    /// - Throws: ``DamaError/Code/outOfMemory`` if the picture exceeds `limits`.
     static func mended(_ bytes: UnsafeRawBufferPointer, _ limits: ImageLimits) throws(DamaError) -> [UInt8]? {
         var chunks = PNGChunks(bytes)
         guard let header = chunks.next(), header.name == "IHDR", header.isSound, let shape = Shape(header.body) else {
@@ -21,8 +21,8 @@ enum PNGRepair {
         var compressed: [UInt8] = []
         var isBehindPicture = false
         while let chunk = chunks.next(), chunk.name != "IEND" {
-            // The checksum of picture data is passed over, and so is all that stands behind the picture; but a chunk
-            // that the file ends in is missed.
+            // The checksum of image data is ignored, and so is everything after the image data, except a chunk that the
+            // file ends in: it makes the file unreadable.
             switch chunk.name {
             case "IDAT" where !isBehindPicture: compressed += chunk.body
             case _ where !compressed.isEmpty:
@@ -47,11 +47,11 @@ enum PNGRepair {
     }
 }
 
-/// How the rows of a PNG lie in its data.
+/// The layout of a PNG's rows in its data.
 private struct Shape {
     let width: Int
     let height: Int
-    /// Bytes of each row, the filter's included, in the order of the data: interlaced pictures have seven kinds.
+    /// The rows and bytes a row, with the filter byte, in the order of the data: interlaced pictures have seven passes.
     private let passes: [(rows: Int, bytes: Int)]
 
     init?(_ header: Slice<UnsafeRawBufferPointer>) {
@@ -84,8 +84,8 @@ private struct Shape {
         }
     }
 
-    /// The rows as compressed data that hold them as they are, with zeros for those that are missing. `nil` where the data
-    /// are damaged, or cut short.
+    /// The rows as compressed data that stores them unchanged, with zeros for missing rows. `nil` if the data is
+    /// damaged or ends inside a row.
     func rows(inflating compressed: [UInt8]) -> [UInt8]? {
         let size = passes.reduce(0) { $0 + $1.rows * $1.bytes }
         var ended: Int32 = 0
@@ -95,7 +95,7 @@ private struct Shape {
             }
         }
         guard rows.count == size ? ended >= 0 : ended == 1 else { return nil }
-        // Data may end behind any row but not inside one.
+        // Data may end after any row but not inside one.
         var whole = 0
         passes: for pass in passes {
             for _ in 0..<pass.rows {

@@ -1,4 +1,4 @@
-/// An image as the vision tower takes it.
+/// An image prepared for the vision tower.
 public struct PreparedImage: Sendable {
     /// [3, height, width], normalised.
     public var pixels: [Float]

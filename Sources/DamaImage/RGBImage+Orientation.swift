@@ -1,14 +1,14 @@
 extension RGBImage {
-    /// The picture turned as an EXIF orientation of 1 to 8 asks for; any other number leaves it as it is.
+    /// The picture turned by an EXIF orientation of 1 to 8; any other number leaves it unchanged.
     ///
     /// | 2 | mirrored | 3 | upside down | 4 | upside down, mirrored |
     /// |---|---|---|---|---|---|
-    /// | 5 | transposed | 6 | a quarter to the right | 7 | the other transpose | 8 | a quarter to the left |
+    /// | 5 | transposed | 6 | a quarter turn right | 7 | the other transpose | 8 | a quarter turn left |
     func turned(_ orientation: Int) -> RGBImage {
         guard (2...8).contains(orientation) else { return self }
         let swapsSides = orientation >= 5
         let (columns, rows) = swapsSides ? (height, width) : (width, height)
-        // Of the pixel at (x, y) of the result: start + x · right + y · down, in pixels of this picture.
+        // The pixel at (x, y) of the result is pixel start + x · right + y · down of this picture.
         let (last, bottom) = (width - 1, (height - 1) * width)
         let (start, right, down): (Int, Int, Int) =
             switch orientation {

@@ -8,8 +8,8 @@ public struct RGBImage: Sendable, Equatable {
     /// `height` × `width` × 3 bytes, row after row.
     public let pixels: [UInt8]
 
-    /// - Throws: ``DamaError/Code/invalidArgument`` for sizes below 1; ``DamaError/Code/shapeMismatch`` where the
-    ///   bytes are not `width` · `height` · 3.
+    /// - Throws: ``DamaError/Code/invalidArgument`` for sizes below 1; ``DamaError/Code/shapeMismatch`` if the number
+    ///   of bytes is not `width` · `height` · 3.
     public init(width: Int, height: Int, pixels: [UInt8]) throws(DamaError) {
         guard width > 0, height > 0 else {
             throw .invalidArgument("an image of \(width) × \(height) pixels; both sides must be at least 1")
@@ -24,7 +24,7 @@ public struct RGBImage: Sendable, Equatable {
         self.pixels = pixels
     }
 
-    /// For sizes that are known to fit.
+    /// For sizes that are already checked.
     init(checkedWidth width: Int, height: Int, pixels: [UInt8]) {
         self.width = width
         self.height = height
@@ -32,7 +32,7 @@ public struct RGBImage: Sendable, Equatable {
     }
 }
 
-/// How an image is scaled. The raw values are Pillow's, which Hugging Face's configurations use.
+/// The filter that scales an image. The raw values are Pillow's, which Hugging Face's configurations use.
 public enum ResizeFilter: Int, Sendable, CaseIterable {
     case nearest = 0
     case lanczos = 1
@@ -58,10 +58,9 @@ public struct PixelRect: Sendable, Equatable {
 }
 
 extension RGBImage {
-    /// The image scaled to `width` × `height` with antialiasing, byte for byte as `Image.resize` of
-    /// Pillow 13 scales it.
+    /// Scales the image to `width` × `height` with antialiasing, byte for byte as `Image.resize` of Pillow 13.
     ///
-    /// - Parameter part: the part of the result that is wanted; the rest is not computed.
+    /// - Parameter part: The part of the result to compute.
     /// - Throws: ``DamaError/Code/invalidArgument`` for sizes below 1 or a part that reaches outside;
     ///   ``DamaError/Code/outOfMemory``.
     public func resized(
@@ -70,7 +69,7 @@ extension RGBImage {
         guard width > 0, height > 0 else {
             throw .invalidArgument("cannot scale an image to \(width) × \(height) pixels; both must be at least 1")
         }
-        // A sliver of an image scaled by its short side. Positions along one side must stay countable, and few.
+        // A sliver scaled by its short side gets a huge long side. Positions along one side must stay few.
         guard width <= 1 << 24, height <= 1 << 24 else {
             throw .outOfMemory(
                 "scaling an image of \(self.width) × \(self.height) pixels makes it \(width) × \(height); the most is"
@@ -110,8 +109,8 @@ extension RGBImage {
         return RGBImage(checkedWidth: part.width, height: part.height, pixels: result)
     }
 
-    /// The image in the middle of a square as wide as its longer side, on a ground of one colour: `expand2square` of
-    /// the original LLaVA trainer.
+    /// The image centred in a square as wide as its longer side, on a background of one colour: `expand2square` of the
+    /// original LLaVA trainer.
     public func paddedToSquare(red: UInt8, green: UInt8, blue: UInt8) throws(DamaError) -> RGBImage {
         if width == height { return self }
         let side = max(width, height)

@@ -12,5 +12,7 @@ enum TemplateError {
     static func run(_ what: String, line: Int) -> DamaError { .model("chat template, line \(line): \(what)") }
 
     /// What a template refuses by itself, with `raise_exception`.
-    static func raised(_ message: String) -> DamaError { .invalidArgument("the chat template refuses this: \(message)") }
+    static func raised(_ message: String) -> DamaError {
+        .invalidArgument("the chat template refuses this: \(message)")
+    }
 }

@@ -18,12 +18,12 @@ public struct AdamW: Equatable, Sendable {
     public var epsilon = 1e-8
     /// λ; pass 0 for norms and biases.
     public var weightDecay = 0.0
-    /// Multiplies every gradient first: the factor of global-norm clipping, or one over a loss scale.
+    /// The factor of every gradient: that of global-norm clipping, or one over a loss scale.
     public var gradientScale = 1.0
 
     public init(learningRate: Double) { self.learningRate = learningRate }
 
-    /// - Throws: ``DamaError/Code/invalidArgument`` that names the field out of its range.
+    /// - Throws: ``DamaError/Code/invalidArgument``; the message names the field that is out of range.
     public func validate() throws(DamaError) {
         func require(_ condition: Bool, _ message: @autoclosure () -> String) throws(DamaError) {
             if !condition { throw .invalidArgument(message()) }
@@ -43,15 +43,15 @@ public struct AdamW: Equatable, Sendable {
     ///   - step: t ≥ 1.
     ///   - firstMoments: m, zeros before step 1; `secondMoments`: v, the same.
     ///   - threads: 0 for every processor.
-    /// - Throws: ``DamaError/Code/invalidArgument`` for a field out of its range or step 0.
+    /// - Throws: ``DamaError/Code/invalidArgument`` for a field out of range or step 0.
     public func update(
         step: UInt64, parameters: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>,
         firstMoments: UnsafeMutablePointer<Float>, secondMoments: UnsafeMutablePointer<Float>, count: Int,
         threads: Int = 0
     ) throws(DamaError) {
         try validate()
-        guard step >= 1 else { throw .invalidArgument("steps are counted from 1") }
-        guard count >= 0 else { throw .invalidArgument("the number of parameters is \(count)") }
+        guard step >= 1 else { throw .invalidArgument("step is 0; steps are counted from 1") }
+        guard count >= 0 else { throw .invalidArgument("the number of parameters is \(count); it must be 0 or more") }
         let threads = try Parallel.resolve(threads)
         let level = cdama_kernel_level()
         let numbers = cdama_adamw(
@@ -94,12 +94,12 @@ public struct AdamW: Equatable, Sendable {
 
 /// Norms of gradients.
 public enum GradientNorm {
-    /// Σ x² in double, in an order of additions that depends on `count` alone: the same bits with any number of
-    /// threads. NaN or infinite where any number is.
+    /// Σ x² in double. The order of additions depends only on `count`, so any number of threads gives the same bits.
+    /// NaN or infinite if any number is.
     public static func sumOfSquares(
         _ values: UnsafePointer<Float>, count: Int, threads: Int = 0
     ) throws(DamaError) -> Double {
-        guard count >= 0 else { throw .invalidArgument("the number of values is \(count)") }
+        guard count >= 0 else { throw .invalidArgument("the number of values is \(count); it must be 0 or more") }
         let threads = try Parallel.resolve(threads)
         let level = cdama_kernel_level()
         let pieceSize = 1 << 16

@@ -3,8 +3,8 @@ import Glibc
 
 /// The learning rate over the steps of a run: warm-up from 0, then constant, linear to 0, or half a cosine to 0.
 ///
-/// Steps are counted from 0, as transformers' schedulers count them: the first update of a run with warm-up has rate 0.
-/// Past the last step the rate stays where it ended.
+/// Steps are counted from 0, as in transformers' schedulers: the first update of a run with warm-up has rate 0. After
+/// the last step the rate keeps its final value.
 public struct LearningRateSchedule: Equatable, Sendable {
     public enum Kind: UInt32, CaseIterable, Sendable {
         case constant, linear, cosine
@@ -30,7 +30,7 @@ public struct LearningRateSchedule: Equatable, Sendable {
         guard learningRate.isFinite, learningRate >= 0 else {
             throw .invalidArgument("learning rate is \(learningRate); it must be 0 or more")
         }
-        guard totalSteps >= 1 else { throw .invalidArgument("a schedule has at least one step") }
+        guard totalSteps >= 1 else { throw .invalidArgument("total steps is 0; a schedule has at least one step") }
         if case .ratio(let ratio) = warmUp, !(ratio >= 0 && ratio <= 1) {
             throw .invalidArgument("warm-up ratio is \(ratio); it must be in [0, 1]")
         }

@@ -1,9 +1,9 @@
 import DamaSupport
 
-/// Splitting of independent pieces of work over threads. Which thread does a piece never changes its result.
-public enum Parallel {
-    /// What `threads: 0` means: every processor that this process may use.
-    public static let defaultThreads = Processors.usable
+/// Splits independent pieces of work over threads. The result of a piece does not depend on its thread.
+package enum Parallel {
+    /// The meaning of `threads: 0`: every processor that this process may use.
+    package static let defaultThreads = Processors.usable
 
     /// - Throws: ``DamaError/Code/invalidArgument`` for a negative number.
     static func resolve(_ threads: Int) throws(DamaError) -> Int {
@@ -14,7 +14,7 @@ public enum Parallel {
     }
 
     /// Calls `body` for every range of `pieceSize` items (the last may be shorter) of `0..<count`, on up to `threads`
-    /// threads that take the next piece as they get free.
+    /// threads. A thread takes the next piece when it is free.
     static func forEachPiece(
         of count: Int, pieceSize: Int, threads: Int, _ body: @Sendable (Range<Int>) -> Void
     ) {
@@ -30,7 +30,7 @@ public enum Parallel {
     }
 }
 
-/// A pointer that goes to other threads, which write to parts that do not overlap.
+/// A pointer shared with other threads, which write to parts that do not overlap.
 struct Shared<Pointer>: @unchecked Sendable {
     let pointer: Pointer
 

@@ -3,11 +3,11 @@ import DamaSupport
 
 /// Log-probabilities of given tokens under rows of logits, and their gradient, in one pass over memory each.
 ///
-/// In place of log-softmax over the whole vocabulary and a gather, which keep several arrays of the logits' size, a row
-/// is read once and leaves two numbers: log π(label) and the normaliser log Σ exp. The backward pass makes the softmax
-/// again from the normaliser, over the logits themselves if wanted.
+/// Log-softmax over the whole vocabulary and a gather would keep several arrays of the logits' size. Here each row is
+/// read once and leaves two numbers: log π(label) and the normaliser log Σ exp. The backward pass recomputes the
+/// softmax from the normaliser, over the logits themselves if wanted.
 ///
-/// Results do not depend on the number of threads. Processors with other vector instructions may differ in last bits.
+/// Results do not depend on the number of threads. The last bits may depend on the processor's vector instructions.
 public enum TokenLogProbabilities {
     /// A row with this label has no token: log-probability 0, gradient 0, and its logits are not read.
     public static let ignoredLabel: Int64 = -100
@@ -18,7 +18,7 @@ public enum TokenLogProbabilities {
     ///   - logits: [rows, vocabulary].
     ///   - labels: [rows], in 0 ..< vocabulary or ``ignoredLabel``.
     ///   - logProbabilities: [rows], written.
-    ///   - normalizers: [rows], written: log Σ exp(logits), for ``backward``; 0 where the label is ignored.
+    ///   - normalizers: [rows], written: log Σ exp(logits), for ``backward``; 0 if the label is ignored.
     ///   - threads: 0 for every processor.
     /// - Throws: ``DamaError/Code/invalidArgument`` for a label out of range, before anything is written.
     public static func forward(
@@ -48,8 +48,8 @@ public enum TokenLogProbabilities {
     /// - Parameters:
     ///   - weights: [rows], the gradient with respect to each row's log-probability; a row with weight 0 costs no
     ///     exponential.
-    ///   - gradient: [rows, vocabulary], written; `logits` itself for the gradient in place.
-    /// - Throws: as ``forward``.
+    ///   - gradient: [rows, vocabulary], written; pass `logits` itself to compute the gradient in place.
+    /// - Throws: The errors of ``forward``.
     public static func backward(
         logits: UnsafePointer<Float>, rows: Int, vocabulary: Int, labels: UnsafePointer<Int64>,
         normalizers: UnsafePointer<Float>, weights: UnsafePointer<Float>, gradient: UnsafeMutablePointer<Float>,
@@ -74,7 +74,7 @@ public enum TokenLogProbabilities {
     ) throws(DamaError) -> Int {
         guard vocabulary >= 1 else { throw .invalidArgument("the vocabulary is empty") }
         guard rows >= 0, !rows.multipliedReportingOverflow(by: vocabulary).overflow else {
-            throw .invalidArgument("\(rows) rows of \(vocabulary) logits are no possible array")
+            throw .invalidArgument("\(rows) rows of \(vocabulary) logits are not a valid array size")
         }
         for row in 0..<rows where labels[row] != ignoredLabel {
             guard labels[row] >= 0, labels[row] < vocabulary else {
@@ -86,6 +86,6 @@ public enum TokenLogProbabilities {
         return try Parallel.resolve(threads)
     }
 
-    /// Rows a thread takes at a time: about 64 KiB of logits, so that small vocabularies are not all overhead.
+    /// Rows that a thread takes at a time: about 64 KiB of logits, so that small vocabularies are not all overhead.
     private static func pieceSize(_ vocabulary: Int) -> Int { max(1, 16_384 / vocabulary) }
 }

@@ -1,16 +1,17 @@
 import DamaSupport
 
-/// What stands where a Hugging Face directory was expected: the usual mix-ups, each with the way out.
+/// Recognises models in other layouts where a Hugging Face directory is expected. Each error says how to proceed.
 enum ModelDirectory {
-    /// - Throws: ``DamaError/Code/unsupported`` where `path` is a model, or a part of one, in another layout. Whatever
-    ///   is not recognised is left to whoever reads the files.
+    /// Checks that `path` is not a model, or a part of one, in another known layout.
+    ///
+    /// - Throws: ``DamaError/Code/unsupported`` for such a layout. Other faults are found when the files are read.
     static func checkLayout(_ path: String) throws(DamaError) {
         if Files.isRegularFile(path) {
             let file = try? MappedFile(path: path)
             let isGGUF = withExtendedLifetime(file) { file?.bytes.starts(with: "GGUF".utf8) ?? false }
             throw .unsupported(
                 isGGUF
-                    ? "\(path) is a GGUF file, which is not read; \(directoryWanted)"
+                    ? "\(path) is a GGUF file, which is not supported; \(directoryWanted)"
                     : "\(path) is a file; \(directoryWanted)")
         }
         let config = "\(path)/config.json"
@@ -19,8 +20,9 @@ enum ModelDirectory {
                 json["mm_vision_tower"] != nil || json["mm_projector_type"] != nil
             else { return }
             throw .unsupported(
-                "\(config): this is LLaVA's original layout (mm_vision_tower), which is not read; take the model in "
-                    + "Hugging Face's (llava-hf/…), or convert it with transformers' convert_llava_weights_to_hf.py")
+                "\(config): this is LLaVA's original layout (mm_vision_tower), which is not supported; use a model in "
+                    + "Hugging Face's layout (llava-hf/…), or convert this one with transformers' "
+                    + "convert_llava_weights_to_hf.py")
         }
         guard Files.isDirectory(path), let names = try? Files.names(in: path) else { return }
         if names.contains("adapter_config.json") {
@@ -28,20 +30,20 @@ enum ModelDirectory {
             let of = base.map { " of the model \(JSON.string($0).text)" } ?? ""
             throw .unsupported(
                 "\(path) holds a PEFT adapter\(of), not a whole model; export with `format: huggingface`, or merge the "
-                    + "adapter into its model (PeftModel.merge_and_unload) and give that directory")
+                    + "adapter into its model (PeftModel.merge_and_unload) and use that directory")
         }
         if let name = names.first(where: { $0.hasSuffix(".gguf") }) {
             throw .unsupported(
-                "\(path) has no config.json but the GGUF file \(name), which is not read; \(directoryWanted)")
+                "\(path) has no config.json but the GGUF file \(name), which is not supported; \(directoryWanted)")
         }
         if names.contains("params.json"), let name = names.first(where: { $0.hasSuffix(".pth") }) {
             throw .unsupported(
                 "\(path) has no config.json but params.json and \(name): this is Llama's original layout, which is not "
-                    + "read; \(directoryWanted)")
+                    + "supported; \(directoryWanted)")
         }
     }
 
-    /// What a directory without safetensors has in their place, for a message.
+    /// Describes the weights in other formats of a directory without safetensors, for a message.
     static func weightsInstead(_ path: String) -> String {
         let names = (try? Files.names(in: path)) ?? []
         if names.contains("adapter_model.safetensors") {
@@ -51,13 +53,13 @@ enum ModelDirectory {
         if let name = names.first(where: { name in
             pickled.contains(where: name.hasSuffix) && name != "training_args.bin"
         }) {
-            return " but \(name): pickled weights are not read; load the model with transformers and save it again "
-                + "(save_pretrained)"
+            return " but \(name): pickled weights are not supported; load the model with transformers and save it "
+                + "again (save_pretrained)"
         }
-        if let name = names.first(where: { $0.hasSuffix(".gguf") }) { return " but \(name): GGUF is not read" }
+        if let name = names.first(where: { $0.hasSuffix(".gguf") }) { return " but \(name): GGUF is not supported" }
         return ""
     }
 
     private static let directoryWanted =
-        "give a Hugging Face directory with config.json, tokenizer.json and model.safetensors"
+        "expected a Hugging Face directory with config.json, tokenizer.json and model.safetensors"
 }

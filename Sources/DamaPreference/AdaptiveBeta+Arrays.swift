@@ -1,14 +1,14 @@
 import DamaSupport
 
 extension AdaptiveBeta {
-    /// ``step(_:into:)`` over arrays.
+    /// ``step(_:into:)`` with arrays.
     ///
     /// - Parameters:
     ///   - policyChosen: log πθ(y_w), [N]; the next three are log πθ(y_l), log πref(y_w), log πref(y_l).
     ///   - alphaData: α_D, [N]; nil for 1.
     ///   - chosenLengths: Token counts, [N], to divide the log-probabilities by.
     ///   - slice: The pairs of this rank; nil for all.
-    /// - Throws: ``DamaError/Code/shapeMismatch`` for arrays of different lengths; else as ``step(_:into:)``.
+    /// - Throws: ``DamaError/Code/shapeMismatch`` for arrays of different lengths; otherwise as ``step(_:into:)``.
     public mutating func step(
         policyChosen: [Double], policyRejected: [Double], referenceChosen: [Double]? = nil,
         referenceRejected: [Double]? = nil, alphaData: [Double]? = nil, chosenLengths: [Int64]? = nil,
@@ -30,7 +30,7 @@ extension AdaptiveBeta {
             throw .shapeMismatch("the slice \(slice) is outside the batch of \(count)")
         }
 
-        // The step reads and writes through plain pointers: two blocks that hold all arrays.
+        // The step reads and writes through plain pointers, here into two blocks that hold all arrays.
         let width = slice.count
         let values = UnsafeMutablePointer<Double>.allocate(capacity: 5 * count + 9 * width)
         let integers = UnsafeMutablePointer<Int64>.allocate(capacity: 2 * count)

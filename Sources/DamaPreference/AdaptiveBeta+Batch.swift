@@ -3,14 +3,14 @@ import DamaSupport
 extension AdaptiveBeta {
     /// The log-probabilities of a global batch of N pairs, in the caller's memory.
     ///
-    /// Each pointer has ``count`` numbers. log π(y | I, x) is summed over the response's tokens, or averaged if the
-    /// caller wants it so.
+    /// Each pointer refers to ``count`` numbers. log π(y | I, x) is summed over the response's tokens, or averaged if
+    /// the caller prefers.
     public struct Batch {
         /// N ≥ 1.
         public var count: Int
         public var policyChosen: UnsafePointer<Double>
         public var policyRejected: UnsafePointer<Double>
-        /// Both references, or neither where the loss is reference-free, which does not read them.
+        /// Both references, or neither if the loss is reference-free.
         public var referenceChosen: UnsafePointer<Double>?
         public var referenceRejected: UnsafePointer<Double>?
         /// α_D of each pair, finite and > 0; nil for 1.
@@ -40,15 +40,15 @@ extension AdaptiveBeta {
         }
     }
 
-    /// Where a step writes; each has room for the slice, and each may be nil.
+    /// The memory that a step writes to. Each array has room for the slice, and each may be nil.
     public struct Output {
         /// β_i, Eq. (17), after floor and ceiling.
         public var beta: UnsafeMutablePointer<Double>?
         /// M_i, 1 or 0.
         public var mask: UnsafeMutablePointer<UInt8>?
-        /// h_i; not finite where the pair's log-probabilities are not.
+        /// h_i; not finite if the pair's log-probabilities are not.
         public var margins: UnsafeMutablePointer<Double>?
-        /// ℓ_i, of masked pairs too; 0 where the margin is not finite.
+        /// ℓ_i, also for masked pairs; 0 if the margin is not finite.
         public var losses: UnsafeMutablePointer<Double>?
         /// ∂L/∂log πθ(y_w), 0 for masked pairs.
         public var gradChosen: UnsafeMutablePointer<Double>?
@@ -57,24 +57,24 @@ extension AdaptiveBeta {
         /// β_i (log πθ(y_w) − log πref(y_w)).
         public var rewardChosen: UnsafeMutablePointer<Double>?
         public var rewardRejected: UnsafeMutablePointer<Double>?
-        /// The same with the base β, comparable between methods and steps.
+        /// The same with the base β, which is comparable between methods and steps.
         public var plainRewardChosen: UnsafeMutablePointer<Double>?
         public var plainRewardRejected: UnsafeMutablePointer<Double>?
 
         public init() {}
     }
 
-    /// The numbers of a step that belong to the batch as a whole.
+    /// The results of a step for the whole batch.
     public struct Summary: Equatable, Sendable {
         /// L = Σ M ℓ / ΣM over the global batch.
         public var loss = 0.0
-        /// The slice's part of it; the parts of all ranks add up to ``loss``.
+        /// The slice's part of ``loss``; the parts of all ranks add up to it.
         public var sliceLoss = 0.0
         /// α_M, Eq. (13).
         public var alphaModel = 0.0
         /// R_B, Eq. (12): the mean of the kept gaps.
         public var batchGap = 0.0
-        /// The R̄ that filter and α_M used.
+        /// The R̄ that the filter and α_M used.
         public var runningMean = 0.0
         /// Share of the finite margins of the global batch that are above 0.
         public var accuracy = 0.0
@@ -84,9 +84,9 @@ extension AdaptiveBeta {
         public var keptInSlice = 0
         /// Pairs of the global batch whose gap is not finite.
         public var nonFinite = 0
-        /// True where Eq. (10) was applied: the guard let it.
+        /// True if Eq. (10) was applied, that is, if the guard allowed it.
         public var normalized = false
-        /// True where the filter sampled uniformly because its weights were degenerate.
+        /// True if the filter sampled uniformly because its weights were degenerate.
         public var sampledUniformly = false
     }
 
@@ -101,16 +101,16 @@ extension AdaptiveBeta {
         public var alphaModel: Double { summary.alphaModel }
     }
 
-    /// Room for one batch, kept from step to step so that a step allocates nothing.
+    /// Working memory for one batch, kept from step to step so that a step allocates nothing.
     struct Scratch: Sendable {
         /// log πθ − log πref of the chosen and the rejected response.
         var chosen: [Double] = []
         var rejected: [Double] = []
         /// h.
         var margin: [Double] = []
-        /// R̃, NaN where not finite.
+        /// R̃, NaN if not finite.
         var gap: [Double] = []
-        /// What the filter sorts by.
+        /// The keys by which the filter sorts.
         var key: [Double] = []
         /// The indices of the pairs with a finite gap; sorted by the filter.
         var order: [Int32] = []

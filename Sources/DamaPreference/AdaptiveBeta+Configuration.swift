@@ -1,17 +1,17 @@
 import DamaSupport
 
 extension AdaptiveBeta {
-    /// Everything that can be chosen about ``AdaptiveBeta``. Start from a preset and change fields.
+    /// The settings of ``AdaptiveBeta``. Start from a preset and change fields.
     ///
-    /// The fields are independent: the ablation "no α" is ``Combination/none``, and it masks pairs all the same unless
+    /// The fields are independent: the ablation "no α" is ``Combination/none``, which still masks pairs unless
     /// ``filter`` is ``Filter/none`` too. The presets ``dpo``, ``d2po`` and ``mdpo`` set both.
     public struct Configuration: Equatable, Sendable {
         /// β, the base that α scales. > 0.
         public var beta = 0.1
         public var gap = Gap.reward
-        /// Eq. (10): divide the gaps by the running mean, where the guard allows it.
+        /// Eq. (10): divide the gaps by the running mean if the guard allows it.
         public var normalizes = true
-        /// κ: gaps are divided only where R̄ ≥ max(1e-6, κ · mean |R|), so that mean |R̃| ≤ 1/κ. ≥ 0.
+        /// κ: gaps are divided only if R̄ ≥ max(1e-6, κ · mean |R|), so that mean |R̃| ≤ 1/κ. ≥ 0.
         public var guardFactor = 0.25
         public var filter = Filter.nearest
         public var keep = Keep.count(12)
@@ -24,13 +24,13 @@ extension AdaptiveBeta {
         public var combination = Combination.product
         /// ρ of ``Combination/weightedSum``: α = (1 − ρ) α_M + ρ α_D. In [0, 1].
         public var dataShare = 0.5
-        /// Least β of a pair. ≥ 0.
+        /// The least β of a pair. ≥ 0.
         public var floor = 0.0
-        /// Greatest β of a pair; infinity for none.
+        /// The greatest β of a pair; infinity for no limit.
         public var ceiling = Double.infinity
         /// γ of Eq. (15). In [0, 1).
         public var momentum = 0.9
-        /// Of the generator behind ``Filter/sample`` and ``Filter/random``. Every rank needs the same one.
+        /// The seed of the generator of ``Filter/sample`` and ``Filter/random``. Every rank needs the same seed.
         public var seed: UInt64 = 0
         public var loss = PreferenceLoss.sigmoid
 
@@ -38,7 +38,7 @@ extension AdaptiveBeta {
         public init() {}
     }
 
-    /// Which number of a pair is filtered and averaged.
+    /// The number of a pair that is filtered and averaged.
     public enum Gap: UInt32, CaseIterable, Sendable {
         /// R = β h, Eq. (9).
         case reward
@@ -46,23 +46,23 @@ extension AdaptiveBeta {
         case logRatio
     }
 
-    /// Which K of the N pairs take part in the loss.
+    /// Chooses the K of the N pairs that take part in the loss.
     public enum Filter: UInt32, CaseIterable, Sendable {
-        /// All of them.
+        /// All pairs.
         case none
         /// The K nearest to the running mean, Eq. (11); "both" in Table 3.
         case nearest
         /// K drawn without replacement with weights exp(−½ ((R̃ − R̄) / s)²).
         case sample
-        /// Without the N − K lowest.
+        /// All but the N − K lowest.
         case bottom
-        /// Without the N − K highest.
+        /// All but the N − K highest.
         case top
-        /// K drawn at random, all alike: the control for the filters above.
+        /// K drawn uniformly at random: the control for the filters above.
         case random
     }
 
-    /// K. Never less than one pair, never more than have a finite gap.
+    /// K. At least one pair, at most the number of pairs with a finite gap.
     public enum Keep: Equatable, Sendable {
         case count(Int)
         /// K = int(ratio · N).
@@ -80,7 +80,7 @@ extension AdaptiveBeta {
     /// s in the weights of ``Filter/sample``.
     public enum SampleScale: UInt32, CaseIterable, Sendable {
         case unit
-        /// The running standard deviation, moved with the running mean's momentum and at the same time.
+        /// The running standard deviation, updated together with the running mean and with its momentum.
         case runningDeviation
     }
 
@@ -94,17 +94,18 @@ extension AdaptiveBeta {
         case linear
     }
 
-    /// Which pairs' mean goes into the running mean.
+    /// The pairs whose mean updates the running mean.
     public enum MeanSource: UInt32, CaseIterable, Sendable {
         case kept
         case all
     }
 
-    /// When the running mean takes in a batch.
+    /// When a batch updates the running mean.
     public enum MeanTime: UInt32, CaseIterable, Sendable {
-        /// For the next batch, Eq. (15).
+        /// After the step, for the next batch, Eq. (15).
         case afterStep
-        /// For this batch already: filter and α_M see the mean that this batch has moved. Needs ``MeanSource/all``.
+        /// Before its use, so that the filter and α_M see the mean that this batch has updated. Needs
+        /// ``MeanSource/all``.
         case beforeUse
     }
 
@@ -129,7 +130,7 @@ extension AdaptiveBeta.Configuration {
     /// The paper's algorithm, with the guard on Eq. (10).
     public static let paper = Self()
 
-    /// What the authors' released trainer does: no normalisation, sampling, and the mean of σ.
+    /// The authors' released trainer: no normalisation, sampling, and the mean of σ.
     public static let released: Self = {
         var it = Self()
         it.gap = .logRatio
@@ -152,7 +153,7 @@ extension AdaptiveBeta.Configuration {
         return it
     }()
 
-    /// Plain DPO: every pair, β as it is.
+    /// Plain DPO: every pair, with the base β.
     public static let dpo: Self = {
         var it = paper
         it.filter = .none
@@ -179,7 +180,7 @@ extension AdaptiveBeta.Configuration {
 // MARK: - Checking
 
 extension AdaptiveBeta.Configuration {
-    /// - Throws: ``DamaError/Code/invalidArgument`` that names the first field out of its range.
+    /// - Throws: ``DamaError/Code/invalidArgument``; the message names the first field out of range.
     public func validate() throws(DamaError) {
         try require(beta.isFinite && beta > 0, "beta is \(beta); it must be positive")
         try require(guardFactor.isFinite && guardFactor >= 0, "guard is \(guardFactor); it must be 0 or more")

@@ -2,12 +2,12 @@ import DamaSupport
 import Glibc
 
 extension AdaptiveBeta {
-    /// Marks the pairs that the filter keeps: exactly K, ties going to the lower index.
+    /// Marks the pairs that the filter keeps: exactly K; ties go to the lower index.
     ///
     /// Fills `scratch.kept`; reads `scratch.gap` and the first `finite` entries of `scratch.order`, which are the pairs
     /// with a finite gap in order of their index.
     ///
-    /// - Returns: how many are kept, and whether weights were degenerate and the sample uniform.
+    /// - Returns: The number of kept pairs, and whether the sample was uniform because its weights were degenerate.
     mutating func select(
         _ count: Int, finite: Int, center: Double, deviation: Double, generator: inout RandomGenerator
     ) -> (kept: Int, uniform: Bool) {
@@ -44,7 +44,7 @@ extension AdaptiveBeta {
             for position in 0..<finite { total += exp(logWeight(position, center, scale)) }
             uniform = !(total > 0 && total.isFinite)
             // Of independent clocks with rates w, the first K to ring are a sample without replacement with weights w
-            // (Efraimidis and Spirakis, 2006). Logarithms keep the order where a weight underflows.
+            // (Efraimidis and Spirakis, 2006). Logarithms keep the order even if a weight underflows.
             for position in 0..<finite {
                 let clock = log(-log(generator.openUniform()))
                 let weight = uniform ? 0 : logWeight(position, center, scale)

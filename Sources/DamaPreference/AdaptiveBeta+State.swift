@@ -1,14 +1,14 @@
 import DamaSupport
 
 extension AdaptiveBeta {
-    /// "DAMABETA", so that other bytes are told apart before anything is read from them.
+    /// "DAMABETA": other bytes are rejected before anything else is read from them.
     private static let magic: [UInt8] = Array("DAMABETA".utf8)
     private static let version: UInt32 = 1
 
-    /// Configuration, running mean, counts and generator as bytes, with a version and a checksum.
+    /// The configuration, running mean, counts and generator as bytes, with a version and a checksum.
     ///
-    /// A controller made from them goes on bit for bit as this one would. A step that has not been committed is not
-    /// part of the state.
+    /// A controller created from these bytes continues bit for bit as this one would. A step that has not been
+    /// committed is not part of the state.
     public func state() -> [UInt8] {
         var writer = ByteWriter()
         writer.append(Self.magic)
@@ -23,10 +23,10 @@ extension AdaptiveBeta {
         return writer.checksummed()
     }
 
-    /// The controller whose ``state()`` these bytes are.
+    /// Restores a controller from the bytes of ``state()``.
     ///
-    /// - Throws: ``DamaError/Code/invalidArgument`` for bytes that are cut short, damaged or something else, and for
-    ///   the state of a later version.
+    /// - Throws: ``DamaError/Code/invalidArgument`` for bytes that are truncated, damaged or not a state, and for the
+    ///   state of a later version.
     public init(state: [UInt8]) throws(DamaError) {
         let name = "controller state"
         guard state.starts(with: Self.magic) else {
@@ -48,7 +48,7 @@ extension AdaptiveBeta {
         for _ in 0..<4 { words.append(try reader.read(UInt64.self)) }
         generator = try RandomGenerator(words: words)
         guard reader.remaining == 0 else { throw .invalidArgument("\(name) has \(reader.remaining) bytes too many") }
-        // Counting on from there must not overflow; a double counts as far exactly.
+        // Counting on from these must not overflow. The limit is that of exact integers in a double.
         let counts = [progress.steps, progress.nonFinitePairs, progress.uniformSamplings]
         guard counts.allSatisfy({ $0 <= 1 << 53 }) else {
             throw .invalidArgument("\(name) has counts that no training reaches: \(counts)")

@@ -2,12 +2,12 @@ import DamaSupport
 import Glibc
 
 extension AdaptiveBeta {
-    /// One batch: margins, mask, α_M, β, loss and gradients. Changes nothing that ``commit()`` would not.
+    /// Computes one batch: margins, mask, α_M, β, loss and gradients. Only ``commit()`` changes the running mean.
     ///
-    /// Allocates nothing once it has seen a batch of this size. Nothing is written to `output` where it throws.
+    /// Allocates nothing after the first batch of this size. Writes nothing to `output` if it throws.
     ///
     /// - Throws: ``DamaError/Code/invalidArgument`` for an empty batch, α_D that is missing or not positive, missing
-    ///   references, lengths below 1, a batch without one finite gap, or a β that is not usable;
+    ///   references, lengths below 1, a batch without any finite gap, or an unusable β;
     ///   ``DamaError/Code/shapeMismatch`` for a slice outside the batch.
     public mutating func step(_ batch: Batch, into output: Output) throws(DamaError) -> Summary {
         try check(batch)
@@ -79,7 +79,7 @@ extension AdaptiveBeta {
         }
     }
 
-    /// Margins h and gaps R, Eq. (9); puts the pairs with a finite gap into `scratch.order`.
+    /// Computes margins h and gaps R, Eq. (9), and puts the pairs with a finite gap into `scratch.order`.
     private mutating func measure(_ batch: Batch) throws(DamaError) -> (finite: Int, won: Int, meanMagnitude: Double) {
         let scale = configuration.gap == .reward ? configuration.beta : 1
         let usesReference = !configuration.loss.isReferenceFree
@@ -114,8 +114,8 @@ extension AdaptiveBeta {
 
     // MARK: Responsiveness
 
-    /// Eq. (10) where R̄ ≥ max(1e-6, κ · mean |R|); taken literally it divides by 0 at the first step, and blows up
-    /// whenever R̄ is small or negative beside the gaps.
+    /// Eq. (10) if R̄ ≥ max(1e-6, κ · mean |R|). Taken literally it divides by 0 at the first step, and blows up
+    /// whenever R̄ is small or negative compared with the gaps.
     private mutating func normalize(_ finite: Int, _ meanMagnitude: Double, _ summary: inout Summary) {
         let mean = progress.runningMean
         guard configuration.normalizes, mean >= max(1e-6, configuration.guardFactor * meanMagnitude) else { return }
@@ -146,7 +146,7 @@ extension AdaptiveBeta {
         }
     }
 
-    /// R_B, Eq. (12), and α_M, Eq. (13). Ratios of σ go through logarithms where σ would underflow.
+    /// R_B, Eq. (12), and α_M, Eq. (13). Ratios of σ are computed from logarithms, because σ may underflow.
     private func respond(_ count: Int, center: Double, _ summary: inout Summary) {
         let kept = Double(summary.kept)
         var sum = 0.0

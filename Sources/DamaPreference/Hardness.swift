@@ -13,13 +13,21 @@ public enum Hardness {
         public var delta: Double
     }
 
+    /// What δ is computed from.
+    public enum DeltaSource: String, CaseIterable, Sendable {
+        /// One softmax over all scores, Eqs. (5) and (6).
+        case probabilities
+        /// The ratio of the sums of scores, an ablation of the paper's Table 2.
+        case scores
+    }
+
     /// δ from probabilities, Eqs. (5) and (6): one softmax over all scores of the pair, then split and subtracted.
     ///
-    /// Exact for logits of any finite size: the largest is taken off before the exponential.
+    /// Exact for finite logits of any size: the largest is subtracted before the exponential.
     ///
     /// - Parameters:
     ///   - chosen: C_w, CLIP logits (scale · cosine) of the chosen response's sub-sentences, [p], p ≥ 1.
-    ///   - rejected: C_l, those of the rejected response's, [q], q ≥ 1.
+    ///   - rejected: C_l, the same for the rejected response, [q], q ≥ 1.
     /// - Throws: ``DamaError/Code/invalidArgument`` for an empty list or a score that is not finite.
     public static func fromProbabilities(chosen: [Float], rejected: [Float]) throws(DamaError) -> Result {
         try check(chosen, "chosen")
@@ -38,7 +46,7 @@ public enum Hardness {
 
     /// δ from scores, the ablation of Table 2: ΣC_w / ΣC_l.
     ///
-    /// - Throws: ``DamaError/Code/invalidArgument`` as ``fromProbabilities(chosen:rejected:)``, and where the scores of
+    /// - Throws: ``DamaError/Code/invalidArgument`` as ``fromProbabilities(chosen:rejected:)``, and if the scores of
     ///   the rejected response add up to zero.
     public static func fromScores(chosen: [Float], rejected: [Float]) throws(DamaError) -> Double {
         try check(chosen, "chosen")

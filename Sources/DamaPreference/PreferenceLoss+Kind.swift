@@ -1,5 +1,5 @@
 extension PreferenceLoss {
-    /// The loss without its parameter, as it stands in files and in the C ABI.
+    /// The loss without its parameter, as it is used in files and in the C ABI.
     public enum Kind: UInt32, CaseIterable, Sendable {
         case sigmoid, ipo, hinge, labelSmoothed, robust, simpo
     }
@@ -29,7 +29,7 @@ extension PreferenceLoss {
         }
     }
 
-    /// The number that belongs to the loss; 0 where it has none.
+    /// The parameter of the loss; 0 if it has none.
     public var parameter: Double {
         switch self {
         case .sigmoid, .ipo, .hinge: 0

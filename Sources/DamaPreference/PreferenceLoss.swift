@@ -23,8 +23,8 @@ public enum PreferenceLoss: Equatable, Sendable {
     /// −log σ(βh − γ): SimPO (Meng et al., 2024). γ is not scaled by β.
     case simpo(margin: Double)
 
-    /// ℓ and ∂ℓ/∂h. Exact to rounding for margins of any size that can occur: no exponential overflows, and nothing
-    /// that should be tiny is lost in a difference.
+    /// ℓ and ∂ℓ/∂h. Exact to rounding for margins of any size that can occur: no exponential overflows, and no small
+    /// result is lost in a difference.
     ///
     /// - Parameters:
     ///   - margin: h.
@@ -60,7 +60,7 @@ public enum PreferenceLoss: Equatable, Sendable {
         }
     }
 
-    /// True where the loss looks at the policy alone.
+    /// Whether the loss reads only the policy's log-probabilities.
     public var isReferenceFree: Bool {
         if case .simpo = self { true } else { false }
     }

@@ -8,6 +8,6 @@ public func sigmoid(_ x: Double) -> Double {
     return e / (1 + e)
 }
 
-/// log σ(x), exact where σ(x) itself would round to 0 or 1.
+/// log σ(x), exact even if σ(x) itself would round to 0 or 1.
 @inlinable
 public func logSigmoid(_ x: Double) -> Double { min(x, 0) - log1p(exp(-abs(x))) }

@@ -1,12 +1,12 @@
 import COnnxRuntime
 import DamaSupport
 
-/// Inputs and outputs tied to a session once, for runs whose values stay on their device. Not for use by two threads at
-/// the same time.
+/// Inputs and outputs bound to a session once, for runs whose values stay on their device. Not safe for use by two
+/// threads at once.
 public final class Binding {
     public let session: Session
     private let binding: OpaquePointer
-    /// What is bound must live as long as it is.
+    /// Keeps the bound values alive.
     private var bound: [String: TensorValue] = [:]
     private var outputNames: [String] = []
     private var runtime: OnnxRuntime { session.runtime }
@@ -14,27 +14,27 @@ public final class Binding {
     public init(_ session: Session) throws(DamaError) {
         var binding: OpaquePointer?
         try session.runtime.check(session.runtime.api.pointee.CreateIoBinding!(session.session, &binding))
-        guard let binding else { throw .internal("ONNX Runtime gave no binding") }
+        guard let binding else { throw .internal("ONNX Runtime returned no binding") }
         self.session = session
         self.binding = binding
     }
 
     deinit { session.runtime.api.pointee.ReleaseIoBinding!(binding) }
 
-    /// Gives an input its value; a second call replaces it.
+    /// Binds an input to its value; a second call replaces it.
     public func bind(input name: String, to value: TensorValue) throws(DamaError) {
         try runtime.check(runtime.api.pointee.BindInput!(binding, name, value.value))
         bound[name] = value
     }
 
-    /// Has an output written into memory that is there already.
+    /// Binds an output to existing memory.
     public func bind(output name: String, to value: TensorValue) throws(DamaError) {
         try runtime.check(runtime.api.pointee.BindOutput!(binding, name, value.value))
         bound[name] = value
         if !outputNames.contains(name) { outputNames.append(name) }
     }
 
-    /// Has an output allocated by the runtime on `device` in each run.
+    /// Lets the runtime allocate an output on `device` in each run.
     public func bind(output name: String, on device: Device) throws(DamaError) {
         let info = try runtime.memoryInfo(device)
         defer { runtime.api.pointee.ReleaseMemoryInfo!(info) }
@@ -66,7 +66,7 @@ public final class Binding {
         defer { if let values { OnnxRuntime.discard(api, api.pointee.AllocatorFree!(allocator, values)) } }
         let tensors = try session.adopt((0..<count).map { values?[$0] })
         guard tensors.count == outputNames.count else {
-            throw .internal("ONNX Runtime gave \(tensors.count) outputs for \(outputNames.count) names")
+            throw .internal("ONNX Runtime returned \(tensors.count) outputs for \(outputNames.count) names")
         }
         return Dictionary(zip(outputNames, tensors)) { _, last in last }
     }

@@ -14,7 +14,7 @@ public enum Device: Hashable, Sendable, CustomStringConvertible {
         default:
             let parts = text.split(separator: ":", omittingEmptySubsequences: false)
             guard parts.count == 2, parts[0] == "cuda", let id = Int32(parts[1]), id >= 0 else {
-                throw .invalidArgument("unknown execution provider '\(text)'; there are 'cpu', 'cuda' and 'cuda:N'")
+                throw .invalidArgument("unknown execution provider '\(text)'; expected 'cpu', 'cuda' or 'cuda:N'")
             }
             self = .cuda(id)
         }
@@ -37,13 +37,14 @@ public enum Device: Hashable, Sendable, CustomStringConvertible {
 }
 
 extension OnnxRuntime {
-    /// - Throws: ``DamaError/Code/unsupported`` naming what this runtime has, where it cannot run on `device`.
+    /// - Throws: ``DamaError/Code/unsupported`` if this runtime cannot run on `device`; the message names its
+    ///   providers.
     public func requireProvider(for device: Device) throws(DamaError) {
         guard providers.contains(device.providerName) else {
             throw .unsupported(
                 "ONNX Runtime \(version) at \(path) cannot run on '\(device)': it has "
                     + "\(providers.joined(separator: ", "))"
-                    + (device == .cpu ? "" : "; the wheel onnxruntime-gpu brings CUDAExecutionProvider"))
+                    + (device == .cpu ? "" : "; the wheel onnxruntime-gpu provides CUDAExecutionProvider"))
         }
     }
 
@@ -55,7 +56,7 @@ extension OnnxRuntime {
         case .cuda(let id):
             try check(api.pointee.CreateMemoryInfo!("Cuda", OrtDeviceAllocator, id, OrtMemTypeDefault, &info))
         }
-        guard let info else { throw .internal("ONNX Runtime gave no memory description") }
+        guard let info else { throw .internal("ONNX Runtime returned no memory description") }
         return info
     }
 }

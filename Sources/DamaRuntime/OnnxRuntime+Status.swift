@@ -2,7 +2,7 @@ import COnnxRuntime
 import DamaSupport
 
 extension OnnxRuntime {
-    /// Turns a status of the C API into an error with the runtime's own words, and frees it.
+    /// Turns a status of the C API into an error with the runtime's message, and frees it.
     func check(_ status: OrtStatusPtr?) throws(DamaError) { try Self.check(api, status) }
 
     static func check(_ api: UnsafePointer<OrtApi>, _ status: OrtStatusPtr?) throws(DamaError) {
@@ -27,12 +27,12 @@ extension OnnxRuntime {
         }
     }
 
-    /// Frees a status that nobody asked for.
+    /// Frees a status without reading it.
     static func discard(_ api: UnsafePointer<OrtApi>, _ status: OrtStatusPtr?) {
         if let status { api.pointee.ReleaseStatus!(status) }
     }
 
-    /// Runs of white space, line breaks among them, become one space.
+    /// Replaces each run of white space, including line breaks, by one space.
     static func oneLine(_ text: String) -> String {
         text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
     }

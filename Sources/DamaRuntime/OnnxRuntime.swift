@@ -6,22 +6,22 @@ import Synchronization
 
 /// The process's ONNX Runtime: the library, opened at run time, and its one environment.
 ///
-/// The library is never linked, so that everything that runs no model works without it. There is one runtime and one
-/// environment in a process, with one pool of threads for all sessions: pools of their own that spin would take the
-/// processors from each other. The environment lives until the process ends.
+/// The library is never linked, so that everything that runs no model works without it. A process has one runtime and
+/// one environment, with one thread pool for all sessions: separate pools of spinning threads would compete for the
+/// processors. The environment lives until the process ends.
 public final class OnnxRuntime: @unchecked Sendable {
-    /// The C API that the headers describe. It is append-only: any newer runtime gives it too.
+    /// The version of the C API in the headers. The API is append-only: every newer runtime provides it too.
     public static let apiVersion = 21
     /// The environment variable that names the library.
     public static let pathVariable = "DAMA_ONNXRUNTIME"
     /// The oldest runtime with this API.
     static let oldestVersion = "1.21"
 
-    /// The path or name that the library was opened by.
+    /// The path or name by which the library was opened.
     public let path: String
     /// The runtime's version, for instance "1.32.0".
     public let version: String
-    /// Threads that compute one operator in the shared pool; 0 where the runtime chose (one for each core).
+    /// Threads that compute one operator in the shared pool; 0 if the runtime chose (one for each core).
     public let threads: Int
     /// The names of the execution providers that this runtime was built with, for instance "CPUExecutionProvider".
     public let providers: [String]
@@ -39,10 +39,10 @@ public final class OnnxRuntime: @unchecked Sendable {
     /// - Parameters:
     ///   - path: The library's file. Without it, `$DAMA_ONNXRUNTIME`, then `libonnxruntime.so.1` and
     ///     `libonnxruntime.so` on the loader's path.
-    ///   - threads: Size of the shared pool; counts in the first call alone. 0 is one for each processor that this
+    ///   - threads: Size of the shared pool; only the first call sets it. 0 means one for each processor that this
     ///     process may use.
-    /// - Throws: ``DamaError/Code/unsupported`` where there is none, where it is too old, or where another one is in
-    ///   use already; ``DamaError/Code/invalidArgument`` for a number of threads out of range.
+    /// - Throws: ``DamaError/Code/unsupported`` if there is no runtime, if it is too old, or if another one is already
+    ///   in use; ``DamaError/Code/invalidArgument`` for a number of threads out of range.
     public static func load(path: String? = nil, threads: Int = 0) throws(DamaError) -> OnnxRuntime {
         guard (0...1024).contains(threads) else {
             throw .invalidArgument("threads is \(threads); it must be from 0 (the default) to 1024")
@@ -52,8 +52,8 @@ public final class OnnxRuntime: @unchecked Sendable {
                 if let runtime {
                     if let path, !isSameFile(path, runtime.path) {
                         throw .unsupported(
-                            "this process uses the ONNX Runtime \(runtime.path) already and cannot use \(path) "
-                                + "beside it")
+                            "this process already uses the ONNX Runtime \(runtime.path); it cannot use \(path) "
+                                + "as well")
                     }
                     return .success(runtime)
                 }
@@ -73,7 +73,7 @@ public final class OnnxRuntime: @unchecked Sendable {
     }
 
     static func open(path: String?) throws(DamaError) -> Library {
-        if let path { return try open(named: path, source: "the path given") }
+        if let path { return try open(named: path, source: "the given path") }
         if let value = getenv(pathVariable) {
             let path = String(cString: value)
             if !path.isEmpty { return try open(named: path, source: "$\(pathVariable)") }
@@ -82,13 +82,13 @@ public final class OnnxRuntime: @unchecked Sendable {
             if let handle = dlopen(name, RTLD_NOW | RTLD_LOCAL) { return Library(path: name, handle: handle) }
         }
         throw .unsupported(
-            "no ONNX Runtime found: $\(pathVariable) is not set, and the loader knows neither libonnxruntime.so.1 nor "
+            "no ONNX Runtime found: $\(pathVariable) is not set, and the loader finds neither libonnxruntime.so.1 nor "
                 + "libonnxruntime.so; install one (`pip install onnxruntime`) and set \(pathVariable) to its "
                 + "capi/libonnxruntime.so.*")
     }
 
     private static func open(named path: String, source: String) throws(DamaError) -> Library {
-        // The loader would wait for ever for somebody to write into a FIFO.
+        // Opening a FIFO would block until another process opens it for writing.
         guard !Files.isThere(path) || Files.isRegularFile(path) else {
             throw .unsupported("cannot open \(path) (\(source)) as ONNX Runtime: it is not a regular file")
         }
@@ -106,10 +106,10 @@ public final class OnnxRuntime: @unchecked Sendable {
             let getVersion = base.pointee.GetVersionString, let text = getVersion(), let getApi = base.pointee.GetApi
         else {
             dlclose(library.handle)
-            throw .unsupported("\(library.path) is no ONNX Runtime: it does not have the function OrtGetApiBase")
+            throw .unsupported("\(library.path) is not ONNX Runtime: it does not have the function OrtGetApiBase")
         }
         let version = String(cString: text)
-        // Asked for an API that it lacks, an old runtime writes to stderr; so its version is read first.
+        // An old runtime that is asked for a newer API writes to stderr, so its version is read first.
         guard Self.isNewEnough(version), let api = getApi(UInt32(Self.apiVersion)) else {
             throw .unsupported(
                 "\(library.path) is ONNX Runtime \(version); \(Self.oldestVersion) or later is needed "
@@ -149,27 +149,27 @@ public final class OnnxRuntime: @unchecked Sendable {
         defer { api.pointee.ReleaseThreadingOptions!(options) }
         try check(api, api.pointee.SetGlobalIntraOpNumThreads!(options, Int32(threads)))
         try check(api, api.pointee.SetGlobalInterOpNumThreads!(options, 1))
-        // Whatever goes wrong comes back as a status. A library does not write to its host's stderr.
+        // Every failure is returned as a status. A library does not write to its host's stderr.
         let quiet: OrtLoggingFunction = { _, _, _, _, _, _ in }
         var environment: OpaquePointer?
         try check(
             api,
             withoutTelemetry {
-                // The threads of the pool begin with the floating-point control of the one that makes them.
+                // The pool's threads start with the floating-point control of the thread that creates them.
                 CallingThread.lend {
                     api.pointee.CreateEnvWithCustomLoggerAndGlobalThreadPools!(
                         quiet, nil, ORT_LOGGING_LEVEL_FATAL, "dama", options, &environment)
                 }
             })
-        guard let environment else { throw .internal("ONNX Runtime gave no environment") }
+        guard let environment else { throw .internal("ONNX Runtime returned no environment") }
         return environment
     }
 
-    /// Has the runtime's telemetry off when `body` makes the environment.
+    /// Disables the runtime's telemetry while `body` creates the environment.
     ///
-    /// From 1.29 on the runtime reports to its maker on Linux too, and keeps an identifier and a queue below the home
-    /// folder. By the time that DisableTelemetryEvents can be called they are written: it takes an environment. The
-    /// variable is read when that is made, and never again. Where the user has set it, that counts.
+    /// From 1.29 on the runtime reports to its vendor on Linux too, and keeps an identifier and a queue below the home
+    /// folder. DisableTelemetryEvents needs an environment, so it comes too late: they are already written. The
+    /// variable is read only while the environment is created. A value that the user has set takes precedence.
     private static func withoutTelemetry(_ body: () -> OrtStatusPtr?) -> OrtStatusPtr? {
         var state = cdama_environment()
         cdama_environment_add(&state, telemetryEntry)
@@ -187,12 +187,12 @@ public final class OnnxRuntime: @unchecked Sendable {
         return (0..<Int(count)).compactMap { index in names?[index].map { String(cString: $0) } }
     }
 
-    /// - Throws: ``DamaError/Code/unsupported`` in a child made by `fork` alone, where the pool's threads are gone and
+    /// - Throws: ``DamaError/Code/unsupported`` in a child made by `fork` alone, which lacks the pool's threads:
     ///   running a session would wait for them for ever.
     func checkProcess() throws(DamaError) {
         guard getpid() == process else {
             throw .unsupported(
-                "ONNX Runtime was started before this process was forked, and its threads are not in the child; "
+                "ONNX Runtime was started before this process was forked, and the child lacks its threads; "
                     + "start worker processes with exec (in Python: multiprocessing's \"spawn\")")
         }
     }

@@ -2,7 +2,7 @@ import COnnxRuntime
 import DamaSupport
 import Synchronization
 
-/// A handle by which another thread stops a run.
+/// A handle with which another thread stops a run.
 public final class RunOptions: @unchecked Sendable {
     let runtime: OnnxRuntime
     let options: OpaquePointer
@@ -11,7 +11,7 @@ public final class RunOptions: @unchecked Sendable {
     public init(_ runtime: OnnxRuntime) throws(DamaError) {
         var options: OpaquePointer?
         try runtime.check(runtime.api.pointee.CreateRunOptions!(&options))
-        guard let options else { throw .internal("ONNX Runtime gave no run options") }
+        guard let options else { throw .internal("ONNX Runtime returned no run options") }
         self.runtime = runtime
         self.options = options
     }
@@ -19,7 +19,7 @@ public final class RunOptions: @unchecked Sendable {
     deinit { runtime.api.pointee.ReleaseRunOptions!(options) }
 
     /// Stops the runs that use these options, between two operators, and every later one: they throw
-    /// ``DamaError/cancelled``. May be called from any thread.
+    /// ``DamaError/cancelled``. Safe to call from any thread.
     public func cancel() {
         isCancelled.store(true, ordering: .releasing)
         OnnxRuntime.discard(runtime.api, runtime.api.pointee.RunOptionsSetTerminate!(options))
@@ -30,7 +30,7 @@ public final class RunOptions: @unchecked Sendable {
         if isCancelled.load(ordering: .acquiring) { throw .cancelled }
     }
 
-    /// ``DamaError/cancelled`` in place of whatever error a run ended with after ``cancel()``.
+    /// ``DamaError/cancelled`` in place of any error of a run after ``cancel()``.
     func explain(_ error: DamaError) -> DamaError {
         isCancelled.load(ordering: .acquiring) ? .cancelled : error
     }

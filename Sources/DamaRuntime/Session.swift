@@ -1,12 +1,12 @@
 import COnnxRuntime
 import DamaSupport
 
-/// A model that is ready to run. May be used from several threads at once.
+/// A model that is ready to run. Safe for use by several threads at once.
 public final class Session: @unchecked Sendable {
     /// An input or an output of a model.
     public struct Port: Sendable, Equatable {
         public var name: String
-        /// `nil` for a type that we do not know, or for something that is no tensor.
+        /// `nil` for an unknown type, and for a port that is not a tensor.
         public var elementType: ElementType?
         /// `nil` for a dimension that varies.
         public var shape: [Int?]
@@ -18,14 +18,14 @@ public final class Session: @unchecked Sendable {
     public let device: Device
 
     let session: OpaquePointer
-    /// Weights that the session uses where they lie, or may: newer runtimes copy small ones alone into the graph.
+    /// Weights that the session uses, or may use, in place: newer runtimes copy only small ones into the graph.
     private let initializers: [TensorValue]
 
     // MARK: Making
 
-    /// A session from the bytes of an ONNX model.
+    /// Creates a session from the bytes of an ONNX model.
     ///
-    /// - Parameter name: What messages call the model.
+    /// - Parameter name: The model's name in messages.
     public convenience init(
         _ runtime: OnnxRuntime, model bytes: [UInt8], name: String, options: SessionOptions = SessionOptions()
     ) throws(DamaError) {
@@ -37,11 +37,11 @@ public final class Session: @unchecked Sendable {
         }
     }
 
-    /// A session from an ONNX file; external data is looked for beside it.
+    /// Creates a session from an ONNX file; external data is looked up beside it.
     public convenience init(
         _ runtime: OnnxRuntime, path: String, options: SessionOptions = SessionOptions()
     ) throws(DamaError) {
-        // The runtime's own message for a missing file is right, but one for a folder is not.
+        // The runtime's own message is right for a missing file, but not for a folder.
         guard Files.exists(path), !Files.isDirectory(path) else { throw .io("\(path) is not a file") }
         try self.init(runtime, options, path, hasNoFolder: false) { settings, session in
             runtime.api.pointee.CreateSession!(runtime.environment, path, settings, &session)
@@ -59,10 +59,10 @@ public final class Session: @unchecked Sendable {
         do throws(DamaError) {
             try runtime.check(CallingThread.lend { create(settings, &created) })
         } catch {
-            // Whatever the runtime calls it, what it refuses here is the model.
+            // Whatever code the runtime gives, it rejects the model here.
             throw DamaError(error.code == .invalidArgument ? .model : error.code, "\(name): \(error.message)")
         }
-        guard let session = created else { throw .internal("ONNX Runtime gave no session") }
+        guard let session = created else { throw .internal("ONNX Runtime returned no session") }
         do throws(DamaError) {
             inputs = try Self.ports(
                 runtime, session, runtime.api.pointee.SessionGetInputCount!,
@@ -84,11 +84,11 @@ public final class Session: @unchecked Sendable {
 
     // MARK: Running
 
-    /// Runs the model and gives the outputs asked for, on the CPU, in that order.
+    /// Runs the model and returns the requested outputs, on the CPU, in that order.
     ///
-    /// - Parameter targets: tensors that outputs are written into, by the outputs' names; the others get memory of their
-    ///   own. What they hold after an error is undefined.
-    /// - Throws: ``DamaError/cancelled`` where `options` were told to stop; what the runtime says otherwise.
+    /// - Parameter targets: Tensors to write outputs into, by the outputs' names; the others get memory of their own.
+    ///   Their contents after an error are undefined.
+    /// - Throws: ``DamaError/cancelled`` if `options` were cancelled; otherwise the runtime's error.
     public func run(
         _ inputs: [String: TensorValue], outputs: [String], into targets: [String: TensorValue] = [:],
         options: RunOptions? = nil
@@ -118,13 +118,13 @@ public final class Session: @unchecked Sendable {
         return outputs.compactMap { targets[$0] ?? next.next() }
     }
 
-    /// Takes over values that the runtime made; where one of them is refused, none leaks.
+    /// Takes ownership of values that the runtime created; if one of them is rejected, none leaks.
     func adopt(_ values: [OpaquePointer?]) throws(DamaError) -> [TensorValue] {
         var tensors: [TensorValue] = []
         var failure: DamaError?
         for value in values {
             guard let value else {
-                failure = failure ?? .internal("ONNX Runtime gave no value for an output")
+                failure = failure ?? .internal("ONNX Runtime returned no value for an output")
                 continue
             }
             guard failure == nil else {
@@ -169,7 +169,7 @@ public final class Session: @unchecked Sendable {
             var info: OpaquePointer?
             try runtime.check(getType(session, index, &info))
             defer { api.pointee.ReleaseTypeInfo!(info) }
-            // Borrowed from `info`; NULL where the port is no tensor.
+            // Borrowed from `info`; NULL if the port is not a tensor.
             var tensor: OpaquePointer?
             try runtime.check(api.pointee.CastTypeInfoToTensorInfo!(info, &tensor))
             if let tensor { (port.elementType, port.shape) = try runtime.typeAndShape(tensor) }

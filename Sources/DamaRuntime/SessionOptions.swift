@@ -1,7 +1,7 @@
 import COnnxRuntime
 import DamaSupport
 
-/// How a session is made.
+/// How a session is created.
 public struct SessionOptions: Sendable {
     /// How far the runtime rewrites the graph when it loads it.
     public enum Optimization: Sendable {
@@ -19,34 +19,58 @@ public struct SessionOptions: Sendable {
 
     public var device: Device = .cpu
     public var optimization: Optimization = .all
-    /// 0: the process's shared pool. Otherwise, where the shared pool has another size, a pool of the session's own.
+    /// 0 for the process's shared pool. Another number gives the session its own pool, unless the shared pool has this
+    /// size.
     public var threads = 0
-    /// Whether kernels may keep weights in an order of their own: faster, at the price of a copy of each matrix.
+    /// Whether kernels may keep weights in an order of their own: faster, at the cost of a copy of each matrix.
     public var prepacking = true
     /// Whether memory is kept from one run to the next.
     public var arena = true
-    /// Values of the graph's initializers whose data it says is external. They are kept alive; on the CPU they are used where
-    /// they lie (see ``copiesInitializers``).
+    /// Values of the graph's initializers whose data is external. They are kept alive; on the CPU they are used in
+    /// place (see ``copiesInitializers``).
     public var initializers: [String: TensorValue] = [:]
-    /// Whether ``initializers`` become a part of the graph when the session is made, and so are copied to the device that
-    /// uses them. They must where that is not the CPU: a value that lies elsewhere the runtime does not take, and looks for
-    /// the file that the graph names.
+    /// Whether ``initializers`` become a part of the graph when the session is created, and so are copied to the device
+    /// that uses them. Devices other than the CPU need this: there the runtime does not accept a value in other memory,
+    /// and looks for the file that the graph names.
     public var copiesInitializers: Bool {
         get { forcedCopies ?? (device != .cpu) }
         set { forcedCopies = newValue }
     }
     private var forcedCopies: Bool?
-    /// Further entries as in ONNX Runtime's `onnxruntime_session_options_config_keys.h`.
+    /// Further entries of ONNX Runtime's `onnxruntime_session_options_config_keys.h`.
     public var configuration: [String: String] = [:]
 
     public init() {}
+
+    /// All that two sessions of one model and one set of initializers can differ in.
+    package struct Settings: Hashable, Sendable {
+        private let device: Device
+        private let optimization: Optimization
+        private let threads: Int
+        private let prepacking: Bool
+        private let arena: Bool
+        private let copiesInitializers: Bool
+        private let configuration: [String: String]
+
+        init(_ options: SessionOptions) {
+            device = options.device
+            optimization = options.optimization
+            threads = options.threads
+            prepacking = options.prepacking
+            arena = options.arena
+            copiesInitializers = options.copiesInitializers
+            configuration = options.configuration
+        }
+    }
+
+    package var settings: Settings { Settings(self) }
 
     /// The C options; the caller releases them.
     func make(_ runtime: OnnxRuntime, modelHasNoFolder: Bool) throws(DamaError) -> OpaquePointer {
         let api = runtime.api
         var created: OpaquePointer?
         try runtime.check(api.pointee.CreateSessionOptions!(&created))
-        guard let options = created else { throw .internal("ONNX Runtime gave no session options") }
+        guard let options = created else { throw .internal("ONNX Runtime returned no session options") }
         do throws(DamaError) {
             try fill(options, runtime, modelHasNoFolder)
         } catch {
@@ -67,14 +91,14 @@ public struct SessionOptions: Sendable {
             try runtime.check(api.pointee.DisablePerSessionThreads!(options))
         } else {
             try runtime.check(api.pointee.SetIntraOpNumThreads!(options, Int32(clamping: threads)))
-            // A second pool that spins would take the processors from the first.
+            // A second pool of spinning threads would compete with the first for the processors.
             configuration["session.intra_op.allow_spinning"] = "0"
         }
-        // Memory patterns are kept for each combination of input shapes, and here every batch has its own.
+        // Memory patterns are kept for each combination of input shapes, and every batch here has its own.
         try runtime.check(api.pointee.DisableMemPattern!(options))
         if !arena { try runtime.check(api.pointee.DisableCpuMemArena!(options)) }
         if !prepacking { configuration["session.disable_prepacking"] = "1" }
-        // Our graphs name their weights' files from the root. A model that comes from a file keeps its own folder.
+        // This library's graphs name the files of weights from the root. A model from a file keeps its own folder.
         if modelHasNoFolder { configuration["session.model_external_initializers_file_folder_path"] = "/" }
         for (key, value) in configuration {
             try runtime.check(api.pointee.AddSessionConfigEntry!(options, key, value))
@@ -101,7 +125,7 @@ public struct SessionOptions: Sendable {
     private func addInitializers(_ options: OpaquePointer, _ runtime: OnnxRuntime) throws(DamaError) {
         let api = runtime.api
         guard copiesInitializers else {
-            // Used where they lie, but the optimizer does not see them: what it would fold must not depend on these alone.
+            // Used in place, but the optimizer does not see them: what it would fold must not depend on these alone.
             for (name, tensor) in initializers {
                 try runtime.check(api.pointee.AddInitializer!(options, name, tensor.value))
             }
@@ -117,7 +141,7 @@ public struct SessionOptions: Sendable {
     }
 }
 
-/// Calls `body` with the strings as C has them.
+/// Calls `body` with the strings as C strings.
 func withCStrings<Result>(
     _ strings: [String], _ body: (UnsafePointer<UnsafePointer<CChar>?>?) throws(DamaError) -> Result
 ) throws(DamaError) -> Result {

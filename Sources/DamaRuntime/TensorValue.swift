@@ -1,9 +1,9 @@
 import COnnxRuntime
 import DamaSupport
 
-/// A tensor of ONNX Runtime: memory of the caller's used where it lies, or memory that the runtime allocated.
+/// A tensor of ONNX Runtime, in the caller's memory or in memory that the runtime allocated.
 ///
-/// The elements of a tensor on the CPU can be read and written; those of one on another device only sessions reach.
+/// The elements of a tensor on the CPU can be read and written; only sessions reach those on another device.
 public final class TensorValue: @unchecked Sendable {
     public let elementType: ElementType
     /// Row-major; empty for a scalar.
@@ -14,14 +14,14 @@ public final class TensorValue: @unchecked Sendable {
 
     package let runtime: OnnxRuntime
     let value: OpaquePointer
-    /// Whoever holds the memory, where the runtime does not.
+    /// The owner of the memory, if it is not the runtime.
     private let owner: AnyObject?
 
     // MARK: Making
 
-    /// A tensor over memory that stays where it is; `owner` keeps it there as long as the tensor lives.
+    /// A tensor over memory that stays in place; `owner` keeps it alive as long as the tensor lives.
     ///
-    /// The memory must not be written to by sessions unless it is bound as an output: a read-only mapping is fine.
+    /// Sessions write to the memory only if it is bound as an output, so a read-only mapping is fine.
     public init(
         _ runtime: OnnxRuntime, borrowing memory: UnsafeRawBufferPointer, type: ElementType, shape: [Int],
         device: Device = .cpu, owner: AnyObject?
@@ -32,14 +32,14 @@ public final class TensorValue: @unchecked Sendable {
         }
         let info = try runtime.memoryInfo(device)
         defer { runtime.api.pointee.ReleaseMemoryInfo!(info) }
-        // The runtime refuses NULL even where there is nothing to point at.
+        // The runtime rejects NULL even for an empty tensor.
         let address = UnsafeMutableRawPointer(mutating: memory.baseAddress) ?? Self.nowhere
         var value: OpaquePointer?
         let dimensions = shape.map(Int64.init)
         try runtime.check(
             runtime.api.pointee.CreateTensorWithDataAsOrtValue!(
                 info, address, memory.count, dimensions, dimensions.count, type.onnx, &value))
-        guard let value else { throw .internal("ONNX Runtime gave no tensor") }
+        guard let value else { throw .internal("ONNX Runtime returned no tensor") }
         self.runtime = runtime
         self.value = value
         self.owner = owner
@@ -59,7 +59,7 @@ public final class TensorValue: @unchecked Sendable {
         try runtime.check(
             runtime.api.pointee.CreateTensorAsOrtValue!(
                 allocator, dimensions, dimensions.count, type.onnx, &value))
-        guard let value else { throw .internal("ONNX Runtime gave no tensor") }
+        guard let value else { throw .internal("ONNX Runtime returned no tensor") }
         self.runtime = runtime
         self.value = value
         self.owner = nil
@@ -76,12 +76,12 @@ public final class TensorValue: @unchecked Sendable {
         guard elements.count == count else {
             throw .shapeMismatch("a tensor of shape \(shape) has \(count) elements; \(elements.count) were given")
         }
-        // An empty buffer has no memory that could be written to.
+        // An empty buffer has no memory to write to.
         guard !elements.isEmpty else { return }
         try withMutableElements(of: Element.self) { target in _ = target.update(fromContentsOf: elements) }
     }
 
-    /// Takes over a value that the runtime made, the result of a run for instance.
+    /// Takes ownership of a value that the runtime created, for instance the result of a run.
     init(_ runtime: OnnxRuntime, owning value: OpaquePointer) throws(DamaError) {
         self.runtime = runtime
         self.value = value
@@ -95,7 +95,7 @@ public final class TensorValue: @unchecked Sendable {
         }
     }
 
-    /// The part `range` of the outermost axis, in the same memory, which lives as long as the part.
+    /// The part `range` of the outermost axis, in the same memory, which stays alive as long as the part.
     public func part(_ range: Range<Int>) throws(DamaError) -> TensorValue {
         guard device == .cpu, let length = shape.first, range.lowerBound >= 0, range.upperBound <= length else {
             throw .internal("a tensor of shape \(shape) on \(device) has no part \(range)")
@@ -145,7 +145,7 @@ public final class TensorValue: @unchecked Sendable {
 
     // MARK: Describing
 
-    /// Bytes of a tensor, or an error where no memory could hold it.
+    /// The number of bytes of a tensor, or an error if no memory could hold it.
     static func byteCount(_ type: ElementType, _ shape: [Int]) throws(DamaError) -> Int {
         var size = type.size
         for length in shape {
@@ -163,12 +163,14 @@ public final class TensorValue: @unchecked Sendable {
     ) throws(DamaError) -> (ElementType, [Int]) {
         var isTensor: Int32 = 0
         try runtime.check(runtime.api.pointee.IsTensor!(value, &isTensor))
-        guard isTensor != 0 else { throw .unsupported("the model gave a sequence or a map; only tensors are used") }
+        guard isTensor != 0 else {
+            throw .unsupported("the model returned a sequence or a map; only tensors are supported")
+        }
         var info: OpaquePointer?
         try runtime.check(runtime.api.pointee.GetTensorTypeAndShape!(value, &info))
         defer { runtime.api.pointee.ReleaseTensorTypeAndShapeInfo!(info) }
         let (type, dimensions) = try runtime.typeAndShape(info)
-        guard let type else { throw .unsupported("the model gave a tensor of a type that is not supported") }
+        guard let type else { throw .unsupported("the model returned a tensor of a type that is not supported") }
         return (type, dimensions.map { $0 ?? 0 })
     }
 
@@ -185,7 +187,7 @@ public final class TensorValue: @unchecked Sendable {
 }
 
 extension OnnxRuntime {
-    /// Element type (`nil` for one we do not know) and dimensions (`nil` for one that varies).
+    /// Element type (`nil` for an unknown one) and dimensions (`nil` for one that varies).
     func typeAndShape(_ info: OpaquePointer?) throws(DamaError) -> (ElementType?, [Int?]) {
         var type = ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED
         try check(api.pointee.GetTensorElementType!(info, &type))

@@ -1,8 +1,8 @@
-/// Base64 (RFC 4648), as data files hold it.
-public enum Base64 {
-    /// The bytes that `text` stands for; `nil` where it holds other characters. White space is passed over, padding may
-    /// be missing, and the alphabet of addresses (`-` and `_`) is taken as well.
-    public static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
+/// Base64 (RFC 4648), as data files contain it.
+package enum Base64 {
+    /// The decoded bytes of `text`; `nil` if it contains other characters. White space is ignored, padding may be
+    /// missing, and the URL-safe alphabet (`-` and `_`) is accepted as well.
+    package static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
         text.withContiguousStorageIfAvailable { decode(UnsafeRawBufferPointer($0)) }
             ?? Array(text).withUnsafeBytes { decode($0) }
     }

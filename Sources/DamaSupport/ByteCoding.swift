@@ -1,56 +1,58 @@
 /// Builds a small binary record: little-endian numbers one after another.
-public struct ByteWriter: Sendable {
-    public private(set) var bytes: [UInt8] = []
+package struct ByteWriter: Sendable {
+    @usableFromInline package internal(set) var bytes: [UInt8] = []
 
-    public init() {}
+    package init() {}
 
-    public mutating func append<T: FixedWidthInteger>(_ value: T) {
+    @inlinable
+    package mutating func append<T: FixedWidthInteger>(_ value: T) {
         withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
     }
 
-    /// The bit pattern, so that NaN, −0 and every last bit survive.
-    public mutating func append(_ value: Double) { append(value.bitPattern) }
+    /// Writes the bit pattern, so that NaN, −0 and every last bit survive.
+    package mutating func append(_ value: Double) { append(value.bitPattern) }
 
-    public mutating func append(_ value: [UInt8]) { bytes += value }
+    package mutating func append(_ value: [UInt8]) { bytes += value }
 
-    /// The record with the CRC-32 of all before it at its end.
-    public func checksummed() -> [UInt8] {
+    /// The record, followed by the CRC-32 of its bytes.
+    package func checksummed() -> [UInt8] {
         var copy = self
         copy.append(CRC32.of(bytes))
         return copy.bytes
     }
 }
 
-/// Reads what ``ByteWriter`` wrote; a record that ends too soon is an error, never a trap.
-public struct ByteReader: Sendable {
-    private let bytes: ArraySlice<UInt8>
-    private var offset = 0
-    /// What the bytes are, for messages: "controller state".
-    private let name: String
+/// Reads a record of ``ByteWriter``. A record that ends too early is an error, never a trap.
+package struct ByteReader: Sendable {
+    @usableFromInline let bytes: ArraySlice<UInt8>
+    @usableFromInline var offset = 0
+    /// The name of the record in messages, such as "controller state".
+    @usableFromInline let name: String
 
-    public init(_ bytes: ArraySlice<UInt8>, name: String) {
+    package init(_ bytes: ArraySlice<UInt8>, name: String) {
         self.bytes = bytes
         self.name = name
     }
 
-    /// Checks the CRC-32 at the end of `bytes` and reads what is before it.
+    /// Checks the CRC-32 at the end of `bytes` and reads the bytes before it.
     ///
-    /// - Throws: ``DamaError/Code/invalidArgument`` where the checksum is missing or does not fit.
-    public init(checksummed bytes: [UInt8], name: String) throws(DamaError) {
+    /// - Throws: ``DamaError/Code/invalidArgument`` if the checksum is missing or does not match.
+    package init(checksummed bytes: [UInt8], name: String) throws(DamaError) {
         guard bytes.count >= 4 else { throw .invalidArgument("\(name) is cut short: \(bytes.count) bytes") }
         var tail = ByteReader(bytes.suffix(4), name: name)
         let stored = try tail.read(UInt32.self)
         let found = CRC32.of(bytes.dropLast(4))
         guard stored == found else {
-            throw .invalidArgument("\(name) is damaged: its checksum says \(stored), its bytes give \(found)")
+            throw .invalidArgument("\(name) is damaged: its checksum is \(stored), that of its bytes is \(found)")
         }
         self.init(bytes.dropLast(4), name: name)
     }
 
-    /// How many bytes are still to be read.
-    public var remaining: Int { bytes.count - offset }
+    /// The number of bytes that are not read yet.
+    @inlinable package var remaining: Int { bytes.count - offset }
 
-    public mutating func read<T: FixedWidthInteger>(_ type: T.Type) throws(DamaError) -> T {
+    @inlinable
+    package mutating func read<T: FixedWidthInteger>(_ type: T.Type) throws(DamaError) -> T {
         let count = MemoryLayout<T>.size
         guard remaining >= count else { throw .invalidArgument("\(name) is cut short at byte \(offset)") }
         var value: T = 0
@@ -61,9 +63,9 @@ public struct ByteReader: Sendable {
         return value
     }
 
-    public mutating func readDouble() throws(DamaError) -> Double { Double(bitPattern: try read(UInt64.self)) }
+    package mutating func readDouble() throws(DamaError) -> Double { Double(bitPattern: try read(UInt64.self)) }
 
-    public mutating func readBytes(_ count: Int) throws(DamaError) -> [UInt8] {
+    package mutating func readBytes(_ count: Int) throws(DamaError) -> [UInt8] {
         guard count >= 0, remaining >= count else { throw .invalidArgument("\(name) is cut short at byte \(offset)") }
         let start = bytes.startIndex + offset
         offset += count

@@ -1,10 +1,10 @@
-/// A CRC-32 over bytes that may come in parts.
+/// A CRC-32 over bytes that may arrive in parts.
 ///
 /// ```swift
 /// CRC32.of("123456789".utf8) == 0xCBF4_3926
 /// ```
-public struct CRC32: Sendable {
-    public enum Polynomial: Sendable {
+package struct CRC32: Sendable {
+    package enum Polynomial: Sendable {
         /// 0xEDB88320: zlib, PNG and gzip.
         case zlib
         /// 0x82F63B78, CRC-32C: iSCSI and TensorFlow's records.
@@ -14,7 +14,7 @@ public struct CRC32: Sendable {
     private var register: UInt32 = 0xFFFF_FFFF
     private let tables: [UInt32]
 
-    public init(_ polynomial: Polynomial = .zlib) {
+    package init(_ polynomial: Polynomial = .zlib) {
         switch polynomial {
         case .zlib: tables = Self.zlibTables
         case .castagnoli: tables = Self.castagnoliTables
@@ -22,17 +22,17 @@ public struct CRC32: Sendable {
     }
 
     /// The checksum of all bytes so far.
-    public var value: UInt32 { ~register }
+    package var value: UInt32 { ~register }
 
-    public static func of(_ bytes: some Collection<UInt8>, _ polynomial: Polynomial = .zlib) -> UInt32 {
+    package static func of(_ bytes: some Collection<UInt8>, _ polynomial: Polynomial = .zlib) -> UInt32 {
         var checksum = CRC32(polynomial)
         let done: Void? = bytes.withContiguousStorageIfAvailable { checksum.update(UnsafeRawBufferPointer($0)) }
         if done == nil { Array(bytes).withUnsafeBytes { checksum.update($0) } }
         return checksum.value
     }
 
-    /// Takes in the next bytes, eight at a time ("slicing by 8", Kounavis and Berry, 2005).
-    public mutating func update(_ bytes: UnsafeRawBufferPointer) {
+    /// Adds the next bytes, eight at a time ("slicing by 8", Kounavis and Berry, 2005).
+    package mutating func update(_ bytes: UnsafeRawBufferPointer) {
         var crc = register
         tables.withUnsafeBufferPointer { table in
             var offset = 0

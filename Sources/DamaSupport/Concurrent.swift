@@ -1,11 +1,11 @@
 import CDamaShims
 
-/// Threads for independent pieces of work. They need no file descriptor, and where the system gives no thread the
-/// calling one does the work.
+/// Threads for independent pieces of work. They need no file descriptor. If the system cannot start a thread, the
+/// calling thread does the work.
 package enum Concurrent {
-    /// Calls `body` for every number in `0..<count`, on up to `threads` threads that take the next as they get free.
+    /// Calls `body` for every number in `0..<count`, on up to `threads` threads that take the next free one.
     ///
-    /// - Parameter threads: 0 for as many as there are processors.
+    /// - Parameter threads: The number of threads; 0 for the number of processors.
     package static func forEach(_ count: Int, threads: Int = 0, _ body: @Sendable (Int) -> Void) {
         guard count > 0 else { return }
         let wanted = threads > 0 ? threads : processors
@@ -30,7 +30,7 @@ package enum Concurrent {
     private static let processors = Processors.usable
 }
 
-/// A thread of its own, for work that goes on beside the caller's.
+/// A separate thread, for work in parallel to the caller's.
 package final class BackgroundThread: Sendable {
     private nonisolated(unsafe) let thread: OpaquePointer
 
@@ -40,7 +40,7 @@ package final class BackgroundThread: Sendable {
         init(_ body: @escaping @Sendable () -> Void) { self.body = body }
     }
 
-    /// - Throws: ``DamaError/Code/outOfMemory`` where the system gives no thread.
+    /// - Throws: ``DamaError/Code/outOfMemory`` if the system cannot start a thread.
     package init(_ body: @escaping @Sendable () -> Void) throws(DamaError) {
         let work = Unmanaged.passRetained(Work(body))
         let thread = cdama_thread_start(
@@ -55,7 +55,7 @@ package final class BackgroundThread: Sendable {
         self.thread = thread
     }
 
-    /// Waits until the work is done. To be called once: without it the thread is never freed.
+    /// Waits until the work is done. Must be called exactly once; without the call the thread is never freed.
     package func join() { cdama_thread_join(thread) }
 }
 
@@ -71,7 +71,7 @@ package final class CountingSemaphore: Sendable {
 
     package func wait() { if let semaphore { _ = cdama_semaphore_wait(semaphore, -1) } }
 
-    /// False where `milliseconds` passed without a signal.
+    /// False if `milliseconds` passed without a signal.
     package func wait(milliseconds: Int) -> Bool {
         guard let semaphore else { return true }
         return cdama_semaphore_wait(semaphore, max(0, milliseconds)) != 0

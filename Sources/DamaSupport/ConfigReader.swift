@@ -1,33 +1,33 @@
-/// Typed reading of a model's config.json: every field is checked once, where it is read, and a complaint names the
-/// file, the field's path, what was found and what would be right.
-public struct ConfigReader: Sendable {
+/// Typed reading of a model's config.json. Every field is checked once, where it is read. An error names the file, the
+/// field's path, the value found and the value expected.
+package struct ConfigReader: Sendable {
     /// The object to read from.
-    public let json: JSON
-    /// What messages begin with: the file, and the path of a nested object.
-    public let place: String
+    package let json: JSON
+    /// The beginning of every message: the file, and the path of a nested object.
+    package let place: String
 
     /// The object in the file at `path`.
-    public init(path: String) throws(DamaError) {
+    package init(path: String) throws(DamaError) {
         try self.init(Files.readJSON(path), place: path)
     }
 
-    public init(_ json: JSON, place: String) throws(DamaError) {
+    package init(_ json: JSON, place: String) throws(DamaError) {
         guard json.object != nil else { throw .model("\(place): expected an object, found \(json.kind)") }
         self.json = json
         self.place = place
     }
 
-    /// The nested object `key`; an empty one where it is missing, since configs leave out what has its default.
-    public func nested(_ key: String) throws(DamaError) -> ConfigReader {
+    /// The nested object `key`; an empty one if it is missing, since configs omit fields that have their defaults.
+    package func nested(_ key: String) throws(DamaError) -> ConfigReader {
         try ConfigReader(json[key] ?? .object(JSONObject()), place: "\(place): \(key)")
     }
 
-    public func has(_ key: String) -> Bool { json[key] != nil }
+    package func has(_ key: String) -> Bool { json[key] != nil }
 
     // MARK: Fields
 
-    /// An integer inside `range`; `fallback` where the field is missing.
-    public func int(_ key: String, default fallback: Int? = nil, in range: ClosedRange<Int>) throws(DamaError) -> Int {
+    /// An integer inside `range`; `fallback` if the field is missing.
+    package func int(_ key: String, default fallback: Int? = nil, in range: ClosedRange<Int>) throws(DamaError) -> Int {
         guard let value = json[key] else {
             guard let fallback else { throw missing(key, "an integer") }
             return fallback
@@ -39,12 +39,12 @@ public struct ConfigReader: Sendable {
     }
 
     /// A size: an integer from 1 to 2^24.
-    public func size(_ key: String, default fallback: Int? = nil) throws(DamaError) -> Int {
+    package func size(_ key: String, default fallback: Int? = nil) throws(DamaError) -> Int {
         try int(key, default: fallback, in: 1...(1 << 24))
     }
 
-    /// A finite number inside `range`; `fallback` where the field is missing.
-    public func double(
+    /// A finite number inside `range`; `fallback` if the field is missing.
+    package func double(
         _ key: String, default fallback: Double? = nil, in range: ClosedRange<Double>
     ) throws(DamaError) -> Double {
         guard let value = json[key] else {
@@ -57,13 +57,13 @@ public struct ConfigReader: Sendable {
         return number
     }
 
-    public func bool(_ key: String, default fallback: Bool) throws(DamaError) -> Bool {
+    package func bool(_ key: String, default fallback: Bool) throws(DamaError) -> Bool {
         guard let value = json[key] else { return fallback }
         guard let flag = value.bool else { throw wrong(key, value, "true or false") }
         return flag
     }
 
-    public func string(_ key: String, default fallback: String? = nil) throws(DamaError) -> String {
+    package func string(_ key: String, default fallback: String? = nil) throws(DamaError) -> String {
         guard let value = json[key] else {
             guard let fallback else { throw missing(key, "a string") }
             return fallback
@@ -73,7 +73,7 @@ public struct ConfigReader: Sendable {
     }
 
     /// One of `choices`, by their raw values.
-    public func choice<T: RawRepresentable & CaseIterable>(
+    package func choice<T: RawRepresentable & CaseIterable>(
         _ key: String, default fallback: T? = nil, as type: T.Type = T.self
     ) throws(DamaError) -> T where T.RawValue == String {
         let text = try string(key, default: fallback?.rawValue)
@@ -84,8 +84,8 @@ public struct ConfigReader: Sendable {
         return value
     }
 
-    /// An integer or a list of integers, as `eos_token_id` has them; empty where the field is missing.
-    public func ints(_ key: String, in range: ClosedRange<Int>) throws(DamaError) -> [Int] {
+    /// An integer or a list of integers, such as `eos_token_id`; empty if the field is missing.
+    package func ints(_ key: String, in range: ClosedRange<Int>) throws(DamaError) -> [Int] {
         guard let value = json[key] else { return [] }
         var numbers: [Int] = []
         for element in value.array ?? [value] {
@@ -103,7 +103,7 @@ public struct ConfigReader: Sendable {
         .model("\(place): \(key) is missing; expected \(expected)")
     }
 
-    public func wrong(_ key: String, _ value: JSON, _ expected: String) -> DamaError {
+    package func wrong(_ key: String, _ value: JSON, _ expected: String) -> DamaError {
         .model("\(place): \(key) is \(value.text.prefix(60)); expected \(expected)")
     }
 }

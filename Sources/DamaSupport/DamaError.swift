@@ -1,26 +1,26 @@
-/// What went wrong and what would be right, in one line.
+/// An error: what is wrong and what would be right, in one line.
 ///
-/// Every failure in libdama is one of these; the C ABI maps `code` to a `dama_status` and keeps `message` for
-/// `dama_error_message()`. Write messages for the person who has to mend the input: name the thing, say what was
+/// Every failure in libdama is a `DamaError`. The C ABI maps `code` to a `dama_status` and keeps `message` for
+/// `dama_error_message()`. Messages are for the person who must correct the input: name the thing, state what was
 /// found and what was expected, quote the offending text.
 public struct DamaError: Error, Equatable, CustomStringConvertible, Sendable {
     /// The kinds of failure, one for each status of the C ABI.
     public enum Code: Sendable, Equatable, CaseIterable {
-        /// A value that can never be right: NULL, NaN, a negative size, an unknown option.
+        /// A value that is never valid: NULL, NaN, a negative size, an unknown option.
         case invalidArgument
-        /// Sizes that do not fit each other, or a buffer too small for the result.
+        /// Sizes that do not match, or a buffer too small for the result.
         case shapeMismatch
         /// A file that cannot be read or written.
         case io
         /// A model, tokenizer or image whose contents are wrong.
         case model
-        /// Something sound that this build or this runtime cannot do.
+        /// Valid input that this build or this runtime does not support.
         case unsupported
-        /// An allocation that failed, or an input larger than the limit set for it.
+        /// A failed allocation, or an input larger than its limit.
         case outOfMemory
         /// A defect of the library.
         case `internal`
-        /// A callback or another thread asked to stop.
+        /// A stop requested by a callback or another thread.
         case cancelled
     }
 
@@ -41,5 +41,5 @@ public struct DamaError: Error, Equatable, CustomStringConvertible, Sendable {
     public static func unsupported(_ message: String) -> DamaError { DamaError(.unsupported, message) }
     public static func outOfMemory(_ message: String) -> DamaError { DamaError(.outOfMemory, message) }
     public static func `internal`(_ message: String) -> DamaError { DamaError(.internal, message) }
-    public static let cancelled = DamaError(.cancelled, "stopped because a callback or another thread asked for it")
+    public static let cancelled = DamaError(.cancelled, "stopped at the request of a callback or another thread")
 }

@@ -1,4 +1,4 @@
-/// What a tensor's elements are. The raw value is ONNX's number of the type.
+/// The type of a tensor's elements. The raw value is ONNX's number of the type.
 public enum ElementType: UInt32, Sendable, CaseIterable {
     case float32 = 1
     case uint8 = 2
@@ -14,7 +14,7 @@ public enum ElementType: UInt32, Sendable, CaseIterable {
     case uint64 = 13
     case bfloat16 = 16
 
-    /// Bytes of one element.
+    /// The size of one element in bytes.
     public var size: Int {
         switch self {
         case .uint8, .int8, .bool: 1

@@ -1,23 +1,23 @@
-/// A text as a key, told apart by its bytes.
+/// A string as a dictionary key, compared by its bytes.
 ///
-/// Swift's `String` compares by canonical equivalence: "é" in one code point and in two is one key to a `Dictionary`,
-/// though to a file system, a tokenizer and every other JSON reader they are two.
-public struct ExactText: Hashable, Sendable {
-    public let text: String
+/// Swift's `String` compares by canonical equivalence: "é" as one code point and as two is the same key in a
+/// `Dictionary`. To a file system, a tokenizer and every other JSON reader these are two different strings.
+package struct ExactText: Hashable, Sendable {
+    package let text: String
 
-    public init(_ text: String) { self.text = text }
+    package init(_ text: String) { self.text = text }
 
-    public static func == (a: ExactText, b: ExactText) -> Bool { a.text.hasSameBytes(as: b.text) }
+    package static func == (a: ExactText, b: ExactText) -> Bool { a.text.hasSameBytes(as: b.text) }
 
-    public func hash(into hasher: inout Hasher) {
+    package func hash(into hasher: inout Hasher) {
         var text = text
         text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
     }
 }
 
 extension String {
-    /// Whether both are the same UTF-8.
-    public func hasSameBytes(as other: String) -> Bool {
+    /// Whether both have the same UTF-8.
+    package func hasSameBytes(as other: String) -> Bool {
         utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8)
     }
 }

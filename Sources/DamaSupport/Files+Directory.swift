@@ -1,12 +1,13 @@
 import Glibc
 
 extension Files {
-    /// Replaces the directory at `path` as one: `fill` writes a new one beside it, which is then renamed.
+    /// Replaces the directory at `path` atomically: `fill` writes a new one beside it, which is then renamed.
     ///
-    /// Readers see the old directory or the whole new one; what the old one held is removed, all of it. Where anything
-    /// fails the old one stays and the new one is removed.
-    /// - Parameter fill: is given the path of the new directory, empty.
-    public static func replaceDirectory(
+    /// Readers see either the old directory or the complete new one; on a file system that cannot exchange names, there
+    /// is none for a moment. All contents of the old directory are removed. On failure the old directory stays and the
+    /// new one is removed.
+    /// - Parameter fill: Called with the path of the new, empty directory.
+    package static func replaceDirectory(
         _ path: String, fill: (_ temporary: String) throws(DamaError) -> Void
     ) throws(DamaError) {
         let target = try replaceable(path)
@@ -15,7 +16,7 @@ extension Files {
         do throws(DamaError) {
             try fill(temporary)
             try synchronize(directory: temporary)
-            // A directory can be renamed to a free name or over an empty one; another is exchanged.
+            // A directory can be renamed to a free name or over an empty directory; any other target is exchanged.
             if !renameOnce(temporary, to: target) {
                 guard errno == ENOTEMPTY || errno == EEXIST else {
                     throw .io("cannot rename \(temporary) to \(target): \(describeErrno())")
@@ -30,27 +31,27 @@ extension Files {
         removeTree(temporary)
     }
 
-    /// `path` without slashes at its end, and without symbolic links where it names something.
-    public static func resolved(_ path: String) -> String {
+    /// `path` without slashes at its end, and, if it exists, without symbolic links.
+    package static func resolved(_ path: String) -> String {
         if let found = realpath(path, nil) {
             defer { free(found) }
             return String(cString: found)
         }
-        // Scalars and not Characters: a slash can be part of a Character of several.
+        // Scalars, not Characters: a slash can be part of a Character of several scalars.
         var scalars = path.unicodeScalars
         while scalars.count > 1, scalars.last == "/" { scalars.removeLast() }
         return String(scalars)
     }
 
-    /// What is replaced where `path` is to be: without links.
+    /// The path, without links, that a replacement of `path` must replace.
     static func replaceable(_ path: String) throws(DamaError) -> String {
         let target = resolved(path)
-        guard !isSymbolicLink(target) else { throw .io("\(path) is a symbolic link that leads nowhere") }
+        guard !isSymbolicLink(target) else { throw .io("\(path) is a symbolic link whose target does not exist") }
         return target
     }
 
     /// The names in a directory, sorted.
-    public static func names(in directory: String) throws(DamaError) -> [String] {
+    package static func names(in directory: String) throws(DamaError) -> [String] {
         guard let stream = opendir(directory) else { throw .io("cannot open \(directory): \(describeErrno())") }
         defer { closedir(stream) }
         var names: [String] = []
@@ -63,9 +64,9 @@ extension Files {
         return names.sorted()
     }
 
-    /// Removes what `path` names, a directory with all that it holds; symbolic links are removed, not followed. What the
-    /// system refuses to remove stays.
-    public static func removeTree(_ path: String) {
+    /// Removes `path`, a directory with all its contents. Symbolic links are removed, not followed. Entries that the
+    /// system refuses to remove stay.
+    package static func removeTree(_ path: String) {
         var status = stat()
         guard lstat(path, &status) == 0 else { return }
         guard status.st_mode & S_IFMT == S_IFDIR else {
@@ -76,7 +77,7 @@ extension Files {
         remove(path)
     }
 
-    /// Exchanges two directories as one step where the system can; else the old one is gone afterwards.
+    /// Exchanges two directories, atomically if the system can; otherwise by two renames, which remove the old one.
     private static func exchange(_ new: String, _ old: String) throws(DamaError) {
         if exchangeNames(new, old) { return }
         guard errno == ENOSYS || errno == EINVAL || errno == EPERM else {
@@ -85,7 +86,7 @@ extension Files {
         try moveAside(new, old)
     }
 
-    /// Puts one directory in the place of another, by way of a third name.
+    /// Moves one directory to the place of another, by way of a third name.
     static func moveAside(_ new: String, _ old: String) throws(DamaError) {
         let aside = aside(new)
         try rename(old, to: aside)

@@ -1,13 +1,13 @@
 import Glibc
 
 extension Files {
-    /// Replaces the file at `path` as one: `write` fills a new file beside it, which is flushed to the disk and
-    /// renamed. Where `path` is a symbolic link, the file that it names is replaced.
+    /// Replaces the file at `path` atomically: `write` fills a new file beside it, which is flushed to the disk and
+    /// renamed. If `path` is a symbolic link, its target is replaced.
     ///
-    /// Readers see the old file or the whole new one. Where anything fails the old file stays and the new one is
-    /// removed. Once the call has returned, the new file lasts through a power failure.
-    /// - Parameter write: hands its bytes to ``FileSink/append(_:)``, in pieces as small or large as it likes.
-    public static func replace(
+    /// Readers see either the old file or the complete new one. On failure the old file stays and the new one is
+    /// removed. Once the call has returned, the new file survives a power failure.
+    /// - Parameter write: Passes its bytes to ``FileSink/append(_:)``, in pieces of any size.
+    package static func replace(
         _ path: String, write: (inout FileSink) throws(DamaError) -> Void
     ) throws(DamaError) {
         let target = try replaceable(path)
@@ -24,13 +24,13 @@ extension Files {
         try synchronize(directory: folder(of: target))
     }
 
-    /// As ``replace(_:write:)``, with bytes that are there already.
-    public static func writeAtomically(_ bytes: some Collection<UInt8>, to path: String) throws(DamaError) {
+    /// Same as ``replace(_:write:)``, with given bytes.
+    package static func writeAtomically(_ bytes: some Collection<UInt8>, to path: String) throws(DamaError) {
         try replace(path) { sink throws(DamaError) in try sink.append(bytes) }
     }
 
     /// Replaces the file at `path` by the bytes of another.
-    public static func copy(_ source: String, to path: String) throws(DamaError) {
+    package static func copy(_ source: String, to path: String) throws(DamaError) {
         let file = try OpenFile(reading: source)
         try replace(path) { sink throws(DamaError) in
             while case let piece = try file.read(1 << 20, at: sink.count), !piece.isEmpty { try sink.append(piece) }
@@ -39,23 +39,23 @@ extension Files {
 }
 
 /// The file that ``Files/replace(_:write:)`` fills.
-public struct FileSink {
+package struct FileSink {
     private let descriptor: Int32
     private let path: String
     /// Bytes written so far.
-    public private(set) var count = 0
+    package private(set) var count = 0
 
     init(descriptor: Int32, path: String) {
         self.descriptor = descriptor
         self.path = path
     }
 
-    public mutating func append(_ bytes: UnsafeRawBufferPointer) throws(DamaError) {
+    package mutating func append(_ bytes: UnsafeRawBufferPointer) throws(DamaError) {
         try OpenFile.write(bytes, to: descriptor, at: count, path)
         count += bytes.count
     }
 
-    public mutating func append(_ bytes: some Collection<UInt8>) throws(DamaError) {
+    package mutating func append(_ bytes: some Collection<UInt8>) throws(DamaError) {
         try OpenFile.write(bytes, to: descriptor, at: count, path)
         count += bytes.count
     }

@@ -1,14 +1,14 @@
 import Glibc
 
-/// What is written beside its place and renamed.
+/// Temporary files and directories, which are written beside their target and then renamed.
 ///
-/// Its name follows from the place, so that what a killed process left is found and removed by the next one that writes
-/// there; whether a process still writes it shows in its lock.
+/// The target determines the name, so that the next process that writes there finds and removes what a killed process
+/// left behind. A lock shows whether a process is still writing.
 extension Files {
-    /// The name under which the file or directory `target` is written first.
+    /// The name under which the file or directory `target` is first written.
     package static func temporary(for target: String) -> String { "\(target).dama-tmp" }
 
-    /// Makes the temporary file for `target`, and holds its lock.
+    /// Creates the temporary file for `target`, and holds its lock.
     static func createTemporary(for target: String) throws(DamaError) -> OpenFile {
         let path = temporary(for: target)
         for _ in 0..<64 {
@@ -20,17 +20,17 @@ extension Files {
             do throws(DamaError) {
                 file = try OpenFile(creating: path)
             } catch {
-                // Another process was quicker.
+                // Another process was faster.
                 if isThere(path) { continue }
                 throw error
             }
-            // Between the two calls another process may have taken it for one that was left.
+            // Between the two calls another process may have removed it as a leftover.
             if file.lock(), file.isInPlace { return file }
         }
         throw busy(path)
     }
 
-    /// Makes the temporary directory for `target`, and holds its lock.
+    /// Creates the temporary directory for `target`, and holds its lock.
     static func createTemporaryDirectory(for target: String) throws(DamaError) -> DirectoryLock {
         let path = temporary(for: target)
         for _ in 0..<64 {
@@ -44,19 +44,19 @@ extension Files {
         throw busy(path)
     }
 
-    /// Removes the temporary of `target` that a killed process left, and puts back what it had moved aside. What another
-    /// process is writing stays.
+    /// Removes the temporary file or directory of `target` that a killed process left behind, and restores what that
+    /// process had moved aside. A temporary that another process is writing stays.
     package static func removeLeftovers(of target: String) {
         let target = resolved(target)
         let path = temporary(for: target)
         let aside = aside(path)
-        // Two renames were to put the new directory in the old one's place, and only the first was done.
+        // Of the two renames that replace the old directory, only the first was done.
         if isThere(aside), !isThere(target) { try? rename(aside, to: target) }
         guard isThere(path) else { return }
         if isDirectory(path) { try? removeLeftDirectory(path) } else { try? removeLeftFile(path) }
     }
 
-    /// Where the old directory lies while a new one takes its place.
+    /// The path of the old directory while a new one replaces it.
     static func aside(_ temporary: String) -> String { "\(temporary).old" }
 
     private static func removeLeftFile(_ path: String) throws(DamaError) {
@@ -64,7 +64,7 @@ extension Files {
         guard file.lock() else { throw busy(path) }
         guard file.isInPlace else { return }
         guard remove(path) else {
-            throw .io("cannot remove \(path), which an earlier process left: \(describeErrno())")
+            throw .io("cannot remove \(path), which an earlier process left behind: \(describeErrno())")
         }
     }
 
@@ -72,7 +72,7 @@ extension Files {
         guard let lock = try DirectoryLock(path) else { throw busy(path) }
         guard lock.isInPlace else { return }
         removeTree(path)
-        guard !isThere(path) else { throw .io("cannot remove \(path), which an earlier process left") }
+        guard !isThere(path) else { throw .io("cannot remove \(path), which an earlier process left behind") }
     }
 
     private static func busy(_ path: String) -> DamaError {
@@ -80,17 +80,17 @@ extension Files {
     }
 }
 
-/// The lock of a directory, held until the object goes.
+/// A directory's lock, held for the lifetime of the object.
 struct DirectoryLock: ~Copyable {
     let path: String
     private let descriptor: Int32
     private let status: stat
 
-    /// `nil` where another object has it.
+    /// `nil` if another object holds the lock.
     init?(_ path: String) throws(DamaError) {
         let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
         guard descriptor >= 0 else {
-            throw .io("\(path) is in the way of what is to be written: \(describeErrno())")
+            throw .io("cannot open \(path) as a temporary directory: \(describeErrno())")
         }
         var status = stat()
         guard fstat(descriptor, &status) == 0, flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {

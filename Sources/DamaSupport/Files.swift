@@ -1,11 +1,11 @@
 import Glibc
 
 /// Reading and writing of whole files, without Foundation.
-public enum Files {
+package enum Files {
     /// The bytes of the file at `path`, at most `limit` of them.
     ///
-    /// - Throws: ``DamaError/Code/io`` where it cannot be read; ``DamaError/Code/outOfMemory`` where it is larger than `limit`.
-    public static func read(_ path: String, limit: Int = 1 << 31) throws(DamaError) -> [UInt8] {
+    /// - Throws: ``DamaError/Code/io`` if it cannot be read; ``DamaError/Code/outOfMemory`` if it exceeds `limit`.
+    package static func read(_ path: String, limit: Int = 1 << 31) throws(DamaError) -> [UInt8] {
         let file = try OpenFile(reading: path)
         guard file.size <= limit else {
             throw .outOfMemory("\(path) has \(file.size) bytes; the limit is \(limit)")
@@ -14,8 +14,8 @@ public enum Files {
         return try file.read(file.size, at: 0)
     }
 
-    /// The JSON value in the file at `path`. A syntax error names the file.
-    public static func readJSON(_ path: String) throws(DamaError) -> JSON {
+    /// The JSON value in the file at `path`. The message of a syntax error names the file.
+    package static func readJSON(_ path: String) throws(DamaError) -> JSON {
         let bytes = try read(path)
         do {
             return try JSON(parsing: bytes)
@@ -36,17 +36,17 @@ public enum Files {
         return (hash.hexDigest, count)
     }
 
-    /// The folder that the file at `path` lies in.
-    public static func folder(of path: String) -> String {
-        // Of scalars: a slash can be part of a Character of several.
+    /// The folder of the file at `path`.
+    package static func folder(of path: String) -> String {
+        // By scalars: a slash can be part of a Character of several scalars.
         guard let slash = path.unicodeScalars.lastIndex(of: "/") else { return "." }
         return slash == path.startIndex ? "/" : String(path.unicodeScalars[..<slash])
     }
 
-    /// True where `path` names something, of whichever kind.
-    public static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+    /// True if `path` exists, as a file of any kind.
+    package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
-    /// True where the name is taken, also by a symbolic link that leads nowhere.
+    /// True if `path` exists or is a symbolic link without a target.
     package static func isThere(_ path: String) -> Bool {
         var status = stat()
         return lstat(path, &status) == 0
@@ -57,18 +57,18 @@ public enum Files {
         return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK
     }
 
-    public static func isDirectory(_ path: String) -> Bool {
+    package static func isDirectory(_ path: String) -> Bool {
         var status = stat()
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
-    public static func isRegularFile(_ path: String) -> Bool {
+    package static func isRegularFile(_ path: String) -> Bool {
         var status = stat()
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
     }
 
-    /// Makes a directory and those above it, where they are not there yet; they last through a power failure.
-    public static func makeDirectory(_ path: String) throws(DamaError) {
+    /// Creates a directory and its missing parents; they survive a power failure.
+    package static func makeDirectory(_ path: String) throws(DamaError) {
         if isDirectory(path) { return }
         let parent = folder(of: path)
         if parent != path, !isDirectory(parent) { try makeDirectory(parent) }
@@ -76,17 +76,17 @@ public enum Files {
         try synchronize(directory: parent)
     }
 
-    /// True where `path` names `directory` or something below it, by whichever links.
+    /// True if `path`, with links resolved, is `directory` or inside it.
     package static func isInside(_ path: String, _ directory: String) -> Bool {
         let (inner, outer) = (resolved(path).utf8, resolved(directory).utf8)
-        // By bytes: to Swift texts are equal that a file system tells apart.
+        // By bytes: Swift treats some strings as equal that a file system does not.
         guard inner.starts(with: outer) else { return false }
         return inner.count == outer.count || outer.last == UInt8(ascii: "/")
             || inner.dropFirst(outer.count).first == UInt8(ascii: "/")
     }
 
-    /// True where both paths name one file, by whichever links.
-    public static func areSame(_ a: String, _ b: String) -> Bool {
+    /// True if both paths, with links resolved, are the same file.
+    package static func areSame(_ a: String, _ b: String) -> Bool {
         var (first, second) = (stat(), stat())
         return stat(a, &first) == 0 && stat(b, &second) == 0
             && first.st_dev == second.st_dev && first.st_ino == second.st_ino

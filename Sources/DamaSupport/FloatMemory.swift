@@ -1,18 +1,18 @@
 import Glibc
 
-/// Floats in memory of our own, aligned for vector instructions. Its users see to it that no two threads write at once.
+/// A buffer of floats, aligned for vector instructions. Callers make sure that no two threads write at once.
 public final class FloatMemory: @unchecked Sendable {
     public let elements: UnsafeMutableBufferPointer<Float>
     private let memory: UnsafeMutableRawPointer
 
     /// Memory for `count` numbers, all 0.
     ///
-    /// - Throws: ``DamaError/Code/outOfMemory`` where the system has not that much.
+    /// - Throws: ``DamaError/Code/outOfMemory`` if the system does not have that much.
     public init(count: Int) throws(DamaError) {
         let (bytes, overflow) = max(1, count).multipliedReportingOverflow(by: MemoryLayout<Float>.stride)
         var memory: UnsafeMutableRawPointer?
         guard count >= 0, !overflow, posix_memalign(&memory, 64, bytes) == 0, let memory else {
-            throw .outOfMemory("no memory for \(count) numbers of 4 bytes")
+            throw .outOfMemory("cannot allocate \(count) numbers of 4 bytes")
         }
         self.memory = memory
         elements = UnsafeMutableBufferPointer(

@@ -1,13 +1,13 @@
-/// Bytes as text of two digits each.
-public enum Hexadecimal {
+/// Bytes as text, two hexadecimal digits each.
+package enum Hexadecimal {
     private static let digits = Array("0123456789abcdef".utf8)
 
-    public static func text(of bytes: some Collection<UInt8>) -> String {
+    package static func text(of bytes: some Collection<UInt8>) -> String {
         String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
     }
 
-    /// `nil` for text that is no such thing.
-    public static func bytes(_ text: String) -> [UInt8]? {
+    /// `nil` for text that is not hexadecimal.
+    package static func bytes(_ text: String) -> [UInt8]? {
         var result: [UInt8] = []
         var high: UInt8?
         for character in text.utf8 {

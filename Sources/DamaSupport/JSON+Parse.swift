@@ -1,31 +1,31 @@
 extension JSON {
-    /// Nesting deeper than this is refused, so that hostile input cannot exhaust the stack.
-    public static let maximumDepth = 128
+    /// Deeper nesting is rejected, so that hostile input cannot exhaust the stack.
+    package static let maximumDepth = 128
 
     /// How numbers are read.
-    public enum Numbers: Sendable {
-        /// As values. What is no finite number is an error.
+    package enum Numbers: Sendable {
+        /// As values. A number that is not finite is an error.
         case values
-        /// Those that would be written back with other characters as ``JSON/number(_:)``, so that `1e3`, `1.50` and
-        /// `1.0000000000000000001` stay what they are. Also takes what no finite double holds (`1e400`) and, as Python
-        /// writes them, `NaN`, `Infinity` and `-Infinity`: whoever reads the field finds that it is no number.
+        /// Numbers whose text would not be reproduced become ``JSON/number(_:)``, so that `1e3`, `1.50` and
+        /// `1.0000000000000000001` are kept as written. Numbers beyond the range of a double (`1e400`) and Python's
+        /// `NaN`, `Infinity` and `-Infinity` are accepted as well; reading such a field as a number fails.
         case asWritten
     }
 
     /// Parses one JSON text; anything but white space after the value is an error.
     ///
     /// - Throws: ``DamaError/Code/model`` naming the byte offset and what was expected there.
-    public init(parsing text: String) throws(DamaError) {
+    package init(parsing text: String) throws(DamaError) {
         self = try Self.parse(bytes: Array(text.utf8))
     }
 
     /// Parses one JSON text from UTF-8 bytes. See ``init(parsing:)``.
-    public init(parsing bytes: some Sequence<UInt8>, numbers: Numbers = .values) throws(DamaError) {
+    package init(parsing bytes: some Sequence<UInt8>, numbers: Numbers = .values) throws(DamaError) {
         self = try Self.parse(bytes: Array(bytes), numbers)
     }
 
-    /// Parses one JSON text from UTF-8 bytes in memory that the caller keeps valid. See ``init(parsing:)``.
-    public init(parsing buffer: UnsafeRawBufferPointer) throws(DamaError) {
+    /// Parses one JSON text from UTF-8 bytes, which must stay valid during the call. See ``init(parsing:)``.
+    package init(parsing buffer: UnsafeRawBufferPointer) throws(DamaError) {
         var parser = JSONParser(bytes: buffer.bindMemory(to: UInt8.self), numbers: .values)
         self = try parser.parseDocument()
     }
@@ -133,7 +133,7 @@ private struct JSONParser {
             return try parseWord("Infinity", .number("-Infinity"))
         }
         if take("0") {
-            // No digit may follow a leading zero; the caller finds it and complains.
+            // No digit may follow a leading zero; the caller finds it and reports it.
         } else {
             guard skipDigits() else { throw failure("expected a digit") }
         }
@@ -162,7 +162,7 @@ private struct JSONParser {
         position += 1
         let start = position
         var isPlainASCII = true
-        // Most strings hold no escapes: find the end first and copy once.
+        // Most strings contain no escapes: find the end first and copy once.
         while position < bytes.count {
             let byte = bytes[position]
             if byte == UInt8(ascii: "\"") {
@@ -229,7 +229,7 @@ private struct JSONParser {
                     position = mark
                 }
             }
-            // Half a surrogate pair is no character.
+            // Half a surrogate pair is not a character.
             let scalar = Unicode.Scalar(code) ?? "\u{FFFD}"
             content.append(contentsOf: UTF8.encode(scalar)!)
         default:

@@ -1,23 +1,23 @@
 extension JSON {
-    /// The value as one line of JSON: no white space, UTF-8 as it is, members in their order.
+    /// The value as one line of JSON: no white space, UTF-8 unescaped, members in their order.
     ///
-    /// Doubles are written in the shortest form that reads back to the same bits. JSON has no NaN or infinity;
-    /// callers check before they write, and `null` is written in their place.
-    public var text: String {
+    /// Doubles are written in the shortest form that reads back to the same bits. JSON has no NaN or infinity: callers
+    /// check before they write, and `null` is written in their place.
+    package var text: String {
         var bytes: [UInt8] = []
         write(to: &bytes)
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// Appends what ``text`` would hold.
-    public func write(to bytes: inout [UInt8]) {
+    /// Appends the bytes of ``text``.
+    package func write(to bytes: inout [UInt8]) {
         switch self {
         case .null: bytes.append(contentsOf: "null".utf8)
         case .bool(let value): bytes.append(contentsOf: (value ? "true" : "false").utf8)
         case .int(let value): bytes.append(contentsOf: String(value).utf8)
         case .double(let value):
             bytes.append(contentsOf: (value.isFinite ? value.description : "null").utf8)
-        // Neither is NaN JSON where it was read.
+        // NaN and infinity are accepted when reading but are not JSON.
         case .number(let text):
             let isNumber = text.utf8.last.map { (0x30...0x39).contains($0) } == true
             bytes.append(contentsOf: (isNumber ? text : "null").utf8)

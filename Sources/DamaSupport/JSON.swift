@@ -1,25 +1,25 @@
 /// A JSON value (RFC 8259) that keeps the order of an object's members.
 ///
-/// `JSON` lives here, and not in Foundation, because Foundation would add tens of megabytes to libdama.so and because
-/// parsing must never trap: depth and size are bounded, and whatever is wrong is a ``DamaError`` with its byte offset.
-public enum JSON: Sendable {
+/// Foundation's JSON is not used, because Foundation would add tens of megabytes to libdama.so and because parsing must
+/// never trap: depth and size are bounded, and every error is a ``DamaError`` with its byte offset.
+package enum JSON: Sendable {
     case null
     case bool(Bool)
     /// A number written without fraction or exponent that fits into 64 bits.
     case int(Int64)
     /// Any other number. Always finite.
     case double(Double)
-    /// A number that neither of them holds as it was written, by its text: an integer beyond 64 bits, and with
-    /// ``Numbers/asWritten`` any that would be written back with other characters.
+    /// The text of a number that neither case represents as written: an integer beyond 64 bits, and, with
+    /// ``Numbers/asWritten``, any number whose text would not be reproduced.
     case number(String)
     case string(String)
     case array([JSON])
     case object(JSONObject)
 }
 
-/// Texts are equal where their bytes are: Swift's `==` takes "é" in one and in two code points for the same.
+/// Strings are equal if their bytes are: Swift's `==` treats "é" as one and as two code points as the same.
 extension JSON: Equatable {
-    public static func == (a: JSON, b: JSON) -> Bool {
+    package static func == (a: JSON, b: JSON) -> Bool {
         switch (a, b) {
         case (.null, .null): true
         case (.bool(let a), .bool(let b)): a == b
@@ -34,17 +34,17 @@ extension JSON: Equatable {
     }
 }
 
-/// The members of a JSON object, in the order of the text. Keys are told apart by their bytes.
-public struct JSONObject: Equatable, Sendable, ExpressibleByDictionaryLiteral {
-    public typealias Member = (key: String, value: JSON)
+/// The members of a JSON object, in the order of the text. Keys are compared by their bytes.
+package struct JSONObject: Equatable, Sendable, ExpressibleByDictionaryLiteral {
+    package typealias Member = (key: String, value: JSON)
 
-    /// Every member, repeated keys included.
-    public private(set) var members: [Member]
-    /// Position of the last member of each key; only for objects large enough to be worth it.
+    /// All members, repeated keys included.
+    package private(set) var members: [Member]
+    /// The position of the last member of each key; only for objects large enough to need it.
     private var index: [ExactText: Int]?
     private static let indexThreshold = 12
 
-    public init(_ members: [Member] = []) {
+    package init(_ members: [Member] = []) {
         self.members = members
         if members.count >= Self.indexThreshold {
             var index = [ExactText: Int](minimumCapacity: members.count)
@@ -53,25 +53,25 @@ public struct JSONObject: Equatable, Sendable, ExpressibleByDictionaryLiteral {
         }
     }
 
-    public init(dictionaryLiteral elements: (String, JSON)...) {
+    package init(dictionaryLiteral elements: (String, JSON)...) {
         self.init(elements.map { (key: $0.0, value: $0.1) })
     }
 
-    public var count: Int { members.count }
+    package var count: Int { members.count }
 
-    /// The value of `key`; the last one where a key is repeated, as most readers do.
-    public subscript(key: String) -> JSON? {
+    /// The value of `key`; the last one if a key is repeated, as in most readers.
+    package subscript(key: String) -> JSON? {
         if let index { return index[ExactText(key)].map { members[$0].value } }
         return members.last { $0.key.hasSameBytes(as: key) }?.value
     }
 
-    /// The first key that stands more than once, if there is one.
-    public var repeatedKey: String? {
+    /// The first duplicate key, if any.
+    package var repeatedKey: String? {
         var seen = Set<ExactText>(minimumCapacity: members.count)
         return members.first { !seen.insert(ExactText($0.key)).inserted }?.key
     }
 
-    public static func == (a: JSONObject, b: JSONObject) -> Bool {
+    package static func == (a: JSONObject, b: JSONObject) -> Bool {
         a.members.count == b.members.count
             && zip(a.members, b.members).allSatisfy { $0.key.hasSameBytes(as: $1.key) && $0.value == $1.value }
     }
@@ -80,19 +80,19 @@ public struct JSONObject: Equatable, Sendable, ExpressibleByDictionaryLiteral {
 // MARK: - Reading values
 
 extension JSON {
-    /// The member `key` of an object; `nil` where this is no object, the key is missing or the value is `null`.
-    public subscript(key: String) -> JSON? {
+    /// The member `key` of an object; `nil` if this is not an object, the key is missing or the value is `null`.
+    package subscript(key: String) -> JSON? {
         guard case .object(let object) = self, let value = object[key], value != .null else { return nil }
         return value
     }
 
-    public var string: String? { if case .string(let value) = self { value } else { nil } }
-    public var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
-    public var array: [JSON]? { if case .array(let value) = self { value } else { nil } }
-    public var object: JSONObject? { if case .object(let value) = self { value } else { nil } }
+    package var string: String? { if case .string(let value) = self { value } else { nil } }
+    package var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
+    package var array: [JSON]? { if case .array(let value) = self { value } else { nil } }
+    package var object: JSONObject? { if case .object(let value) = self { value } else { nil } }
 
-    /// The number as a `Double`, whichever way it was written.
-    public var double: Double? {
+    /// The number as a `Double`, regardless of its written form.
+    package var double: Double? {
         switch self {
         case .int(let value): Double(value)
         case .double(let value): value
@@ -101,21 +101,21 @@ extension JSON {
         }
     }
 
-    /// The number as an `Int`; `nil` where it has a fraction or does not fit.
-    public var int: Int? {
+    /// The number as an `Int`; `nil` if it has a fraction or does not fit.
+    package var int: Int? {
         switch self {
         case .int(let value): Int(exactly: value)
         case .double(let value): Int(exactly: value)
         case .number(let text):
-            // An integer that does not fit is none, though the nearest double may fit.
+            // An integer that does not fit gives `nil`, though the nearest double may fit.
             Int(text)
                 ?? (text.utf8.contains { $0 == 0x2E || $0 | 0x20 == 0x65 } ? double.flatMap { Int(exactly: $0) } : nil)
         default: nil
         }
     }
 
-    /// What kind of value this is, for messages: "a string", "an object", …
-    public var kind: String {
+    /// The kind of this value, for messages: "a string", "an object", …
+    package var kind: String {
         switch self {
         case .null: "null"
         case .bool: "a boolean"
@@ -130,12 +130,12 @@ extension JSON {
 extension JSON: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
     ExpressibleByBooleanLiteral, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
 {
-    public init(stringLiteral value: String) { self = .string(value) }
-    public init(integerLiteral value: Int64) { self = .int(value) }
-    public init(floatLiteral value: Double) { self = .double(value) }
-    public init(booleanLiteral value: Bool) { self = .bool(value) }
-    public init(arrayLiteral elements: JSON...) { self = .array(elements) }
-    public init(dictionaryLiteral elements: (String, JSON)...) {
+    package init(stringLiteral value: String) { self = .string(value) }
+    package init(integerLiteral value: Int64) { self = .int(value) }
+    package init(floatLiteral value: Double) { self = .double(value) }
+    package init(booleanLiteral value: Bool) { self = .bool(value) }
+    package init(arrayLiteral elements: JSON...) { self = .array(elements) }
+    package init(dictionaryLiteral elements: (String, JSON)...) {
         self = .object(JSONObject(elements.map { (key: $0.0, value: $0.1) }))
     }
 }

@@ -2,14 +2,14 @@ import Glibc
 
 /// A file mapped into memory, read-only. The mapping lives as long as the object.
 ///
-/// Weights are used where they lie: nothing is copied, and the pages of a model that two handles map are shared.
-/// A file that another process truncates while it is mapped ends this process (SIGBUS), as with every mapped file.
+/// Weights are used in place: nothing is copied, and the pages of a model that is mapped twice are shared. If another
+/// process truncates the file while it is mapped, this process ends (SIGBUS), as with every mapped file.
 public final class MappedFile: @unchecked Sendable {
     public let path: String
     public let bytes: UnsafeRawBufferPointer
     public let identity: Identity
 
-    /// Equal for two mappings of the same contents, by whatever path.
+    /// Equal for two mappings of the same contents, whatever their paths.
     public struct Identity: Hashable, Sendable {
         private let numbers: [Int]
 
@@ -21,7 +21,7 @@ public final class MappedFile: @unchecked Sendable {
         }
     }
 
-    /// - Throws: ``DamaError/Code/io`` where the path is no readable regular file.
+    /// - Throws: ``DamaError/Code/io`` if the path is not a readable regular file.
     public init(path: String) throws(DamaError) {
         self.path = path
         let file = try OpenFile(reading: path)
@@ -39,13 +39,19 @@ public final class MappedFile: @unchecked Sendable {
         bytes = UnsafeRawBufferPointer(start: address, count: size)
     }
 
+    /// Whether the file at the path is still the mapped one, unchanged.
+    public var isCurrent: Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && Identity(status) == identity
+    }
+
     deinit {
         if let address = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: address), bytes.count) }
     }
 }
 
 /// The text of the calling thread's `errno`.
-public func describeErrno() -> String {
+package func describeErrno() -> String {
     var buffer = [CChar](repeating: 0, count: 256)
     let code = errno
     guard strerror_r(code, &buffer, buffer.count) == 0 else { return "error \(code)" }

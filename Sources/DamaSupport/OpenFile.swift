@@ -1,53 +1,53 @@
 import Glibc
 
-/// A regular file that is open for reading, or for reading and writing. Failures name it.
+/// A regular file, open for reading, or for reading and writing. Errors name it.
 ///
-/// Opening never waits: a FIFO or a device is refused, not read from. Nothing that a symbolic link names is written to.
+/// Opening never blocks: a FIFO or a device is rejected. The target of a symbolic link is never written.
 package struct OpenFile: ~Copyable, Sendable {
     package let path: String
     let descriptor: Int32
     let status: Status
 
-    /// What the file was when it was opened.
+    /// The status of the file when it was opened.
     struct Status: Sendable {
         var size: Int
         var device: UInt64
         var inode: UInt64
     }
 
-    /// Opens a file that is there for reading.
+    /// Opens an existing file for reading.
     ///
-    /// - Throws: ``DamaError/Code/io`` where the path is no regular file that can be read.
+    /// - Throws: ``DamaError/Code/io`` if the path is not a readable regular file.
     package init(reading path: String) throws(DamaError) {
         try self.init(path, O_RDONLY, "open")
     }
 
-    /// Makes a file that must not be there.
+    /// Creates a file that must not exist.
     package init(creating path: String) throws(DamaError) {
         try self.init(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, "create")
     }
 
-    /// Opens a file for reading and writing, and makes it where it is missing.
+    /// Opens a file for reading and writing, and creates it if it is missing.
     package init(updating path: String) throws(DamaError) {
         try self.init(path, O_RDWR | O_CREAT | O_NOFOLLOW, "open")
     }
 
-    /// Opens a file for ``append(_:)``, and makes it where it is missing.
+    /// Opens a file for ``append(_:)``, and creates it if it is missing.
     package init(appending path: String) throws(DamaError) {
         try self.init(path, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW, "open")
     }
 
-    /// Opens a file that is there for reading and writing.
+    /// Opens an existing file for reading and writing.
     init(existing path: String) throws(DamaError) {
         try self.init(path, O_RDWR | O_NOFOLLOW, "open")
     }
 
     private init(_ path: String, _ flags: Int32, _ verb: String) throws(DamaError) {
-        guard !path.utf8.contains(0) else { throw .invalidArgument("a path holds a NUL character: \(path)") }
+        guard !path.utf8.contains(0) else { throw .invalidArgument("a path contains a NUL character: \(path)") }
         let allowed = FileCall.allows(.open(path: path, creates: flags & O_CREAT != 0))
         let descriptor = allowed ? Glibc.open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0o666) : -1
         guard descriptor >= 0 else {
-            if errno == ELOOP { throw .io("\(path) is a symbolic link, which is not written through") }
+            if errno == ELOOP { throw .io("\(path) is a symbolic link; its target is not written") }
             throw .io("cannot \(verb) \(path): \(describeErrno())")
         }
         var found = stat()
@@ -69,12 +69,12 @@ package struct OpenFile: ~Copyable, Sendable {
 
     deinit { Glibc.close(descriptor) }
 
-    /// Bytes when it was opened.
+    /// The size in bytes when the file was opened.
     package var size: Int { status.size }
 
     // MARK: Reading
 
-    /// The bytes from `offset` on, `count` of them or those up to the file's end.
+    /// `count` bytes from `offset` on, or fewer at the end of the file.
     package func read(_ count: Int, at offset: Int) throws(DamaError) -> [UInt8] {
         guard let bytes = Self.read(descriptor, count, at: offset) else {
             throw .io("cannot read \(path): \(describeErrno())")
@@ -82,7 +82,7 @@ package struct OpenFile: ~Copyable, Sendable {
         return bytes
     }
 
-    /// The same of a regular file that was opened otherwise. `nil`, with `errno` set, where reading fails.
+    /// Same for a regular file that was opened otherwise. `nil`, with `errno` set, if reading fails.
     package static func read(_ descriptor: Int32, _ count: Int, at offset: Int) -> [UInt8]? {
         var failed = false
         let bytes = [UInt8](unsafeUninitializedCapacity: max(0, count)) { buffer, done in
@@ -103,7 +103,7 @@ package struct OpenFile: ~Copyable, Sendable {
         try Self.write(bytes, to: descriptor, at: offset, path)
     }
 
-    /// Adds bytes at the end of a file opened for it, in one call: what several threads or processes add does not mix.
+    /// Appends bytes to a file opened for it, in one call: appends of several threads or processes do not mix.
     package func append(_ bytes: [UInt8]) throws(DamaError) {
         var found = stat()
         let offset = fstat(descriptor, &found) == 0 ? Int(found.st_size) : 0
@@ -115,7 +115,7 @@ package struct OpenFile: ~Copyable, Sendable {
         guard count == bytes.count else { throw .io("cannot write \(path): \(describeErrno())") }
     }
 
-    /// Writes every byte, however many calls it takes.
+    /// Writes all bytes, in as many calls as it takes.
     static func write(
         _ bytes: some Collection<UInt8>, to descriptor: Int32, at offset: Int, _ path: String
     ) throws(DamaError) {
@@ -127,7 +127,7 @@ package struct OpenFile: ~Copyable, Sendable {
         }
     }
 
-    /// False, with `errno` set, where the system refuses.
+    /// False, with `errno` set, if the system refuses.
     private static func writeAll(
         _ buffer: UnsafeRawBufferPointer, to descriptor: Int32, at offset: Int, _ path: String
     ) -> Bool {
@@ -137,7 +137,7 @@ package struct OpenFile: ~Copyable, Sendable {
             guard FileCall.allows(.write(path: path, offset: offset + done, bytes: rest)) else { return false }
             let count = pwrite(descriptor, base + done, rest.count, off_t(offset + done))
             if count < 0 && errno == EINTR { continue }
-            // A file system that takes nothing and says nothing must not be asked for ever.
+            // A file system that writes 0 bytes without an error must not cause an endless loop.
             if count == 0 { errno = EIO }
             guard count > 0 else { return false }
             done += count
@@ -145,14 +145,14 @@ package struct OpenFile: ~Copyable, Sendable {
         return true
     }
 
-    /// Cuts the file, or fills it up with zeros.
+    /// Truncates the file, or extends it with zeros.
     package func truncate(to size: Int) throws(DamaError) {
         guard FileCall.allows(.truncate(path: path, size: size)), ftruncate(descriptor, off_t(size)) == 0 else {
-            throw .io("cannot cut \(path): \(describeErrno())")
+            throw .io("cannot truncate \(path): \(describeErrno())")
         }
     }
 
-    /// Makes what was written last through a power failure; its name lasts by ``Files/synchronize(directory:)``.
+    /// Makes the written bytes survive a power failure; ``Files/synchronize(directory:)`` does so for the file's name.
     package func synchronize() throws(DamaError) {
         try Self.synchronize(descriptor, path)
     }
@@ -163,7 +163,7 @@ package struct OpenFile: ~Copyable, Sendable {
         }
     }
 
-    /// Takes the file for this object alone until it goes; false where another one has it.
+    /// Locks the file for the lifetime of this object; false if another one holds the lock.
     package func lock() -> Bool { flock(descriptor, LOCK_EX | LOCK_NB) == 0 }
 
     /// Whether the file's path still names it.

@@ -1,20 +1,20 @@
 import CDamaShims
 import Glibc
 
-/// How many processors this process may use.
-public enum Processors {
-    /// The number where something narrows it below what the machine has: an affinity mask or a control group's quota.
-    public static var restricted: Int? {
+/// The number of processors that this process may use.
+package enum Processors {
+    /// The number, if an affinity mask or a control group's quota limits it below that of the machine.
+    package static var restricted: Int? {
         let usable = usable
         return usable < online ? usable : nil
     }
 
-    /// Processors of the machine, less what an affinity mask or a control group's quota takes away; at least 1.
-    public static var usable: Int {
+    /// The processors of the machine, limited by the affinity mask and the control group's quota; at least 1.
+    package static var usable: Int {
         var count = online
         let allowed = Int(cdama_allowed_processors())
         if allowed > 0 { count = min(count, allowed) }
-        // "MAX PERIOD" in microseconds, MAX being "max" where there is no limit. A container sees its own group here.
+        // "MAX PERIOD" in microseconds; MAX is "max" if there is no limit. In a container it is that of the container.
         if let bytes = try? Files.readSmall("/sys/fs/cgroup/cpu.max") {
             let parts = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace)
             if parts.count == 2, let quota = Double(parts[0]), let period = Double(parts[1]), quota > 0, period > 0 {
@@ -28,7 +28,7 @@ public enum Processors {
 }
 
 extension Files {
-    /// The first 4096 bytes of a file of the kernel's, which has no size to map.
+    /// The first 4096 bytes of a kernel file, which has no size to map.
     fileprivate static func readSmall(_ path: String) throws(DamaError) -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw .io("cannot open \(path): \(describeErrno())") }

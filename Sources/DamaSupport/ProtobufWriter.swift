@@ -1,7 +1,7 @@
-/// Writes protocol buffers' wire format.
+/// Writes the wire format of protocol buffers.
 ///
-/// ONNX models and TensorBoard's events need a few kinds of message from it and nothing back, about sixty lines. A
-/// protobuf runtime would double the size of libdama.so for that.
+/// ONNX models and TensorBoard's events need only a few kinds of message, and none is read. A protobuf runtime would
+/// double the size of libdama.so.
 package struct ProtobufWriter {
     package private(set) var bytes: [UInt8] = []
 
@@ -50,7 +50,7 @@ package struct ProtobufWriter {
 
     package mutating func write(_ field: Int, _ value: String) { write(field, Array(value.utf8)) }
 
-    /// A message in this one.
+    /// A nested message.
     package mutating func write(_ field: Int, _ body: (inout ProtobufWriter) -> Void) {
         var message = ProtobufWriter()
         body(&message)

@@ -1,23 +1,24 @@
+import DamaPattern
 import DamaSupport
 
-/// The tokens that are found in text before anything else: special tokens, and those added after training.
+/// The tokens that are searched in text before any other step: special tokens, and those added after training.
 struct AddedTokens: Sendable {
     struct Token: Equatable, Sendable {
         var content: String
         var id: Int32
-        /// Only matches where no letter, digit or mark is next to it.
+        /// Matches only without a letter, digit or mark next to it.
         var isSingleWord = false
-        /// Swallows white space on its left, or right.
+        /// Removes white space on its left, or right.
         var stripsLeft = false
         var stripsRight = false
-        /// Found in the normalised text, by its normalised content; else in the text as given.
+        /// Searched in the normalised text, by its normalised content; otherwise in the original text.
         var isNormalized = false
-        /// Left out when decoding without special tokens, and found only outside plain text.
+        /// Omitted when decoding without special tokens, and searched only outside plain text.
         var isSpecial = false
-        /// No file gives it its id: a role was given to a token that there is none of. Models need not know it.
+        /// The id comes from no file: a role was given to a token that does not exist. Models need not know it.
         var hasImpliedID = false
 
-        /// All that encoding depends on, as one text.
+        /// All properties that encoding depends on, as one string.
         var key: String {
             let flags = [isSingleWord, stripsLeft, stripsRight, isNormalized, isSpecial].map { $0 ? "1" : "0" }.joined()
             return "\(id) \(flags) \(content)"
@@ -34,9 +35,9 @@ struct AddedTokens: Sendable {
     private var raw = Trie()
     private var normalized = Trie()
     private(set) var specialIDs: Set<Int32> = []
-    /// The largest id plus one of those that a file gives.
+    /// The largest id plus one of the tokens whose id a file gives.
     private(set) var idEnd = 0
-    /// What decoders are given for the tokens that normalisation changes: its inverse is their work.
+    /// The content, for decoders, of the tokens that normalisation changes: decoders reverse the normalisation.
     private(set) var normalizedContents: [Int32: String] = [:]
 
     init(_ tokens: [Token], normalizer: Normalizer?) throws(DamaError) {
@@ -48,7 +49,7 @@ struct AddedTokens: Sendable {
             self.tokens[token.id] = token
             if token.isSpecial { specialIDs.insert(token.id) }
         }
-        // Where two have the same normalised content, special tokens come first.
+        // If two have the same normalised content, special tokens come first.
         for token in tokens.filter(\.isSpecial) + tokens.filter({ !$0.isSpecial }) {
             var pattern = Array(token.content.unicodeScalars)
             if token.isNormalized {
@@ -64,10 +65,10 @@ struct AddedTokens: Sendable {
         }
     }
 
-    /// Cuts `text` at the tokens that stand in it as given.
+    /// Splits `text` at the tokens that match before normalisation.
     func splitRaw(_ text: [Unicode.Scalar]) -> [Segment] { split(Piece(text, startsText: true), raw) }
 
-    /// Cuts a piece of normalised text at the tokens that are matched after normalisation.
+    /// Splits a piece of normalised text at the tokens that match after normalisation.
     func splitNormalized(_ piece: Piece) -> [Segment] { split(piece, normalized) }
 
     private func split(_ piece: Piece, _ trie: Trie) -> [Segment] {
@@ -114,7 +115,7 @@ struct AddedTokens: Sendable {
     }
 }
 
-/// Finds the leftmost, and there the longest, of many strings.
+/// Finds the leftmost match of many strings, and the longest one there.
 private struct Trie: Sendable {
     private struct Edge: Hashable, Sendable {
         var node: Int32
@@ -123,12 +124,12 @@ private struct Trie: Sendable {
 
     private var edges: [Edge: Int32] = [:]
     private var ids: [Int32?] = [nil]
-    /// Which characters below U+0080 begin a string; most text has none of them.
+    /// Which characters below U+0080 begin a string; most text contains none of them.
     private var firstASCII = [Bool](repeating: false, count: 128)
 
     var isEmpty: Bool { edges.isEmpty }
 
-    /// The first of equal strings stays.
+    /// The first of equal strings is kept.
     mutating func insert(_ string: [Unicode.Scalar], _ id: Int32) {
         guard let first = string.first else { return }
         if first.value < 128 { firstASCII[Int(first.value)] = true }

@@ -1,6 +1,6 @@
-/// GPT-2's alphabet: a printable character for each of the 256 bytes, so that vocabularies can be written as text.
+/// GPT-2's alphabet: a printable character for each of the 256 bytes, so that vocabularies are text.
 enum ByteAlphabet {
-    /// The character of each byte: printable Latin-1 stands for itself, the others follow from U+0100 on.
+    /// The character of each byte: printable Latin-1 maps to itself, the others follow from U+0100 on.
     static let scalars: [Unicode.Scalar] = {
         var unprintable: UInt32 = 0x100
         return (UInt8.min...UInt8.max).map { byte in
@@ -13,14 +13,14 @@ enum ByteAlphabet {
         }
     }()
 
-    /// The byte of each character below U+0200; -1 for those that stand for none.
+    /// The byte of each character below U+0200; -1 if there is none.
     private static let bytes: [Int16] = {
         var bytes = [Int16](repeating: -1, count: 0x200)
         for (byte, scalar) in scalars.enumerated() { bytes[Int(scalar.value)] = Int16(byte) }
         return bytes
     }()
 
-    /// The text's UTF-8, a character for each byte.
+    /// The text's UTF-8, one character for each byte.
     static func encode(_ text: ArraySlice<Unicode.Scalar>) -> [Unicode.Scalar] {
         let table = scalars
         var encoded: [Unicode.Scalar] = []
@@ -35,7 +35,7 @@ enum ByteAlphabet {
         return encoded
     }
 
-    /// The bytes that `token` spells; where one of its characters is outside the alphabet, the token's own UTF-8.
+    /// The bytes of `token`; if it contains a character outside the alphabet, the token's own UTF-8.
     static func decode(_ token: String) -> [UInt8] {
         let table = bytes
         var decoded: [UInt8] = []

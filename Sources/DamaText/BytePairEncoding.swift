@@ -1,11 +1,11 @@
 import DamaSupport
 import Synchronization
 
-/// Byte-pair encoding: a word becomes its characters, and pairs of neighbours merge, lowest rank first.
+/// Byte-pair encoding: a word is split into characters, and neighbouring pairs merge, lowest rank first.
 ///
-/// The result is that of Hugging Face's `BPE` model, options included: unknown tokens (fused or not), byte fallback,
-/// `end_of_word_suffix`, `continuing_subword_prefix`, `ignore_merges`. Dropout is refused, for encoding would be
-/// random.
+/// The result equals that of Hugging Face's `BPE` model, options included: unknown tokens (fused or not), byte
+/// fallback, `end_of_word_suffix`, `continuing_subword_prefix`, `ignore_merges`. Dropout is rejected, because it would
+/// make encoding random.
 final class BytePairEncoding: Sendable {
     struct Options: Sendable {
         var unknownToken: String?
@@ -20,9 +20,9 @@ final class BytePairEncoding: Sendable {
     let options: Options
     private let merges: MergeTable
     let unknownID: Int32?
-    /// Ids of "<0x00>" … "<0xFF>"; -1 where the vocabulary has no such token.
+    /// Ids of "<0x00>" … "<0xFF>"; -1 if the vocabulary has no such token.
     private let byteIDs: [Int32]
-    /// Ids of the characters below U+0400, in the middle of a word and at its end; -1 where there is none.
+    /// Ids of the characters below U+0400, in the middle of a word and at its end; -1 if there is none.
     private let innerIDs: [Int32]
     private let finalIDs: [Int32]
     private let cache = Mutex<[[Unicode.Scalar]: [Int32]]>([:])
@@ -32,7 +32,7 @@ final class BytePairEncoding: Sendable {
     private static let longestCachedWord = 64
 
     /// - Parameter merges: Pairs of tokens, lowest rank first.
-    /// - Throws: ``DamaError/Code/model`` where a merge names a token that the vocabulary lacks, or the unknown token
+    /// - Throws: ``DamaError/Code/model`` if a merge names a token that is not in the vocabulary, or the unknown token
     ///   is missing.
     init(
         vocabulary: TokenTable, merges pairs: [(left: String, right: String)], options: Options
@@ -47,7 +47,7 @@ final class BytePairEncoding: Sendable {
         } else {
             unknownID = nil
         }
-        guard pairs.count < Int32.max else { throw .model("model.merges: \(pairs.count) merges are too many") }
+        guard pairs.count < Int32.max else { throw .model("model.merges: too many merges (\(pairs.count))") }
         var table = MergeTable(capacity: pairs.count)
         for (rank, pair) in pairs.enumerated() {
             guard let left = vocabulary.id(of: pair.left) else {
@@ -86,7 +86,7 @@ final class BytePairEncoding: Sendable {
             }
     }
 
-    /// Appends the ids of one word, a piece that the pre-tokenizer left whole.
+    /// Appends the ids of one word, a piece from the pre-tokenizer.
     func encode(_ word: ArraySlice<Unicode.Scalar>, into ids: inout [Int32]) {
         if word.isEmpty { return }
         if options.ignoresMerges, let id = vocabulary.id(of: word) {
@@ -115,7 +115,7 @@ final class BytePairEncoding: Sendable {
     private func symbols(of word: ArraySlice<Unicode.Scalar>) -> [Int32] {
         var symbols: [Int32] = []
         symbols.reserveCapacity(word.count)
-        // An unknown character is held back, so that the next one can be fused with it.
+        // An unknown character is delayed, so that the next one can be fused with it.
         var pending: Int32?
         for index in word.indices {
             let isFirst = index == word.startIndex
@@ -165,7 +165,7 @@ final class BytePairEncoding: Sendable {
         }
     }
 
-    /// Merges neighbours until no merge applies: O(n log n).
+    /// Merges neighbours until no merge applies, in O(n log n).
     private func merge(_ symbols: [Int32]) -> [Int32] {
         guard symbols.count > 1 else { return symbols }
         var ids = symbols
@@ -182,7 +182,7 @@ final class BytePairEncoding: Sendable {
             let position = best.position
             guard ids[position] >= 0, next[position] < ids.count else { continue }
             let right = next[position]
-            // The symbols may have changed since; what counts is that they still merge to the same token.
+            // The symbols may have changed since; the merge is valid if they still merge to the same token.
             guard let current = merges[ids[position], ids[right]], current.id == best.merge.id else { continue }
             ids[position] = best.merge.id
             ids[right] = -1

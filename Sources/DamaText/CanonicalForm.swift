@@ -1,9 +1,10 @@
+import DamaPattern
 @_spi(_Unicode) import Swift
 
 /// Unicode normalisation forms NFC and NFD as Hugging Face's tokenizers compute them.
 ///
-/// They do so by Unicode 9: a character assigned later has no combining class there, is never composed or decomposed,
-/// and so stands between its neighbours like a wall. The standard library follows a later version.
+/// They use Unicode 9: a character assigned later has no combining class, is never composed or decomposed, and
+/// separates its neighbours. The standard library follows a later version.
 enum CanonicalForm {
     case composed, decomposed
 
@@ -24,8 +25,8 @@ enum CanonicalForm {
         if text.isEmpty { return }
         var view = String.UnicodeScalarView()
         for scalar in Self.ordered(text) {
-            // These decompose to two marks but are of class 0 themselves, and the standard library then leaves marks
-            // before them where they are instead of sorting all.
+            // These decompose to two marks but have class 0 themselves, and the standard library then does not sort the
+            // marks before them.
             switch scalar {
             case "\u{F73}": view.append(contentsOf: "\u{F71}\u{F72}".unicodeScalars)
             case "\u{F75}": view.append(contentsOf: "\u{F71}\u{F74}".unicodeScalars)
@@ -39,12 +40,12 @@ enum CanonicalForm {
         }
     }
 
-    /// Runs of more combining marks than this are sorted here.
+    /// Longer runs of combining marks are sorted here.
     private static let longRun = 32
 
-    /// The text with the marks of long runs decomposed and in canonical order. That changes neither of its forms; but
-    /// the standard library sorts a run by insertion, which takes hours for a million marks and no time where they are
-    /// sorted.
+    /// The text with the marks of long runs decomposed and in canonical order. This changes neither of its normal
+    /// forms. The standard library sorts a run by insertion, which takes hours for a million unsorted marks and almost
+    /// no time for sorted ones.
     private static func ordered(_ text: ArraySlice<Unicode.Scalar>) -> ArraySlice<Unicode.Scalar> {
         var result: [Unicode.Scalar] = []
         var end = text.startIndex
@@ -58,7 +59,7 @@ enum CanonicalForm {
             while stop < text.endIndex, combiningClass(text[stop]) > 0 { stop += 1 }
             if stop - start > longRun {
                 result += text[end..<start]
-                // A stable sort by class, one list for each.
+                // A stable sort by class, with one list for each.
                 var classes = [[Unicode.Scalar]](repeating: [], count: 256)
                 for mark in text[start..<stop] {
                     for part in String(mark)._nfd { classes[Int(combiningClass(part))].append(part) }
@@ -72,7 +73,7 @@ enum CanonicalForm {
     }
 
     private static func combiningClass(_ scalar: Unicode.Scalar) -> UInt8 {
-        // The first mark is U+0300.
+        // U+0300 is the first mark.
         scalar.value < 0x300 ? 0 : scalar.properties.canonicalCombiningClass.rawValue
     }
 }

@@ -1,6 +1,6 @@
 import DamaSupport
 
-/// A JSON value together with its place in the file, so that every complaint names the field.
+/// A JSON value with its place in the file, so that every error names the field.
 struct JSONField {
     let value: JSON
     let path: String
@@ -10,7 +10,7 @@ struct JSONField {
         self.path = path
     }
 
-    /// The member `key`; `nil` where it is missing or `null`.
+    /// The member `key`; `nil` if it is missing or `null`.
     subscript(key: String) -> JSONField? {
         value[key].map { JSONField($0, path(to: key)) }
     }
@@ -65,8 +65,8 @@ struct JSONField {
     func missing(_ key: String) -> DamaError { .model("\(path(to: key)) is missing") }
     func wrongKind(_ expected: String) -> DamaError { .model("\(path): expected \(expected), found \(value.kind)") }
 
-    /// For a component whose `type` this library does not know.
+    /// An error for a component whose `type` is unknown.
     func unknownType(_ type: String, known: String) -> DamaError {
-        .unsupported("\(path).type: \(quoted(type)) is not supported; there are \(known)")
+        .unsupported("\(path).type: \(quoted(type)) is not supported; supported are \(known)")
     }
 }

@@ -1,4 +1,4 @@
-/// The merges of byte-pair encoding: for a pair of ids its rank and the id of the merged token.
+/// The merges of byte-pair encoding: from a pair of ids to its rank and the id of the merged token.
 struct MergeTable: Sendable {
     struct Merge: Equatable, Sendable {
         var rank: UInt32
@@ -9,7 +9,7 @@ struct MergeTable: Sendable {
     private var keys: [UInt64]
     private var merges: [Merge]
     private(set) var count = 0
-    /// Odd and drawn anew for each table, so that no file can be made to collide.
+    /// Odd, and random for each table, so that no file can force collisions.
     private let multiplier = UInt64.random(in: .min ... .max) | 1
 
     init(capacity: Int) {
@@ -19,7 +19,7 @@ struct MergeTable: Sendable {
         merges = [Merge](repeating: Merge(rank: 0, id: 0), count: size)
     }
 
-    /// A pair that is there already takes the new rank, as in Hugging Face's tokenizers.
+    /// A duplicate pair gets the new rank, as in Hugging Face's tokenizers.
     mutating func insert(_ left: Int32, _ right: Int32, _ merge: Merge) {
         if (count + 1) * 2 > keys.count { grow() }
         let key = Self.key(left, right)

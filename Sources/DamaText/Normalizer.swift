@@ -1,6 +1,7 @@
+import DamaPattern
 import DamaSupport
 
-/// A step that rewrites text before it is cut into words.
+/// A step that rewrites text before it is split into words.
 indirect enum Normalizer: Sendable {
     case sequence([Normalizer])
     case composed
@@ -10,13 +11,13 @@ indirect enum Normalizer: Sendable {
     case prepend([Unicode.Scalar])
     case strip(left: Bool, right: Bool)
 
-    /// - Throws: ``DamaError/Code/model`` where a pattern takes more steps than are left.
+    /// - Throws: ``DamaError/Code/model`` if a pattern takes more steps than are left.
     func apply(to text: inout [Unicode.Scalar], budget: inout StepBudget) throws(DamaError) {
         switch self {
         case .sequence(let steps):
             for step in steps { try step.apply(to: &text, budget: &budget) }
         case .composed:
-            // Nothing below U+0300 changes, and that covers most text.
+            // Nothing below U+0300 changes, which covers most text.
             if text.contains(where: { $0.value >= 0x300 }) { text = CanonicalForm.composed.apply(to: text) }
         case .decomposed:
             if text.contains(where: { $0.value >= 0xC0 }) { text = CanonicalForm.decomposed.apply(to: text) }
@@ -50,7 +51,7 @@ indirect enum Normalizer: Sendable {
 }
 
 extension Normalizer {
-    /// Puts `content` in the place of each of `matches`, which rise.
+    /// Replaces each of `matches`, which are in ascending order, by `content`.
     static func replace(_ matches: [Range<Int>], with content: [Unicode.Scalar], in text: inout [Unicode.Scalar]) {
         guard !matches.isEmpty else { return }
         var replaced: [Unicode.Scalar] = []
@@ -65,7 +66,7 @@ extension Normalizer {
         text = replaced
     }
 
-    /// How many times longer a text may become, at most. A file whose steps multiply beyond any use is refused.
+    /// The largest factor by which the steps lengthen a text. A file with an unreasonable factor is rejected.
     var growth: Int {
         switch self {
         case .sequence(let steps): Growth.product(steps.map(\.growth))
@@ -103,7 +104,7 @@ extension Normalizer {
     }
 }
 
-/// The bound on how much longer a tokenizer's steps may make a text: known tokenizers stay below 10.
+/// The bound on how much a tokenizer's steps may lengthen a text; known tokenizers stay below 10.
 enum Growth {
     static let limit = 256
 
@@ -113,17 +114,17 @@ enum Growth {
 
     static func check(_ growth: Int, _ field: JSONField) throws(DamaError) {
         guard growth <= limit else {
-            throw .unsupported("\(field.path): steps that make a text more than \(limit) times longer")
+            throw .unsupported("\(field.path): making a text more than \(limit) times longer is not supported")
         }
     }
 }
 
 extension SplitPattern {
-    /// How many times longer a text may become where every match is replaced by `count` scalars.
+    /// The factor by which a text may grow if every match is replaced by `count` scalars.
     func growth(replacedBy count: Int) -> Int {
         switch self {
         case .literal(let literal): literal.isEmpty ? 1 : max(1, (count + literal.count - 1) / literal.count)
-        // A match may be of one character, or empty before every character.
+        // A match may be a single character, or empty before every character.
         case .expression: 1 + count
         }
     }

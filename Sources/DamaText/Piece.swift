@@ -1,9 +1,10 @@
+import DamaPattern
 import DamaSupport
 
-/// A stretch of text on its way to the model.
+/// A part of a text during encoding.
 struct Piece: Sendable {
     var scalars: ArraySlice<Unicode.Scalar>
-    /// True where the piece begins at the very start of the text that was given.
+    /// True if the piece begins at the start of the input text.
     var startsText: Bool
 
     init(_ scalars: ArraySlice<Unicode.Scalar>, startsText: Bool) {
@@ -21,7 +22,7 @@ struct Piece: Sendable {
     }
 }
 
-/// What happens to the matches of a pattern when a piece is split.
+/// What becomes of the matches of a pattern when a piece is split.
 enum SplitBehavior: String, Sendable {
     case removed = "Removed"
     case isolated = "Isolated"
@@ -31,7 +32,7 @@ enum SplitBehavior: String, Sendable {
 }
 
 extension Piece {
-    /// Splits at `matches`, which are sorted and do not overlap; `isInverted` swaps matches and the text between them.
+    /// Splits at `matches`, which are sorted and do not overlap; `isInverted` exchanges matches and other text.
     func split(at matches: [Range<Int>], _ behavior: SplitBehavior, isInverted: Bool = false) -> [Piece] {
         var segments: [(range: Range<Int>, isMatch: Bool)] = []
         segments.reserveCapacity(matches.count * 2 + 1)
@@ -84,7 +85,7 @@ extension Piece {
     }
 }
 
-/// A pattern as tokenizer.json writes it: `{"String": "…"}` or `{"Regex": "…"}`.
+/// A pattern as in tokenizer.json: `{"String": "…"}` or `{"Regex": "…"}`.
 enum SplitPattern: Sendable {
     case literal([Unicode.Scalar])
     case expression(Pattern)

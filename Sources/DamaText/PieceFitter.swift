@@ -1,13 +1,14 @@
+import DamaPattern
 import DamaSupport
 
-/// Parts pieces of a text that have too many tokens, at the best places there are.
+/// Splits pieces of a text that have too many tokens, at the best available places.
 struct PieceFitter {
     private let scalars: [Unicode.Scalar]
     private let limit: TokenLimit?
 
-    /// Where to part, best first.
+    /// Where to split, best first.
     private enum Level: Int, CaseIterable {
-        /// Behind full stops inside quotes, semicolons, colons and dashes.
+        /// After full stops inside quotes, semicolons, colons and dashes.
         case clauses
         case commas
         /// Before "and", "which", "while", …
@@ -17,7 +18,7 @@ struct PieceFitter {
         case scalars
     }
 
-    /// Evening out the lengths takes several rounds; a text of more parts than this is parted in one.
+    /// Balancing the lengths takes several rounds; a text with more parts than this gets a single one.
     private static let mostBalancedParts = 8
 
     init(_ scalars: [Unicode.Scalar], limit: TokenLimit?) {
@@ -45,14 +46,14 @@ struct PieceFitter {
 
     func fits(_ range: Range<Int>) throws(DamaError) -> Bool { try limit?.allows(text(range)) ?? true }
 
-    /// True where there is a letter, a digit or an emoji.
+    /// True if the range contains a letter, a digit or an emoji.
     func hasContent(_ range: Range<Int>) -> Bool {
         scalars[range].contains {
             $0.properties.isAlphabetic || UnicodeClass.isNumeric($0) || $0.properties.isEmojiPresentation
         }
     }
 
-    /// `range` as it is, or its parts, none over the limit.
+    /// `range` unchanged, or its parts, none over the limit.
     func fit(_ range: Range<Int>) throws(DamaError) -> [Range<Int>] {
         try fit(range, from: .clauses)
     }
@@ -84,9 +85,9 @@ struct PieceFitter {
         return try result + pack(run, limit)
     }
 
-    // MARK: - Putting short parts together
+    // MARK: - Joining short parts
 
-    /// As few pieces as possible, and these about equally long.
+    /// As few pieces as possible, of similar lengths.
     private func pack(_ parts: [Range<Int>], _ limit: TokenLimit) throws(DamaError) -> [Range<Int>] {
         var best = try pack(parts, maximum: limit.maximum, limit)
         guard (2...Self.mostBalancedParts).contains(best.count) else { return best }
@@ -105,7 +106,7 @@ struct PieceFitter {
         return best
     }
 
-    /// Joins neighbours for as long as they keep to `maximum`; a part that does not do so by itself stays alone.
+    /// Joins neighbours while they stay within `maximum`; a part that exceeds it by itself stays alone.
     private func pack(
         _ parts: [Range<Int>], maximum: Int, _ limit: TokenLimit
     ) throws(DamaError) -> [Range<Int>] {
@@ -123,7 +124,7 @@ struct PieceFitter {
         return packed
     }
 
-    // MARK: - Places to part
+    // MARK: - Places to split
 
     private func part(_ range: Range<Int>, _ level: Level) -> [Range<Int>] {
         var starts: [Int] = []
@@ -158,7 +159,7 @@ struct PieceFitter {
         range.dropFirst().filter { !UnicodeClass.isSpace(scalars[$0]) && UnicodeClass.isSpace(scalars[$0 - 1]) }
     }
 
-    /// Positions behind one of `marks` and the closing quotes after it.
+    /// Positions after one of `marks` and the closing quotes that follow it.
     private func startsBehind(_ marks: Set<Unicode.Scalar>, in range: Range<Int>) -> [Int] {
         var starts: [Int] = []
         for position in range where marks.contains(scalars[position]) {

@@ -2,7 +2,7 @@ import DamaSupport
 
 /// The special tokens around a text: ids before and ids after.
 ///
-/// Every processor that tokenizer.json knows for single texts comes down to this; `ByteLevel` only changes offsets.
+/// Every processor that tokenizer.json defines for single texts reduces to this; `ByteLevel` only changes offsets.
 struct PostProcessor: Sendable, Equatable {
     var prefix: [Int32] = []
     var suffix: [Int32] = []
@@ -29,7 +29,7 @@ struct PostProcessor: Sendable, Equatable {
         default: throw field.unknownType(type, known: Self.known)
         }
         guard prefix.count + suffix.count <= 1024 else {
-            throw .model("\(field.path): \(prefix.count + suffix.count) special tokens around a text are too many")
+            throw .model("\(field.path): too many special tokens around a text (\(prefix.count + suffix.count))")
         }
     }
 
@@ -63,7 +63,7 @@ struct PostProcessor: Sendable, Equatable {
             } else if let sequence = item["Sequence"] {
                 let name = try sequence.string("id")
                 guard name == "A", !sawText else {
-                    throw .unsupported("\(sequence.path): a template for one text holds the sequence \"A\" once")
+                    throw .unsupported("\(sequence.path): a template for one text must contain the sequence \"A\" once")
                 }
                 sawText = true
             } else {

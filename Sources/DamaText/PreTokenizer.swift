@@ -1,6 +1,7 @@
+import DamaPattern
 import DamaSupport
 
-/// A step that cuts text into the words that the model sees one at a time.
+/// A step that splits text into words, which the model processes one at a time.
 indirect enum PreTokenizer: Sendable {
     case sequence([PreTokenizer])
     case split(SplitPattern, SplitBehavior, isInverted: Bool)
@@ -9,7 +10,7 @@ indirect enum PreTokenizer: Sendable {
     case digits(areIndividual: Bool)
     case whitespace
 
-    /// - Throws: ``DamaError/Code/model`` where a pattern takes more steps than are left.
+    /// - Throws: ``DamaError/Code/model`` if a pattern takes more steps than are left.
     func apply(to pieces: [Piece], budget: inout StepBudget) throws(DamaError) -> [Piece] {
         switch self {
         case .sequence(let steps):
@@ -53,7 +54,7 @@ indirect enum PreTokenizer: Sendable {
         }
     }
 
-    /// GPT-2's splitting, which `ByteLevel` brings along.
+    /// GPT-2's splitting, which is part of `ByteLevel`.
     private static let gpt2 = Pattern(
         known: #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#)
 }
@@ -78,7 +79,7 @@ struct Metaspace: Sendable {
         return replaced.split(at: matches.map { $0..<$0 + 1 }, .mergedWithNext)
     }
 
-    /// Both spellings: `prepend_scheme`, and the older `add_prefix_space`.
+    /// Reads both forms: `prepend_scheme`, and the older `add_prefix_space`.
     init(_ field: JSONField) throws(DamaError) {
         replacement = try field.character("replacement")
         let addsPrefixSpace = try field["add_prefix_space"]?.bool()
@@ -99,7 +100,7 @@ struct Metaspace: Sendable {
 }
 
 extension PreTokenizer {
-    /// How many times longer a text may become, at most.
+    /// The largest factor by which the steps lengthen a text.
     private var growth: Int {
         switch self {
         case .sequence(let steps): Growth.product(steps.map(\.growth))

@@ -3,7 +3,7 @@ enum Terminators {
     static let all: Set<Unicode.Scalar> = [
         ".", "!", "?", "…", "‼", "⁇", "⁈", "⁉", "。", "！", "？", "｡", "．", "؟", "۔", "।", "॥", "։", "።", "၊", "။", "។",
     ]
-    /// Those that need no space behind them.
+    /// Full stops that need no space after them.
     static let fullWidth: Set<Unicode.Scalar> = ["。", "！", "？", "｡"]
     static let lineEnds: Set<Unicode.Scalar> = ["\n", "\r", "\u{85}", "\u{2028}", "\u{2029}"]
     static let bullets: Set<Unicode.Scalar> = ["-", "–", "—", "*", "•", "‣", "◦", "▪", "●", "·", "+"]
@@ -17,26 +17,26 @@ enum Terminators {
     static let openers: Set<Unicode.Scalar> = [
         "(", "[", "{", "“", "«", "‘", "'", "\"", "「", "『", "（", "【", "《", "〈", "„", "‚", "‹", "*", "_", "¿", "¡",
     ]
-    /// Behind these a clause ends.
+    /// Marks that end a clause.
     static let clauseEnds: Set<Unicode.Scalar> = [";", ":", "—", "–", "；", "：", "؛"]
     static let commas: Set<Unicode.Scalar> = [",", "，", "、", "،", "､"]
     static let unspacedClauseEnds: Set<Unicode.Scalar> = ["；", "：", "，", "、", "､"]
 }
 
-/// English abbreviations, without their last full stop and in small letters.
+/// English abbreviations in lower case, without their last full stop.
 enum Abbreviations {
-    /// A name or an example follows: never the end of a sentence.
+    /// Followed by a name or an example: never the end of a sentence.
     static let beforeName: Set<String> = [
         "mr", "mrs", "ms", "mx", "dr", "prof", "rev", "fr", "hon", "pres", "gov", "gen", "col", "maj", "capt", "cmdr",
         "lt", "sgt", "cpl", "messrs", "mme", "mlle", "e.g", "i.e", "eg", "ie", "cf", "vs", "viz", "approx", "esp",
         "incl", "excl", "resp",
     ]
-    /// Part of a reference where a number follows.
+    /// Part of a reference if a number follows.
     static let beforeNumber: Set<String> = [
         "no", "nos", "nr", "fig", "figs", "eq", "eqs", "p", "pp", "vol", "ch", "chap", "sec", "art", "ed", "eds", "tab",
         "ref", "c", "ca", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec",
     ]
-    /// The end of a sentence or not: the next word tells.
+    /// Possibly the end of a sentence; the next word decides.
     static let anywhere: Set<String> = [
         "etc", "inc", "ltd", "co", "corp", "bros", "jr", "sr", "esq", "ph.d", "phd", "b.sc", "m.sc", "dept", "univ",
         "est", "min", "max", "sec", "hr", "hrs", "oz", "lb", "lbs", "kg", "km", "cm", "mm", "mi", "yd", "sq", "ave",
@@ -51,7 +51,7 @@ enum Abbreviations {
         "Some", "Many", "Several", "One", "Two", "Three", "Four", "Five", "Each", "All", "Both", "Another", "Other",
         "Additionally", "Also", "However", "Overall", "Then", "Finally", "Meanwhile", "Moreover", "Furthermore",
     ]
-    /// Words before which a long sentence may be parted.
+    /// Words before which a long sentence may be split.
     static let conjunctions: Set<String> = [
         "and", "or", "but", "nor", "while", "which", "who", "whose", "where", "when", "because", "so", "although",
         "though", "whereas", "since", "unless", "until", "that", "with", "as", "if", "then", "including",

@@ -1,10 +1,12 @@
+import DamaPattern
+
 /// Finds where sentences end.
 ///
-/// A full stop is no end after an abbreviation or an initial, inside a number, name or address, after the number of a
-/// list item, before a small letter, and inside quotes or brackets that are closed later on.
+/// A full stop does not end a sentence after an abbreviation or an initial, inside a number, name or address, after the
+/// number of a list item, before a lower-case letter, and inside quotes or brackets that are closed later.
 struct SentenceScanner {
     private let text: [Unicode.Scalar]
-    /// For every position whether it is inside quotes or brackets.
+    /// For every position, whether it is inside quotes or brackets.
     private let isEnclosed: [Bool]
 
     init(_ text: [Unicode.Scalar]) {
@@ -56,7 +58,7 @@ struct SentenceScanner {
 
     // MARK: - Full stops
 
-    /// Whether the terminators at `position` end a sentence, and where the text goes on behind them.
+    /// Whether the terminators at `position` end a sentence, and where the text continues after them.
     private func endOfSentence(at position: Int, start: Int) -> (isBoundary: Bool, next: Int) {
         var run = position
         while run < text.count, Terminators.all.contains(text[run]) { run += 1 }
@@ -65,7 +67,7 @@ struct SentenceScanner {
         while next < text.count, Terminators.closers.contains(text[next]), !opensQuote(at: next) { next += 1 }
         if next < text.count, isEnclosed[next] { return (false, next) }
         if Terminators.fullWidth.contains(text[lastTerminator]) {
-            // 「見て。」と言った: a quotation that the sentence goes on behind.
+            // 「見て。」と言った: a quotation after which the sentence continues.
             let goesOn = next > run && next < text.count && text[next].properties.isAlphabetic
             return (!goesOn, next)
         }
@@ -114,7 +116,7 @@ struct SentenceScanner {
 
     // MARK: - Lines and lists
 
-    /// True where the white space ends a paragraph, a heading, or a line before a list item.
+    /// True if the white space ends a paragraph, a heading, or a line before a list item.
     private func breaksLine(_ space: Range<Int>) -> Bool {
         var lines = 0
         for position in space {
@@ -150,7 +152,7 @@ struct SentenceScanner {
 
     // MARK: - Quotes and brackets
 
-    /// Marks what stands between a pair of quotes or brackets in one paragraph; what is never closed encloses nothing.
+    /// Marks the positions between a pair of quotes or brackets in one paragraph; an unclosed one encloses nothing.
     private static func enclosures(_ text: [Unicode.Scalar]) -> [Bool] {
         var marks = [Bool](repeating: false, count: text.count)
         var open: [(closer: Unicode.Scalar, position: Int)] = []
@@ -169,7 +171,7 @@ struct SentenceScanner {
         return marks
     }
 
-    /// A straight quote opens where white space or the start is before it and none behind it.
+    /// A straight quote opens if white space or the start is before it and none is after it.
     private static func opensQuote(_ text: [Unicode.Scalar], at position: Int) -> Bool {
         guard text[position] == "\"" else { return false }
         let before = position == 0 || UnicodeClass.isSpace(text[position - 1]) || text[position - 1] == "("

@@ -1,13 +1,12 @@
-/// Turns ids into text as they come, and holds back what is not yet whole characters.
+/// Decodes ids one by one, and delays characters that are incomplete.
 ///
-/// The pieces put together are what ``Tokenizer/decode(_:skipSpecialTokens:)`` gives for all ids. One decoder serves
-/// one stream.
+/// The pieces joined equal ``Tokenizer/decode(_:skipSpecialTokens:)`` of all ids. One decoder serves one stream.
 public struct StreamingDecoder: Sendable {
     private let tokenizer: Tokenizer
     private let skipsSpecialTokens: Bool
-    /// The ids behind the last text that was given out, then those since.
+    /// The ids of the last returned text, then those since.
     private var ids: [Int32] = []
-    /// How much of the text of `ids` was given out before, in scalars.
+    /// The number of scalars of the text of `ids` that were already returned.
     private var given = 0
     private var contextCount = 0
     private let joinsBytes: Bool
@@ -18,20 +17,20 @@ public struct StreamingDecoder: Sendable {
         joinsBytes = tokenizer.decoder?.joinsBytes ?? false
     }
 
-    /// Takes the next id; returns the text that is certain now, often one word, sometimes nothing.
+    /// Adds the next id and returns the text that is now certain: often one word, sometimes nothing.
     public mutating func push(_ id: Int32) -> String {
         if skipsSpecialTokens, tokenizer.isSpecial(id) { return "" }
         guard let token = tokenizer.token(of: id) else { return "" }
         ids.append(id)
-        // A run of bytes is text as a whole or not at all: `<0x4E><0xE1>` is no "N", but U+FFFD twice.
+        // A run of bytes is valid as a whole or not at all: `<0x4E><0xE1>` is not "N" but two U+FFFD.
         if joinsBytes, TokenDecoder.byte(of: token) != nil { return "" }
         let text = Array(decoded().unicodeScalars)
-        // U+FFFD at the end may be a character of which bytes are still to come.
+        // U+FFFD at the end may be a character with missing bytes.
         guard text.count > given, text.last != "\u{FFFD}" else { return "" }
         return advance(text)
     }
 
-    /// The rest of the text, incomplete characters as U+FFFD; the decoder begins anew.
+    /// The rest of the text, incomplete characters as U+FFFD; resets the decoder.
     public mutating func finish() -> String {
         let text = Array(decoded().unicodeScalars)
         let rest = text.count > given ? advance(text) : ""

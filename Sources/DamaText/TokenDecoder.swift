@@ -1,7 +1,6 @@
 import DamaSupport
 
-/// A step from tokens back to text. Each takes a list of strings and gives a list of strings; at the end they are
-/// joined.
+/// A step from tokens back to text. Each step maps a list of strings to a list of strings; at the end they are joined.
 indirect enum TokenDecoder: Sendable {
     case sequence([TokenDecoder])
     case byteLevel
@@ -10,7 +9,7 @@ indirect enum TokenDecoder: Sendable {
     case replace([Unicode.Scalar], with: [Unicode.Scalar])
     case strip(Unicode.Scalar, start: Int, stop: Int)
     case metaspace(replacement: Unicode.Scalar, dropsFirst: Bool)
-    /// `BPEDecoder`: the suffix becomes a space, at the end nothing.
+    /// `BPEDecoder`: the suffix becomes a space, or nothing at the end.
     case wordSuffix(String)
 
     func apply(to tokens: [String]) -> [String] {
@@ -61,7 +60,7 @@ indirect enum TokenDecoder: Sendable {
         return string(scalars)
     }
 
-    /// Joins runs of "<0x…>" tokens to the text that their bytes spell; a run that is no UTF-8 gives U+FFFD for each.
+    /// Replaces runs of "<0x…>" tokens by the text of their bytes; a run of invalid UTF-8 gives U+FFFD for each byte.
     private static func joinBytes(_ tokens: [String]) -> [String] {
         var result: [String] = []
         var bytes: [UInt8] = []
@@ -86,7 +85,7 @@ indirect enum TokenDecoder: Sendable {
         return result
     }
 
-    /// Whether runs of "<0x…>" tokens are joined somewhere.
+    /// Whether any step joins runs of "<0x…>" tokens.
     var joinsBytes: Bool {
         switch self {
         case .byteFallback: true
@@ -109,7 +108,7 @@ indirect enum TokenDecoder: Sendable {
 }
 
 extension TokenDecoder {
-    /// How many times longer a text may become, at most.
+    /// The largest factor by which the steps lengthen a text.
     private var growth: Int {
         switch self {
         case .sequence(let steps): Growth.product(steps.map(\.growth))
@@ -135,7 +134,7 @@ extension TokenDecoder {
             let content = try field.string("content")
             let pattern = try field.require("pattern")
             guard case .literal(let literal) = try SplitPattern(pattern) else {
-                throw .unsupported("\(pattern.path): a decoder replaces a text {\"String\": …}, not a pattern")
+                throw .unsupported("\(pattern.path): a decoder's Replace supports only {\"String\": …}")
             }
             self = .replace(literal, with: Array(content.unicodeScalars))
             try Growth.check(growth, field)

@@ -1,14 +1,14 @@
 import DamaSupport
 
-/// Tokens and their ids, both ways. Tokens are compared byte by byte: Swift's own strings would take the composed and
-/// the decomposed "é" for the same token.
+/// Tokens and their ids, in both directions. Tokens are compared by their bytes: Swift's strings would treat the
+/// composed and the decomposed "é" as the same token.
 struct TokenTable: Sendable {
-    /// Ids are below this, so that a damaged file cannot make us allocate without bound.
+    /// All ids are below this, so that a damaged file cannot cause unbounded allocations.
     static let idLimit = 1 << 22
 
-    /// Every token's UTF-8, one after the other.
+    /// The UTF-8 of all tokens, concatenated.
     private var bytes: [UInt8] = []
-    /// Where each entry begins in `bytes`; one more than there are entries.
+    /// The start of each entry in `bytes`, and the end of the last one.
     private var starts: [Int] = [0]
     private var ids: [Int32] = []
     /// Open addressing: entry + 1, or 0 for a free slot. The count is a power of two.
@@ -30,11 +30,11 @@ struct TokenTable: Sendable {
     var idEnd: Int { entryOfID.count }
 
     /// - Parameter field: The place in the file, for messages.
-    /// - Throws: ``DamaError/Code/model`` where the token or the id is taken, or the id is out of range.
+    /// - Throws: ``DamaError/Code/model`` for a duplicate token or id, or an id out of range.
     mutating func insert(_ token: String, id: Int, field: String) throws(DamaError) {
         guard id >= 0, id < Self.idLimit else {
             throw .model(
-                "\(field): id \(id) of token \(quoted(token)) is out of range; ids lie in 0..<\(Self.idLimit)")
+                "\(field): id \(id) of token \(quoted(token)) is out of range; ids must be in 0..<\(Self.idLimit)")
         }
         var token = token
         let known: Int32?? = token.withUTF8 { utf8 in
@@ -42,7 +42,7 @@ struct TokenTable: Sendable {
             return .some(nil)
         }
         if let known = known ?? nil {
-            throw .model("\(field): token \(quoted(token)) stands twice, with ids \(known) and \(id)")
+            throw .model("\(field): duplicate token \(quoted(token)), with ids \(known) and \(id)")
         }
         if let other = self.token(of: Int32(id)) {
             throw .model("\(field): tokens \(quoted(other)) and \(quoted(token)) share id \(id)")
@@ -73,7 +73,7 @@ struct TokenTable: Sendable {
 
     func contains(id: Int32) -> Bool { id >= 0 && Int(id) < entryOfID.count && entryOfID[Int(id)] > 0 }
 
-    /// Every id, in the order of insertion.
+    /// All ids, in the order of insertion.
     var allIDs: [Int32] { ids }
 
     // MARK: - Hashing
@@ -96,7 +96,7 @@ struct TokenTable: Sendable {
         }
     }
 
-    /// Seeded anew in every process, so that no file can be made to collide.
+    /// Random for every process, so that no file can force collisions.
     private static func hash(_ key: UnsafeRawBufferPointer) -> Int {
         var hasher = Hasher()
         hasher.combine(bytes: key)
@@ -117,9 +117,4 @@ struct TokenTable: Sendable {
         slots = [Int32](repeating: 0, count: slots.count * 2)
         for entry in 0..<count { place(entry: entry) }
     }
-}
-
-/// `token` in quotes and short enough for a message.
-func quoted(_ token: String) -> String {
-    token.unicodeScalars.count > 60 ? "\"\(String(token.unicodeScalars.prefix(60)))…\"" : "\"\(token)\""
 }

@@ -1,10 +1,11 @@
+import DamaPattern
 import DamaSupport
 
 extension Tokenizer {
     /// CLIP's tokenizer from its vocab.json and merges.txt.
     ///
-    /// The files hold byte-pair encoding alone; what stands around it (NFC, white space, lower case, splitting,
-    /// "<|startoftext|>" and "<|endoftext|>") is CLIP's and fixed.
+    /// The files contain only byte-pair encoding. The other steps (NFC, white space, lower case, splitting,
+    /// "<|startoftext|>" and "<|endoftext|>") are fixed for CLIP.
     ///
     /// - Throws: ``DamaError/Code/model`` naming the file and what is wrong in it.
     public convenience init(vocabulary: String, merges: String) throws(DamaError) {
@@ -45,7 +46,7 @@ extension Tokenizer {
         let start = "<|startoftext|>"
         let end = "<|endoftext|>"
         guard let startID = vocabulary.id(of: start), let endID = vocabulary.id(of: end) else {
-            throw .model("the vocabulary lacks \"\(start)\" or \"\(end)\", so this is no CLIP tokenizer")
+            throw .model("the vocabulary lacks \"\(start)\" or \"\(end)\", which a CLIP tokenizer must have")
         }
         var options = BytePairEncoding.Options()
         options.unknownToken = end

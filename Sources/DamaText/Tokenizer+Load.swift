@@ -2,10 +2,10 @@ import DamaSupport
 
 extension Tokenizer {
     /// Reads the tokenizer of a Hugging Face directory: tokenizer.json, or CLIP's vocab.json and merges.txt. The roles
-    /// of special tokens, and added tokens that tokenizer.json does not have, come from tokenizer_config.json,
-    /// special_tokens_map.json and added_tokens.json where they are there.
+    /// of special tokens, and added tokens that are missing in tokenizer.json, come from tokenizer_config.json,
+    /// special_tokens_map.json and added_tokens.json if these exist.
     ///
-    /// - Throws: ``DamaError/Code/io`` where neither is there; ``DamaError/Code/model`` naming the file and the field.
+    /// - Throws: ``DamaError/Code/io`` if neither exists; ``DamaError/Code/model`` naming the file and the field.
     public convenience init(directory: String) throws(DamaError) {
         let roles = try TokenizerConfiguration(directory: directory)
         let json = "\(directory)/tokenizer.json"
@@ -16,7 +16,7 @@ extension Tokenizer {
         } else if Files.exists(vocabulary), Files.exists(merges) {
             try self.init(vocabulary: vocabulary, merges: merges)
         } else {
-            throw .io("\(directory) holds neither tokenizer.json nor vocab.json with merges.txt")
+            throw .io("\(directory) contains neither tokenizer.json nor vocab.json with merges.txt")
         }
     }
 
@@ -25,8 +25,8 @@ extension Tokenizer {
         try self.init(file: path, roles: TokenizerConfiguration())
     }
 
-    /// Takes a tokenizer.json that is already parsed.
-    public convenience init(json: JSON) throws(DamaError) {
+    /// Reads a parsed tokenizer.json.
+    package convenience init(json: JSON) throws(DamaError) {
         try self.init(json, roles: TokenizerConfiguration())
     }
 
@@ -80,19 +80,19 @@ extension AddedTokens.Token {
         content = try field.string("content")
         let number = try field.require("id").int()
         guard number >= 0, number < TokenTable.idLimit, let id = Int32(exactly: number) else {
-            throw .model("\(field.path).id: \(number) is out of range; ids lie in 0..<\(TokenTable.idLimit)")
+            throw .model("\(field.path).id: \(number) is out of range; ids must be in 0..<\(TokenTable.idLimit)")
         }
         if let known = vocabulary.id(of: content), known != id {
             throw .model("\(field.path): \(quoted(content)) has id \(id) here and \(known) in model.vocab")
         }
         if let other = vocabulary.token(of: id), vocabulary.id(of: content) == nil {
-            throw .model("\(field.path): id \(id) of \(quoted(content)) is that of \(quoted(other)) in model.vocab")
+            throw .model("\(field.path): id \(id) of \(quoted(content)) belongs to \(quoted(other)) in model.vocab")
         }
         self.id = id
         try readFlags(field, isSpecial: false)
     }
 
-    /// - Parameter isSpecial: what holds where the field does not say.
+    /// - Parameter isSpecial: The default if the field is missing.
     mutating func readFlags(_ field: JSONField, isSpecial: Bool) throws(DamaError) {
         isSingleWord = try field.bool("single_word", default: false)
         stripsLeft = try field.bool("lstrip", default: false)
@@ -105,7 +105,7 @@ extension AddedTokens.Token {
 extension BytePairEncoding {
     /// The `model` of a tokenizer.json.
     convenience init(_ field: JSONField) throws(DamaError) {
-        // Old files do not say the type; merges tell byte-pair encoding from the others.
+        // Old files omit the type; merges distinguish byte-pair encoding from the others.
         let type = try field["type"]?.string() ?? (field["merges"] == nil ? "" : "BPE")
         guard type == "BPE" else { throw field.unknownType(type, known: "BPE") }
         if let dropout = field["dropout"] {
@@ -125,7 +125,7 @@ extension BytePairEncoding {
             options: options)
     }
 
-    /// Merges as `"a b"` or `["a", "b"]`.
+    /// Reads merges as `"a b"` or `["a", "b"]`.
     private static func merges(_ field: JSONField) throws(DamaError) -> [(left: String, right: String)] {
         guard let array = field.value.array else { throw field.wrongKind("an array") }
         var merges: [(left: String, right: String)] = []

@@ -1,10 +1,10 @@
+import DamaPattern
 import DamaSupport
 
-/// Text to token ids and back, as Hugging Face's `tokenizers` does it from the same tokenizer.json.
+/// Converts text to token ids and back, as Hugging Face's `tokenizers` does with the same tokenizer.json.
 ///
-/// The pipeline is: added tokens → normaliser → pre-tokeniser → byte-pair encoding → special tokens around; and the
-/// decoder on the way back. Truncation and padding that the file may ask for are not applied: nothing is cut in
-/// silence.
+/// The pipeline is: added tokens → normaliser → pre-tokeniser → byte-pair encoding → special tokens around the text.
+/// The decoder reverses it. Truncation and padding settings of the file are not applied: no text is lost silently.
 ///
 /// A tokenizer is immutable; all methods may be called from any thread.
 public final class Tokenizer: Sendable {
@@ -17,12 +17,12 @@ public final class Tokenizer: Sendable {
 
     /// The number of tokens, added ones included.
     public let vocabularySize: Int
-    /// The largest id plus one: what an embedding table must have at least. A token that the configuration names but
-    /// gives no id (a `pad_token` that was never trained, say) does not count.
+    /// The largest id plus one: the smallest possible size of an embedding table. A token that the configuration names
+    /// but to which it gives no id (a `pad_token` that was never trained, say) does not count.
     public let idEnd: Int
-    /// Ids of the tokens with a role, where the directory's configuration names them.
+    /// Ids of the tokens with a role, if the directory's configuration names them.
     public let specialTokens: SpecialTokens
-    /// Tokens that the file itself does not have, or has otherwise: with it, all that encoding depends on.
+    /// Tokens that the file itself does not contain, or defines differently. With the file, this determines encoding.
     package let tokensBesideFile: [String]
 
     /// Ids of the tokens that have a role.
@@ -33,7 +33,7 @@ public final class Tokenizer: Sendable {
         public var eos: Int32?
         /// Padding.
         public var pad: Int32?
-        /// What stands for the unknown.
+        /// The unknown token.
         public var unk: Int32?
 
         public init(bos: Int32? = nil, eos: Int32? = nil, pad: Int32? = nil, unk: Int32? = nil) {
@@ -65,10 +65,10 @@ public final class Tokenizer: Sendable {
 
     /// The token ids of `text`.
     ///
-    /// - Parameter addSpecialTokens: Whether the special tokens that belong around a text are added. Special tokens
-    ///   that stand in the text itself are recognised in either case.
-    /// - Throws: ``DamaError/Code/model`` where the file's patterns take more steps than any real tokenizer's on
-    ///   this text (``StepBudget``).
+    /// - Parameter addSpecialTokens: Whether to add the special tokens around a text. Special tokens inside the text
+    ///   are recognised in either case.
+    /// - Throws: ``DamaError/Code/model`` if the file's patterns take more steps on this text than any real tokenizer's
+    ///   (``StepBudget``).
     public func encode(_ text: String, addSpecialTokens: Bool = true) throws(DamaError) -> [Int32] {
         var ids = addSpecialTokens ? postProcessor.prefix : []
         let scalars = Array(text.unicodeScalars)
@@ -83,7 +83,7 @@ public final class Tokenizer: Sendable {
         return ids
     }
 
-    /// The token ids of UTF-8 bytes. Broken UTF-8 is repaired with U+FFFD, as Python's `errors="replace"` does.
+    /// The token ids of UTF-8 bytes. Invalid UTF-8 is replaced by U+FFFD, as with Python's `errors="replace"`.
     public func encode(
         bytes: some Collection<UInt8>, addSpecialTokens: Bool = true
     ) throws(DamaError) -> [Int32] {
@@ -110,9 +110,9 @@ public final class Tokenizer: Sendable {
 
     // MARK: - Decoding
 
-    /// The text of `ids`. Ids that are in no vocabulary are left out.
+    /// The text of `ids`. Unknown ids are omitted.
     ///
-    /// - Parameter skipSpecialTokens: Whether special tokens are left out as well.
+    /// - Parameter skipSpecialTokens: Whether to omit special tokens as well.
     public func decode(_ ids: some Sequence<Int32>, skipSpecialTokens: Bool = true) -> String {
         var tokens: [String] = []
         for id in ids where !(skipSpecialTokens && isSpecial(id)) {
@@ -124,15 +124,15 @@ public final class Tokenizer: Sendable {
 
     // MARK: - Vocabulary
 
-    /// The id of a token as the vocabulary spells it ("cat</w>", "▁the", "Ġand"); `nil` where there is none.
+    /// The id of a token in the vocabulary's spelling ("cat</w>", "▁the", "Ġand"); `nil` if there is none.
     public func id(of token: String) -> Int32? { added.table.id(of: token) ?? model.vocabulary.id(of: token) }
 
-    /// The spelling of the token with this id; `nil` where there is none.
+    /// The spelling of the token with this id; `nil` if there is none.
     public func token(of id: Int32) -> String? { added.table.token(of: id) ?? model.vocabulary.token(of: id) }
 
-    /// True for the tokens that decoding without special tokens leaves out.
+    /// True for the tokens that decoding without special tokens omits.
     public func isSpecial(_ id: Int32) -> Bool { added.specialIDs.contains(id) }
 
-    /// The special tokens that ``encode(_:addSpecialTokens:)`` puts before and after a text.
+    /// The special tokens that ``encode(_:addSpecialTokens:)`` adds before and after a text.
     public var surroundingTokens: (before: [Int32], after: [Int32]) { (postProcessor.prefix, postProcessor.suffix) }
 }

@@ -1,20 +1,20 @@
 import DamaSupport
 
-/// What stands beside tokenizer.json: the roles of tokens, and tokens that were added after it was written.
+/// The files beside tokenizer.json: the roles of tokens, and tokens that were added later.
 ///
-/// Read as transformers reads it: tokenizer_config.json; where that has no `added_tokens_decoder`,
-/// special_tokens_map.json, which then goes first, and added_tokens.json.
+/// Read as transformers does: tokenizer_config.json; if it has no `added_tokens_decoder`, special_tokens_map.json,
+/// whose roles take precedence, and added_tokens.json.
 struct TokenizerConfiguration {
     private var bos: String?
     private var eos: String?
     private var pad: String?
     private var unk: String?
-    /// Tokens with the id that they are said to have.
+    /// Tokens with their declared ids.
     private var declared: [Named] = []
-    /// Tokens that are named without an id, in their order.
+    /// Tokens named without an id, in their order.
     private var named: [Named] = []
 
-    /// A token and the place that names it.
+    /// A token and the place in the file that names it.
     private struct Named {
         var token: AddedTokens.Token
         var path: String
@@ -29,14 +29,14 @@ struct TokenizerConfiguration {
         if let decoder { try declare(decoder) }
         var fields = Fields()
         if let config { try fields.take(config) }
-        // With `added_tokens_decoder` the other two files are older than it.
+        // If `added_tokens_decoder` exists, the other two files are older.
         if decoder == nil, let map = try Self.read("\(directory)/special_tokens_map.json") { try fields.take(map) }
         bos = try Self.name(fields.roles["bos_token"])
         eos = try Self.name(fields.roles["eos_token"])
         pad = try Self.name(fields.roles["pad_token"])
         unk = try Self.name(fields.roles["unk_token"])
         for key in fields.order { if let field = fields.roles[key] { try name(field) } }
-        // A token with a role is special, whatever its declaration says.
+        // A token with a role is special, regardless of its declaration.
         let withRole = Set(named.map(\.token.content))
         for index in declared.indices where withRole.contains(declared[index].token.content) {
             declared[index].token.isSpecial = true
@@ -55,7 +55,7 @@ struct TokenizerConfiguration {
         declared.sort { $0.token.id < $1.token.id }
     }
 
-    /// A file's content, under its path; `nil` where it is not there.
+    /// A file's content, with its path as the place; `nil` if the file does not exist.
     private static func read(_ path: String) throws(DamaError) -> JSONField? {
         guard Files.exists(path) else { return nil }
         let json = try Files.readJSON(path)
@@ -67,7 +67,7 @@ struct TokenizerConfiguration {
     private mutating func declare(_ decoder: JSONField) throws(DamaError) {
         for (key, value) in try decoder.object().members {
             let field = JSONField(value, decoder.path(to: key))
-            guard let number = Int(key) else { throw .model("\(field.path): expected a token id for the key") }
+            guard let number = Int(key) else { throw .model("\(field.path): expected a token id as the key") }
             var token = AddedTokens.Token(
                 content: try field.string("content"), id: try Self.id(number, field.path))
             try token.readFlags(field, isSpecial: false)
@@ -75,8 +75,8 @@ struct TokenizerConfiguration {
         }
     }
 
-    /// What the files name: fields that end in `_token`, the later file's in place of the earlier's, and lists of
-    /// further tokens.
+    /// The tokens that the files name: fields that end in `_token`, where the later file's replace the earlier's, and
+    /// lists of further tokens.
     private struct Fields {
         private(set) var roles: [String: JSONField] = [:]
         private(set) var order = [
@@ -122,20 +122,20 @@ struct TokenizerConfiguration {
 
     private static func id(_ number: Int, _ path: String) throws(DamaError) -> Int32 {
         guard number >= 0, number < TokenTable.idLimit, let id = Int32(exactly: number) else {
-            throw .model("\(path): id \(number) is out of range; ids lie in 0..<\(TokenTable.idLimit)")
+            throw .model("\(path): id \(number) is out of range; ids must be in 0..<\(TokenTable.idLimit)")
         }
         return id
     }
 
     // MARK: Use
 
-    /// Adds the tokens that tokenizer.json's own, `tokens`, lack.
+    /// Adds the tokens that are missing in tokenizer.json, whose own are `tokens`.
     ///
-    /// A token that is in the vocabulary has its id there; a new one gets the next id after all others. A declared
-    /// token replaces one of the same text.
+    /// A token of the vocabulary keeps its id; a new one gets the next id after all others. A declared token replaces
+    /// one of the same text.
     ///
-    /// - Returns: the tokens that are new or other than in tokenizer.json.
-    /// - Throws: ``DamaError/Code/model`` where a declared id is not the one that the token gets.
+    /// - Returns: The tokens that are new or differ from tokenizer.json.
+    /// - Throws: ``DamaError/Code/model`` if a declared id is not the one that the token gets.
     func addTokens(
         to tokens: inout [AddedTokens.Token], vocabulary: TokenTable
     ) throws(DamaError) -> [AddedTokens.Token] {
@@ -149,7 +149,7 @@ struct TokenizerConfiguration {
             var token = entry.token
             if let index = places[ExactText(token.content)] {
                 token.id = tokens[index].id
-                // One that is there already is only given flags where these were written out for it.
+                // An existing token gets flags only if they are written out for it.
                 if entry.hasID, token != tokens[index] {
                     tokens[index] = token
                     changes.append(token)
@@ -166,7 +166,7 @@ struct TokenizerConfiguration {
             }
             guard !entry.hasID || token.id == entry.token.id else {
                 throw .model(
-                    "\(entry.path): \(quoted(token.content)) has id \(entry.token.id) here, but \(token.id) by "
+                    "\(entry.path): \(quoted(token.content)) has id \(entry.token.id) here, but \(token.id) from "
                         + "tokenizer.json")
             }
         }

@@ -5,10 +5,10 @@ import DamaSupport
 
 /// A graph with its gradient, ready to run: one session forward, one backward.
 ///
-/// Trained weights are inputs of both, over the memory of their parameters; frozen ones are used where they are mapped.
-/// Not for use by two threads at the same time.
+/// Trained weights are inputs of both and share the memory of their parameters; frozen weights are used in their mapped
+/// files. Not for use by two threads at the same time.
 final class DifferentiableModel {
-    /// One forward run: its outputs, and what the backward run needs of it.
+    /// One forward run: its outputs, and the values that the backward run needs.
     struct Pass {
         var outputs: [String: TensorValue]
         fileprivate var kept: [String: TensorValue]
@@ -18,7 +18,7 @@ final class DifferentiableModel {
     private let differentiation: Differentiation
     private let forwardSession: Session
     private let backwardSession: Session
-    /// The backward run that adds to the gradients that are there; made when it is first asked for.
+    /// The backward run that adds to existing gradients; created on first use.
     private var accumulatingSession: Session?
     private let backwardOptions: SessionOptions
     private let outputs: [String]
@@ -26,10 +26,10 @@ final class DifferentiableModel {
     private let parameters: [String: Parameter]
 
     /// - Parameters:
-    ///   - outputs: names of the graph's outputs, from all of which something flows back.
-    ///   - inputs: inputs whose gradients are wanted beside those of the parameters.
+    ///   - outputs: names of the graph's outputs, all of which have gradients.
+    ///   - inputs: inputs whose gradients are computed in addition to those of the parameters.
     ///   - frozen: the value of a weight that is not trained, by its name in the graph.
-    ///   - scopes: scopes that are computed again in the backward run instead of being kept.
+    ///   - scopes: scopes that the backward run recomputes, so that their values are not kept.
     init(
         _ graph: Graph, outputs: [String], parameters: [Parameter], inputs: [String] = [],
         recompute scopes: [String] = [],
@@ -48,8 +48,8 @@ final class DifferentiableModel {
             var options = SessionOptions()
             options.device = device
             options.prepacking = false
-            // The runtime would read frozen weights to fold them, before it has been given them; and it would merge
-            // into products the transpositions that the backward half sets before them with reason.
+            // Constant folding would read frozen weights before they are set. Merging transpositions into products
+            // would undo those that the backward half adds for speed.
             options.configuration["optimization.disable_specified_optimizers"] =
                 "ConstantFolding;MatmulTransposeFusion"
             for weight in graph.weights where trained[graph.name(of: weight)] == nil {
@@ -78,12 +78,12 @@ final class DifferentiableModel {
         return Pass(outputs: Dictionary(zip(outputs, values)) { $1 }, kept: kept)
     }
 
-    /// A part of a pass, in the same memory, so that nothing flows back where nothing would come of it.
+    /// A part of a pass, in the same memory, so that the backward run skips pairs without gradient.
     ///
     /// - Parameters:
-    ///   - axes: what belongs to the part, by the name of an outermost axis.
-    ///   - inputs: inputs of the graph that are other ones for the part.
-    /// - Returns: `nil` where the backward run takes a value that does not divide along one of these axes.
+    ///   - axes: the range of the part, by the name of an outermost axis.
+    ///   - inputs: inputs of the graph that have other values for the part.
+    /// - Returns: `nil` if the backward run takes a value that cannot be divided along these axes.
     func part(
         _ pass: Pass, _ axes: [String: Range<Int>], inputs: [String: TensorValue]
     ) throws(DamaError) -> Pass? {
@@ -103,13 +103,12 @@ final class DifferentiableModel {
         return part
     }
 
-    /// Adds the gradients of Σ seed · output to those of the parameters; the gradients of the inputs that were asked for.
+    /// Computes the gradients of Σ seed · output into the parameters' gradients. The session reads and writes them in
+    /// place, without a second copy.
     ///
-    /// The session reads and writes the parameters' gradients where they lie: there is no second set of them.
-    ///
-    /// - Parameter replacing: whether they take the place of what the parameters' gradients hold.
+    /// - Returns: the gradients of the requested inputs, by name.
     func backward(
-        _ pass: Pass, seeds: [TensorValue], replacing: Bool, run: RunOptions?
+        _ pass: Pass, seeds: [TensorValue], _ update: GradientUpdate, run: RunOptions?
     ) throws(DamaError) -> [String: TensorValue] {
         var values = pass.kept
         for (name, seed) in zip(differentiation.seeds, seeds) { values[name] = seed }
@@ -120,11 +119,11 @@ final class DifferentiableModel {
                 let memory = try parameter.gradientTensor(runtime)
                 targets[dense] = memory
                 values[Differentiation.before(dense)] = memory
-            } else if replacing {
+            } else if update == .replace {
                 parameter.gradient.clear()
             }
         }
-        let session = try replacing ? backwardSession : accumulating()
+        let session = try update == .replace ? backwardSession : accumulating()
         let names = session.outputs.map(\.name)
         let results = try session.run(feeds(session, values), outputs: names, into: targets, options: run)
         for (name, result) in zip(names, results) { values[name] = result }
@@ -155,14 +154,14 @@ final class DifferentiableModel {
         return session
     }
 
-    /// What `session` takes, from values and trained weights.
+    /// The inputs of `session`, from values and trained weights.
     private func feeds(
         _ session: Session, _ values: [String: TensorValue]
     ) throws(DamaError) -> [String: TensorValue] {
         var feeds: [String: TensorValue] = [:]
         for port in session.inputs {
             guard let value = weights[port.name] ?? values[port.name] else {
-                throw .internal("nothing gives the input \"\(port.name)\"")
+                throw .internal("the input \"\(port.name)\" has no value")
             }
             feeds[port.name] = value
         }

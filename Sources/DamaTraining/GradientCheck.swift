@@ -5,19 +5,20 @@ import DamaSupport
 import Glibc
 import Synchronization
 
-/// A training step of a tiny model whose gradient is known, taken before anything is trained on a runtime.
+/// A training step of a tiny model with a known gradient, run before the first training on a runtime.
 ///
-/// Runtimes of other versions have other kernels. One that is wrong forward is seen in the log-probabilities; one that
-/// is wrong backward would train the model to garbage without a word.
+/// Versions of the runtime differ in their kernels. A wrong forward kernel shows in the log-probabilities; a wrong
+/// backward kernel would silently ruin the model.
 enum GradientCheck {
-    /// What the step gives: Σ seed · logits, and for each weight ⟨gradient, direction⟩.
+    /// The result of the step: Σ seed · logits, and for each weight ⟨gradient, direction⟩.
     struct Result {
         var value: Double
         var slopes: [(weight: String, slope: Double)]
     }
 
-    /// In the order of the graph's weights; the embeddings come first. Central differences in double precision, of a
-    /// forward pass written for the purpose: Tests/DamaTrainingTests/Fixtures/make_gradient_check.py.
+    /// The expected result, with slopes in the order of the graph's weights, embeddings first. They are central
+    /// differences in double precision of an independent forward pass:
+    /// Tests/DamaTrainingTests/Fixtures/make_gradient_check.py.
     static let expected: (value: Double, slopes: [Double]) = (
         -0.938124851,
         [
@@ -27,12 +28,15 @@ enum GradientCheck {
         ]
     )
 
-    /// Relative to the largest slope. fp32 gives 1e-6, TF32 1e-3; an operator that is wrong changes everything.
+    /// The tolerance relative to the largest slope. The error of fp32 is 1e-6, that of TF32 1e-3; a wrong operator
+    /// causes a large one.
     static let tolerance = 2e-2
 
     private static let isRight = Mutex(false)
 
-    /// - Throws: ``DamaError/Code/unsupported`` naming the runtime, where its gradient is another.
+    /// Checks the runtime once in a process.
+    ///
+    /// - Throws: ``DamaError/Code/unsupported`` naming the runtime, if its gradient is wrong.
     static func require(_ runtime: OnnxRuntime, _ device: Device) throws(DamaError) {
         // A process has one runtime.
         let isKnown = isRight.withLock { $0 }
@@ -47,11 +51,11 @@ enum GradientCheck {
         for ((name, value), right) in zip(found, [expected.value] + expected.slopes)
         where !(abs(value - right) <= tolerance * scale) {
             throw .unsupported(
-                "ONNX Runtime \(version) computes wrongly: in a training step whose answer is known, \(name) comes to "
-                    + "\(value) where \(right) is right; take another version to train with")
+                "ONNX Runtime \(version) computes wrong results: in a training step with a known result, \(name) is "
+                    + "\(value), expected \(right); use another version for training")
         }
         guard result.slopes.count == expected.slopes.count else {
-            throw .internal("\(result.slopes.count) gradients in a step that has \(expected.slopes.count)")
+            throw .internal("the check has \(result.slopes.count) gradients, expected \(expected.slopes.count)")
         }
     }
 
@@ -99,7 +103,7 @@ enum GradientCheck {
                 TensorValue(
                     runtime, borrowing: seed.bytes, type: .float32, shape: [rows, configuration.vocabularySize],
                     owner: seed)
-            ], replacing: true, run: nil)
+            ], .replace, run: nil)
         guard let embeddings = gradients[Port.embeddings] else { throw .internal("no gradient of the embeddings") }
         let value = try logits.withElements(of: Float.self) { elements in
             zip(elements, seed.elements).reduce(0) { $0 + Double($1.0) * Double($1.1) }
@@ -113,7 +117,7 @@ enum GradientCheck {
         return Result(value: value, slopes: slopes)
     }
 
-    /// Two pairs that are packed and padded as those of a batch, with blocks of attention of one query and of several.
+    /// Two pairs, packed and padded as in a batch, with attention blocks of one query and of several.
     private static func inputs(
         _ runtime: OnnxRuntime, _ configuration: LlamaConfiguration
     ) throws(DamaError) -> (inputs: [String: TensorValue], rows: Int) {
@@ -157,7 +161,7 @@ enum GradientCheck {
 
     private static func tokens(_ count: Int) -> [Int32] { [Int32](repeating: 0, count: count) }
 
-    /// Numbers without a pattern that a product of low rank would have: sin(n + 0.7 i + 0.05 i²).
+    /// Numbers without a low-rank pattern: sin(n + 0.7 i + 0.05 i²).
     private static func number(_ list: Int, _ index: Int) -> Double {
         let i = Double(index)
         return sin(Double(list) + 0.7 * i + 0.05 * i * i)

@@ -1,14 +1,15 @@
+import DamaModels
 import DamaRuntime
 import DamaSupport
 
-/// A weight that is trained: its value, its gradient and what AdamW remembers of it, each in fp32.
+/// A trained weight: its value, its gradient and AdamW's moments, each in fp32.
 public final class Parameter: Sendable {
     /// Its name in the model's files.
     public let name: String
     /// Its name in the graph.
     let graphName: String
     public let shape: [Int]
-    /// Whether weight decay applies: not to norms and biases, as is usual.
+    /// Whether weight decay applies. As usual it does not apply to norms and biases.
     public let decays: Bool
     public let value: FloatMemory
     public let gradient: FloatMemory
@@ -30,7 +31,17 @@ public final class Parameter: Sendable {
         secondMoment = try FloatMemory(count: count)
     }
 
-    /// The value as a session's input: the memory itself, so that an update shows in the next run.
+    /// Creates a parameter with the value of a weight of the files.
+    ///
+    /// - Throws: ``DamaError/Code/model`` if the weight is missing or has another shape.
+    convenience init(
+        _ name: String, graphName: String, shape: [Int], of store: WeightStore
+    ) throws(DamaError) {
+        try self.init(name: name, graphName: graphName, shape: shape)
+        try store.tensor(name, expectedShape: shape).copyFloats(into: value.elements)
+    }
+
+    /// The value as a session's input. It shares the memory, so that the next run uses the updated value.
     func tensor(_ runtime: OnnxRuntime) throws(DamaError) -> TensorValue {
         try TensorValue(runtime, borrowing: value.bytes, type: .float32, shape: shape, owner: value)
     }

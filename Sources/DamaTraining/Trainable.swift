@@ -3,13 +3,13 @@ import DamaSupport
 
 /// Which weights are trained.
 public enum Trainable: Equatable, Sendable {
-    /// The whole language model, and the projector where there is one. The vision tower stays frozen, as in LLaVA.
+    /// The whole language model, and the projector if it exists. The vision tower stays frozen, as in LLaVA.
     case full
-    /// Low-rank adapters beside frozen weights.
+    /// Low-rank adapters of frozen weights.
     case lora(LowRankAdapters)
-    /// LLaVA's projector alone.
+    /// Only LLaVA's projector.
     case projector
-    /// Weights whose name in the files matches one of these patterns; `*` stands for any text.
+    /// Weights whose name in the files matches one of these patterns; `*` matches any text.
     case patterns([String])
 
     /// `full`, `lora`, `projector` or `patterns`.
@@ -22,7 +22,7 @@ public enum Trainable: Equatable, Sendable {
         }
     }
 
-    /// The patterns of file names that this selects; adapters are no weights of the files.
+    /// Whether a weight of the files is trained. Adapters are not weights of the files.
     func selects(_ name: String, isVision: Bool, isProjector: Bool) -> Bool {
         switch self {
         case .full: !isVision || isProjector
@@ -32,7 +32,7 @@ public enum Trainable: Equatable, Sendable {
         }
     }
 
-    /// Whether `name` is `pattern` with any text for each `*`.
+    /// Whether `name` matches `pattern`; `*` matches any text.
     static func matches(_ name: Substring, _ pattern: Substring) -> Bool {
         let (name, pattern) = (Array(name.utf8), Array(pattern.utf8))
         var (at, here) = (0, 0)
@@ -45,7 +45,7 @@ public enum Trainable: Equatable, Sendable {
                 at += 1
                 here += 1
             } else if let last = back {
-                // The star takes one more.
+                // The star matches one more byte.
                 back = (last.pattern, last.name + 1)
                 (at, here) = (last.name + 1, last.pattern + 1)
             } else {

@@ -2,17 +2,22 @@ import DamaModels
 import DamaPreference
 import DamaSupport
 
-// A checkpoint is one safetensors file, so that it is replaced as a whole and other tools can look into it: for each
-// parameter "value.NAME", "first_moment.NAME" and "second_moment.NAME" in fp32, and in the metadata "dama.trainer", a
-// JSON text with the counts and the controller, and "dama.sha256" over that text and all tensors.
+// A checkpoint is one safetensors file, so that it is replaced as a whole and other tools can read it. It holds
+// "value.NAME", "first_moment.NAME" and "second_moment.NAME" in fp32 for each parameter. Its metadata holds
+// "dama.trainer", a JSON text with the counters and the controller, and "dama.sha256" over that text and all tensors.
 extension Trainer {
-    /// Writes everything that the next step depends on: weights or adapters, moments, counts, and the controller with its
-    /// generator. A trainer of the same kind that loads it goes on bit for bit.
+    /// Writes everything that the next step depends on: weights or adapters, moments, counters, and the controller with
+    /// its generator. A trainer of the same kind that loads the file continues bit for bit.
     ///
-    /// The file is written beside `path` and renamed: where anything fails, what was there stays.
+    /// The file is written under a temporary name and renamed: after a failure an existing file is unchanged.
     ///
-    /// - Parameter note: whatever the caller wants to find again, such as the position in the data.
-    public func save(to path: String, note: JSON = .null) throws(DamaError) {
+    /// - Parameter note: the caller's own data, such as the position in the dataset.
+    public func save(to path: String, note: String? = nil) throws(DamaError) {
+        try save(to: path, note: note.map { .string($0) } ?? .null)
+    }
+
+    /// As ``save(to:note:)``, with a note of any kind.
+    package func save(to path: String, note: JSON) throws(DamaError) {
         let state = TrainerState(steps: steps, skipped: skipped, controller: controller, note: note)
         let parts = policy.parameters.flatMap { parameter in
             Self.parts(of: parameter).map { (name: $0.name, shape: parameter.shape, bytes: $0.memory.bytes) }
@@ -24,22 +29,32 @@ extension Trainer {
             tensors, metadata: state.metadata(beside: parts.map { ($0.name, $0.bytes) }), to: path)
     }
 
-    /// Takes on what ``save(to:note:)`` wrote, and returns its note.
+    /// Loads a file of ``save(to:note:)`` and returns its note; a note that is not a string is returned as JSON text.
     ///
-    /// - Parameter accept: Sees the note first; what it throws leaves the trainer as it is.
-    /// - Throws: ``DamaError/Code/model`` for a file that is damaged or no checkpoint; ``DamaError/Code/invalidArgument``
-    ///   for one of other parameters or another controller, naming the first difference. Nothing is changed then.
+    /// - Throws: ``DamaError/Code/model`` for a file that is damaged or not a checkpoint;
+    ///   ``DamaError/Code/invalidArgument`` for a checkpoint with other parameters or another controller, naming the
+    ///   first difference. The trainer is then unchanged.
     @discardableResult
-    public func load(
-        from path: String, accept: (JSON) throws(DamaError) -> Void = { _ in }
+    public func load(from path: String) throws(DamaError) -> String? {
+        let note = try load(from: path) { _ throws(DamaError) in }
+        return note == .null ? nil : note.string ?? note.text
+    }
+
+    /// As ``load(from:)``.
+    ///
+    /// - Parameter accept: is called with the note first. If it throws, the trainer is unchanged.
+    @discardableResult
+    package func load(
+        from path: String, accept: (JSON) throws(DamaError) -> Void
     ) throws(DamaError) -> JSON {
         let file = try SafetensorsFile(path: path)
         let state = try TrainerState(checkpoint: file)
         let controller = state.controller
         guard controller.configuration == self.controller.configuration else {
+            let differences = AdaptiveBeta.Configuration.table.differences(
+                controller.configuration, self.controller.configuration)
             throw .invalidArgument(
-                "\(path) was saved with another configuration of adaptive beta: \(controller.configuration), "
-                    + "this trainer has \(self.controller.configuration)")
+                "\(path) was saved with another configuration of adaptive beta: \(differences.joined(separator: "; "))")
         }
 
         var views: [(TensorView, FloatMemory)] = []
@@ -47,7 +62,7 @@ extension Trainer {
             for (name, memory) in Self.parts(of: parameter) {
                 guard let view = file[name], view.type == .float32 else {
                     throw .invalidArgument(
-                        "\(path) has no fp32 tensor \"\(name)\": it is of a trainer of other weights")
+                        "\(path) has no fp32 tensor \"\(name)\": it was saved by a trainer of other weights")
                 }
                 guard view.shape == parameter.shape else {
                     throw .invalidArgument(
@@ -58,7 +73,7 @@ extension Trainer {
         }
         guard views.count == file.names.count else {
             throw .invalidArgument(
-                "\(path) holds \(file.names.count) tensors, \(views.count) are trained here: it is of a trainer of "
+                "\(path) holds \(file.names.count) tensors, expected \(views.count): it was saved by a trainer of "
                     + "other weights")
         }
         try accept(state.note)

@@ -5,14 +5,14 @@ import DamaRuntime
 import DamaSupport
 import Glibc
 
-/// A pair to train on: what ``PreferencePair`` holds, its hardness, and what the reference makes of it where that is known.
+/// A pair to train on: a ``PreferencePair``, its hardness, and the reference's log-probabilities if they are known.
 public struct TrainingPair: Sendable {
     public var pair: PreferencePair
-    /// α_D of Eq. (7); 1 where the data says nothing.
+    /// α_D of Eq. (7); 1 if the data does not give it.
     public var alphaData: Double
-    /// Which third of the dataset by hardness: 0 the hardest, 2 the easiest; for the metrics alone.
+    /// The third of the dataset by hardness, from 0, the hardest, to 2, the easiest. Used only by the metrics.
     public var hardnessThird: Int?
-    /// log πref of both responses, from a cache; `nil` asks the reference model.
+    /// log πref of both responses, from a cache; `nil` computes them with the reference model.
     public var reference: (chosen: Double, rejected: Double)?
 
     public init(
@@ -26,59 +26,61 @@ public struct TrainingPair: Sendable {
     }
 }
 
-/// How a trainer takes its steps.
+/// Options of a trainer.
 public struct TrainerOptions: Sendable {
-    /// Adam's numbers; the learning rate comes from ``schedule`` where there is one.
+    /// The settings of AdamW; ``schedule`` overrides the learning rate.
     public var optimizer = AdamW(learningRate: 5e-7)
     public var schedule: LearningRateSchedule?
-    /// The global norm that gradients are clipped to; 0 does not clip.
+    /// The maximum global norm of the gradients, which are clipped to it; 0 disables clipping.
     public var maximumGradientNorm = 1.0
     /// The most tokens, padding included, that one forward and backward run takes.
     public var tokensPerRun = 4096
-    /// 0 for all processors.
+    /// Threads of the gradient norm and the update; 0 uses all processors.
     public var threads = 0
 
     public init() {}
 
-    /// - Throws: ``DamaError/Code/invalidArgument`` that names the field out of its range.
+    /// Checks the ranges of the fields.
+    ///
+    /// - Throws: ``DamaError/Code/invalidArgument`` naming the field out of range.
     public func validate() throws(DamaError) {
         try optimizer.validate()
         guard maximumGradientNorm.isFinite, maximumGradientNorm >= 0 else {
             throw .invalidArgument("the maximum gradient norm is \(maximumGradientNorm); it must be 0 or more")
         }
         guard tokensPerRun > 0 else {
-            throw .invalidArgument("tokens per run are \(tokensPerRun); they must be positive")
+            throw .invalidArgument("the number of tokens per run is \(tokensPerRun); it must be positive")
         }
     }
 }
 
-/// What one step did.
+/// The results of one step.
 public struct StepMetrics: Equatable, Sendable {
     /// Updates made so far, this one included.
     public var step: UInt64 = 0
     public var loss = 0.0
     public var alphaModel = 0.0
-    /// R̄ after the step.
+    /// The running mean R̄ after the step.
     public var runningMean = 0.0
     public var betaMean = 0.0
     public var betaMinimum = 0.0
     public var betaMaximum = 0.0
     public var kept = 0
     public var pairs = 0
-    /// Share of pairs whose chosen response gained more than the rejected one.
+    /// The share of pairs whose chosen response gained more than the rejected one.
     public var accuracy = 0.0
     public var marginMean = 0.0
-    /// β · margin, with plain β, mean over the pairs of each third by hardness; NaN where the batch has none.
+    /// The mean of β · margin, with plain β, over the pairs of each third by hardness; NaN for a third without pairs.
     public var gapByThird = [Double](repeating: .nan, count: 3)
     public var rewardChosen = 0.0
     public var rewardRejected = 0.0
     public var gradientNorm = 0.0
     public var learningRate = 0.0
-    /// Image, prompt and response tokens.
+    /// The number of image, prompt and response tokens.
     public var tokens = 0
-    /// False where loss or gradient were not finite: nothing was changed then.
+    /// False if the loss or the gradient was not finite. Nothing is changed then.
     public var updated = true
-    /// Updates that were left out so far, for that reason.
+    /// The number of updates skipped so far for this reason.
     public var skipped: UInt64 = 0
     /// Seconds by phase.
     public var seconds = Phases()
@@ -88,20 +90,20 @@ public struct StepMetrics: Equatable, Sendable {
     }
 }
 
-/// Algorithm 1's inner loop: forward, gaps, filter, β, loss, gradient, update, running mean.
+/// The inner loop of Algorithm 1: forward, gaps, filter, β, loss, gradient, update, running mean.
 ///
-/// ``step(_:run:)`` does it whole. Its parts are callable one by one, for stacks that own some of them:
-/// ``forward(_:run:)``, a controller, ``backward(_:chosen:rejected:run:)`` and ``update()``.
+/// ``step(_:run:)`` runs all of it. Its parts can be called one by one:
+/// ``forward(_:use:run:)``, a controller, ``backward(_:chosen:rejected:_:run:)`` and ``update()``.
 /// Not for use by two threads at the same time.
 public final class Trainer {
     public let policy: TrainedPolicy
-    /// The model whose log-probabilities are compared with; `nil` where the data brings them, or the loss needs none.
+    /// The reference model; `nil` if the data holds the reference's log-probabilities or the loss needs none.
     public let reference: Policy?
     public private(set) var controller: AdaptiveBeta
     public var options: TrainerOptions
-    /// Updates made.
+    /// The number of updates made.
     public private(set) var steps: UInt64 = 0
-    /// Updates left out for a loss or gradient that was not finite.
+    /// The number of updates skipped because the loss or the gradient was not finite.
     public private(set) var skipped: UInt64 = 0
 
     public init(
@@ -115,7 +117,7 @@ public final class Trainer {
         self.options = options
     }
 
-    /// Becomes what a checkpoint says; see ``load(from:)``.
+    /// Sets the state of a checkpoint; see ``load(from:)``.
     func restore(steps: UInt64, skipped: UInt64, controller: AdaptiveBeta) {
         self.steps = steps
         self.skipped = skipped
@@ -126,8 +128,8 @@ public final class Trainer {
 
     /// One update from a batch.
     ///
-    /// - Throws: ``DamaError/cancelled`` where `run` was told to stop; input errors name the pair. In every case weights,
-    ///   moments, controller and counters are as before.
+    /// - Throws: ``DamaError/cancelled`` if `run` was stopped; input errors name the pair. After any error weights,
+    ///   moments, controller and counters are unchanged.
     public func step(_ batch: [TrainingPair], run: RunOptions? = nil) throws(DamaError) -> StepMetrics {
         var metrics = StepMetrics()
         metrics.pairs = batch.count
@@ -136,16 +138,18 @@ public final class Trainer {
         let prepared = try prepare(batch.map(\.pair), run: run)
         metrics.tokens = prepared.reduce(0) { $0 + $1.tokenCount }
         metrics.seconds.prepare = clock.lap()
-        let references = try referenceLogProbabilities(batch, run: run)
+        // If the vision part is frozen, the reference and the policy share an image's features.
+        var features = ImageFeatures()
+        let references = try referenceLogProbabilities(batch, prepared, &features, run: run)
         metrics.seconds.reference = clock.lap()
 
-        // The forward runs of the whole batch come first: β depends on all of its gaps.
-        let forward = try forward(prepared: prepared, run: run)
+        // All forward runs come first, since β depends on all gaps of the batch.
+        let forward = try forward(prepared: prepared, features: &features, use: .once, run: run)
         let found = forward.logProbabilities
         metrics.seconds.forward = clock.lap()
 
         var controller = controller
-        // DPO compares sums; SimPO, the loss without a reference, means.
+        // DPO compares sums; SimPO, the loss without a reference, compares means.
         let normalizes = controller.configuration.loss.isReferenceFree
         let result = try controller.step(
             policyChosen: found.map(\.chosen.sum), policyRejected: found.map(\.rejected.sum),
@@ -155,12 +159,10 @@ public final class Trainer {
             rejectedLengths: normalizes ? found.map { Int64($0.rejected.count) } : nil)
         describe(result, batch, in: &metrics)
 
-        try backward(
-            forward, chosen: result.gradChosen, rejected: result.gradRejected, replacing: true, consuming: true,
-            run: run)
+        try backward(forward, chosen: result.gradChosen, rejected: result.gradRejected, .replace, run: run)
         metrics.seconds.backward = clock.lap()
 
-        // The last moment to stop at: from here on the step takes place whole.
+        // The last point at which the step can be stopped.
         try run?.check()
         let norm = try gradientNorm()
         metrics.gradientNorm = norm
@@ -192,9 +194,9 @@ public final class Trainer {
         return sum.squareRoot()
     }
 
-    /// AdamW over all parameters with the gradients that are there, clipped. The global norm they had before.
+    /// Updates all parameters by AdamW with their clipped gradients. Returns the global norm before clipping.
     ///
-    /// - Throws: ``DamaError/Code/invalidArgument`` where that is not finite; nothing is changed then.
+    /// - Throws: ``DamaError/Code/invalidArgument`` if the norm is not finite; nothing is changed then.
     @discardableResult
     public func update() throws(DamaError) -> Double {
         let norm = try gradientNorm()
@@ -228,8 +230,12 @@ public final class Trainer {
     }
 
     /// log πref of the batch, from the data or from the reference model; `nil` for a loss without reference.
+    ///
+    /// - Parameters:
+    ///   - prepared: the batch prepared by the policy's base; used if the base is the reference.
+    ///   - features: image features of the batch; features that this reference computes are added.
     private func referenceLogProbabilities(
-        _ batch: [TrainingPair], run: RunOptions?
+        _ batch: [TrainingPair], _ prepared: [PreparedPair], _ features: inout ImageFeatures, run: RunOptions?
     ) throws(DamaError) -> [(chosen: Double, rejected: Double)]? {
         if controller.configuration.loss.isReferenceFree { return nil }
         let missing = batch.indices.filter { batch[$0].reference == nil }
@@ -237,9 +243,13 @@ public final class Trainer {
         if !missing.isEmpty {
             guard let reference else {
                 throw .invalidArgument(
-                    "pair \(missing[0]) brings no reference log-probabilities, and there is no reference model")
+                    "pair \(missing[0]) has no reference log-probabilities, and there is no reference model")
             }
-            computed = try reference.logProbabilities(missing.map { batch[$0].pair }, run: run)
+            computed =
+                reference === policy.base
+                ? try reference.logProbabilities(
+                    prepared: missing.map { prepared[$0] }, features: &features, run: run)
+                : try reference.logProbabilities(missing.map { batch[$0].pair }, run: run)
         }
         var next = 0
         return batch.map { pair in
@@ -270,7 +280,7 @@ public final class Trainer {
     }
 }
 
-/// Seconds between its laps.
+/// Measures the seconds between laps.
 private struct PhaseClock {
     private var last = PhaseClock.now()
 

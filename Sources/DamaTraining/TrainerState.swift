@@ -2,7 +2,7 @@ import DamaModels
 import DamaPreference
 import DamaSupport
 
-/// What a checkpoint holds beside its tensors, as a JSON text in the file's metadata.
+/// The state that a checkpoint holds in addition to its tensors, as a JSON text in the file's metadata.
 struct TrainerState {
     var steps: UInt64
     var skipped: UInt64
@@ -12,7 +12,7 @@ struct TrainerState {
     private static let stateKey = "dama.trainer"
     private static let digestKey = "dama.sha256"
     private static let version = 1
-    /// More steps than any training takes. Counting on from there does not overflow, and a double counts as far exactly.
+    /// More steps than any training takes. Counting further does not overflow, and a double represents it exactly.
     private static let mostSteps: UInt64 = 1 << 53
 
     init(steps: UInt64, skipped: UInt64, controller: AdaptiveBeta, note: JSON) {
@@ -39,13 +39,15 @@ struct TrainerState {
         [stateKey: text, digestKey: digest(text, tensors)]
     }
 
-    /// - Throws: ``DamaError/Code/model`` for a file that is damaged or no checkpoint.
+    /// Reads the state of a checkpoint and verifies the file's hash.
+    ///
+    /// - Throws: ``DamaError/Code/model`` for a file that is damaged or not a checkpoint.
     init(checkpoint file: SafetensorsFile) throws(DamaError) {
         let path = file.path
         guard let text = file.metadata[Self.stateKey], let expected = file.metadata[Self.digestKey] else {
-            throw .model("\(path) is no checkpoint of a trainer: its metadata has no \"\(Self.stateKey)\"")
+            throw .model("\(path) is not a trainer's checkpoint: its metadata has no \"\(Self.stateKey)\"")
         }
-        // The bytes are the file's mapping, which must not go away before they are read.
+        // The bytes belong to the file's mapping, which must stay alive while they are read.
         let found = withExtendedLifetime(file) {
             Self.digest(text, file.names.compactMap { name in file[name].map { (name, $0.bytes) } })
         }
@@ -55,7 +57,7 @@ struct TrainerState {
         try self.init(parsing: text, path: path)
     }
 
-    /// - Throws: ``DamaError/Code/model`` for a text that no trainer can have written.
+    /// - Throws: ``DamaError/Code/model`` for a text that a trainer cannot have written.
     private init(parsing text: String, path: String) throws(DamaError) {
         let state: JSON
         do {
@@ -69,9 +71,9 @@ struct TrainerState {
         guard let steps = state["steps"]?.string.flatMap({ UInt64($0) }),
             let skipped = state["skipped"]?.string.flatMap({ UInt64($0) }),
             let bytes = state["controller"]?.string.flatMap(Hexadecimal.bytes)
-        else { throw .model("\(path) lacks steps, skipped or controller in its metadata") }
+        else { throw .model("\(path) is damaged: steps, skipped or controller is missing in its metadata") }
         guard max(steps, skipped) <= Self.mostSteps else {
-            throw .model("\(path) is damaged: it says that \(steps) updates were made and \(skipped) left out")
+            throw .model("\(path) is damaged: it counts \(steps) updates and \(skipped) skipped ones")
         }
         do {
             controller = try AdaptiveBeta(state: bytes)

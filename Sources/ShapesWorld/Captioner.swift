@@ -1,28 +1,28 @@
 import DamaSupport
 
-/// Writes captions to supervise a model on, faithful or with habits of error.
+/// Writes captions for supervised training, either faithful or with habitual errors.
 ///
-/// A vision-language model's hallucinations are habits: certain things, in certain company, are misnamed about as often
-/// as not. Errors spread evenly would vanish under greedy decoding. So each kind of object (its colour and shape) has
-/// at most one habit, always the same, with a probability of its own around one half: where it is above, greedy
-/// decoding errs; where it is below, only sampling does.
-public struct Captioner: Sendable {
+/// A vision-language model's hallucinations are habits: it misnames certain things in certain contexts about half of
+/// the time. Errors spread evenly would vanish under greedy decoding. So each kind of object (its colour and shape) has
+/// at most one habit, always the same, with its own probability around one half. Above one half, greedy decoding errs;
+/// below it, only sampling does.
+package struct Captioner: Sendable {
     /// False for captions that are true throughout.
-    public var hasHabits: Bool
-    /// How far the habits' probabilities lie around one half.
-    public var spread = 0.4
-    /// Added to the probability of every habit; moves how many responses of the trained model are faithful.
-    public var shift: Double
+    package var hasHabits: Bool
+    /// How far the habits' probabilities spread around one half.
+    package var spread = 0.4
+    /// Added to the probability of every habit; changes how many responses of the trained model are faithful.
+    package var shift: Double
 
-    public init(hasHabits: Bool, shift: Double = 0) {
+    package init(hasHabits: Bool, shift: Double = 0) {
         self.hasHabits = hasHabits
         self.shift = shift
     }
 
     enum Habit: CaseIterable { case color, shape, size, place, omission }
 
-    /// What is said of a scene: objects from the top left to the bottom right, then perhaps a relation.
-    public func facts(_ scene: Scene, _ random: inout RandomGenerator) -> [Fact] {
+    /// The facts stated about a scene: objects from the top left to the bottom right, then perhaps a relation.
+    package func facts(_ scene: Scene, _ random: inout RandomGenerator) -> [Fact] {
         var said: [SceneObject] = []
         for object in scene.objects {
             if let object = habitually(object, in: scene, said: said, &random) { said.append(object) }
@@ -34,13 +34,13 @@ public struct Captioner: Sendable {
         return facts
     }
 
-    public func caption(_ scene: Scene, _ random: inout RandomGenerator) -> String {
+    package func caption(_ scene: Scene, _ random: inout RandomGenerator) -> String {
         facts(scene, &random).map { SentenceTemplates.sentence($0, &random) }.joined(separator: " ")
     }
 
     // MARK: Habits
 
-    /// One object as it is said, `nil` where it is left out.
+    /// One object as the caption states it; `nil` if it is left out.
     private func habitually(
         _ object: SceneObject, in scene: Scene, said: [SceneObject], _ random: inout RandomGenerator
     ) -> SceneObject? {
@@ -65,7 +65,7 @@ public struct Captioner: Sendable {
         return isTaken ? object : wrong
     }
 
-    /// An object that comes to mind with the scene's first one.
+    /// An object that the scene does not contain, suggested by the scene's first object.
     private func phantom(in scene: Scene, said: [SceneObject], _ random: inout RandomGenerator) -> SceneObject? {
         guard hasHabits, let first = scene.objects.first else { return nil }
         var context = RandomGenerator(seed: 0xF0A7, stream: UInt64(first.reference.code))

@@ -1,23 +1,23 @@
 import DamaSupport
 
-/// How a sentence can be wrong, roughly from plain to subtle.
-public enum Hallucination: String, CaseIterable, Sendable {
-    /// An object that is nowhere, at a place that is empty.
+/// How a sentence can be wrong, roughly from obvious to subtle.
+package enum Hallucination: String, CaseIterable, Sendable {
+    /// An object that does not exist, at an empty place.
     case absent
     case color
     case shape
-    /// The right object, said to be at a place that is empty.
+    /// The right object, stated to be at an empty place.
     case place
     case size
     case relation
 }
 
 extension Scene {
-    /// A fact that is false in this scene in just this way; `nil` where the scene offers none (a relation needs
-    /// two objects).
+    /// A fact that is false in this scene in exactly this way; `nil` if the scene offers none (a relation needs two
+    /// objects).
     ///
-    /// - Parameter object: which object the fact is about; for `absent` and `relation` it is drawn.
-    public func falsehood(_ kind: Hallucination, about object: SceneObject, _ random: inout RandomGenerator) -> Fact? {
+    /// - Parameter object: The object of the fact; for `absent` and `relation` it is drawn at random.
+    package func falsehood(_ kind: Hallucination, about object: SceneObject, _ random: inout RandomGenerator) -> Fact? {
         var wrong = object
         switch kind {
         case .absent:
@@ -42,7 +42,7 @@ extension Scene {
         case .size:
             wrong.size = object.size == .small ? .large : .small
         case .relation:
-            // The contrary of what holds: left for right, above for below.
+            // The opposite of what holds: left for right, above for below.
             guard case .relation(let a, let relation, let b)? = random.pick(relations) else { return nil }
             return .relation(a, relation.contrary, b)
         }

@@ -1,8 +1,8 @@
-/// How the subject of a sentence lies to another object, by rows and columns of the grid.
-public enum Relation: Int, CaseIterable, Sendable {
+/// The position of a sentence's subject relative to another object, by rows and columns of the grid.
+package enum Relation: Int, CaseIterable, Sendable {
     case leftOf, rightOf, above, below
 
-    public func holds(_ subject: Place, _ other: Place) -> Bool {
+    package func holds(_ subject: Place, _ other: Place) -> Bool {
         switch self {
         case .leftOf: subject.column < other.column
         case .rightOf: subject.column > other.column
@@ -11,8 +11,8 @@ public enum Relation: Int, CaseIterable, Sendable {
         }
     }
 
-    /// Left for right, above for below.
-    public var contrary: Relation {
+    /// The opposite: left for right, above for below.
+    package var contrary: Relation {
         switch self {
         case .leftOf: .rightOf
         case .rightOf: .leftOf
@@ -22,32 +22,32 @@ public enum Relation: Int, CaseIterable, Sendable {
     }
 }
 
-/// An object by what tells it from all others of its scene.
-public struct Reference: Hashable, Sendable {
-    public var color: Color
-    public var shape: Shape
+/// The properties that distinguish an object from all others of its scene.
+package struct Reference: Hashable, Sendable {
+    package var color: Color
+    package var shape: Shape
 
-    public init(color: Color, shape: Shape) {
+    package init(color: Color, shape: Shape) {
         self.color = color
         self.shape = shape
     }
 }
 
-/// What one sentence claims.
-public enum Fact: Hashable, Sendable {
-    /// That there is such an object. What is `nil` was not said.
+/// The claim of one sentence.
+package enum Fact: Hashable, Sendable {
+    /// There is such an object. `nil` means that the sentence does not state the property.
     case object(shape: Shape, color: Color, size: Size?, place: Place?)
     case relation(Reference, Relation, Reference)
 
-    public static func object(_ object: SceneObject) -> Fact {
+    package static func object(_ object: SceneObject) -> Fact {
         .object(shape: object.shape, color: object.color, size: object.size, place: object.place)
     }
 
-    /// True where the scene has what the sentence claims.
-    public func holds(in scene: Scene) -> Bool { !witnesses(in: scene).isEmpty }
+    /// Whether the claim is true in the scene.
+    package func holds(in scene: Scene) -> Bool { !witnesses(in: scene).isEmpty }
 
-    /// The objects that make the claim true; none where it is false.
-    public func witnesses(in scene: Scene) -> [SceneObject] {
+    /// The objects that make the claim true; empty if it is false.
+    package func witnesses(in scene: Scene) -> [SceneObject] {
         switch self {
         case .object(let shape, let color, let size, let place):
             guard let object = scene.object(color, shape), size == nil || object.size == size,
@@ -62,9 +62,9 @@ public enum Fact: Hashable, Sendable {
         }
     }
 
-    /// The numbers that stand for this fact in exported data: [0, shape, color, size, place] (−1 for what was not said)
-    /// or [1, relation, shape, color, shape, color].
-    public var code: [Int] {
+    /// The code of this fact in exported data: [0, shape, color, size, place] (−1 for a property that is not stated) or
+    /// [1, relation, shape, color, shape, color].
+    package var code: [Int] {
         switch self {
         case .object(let shape, let color, let size, let place):
             [0, shape.rawValue, color.rawValue, size?.rawValue ?? -1, place?.rawValue ?? -1]
@@ -76,7 +76,7 @@ public enum Fact: Hashable, Sendable {
 
 extension Scene {
     /// Every relation between two of the scene's objects that holds.
-    public var relations: [Fact] {
+    package var relations: [Fact] {
         var facts: [Fact] = []
         for a in objects {
             for b in objects where a != b {
@@ -90,5 +90,5 @@ extension Scene {
 }
 
 extension SceneObject {
-    public var reference: Reference { Reference(color: color, shape: shape) }
+    package var reference: Reference { Reference(color: color, shape: shape) }
 }

@@ -2,17 +2,17 @@ import DamaImage
 import DamaSupport
 
 /// Pairs as a folder: images/00000.jpg …, pairs.jsonl for `dama score` and trainers, truth.jsonl for the judge.
-public struct PairExport {
-    public var generator: PairGenerator
-    public var renderer: Renderer
+package struct PairExport {
+    package var generator: PairGenerator
+    package var renderer: Renderer
 
-    public init(generator: PairGenerator, renderer: Renderer) {
+    package init(generator: PairGenerator, renderer: Renderer) {
         self.generator = generator
         self.renderer = renderer
     }
 
-    /// - Parameter folder: Has a folder `images` already.
-    public func write(count: Int, to folder: String) throws(DamaError) {
+    /// - Parameter folder: Must already contain a folder `images`.
+    package func write(count: Int, to folder: String) throws(DamaError) {
         let pairs = try OutputFile(path: "\(folder)/pairs.jsonl")
         let truth = try OutputFile(path: "\(folder)/truth.jsonl")
         for index in 0..<count {
@@ -28,17 +28,17 @@ public struct PairExport {
 }
 
 /// Scenes to describe: images/00000.jpg …, questions.jsonl and truth.jsonl.
-public struct SceneExport {
-    public var generator: SceneGenerator
-    public var renderer: Renderer
+package struct SceneExport {
+    package var generator: SceneGenerator
+    package var renderer: Renderer
 
-    public init(generator: SceneGenerator, renderer: Renderer) {
+    package init(generator: SceneGenerator, renderer: Renderer) {
         self.generator = generator
         self.renderer = renderer
     }
 
-    /// - Parameter folder: Has a folder `images` already.
-    public func write(count: Int, to folder: String) throws(DamaError) {
+    /// - Parameter folder: Must already contain a folder `images`.
+    package func write(count: Int, to folder: String) throws(DamaError) {
         let questions = try OutputFile(path: "\(folder)/questions.jsonl")
         let truth = try OutputFile(path: "\(folder)/truth.jsonl")
         for index in 0..<count {
@@ -55,7 +55,7 @@ public struct SceneExport {
     }
 }
 
-/// Relative to the folder, as `dama score` looks for it.
+/// Relative to the folder, as `dama score` expects.
 private func imageName(_ index: Int) -> String {
     let digits = "\(index)"
     return "images/" + String(repeating: "0", count: max(0, 5 - digits.count)) + digits + ".jpg"

@@ -1,22 +1,22 @@
 import DamaSupport
 
-/// Holds the hardness δ of pairs against what was planted in them.
-public struct HardnessReport: Sendable {
-    public struct Row: Equatable, Sendable {
-        public var kind: String
-        public var amount: Int
-        public var delta: Double
-        public var shareDifference: Double
+/// Compares the hardness δ of pairs with the hallucinations planted in them.
+package struct HardnessReport: Sendable {
+    package struct Row: Equatable, Sendable {
+        package var kind: String
+        package var amount: Int
+        package var delta: Double
+        package var shareDifference: Double
     }
 
-    public private(set) var rows: [Row] = []
+    package private(set) var rows: [Row] = []
 
-    public init(rows: [Row]) { self.rows = rows }
+    package init(rows: [Row]) { self.rows = rows }
 
-    /// Joins the output of `dama score` with the truth that was written beside the pairs, by the pairs' id.
+    /// Joins the output of `dama score` with the truth file of the pairs, by the pairs' id.
     ///
-    /// - Throws: ``DamaError`` where a line of `truth` lacks a field. Pairs without a score are left out.
-    public init(scores: [JSON], truth: [JSON]) throws(DamaError) {
+    /// - Throws: ``DamaError`` if a line of `truth` lacks a field. Pairs without a score are left out.
+    package init(scores: [JSON], truth: [JSON]) throws(DamaError) {
         var deltas: [String: Double] = [:]
         for score in scores {
             if let id = score["id"] ?? score["idx"], let delta = score["delta"]?.double {
@@ -26,19 +26,19 @@ public struct HardnessReport: Sendable {
         for line in truth {
             guard let id = line["idx"], let kind = line["kind"]?.string, let amount = line["amount"]?.int,
                 let difference = line["share_difference"]?.double
-            else { throw .model("a line of truth has idx, kind, amount and share_difference, found \(line.text)") }
+            else { throw .model("a line of truth needs idx, kind, amount and share_difference, found \(line.text)") }
             guard let delta = deltas[SceneTable.key(id)] else { continue }
             rows.append(Row(kind: kind, amount: amount, delta: delta, shareDifference: difference))
         }
     }
 
     /// Spearman's ρ of δ against the difference of the false shares.
-    public var rho: Double? { RankCorrelation.spearman(rows.map(\.delta), rows.map(\.shareDifference)) }
+    package var rho: Double? { RankCorrelation.spearman(rows.map(\.delta), rows.map(\.shareDifference)) }
 
-    public static let mostAmounts = 4
+    package static let mostAmounts = 4
 
     /// Mean δ and number of pairs by kind, then by amount (1, 2, 3, and 4 or more).
-    public func cells(kind: String) -> [(mean: Double, count: Int)?] {
+    package func cells(kind: String) -> [(mean: Double, count: Int)?] {
         (1...Self.mostAmounts).map { amount in
             let deltas = rows.filter { $0.kind == kind && min($0.amount, Self.mostAmounts) == amount }.map(\.delta)
             return deltas.isEmpty ? nil : (deltas.reduce(0, +) / Double(deltas.count), deltas.count)
@@ -46,8 +46,8 @@ public struct HardnessReport: Sendable {
     }
 
     /// The table that the demo prints.
-    public var text: String {
-        var lines = ["mean δ (number of pairs) by what is wrong with the rejected response, and in how many sentences"]
+    package var text: String {
+        var lines = ["mean δ (number of pairs) by kind and number of false sentences in the rejected response"]
         lines.append("kind".padded(10) + ["1", "2", "3", "4+"].map { $0.padded(15, left: true) }.joined())
         for kind in Hallucination.allCases.map(\.rawValue) + ["mixed"] {
             let shown = cells(kind: kind).map { cell in
@@ -62,7 +62,7 @@ public struct HardnessReport: Sendable {
 }
 
 extension String {
-    public func padded(_ width: Int, left: Bool = false) -> String {
+    package func padded(_ width: Int, left: Bool = false) -> String {
         let space = String(repeating: " ", count: max(0, width - count))
         return left ? space + self : self + space
     }
@@ -70,7 +70,7 @@ extension String {
 
 extension Double {
     /// With a fixed number of digits after the point.
-    public func fixed(_ digits: Int) -> String {
+    package func fixed(_ digits: Int) -> String {
         var power = 1.0
         for _ in 0..<digits { power *= 10 }
         let scaled = Int((magnitude * power).rounded())

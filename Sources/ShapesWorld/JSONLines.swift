@@ -1,8 +1,8 @@
 import DamaSupport
 
-/// A file of one JSON value a line, read whole. Blank lines are passed over.
-public enum JSONLines {
-    public static func read(_ path: String) throws(DamaError) -> [JSON] {
+/// A file with one JSON value per line, read as a whole. Blank lines are skipped.
+package enum JSONLines {
+    package static func read(_ path: String) throws(DamaError) -> [JSON] {
         var values: [JSON] = []
         let lines = try Files.read(path).split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
         for (number, line) in lines.enumerated() where line.contains(where: { $0 > 32 }) {

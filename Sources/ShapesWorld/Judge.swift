@@ -1,19 +1,19 @@
-/// The exact judge: every sentence of a response, held against the scene.
-public struct Verdict: Equatable, Sendable {
-    public struct Mention: Equatable, Sendable {
-        public var sentence: String
-        /// `nil` where the sentence is none of this world's; it then counts as false.
-        public var fact: Fact?
-        public var isTrue: Bool
+/// The exact judge: compares every sentence of a response with the scene.
+package struct Verdict: Equatable, Sendable {
+    package struct Mention: Equatable, Sendable {
+        package var sentence: String
+        /// `nil` if the sentence states no fact of this world; it then counts as false.
+        package var fact: Fact?
+        package var isTrue: Bool
     }
 
-    public var mentions: [Mention]
+    package var mentions: [Mention]
     /// Objects of the scene that a true mention names.
-    public var covered: Int
-    public var objects: Int
-    public var words: Int
+    package var covered: Int
+    package var objects: Int
+    package var words: Int
 
-    public init(response: String, scene: Scene) {
+    package init(response: String, scene: Scene) {
         mentions = SentenceParser.sentences(response).map { sentence in
             let fact = SentenceParser.parse(sentence)
             return Mention(sentence: sentence, fact: fact, isTrue: fact?.holds(in: scene) ?? false)
@@ -23,29 +23,29 @@ public struct Verdict: Equatable, Sendable {
         words = response.split { $0.isWhitespace }.count
     }
 
-    public var falseCount: Int { mentions.count { !$0.isTrue } }
-    public var malformedCount: Int { mentions.count { $0.fact == nil } }
-    /// The share of mentions that are false; 0 where nothing is mentioned.
-    public var falseShare: Double { mentions.isEmpty ? 0 : Double(falseCount) / Double(mentions.count) }
+    package var falseCount: Int { mentions.count { !$0.isTrue } }
+    package var malformedCount: Int { mentions.count { $0.fact == nil } }
+    /// The share of mentions that are false; 0 if there are none.
+    package var falseShare: Double { mentions.isEmpty ? 0 : Double(falseCount) / Double(mentions.count) }
 }
 
-/// What is reported over many responses, after Object HalBench, exact here.
-public struct JudgeSummary: Equatable, Sendable {
-    public var responses = 0
+/// Statistics over many responses, as in Object HalBench, but exact.
+package struct JudgeSummary: Equatable, Sendable {
+    package var responses = 0
     /// Responses without a false mention. An empty response has none; ``empty`` counts those.
-    public var faithful = 0
-    public var mentions = 0
-    public var trueMentions = 0
-    public var malformed = 0
-    public var empty = 0
-    public var words = 0
-    /// False mentions by what is wrong with them.
-    public var falseByKind: [Hallucination: Int] = [:]
+    package var faithful = 0
+    package var mentions = 0
+    package var trueMentions = 0
+    package var malformed = 0
+    package var empty = 0
+    package var words = 0
+    /// False mentions by kind of error.
+    package var falseByKind: [Hallucination: Int] = [:]
     private var coverageSum = 0.0
 
-    public init() {}
+    package init() {}
 
-    public mutating func add(_ verdict: Verdict, scene: Scene) {
+    package mutating func add(_ verdict: Verdict, scene: Scene) {
         responses += 1
         if verdict.falseCount == 0 { faithful += 1 }
         mentions += verdict.mentions.count
@@ -60,20 +60,20 @@ public struct JudgeSummary: Equatable, Sendable {
     }
 
     /// Share of responses without a false mention.
-    public var responseLevel: Double { share(Double(faithful), responses) }
+    package var responseLevel: Double { share(Double(faithful), responses) }
     /// Share of mentions that are true.
-    public var mentionLevel: Double { share(Double(trueMentions), mentions) }
-    /// Mean share of a scene's objects that are rightly mentioned: saying less is the easy way to be right.
-    public var coverage: Double { share(coverageSum, responses) }
-    public var meanWords: Double { share(Double(words), responses) }
+    package var mentionLevel: Double { share(Double(trueMentions), mentions) }
+    /// Mean share of a scene's objects that are mentioned correctly: saying less is the easy way to be right.
+    package var coverage: Double { share(coverageSum, responses) }
+    package var meanWords: Double { share(Double(words), responses) }
 
     private func share(_ part: Double, _ whole: Int) -> Double { whole == 0 ? 0 : part / Double(whole) }
 }
 
 extension Scene {
-    /// What is wrong with a fact; `nil` where nothing is. Of several faults the plainest counts: a claim that shares
-    /// neither its colour and shape with an object nor its place and one of the two is about an absent object.
-    public func diagnosis(of fact: Fact) -> Hallucination? {
+    /// The kind of error of a fact; `nil` if the fact is true. Of several errors the most obvious counts: a claim that
+    /// matches no object in both colour and shape, nor in place and one of the two, is about an absent object.
+    package func diagnosis(of fact: Fact) -> Hallucination? {
         if fact.holds(in: self) { return nil }
         switch fact {
         case .relation(let a, _, let b):

@@ -1,7 +1,7 @@
 import DamaSupport
 import Glibc
 
-/// A file written from its beginning, through a buffer.
+/// A new file that is written through a buffer.
 final class OutputFile {
     private let path: String
     private let stream: UnsafeMutablePointer<FILE>

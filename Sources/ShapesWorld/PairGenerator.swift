@@ -1,23 +1,23 @@
 import DamaSupport
 
 /// A question about a scene with a better and a worse answer, and the truth about both.
-public struct PreferencePair: Sendable {
-    public var index: Int
-    public var scene: Scene
-    public var question: String
-    public var chosen: WrittenResponse
-    public var rejected: WrittenResponse
+package struct PreferencePair: Sendable {
+    package var index: Int
+    package var scene: Scene
+    package var question: String
+    package var chosen: WrittenResponse
+    package var rejected: WrittenResponse
 
-    /// What `dama score` and the trainers of RLAIF-V's data read.
-    public func row(image: String) -> JSON {
+    /// The row that `dama score` and the trainers of RLAIF-V's data read.
+    package func row(image: String) -> JSON {
         [
             "idx": .int(Int64(index)), "image": .string(image), "question": .string(question),
             "chosen": .string(chosen.text), "rejected": .string(rejected.text),
         ]
     }
 
-    /// What only the judge may see.
-    public var truth: JSON {
+    /// The data that only the judge may see.
+    package var truth: JSON {
         let kinds = Set(rejected.planted)
         let kind = kinds.count == 1 ? kinds.first?.rawValue ?? "" : "mixed"
         return [
@@ -29,8 +29,8 @@ public struct PreferencePair: Sendable {
         ]
     }
 
-    /// How much more of the rejected response is false, in [−1, 1].
-    public var shareDifference: Double {
+    /// How much larger the false share of the rejected response is, in [−1, 1].
+    package var shareDifference: Double {
         Double(rejected.planted.count) / Double(rejected.facts.count)
             - Double(chosen.planted.count) / Double(chosen.facts.count)
     }
@@ -40,18 +40,18 @@ public struct PreferencePair: Sendable {
     }
 }
 
-/// Preference pairs with planted hallucinations, from one subtly wrong attribute to nothing but absent objects.
+/// Preference pairs with planted hallucinations, from one subtly wrong attribute to only absent objects.
 ///
-/// Two thirds of the rejected responses hold one kind of falsehood alone, each kind and each amount about equally
-/// often; the rest mix them. Where a rejected response holds two or more, one chosen response in four holds one too,
-/// as answers that a model ranked do. Both sides say as much, so that length does not tell them apart.
-public struct PairGenerator: Sendable {
-    public let scenes: SceneGenerator
+/// Two thirds of the rejected responses contain falsehoods of one kind only, each kind and each amount about equally
+/// often; the rest mix the kinds. If a rejected response contains two or more, one chosen response in four contains one
+/// too, like responses that a model ranked. Both sides say equally much, so that length does not distinguish them.
+package struct PairGenerator: Sendable {
+    package let scenes: SceneGenerator
 
-    public init(scenes: SceneGenerator) { self.scenes = scenes }
+    package init(scenes: SceneGenerator) { self.scenes = scenes }
 
     /// Pair `index`; it depends on the scenes' seed and on `index` alone.
-    public func pair(_ index: Int) -> PreferencePair {
+    package func pair(_ index: Int) -> PreferencePair {
         var random = RandomGenerator(seed: scenes.seed ^ 0x9A17, stream: UInt64(index))
         var attempt = index << 8
         while true {
@@ -63,7 +63,7 @@ public struct PairGenerator: Sendable {
     private func draw(_ index: Int, _ scene: Scene, _ random: inout RandomGenerator) -> PreferencePair? {
         let single: Hallucination? = random.uniform() < 0.67 ? random.pick(Hallucination.self) : nil
         let facts = pickFacts(scene, relations: single == .relation ? 2 : random.uniform(below: 2), &random)
-        // Facts that the wanted kind can replace: relations by relations, objects by anything else.
+        // Facts that the wanted kind can replace: relations by relations, objects by any other kind.
         let open = facts.indices.filter { single == nil || isRelation(facts[$0]) == (single == .relation) }
         guard let amount = open.isEmpty ? nil : 1 + random.uniform(below: open.count) else { return nil }
         var rejectedPlan = [Hallucination?](repeating: nil, count: facts.count)

@@ -2,25 +2,25 @@ import DamaSupport
 
 /// Preference pairs of a policy's own responses, ranked by the judge.
 ///
-/// After RLAIF-V: several responses to each question are sampled, and the best stands against the worst. As with
-/// labels that a model gave, some are wrong; and length does not tell the sides apart, or saying less would be learned
-/// instead of saying what is so.
-public struct PairSampler: Sendable {
+/// After RLAIF-V: several responses to each question are sampled, and the best is paired with the worst. As with labels
+/// from a model, some are wrong. Length does not distinguish the sides; otherwise a model would learn to say less
+/// instead of saying what is true.
+package struct PairSampler: Sendable {
     /// The probability that a label is wrong.
-    public var flips = 0.05
-    public var seed: UInt64 = 0
+    package var flips = 0.05
+    package var seed: UInt64 = 0
 
-    public init() {}
+    package init() {}
 
-    /// A question with the answers that were sampled for it.
-    public struct Question: Sendable {
-        public var id: JSON
-        public var image: String
-        public var text: String
-        public var scene: Scene
-        public var responses: [String]
+    /// A question with its sampled responses.
+    package struct Question: Sendable {
+        package var id: JSON
+        package var image: String
+        package var text: String
+        package var scene: Scene
+        package var responses: [String]
 
-        public init(id: JSON, image: String, text: String, scene: Scene, responses: [String]) {
+        package init(id: JSON, image: String, text: String, scene: Scene, responses: [String]) {
             self.id = id
             self.image = image
             self.text = text
@@ -29,8 +29,8 @@ public struct PairSampler: Sendable {
         }
     }
 
-    /// The pairs, in the order of the questions, and how they came about.
-    public func pairs(of questions: [Question]) -> (pairs: [SampledPair], statistics: SamplingStatistics) {
+    /// The pairs, in the order of the questions, and statistics of how they were chosen.
+    package func pairs(of questions: [Question]) -> (pairs: [SampledPair], statistics: SamplingStatistics) {
         var statistics = SamplingStatistics()
         var pairs: [SampledPair] = []
         for (index, question) in questions.enumerated() {
@@ -41,7 +41,8 @@ public struct PairSampler: Sendable {
                     id: question.id, image: question.image, question: question.text, scene: question.scene,
                     responses: responses)
             else { continue }
-            // Of the question's place alone, so that more questions change none of the labels before them.
+            // The generator depends only on the question's position, so that more questions do not change the labels
+            // before them.
             var random = RandomGenerator(seed: seed ^ 0xF11B, stream: UInt64(index))
             if random.uniform() < flips { pair.flip() }
             pairs.append(pair)
@@ -51,8 +52,8 @@ public struct PairSampler: Sendable {
         return (kept, statistics)
     }
 
-    /// The pairs without some, so that for every difference in length the longer response is as often the chosen as the
-    /// rejected one.
+    /// The pairs without some, so that for every difference in length the longer response is chosen as often as it is
+    /// rejected.
     func balanced(_ pairs: [SampledPair]) -> [SampledPair] {
         var groups: [Int: (longer: [Int], shorter: [Int])] = [:]
         for (index, pair) in pairs.enumerated() where pair.wordDifference != 0 {
@@ -72,24 +73,24 @@ public struct PairSampler: Sendable {
     }
 }
 
-/// How pairs came of sampled responses.
-public struct SamplingStatistics: Equatable, Sendable {
-    public private(set) var questions = 0
-    public private(set) var responses = 0
-    public private(set) var empty = 0
-    public private(set) var malformed = 0
-    /// Questions of which no two sound responses were judged differently.
-    public private(set) var undecided = 0
+/// Statistics of the pairs made from sampled responses.
+package struct SamplingStatistics: Equatable, Sendable {
+    package private(set) var questions = 0
+    package private(set) var responses = 0
+    package private(set) var empty = 0
+    package private(set) var malformed = 0
+    /// Questions for which no two sound responses were judged differently.
+    package private(set) var undecided = 0
     /// Pairs left out to balance lengths.
-    public private(set) var unbalanced = 0
-    public private(set) var pairs = 0
-    public private(set) var flipped = 0
+    package private(set) var unbalanced = 0
+    package private(set) var pairs = 0
+    package private(set) var flipped = 0
     /// Means over the pairs: words of the chosen response, and of the rejected one.
-    public private(set) var chosenWords = 0.0
-    public private(set) var rejectedWords = 0.0
+    package private(set) var chosenWords = 0.0
+    package private(set) var rejectedWords = 0.0
     /// Mean shares of the chosen and of the rejected responses' mentions that are false.
-    public private(set) var chosenFalseShare = 0.0
-    public private(set) var rejectedFalseShare = 0.0
+    package private(set) var chosenFalseShare = 0.0
+    package private(set) var rejectedFalseShare = 0.0
 
     mutating func add(_ judged: [JudgedResponse]) {
         questions += 1
@@ -111,7 +112,7 @@ public struct SamplingStatistics: Equatable, Sendable {
         rejectedFalseShare = mean { $0.rejected.verdict.falseShare }
     }
 
-    public var json: JSON {
+    package var json: JSON {
         [
             "questions": .int(Int64(questions)), "responses": .int(Int64(responses)), "empty": .int(Int64(empty)),
             "malformed": .int(Int64(malformed)), "undecided": .int(Int64(undecided)),
@@ -121,7 +122,7 @@ public struct SamplingStatistics: Equatable, Sendable {
         ]
     }
 
-    public var text: String {
+    package var text: String {
         """
         \(pairs) pairs of \(responses) responses to \(questions) questions; \(flipped) labels flipped
         left out: \(undecided) questions whose responses were judged alike, \(unbalanced) pairs to balance lengths

@@ -1,12 +1,12 @@
 import DamaSupport
 
 extension RandomGenerator {
-    /// An element, `nil` where there is none.
+    /// A random element; `nil` if there is none.
     mutating func pick<T>(_ elements: [T]) -> T? {
         elements.isEmpty ? nil : elements[uniform(below: elements.count)]
     }
 
-    /// One of an enumeration's cases.
+    /// A random case of an enumeration.
     mutating func pick<T: CaseIterable>(_ type: T.Type) -> T where T.AllCases == [T] {
         T.allCases[uniform(below: T.allCases.count)]
     }

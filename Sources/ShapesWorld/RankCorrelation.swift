@@ -1,7 +1,7 @@
 /// Ranks and Spearman's ρ.
-public enum RankCorrelation {
+package enum RankCorrelation {
     /// Ranks from 1; equal values share the mean of their ranks.
-    public static func ranks(_ values: [Double]) -> [Double] {
+    package static func ranks(_ values: [Double]) -> [Double] {
         let order = values.indices.sorted { values[$0] < values[$1] }
         var ranks = [Double](repeating: 0, count: values.count)
         var start = 0
@@ -14,9 +14,9 @@ public enum RankCorrelation {
         return ranks
     }
 
-    /// Spearman's ρ: Pearson's correlation of the ranks. `nil` where the lengths differ, there are fewer than two
-    /// values, or one side is constant.
-    public static func spearman(_ a: [Double], _ b: [Double]) -> Double? {
+    /// Spearman's ρ: Pearson's correlation of the ranks. `nil` if the lengths differ, there are fewer than two values,
+    /// or one side is constant.
+    package static func spearman(_ a: [Double], _ b: [Double]) -> Double? {
         guard a.count == b.count, a.count > 1 else { return nil }
         let x = ranks(a)
         let y = ranks(b)

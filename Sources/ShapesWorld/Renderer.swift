@@ -3,12 +3,12 @@ import DamaSupport
 import Glibc
 
 /// Draws scenes: a textured background, antialiased shapes, mild noise.
-public struct Renderer: Sendable {
+package struct Renderer: Sendable {
     /// Pixels along each side.
-    public let side: Int
+    package let side: Int
 
-    /// - Throws: ``DamaError/Code/invalidArgument`` for a side on which shapes could not be told apart, or a huge one.
-    public init(side: Int = 96) throws(DamaError) {
+    /// - Throws: ``DamaError/Code/invalidArgument`` for a side that is too small to distinguish shapes, or too large.
+    package init(side: Int = 96) throws(DamaError) {
         guard (32...2048).contains(side) else {
             throw .invalidArgument("a side of \(side) pixels; expected 32 to 2048")
         }
@@ -16,7 +16,7 @@ public struct Renderer: Sendable {
     }
 
     /// The same scene gives the same pixels, on every run.
-    public func render(_ scene: Scene) throws(DamaError) -> RGBImage {
+    package func render(_ scene: Scene) throws(DamaError) -> RGBImage {
         var random = RandomGenerator(seed: scene.renderSeed)
         var canvas = background(&random)
         for object in scene.objects { draw(object, on: &canvas, &random) }

@@ -1,22 +1,22 @@
 import DamaSupport
 
 /// Responses that `dama generate` wrote, by the id of their question.
-public struct ResponseTable: Sendable {
+package struct ResponseTable: Sendable {
     private var responses: [String: [String]] = [:]
 
-    /// - Parameter field: Holds a text, or a list of texts; `nil` is `responses` or `response`.
+    /// - Parameter field: The field with a text or a list of texts; `nil` for `responses` or `response`.
     /// - Throws: ``DamaError`` naming the line that lacks its id or its texts.
-    public init(path: String, field: String? = nil) throws(DamaError) {
+    package init(path: String, field: String? = nil) throws(DamaError) {
         for line in try JSONLines.read(path) {
             let (id, texts) = try Self.texts(of: line, field: field, path: path)
             responses[SceneTable.key(id), default: []] += texts
         }
     }
 
-    public subscript(id: JSON) -> [String]? { responses[SceneTable.key(id)] }
+    package subscript(id: JSON) -> [String]? { responses[SceneTable.key(id)] }
 
     /// The id and the responses of a line.
-    public static func texts(
+    package static func texts(
         of line: JSON, field: String?, path: String
     ) throws(DamaError) -> (id: JSON, texts: [String]) {
         let value = field.map { line[$0] } ?? line["responses"] ?? line["response"]

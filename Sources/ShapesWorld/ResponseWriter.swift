@@ -1,26 +1,26 @@
 import DamaSupport
 
-/// A response, as the facts it states in order and the words for them.
-public struct WrittenResponse: Equatable, Sendable {
-    public var text: String
-    public var facts: [Fact]
+/// A response: its facts in order, and their text.
+package struct WrittenResponse: Equatable, Sendable {
+    package var text: String
+    package var facts: [Fact]
     /// The kinds of its planted falsehoods, one for each.
-    public var planted: [Hallucination]
+    package var planted: [Hallucination]
 }
 
-/// Writes responses about a scene with a wanted number of falsehoods.
-public struct ResponseWriter: Sendable {
-    public let scene: Scene
+/// Writes responses about a scene with a given number of falsehoods.
+package struct ResponseWriter: Sendable {
+    package let scene: Scene
 
-    public init(scene: Scene) { self.scene = scene }
+    package init(scene: Scene) { self.scene = scene }
 
-    /// Says `facts`, shuffled, each replaced where `plan` names a kind for it.
+    /// States `facts` in random order, each replaced if `plan` names a kind for it.
     ///
     /// - Parameters:
     ///   - facts: True facts of the scene.
-    ///   - plan: For each fact the kind of falsehood to put in its place, or `nil`.
-    /// - Returns: `nil` where the scene offers no such falsehood.
-    public func write(_ facts: [Fact], plan: [Hallucination?], _ random: inout RandomGenerator) -> WrittenResponse? {
+    ///   - plan: For each fact the kind of falsehood that replaces it, or `nil`.
+    /// - Returns: `nil` if the scene offers no such falsehood.
+    package func write(_ facts: [Fact], plan: [Hallucination?], _ random: inout RandomGenerator) -> WrittenResponse? {
         var said: [Fact] = []
         for (fact, kind) in zip(facts, plan) {
             guard let kind else {
@@ -35,7 +35,7 @@ public struct ResponseWriter: Sendable {
         return WrittenResponse(text: text, facts: shuffled, planted: plan.compactMap { $0 })
     }
 
-    /// A falsehood that differs from everything said so far, and puts no two objects into one cell.
+    /// A falsehood that differs from all facts stated so far, and puts no two objects into one cell.
     private func falsehood(
         _ kind: Hallucination, insteadOf fact: Fact, unlike said: [Fact], _ random: inout RandomGenerator
     ) -> Fact? {

@@ -1,34 +1,34 @@
 import DamaSupport
 
-/// A response with what the judge says of it.
-public struct JudgedResponse: Equatable, Sendable {
-    public var text: String
-    public var verdict: Verdict
+/// A response with the judge's verdict.
+package struct JudgedResponse: Equatable, Sendable {
+    package var text: String
+    package var verdict: Verdict
 
-    public init(_ text: String, scene: Scene) {
+    package init(_ text: String, scene: Scene) {
         self.text = text
         verdict = Verdict(response: text, scene: scene)
     }
 
-    /// Whether anything is said, and all of it in sentences of this world.
-    public var isSound: Bool { !verdict.mentions.isEmpty && verdict.malformedCount == 0 }
+    /// Whether the response states something, and only in sentences of this world.
+    package var isSound: Bool { !verdict.mentions.isEmpty && verdict.malformedCount == 0 }
 }
 
-/// A question about a scene, with the best and the worst of a policy's own answers.
-public struct SampledPair: Equatable, Sendable {
-    /// The scene's.
-    public var id: JSON
-    public var image: String
-    public var question: String
-    public var scene: Scene
-    public var chosen: JudgedResponse
-    public var rejected: JudgedResponse
-    /// Whether the label is wrong: the worse answer stands as the chosen one.
-    public var isFlipped = false
+/// A question about a scene, with the best and the worst of a policy's own responses.
+package struct SampledPair: Equatable, Sendable {
+    /// The id of the scene.
+    package var id: JSON
+    package var image: String
+    package var question: String
+    package var scene: Scene
+    package var chosen: JudgedResponse
+    package var rejected: JudgedResponse
+    /// Whether the label is wrong: the worse response is the chosen one.
+    package var isFlipped = false
 
-    /// The best and the worst of `responses` by the share of what they say that is false; `nil` where no two sound ones
-    /// differ in it. Of equally good ones those are taken that are closest in length.
-    public init?(id: JSON, image: String, question: String, scene: Scene, responses: [JudgedResponse]) {
+    /// The best and the worst of `responses` by the false share of what they state; `nil` if no two sound ones differ
+    /// in it. Of equally good ones, those closest in length are taken.
+    package init?(id: JSON, image: String, question: String, scene: Scene, responses: [JudgedResponse]) {
         let sound = responses.filter(\.isSound)
         let shares = sound.map(\.verdict.falseShare)
         guard let least = shares.min(), let most = shares.max(), least < most else { return nil }
@@ -50,26 +50,26 @@ public struct SampledPair: Equatable, Sendable {
         rejected = closest.rejected
     }
 
-    /// Words of the chosen response more than of the rejected one.
-    public var wordDifference: Int { chosen.verdict.words - rejected.verdict.words }
-    /// How much more of the rejected response is false, in [−1, 1]; below 0 where the label is wrong.
-    public var shareDifference: Double { rejected.verdict.falseShare - chosen.verdict.falseShare }
+    /// The number of words of the chosen response minus that of the rejected one.
+    package var wordDifference: Int { chosen.verdict.words - rejected.verdict.words }
+    /// How much more of the rejected response is false, in [−1, 1]; below 0 if the label is wrong.
+    package var shareDifference: Double { rejected.verdict.falseShare - chosen.verdict.falseShare }
 
     mutating func flip() {
         swap(&chosen, &rejected)
         isFlipped.toggle()
     }
 
-    /// What `dama score` and trainers read.
-    public var row: JSON {
+    /// The row that `dama score` and trainers read.
+    package var row: JSON {
         [
             "idx": id, "image": .string(image), "question": .string(question), "chosen": .string(chosen.text),
             "rejected": .string(rejected.text),
         ]
     }
 
-    /// What only the judge may see; the fields of a planted pair's.
-    public var truth: JSON {
+    /// The data that only the judge may see, with the fields of a planted pair.
+    package var truth: JSON {
         let faults = rejected.verdict.mentions.compactMap { $0.fact.flatMap { scene.diagnosis(of: $0) } }
         let kinds = Set(faults)
         let kind = kinds.count == 1 ? kinds.first?.rawValue ?? "none" : kinds.isEmpty ? "none" : "mixed"

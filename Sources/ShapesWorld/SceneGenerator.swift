@@ -1,18 +1,18 @@
 import DamaSupport
 
 /// Scenes of one split from a seed. Scene `index` depends on seed, split and index alone.
-public struct SceneGenerator: Sendable {
-    public let seed: UInt64
-    public let split: Split
-    /// How often scenes of 1, 2, … 5 objects come, in proportion.
-    public var countWeights: [Double] = [1, 2, 3, 3, 2]
+package struct SceneGenerator: Sendable {
+    package let seed: UInt64
+    package let split: Split
+    /// The relative frequencies of scenes with 1, 2, … 5 objects.
+    package var countWeights: [Double] = [1, 2, 3, 3, 2]
 
-    public init(seed: UInt64, split: Split) {
+    package init(seed: UInt64, split: Split) {
         self.seed = seed
         self.split = split
     }
 
-    public func scene(_ index: Int) -> Scene {
+    package func scene(_ index: Int) -> Scene {
         var random = RandomGenerator(seed: seed, stream: UInt64(index))
         while true {
             let scene = draw(&random)

@@ -1,11 +1,11 @@
 import DamaSupport
 
 /// The scenes of a truth.jsonl by their `idx`.
-public struct SceneTable: Sendable {
+package struct SceneTable: Sendable {
     private let scenes: [String: Scene]
 
     /// - Throws: ``DamaError`` naming the line that lacks `idx` or `objects`.
-    public init(truth path: String) throws(DamaError) {
+    package init(truth path: String) throws(DamaError) {
         var scenes: [String: Scene] = [:]
         for line in try JSONLines.read(path) {
             guard let idx = line["idx"], let objects = line["objects"] else {
@@ -16,8 +16,8 @@ public struct SceneTable: Sendable {
         self.scenes = scenes
     }
 
-    public subscript(id: JSON) -> Scene? { scenes[Self.key(id)] }
+    package subscript(id: JSON) -> Scene? { scenes[Self.key(id)] }
 
-    /// An id may come back as the number or as its text.
+    /// An id may be written as the number or as its text.
     static func key(_ id: JSON) -> String { id.string ?? id.text }
 }

@@ -1,8 +1,8 @@
-/// Reads a sentence back into the fact it claims.
+/// Parses a sentence into the fact that it claims.
 ///
-/// Written without the templates: it looks for the words that carry meaning and lets a fixed set of others pass, so it
-/// reads every template, what a model makes of them, and nothing else.
-public enum SentenceParser {
+/// Written without the templates: it looks for the words that carry meaning and skips a fixed set of others. So it
+/// reads every template and a model's variations of it, and nothing else.
+package enum SentenceParser {
     private static let silent: Set<String> = [
         "there", "is", "a", "an", "the", "at", "in", "i", "see", "shows", "appears", "to",
     ]
@@ -21,16 +21,16 @@ public enum SentenceParser {
         case shape(Shape), color(Color), size(Size), place(Place), relation(Relation)
     }
 
-    /// The sentences of a response: what ends with ".", "!" or "?", and what is left after the last of them.
-    public static func sentences(_ response: String) -> [String] {
+    /// The sentences of a response: each ends with ".", "!" or "?", and the text after the last of these is one too.
+    package static func sentences(_ response: String) -> [String] {
         response.split { ".!?\n".contains($0) }
             .map { $0.drop { $0.isWhitespace } }
             .filter { !$0.isEmpty }
             .map { $0 + "." }
     }
 
-    /// The fact that `sentence` claims, `nil` where it is none of this world's.
-    public static func parse(_ sentence: String) -> Fact? {
+    /// The fact that `sentence` claims; `nil` if it claims no fact of this world.
+    package static func parse(_ sentence: String) -> Fact? {
         let words = sentence.lowercased().split { !$0.isLetter }.map(String.init)
         guard let items = read(words) else { return nil }
         return objectFact(items) ?? relationFact(items)
@@ -40,7 +40,7 @@ public enum SentenceParser {
         var items: [Item] = []
         var rest = words[...]
         while let word = rest.first {
-            // "left of" before the place "… left": a place needs its first word too, a relation its second.
+            // "left of" is tried before the place "… left": a place needs its first word too, a relation its second.
             if let match = relations.first(where: { rest.starts(with: $0.words) }) {
                 items.append(.relation(match.relation))
                 rest = rest.dropFirst(match.words.count)

@@ -1,7 +1,7 @@
 import DamaSupport
 
 /// English for facts: several ways to say each.
-public enum SentenceTemplates {
+package enum SentenceTemplates {
     // {s} size, {c} colour, {f} shape, {p} place.
     static let objects = [
         "There is a {s} {c} {f} at the {p}.",
@@ -30,7 +30,7 @@ public enum SentenceTemplates {
     }
 
     /// Requests for a description, as a user would put them.
-    public static let questions = [
+    package static let questions = [
         "Describe the image in detail.",
         "What is in this image?",
         "Please describe this picture.",
@@ -38,7 +38,7 @@ public enum SentenceTemplates {
     ]
 
     /// A sentence that claims `fact`.
-    public static func sentence(_ fact: Fact, _ random: inout RandomGenerator) -> String {
+    package static func sentence(_ fact: Fact, _ random: inout RandomGenerator) -> String {
         switch fact {
         case .object(let shape, let color, let size, let place):
             let template = random.pick(place == nil ? unplaced : objects) ?? ""
@@ -64,7 +64,7 @@ public enum SentenceTemplates {
         }
     }
 
-    /// Puts values into the slots, mends "a" before a vowel, and drops the space of an empty slot.
+    /// Fills the slots, writes "an" for "a" before a vowel, and drops the space of an empty slot.
     static func fill(_ template: String, _ value: (Character) -> String) -> String {
         var text = ""
         var rest = template[...]

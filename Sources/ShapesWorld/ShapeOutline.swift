@@ -1,6 +1,6 @@
 import Glibc
 
-/// Where a shape is, in coordinates in which it fills about the unit circle and y points down.
+/// The area of a shape, in coordinates in which it roughly fills the unit circle and y points down.
 enum ShapeOutline {
     static func contains(_ shape: Shape, _ x: Double, _ y: Double) -> Bool {
         switch shape {
@@ -21,7 +21,7 @@ enum ShapeOutline {
         return (radius * sin(angle), -radius * cos(angle))
     }
 
-    /// By the number of edges that a ray to the right crosses.
+    /// Decides by the number of edges that a ray to the right crosses.
     private static func inside(_ corners: [(x: Double, y: Double)], _ x: Double, _ y: Double) -> Bool {
         var result = false
         var previous = corners[corners.count - 1]

@@ -1,18 +1,18 @@
 import DamaSupport
 
-/// Scenes with true and false sentences, for training models on.
-public struct TrainingExport {
-    public var generator: SceneGenerator
-    public var renderer: Renderer
-    /// False sentences of each kind for a scene.
-    public var falsePerKind = 2
-    public var relationsPerScene = 4
-    /// Captions of each sort for a scene.
-    public var captionsPerScene = 4
+/// Scenes with true and false sentences, for training models.
+package struct TrainingExport {
+    package var generator: SceneGenerator
+    package var renderer: Renderer
+    /// False sentences of each kind per scene.
+    package var falsePerKind = 2
+    package var relationsPerScene = 4
+    /// Captions of each sort per scene.
+    package var captionsPerScene = 4
     /// See ``Captioner/shift``.
-    public var habitShift = 0.0
+    package var habitShift = 0.0
 
-    public init(generator: SceneGenerator, renderer: Renderer) {
+    package init(generator: SceneGenerator, renderer: Renderer) {
         self.generator = generator
         self.renderer = renderer
     }
@@ -20,8 +20,8 @@ public struct TrainingExport {
     /// Writes `images.bin`, bytes [count, side, side, 3], and `scenes.jsonl`, a line for each image:
     /// `{"objects": [[shape, color, size, place], …], "true": [{"text", "fact"}, …],
     /// "false": [{"kind", "text", "fact"}, …], "captions": ["…", …], "habitual": ["…", …]}` with the codes of
-    /// ``Fact/code``; the habitual captions err as ``Captioner`` tells.
-    public func write(count: Int, to folder: String) throws(DamaError) {
+    /// ``Fact/code``; the habitual captions err as ``Captioner`` describes.
+    package func write(count: Int, to folder: String) throws(DamaError) {
         let images = try OutputFile(path: "\(folder)/images.bin")
         let lines = try OutputFile(path: "\(folder)/scenes.jsonl")
         for index in 0..<count {
@@ -72,7 +72,7 @@ extension Fact {
 
 extension Scene {
     /// [[shape, color, size, place], …] in codes.
-    public var json: JSON {
+    package var json: JSON {
         .array(
             objects.map { object in
                 let codes = [object.shape.rawValue, object.color.rawValue, object.size.rawValue, object.place.rawValue]
@@ -80,8 +80,8 @@ extension Scene {
             })
     }
 
-    /// Reads what ``json`` gives.
-    public init(json: JSON) throws(DamaError) {
+    /// Reads the format of ``json``.
+    package init(json: JSON) throws(DamaError) {
         guard let rows = json.array else { throw .model("a scene is an array of objects, found \(json.kind)") }
         var objects: [SceneObject] = []
         for row in rows {

@@ -8,7 +8,7 @@ struct ExportTraining: ParsableCommand {
 
     @Option(help: "Folder to write images.bin and scenes.jsonl into.")
     var out: String
-    @Option(help: "How many scenes.")
+    @Option(help: "Number of scenes.")
     var count = 30_000
     @Option(help: "train, preference, validation or test; no two share a layout.")
     var split = Split.train

@@ -6,7 +6,7 @@ import ShapesWorld
 
 struct Judge: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Hold responses against their scenes: rates of hallucination, coverage, length.")
+        abstract: "Compare responses with their scenes: rates of hallucination, coverage, length.")
 
     @Option(help: "JSON Lines with idx and objects, as `pairs` and `scenes` write them.")
     var truth: String
@@ -14,9 +14,9 @@ struct Judge: ParsableCommand {
     var responses: String
     @Option(help: "Field that holds the text or the texts (default: responses or response).")
     var field: String?
-    @Option(help: "Write the figures here too, as JSON.")
+    @Option(help: "File to write the figures into as well, as JSON.")
     var out: String?
-    @Option(help: "Write each response's mentions here, as JSON Lines.")
+    @Option(help: "File to write each response's mentions into, as JSON Lines.")
     var details: String?
 
     func run() throws {

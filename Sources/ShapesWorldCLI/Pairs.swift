@@ -8,7 +8,7 @@ struct Pairs: ParsableCommand {
 
     @Option(help: "Folder to write images/, pairs.jsonl and truth.jsonl into.")
     var out: String
-    @Option(help: "How many pairs.")
+    @Option(help: "Number of pairs.")
     var count = 500
     @Option(help: "train, preference, validation or test; no two share a layout.")
     var split = Split.preference
@@ -30,11 +30,11 @@ struct Pairs: ParsableCommand {
 
 struct Scenes: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Write images and questions about them, to generate responses for and judge.")
+        abstract: "Write images and questions about them, for generating and judging responses.")
 
     @Option(help: "Folder to write images/, questions.jsonl and truth.jsonl into.")
     var out: String
-    @Option(help: "How many scenes.")
+    @Option(help: "Number of scenes.")
     var count = 300
     @Option(help: "train, preference, validation or test; no two share a layout.")
     var split = Split.test

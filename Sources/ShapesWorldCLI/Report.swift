@@ -5,13 +5,13 @@ import ShapesWorld
 
 struct Report: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Hold hardness from `dama score` against what was planted.")
+        abstract: "Compare hardness from `dama score` with the planted hallucinations.")
 
     @Option(help: "Output of `dama score`: JSON Lines with id and delta.")
     var scores: String
-    @Option(help: "truth.jsonl beside the pairs.")
+    @Option(help: "The truth.jsonl of the pairs.")
     var truth: String
-    @Option(help: "Exit with an error where Spearman's ρ is lower.")
+    @Option(help: "Exit with an error if Spearman's ρ is lower.")
     var minRho: Double?
 
     func run() throws {

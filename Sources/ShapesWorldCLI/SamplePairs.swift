@@ -6,7 +6,7 @@ import ShapesWorld
 
 struct SamplePairs: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Make preference pairs of a policy's own responses, the best against the worst of each scene.",
+        abstract: "Make preference pairs from a policy's own responses: the best and the worst of each scene.",
         discussion: """
             Reads what `scenes` wrote and what `dama generate --samples` answered. Image paths stay relative to the scenes' \
             folder: give it to `dama score`, `dama reference` and `dama train` as the image root.
@@ -20,9 +20,9 @@ struct SamplePairs: ParsableCommand {
     var out: String
     @Option(help: "Probability that a label is wrong.")
     var flips = 0.05
-    @Option(help: "Seed of the flipped labels, and of what is left out to balance lengths.")
+    @Option(help: "Seed of the flipped labels, and of the pairs left out to balance lengths.")
     var seed: UInt64 = 0
-    @Option(help: "Write the figures here too, as JSON.")
+    @Option(help: "File to write the figures into as well, as JSON.")
     var summary: String?
 
     func validate() throws {

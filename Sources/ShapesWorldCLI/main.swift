@@ -11,7 +11,7 @@ struct ShapesWorldCommand: ParsableCommand {
 
 extension Split: ExpressibleByArgument {}
 
-/// Refuses a negative number of things to write.
+/// Rejects a negative number of things to write.
 func check(count: Int) throws {
     guard count >= 0 else { throw ValidationError("--count is \(count); expected 0 or more") }
 }

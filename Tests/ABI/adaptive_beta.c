@@ -27,7 +27,7 @@ static dama_preference_batch good_batch(void) {
 static dama_adaptive_beta *make(dama_preset preset, size_t keep) {
     dama_adaptive_beta_options options;
     dama_adaptive_beta *controller = NULL;
-    CHECK(dama_adaptive_beta_options_init(&options, preset) == DAMA_OK);
+    dama_adaptive_beta_options_init(&options, preset);
     options.keep = keep;
     CHECK(dama_adaptive_beta_create(&controller, &options) == DAMA_OK);
     return controller;
@@ -36,7 +36,9 @@ static dama_adaptive_beta *make(dama_preset preset, size_t keep) {
 /* The first step of the paper by hand: h = 3, 0, 6, 3, 16; the running mean is 0, so the gaps are not divided. */
 static void first_step(void) {
     dama_adaptive_beta *controller = make(DAMA_PRESET_PAPER, 4);
-    double beta[N], margins[N], losses[N], chosen[N], rejected[N], mean = 7;
+    double beta[N], margins[N], losses[N], chosen[N], rejected[N];
+    dama_adaptive_beta_facts facts;
+    dama_adaptive_beta_facts_init(&facts);
     double reward_chosen[N], reward_rejected[N], plain_chosen[N], plain_rejected[N];
     uint8_t mask[N];
     dama_preference_batch batch = good_batch();
@@ -79,13 +81,13 @@ static void first_step(void) {
     CHECK(result.accuracy == 0.8);
     CHECK(!result.normalized && !result.sampled_uniformly);
 
-    CHECK(dama_adaptive_beta_running_mean(controller, &mean) == DAMA_OK && mean == 0);
+    CHECK(dama_adaptive_beta_describe(controller, &facts) == DAMA_OK && facts.running_mean == 0);
     CHECK(dama_adaptive_beta_commit(controller) == DAMA_OK);
-    CHECK(dama_adaptive_beta_running_mean(controller, &mean) == DAMA_OK);
-    CHECK(fabs(mean - 0.1 * 0.3) < 1e-15);
+    CHECK(dama_adaptive_beta_describe(controller, &facts) == DAMA_OK);
+    CHECK(fabs(facts.running_mean - 0.1 * 0.3) < 1e-15);
     CHECK_FAILS(dama_adaptive_beta_commit(controller), DAMA_INVALID_ARGUMENT, "nothing to commit");
 
-    /* A slice: the same numbers, and only they are written. */
+    /* A slice: the same numbers, and nothing beyond them is written. */
     CHECK(dama_adaptive_beta_step(controller, &batch, &result) == DAMA_OK);
     double part[3] = {7, 7, 7}, whole[N];
     memcpy(whole, beta, sizeof whole);
@@ -146,20 +148,23 @@ static void bad_steps(void) {
     dama_adaptive_beta_free(NULL);
     dama_preference_batch_init(NULL);
     dama_preference_result_init(NULL);
-    dama_adaptive_beta_progress_init(NULL);
+    dama_adaptive_beta_facts_init(NULL);
 }
 
 static void options(void) {
     dama_adaptive_beta *controller = NULL;
     dama_adaptive_beta_options it, back;
-    CHECK_FAILS(dama_adaptive_beta_options_init(NULL, DAMA_PRESET_PAPER), DAMA_INVALID_ARGUMENT, "options is NULL");
-    CHECK_FAILS(dama_adaptive_beta_options_init(&it, (dama_preset)99), DAMA_INVALID_ARGUMENT, "preset 99");
+    dama_adaptive_beta_options_init(NULL, DAMA_PRESET_PAPER);
+    dama_adaptive_beta_options_init(&it, DAMA_PRESET_PAPER);
+    dama_adaptive_beta_options_init(&it, (dama_preset)99);
+    CHECK(it.struct_size == 0);
+    CHECK_FAILS(dama_adaptive_beta_create(&controller, &it), DAMA_INVALID_ARGUMENT, "struct_size 0");
     for (int preset = DAMA_PRESET_PAPER; preset <= DAMA_PRESET_MDPO; preset++) {
-        CHECK(dama_adaptive_beta_options_init(&it, (dama_preset)preset) == DAMA_OK);
+        dama_adaptive_beta_options_init(&it, (dama_preset)preset);
         CHECK(it.struct_size == sizeof it && it.beta == 0.1 && it.momentum == 0.9);
         it.seed = 12;
         CHECK(dama_adaptive_beta_create(&controller, &it) == DAMA_OK);
-        CHECK(dama_adaptive_beta_options_init(&back, DAMA_PRESET_PAPER) == DAMA_OK);
+        dama_adaptive_beta_options_init(&back, DAMA_PRESET_PAPER);
         CHECK(dama_adaptive_beta_get_options(controller, &back) == DAMA_OK);
         CHECK(memcmp(&it, &back, sizeof it) == 0);
         dama_adaptive_beta_free(controller);
@@ -174,7 +179,7 @@ static void options(void) {
 
     CHECK_FAILS(dama_adaptive_beta_create(NULL, NULL), DAMA_INVALID_ARGUMENT, "out is NULL");
 #define REFUSED(change, text)                                                                \
-    CHECK(dama_adaptive_beta_options_init(&it, DAMA_PRESET_PAPER) == DAMA_OK);               \
+    dama_adaptive_beta_options_init(&it, DAMA_PRESET_PAPER);                                 \
     change;                                                                                  \
     CHECK_FAILS(dama_adaptive_beta_create(&controller, &it), DAMA_INVALID_ARGUMENT, text);   \
     CHECK(controller == NULL)
@@ -191,12 +196,12 @@ static void options(void) {
     REFUSED((it.mean_time = DAMA_MEAN_BEFORE_USE), "before use");
 }
 
-/* Ten steps, save, load: the next ten are the same bits. */
+/* Ten steps, save, load: the next ten steps give the same bits. */
 static void state(void) {
     dama_adaptive_beta *whole = make(DAMA_PRESET_RELEASED, 3), *resumed = NULL;
     dama_preference_batch batch = good_batch();
     dama_preference_result a, b;
-    dama_adaptive_beta_progress progress;
+    dama_adaptive_beta_facts facts;
     double moving[N];
     uint8_t mask_a[N], mask_b[N];
     size_t size = 0;
@@ -236,16 +241,18 @@ static void state(void) {
             CHECK(memcmp(&a.loss, &b.loss, sizeof a.loss) == 0);
         }
     }
-    dama_adaptive_beta_progress_init(&progress);
-    CHECK(dama_adaptive_beta_get_progress(resumed, &progress) == DAMA_OK);
-    CHECK(progress.steps == 20 && progress.nonfinite_pairs == 0);
-    CHECK_FAILS(dama_adaptive_beta_get_progress(resumed, NULL), DAMA_INVALID_ARGUMENT, "progress is NULL");
-    CHECK_FAILS(dama_adaptive_beta_get_progress(NULL, &progress), DAMA_INVALID_ARGUMENT, "controller is NULL");
-    progress.struct_size = 1;
-    CHECK_FAILS(dama_adaptive_beta_get_progress(resumed, &progress), DAMA_INVALID_ARGUMENT, "struct_size 1");
+    dama_adaptive_beta_facts_init(&facts);
+    CHECK(dama_adaptive_beta_describe(resumed, &facts) == DAMA_OK);
+    CHECK(facts.steps == 20 && facts.nonfinite_pairs == 0);
+    CHECK_FAILS(dama_adaptive_beta_describe(resumed, NULL), DAMA_INVALID_ARGUMENT, "facts is NULL");
+    CHECK_FAILS(dama_adaptive_beta_describe(NULL, &facts), DAMA_INVALID_ARGUMENT, "controller is NULL");
+    facts.struct_size = 1;
+    CHECK_FAILS(dama_adaptive_beta_describe(resumed, &facts), DAMA_INVALID_ARGUMENT, "struct_size 1");
     CHECK_FAILS(dama_adaptive_beta_save(whole, NULL, 0, NULL), DAMA_INVALID_ARGUMENT, "size is NULL");
     CHECK_FAILS(dama_adaptive_beta_save(NULL, NULL, 0, &size), DAMA_INVALID_ARGUMENT, "controller is NULL");
-    CHECK_FAILS(dama_adaptive_beta_running_mean(whole, NULL), DAMA_INVALID_ARGUMENT, "running_mean is NULL");
+    uint8_t byte;
+    CHECK_FAILS(dama_adaptive_beta_save(whole, NULL, 1, &size), DAMA_INVALID_ARGUMENT, "bytes is NULL");
+    CHECK_FAILS(dama_adaptive_beta_save(whole, &byte, 1, &size), DAMA_SHAPE_MISMATCH, "room for 1");
     dama_adaptive_beta_free(whole);
     dama_adaptive_beta_free(resumed);
 }

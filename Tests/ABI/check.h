@@ -1,4 +1,4 @@
-/* What the C tests share: a check that prints what failed, and goes on to count. */
+/* Shared by the C tests: checks that print and count failures. */
 #ifndef DAMA_TEST_CHECK_H
 #define DAMA_TEST_CHECK_H
 
@@ -15,7 +15,7 @@ static int check_failures = 0;
         }                                                                                             \
     } while (0)
 
-/* The call fails with this status, and its message holds this text. */
+/* The call fails with this status, and its message contains this text. */
 #define CHECK_FAILS(call, status, text)                                \
     do {                                                               \
         CHECK((call) == (status));                                     \

@@ -2,11 +2,12 @@
 
     declarations.py names    every function's name, one a line
     declarations.py options  every dama_…_init() of a struct with a struct_size sets it to the struct's size
-    declarations.py sizes    what first_sizes.txt says of each of those structs: it has them all, and they only grew
+    declarations.py sizes    first_sizes.txt lists each of those structs, and none is smaller than there
     declarations.py sized    every function and the structs with a struct_size that it takes, for sized.c to cover
+    declarations.py rules    deviations of the header from the order of parameters and the types in dama/base.h
     declarations.py hostile  every function with NULL, zero, huge and NaN arguments, each call in a child process
 
-A function that is added to the header is covered without a change here.
+A new function of the header is covered without a change here.
 """
 
 from __future__ import annotations
@@ -25,12 +26,10 @@ def initializers(declared: list[Function]) -> dict[str, str]:
     found = {}
     for f in declared:
         kind = f.parameters[0].rstrip("* ") if f.parameters else ""
-        # dama_…_init() is a macro over dama_…_init_sized() where the struct may grow.
+        # If the struct may grow, dama_…_init() is a macro over dama_…_init_sized().
         if f.name in (kind + "_init", kind + "_init_sized"):
             others = f.parameters[2 if f.name.endswith("_sized") else 1 :]
             found[kind] = f"{kind}_init(p{''.join(', 0' for _ in others)})"
-            if f.result == "dama_status":
-                found[kind] = f"CHECK({found[kind]} == DAMA_OK)"
     return found
 
 
@@ -45,14 +44,14 @@ def first_sizes(path: Path) -> dict[str, tuple[int, str]]:
 
 
 def sizes_program(header: Header) -> str:
-    """Fails where a struct has no line in first_sizes.txt, or where what the line says was changed."""
+    """A program that fails if a struct is smaller than its line in first_sizes.txt, or the line does not match it."""
     known = first_sizes(Path(__file__).with_name("first_sizes.txt"))
     differing = sorted(known.keys() ^ sized_structs(header))
     if differing:
         raise SystemExit(f"first_sizes.txt and the header differ in {', '.join(differing)}")
     checks = "\n".join(
         f"    CHECK(sizeof({kind}) >= {size}); CHECK(offsetof({kind}, struct_size) == 0);\n"
-        # Without padding behind it, or a field that is added would not change the size.
+        # Padding after the last field would hide a new field, which would not change the size.
         f"    CHECK(offsetof({kind}, {last}) + sizeof((({kind} *)0)->{last}) == {size});"
         for kind, (size, last) in known.items()
     )
@@ -71,7 +70,7 @@ def sized_parameters(header: Header) -> list[str]:
 
 
 def options_program(header: Header) -> str:
-    # A struct that never grows has no size; options always may.
+    # A struct that never grows has no struct_size. Options may always grow.
     sized = sized_structs(header) | {kind for kind in header.structs if kind.endswith("_options")}
     lines = [
         f"    {{ {kind} s, *p = &s; memset(p, 0xA5, sizeof s); {expression};\n"
@@ -81,6 +80,43 @@ def options_program(header: Header) -> str:
     ]
     body = "\n".join(lines)
     return f'#include <dama.h>\n#include "check.h"\n\nint main(void) {{\n{body}\n    return check_failures != 0;\n}}\n'
+
+
+#: What a parameter is, in the order of dama/base.h.
+MADE, ASKED, INPUT, OPTIONS, RESULT, CANCELLATION = range(6)
+
+
+def role(header: Header, kind: str, name: str) -> int:
+    bare = kind.replace("const", "").replace(" ", "")
+    if bare == "dama_cancellation*" and "const" in kind:
+        return CANCELLATION
+    if bare.rstrip("*") in header.handles and bare.endswith("*"):
+        return MADE if bare.endswith("**") else ASKED
+    if bare.endswith("*") and "const" in kind:
+        return OPTIONS if name == "options" else INPUT
+    if bare.endswith("*") or name == "capacity":
+        return RESULT
+    return OPTIONS if name == "threads" else INPUT
+
+
+def broken_rules(header: Header) -> list[str]:
+    found = []
+    for f in header.functions:
+        if f.name.endswith("_init_sized"):
+            continue
+        roles = [role(header, argument.type, argument.name) for argument in f.arguments]
+        # Only the first handle is the one that is used; a later handle is an input.
+        roles = [INPUT if it == ASKED and {ASKED, INPUT} & set(roles[:i]) else it for i, it in enumerate(roles)]
+        if roles != sorted(roles):
+            found.append(f"{f.name}: parameters out of order: {', '.join(a.name for a in f.arguments)}")
+        if any(argument.type == "int" for argument in f.arguments):
+            found.append(f"{f.name}: an int; booleans are int32_t")
+    for kind, fields in header.structs.items():
+        for field, next_field in zip(fields, fields[1:]):
+            if field.type.replace(" ", "") == "constchar*const*" and not next_field.name.endswith("_count"):
+                found.append(f"{kind}.{field.name}: its count does not follow it")
+        found += [f"{kind}.{field.name}: an int; booleans are int32_t" for field in fields if field.type == "int"]
+    return found
 
 
 HOSTILE = r"""
@@ -93,9 +129,7 @@ HOSTILE = r"""
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "check.h"
-
-/* What every pointer that is not NULL points to: zeros, so that a string is empty and a struct_size is wrong. */
+/* The target of every pointer that is not NULL: zeros, so a string is empty and a struct_size is wrong. */
 static long long scratch[1 << 22];
 static void *pointer(int null) { return null ? NULL : (void *)scratch; }
 static const long long integers[] = {0, 1, 77, -1, LLONG_MAX, LLONG_MIN};
@@ -106,8 +140,8 @@ static int status_is_wrong(dama_status status) {
 
 %(structs)s
 
-/* Each calls one function; the result says whether it returned something it never should. Bit i of `null` makes the
-   i-th parameter NULL; `n` and `x` are what its integers and its reals are. */
+/* Each calls one function, and returns whether its result is one that it must never return. Bit i of `null` makes the
+   i-th parameter NULL; `n` and `x` are the values of its integers and reals. */
 %(wrappers)s
 static const struct { const char *name; int parameters; int (*call)(unsigned null, long long n, double x); } calls[] = {
 %(table)s
@@ -160,9 +194,9 @@ def hostile_program(header: Header) -> str:
     handles = set(header.handles)
     starts = initializers(header.functions)
     structs = [
-        f"/* Initialised, its pointers NULL; or all zeros. */\n"
+        f"/* Initialised, with NULL pointers; or all zeros. */\n"
         f"static {kind} *some_{kind}(int null, long long n) {{\n"
-        # Room behind it, for an initialiser that is told a size that the struct has not.
+        # Room after it, for an initialiser with a size that the struct does not have.
         f"    static union {{ {kind} s; char room[8192]; }} all; {kind} *p = &all.s;\n    if (null) return NULL;\n"
         f"    memset(&all, 0, sizeof all);\n    if (n) {{ {expression}; }}\n    return p;\n}}"
         for kind, expression in starts.items()
@@ -216,6 +250,9 @@ def main() -> None:
             print(sizes_program(header))
         case "sized":
             print("\n".join(sorted(sized_parameters(header))))
+        case "rules":
+            if broken := broken_rules(header):
+                raise SystemExit("\n".join(broken))
         case "hostile":
             print(hostile_program(header))
 

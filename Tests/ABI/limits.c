@@ -29,7 +29,7 @@ static int is_status(dama_status status) {
     return (int)status >= 0 && (int)status <= 8 && (status == DAMA_OK || dama_error_message()[0] != 0);
 }
 
-/* The call was refused for its size. */
+/* The call failed because of its size. */
 static int is_refused(dama_status status) {
     return status == DAMA_OUT_OF_MEMORY || status == DAMA_INVALID_ARGUMENT || status == DAMA_SHAPE_MISMATCH;
 }
@@ -39,7 +39,7 @@ static void limit(int resource, rlim_t value) {
     CHECK(setrlimit(resource, &limits) == 0);
 }
 
-/* Runs `body` in a child that has used nothing yet. */
+/* Runs `body` in a child that has not used the library yet. */
 static void in_child(const char *name, void (*body)(void)) {
     fflush(NULL);
     pid_t child = fork();
@@ -64,7 +64,7 @@ static size_t used(void) {
     return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* Zeros that take no memory. Mapped before the limit, so that the caller's arrays are there and only copies are not. */
+/* Zeros that use no memory. They are mapped before the limit is set, so only copies of the arrays exceed it. */
 static void *zeros(size_t bytes) {
     void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) abort();
@@ -95,7 +95,7 @@ static void big_arrays(void) {
     memset(numbers, 'a', (size_t)1 << 20);
     CHECK(dama_tokenizer_encode(tokenizer, (const char *)numbers, count, 0, NULL, 0, &found) == DAMA_OUT_OF_MEMORY);
     CHECK(dama_tokenizer_decode(tokenizer, (const int32_t *)numbers, count, 0, NULL, 0, &found) == DAMA_OUT_OF_MEMORY);
-    /* What needs no memory of that size goes on as ever. */
+    /* Calls that need less memory still work. */
     double sum = 1;
     CHECK(dama_sum_of_squares(scores + ((size_t)1 << 20), 1 << 20, 0, &sum) == DAMA_OK && sum == 0);
     dama_tokenizer_free(tokenizer);
@@ -116,25 +116,25 @@ static void big_images(void) {
     image.rgb = (const uint8_t *)zeros((size_t)3 << 28);
     image.width = image.height = (size_t)1 << 14;
     limit(RLIMIT_AS, used() + ((rlim_t)256 << 20));
-    CHECK(dama_scorer_score(scorer, &image, &sentence, 1, &score) == DAMA_OUT_OF_MEMORY);
+    CHECK(dama_scorer_score(scorer, &image, &sentence, 1, &score, NULL) == DAMA_OUT_OF_MEMORY);
     memset(&image, 0, sizeof image);
-    /* The header alone of a PNG of 30,000 × 30,000 pixels. */
+    /* Only the header of a PNG with 30,000 × 30,000 pixels. */
     static const uint8_t header[] = {0x89, 'P', 'N', 'G', 13, 10, 26, 10, 0, 0, 0, 13, 'I', 'H', 'D', 'R', 0, 0, 0x75, 0x30,
                                      0, 0, 0x75, 0x30, 8, 2, 0, 0, 0, 0x82, 0xA1, 0x2C, 0xD8};
     image.bytes = header;
     image.size = sizeof header;
-    CHECK(dama_scorer_score(scorer, &image, &sentence, 1, &score) != DAMA_OK);
+    CHECK(dama_scorer_score(scorer, &image, &sentence, 1, &score, NULL) != DAMA_OK);
     dama_score_dataset_options job;
     dama_score_dataset_options_init(&job);
     job.data = below("pairs.jsonl");
     job.output = below("scores.jsonl");
     job.image_root = getenv("DAMA_LLAVA_FIXTURES");
     job.cache_bytes = (size_t)1 << 46;
-    CHECK(is_refused(dama_score_dataset(scorer, &job, NULL)));
+    CHECK(is_refused(dama_score_dataset(scorer, &job, NULL, NULL)));
     job.cache_bytes = (size_t)-1;
-    CHECK(is_refused(dama_score_dataset(scorer, &job, NULL)));
+    CHECK(is_refused(dama_score_dataset(scorer, &job, NULL, NULL)));
     job.cache_bytes = 1 << 20;
-    CHECK(dama_score_dataset(scorer, &job, NULL) == DAMA_OK);
+    CHECK(dama_score_dataset(scorer, &job, NULL, NULL) == DAMA_OK);
     dama_scorer_free(scorer);
 }
 
@@ -156,7 +156,7 @@ static void big_models(void) {
     dama_generation_options_init(&options);
     options.max_tokens = 0xFFFFFFFF;
     dama_texts *texts = NULL;
-    CHECK(dama_policy_generate(&texts, policy, prompts, PROMPTS, &options) == DAMA_OUT_OF_MEMORY);
+    CHECK(dama_policy_generate(&texts, policy, prompts, PROMPTS, &options, NULL) == DAMA_OUT_OF_MEMORY);
     dama_trainer_options adapters;
     dama_trainer_options_init(&adapters);
     adapters.trainable = DAMA_TRAINABLE_LORA;
@@ -170,7 +170,7 @@ static void big_models(void) {
     dama_policy_free(policy);
 }
 
-/* Every entry point once, whatever it gives. */
+/* Calls every function once, with any result. */
 static void everything(void) {
     dama_cancellation *cancellation = NULL;
     CHECK(is_status(dama_cancellation_create(&cancellation)));
@@ -178,7 +178,7 @@ static void everything(void) {
     static float logits[1 << 20];
     float logprobs[64], normalizers[64];
     int64_t labels[64] = {0};
-    CHECK(dama_token_logprobs(logits, 64, (1 << 20) / 64, labels, logprobs, normalizers, 0) == DAMA_OK);
+    CHECK(dama_token_logprobs(logits, labels, 64, (1 << 20) / 64, 0, logprobs, normalizers) == DAMA_OK);
     CHECK(fabs(logprobs[0] + log((1 << 20) / 64)) < 1e-4);
     double sum = 1;
     CHECK(dama_sum_of_squares(logits, 1 << 20, 8, &sum) == DAMA_OK && sum == 0);
@@ -188,6 +188,12 @@ static void everything(void) {
     dama_strings *strings = NULL;
     CHECK(dama_split(&strings, "A dog. A cat.", NULL) == DAMA_OK);
     dama_strings_free(strings);
+    dama_splitter *splitter = NULL;
+    strings = NULL;
+    CHECK(is_status(dama_splitter_create_command(&splitter, "cat", NULL)));
+    CHECK(is_status(dama_splitter_split(&strings, NULL, splitter, "A dog sleeps.", NULL, NULL)));
+    dama_strings_free(strings);
+    dama_splitter_free(splitter);
     dama_scorer *scorer = NULL;
     CHECK(is_status(dama_scorer_create(&scorer, clip, NULL)));
     if (scorer) {
@@ -196,14 +202,16 @@ static void everything(void) {
         float score;
         memset(&image, 0, sizeof image);
         image.path = wide;
-        CHECK(is_status(dama_scorer_score(scorer, &image, &sentence, 1, &score)));
+        CHECK(is_status(dama_scorer_score(scorer, &image, &sentence, 1, &score, NULL)));
+        double delta;
+        CHECK(is_status(dama_scorer_hardness(NULL, scorer, &image, sentence, "A dog.", NULL, &delta, NULL)));
         dama_score_dataset_options options;
         dama_score_dataset_options_init(&options);
         options.data = below("pairs.jsonl");
         options.output = below("scores.jsonl");
         options.image_root = getenv("DAMA_LLAVA_FIXTURES");
         options.restart = 1;
-        CHECK(is_status(dama_score_dataset(scorer, &options, NULL)));
+        CHECK(is_status(dama_score_dataset(scorer, &options, NULL, NULL)));
         dama_scorer_free(scorer);
     }
     dama_policy *policy = NULL;
@@ -237,7 +245,7 @@ static void few_descriptors(void) {
     everything();
 }
 
-/* The limit of a user's processes and threads does not hold for root. */
+/* The limit of a user's processes and threads does not apply to root. */
 static void no_threads(void) {
     if (geteuid() == 0) CHECK(setresuid(65534, 65534, 65534) == 0);
     limit(RLIMIT_NPROC, 0);
@@ -261,7 +269,7 @@ int main(void) {
           "\"rejected\": \"Two dogs.\"}\n", file);
     fclose(file);
 
-    /* Address spaces are the sanitizers' own. */
+    /* Sanitizers need an unlimited address space. */
     if (!getenv("DAMA_SANITIZED")) {
         in_child("big arrays", big_arrays);
         in_child("big images", big_images);

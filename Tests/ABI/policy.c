@@ -7,7 +7,7 @@
 /* The small LLaVA of Tests/DamaModelsTests/Fixtures/make_llava.py; the run script names the folder. */
 static char model[4096], png[4096];
 
-/* The first pair of default/expected.json and what transformers makes of it. */
+/* The first pair of default/expected.json and the results of transformers. */
 static const char prompt[] = "What is in the image?";
 static const char chosen[] = "A red circle is left of a blue star.";
 static const char rejected[] = "There is a large green square at the top.";
@@ -46,9 +46,6 @@ static void options(void) {
     dama_policy_options_init(&options);
     options.token_budget = 0;
     CHECK_FAILS(dama_policy_create(&policy, model, &options), DAMA_INVALID_ARGUMENT, "token_budget");
-    dama_policy_options_init(&options);
-    options.share_prefix = 2;
-    CHECK_FAILS(dama_policy_create(&policy, model, &options), DAMA_INVALID_ARGUMENT, "share_prefix");
     CHECK(policy == (dama_policy *)&options);
     dama_policy_free(NULL);
 }
@@ -96,7 +93,7 @@ static void logps(const dama_policy *policy, const dama_image *image) {
     if (!found) {
         return;
     }
-    CHECK(dama_logps_get(found, 0, DAMA_CHOSEN, &logp) == DAMA_OK);
+    CHECK(dama_logps_at(found, 0, DAMA_CHOSEN, &logp) == DAMA_OK);
     CHECK(logp.count == 20 && !logp.was_cut && fabs(logp.mean - logp.sum / 20) < 1e-9);
     /* fp32 on both sides, summed over the tokens. */
     CHECK(fabs(logp.sum + 139.1931) < 1e-3);
@@ -107,17 +104,17 @@ static void logps(const dama_policy *policy, const dama_image *image) {
         sum += tokens[i];
     }
     CHECK(fabs(sum - logp.sum) < 1e-5 && fabsf(tokens[0] + 9.23180f) < 1e-4f);
-    CHECK(dama_logps_get(found, 0, DAMA_REJECTED, &logp) == DAMA_OK);
+    CHECK(dama_logps_at(found, 0, DAMA_REJECTED, &logp) == DAMA_OK);
     CHECK(logp.count == 25 && fabs(logp.sum + 160.9098) < 1e-3);
-    CHECK(dama_logps_get(found, 1, DAMA_CHOSEN, &other) == DAMA_OK && fabs(logp.sum - other.sum) < 1e-3);
+    CHECK(dama_logps_at(found, 1, DAMA_CHOSEN, &other) == DAMA_OK && fabs(logp.sum - other.sum) < 1e-3);
     CHECK(dama_logps_sums(found, DAMA_REJECTED, sums, 2) == DAMA_OK && sums[0] == logp.sum);
     CHECK(fabs(sums[1] + 139.1931) < 1e-3);
 
-    CHECK_FAILS(dama_logps_get(NULL, 0, DAMA_CHOSEN, &logp), DAMA_INVALID_ARGUMENT, "logps is NULL");
-    CHECK_FAILS(dama_logps_get(found, 0, DAMA_CHOSEN, NULL), DAMA_INVALID_ARGUMENT, "logp is NULL");
-    CHECK_FAILS(dama_logps_get(found, 2, DAMA_CHOSEN, &logp), DAMA_INVALID_ARGUMENT, "pair 2 is beyond");
-    CHECK_FAILS(dama_logps_get(found, (size_t)-1, DAMA_CHOSEN, &logp), DAMA_INVALID_ARGUMENT, "is beyond");
-    CHECK_FAILS(dama_logps_get(found, 0, (dama_response)2, &logp), DAMA_INVALID_ARGUMENT, "response 2");
+    CHECK_FAILS(dama_logps_at(NULL, 0, DAMA_CHOSEN, &logp), DAMA_INVALID_ARGUMENT, "logps is NULL");
+    CHECK_FAILS(dama_logps_at(found, 0, DAMA_CHOSEN, NULL), DAMA_INVALID_ARGUMENT, "logp is NULL");
+    CHECK_FAILS(dama_logps_at(found, 2, DAMA_CHOSEN, &logp), DAMA_INVALID_ARGUMENT, "pair 2 is beyond");
+    CHECK_FAILS(dama_logps_at(found, (size_t)-1, DAMA_CHOSEN, &logp), DAMA_INVALID_ARGUMENT, "is beyond");
+    CHECK_FAILS(dama_logps_at(found, 0, (dama_response)2, &logp), DAMA_INVALID_ARGUMENT, "response 2");
     count = 99;
     CHECK_FAILS(dama_logps_tokens(NULL, 0, DAMA_CHOSEN, tokens, 64, &count), DAMA_INVALID_ARGUMENT, "logps is NULL");
     CHECK_FAILS(dama_logps_tokens(found, 0, DAMA_CHOSEN, NULL, 64, &count), DAMA_INVALID_ARGUMENT, "tokens is NULL");
@@ -155,7 +152,7 @@ static void logps(const dama_policy *policy, const dama_image *image) {
     CHECK(found == NULL);
 }
 
-/* What the callback of a batch of two heard. */
+/* The texts that the callback of a batch of two received. */
 typedef struct heard {
     char text[2][512];
     int left;
@@ -164,10 +161,16 @@ typedef struct heard {
 static dama_status hear(size_t index, const char *text, void *user) {
     heard *all = (heard *)user;
     if (index > 1 || all->left-- <= 0) {
-        return DAMA_IO;
+        return DAMA_CANCELLED;
     }
     strncat(all->text[index], text, sizeof all->text[index] - strlen(all->text[index]) - 1);
     return DAMA_OK;
+}
+
+static dama_status refuse(size_t index, const char *text, void *user) {
+    (void)index;
+    (void)text;
+    return *(dama_status *)user;
 }
 
 static void generate(const dama_policy *policy, const dama_image *image) {
@@ -191,7 +194,7 @@ static void generate(const dama_policy *policy, const dama_image *image) {
     options.max_tokens = 12;
     options.on_text = hear;
     options.user = &all;
-    CHECK(dama_policy_generate(&texts, policy, prompts, 2, &options) == DAMA_OK && dama_texts_count(texts) == 2);
+    CHECK(dama_policy_generate(&texts, policy, prompts, 2, &options, NULL) == DAMA_OK && dama_texts_count(texts) == 2);
     if (!texts) {
         return;
     }
@@ -215,7 +218,7 @@ static void generate(const dama_policy *policy, const dama_image *image) {
     options.on_text = NULL;
     options.stop = stop;
     options.stop_count = 1;
-    CHECK(dama_policy_generate(&stopped, policy, prompts, 1, &options) == DAMA_OK);
+    CHECK(dama_policy_generate(&stopped, policy, prompts, 1, &options, NULL) == DAMA_OK);
     CHECK(dama_texts_tokens(stopped, 0, ids, 64, &count, &finish) == DAMA_OK && finish == DAMA_FINISH_STOP);
     CHECK(strstr(dama_texts_at(stopped, 0), stop_text) == NULL);
     CHECK(strncmp(dama_texts_at(stopped, 0), dama_texts_at(texts, 0), strlen(dama_texts_at(stopped, 0))) == 0);
@@ -228,41 +231,48 @@ static void generate(const dama_policy *policy, const dama_image *image) {
     options.on_text = hear;
     options.stop_count = 0;
     all.left = 3;
-    CHECK_FAILS(dama_policy_generate(&texts, policy, prompts, 2, &options), DAMA_CANCELLED, "callback");
+    CHECK_FAILS(dama_policy_generate(&texts, policy, prompts, 2, &options, NULL), DAMA_CANCELLED, "callback");
     CHECK(all.left == -1);
+    /* The call returns the callback's status; a number that is no status counts as DAMA_CANCELLED. */
+    dama_status told = DAMA_IO;
+    options.on_text = refuse;
+    options.user = &told;
+    CHECK_FAILS(dama_policy_generate(&texts, policy, prompts, 2, &options, NULL), DAMA_IO, "callback");
+    told = (dama_status)77;
+    CHECK(dama_policy_generate(&texts, policy, prompts, 2, &options, NULL) == DAMA_CANCELLED);
     options.on_text = NULL;
-    CHECK_FAILS(dama_policy_generate(NULL, policy, prompts, 2, &options), DAMA_INVALID_ARGUMENT, "out is NULL");
-    CHECK_FAILS(dama_policy_generate(&texts, NULL, prompts, 2, &options), DAMA_INVALID_ARGUMENT, "policy is NULL");
-    CHECK_FAILS(dama_policy_generate(&texts, policy, NULL, 2, &options), DAMA_INVALID_ARGUMENT, "prompts is NULL");
-    CHECK_FAILS(dama_policy_generate(&texts, policy, prompts, 0, &options), DAMA_INVALID_ARGUMENT, "batch is empty");
+    CHECK_FAILS(dama_policy_generate(NULL, policy, prompts, 2, &options, NULL), DAMA_INVALID_ARGUMENT, "out is NULL");
+    CHECK_FAILS(dama_policy_generate(&texts, NULL, prompts, 2, &options, NULL), DAMA_INVALID_ARGUMENT, "policy is NULL");
+    CHECK_FAILS(dama_policy_generate(&texts, policy, NULL, 2, &options, NULL), DAMA_INVALID_ARGUMENT, "prompts is NULL");
+    CHECK_FAILS(dama_policy_generate(&texts, policy, prompts, 0, &options, NULL), DAMA_INVALID_ARGUMENT, "batch is empty");
     options.stop = NULL;
     options.stop_count = 2;
-    CHECK_FAILS(dama_policy_generate(&texts, policy, prompts, 2, &options), DAMA_INVALID_ARGUMENT, "stop is NULL");
+    CHECK_FAILS(dama_policy_generate(&texts, policy, prompts, 2, &options, NULL), DAMA_INVALID_ARGUMENT, "stop is NULL");
     const char *const nothing[] = {""};
     options.stop = nothing;
     options.stop_count = 1;
-    CHECK_FAILS(dama_policy_generate(&texts, policy, prompts, 2, &options), DAMA_INVALID_ARGUMENT, "stop string");
+    CHECK_FAILS(dama_policy_generate(&texts, policy, prompts, 2, &options, NULL), DAMA_INVALID_ARGUMENT, "stop string");
     options.stop_count = 0;
     options.max_tokens = 0;
-    CHECK_FAILS(dama_policy_generate(&texts, policy, prompts, 2, &options), DAMA_INVALID_ARGUMENT, "max_tokens is 0");
+    CHECK_FAILS(dama_policy_generate(&texts, policy, prompts, 2, &options, NULL), DAMA_INVALID_ARGUMENT, "max_tokens is 0");
     options.max_tokens = 4;
     options.temperature = NAN;
-    CHECK_FAILS(dama_policy_generate(&texts, policy, prompts, 2, &options), DAMA_INVALID_ARGUMENT, "temperature");
+    CHECK_FAILS(dama_policy_generate(&texts, policy, prompts, 2, &options, NULL), DAMA_INVALID_ARGUMENT, "temperature");
     options.temperature = 1;
     options.top_p = 0;
-    CHECK_FAILS(dama_policy_generate(&texts, policy, prompts, 2, &options), DAMA_INVALID_ARGUMENT, "top_p");
+    CHECK_FAILS(dama_policy_generate(&texts, policy, prompts, 2, &options, NULL), DAMA_INVALID_ARGUMENT, "top_p");
     options.top_p = 1;
     options.struct_size = 0;
-    CHECK_FAILS(dama_policy_generate(&texts, policy, prompts, 2, &options), DAMA_INVALID_ARGUMENT, "struct_size 0");
+    CHECK_FAILS(dama_policy_generate(&texts, policy, prompts, 2, &options, NULL), DAMA_INVALID_ARGUMENT, "struct_size 0");
     prompts[1].text = NULL;
-    CHECK_FAILS(dama_policy_generate(&texts, policy, prompts, 2, NULL), DAMA_INVALID_ARGUMENT, "prompts[1].text");
+    CHECK_FAILS(dama_policy_generate(&texts, policy, prompts, 2, NULL, NULL), DAMA_INVALID_ARGUMENT, "prompts[1].text");
     prompts[1].text = "Hm?";
     prompts[1].image = NULL;
-    CHECK_FAILS(dama_policy_generate(&texts, policy, prompts, 2, NULL), DAMA_INVALID_ARGUMENT, "prompt 1 has no image");
+    CHECK_FAILS(dama_policy_generate(&texts, policy, prompts, 2, NULL, NULL), DAMA_INVALID_ARGUMENT, "prompt 1 has no image");
     CHECK(texts == NULL);
 }
 
-/* A response that does not fit is refused, or cut and flagged. */
+/* A response that is too long is an error, or is cut and flagged. */
 static void overlong(const dama_image *image) {
     dama_policy_options options;
     dama_policy *policy = NULL;
@@ -284,8 +294,8 @@ static void overlong(const dama_image *image) {
             CHECK_FAILS(dama_policy_logps(&found, policy, &pair, 1, NULL), DAMA_INVALID_ARGUMENT, "maximum of 40");
         } else {
             CHECK(dama_policy_logps(&found, policy, &pair, 1, NULL) == DAMA_OK);
-            CHECK(dama_logps_get(found, 0, DAMA_CHOSEN, &logp) == DAMA_OK && !logp.was_cut);
-            CHECK(dama_logps_get(found, 0, DAMA_REJECTED, &logp) == DAMA_OK && logp.was_cut);
+            CHECK(dama_logps_at(found, 0, DAMA_CHOSEN, &logp) == DAMA_OK && !logp.was_cut);
+            CHECK(dama_logps_at(found, 0, DAMA_REJECTED, &logp) == DAMA_OK && logp.was_cut);
         }
         dama_logps_free(found);
         dama_policy_free(policy);

@@ -39,13 +39,13 @@ static void write_rows(const char *path) {
     fclose(file);
 }
 
-/* What the policy computes and what the cache holds, token by token. */
+/* Compares the policy's log-probabilities with those of the cache, token by token. */
 static void compare(const dama_logps *computed, const dama_logps *stored, size_t pair, dama_response response) {
     dama_response_logp a, b;
     float tokens[2][64];
     size_t n = 0, m = 0;
-    CHECK(dama_logps_get(computed, pair, response, &a) == DAMA_OK);
-    CHECK(dama_logps_get(stored, pair, response, &b) == DAMA_OK);
+    CHECK(dama_logps_at(computed, pair, response, &a) == DAMA_OK);
+    CHECK(dama_logps_at(stored, pair, response, &b) == DAMA_OK);
     CHECK(a.count == b.count && a.was_cut == b.was_cut);
     /* The same arithmetic in batches of other shapes. */
     CHECK(fabs(a.sum - b.sum) < 1e-4);
@@ -57,40 +57,40 @@ static void compare(const dama_logps *computed, const dama_logps *stored, size_t
 static void bad_options(const dama_policy *policy, const dama_reference_dataset_options *good) {
     dama_reference_dataset_result wrong;
     dama_reference_dataset_result_init(&wrong);
-    CHECK_FAILS(dama_reference_dataset(NULL, good, NULL), DAMA_INVALID_ARGUMENT, "policy is NULL");
-    CHECK_FAILS(dama_reference_dataset(policy, NULL, NULL), DAMA_INVALID_ARGUMENT, "options is NULL");
+    CHECK_FAILS(dama_reference_dataset(NULL, good, NULL, NULL), DAMA_INVALID_ARGUMENT, "policy is NULL");
+    CHECK_FAILS(dama_reference_dataset(policy, NULL, NULL, NULL), DAMA_INVALID_ARGUMENT, "options is NULL");
     wrong.struct_size = 1;
-    CHECK_FAILS(dama_reference_dataset(policy, good, &wrong), DAMA_INVALID_ARGUMENT, "struct_size");
+    CHECK_FAILS(dama_reference_dataset(policy, good, &wrong, NULL), DAMA_INVALID_ARGUMENT, "struct_size");
     dama_reference_dataset_options bad = *good;
     bad.struct_size = 3;
-    CHECK_FAILS(dama_reference_dataset(policy, &bad, NULL), DAMA_INVALID_ARGUMENT, "struct_size");
+    CHECK_FAILS(dama_reference_dataset(policy, &bad, NULL, NULL), DAMA_INVALID_ARGUMENT, "struct_size");
     bad = *good;
     bad.data = NULL;
-    CHECK_FAILS(dama_reference_dataset(policy, &bad, NULL), DAMA_INVALID_ARGUMENT, "data is NULL");
+    CHECK_FAILS(dama_reference_dataset(policy, &bad, NULL, NULL), DAMA_INVALID_ARGUMENT, "data is NULL");
     bad = *good;
     bad.output = NULL;
-    CHECK_FAILS(dama_reference_dataset(policy, &bad, NULL), DAMA_INVALID_ARGUMENT, "output is NULL");
+    CHECK_FAILS(dama_reference_dataset(policy, &bad, NULL, NULL), DAMA_INVALID_ARGUMENT, "output is NULL");
     bad = *good;
     bad.fields = NULL;
-    CHECK_FAILS(dama_reference_dataset(policy, &bad, NULL), DAMA_INVALID_ARGUMENT, "fields is NULL");
+    CHECK_FAILS(dama_reference_dataset(policy, &bad, NULL, NULL), DAMA_INVALID_ARGUMENT, "fields is NULL");
     bad = *good;
     bad.format = (dama_reference_format)9;
-    CHECK_FAILS(dama_reference_dataset(policy, &bad, NULL), DAMA_INVALID_ARGUMENT, "format 9");
+    CHECK_FAILS(dama_reference_dataset(policy, &bad, NULL, NULL), DAMA_INVALID_ARGUMENT, "format 9");
     bad = *good;
     bad.block_rows = 0;
-    CHECK_FAILS(dama_reference_dataset(policy, &bad, NULL), DAMA_INVALID_ARGUMENT, "block");
+    CHECK_FAILS(dama_reference_dataset(policy, &bad, NULL, NULL), DAMA_INVALID_ARGUMENT, "block");
     bad = *good;
     bad.max_rejected = -2;
-    CHECK_FAILS(dama_reference_dataset(policy, &bad, NULL), DAMA_INVALID_ARGUMENT, "max_rejected");
+    CHECK_FAILS(dama_reference_dataset(policy, &bad, NULL, NULL), DAMA_INVALID_ARGUMENT, "max_rejected");
     bad = *good;
     bad.image_limit = (size_t)-1;
-    CHECK_FAILS(dama_reference_dataset(policy, &bad, NULL), DAMA_INVALID_ARGUMENT, "one image");
+    CHECK_FAILS(dama_reference_dataset(policy, &bad, NULL, NULL), DAMA_INVALID_ARGUMENT, "image_limit is 18446744073709551615");
     bad = *good;
     bad.data = "/nowhere/pairs.jsonl";
-    CHECK_FAILS(dama_reference_dataset(policy, &bad, NULL), DAMA_IO, "/nowhere/pairs.jsonl");
+    CHECK_FAILS(dama_reference_dataset(policy, &bad, NULL, NULL), DAMA_IO, "/nowhere/pairs.jsonl");
     bad = *good;
     bad.max_rejected = 0;
-    CHECK_FAILS(dama_reference_dataset(policy, &bad, NULL), DAMA_MODEL, "rejected");
+    CHECK_FAILS(dama_reference_dataset(policy, &bad, NULL, NULL), DAMA_MODEL, "rejected");
 }
 
 static void use_cache(const dama_policy *policy, const char *path, size_t expected) {
@@ -141,7 +141,7 @@ static void use_cache(const dama_policy *policy, const char *path, size_t expect
 }
 
 int main(void) {
-    /* A small model with random weights, and an image beside it. */
+    /* A small model with random weights, and an image in the same folder. */
     const char *fixtures = getenv("DAMA_LLAVA_FIXTURES");
     if (!fixtures) {
         fprintf(stderr, "set DAMA_LLAVA_FIXTURES, as Tests/ABI/run does\n");
@@ -171,7 +171,7 @@ int main(void) {
     options.block_rows = 2;
     bad_options(policy, &options);
 
-    /* Stopped by the callback, with its own status, and taken up again. */
+    /* Stopped by the callback with its own status, and resumed. */
     dama_reference_dataset_result result;
     dama_reference_dataset_result_init(NULL);
     dama_reference_dataset_result_init(&result);
@@ -179,26 +179,26 @@ int main(void) {
     options.progress = stop;
     options.user = &wanted;
     options.restart = 1;
-    CHECK_FAILS(dama_reference_dataset(policy, &options, &result), DAMA_CANCELLED, "callback");
+    CHECK_FAILS(dama_reference_dataset(policy, &options, &result, NULL), DAMA_CANCELLED, "callback");
     wanted = DAMA_IO;
     options.restart = 0;
-    CHECK_FAILS(dama_reference_dataset(policy, &options, &result), DAMA_IO, "callback");
+    CHECK_FAILS(dama_reference_dataset(policy, &options, &result, NULL), DAMA_IO, "callback");
     CHECK(result.rows == 0);
     int user = 7;
     options.progress = count;
     options.user = &user;
-    CHECK(dama_reference_dataset(policy, &options, &result) == DAMA_OK);
+    CHECK(dama_reference_dataset(policy, &options, &result, NULL) == DAMA_OK);
     CHECK(calls >= 3 && !result.was_complete);
     CHECK(result.rows == 4 && result.rows_rejected == 1 && result.rows_cut == 0);
-    CHECK(dama_reference_dataset(policy, &options, &result) == DAMA_OK && result.was_complete);
+    CHECK(dama_reference_dataset(policy, &options, &result, NULL) == DAMA_OK && result.was_complete);
     use_cache(policy, output, 3);
 
-    /* Another format of the same numbers; other image processing is named. */
+    /* The other format of the same numbers; then a policy with other image processing, which the message names. */
     options.format = DAMA_REFERENCE_LOGPS;
-    CHECK_FAILS(dama_reference_dataset(policy, &options, NULL), DAMA_INVALID_ARGUMENT,
+    CHECK_FAILS(dama_reference_dataset(policy, &options, NULL, NULL), DAMA_INVALID_ARGUMENT,
                 "line \"full\" instead of \"logps\"");
     options.restart = 1;
-    CHECK(dama_reference_dataset(policy, &options, NULL) == DAMA_OK);
+    CHECK(dama_reference_dataset(policy, &options, NULL, NULL) == DAMA_OK);
     use_cache(policy, output, 3);
     dama_policy_options pad;
     dama_policy_options_init(&pad);

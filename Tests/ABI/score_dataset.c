@@ -40,7 +40,7 @@ static long size_of(const char *path) {
 }
 
 int main(void) {
-    /* A small model with random weights, and two images beside it. */
+    /* A small model with random weights, and two images in the same folder. */
     const char *images = getenv("DAMA_CLIP_FIXTURES");
     if (!images) {
         fprintf(stderr, "set DAMA_CLIP_FIXTURES, as Tests/ABI/run does\n");
@@ -73,74 +73,74 @@ int main(void) {
     dama_score_dataset_result result;
     dama_score_dataset_result_init(NULL);
     dama_score_dataset_result_init(&result);
-    CHECK_FAILS(dama_score_dataset(NULL, &options, &result), DAMA_INVALID_ARGUMENT, "scorer is NULL");
+    CHECK_FAILS(dama_score_dataset(NULL, &options, &result, NULL), DAMA_INVALID_ARGUMENT, "scorer is NULL");
 
     dama_scorer *scorer = NULL;
     CHECK(dama_scorer_create(&scorer, model, NULL) == DAMA_OK);
     if (!scorer) return 1;
-    CHECK_FAILS(dama_score_dataset(scorer, NULL, &result), DAMA_INVALID_ARGUMENT, "options is NULL");
+    CHECK_FAILS(dama_score_dataset(scorer, NULL, &result, NULL), DAMA_INVALID_ARGUMENT, "options is NULL");
     dama_score_dataset_options bad = options;
     bad.struct_size = 3;
-    CHECK_FAILS(dama_score_dataset(scorer, &bad, NULL), DAMA_INVALID_ARGUMENT, "struct_size");
+    CHECK_FAILS(dama_score_dataset(scorer, &bad, NULL, NULL), DAMA_INVALID_ARGUMENT, "struct_size");
     dama_score_dataset_result wrong = result;
     wrong.struct_size = 1;
-    CHECK_FAILS(dama_score_dataset(scorer, &options, &wrong), DAMA_INVALID_ARGUMENT, "struct_size");
+    CHECK_FAILS(dama_score_dataset(scorer, &options, &wrong, NULL), DAMA_INVALID_ARGUMENT, "struct_size");
     bad = options;
     bad.data = NULL;
-    CHECK_FAILS(dama_score_dataset(scorer, &bad, NULL), DAMA_INVALID_ARGUMENT, "data is NULL");
+    CHECK_FAILS(dama_score_dataset(scorer, &bad, NULL, NULL), DAMA_INVALID_ARGUMENT, "data is NULL");
     bad = options;
     bad.output = NULL;
-    CHECK_FAILS(dama_score_dataset(scorer, &bad, NULL), DAMA_INVALID_ARGUMENT, "output is NULL");
+    CHECK_FAILS(dama_score_dataset(scorer, &bad, NULL, NULL), DAMA_INVALID_ARGUMENT, "output is NULL");
     bad = options;
     bad.fields = NULL;
-    CHECK_FAILS(dama_score_dataset(scorer, &bad, NULL), DAMA_INVALID_ARGUMENT, "fields is NULL");
+    CHECK_FAILS(dama_score_dataset(scorer, &bad, NULL, NULL), DAMA_INVALID_ARGUMENT, "fields is NULL");
     bad = options;
     bad.field_count = (size_t)-1;
-    CHECK_FAILS(dama_score_dataset(scorer, &bad, NULL), DAMA_INVALID_ARGUMENT, "size of fields");
+    CHECK_FAILS(dama_score_dataset(scorer, &bad, NULL, NULL), DAMA_INVALID_ARGUMENT, "size of fields");
     bad = options;
     bad.delta_source = (dama_delta_source)9;
-    CHECK_FAILS(dama_score_dataset(scorer, &bad, NULL), DAMA_INVALID_ARGUMENT, "delta_source");
+    CHECK_FAILS(dama_score_dataset(scorer, &bad, NULL, NULL), DAMA_INVALID_ARGUMENT, "delta_source");
     bad = options;
     bad.mean_delta = INFINITY;
-    CHECK_FAILS(dama_score_dataset(scorer, &bad, NULL), DAMA_INVALID_ARGUMENT, "mean delta");
+    CHECK_FAILS(dama_score_dataset(scorer, &bad, NULL, NULL), DAMA_INVALID_ARGUMENT, "mean_delta is inf");
     bad = options;
     bad.block_rows = 0;
-    CHECK_FAILS(dama_score_dataset(scorer, &bad, NULL), DAMA_INVALID_ARGUMENT, "block");
+    CHECK_FAILS(dama_score_dataset(scorer, &bad, NULL, NULL), DAMA_INVALID_ARGUMENT, "block");
     bad = options;
     bad.max_rejected = -2;
-    CHECK_FAILS(dama_score_dataset(scorer, &bad, NULL), DAMA_INVALID_ARGUMENT, "max_rejected");
+    CHECK_FAILS(dama_score_dataset(scorer, &bad, NULL, NULL), DAMA_INVALID_ARGUMENT, "max_rejected");
     bad = options;
     bad.row_limit = (size_t)-1;
-    CHECK_FAILS(dama_score_dataset(scorer, &bad, NULL), DAMA_INVALID_ARGUMENT, "row");
+    CHECK_FAILS(dama_score_dataset(scorer, &bad, NULL, NULL), DAMA_INVALID_ARGUMENT, "row");
     bad = options;
     bad.data = "/nowhere/pairs.jsonl";
-    CHECK_FAILS(dama_score_dataset(scorer, &bad, NULL), DAMA_IO, "/nowhere/pairs.jsonl");
+    CHECK_FAILS(dama_score_dataset(scorer, &bad, NULL, NULL), DAMA_IO, "/nowhere/pairs.jsonl");
     bad = options;
     bad.max_rejected = 0;
-    CHECK_FAILS(dama_score_dataset(scorer, &bad, NULL), DAMA_MODEL, "rejected");
+    CHECK_FAILS(dama_score_dataset(scorer, &bad, NULL, NULL), DAMA_MODEL, "rejected");
 
-    /* Stopped by the callback, with its own status, and taken up again. */
+    /* Stopped by the callback with its own status, and resumed. */
     dama_status wanted = DAMA_CANCELLED;
     options.progress = stop;
     options.user = &wanted;
     options.restart = 1;
-    CHECK_FAILS(dama_score_dataset(scorer, &options, &result), DAMA_CANCELLED, "callback");
+    CHECK_FAILS(dama_score_dataset(scorer, &options, &result, NULL), DAMA_CANCELLED, "callback");
     wanted = DAMA_IO;
     options.restart = 0;
-    CHECK_FAILS(dama_score_dataset(scorer, &options, &result), DAMA_IO, "callback");
+    CHECK_FAILS(dama_score_dataset(scorer, &options, &result, NULL), DAMA_IO, "callback");
     CHECK(result.rows == 0 && size_of(output) < 0);
 
     int user = 7;
     options.progress = count;
     options.user = &user;
-    CHECK(dama_score_dataset(scorer, &options, &result) == DAMA_OK);
+    CHECK(dama_score_dataset(scorer, &options, &result, NULL) == DAMA_OK);
     CHECK(calls >= 3);
     CHECK(result.rows == 4 && result.rows_scored == 3 && result.rows_rejected == 1 && !result.was_complete);
     CHECK(result.mean_delta >= -1 && result.mean_delta <= 1 && result.mean_delta == result.mean_delta_used);
     CHECK(size_of(output) > 0 && size_of(rejects) > 0);
-    CHECK(dama_score_dataset(scorer, &options, &result) == DAMA_OK && result.was_complete);
+    CHECK(dama_score_dataset(scorer, &options, &result, NULL) == DAMA_OK && result.was_complete);
     options.mean_delta = 0.25;
-    CHECK_FAILS(dama_score_dataset(scorer, &options, NULL), DAMA_INVALID_ARGUMENT, "mean_delta");
+    CHECK_FAILS(dama_score_dataset(scorer, &options, NULL, NULL), DAMA_INVALID_ARGUMENT, "mean_delta");
 
     dama_scorer_free(scorer);
     snprintf(command, sizeof command, "rm -r %s", folder);

@@ -1,5 +1,5 @@
-/* Structs that may grow, at every size: cut to what was first published, as a program built with that header passes it,
-   and longer than this library knows, as one built with a later header does. Each ends where memory ends. */
+/* Structs that may grow, in every size: the size that was first published, as in a program built with that header, and a
+   size larger than the library knows, as in a program built with a later header. Each ends where memory ends. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -17,7 +17,7 @@ enum { MORE = 64 };
 
 static size_t page;
 
-/* A struct of `size` bytes in front of a page that cannot be touched; what is not initialised is garbage. */
+/* A struct of `size` bytes before an inaccessible page; bytes that are not initialised are garbage. */
 static void *at_the_end(size_t size) {
     unsigned char *memory = (unsigned char *)mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED || mprotect(memory + page, page, PROT_NONE) != 0) abort();
@@ -35,8 +35,8 @@ static int is_zero(const void *bytes, size_t count) {
     return 1;
 }
 
-/* What is tried with one struct that a function takes: `init` initialises `it` of `size` bytes, `fill` sets fields. The
-   run script reads the names of function and struct, which come first, to see that none is missing. */
+/* The checks of one struct that a function takes: `init` initialises `it` of `size` bytes, `fill` sets fields. The run
+   script reads the names of the function and the struct, which come first, to check that none is missing. */
 #define COVERED_INPUT(function, kind, init, fill, call) COVER(function, kind, init, fill, call, 1)
 #define COVERED_OUTPUT(function, kind, init, fill, call) COVER(function, kind, init, fill, call, 0)
 #define COVER(function, kind, init, fill, call, is_input)                                                       \
@@ -75,9 +75,9 @@ static int is_zero(const void *bytes, size_t count) {
         }                                                                                                       \
     } while (0)
 #define INIT(kind) kind##_init_sized(it, size)
-#define INIT_BETA CHECK(dama_adaptive_beta_options_init_sized(it, size, DAMA_PRESET_PAPER) == DAMA_OK)
+#define INIT_BETA dama_adaptive_beta_options_init_sized(it, size, DAMA_PRESET_PAPER)
 
-/* Makes a handle and frees it. */
+/* Creates a handle and frees it. */
 #define MADE(type, create, destroy) \
     made_##type = NULL, made_status = (create), destroy(made_##type), made_status
 static dama_status made_status;
@@ -86,10 +86,12 @@ static dama_policy *made_policy;
 static dama_scorer *made_scorer;
 static dama_trainer *made_trainer;
 static dama_strings *made_strings;
+static dama_splitter *made_splitter;
 static dama_texts *made_texts;
 
 static char folder[] = "/tmp/dama-abi-XXXXXX";
 static char clip[4096], llava[4096], png[4096];
+static const char *text_model;
 
 static const char *below(const char *name) {
     static char paths[8][64];
@@ -106,8 +108,8 @@ static void controllers(void) {
     CHECK(dama_adaptive_beta_create(&controller, NULL) == DAMA_OK);
     COVERED_OUTPUT(dama_adaptive_beta_get_options, dama_adaptive_beta_options, INIT_BETA, (void)0,
                    dama_adaptive_beta_get_options(controller, it));
-    COVERED_OUTPUT(dama_adaptive_beta_get_progress, dama_adaptive_beta_progress, INIT(dama_adaptive_beta_progress),
-                   (void)0, dama_adaptive_beta_get_progress(controller, it));
+    COVERED_OUTPUT(dama_adaptive_beta_describe, dama_adaptive_beta_facts, INIT(dama_adaptive_beta_facts),
+                   (void)0, dama_adaptive_beta_describe(controller, it));
     const double chosen[] = {-1, -2}, rejected[] = {-2, -1}, reference[] = {-1.5, -1.5};
     double beta[2];
     dama_preference_batch batch;
@@ -127,17 +129,23 @@ static void controllers(void) {
     dama_adaptive_beta_free(controller);
 
     dama_adaptive_beta_options options;
-    CHECK_FAILS(dama_adaptive_beta_options_init_sized(&options, 3, DAMA_PRESET_PAPER), DAMA_INVALID_ARGUMENT, "size");
-    CHECK_FAILS(dama_adaptive_beta_options_init_sized(&options, 5000, DAMA_PRESET_PAPER), DAMA_INVALID_ARGUMENT, "size");
+    /* No room for struct_size itself, a size that no struct has, and an unknown preset. */
+    memset(&options, 0xA5, sizeof options);
+    dama_adaptive_beta_options_init_sized(&options, 3, DAMA_PRESET_PAPER);
+    CHECK(options.struct_size == 0xA5A5A5A5);
+    dama_adaptive_beta_options_init_sized(&options, 5000, DAMA_PRESET_PAPER);
+    CHECK(options.struct_size == 0);
+    dama_adaptive_beta_options_init_sized(&options, sizeof options, (dama_preset)99);
+    CHECK(options.struct_size == 0);
 }
 
 static void kernels(void) {
     float value = 1, gradient = 1, first_moment = 0, second_moment = 0;
     COVERED_INPUT(dama_adamw_step, dama_adamw_options, INIT(dama_adamw_options), (void)0,
-                  dama_adamw_step(it, 1, &value, &gradient, &first_moment, &second_moment, 1));
+                  dama_adamw_step(&gradient, 1, 1, it, &value, &first_moment, &second_moment));
     double rate = 0;
     COVERED_INPUT(dama_learning_rate, dama_schedule_options, INIT(dama_schedule_options), it->total_steps = 10,
-                  dama_learning_rate(it, 3, &rate));
+                  dama_learning_rate(3, it, &rate));
 }
 
 static void text(void) {
@@ -148,6 +156,18 @@ static void text(void) {
     COVERED_INPUT(dama_split, dama_split_options, INIT(dama_split_options),
                   (it->token_limit = 20, it->tokenizer = tokenizer),
                   (MADE(strings, dama_split(&made_strings, "A dog. A cat.", it), dama_strings_free)));
+    COVERED_INPUT(dama_splitter_create_command, dama_splitter_options, INIT(dama_splitter_options), it->timeout = 5,
+                  (MADE(splitter, dama_splitter_create_command(&made_splitter, "cat", it), dama_splitter_free)));
+    COVERED_INPUT(dama_splitter_create_endpoint, dama_splitter_options, INIT(dama_splitter_options), it->retries = 0,
+                  (MADE(splitter, dama_splitter_create_endpoint(&made_splitter, "http://[::1]:9", "m", it),
+                        dama_splitter_free)));
+    dama_splitter *splitter = NULL;
+    CHECK(dama_splitter_create_built_in(&splitter) == DAMA_OK);
+    COVERED_INPUT(dama_splitter_split, dama_split_options, INIT(dama_split_options),
+                  (it->token_limit = 20, it->tokenizer = tokenizer),
+                  (MADE(strings, dama_splitter_split(&made_strings, NULL, splitter, "A dog. A cat.", it, NULL),
+                        dama_strings_free)));
+    dama_splitter_free(splitter);
     dama_tokenizer_free(tokenizer);
 }
 
@@ -156,6 +176,15 @@ static void scorer(void) {
                   (MADE(scorer, dama_scorer_create(&made_scorer, clip, it), dama_scorer_free)));
     dama_scorer *scorer = NULL;
     CHECK(dama_scorer_create(&scorer, clip, NULL) == DAMA_OK);
+    COVERED_OUTPUT(dama_scorer_describe, dama_scorer_facts, INIT(dama_scorer_facts), (void)0,
+                   dama_scorer_describe(scorer, it));
+    dama_image image;
+    double delta;
+    memset(&image, 0, sizeof image);
+    image.path = png;
+    COVERED_INPUT(dama_scorer_hardness, dama_hardness_options, INIT(dama_hardness_options),
+                  it->delta_source = DAMA_DELTA_FROM_SCORES,
+                  dama_scorer_hardness(NULL, scorer, &image, "A red circle.", "Two dogs.", it, &delta, NULL));
     dama_score_dataset_options options;
     dama_score_dataset_options_init(&options);
     options.data = below("pairs.jsonl");
@@ -163,9 +192,9 @@ static void scorer(void) {
     options.image_root = getenv("DAMA_LLAVA_FIXTURES");
     COVERED_INPUT(dama_score_dataset, dama_score_dataset_options, INIT(dama_score_dataset_options),
                   (it->data = options.data, it->output = options.output, it->image_root = options.image_root),
-                  dama_score_dataset(scorer, it, NULL));
+                  dama_score_dataset(scorer, it, NULL, NULL));
     COVERED_OUTPUT(dama_score_dataset, dama_score_dataset_result, INIT(dama_score_dataset_result), (void)0,
-                   dama_score_dataset(scorer, &options, it));
+                   dama_score_dataset(scorer, &options, it, NULL));
     dama_scorer_free(scorer);
 }
 
@@ -174,12 +203,17 @@ static void policy(dama_policy *policy) {
                   (MADE(policy, dama_policy_create(&made_policy, llava, it), dama_policy_free)));
     COVERED_OUTPUT(dama_policy_describe, dama_policy_facts, INIT(dama_policy_facts), (void)0,
                    dama_policy_describe(policy, it));
+    dama_policy *text_policy = NULL;
+    CHECK(dama_policy_create(&text_policy, text_model, NULL) == DAMA_OK);
+    COVERED_INPUT(dama_splitter_create_policy, dama_splitter_options, INIT(dama_splitter_options), (void)0,
+                  (MADE(splitter, dama_splitter_create_policy(&made_splitter, text_policy, it), dama_splitter_free)));
+    dama_policy_free(text_policy);
     dama_image image;
     memset(&image, 0, sizeof image);
     image.path = png;
     dama_prompt prompt = {&image, "What is it?"};
     COVERED_INPUT(dama_policy_generate, dama_generation_options, INIT(dama_generation_options), it->max_tokens = 2,
-                  (MADE(texts, dama_policy_generate(&made_texts, policy, &prompt, 1, it), dama_texts_free)));
+                  (MADE(texts, dama_policy_generate(&made_texts, policy, &prompt, 1, it, NULL), dama_texts_free)));
     dama_reference_dataset_options options;
     dama_reference_dataset_options_init(&options);
     options.data = below("pairs.jsonl");
@@ -187,9 +221,76 @@ static void policy(dama_policy *policy) {
     options.image_root = getenv("DAMA_LLAVA_FIXTURES");
     COVERED_INPUT(dama_reference_dataset, dama_reference_dataset_options, INIT(dama_reference_dataset_options),
                   (it->data = options.data, it->output = options.output, it->image_root = options.image_root),
-                  dama_reference_dataset(policy, it, NULL));
+                  dama_reference_dataset(policy, it, NULL, NULL));
     COVERED_OUTPUT(dama_reference_dataset, dama_reference_dataset_result, INIT(dama_reference_dataset_result), (void)0,
-                   dama_reference_dataset(policy, &options, it));
+                   dama_reference_dataset(policy, &options, it, NULL));
+}
+
+static void generate_job(dama_policy *policy) {
+    dama_generation_options generation;
+    dama_generation_options_init(&generation);
+    generation.max_tokens = 2;
+    dama_generate_dataset_options options;
+    dama_generate_dataset_options_init(&options);
+    options.data = below("pairs.jsonl");
+    options.output = below("responses.jsonl");
+    options.image_root = getenv("DAMA_LLAVA_FIXTURES");
+    options.generation = &generation;
+    COVERED_INPUT(dama_generate_dataset, dama_generate_dataset_options, INIT(dama_generate_dataset_options),
+                  (it->data = options.data, it->output = options.output, it->image_root = options.image_root,
+                   it->generation = &generation),
+                  dama_generate_dataset(policy, it, NULL, NULL));
+    COVERED_OUTPUT(dama_generate_dataset, dama_generate_dataset_result, INIT(dama_generate_dataset_result), (void)0,
+                   dama_generate_dataset(policy, &options, it, NULL));
+    /* A struct inside another. */
+    COVERED_INPUT(dama_generate_dataset, dama_generation_options, INIT(dama_generation_options),
+                  (it->max_tokens = 2, options.generation = it), dama_generate_dataset(policy, &options, NULL, NULL));
+}
+
+static void train_job(dama_policy *policy) {
+    dama_trainer_options trainer;
+    dama_trainer_options_init(&trainer);
+    trainer.trainable = DAMA_TRAINABLE_PROJECTOR;
+    dama_adaptive_beta_options method;
+    dama_adaptive_beta_options_init(&method, DAMA_PRESET_DPO);
+    dama_train_dataset_options options;
+    dama_train_dataset_options_init(&options);
+    options.data = below("pairs.jsonl");
+    options.output = below("trained");
+    options.image_root = getenv("DAMA_LLAVA_FIXTURES");
+    options.batch_size = 1;
+    options.epochs = 1;
+    options.trainer = &trainer;
+    options.method = &method;
+    COVERED_INPUT(dama_train_dataset, dama_train_dataset_options, INIT(dama_train_dataset_options),
+                  (it->data = options.data, it->output = options.output, it->image_root = options.image_root,
+                   it->batch_size = 1, it->epochs = 1, it->trainer = &trainer, it->method = &method),
+                  dama_train_dataset(policy, it, NULL, NULL));
+    COVERED_OUTPUT(dama_train_dataset, dama_train_dataset_result, INIT(dama_train_dataset_result), (void)0,
+                   dama_train_dataset(policy, &options, it, NULL));
+    /* Structs inside another: the job is the same and already finished. */
+    COVERED_INPUT(dama_train_dataset, dama_trainer_options, INIT(dama_trainer_options),
+                  (it->trainable = DAMA_TRAINABLE_PROJECTOR, options.trainer = it),
+                  dama_train_dataset(policy, &options, NULL, NULL));
+    options.trainer = &trainer;
+    COVERED_INPUT(dama_train_dataset, dama_schedule_options, INIT(dama_schedule_options), options.schedule = it,
+                  dama_train_dataset(policy, &options, NULL, NULL));
+    options.schedule = NULL;
+    COVERED_INPUT(dama_train_dataset, dama_export_options, INIT(dama_export_options), options.exported = it,
+                  dama_train_dataset(policy, &options, NULL, NULL));
+    options.exported = NULL;
+    COVERED_INPUT(dama_train_dataset, dama_adaptive_beta_options,
+                  dama_adaptive_beta_options_init_sized(it, size, DAMA_PRESET_DPO), options.method = it, dama_train_dataset(policy, &options, NULL, NULL));
+
+    char yaml[8192];
+    snprintf(yaml, sizeof yaml,
+             "model: %s\ndata: %s\nout: %s\nimage_root: %s\nbatch_size: 1\nepochs: 1\ntrainable: projector\n"
+             "method: {preset: dpo}\n",
+             llava, options.data, options.output, options.image_root);
+    COVERED_INPUT(dama_train_yaml, dama_train_yaml_options, INIT(dama_train_yaml_options), it->restart = 1,
+                  dama_train_yaml(yaml, NULL, 0, it, NULL, NULL));
+    COVERED_OUTPUT(dama_train_yaml, dama_train_dataset_result, INIT(dama_train_dataset_result), (void)0,
+                   dama_train_yaml(yaml, NULL, 0, NULL, it, NULL));
 }
 
 static void trainer(dama_policy *policy) {
@@ -217,10 +318,10 @@ static void trainer(dama_policy *policy) {
     pair.pair.rejected = "Two dogs.";
     COVERED_OUTPUT(dama_trainer_step, dama_step_metrics, INIT(dama_step_metrics), (void)0,
                    dama_trainer_step(trainer, &pair, 1, it, NULL));
-    COVERED_OUTPUT(dama_trainer_parameter, dama_parameter, INIT(dama_parameter), (void)0,
-                   dama_trainer_parameter(trainer, 0, it));
-    COVERED_OUTPUT(dama_trainer_get_progress, dama_trainer_progress, INIT(dama_trainer_progress), (void)0,
-                   dama_trainer_get_progress(trainer, it));
+    COVERED_OUTPUT(dama_trainer_parameter_at, dama_parameter, INIT(dama_parameter), (void)0,
+                   dama_trainer_parameter_at(trainer, 0, it));
+    COVERED_OUTPUT(dama_trainer_describe, dama_trainer_facts, INIT(dama_trainer_facts), (void)0,
+                   dama_trainer_describe(trainer, it));
     COVERED_INPUT(dama_trainer_export, dama_export_options, INIT(dama_export_options), (void)0,
                   dama_trainer_export(trainer, below("exported"), it));
     dama_trainer_free(trainer);
@@ -229,8 +330,9 @@ static void trainer(dama_policy *policy) {
 int main(void) {
     page = (size_t)sysconf(_SC_PAGESIZE);
     const char *clips = getenv("DAMA_CLIP_FIXTURES"), *llavas = getenv("DAMA_LLAVA_FIXTURES");
-    if (!clips || !llavas) {
-        fprintf(stderr, "set DAMA_CLIP_FIXTURES and DAMA_LLAVA_FIXTURES, as Tests/ABI/run does\n");
+    text_model = getenv("DAMA_TEXT_MODEL");
+    if (!clips || !llavas || !text_model) {
+        fprintf(stderr, "set DAMA_CLIP_FIXTURES, DAMA_LLAVA_FIXTURES and DAMA_TEXT_MODEL, as Tests/ABI/run does\n");
         return 1;
     }
     snprintf(clip, sizeof clip, "%s/legacy", clips);
@@ -250,6 +352,8 @@ int main(void) {
     dama_policy *opened = NULL;
     CHECK(dama_policy_create(&opened, llava, NULL) == DAMA_OK);
     policy(opened);
+    generate_job(opened);
+    train_job(opened);
     trainer(opened);
     dama_policy_free(opened);
 

@@ -29,7 +29,7 @@ static void encode(const dama_tokenizer *tokenizer) {
     CHECK(dama_tokenizer_encode(tokenizer, "c<s>a", 5, 0, ids, 8, &count) == DAMA_OK && count == 3);
     CHECK(ids[0] == 2 && ids[1] == 6 && ids[2] == 0);
     CHECK(dama_tokenizer_encode(tokenizer, NULL, 0, 0, NULL, 0, &count) == DAMA_OK && count == 0);
-    /* A NUL byte and broken UTF-8 are characters like others: unknown. */
+    /* A NUL byte and broken UTF-8 are ordinary characters: unknown tokens. */
     CHECK(dama_tokenizer_encode(tokenizer, "a\0\xff", 3, 0, ids, 8, &count) == DAMA_OK && count == 3);
     CHECK(ids[0] == 0 && ids[1] == 5 && ids[2] == 5);
 

@@ -41,14 +41,14 @@ static dama_policy *open_policy(void) {
 static dama_adaptive_beta *make_controller(void) {
     dama_adaptive_beta_options options;
     dama_adaptive_beta *controller = NULL;
-    CHECK(dama_adaptive_beta_options_init(&options, DAMA_PRESET_PAPER) == DAMA_OK);
+    dama_adaptive_beta_options_init(&options, DAMA_PRESET_PAPER);
     options.beta = 0.5;
     options.keep = 3;
     CHECK(dama_adaptive_beta_create(&controller, &options) == DAMA_OK);
     return controller;
 }
 
-/* A trainer whose numbers move visibly, and whose batches are several runs. */
+/* A trainer with a large learning rate, whose batches need several runs. */
 static dama_trainer *make_trainer(const dama_policy *policy) {
     dama_trainer_options options;
     dama_trainer *trainer = NULL;
@@ -62,14 +62,14 @@ static dama_trainer *make_trainer(const dama_policy *policy) {
     return trainer;
 }
 
-/* All values of a trainer behind one another. */
+/* All values of a trainer in one array. */
 static float *values_of(const dama_trainer *trainer, size_t *bytes) {
     size_t count = 0;
     float *values = NULL;
     for (size_t i = 0; i < dama_trainer_parameter_count(trainer); i++) {
         dama_parameter parameter;
         dama_parameter_init(&parameter);
-        CHECK(dama_trainer_parameter(trainer, i, &parameter) == DAMA_OK);
+        CHECK(dama_trainer_parameter_at(trainer, i, &parameter) == DAMA_OK);
         float *longer = (float *)realloc(values, (count + parameter.count) * sizeof *values);
         if (!longer) {
             abort();
@@ -91,13 +91,13 @@ static int same_values(const dama_trainer *trainer, const float *values, size_t 
 }
 
 static double running_mean(const dama_trainer *trainer) {
-    dama_trainer_progress progress;
-    dama_trainer_progress_init(&progress);
-    CHECK(dama_trainer_get_progress(trainer, &progress) == DAMA_OK);
-    return progress.running_mean;
+    dama_trainer_facts facts;
+    dama_trainer_facts_init(&facts);
+    CHECK(dama_trainer_describe(trainer, &facts) == DAMA_OK);
+    return facts.running_mean;
 }
 
-/* One step by its parts, with the caller's controller; its loss and gradient norm. */
+/* One step from its parts, with the caller's controller; returns loss and gradient norm. */
 static void step_by_parts(dama_trainer *trainer, const dama_policy *reference, dama_adaptive_beta *controller,
                           double *loss, double *norm) {
     dama_training_pair training[PAIRS];
@@ -141,7 +141,7 @@ static void step_by_parts(dama_trainer *trainer, const dama_policy *reference, d
     CHECK(dama_adaptive_beta_commit(controller) == DAMA_OK);
 }
 
-/* The parts give what the step gives, bit for bit. */
+/* The parts give the same result as the step, bit for bit. */
 static void parts(const dama_policy *policy) {
     dama_trainer *whole = make_trainer(policy), *by_parts = make_trainer(policy);
     dama_adaptive_beta *controller = make_controller();
@@ -163,24 +163,25 @@ static void parts(const dama_policy *policy) {
         CHECK(isnan(metrics.gap_by_third[0]) && isnan(metrics.gap_by_third[2]));
         CHECK(metrics.seconds_prepare > 0 && metrics.seconds_reference > 0 && metrics.seconds_forward > 0);
         CHECK(metrics.seconds_backward > 0 && metrics.seconds_update > 0);
-        /* The first margins are those of a policy that equals its reference: all losses are log 2. */
+        /* In the first step the policy equals its reference: all losses are log 2. */
         CHECK(step > 1 || fabs(metrics.loss - log(2)) < 1e-3);
         float *values = values_of(whole, &bytes);
         CHECK(same_values(by_parts, values, bytes) && memcmp(values, start, bytes) != 0);
         free(values);
     }
-    double mean = 0;
-    CHECK(dama_adaptive_beta_running_mean(controller, &mean) == DAMA_OK && mean != 0 && mean == running_mean(whole));
-    /* Nobody told the second trainer's own. */
+    dama_adaptive_beta_facts facts;
+    dama_adaptive_beta_facts_init(&facts);
+    CHECK(dama_adaptive_beta_describe(controller, &facts) == DAMA_OK);
+    const double mean = facts.running_mean;
+    CHECK(mean != 0 && mean == running_mean(whole));
+    /* The second trainer's own controller has not changed. */
     CHECK(running_mean(by_parts) == 0);
 
     dama_adaptive_beta *copy = NULL;
-    dama_adaptive_beta_progress progress;
-    dama_adaptive_beta_progress_init(&progress);
     CHECK(dama_trainer_controller(&copy, whole) == DAMA_OK);
-    CHECK(dama_adaptive_beta_get_progress(copy, &progress) == DAMA_OK);
-    CHECK(progress.steps == 3 && progress.running_mean == mean && progress.nonfinite_pairs == 0);
-    /* A trainer goes on from the controller that it is given. */
+    CHECK(dama_adaptive_beta_describe(copy, &facts) == DAMA_OK);
+    CHECK(facts.steps == 3 && facts.running_mean == mean && facts.nonfinite_pairs == 0);
+    /* A trainer continues from the given controller. */
     dama_trainer *next = NULL;
     CHECK(dama_trainer_create(&next, policy, policy, copy, NULL) == DAMA_OK && running_mean(next) == mean);
     dama_trainer_free(next);
@@ -191,7 +192,7 @@ static void parts(const dama_policy *policy) {
     free(start);
 }
 
-/* Rounds add up; a pair of weight 0 adds nothing. */
+/* Rounds add up; a pair with weight 0 adds nothing. */
 static void rounds(const dama_policy *policy) {
     dama_trainer *trainer = make_trainer(policy);
     dama_training_pair training[PAIRS];
@@ -210,7 +211,7 @@ static void rounds(const dama_policy *policy) {
     CHECK_FAILS(dama_trainer_backward(trainer, chosen, rejected, 2, NULL), DAMA_SHAPE_MISMATCH, "5 pairs");
     CHECK(dama_trainer_backward(trainer, chosen, rejected, PAIRS, NULL) == DAMA_OK);
     dama_parameter_init(&parameter);
-    CHECK(dama_trainer_parameter(trainer, 0, &parameter) == DAMA_OK);
+    CHECK(dama_trainer_parameter_at(trainer, 0, &parameter) == DAMA_OK);
     float *once = (float *)malloc(parameter.count * sizeof *once);
     float largest = 0;
     for (size_t i = 0; i < parameter.count; i++) {
@@ -219,7 +220,7 @@ static void rounds(const dama_policy *policy) {
     }
     CHECK(largest > 0);
 
-    /* In rounds, without the pair of weight 0. */
+    /* In rounds, without the pair with weight 0. */
     CHECK(dama_trainer_zero_grad(trainer) == DAMA_OK);
     for (int i = 0; i < PAIRS; i++) {
         if (chosen[i] == 0) {
@@ -234,7 +235,7 @@ static void rounds(const dama_policy *policy) {
         /* fp32 sums in another order. */
         CHECK(fabsf(parameter.gradient[i] - once[i]) <= 1e-5f * largest);
     }
-    /* A second pass through the same run doubles the last pair's part. */
+    /* A second backward run over the same forward run doubles the last pair's part. */
     CHECK(dama_trainer_zero_grad(trainer) == DAMA_OK);
     CHECK(dama_trainer_backward(trainer, &chosen[4], &rejected[4], 1, NULL) == DAMA_OK);
     memcpy(once, parameter.gradient, parameter.count * sizeof *once);
@@ -256,15 +257,15 @@ static void rounds(const dama_policy *policy) {
     parameter.gradient[0] = 0;
     CHECK(dama_trainer_update(trainer, NULL) == DAMA_OK && !same_values(trainer, before, bytes));
     CHECK_FAILS(dama_trainer_backward(trainer, chosen, rejected, 1, NULL), DAMA_INVALID_ARGUMENT, "after each update");
-    dama_trainer_progress progress;
-    dama_trainer_progress_init(&progress);
-    CHECK(dama_trainer_get_progress(trainer, &progress) == DAMA_OK && progress.steps == 1 && progress.skipped == 0);
+    dama_trainer_facts facts;
+    dama_trainer_facts_init(&facts);
+    CHECK(dama_trainer_describe(trainer, &facts) == DAMA_OK && facts.steps == 1 && facts.skipped == 0);
     free(once);
     free(before);
     dama_trainer_free(trainer);
 }
 
-/* Pairs bring their reference; one that is not finite is masked; the policy's handle is not needed any more. */
+/* Pairs have reference log-probabilities; a non-finite pair is masked; the policy's handle is freed first. */
 static void references(void) {
     dama_policy *policy = open_policy();
     dama_training_pair training[PAIRS];
@@ -286,12 +287,12 @@ static void references(void) {
     dama_step_metrics_init(&with_reference);
     dama_step_metrics_init(&with_numbers);
     CHECK_FAILS(dama_trainer_step(told, training, PAIRS, &with_numbers, NULL), DAMA_INVALID_ARGUMENT,
-                "pair 0 brings no reference log-probabilities");
+                "pair 0 has no reference log-probabilities");
     CHECK(dama_trainer_step(asking, training, PAIRS, &with_reference, NULL) == DAMA_OK);
     for (size_t i = 0; i < PAIRS; i++) {
-        CHECK(dama_logps_get(logps, i, DAMA_CHOSEN, &logp) == DAMA_OK);
+        CHECK(dama_logps_at(logps, i, DAMA_CHOSEN, &logp) == DAMA_OK);
         training[i].reference_chosen = logp.sum;
-        CHECK(dama_logps_get(logps, i, DAMA_REJECTED, &logp) == DAMA_OK);
+        CHECK(dama_logps_at(logps, i, DAMA_REJECTED, &logp) == DAMA_OK);
         training[i].reference_rejected = logp.sum;
     }
     CHECK(dama_trainer_step(told, training, PAIRS, &with_numbers, NULL) == DAMA_OK);
@@ -300,7 +301,7 @@ static void references(void) {
     CHECK(isfinite(with_numbers.gap_by_third[0]) && isfinite(with_numbers.gap_by_third[1]));
     CHECK(isnan(with_numbers.gap_by_third[2]));
 
-    /* The paper keeps up to 12; what is not finite never takes part. */
+    /* The paper keeps up to 12 pairs; a non-finite pair never takes part. */
     CHECK(with_numbers.kept == PAIRS);
     training[1].reference_chosen = training[3].reference_rejected = -INFINITY;
     CHECK(dama_trainer_step(told, training, PAIRS, &with_numbers, NULL) == DAMA_OK);
@@ -325,7 +326,7 @@ static void *cancel_soon(void *cancellation) {
     return NULL;
 }
 
-/* Another thread stops a call that would take seconds; nothing has changed. */
+/* Another thread stops a call that would take seconds; nothing changes. */
 static void cancellation(const dama_policy *policy) {
     enum { MANY = 4000 };
     dama_trainer *trainer = make_trainer(policy), *other = make_trainer(policy);
@@ -370,7 +371,7 @@ static void cancellation(const dama_policy *policy) {
         dama_cancellation_free(token);
         CHECK(same_values(trainer, before, bytes) && running_mean(trainer) == mean);
     }
-    /* One that nobody uses stops nothing; and the next step is that of a trainer that was never stopped. */
+    /* An unused cancellation stops nothing, and the next step is the same as in a trainer that was never stopped. */
     dama_cancellation *unused = NULL;
     CHECK(dama_cancellation_create(&unused) == DAMA_OK);
     CHECK(dama_trainer_step(trainer, pairs, PAIRS, NULL, unused) == DAMA_OK);
@@ -391,7 +392,7 @@ static void cancellation(const dama_policy *policy) {
     dama_trainer_free(other);
 }
 
-/* What is trained, and how it is called. */
+/* The trainable tensors and their names. */
 static void parameters(const dama_policy *policy) {
     static const char *const targets[] = {"q_proj", "down_proj"};
     static const char *const patterns[] = {"*.lm_head.weight", "language_model.*.layers.0.mlp.*"};
@@ -411,7 +412,7 @@ static void parameters(const dama_policy *policy) {
     for (size_t i = 0; i < 8; i++) {
         int zeros = 1;
         dama_parameter_init(&it);
-        CHECK(dama_trainer_parameter(trainer, i, &it) == DAMA_OK && it.dimensions == 2 && it.decays == 1);
+        CHECK(dama_trainer_parameter_at(trainer, i, &it) == DAMA_OK && it.dimensions == 2 && it.decays == 1);
         CHECK(it.count == (size_t)(it.shape[0] * it.shape[1]) && it.value && it.gradient);
         const int is_a = strstr(it.name, "lora_A") != NULL;
         CHECK(it.shape[is_a ? 0 : 1] == 4);
@@ -423,11 +424,11 @@ static void parameters(const dama_policy *policy) {
     dama_training_pair pairs[PAIRS];
     fill(pairs, PAIRS);
     CHECK(dama_trainer_step(trainer, pairs, PAIRS, NULL, NULL) == DAMA_OK);
-    CHECK_FAILS(dama_trainer_parameter(trainer, 8, &it), DAMA_INVALID_ARGUMENT, "parameter 8 is beyond the end");
-    CHECK_FAILS(dama_trainer_parameter(trainer, (size_t)-1, &it), DAMA_INVALID_ARGUMENT, "beyond the end");
-    CHECK_FAILS(dama_trainer_parameter(trainer, 0, NULL), DAMA_INVALID_ARGUMENT, "parameter is NULL");
+    CHECK_FAILS(dama_trainer_parameter_at(trainer, 8, &it), DAMA_INVALID_ARGUMENT, "parameter 8 is beyond the end");
+    CHECK_FAILS(dama_trainer_parameter_at(trainer, (size_t)-1, &it), DAMA_INVALID_ARGUMENT, "beyond the end");
+    CHECK_FAILS(dama_trainer_parameter_at(trainer, 0, NULL), DAMA_INVALID_ARGUMENT, "parameter is NULL");
     it.struct_size = 3;
-    CHECK_FAILS(dama_trainer_parameter(trainer, 0, &it), DAMA_INVALID_ARGUMENT, "dama_parameter_init()");
+    CHECK_FAILS(dama_trainer_parameter_at(trainer, 0, &it), DAMA_INVALID_ARGUMENT, "dama_parameter_init()");
     CHECK(dama_trainer_parameter_count(NULL) == 0);
     dama_parameter_init(NULL);
     dama_trainer_free(trainer);
@@ -441,7 +442,7 @@ static void parameters(const dama_policy *policy) {
     CHECK(dama_trainer_parameter_count(trainer) == 4);
     for (size_t i = 0; i < dama_trainer_parameter_count(trainer); i++) {
         dama_parameter_init(&it);
-        CHECK(dama_trainer_parameter(trainer, i, &it) == DAMA_OK);
+        CHECK(dama_trainer_parameter_at(trainer, i, &it) == DAMA_OK);
         CHECK(strstr(it.name, ".lm_head.weight") || strstr(it.name, ".layers.0.mlp."));
     }
     dama_trainer_free(trainer);
@@ -453,11 +454,11 @@ static void parameters(const dama_policy *policy) {
     dama_trainer_free(trainer);
 }
 
-/* Rates of the schedule; the options are read by the call alone. */
+/* Rates of the schedule; the options are not used after the call. */
 static void schedules(const dama_policy *policy) {
     dama_schedule_options schedule;
     dama_trainer_options options;
-    dama_trainer_progress progress;
+    dama_trainer_facts facts;
     dama_step_metrics metrics;
     dama_training_pair pairs[PAIRS];
     dama_trainer *trainer = NULL;
@@ -475,20 +476,20 @@ static void schedules(const dama_policy *policy) {
     memset(&options, 0, sizeof options);
     for (uint64_t step = 0; step < 3; step++) {
         dama_step_metrics_init(&metrics);
-        dama_trainer_progress_init(&progress);
-        CHECK(dama_learning_rate(&kept, step, &rate) == DAMA_OK);
-        CHECK(dama_trainer_get_progress(trainer, &progress) == DAMA_OK && progress.learning_rate == rate);
+        dama_trainer_facts_init(&facts);
+        CHECK(dama_learning_rate(step, &kept, &rate) == DAMA_OK);
+        CHECK(dama_trainer_describe(trainer, &facts) == DAMA_OK && facts.learning_rate == rate);
         CHECK(dama_trainer_step(trainer, pairs, PAIRS, &metrics, NULL) == DAMA_OK && metrics.learning_rate == rate);
     }
-    CHECK_FAILS(dama_trainer_get_progress(NULL, &progress), DAMA_INVALID_ARGUMENT, "trainer is NULL");
-    CHECK_FAILS(dama_trainer_get_progress(trainer, NULL), DAMA_INVALID_ARGUMENT, "progress is NULL");
-    progress.struct_size = 3;
-    CHECK_FAILS(dama_trainer_get_progress(trainer, &progress), DAMA_INVALID_ARGUMENT, "dama_trainer_progress_init()");
-    dama_trainer_progress_init(NULL);
+    CHECK_FAILS(dama_trainer_describe(NULL, &facts), DAMA_INVALID_ARGUMENT, "trainer is NULL");
+    CHECK_FAILS(dama_trainer_describe(trainer, NULL), DAMA_INVALID_ARGUMENT, "facts is NULL");
+    facts.struct_size = 3;
+    CHECK_FAILS(dama_trainer_describe(trainer, &facts), DAMA_INVALID_ARGUMENT, "dama_trainer_facts_init()");
+    dama_trainer_facts_init(NULL);
     dama_trainer_free(trainer);
 }
 
-/* A checkpoint is taken on by a new trainer, which goes on bit for bit; pointers into it stay where they are. */
+/* A new trainer that loads a checkpoint continues bit for bit; pointers to its memory stay valid. */
 static void checkpoints(const dama_policy *policy) {
     char folder[] = "/tmp/dama-trainer-XXXXXX", path[64], directory[64];
     dama_trainer *trainer = make_trainer(policy), *again = make_trainer(policy), *other = NULL;
@@ -508,7 +509,7 @@ static void checkpoints(const dama_policy *policy) {
     }
     CHECK(dama_trainer_save(trainer, path, "batch 2") == DAMA_OK);
     dama_parameter_init(&parameter);
-    CHECK(dama_trainer_parameter(again, 0, &parameter) == DAMA_OK);
+    CHECK(dama_trainer_parameter_at(again, 0, &parameter) == DAMA_OK);
     CHECK(dama_trainer_forward(&logps, again, &pairs[0].pair, 1, NULL) == DAMA_OK);
     dama_logps_free(logps);
     CHECK(dama_trainer_load(&note, again, path) == DAMA_OK && dama_strings_count(note) == 1);
@@ -538,7 +539,7 @@ static void checkpoints(const dama_policy *policy) {
     CHECK_FAILS(dama_trainer_save(trainer, "/nowhere/checkpoint", NULL), DAMA_IO, "/nowhere/checkpoint");
     CHECK(same_values(again, values, bytes));
 
-    /* What is exported is a policy that gives what the trainer gives. */
+    /* The exported model gives the same results as the trainer. */
     dama_export_options options;
     dama_policy *exported = NULL;
     double trained = 0, loaded = 1;
@@ -571,10 +572,10 @@ static void checkpoints(const dama_policy *policy) {
     options.struct_size = 0;
     CHECK_FAILS(dama_trainer_export(trainer, directory, &options), DAMA_INVALID_ARGUMENT, "dama_export_options_init()");
     CHECK_FAILS(dama_trainer_export(trainer, folder, NULL), DAMA_INVALID_ARGUMENT, "which no export wrote");
-    CHECK_FAILS(dama_trainer_export(trainer, model, NULL), DAMA_INVALID_ARGUMENT, "the model that was trained");
+    CHECK_FAILS(dama_trainer_export(trainer, model, NULL), DAMA_INVALID_ARGUMENT, "the trained base model");
     CHECK_FAILS(dama_trainer_export(NULL, directory, NULL), DAMA_INVALID_ARGUMENT, "trainer is NULL");
     CHECK_FAILS(dama_trainer_export(trainer, NULL, NULL), DAMA_INVALID_ARGUMENT, "directory is NULL");
-    /* Replaced last, and by a rounded one, which makes the folder ours to remove. */
+    /* Replaced last by a rounded export. */
     dama_export_options_init(&options);
     options.type = DAMA_WEIGHT_BFLOAT16;
     options.replace = 1;
@@ -610,7 +611,7 @@ static void bad_options(const dama_policy *policy) {
     BAD(options.struct_size = 3, "dama_trainer_options_init()");
     BAD(options.trainable = (dama_trainable)9, "trainable 9");
     BAD(options.activations = (dama_activations)9, "activations 9");
-    BAD(options.trainable = DAMA_TRAINABLE_PATTERNS, "patterns are empty");
+    BAD(options.trainable = DAMA_TRAINABLE_PATTERNS, "patterns is empty");
     BAD((options.trainable = DAMA_TRAINABLE_PATTERNS, options.pattern_count = 1), "patterns is NULL");
     BAD((options.trainable = DAMA_TRAINABLE_PATTERNS, options.pattern_count = (size_t)-1), "size of patterns");
     BAD((options.trainable = DAMA_TRAINABLE_PATTERNS, options.patterns = nothing, options.pattern_count = 1),
@@ -626,7 +627,7 @@ static void bad_options(const dama_policy *policy) {
     BAD(options.epsilon = -1, "epsilon is -1");
     BAD(options.weight_decay = INFINITY, "weight decay is inf");
     BAD(options.max_gradient_norm = -1, "maximum gradient norm is -1");
-    BAD(options.tokens_per_run = 0, "tokens per run are 0");
+    BAD(options.tokens_per_run = 0, "the number of tokens per run is 0");
     dama_schedule_options_init(&schedule);
     BAD(options.schedule = &schedule, "at least one step");
     schedule.struct_size = 1;

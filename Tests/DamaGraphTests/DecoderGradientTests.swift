@@ -43,7 +43,7 @@ final class DecoderGradientTests: XCTestCase {
                     g.linear(normal, weight("self_attn.k_proj", [keyWidth, s.width])), positions: positions,
                     cosine: cosine, sine: sine, heads: s.keyHeads)
                 let v = try g.linear(normal, weight("self_attn.v_proj", [keyWidth, s.width]))
-                // Several blocks, of which the last is empty.
+                // Several blocks; the last one is empty.
                 let mixed = try g.causalAttention(
                     g.splitHeads(q, s.heads), g.splitHeads(k, s.keyHeads), g.splitHeads(v, s.keyHeads), mask: mask,
                     blocks: 4, minimum: 4)
@@ -89,12 +89,13 @@ final class DecoderGradientTests: XCTestCase {
         fixture.feeds["positions"] = Tensor(integers: (0..<batch).flatMap { _ in 0..<length }, [batch, length])
         let rows = try XCTUnwrap(fixture.feeds["rows"]).values.map { Int64($0) }
         let (table, uses) = try RowGradients.inverse(of: rows, count: batch * length)
-        XCTAssertEqual(uses, 3, "a row that predicts for several responses is what this batch is for")
+        XCTAssertEqual(uses, 3, "this batch must contain a row that predicts for several responses")
         fixture.feeds["inverse"] = Tensor(integers: table.map { Int($0) }, [batch * length, uses])
         return fixture
     }
 
-    /// Every gradient, with prompts that are shared and with 1, 2 and 4 threads, twenty times: races show only so.
+    /// Every gradient, with shared prompts and with 1, 2 and 4 threads, twenty times, because races show only
+    /// sometimes.
     func testGradientsAreTorchs() throws {
         let fixture = try fixture()
         let graph = try decoder(Shape())
@@ -112,7 +113,7 @@ final class DecoderGradientTests: XCTestCase {
                     runtime, model: result.backward.onnx(weights: .inputs), name: "backward", options: options)
                 for _ in 0..<20 {
                     let kept = try result.forward.run(forward, fixture.feeds)
-                    // 40 roundings one after another in two layers; seen: 1e-7.
+                    // 40 consecutive roundings in two layers; observed: 1e-7.
                     XCTAssertLessThan(try XCTUnwrap(kept["logps"]).distance(to: fixture.logps), 2e-6)
                     let outputs = try result.backward.run(backward, fixture.feeds.merging(kept) { $1 })
                     let gradients = try result.collect(outputs, fixture.feeds)
@@ -124,7 +125,7 @@ final class DecoderGradientTests: XCTestCase {
         }
     }
 
-    /// The half that accumulates adds to what it is given, under the same names; rows and the inputs' gradients stay.
+    /// The accumulating half adds to its inputs, under the same names; rows and the inputs' gradients stay the same.
     func testAccumulatingAddsToWhatIsThere() throws {
         let fixture = try fixture()
         let name = "model.layers.1.mlp.down_proj.weight"
@@ -159,7 +160,7 @@ final class DecoderGradientTests: XCTestCase {
         XCTAssertLessThan(gradient.distance(to: try XCTUnwrap(fixture.gradients[name])), 1e-5)
     }
 
-    /// The graph that policies are trained with: embeddings come from the host, and go back to it.
+    /// The graph that trains policies: embeddings come from the host, and their gradients go back to it.
     func testTheModelsGraph() throws {
         var fixture = try fixture()
         let config = JSON.object([

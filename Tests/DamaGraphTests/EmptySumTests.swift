@@ -6,17 +6,17 @@ import XCTest
 @testable import DamaGraph
 @testable import DamaModels
 
-/// No graph of the library sums over nothing, whatever the length of its inputs.
+/// No graph of the library sums over an empty axis, whatever the length of its inputs.
 ///
-/// Sequences of fewer than 8 blocks of 64 tokens gave attention blocks without a query. The gradient's products over them have
-/// an inner length of 0, of which ONNX Runtime before 1.32 made garbage.
+/// Sequences of fewer than 8 blocks of 64 tokens used to give attention blocks without a query. The products in their
+/// gradient have an inner length of 0, for which ONNX Runtime before 1.32 returns garbage.
 final class EmptySumTests: XCTestCase {
     override class func setUp() { TestRuntime.configure() }
 
     private typealias Known = LengthEvaluator.Known
     private typealias Port = LlamaGraph.Port
     private static let lengths = 1...600
-    /// Around the borders of blocks.
+    /// Lengths around the borders of blocks.
     private static let borders = [1, 2, 7, 8, 9, 15, 16, 17, 23, 24, 112, 121, 127, 128, 129, 600]
 
     private func configuration(keyHeads: Int = 2) throws -> LlamaConfiguration {
@@ -29,9 +29,9 @@ final class EmptySumTests: XCTestCase {
                 ]), place: "config.json"))
     }
 
-    /// What the host brings for a batch of rows of `length` tokens, two of them responses.
+    /// The inputs from the host for a batch of rows of `length` tokens, two of them responses.
     private func decoderFeeds(_ length: Int, batch: Int = 2, half: Int = 4) -> [String: Known] {
-        // As LlamaDecoder.scoringInputs pads; testTheHostPadsToEveryBlock sees that it does.
+        // Padded as in LlamaDecoder.scoringInputs; testTheHostPadsToEveryBlock checks that it does.
         let sequence = max(GraphBuilder.leastCausalLength, length)
         let rows = 2 * batch
         var feeds = [
@@ -44,7 +44,7 @@ final class EmptySumTests: XCTestCase {
         return feeds.mapValues { Known(shape: $0) }
     }
 
-    /// Runs both halves, and the backward half that adds, where there is one.
+    /// Runs both halves, and the accumulating backward half if there is one.
     private func check(
         _ result: Differentiation, _ accumulating: Graph?, _ feeds: [String: Known], _ what: String
     ) throws {
@@ -64,7 +64,8 @@ final class EmptySumTests: XCTestCase {
         for head in [LlamaGraph.Head.logits, .logProbabilities] {
             let output = head == .logits ? Port.logits : Port.logProbabilities
             let plain = try graphs.scoring(head, trainable: true)
-            let adapters = try LowRankAdapters(rank: 2, alpha: 4, targets: ["all-linear"]).adapters(in: plain)
+            let adapters = try LowRankAdapters(rank: 2, alpha: 4, targets: ["all-linear"]).adapters(
+                in: plain, modules: LowRankAdapters.knownTargets)
             let adapted = try plain.adding(adapters)
             let weights = plain.weights.map(plain.name(of:))
             let low = adapters.flatMap { [$0.nameA, $0.nameB] }
@@ -128,10 +129,7 @@ final class EmptySumTests: XCTestCase {
         ])
         let graph = try LlavaVision.graph(
             LlavaConfiguration(ConfigReader(config, place: "config.json")),
-            (tower: "vision_tower.", projector: "multi_modal_projector.")
-        ) { g in
-            { name, shape throws(DamaError) in try g.weight(name, .float32, shape) }
-        }
+            (tower: "vision_tower.", projector: "multi_modal_projector."))
         let weights = graph.weights.map(graph.name(of:))
         for (trainable, scopes) in [
             (weights, []), (weights, graph.scopes), (weights.filter { $0.hasPrefix("multi_modal_projector") }, []),
@@ -160,7 +158,7 @@ final class EmptySumTests: XCTestCase {
         }
         let text = LengthEvaluator(graph: try graph.text())
         for length in 1...77 {
-            // As many texts as make packs of every shape, from one token on.
+            // As many texts as needed for packs of every shape, from one token on.
             let texts = (0..<1 + length % 7).map { text in (0..<length).map { Int32(text * length + $0) } }
             for packs in TokenPacks.layOut(texts) {
                 let feeds = [
@@ -175,7 +173,7 @@ final class EmptySumTests: XCTestCase {
         }
     }
 
-    /// Attention by itself, however short: a sum over nothing stands for no element.
+    /// Attention alone, at any length: no element of a result is a sum over nothing.
     func testAttentionOfAnyLength() throws {
         for (blocks, minimum) in [(3, 1), (8, 16)] {
             let g = GraphBuilder("attention")
@@ -206,17 +204,17 @@ final class EmptySumTests: XCTestCase {
         }
     }
 
-    /// The shortest sequences there are come with a query for each block.
+    /// The shortest sequences are padded to a query for each block.
     func testTheHostPadsToEveryBlock() throws {
         let directory = Fixtures.path("../../DamaModelsTests/Fixtures/llama/mha")
         let runtime = try OnnxRuntime.load()
         let decoder = try LlamaDecoder(
             LlamaConfiguration(ConfigReader(path: "\(directory)/config.json")),
-            RuntimeWeights(WeightStore(directory: directory), runtime), runtime)
+            ModelWeights(WeightStore(directory: directory), runtime), runtime)
         for (prefix, response) in [(1, 1), (3, 2), (6, 2), (7, 2), (40, 9)] {
             let sequence = try TokenSequence(
                 prefix: [Int32](repeating: 3, count: prefix), responses: [[Int32](repeating: 4, count: response)])
-            let inputs = try decoder.scoringInputs([LlamaDecoder.Row(sequence)])
+            let inputs = try decoder.scoringInputs([DecoderRow(sequence)])
             let expected = max(8, prefix + response)
             XCTAssertEqual(inputs[Port.embeddings]?.shape[1], expected)
             XCTAssertEqual(inputs[Port.mask]?.shape, [1, 1, expected, expected])

@@ -3,10 +3,10 @@ import Foundation
 
 @testable import DamaGraph
 
-/// Runs graphs in double precision, operator by operator as ONNX defines them, without thought of speed.
+/// Runs graphs in double precision, operator by operator as ONNX defines them, without regard to speed.
 ///
-/// Central differences of single-precision kernels have errors of 1e-3; here they have 1e-9, so that a rule that is
-/// wrong in a small term is found. That ONNX Runtime's kernels mean the same is tested beside it, in single precision.
+/// Central differences of single-precision kernels have errors of 1e-3; here they have 1e-9, so that a rule with a
+/// wrong small term is found. Separate checks in single precision show that ONNX Runtime's kernels compute the same.
 struct Evaluator {
     let graph: Graph
 
@@ -213,7 +213,7 @@ struct Evaluator {
         let (rows, inner) = (a.shape[a.shape.count - 2], a.shape[a.shape.count - 1])
         let columns = b.shape[b.shape.count - 1]
         let scale = Double(node.float("alpha", default: 1))
-        // Which matrix of a and of b makes each matrix of the result.
+        // The index of the matrix of a and of b for each matrix of the result.
         func number(_ shape: [Int]) -> Tensor {
             let batch = Array(shape.dropLast(2))
             return Tensor((0..<batch.reduce(1, *)).map(Double.init), batch)

@@ -9,10 +9,10 @@ import XCTest
 final class GradientRuleTests: XCTestCase {
     override class func setUp() { TestRuntime.configure() }
 
-    /// Checks ∂ Σ seed · y for every trainable value of the graph that `build` gives the output "y".
+    /// Checks ∂ Σ seed · y for every trainable value of the graph, of which `build` returns the output "y".
     ///
     /// - Parameters:
-    ///   - shapes: Trainable values by name, normal numbers from 0.5 on where `positive`.
+    ///   - shapes: Trainable values by name: normal numbers, or numbers from 0.5 on if `positive`.
     ///   - other: Further feeds.
     private func check(
         _ shapes: [String: [Int]], _ other: [String: Tensor] = [:], positive: Bool = false, recompute: [String] = [],
@@ -26,7 +26,7 @@ final class GradientRuleTests: XCTestCase {
         var feeds = other
         for name in trainable {
             var tensor = Tensor(random: &generator, shapes[name] ?? [])
-            // Numbers that single precision has, so that both precisions compute the same function.
+            // Numbers that single precision represents exactly, so that both precisions compute the same function.
             tensor.values = tensor.values.map { Double(Float(positive ? abs($0) + 0.5 : $0)) }
             feeds[name] = tensor
         }
@@ -168,8 +168,8 @@ final class GradientRuleTests: XCTestCase {
         }
     }
 
-    /// [prefix | chosen | rejected] for each of two sequences, whose parts have other lengths: no query sees a later key,
-    /// and no rejected token a chosen one.
+    /// [prefix | chosen | rejected] for each of two sequences with parts of different lengths: no query sees a later
+    /// key, and no rejected token a chosen one.
     private var packedMask: Tensor {
         let length = 5
         var mask: [Double] = []
@@ -184,7 +184,7 @@ final class GradientRuleTests: XCTestCase {
         return Tensor(mask, [2, 1, length, length])
     }
 
-    /// (blocks, least length): one block, blocks of unlike length, one for each query, the last ones empty.
+    /// (blocks, least length): one block, blocks of unequal length, one for each query, the last ones empty.
     private let divisions = [(1, 1), (3, 1), (5, 1), (7, 2)]
 
     private func causal(_ g: GraphBuilder, _ keyHeads: Int, _ division: (Int, Int)) throws(DamaError) -> Value {
@@ -204,7 +204,7 @@ final class GradientRuleTests: XCTestCase {
                 ) { g in try causal(g, keyHeads, division) }
             }
         }
-        // Where one of the three is trained alone, and where all of it is computed again.
+        // One of the three trained alone, and all of it recomputed.
         let shape = [2, 2, 5, 2]
         for name in ["q", "k", "v"] {
             var other = ["mask": packedMask]
@@ -221,7 +221,7 @@ final class GradientRuleTests: XCTestCase {
         }
     }
 
-    /// The blocks give what the whole gives, in the same double precision: what they leave out is nothing.
+    /// The blocks give the result of the whole, in the same double precision: they leave out nothing.
     func testCausalAttentionIsAttention() throws {
         var generator = RandomGenerator(seed: 5)
         var feeds = ["mask": packedMask]
@@ -284,7 +284,7 @@ final class GradientRuleTests: XCTestCase {
             for shape: Shape in [["n", 5], [5, "n"]] {
                 for axis in 0..<2 {
                     try check(["x": [5, 5]]) { g in
-                        // Not an input itself, so that its length is asked of an inner value.
+                        // Not an input itself, so that its length comes from an inner value.
                         let x = try g.exp(g.input("x", .float32, shape))
                         let doubled = try g.concat([x, x], axis: axis)
                         return try g.slice(doubled, axis: axis, from: from, to: to)
@@ -297,7 +297,7 @@ final class GradientRuleTests: XCTestCase {
     // MARK: Rows
 
     func testGatheredRowsShared() throws {
-        // Rows that stand several times, as tokens of a shared prompt do; the table is the head as well.
+        // Rows that occur several times, like the tokens of a shared prompt; the table is the head as well.
         let ids = Tensor(integers: [1, 3, 3, 1, 3, 0], [2, 3])
         try check(["table": [5, 4]], ["ids": ids]) { g in
             let table = try g.weight("table", .float32, [5, 4])
@@ -392,7 +392,7 @@ final class GradientRuleTests: XCTestCase {
         }
     }
 
-    // MARK: The whole
+    // MARK: Whole graphs
 
     func testRecomputedLayers() throws {
         let shapes = ["x": [2, 6], "w0": [6, 6], "w1": [6, 6], "w2": [6, 6]]
@@ -419,9 +419,9 @@ final class GradientRuleTests: XCTestCase {
         }
         try g.output("y", x)
         let all = try g.graph.differentiate(outputs: ["y"], trainable: ["w0", "w1", "w2"])
-        // Of the first layer: both tanh. Frozen values before the first trainable weight are not differentiated.
+        // The first layer keeps both tanh. Frozen values before the first trainable weight are not differentiated.
         XCTAssertEqual(all.activations.count, 6)
-        // The runtime starts from the last node: the gradients of the last layer come first, and free what they took.
+        // The runtime starts from the last node: the gradients of the last layer come first, and free their inputs.
         XCTAssertEqual(
             all.backward.nodes.suffix(3).map { $0.name.prefix(17) },
             ["gradient/layers.0", "gradient/layers.1", "gradient/layers.2"])
@@ -470,14 +470,14 @@ final class GradientRuleTests: XCTestCase {
         let h = GraphBuilder("rows of a value")
         let table = try h.exp(h.weight("table", .float32, [4, 2]))
         try h.output("y", h.gather(table, h.input("ids", .int64, ["n"])))
-        assertFails(.unsupported, "take selectRows") {
+        assertFails(.unsupported, "use selectRows") {
             _ = try h.graph.differentiate(outputs: ["y"], trainable: ["table"])
         }
     }
 }
 
 extension Value {
-    /// Over the sequence, kept as one.
+    /// Summed over the sequence axis, which is kept with length 1.
     fileprivate func sum(_ g: GraphBuilder) throws -> Value { try g.reduceSum(self, axes: [1], keep: true) }
 }
 

@@ -9,7 +9,7 @@ import XCTest
 final class GraphBuilderTests: XCTestCase {
     override class func setUp() { TestRuntime.configure() }
 
-    /// One of everything, in layers as a transformer has them.
+    /// One of every operator, in layers like those of a transformer.
     private func everything() throws -> Graph {
         let g = GraphBuilder("everything")
         let ids = try g.input("ids", .int64, ["batch", "sequence"])
@@ -75,7 +75,7 @@ final class GraphBuilderTests: XCTestCase {
         XCTAssertLessThan(logps.distance(to: try XCTUnwrap(result["picked"])), 1e-6)
     }
 
-    /// Weights given to the session lie where they are; the result is that of weights given to the run.
+    /// Weights given to the session stay in place; the result equals that of weights given to the run.
     func testWeightsAsInitializers() throws {
         let graph = try everything()
         let runtime = try OnnxRuntime.load()
@@ -111,7 +111,7 @@ final class GraphBuilderTests: XCTestCase {
         XCTAssertEqual(result["kept"], Tensor(integers: [1, 2, 3, 4], [1, 4]))
     }
 
-    /// Each output against numpy's answer for the same expression.
+    /// Each output against numpy's result for the same expression.
     func testSlices() throws {
         let g = GraphBuilder("slices")
         let x = try g.input("x", .float32, ["n"])
@@ -168,10 +168,10 @@ final class GraphBuilderTests: XCTestCase {
         fails(.internal, "layers.7/Add: the operands are float32 and int64") {
             () throws(DamaError) in try g.add(x, ids)
         }
-        fails(.model, "layers.7/reshape: [batch, 4] has not as many elements as [batch, 5]") {
+        fails(.model, "layers.7/reshape: [batch, 4] and [batch, 5] differ in the number of elements") {
             () throws(DamaError) in try g.reshape(x, ["batch", 5])
         }
-        fails(.internal, "nothing tells the lengths \"a\" and \"b\"") {
+        fails(.internal, "no value gives the lengths \"a\" and \"b\"") {
             () throws(DamaError) in try g.reshape(x, ["a", "b"])
         }
         fails(.model, "3 ..< 2 is not within axis 1") {
@@ -184,7 +184,7 @@ final class GraphBuilderTests: XCTestCase {
         fails(.model, "weight \"w\" is used as float32 [3, 5]") {
             () throws(DamaError) in try g.weight("w", .float32, [5, 3])
         }
-        fails(.internal, "two values of the name \"x\"") { () throws(DamaError) in try g.input("x", .float32, []) }
+        fails(.internal, "two values named \"x\"") { () throws(DamaError) in try g.input("x", .float32, []) }
         fails(.model, "layers.7/splitHeads: [batch, 4] does not split into 3 heads") {
             () throws(DamaError) in try g.splitHeads(x, 3)
         }

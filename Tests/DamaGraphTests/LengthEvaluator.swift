@@ -2,13 +2,13 @@ import DamaSupport
 
 @testable import DamaGraph
 
-/// Runs a graph on lengths alone: the shape of every value, and the numbers of those that are lengths themselves. Says
-/// which operations sum over nothing.
+/// Runs a graph on lengths alone: the shape of every value, and the numbers of those that are lengths themselves.
+/// Reports which operations sum over an empty axis.
 ///
-/// What a runtime gives for such a sum is its own affair: ONNX Runtime's FusedMatMul before 1.32 gives what the memory
-/// held.
+/// The result of such a sum depends on the runtime: FusedMatMul of ONNX Runtime before 1.32 returns uninitialised
+/// memory.
 struct LengthEvaluator {
-    /// What is known of a value: its shape, and the elements where it is a list of lengths.
+    /// What is known of a value: its shape, and its elements if it is a list of lengths.
     struct Known {
         var shape: [Int]
         var integers: [Int]?

@@ -24,10 +24,7 @@ final class VisionGradientTests: XCTestCase {
         ])
         return try LlavaVision.graph(
             LlavaConfiguration(ConfigReader(config, place: "config.json")),
-            (tower: "vision_tower.", projector: "multi_modal_projector.")
-        ) { g in
-            { name, shape throws(DamaError) in try g.weight(name, .float32, shape) }
-        }
+            (tower: "vision_tower.", projector: "multi_modal_projector."))
     }
 
     func testGradientsAreTorchs() throws {
@@ -60,14 +57,14 @@ final class VisionGradientTests: XCTestCase {
                     runtime, model: result.backward.onnx(weights: .inputs), name: "backward", options: options)
                 for _ in 0..<20 {
                     let kept = try result.forward.run(forward, feeds)
-                    // The roundings of two layers one after another.
+                    // The roundings of two consecutive layers.
                     XCTAssertLessThan(
                         try XCTUnwrap(kept["image_features"]).distance(to: try tensor("features")), 2e-6)
                     let outputs = try result.backward.run(backward, feeds.merging(kept) { $1 })
                     for (name, gradient) in try result.collect(outputs, feeds) {
                         let wanted = try XCTUnwrap(expected[name])
                         if name.hasSuffix("k_proj.bias") {
-                            // The softmax does not see it: its gradient is zero, and what is found are roundings.
+                            // The softmax cancels it: its gradient is zero, and only rounding errors are found.
                             XCTAssertLessThan(gradient.values.map(abs).max() ?? 0, 1e-5 * largest, name)
                         } else {
                             XCTAssertLessThan(gradient.distance(to: wanted), 1e-5, name)
@@ -76,7 +73,7 @@ final class VisionGradientTests: XCTestCase {
                 }
             }
         }
-        // With the tower frozen nothing of it is kept but what the projector takes.
+        // With the tower frozen, only the values that the projector takes are kept.
         let result = try graph.differentiate(outputs: ["image_features"], trainable: projector)
         XCTAssertFalse(result.backward.weights.contains { graph.name(of: $0).hasPrefix("vision_tower") })
         XCTAssertLessThanOrEqual(result.activations.count, 4)

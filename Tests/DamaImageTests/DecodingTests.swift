@@ -5,11 +5,11 @@ import XCTest
 @testable import DamaImage
 
 final class DecodingTests: XCTestCase {
-    /// Every kind of JPEG and PNG against `Image.open(…).convert("RGB")`, which neither turns nor blends.
+    /// Every kind of JPEG and PNG against `Image.open(…).convert("RGB")`, without orientation or blending.
     ///
-    /// PNG is exact. JPEG is, too, where Pillow's libjpeg and ours compute alike, as libjpeg-turbo 2.1 and 3.2 do; the
-    /// standard leaves the inverse transform's rounding open, so one grey level is allowed, four after YCC → CMYK →
-    /// RGB.
+    /// PNG is exact. So is JPEG if Pillow's libjpeg and ours compute alike, as libjpeg-turbo 2.1 and 3.2 do. The
+    /// standard leaves the rounding of the inverse transform open, so one grey level is allowed; four after YCC → CMYK
+    /// → RGB.
     func testEqualsPillow() throws {
         let fixtures = try PillowFixtures("decode")
         XCTAssertGreaterThan(fixtures.entries.count, 45)
@@ -24,8 +24,9 @@ final class DecodingTests: XCTestCase {
         }
     }
 
-    /// Every prefix of every kind of file is an error, and no crash, unless Pillow reads it: PNG files of which only the end
-    /// is missing. (Pillow also reads a JPEG of one pixel without its end marker, by a quirk of how it is fed.)
+    /// Every prefix of every kind of file is an error, not a crash, unless Pillow reads it: PNG files that lack only
+    /// their end. (Pillow also reads a JPEG of one pixel without its end marker, because of the way it feeds the
+    /// decoder.)
     func testEveryTruncationIsAnErrorAsItIsToPillow() throws {
         let fixtures = try PillowFixtures("decode")
         for entry in fixtures.entries {
@@ -76,7 +77,7 @@ final class DecodingTests: XCTestCase {
                 _ = try ImageDecoder.decode(path: path, limits: ImageLimits(pixels: area - 1))
             }
         }
-        // Headers alone that claim 65,535² and (2³¹ − 1)² pixels.
+        // Headers that claim 65,535² and (2³¹ − 1)² pixels.
         var jpeg = try Files.read("\(fixtures.folder)/jpeg_420.jpg")
         let frame = try XCTUnwrap(jpeg.indices.dropLast().first { jpeg[$0] == 0xFF && jpeg[$0 + 1] == 0xC0 })
         for offset in 5..<9 { jpeg[frame + offset] = 0xFF }
@@ -93,7 +94,7 @@ final class DecodingTests: XCTestCase {
 
     func testOtherFormatsAreNamed() throws {
         let cases: [([UInt8], String)] = [
-            (Array("GIF89a".utf8), "the image is a GIF, which is not read; convert it to JPEG or PNG"),
+            (Array("GIF89a".utf8), "the image is a GIF, which is not supported; convert it to JPEG or PNG"),
             (Array("RIFF1234WEBPVP8 ".utf8), "a WebP"), (Array("BM".utf8), "a BMP"), ([0x49, 0x49, 0x2A, 0], "a TIFF"),
             (Array("1234ftypavif".utf8), "an AVIF"), ([0x4D, 0x4D, 0, 0x2A], "a TIFF"), ([0xFF, 0x0A], "a JPEG XL"),
             (Array("P6\n1 1".utf8), "a PNM"), (Array("8BPS".utf8), "a Photoshop file"), ([0, 0, 1, 0], "an icon"),
@@ -109,13 +110,13 @@ final class DecodingTests: XCTestCase {
         assertFails(.io, "/no/such.jpg") { _ = try ImageDecoder.decode(path: "/no/such.jpg") }
     }
 
-    /// Two colour components and 12 bits a sample are JPEG, but nothing that Pillow reads either.
+    /// Two colour components and 12 bits a sample are valid JPEG, but Pillow does not read them either.
     func testUnusualJPEGIsNamed() throws {
         let fixtures = try PillowFixtures("decode")
         var jpeg = try Files.read("\(fixtures.folder)/jpeg_420.jpg")
         let frame = try XCTUnwrap(jpeg.indices.dropLast().first { jpeg[$0] == 0xFF && jpeg[$0 + 1] == 0xC0 })
         jpeg[frame + 4] = 12
-        assertFails(.unsupported, "JPEG of a kind not read: Unsupported JPEG data precision 12") {
+        assertFails(.unsupported, "unsupported JPEG: Unsupported JPEG data precision 12") {
             _ = try ImageDecoder.decode(jpeg)
         }
     }

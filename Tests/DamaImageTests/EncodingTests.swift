@@ -19,7 +19,7 @@ final class EncodingTests: XCTestCase {
             let bytes = try JPEGEncoder.encode(image, quality: quality, fullChroma: true)
             let decoded = try ImageDecoder.decode(bytes)
             XCTAssertEqual(decoded.width, 65)
-            // Loose: these only catch swapped channels or rows; what a quality loses is libjpeg's affair.
+            // Loose: these only catch swapped channels or rows; the loss at a quality is up to libjpeg.
             XCTAssertLessThanOrEqual(largestDifference(decoded, image), allowed, "quality \(quality)")
         }
         let half = try JPEGEncoder.encode(image, quality: 90)
@@ -27,7 +27,7 @@ final class EncodingTests: XCTestCase {
         XCTAssertEqual(half, try JPEGEncoder.encode(image, quality: 90))
     }
 
-    /// Larger than libjpeg's first buffer, so that it has to move.
+    /// Larger than libjpeg's first buffer, which therefore has to grow.
     func testGrowsItsBuffer() throws {
         let image = try gradient(400, 300)
         let bytes = try JPEGEncoder.encode(image, quality: 100, fullChroma: true)

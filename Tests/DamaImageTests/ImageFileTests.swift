@@ -7,7 +7,7 @@ import XCTest
 @testable import DamaImage
 
 final class ImageFileTests: XCTestCase {
-    // A pipe given as an image blocked for ever.
+    // A pipe given as an image used to block for ever.
     func testOnlyRegularFilesAreOpenedAndNothingIsWaitedFor() throws {
         let folder = try TemporaryDirectory()
         let pipe = folder.path + "/pipe"
@@ -17,7 +17,7 @@ final class ImageFileTests: XCTestCase {
         }
     }
 
-    // A file that was cut short while it was decoded ended the process: the decoder mapped it.
+    // Truncating a file during decoding used to end the process, because the decoder mapped it.
     func testAFileThatIsCutWhileItIsReadIsAnErrorOrAPicture() throws {
         let folder = try TemporaryDirectory()
         let bytes = try Files.read(Fixtures.path("decode") + "/png_filtered.png")
@@ -39,7 +39,7 @@ final class ImageFileTests: XCTestCase {
         XCTAssertGreaterThan(pictures, 0)
     }
 
-    // A file of 300 kB with 10^8 rows of one pixel took 12 s. Now it is refused by its header.
+    // A file of 300 kB with 10^8 rows of one pixel used to take 12 s. Now its header is enough to reject it.
     func testSidesAreLimited() throws {
         var header = Array("IHDR".utf8)
         for side: UInt32 in [1, 100_000_000] { withUnsafeBytes(of: side.bigEndian) { header += Array($0) } }

@@ -43,7 +43,7 @@ final class ImageProcessorTests: XCTestCase {
 
     func testDefaultsAreCLIPs() throws {
         XCTAssertEqual(try ImageProcessor(json: ["x": 1]), .clip())
-        // As openai/clip-vit-base-patch32 has it, written by an old version.
+        // As in openai/clip-vit-base-patch32, which an old version wrote.
         let old: JSON = [
             "crop_size": 224, "do_center_crop": true, "do_normalize": true, "do_resize": true,
             "feature_extractor_type": "CLIPFeatureExtractor", "image_mean": [0.48145466, 0.4578275, 0.40821073],
@@ -103,12 +103,12 @@ final class ImageProcessorTests: XCTestCase {
         padding.padsToSquare = true
         assertFails(.outOfMemory, "50000 × 50000 pixels is larger than the limit") { _ = try padding.process(sliver) }
         padding.mean = [2, 0, 0]
-        assertFails(.invalidArgument, "no colour to pad with") { _ = try padding.process(sliver) }
+        assertFails(.invalidArgument, "not a colour for padding") { _ = try padding.process(sliver) }
         padding.mean = [0.5]
         assertFails(.invalidArgument, "must be three numbers each") { _ = try padding.process(sliver) }
     }
 
-    /// Decoding and preparing on many threads at once gives what one thread gives.
+    /// Decoding and preparing on many threads at once gives the results of one thread.
     func testThreadsDoNotDisturbEachOther() throws {
         let fixtures = try PillowFixtures("decode")
         let files = try fixtures.entries.map { try Files.read("\(fixtures.folder)/\(XCTUnwrap($0["file"]?.string))") }

@@ -4,7 +4,7 @@ import XCTest
 
 @testable import DamaImage
 
-/// Pictures that make_images.py had Pillow compute.
+/// Pictures that Pillow computed in make_images.py.
 struct PillowFixtures {
     let folder: String
     let entries: [JSON]

@@ -4,21 +4,21 @@ import XCTest
 
 @testable import DamaImage
 
-/// Orientation, transparency and damage, against what transformers' `load_image` and `convert_to_rgb` make of the files
-/// with Pillow 13: see make_decoding.py.
+/// Orientation, transparency and damage, against the results of transformers' `load_image` and `convert_to_rgb` with
+/// Pillow 13: see make_decoding.py.
 final class TurnedAndDamagedTests: XCTestCase {
-    // A picture that a phone stores turned was scored lying on its side.
+    // A picture that a phone stored sideways used to be scored sideways.
     func testOrientationIsApplied() throws { try compare("turned", atLeast: 60) }
 
-    // Transparent pixels showed whatever colour the file has below them.
+    // Transparent pixels used to show the colour that the file stores below them.
     func testTransparencyIsPutOnWhite() throws { try compare("transparent", atLeast: 45) }
 
-    // Files that Pillow reads were called broken.
+    // Files that Pillow reads used to be rejected as damaged.
     func testDamagedFilesAreReadWherePillowReadsThem() throws { try compare("damaged", atLeast: 55) }
 
-    /// PNG is exact, and so is JPEG where Pillow's libjpeg-turbo and ours compute alike; the standard leaves the inverse
-    /// transform's rounding open, so one grey level is allowed. Of a progressive file that lost its last scans libjpeg-turbo
-    /// guesses them from neighbouring blocks, in each version a little otherwise: four levels.
+    /// PNG is exact, and so is JPEG if Pillow's libjpeg-turbo and ours compute alike. The standard leaves the rounding
+    /// of the inverse transform open, so one grey level is allowed. In a progressive file that lost its last scans,
+    /// libjpeg-turbo guesses them from neighbouring blocks, slightly differently in each version: four levels.
     private func compare(_ kind: String, atLeast count: Int) throws {
         let fixtures = try PillowFixtures("decoding")
         let entries = fixtures.entries.filter { $0["kind"]?.string == kind }
@@ -59,7 +59,7 @@ final class TurnedAndDamagedTests: XCTestCase {
         XCTAssertNotEqual(blended, try ImageDecoder.decode(path: path, .asStored))
     }
 
-    /// Damaged metadata give a picture, whatever they hold: every prefix and flipped bits of an orientation.
+    /// Damaged metadata still gives a picture, whatever it holds: every prefix and flipped bits of an orientation.
     func testDamagedMetadataAreNoError() throws {
         let fixtures = try PillowFixtures("decoding")
         for file in ["turned_6.jpg", "xmp.jpg", "type_16.jpg"] {

@@ -18,7 +18,8 @@ final class LimitTests: XCTestCase {
         let loops = String(repeating: "{% for i in l %}", count: 5) + String(repeating: "{% endfor %}", count: 5)
         let templates = [
             "steps": loops,
-            "characters": "{% set ns = namespace(s='0123456789') %}{% for i in l %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}",
+            "characters":
+                "{% set ns = namespace(s='0123456789') %}{% for i in l %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}",
             "levels deep": "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
             "large": "{{ 'abc' * 9223372036854775807 }}",
             "more than 100000": "{{ range(1000000) }}",
@@ -31,10 +32,11 @@ final class LimitTests: XCTestCase {
     }
 
     func testNestingIsRefusedWhenItIsRead() {
-        let templates = [
-            String(repeating: "(", count: 100_000), String(repeating: "-", count: 100_000) + "1",
-            String(repeating: "not ", count: 100_000), String(repeating: "[", count: 100_000),
-        ].map { "{{ \($0) }}" } + [String(repeating: "{% if l %}", count: 10_000)]
+        let templates =
+            [
+                String(repeating: "(", count: 100_000), String(repeating: "-", count: 100_000) + "1",
+                String(repeating: "not ", count: 100_000), String(repeating: "[", count: 100_000),
+            ].map { "{{ \($0) }}" } + [String(repeating: "{% if l %}", count: 10_000)]
         for template in templates { XCTAssertNotNil(failure(template), String(template.prefix(20))) }
     }
 

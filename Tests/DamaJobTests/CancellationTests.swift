@@ -4,9 +4,9 @@ import Foundation
 import JobTestSupport
 import XCTest
 
-/// Who wants to stop is heard while the job waits for something outside the process.
+/// A stop request takes effect while the job waits for something outside the process.
 final class CancellationTests: JobTestCase {
-    /// Seconds until a job with `splitter` has stopped that is told so after half a second.
+    /// Returns the seconds until a job with `splitter` has stopped, with a stop request after half a second.
     private func secondsToStop(_ splitter: any ResponseSplitter) throws -> Double {
         try Dataset(count: 12).write(to: folder.path)
         let job = ScoreJob(options(), encoder: AngleEncoder(), splitter: splitter)
@@ -22,7 +22,8 @@ final class CancellationTests: JobTestCase {
         return Date().timeIntervalSince(try XCTUnwrap(told))
     }
 
-    // A server that takes requests and says nothing: a signal was heard after 5 attempts of 60 s each.
+    // A server that accepts requests and never answers. Before the fix, a signal took effect only after 5 attempts of
+    // 60 s each.
     func testASilentServer() throws {
         let server = try LocalServer(Array(repeating: .init(body: "", delay: 60), count: 50))
         defer { server.stop() }
@@ -31,7 +32,7 @@ final class CancellationTests: JobTestCase {
         XCTAssertLessThan(seconds, 2)
     }
 
-    /// The pauses between attempts are no longer waits than others.
+    /// A stop request ends the pauses between attempts too.
     func testAPauseBetweenAttempts() throws {
         let server = try LocalServer([])
         server.stop()
@@ -50,7 +51,8 @@ final class CancellationTests: JobTestCase {
         try assertEnded(mark)
     }
 
-    // A command that leaves a program behind: it went on running, and held the output open until the time was out.
+    // A command that leaves a program running. Before the fix, the program kept running and held the output open until
+    // the time limit.
     func testWhatACommandLeavesBehindIsEnded() throws {
         let mark = "\(folder.path)/mark"
         let start = Date()
@@ -60,7 +62,7 @@ final class CancellationTests: JobTestCase {
         try assertEnded(mark)
     }
 
-    // A command that closes its output and goes on: the time-out did not hold for it.
+    // A command that closes its output and continues. Before the fix, the time limit did not apply to it.
     func testACommandThatGoesOnAfterItsOutputIsOverTime() throws {
         let mark = "\(folder.path)/mark"
         let start = Date()
@@ -70,14 +72,14 @@ final class CancellationTests: JobTestCase {
         try assertEnded(mark)
     }
 
-    /// Whether one in a group of its own has the signals that programs expect.
+    /// Tests that a command in its own process group has the signal mask that programs expect.
     func testACommandHearsSignals() throws {
         XCTAssertEqual(
             try CommandWriter("grep -h SigBlk /proc/self/status | tr -d '\\t'").write("text"),
             "SigBlk:0000000000000000\n")
     }
 
-    /// Programs that are gone, or are nobody's but init's to reap.
+    /// Processes that have ended, or that only init can reap.
     private func assertEnded(_ mark: String, file: StaticString = #filePath, line: UInt = #line) throws {
         let numbers = String(decoding: try Files.read(mark), as: UTF8.self).split(separator: "\n")
         XCTAssertFalse(numbers.isEmpty, file: file, line: line)

@@ -2,7 +2,7 @@ import Dama
 import DamaTestSupport
 import XCTest
 
-/// `dama score` as a process, with the model for the world of shapes.
+/// `dama score` as a process, with the model of the shapes world.
 final class CommandLineTests: XCTestCase {
     private var folder: TemporaryDirectory!
     private let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
@@ -14,7 +14,7 @@ final class CommandLineTests: XCTestCase {
         folder = try TemporaryDirectory()
     }
 
-    /// Rows with images that differ in their bytes, though not in what they show.
+    /// Rows with images whose bytes differ although they show the same picture.
     private func writeDataset(rows: Int) throws {
         let photos = try ["wide.jpg", "tall.png"].map {
             try Files.read("\(root)/Tests/DamaModelsTests/Fixtures/clip/\($0)")
@@ -48,7 +48,7 @@ final class CommandLineTests: XCTestCase {
         return (process, errors)
     }
 
-    /// Runs to the end; the exit code and what was said on standard error.
+    /// Runs to completion; returns the exit code and the text on standard error.
     private func finish(_ output: String, _ more: [String] = []) throws -> (code: Int32, text: String) {
         let (process, errors) = try process(output, more)
         try process.run()
@@ -66,7 +66,8 @@ final class CommandLineTests: XCTestCase {
         }
     }
 
-    /// A picture that lies on its side, and the same one as it is stored: with --ignore-orientation they score alike.
+    /// An image with an EXIF orientation, and its stored pixels without one: with --ignore-orientation their scores are
+    /// equal.
     func testOrientationTransparencyAndLinks() throws {
         let decoding = "\(root)/Tests/DamaImageTests/Fixtures/decoding"
         func score(_ output: String, _ images: [String], _ more: [String] = []) throws -> [Double] {
@@ -89,7 +90,7 @@ final class CommandLineTests: XCTestCase {
         let dropped = try score("dropped", images, ["--drop-alpha"])
         XCTAssertEqual(Array(dropped[..<2]), Array(applied[..<2]))
         XCTAssertNotEqual(dropped[2], applied[2])
-        // They are part of what the scores depend on.
+        // The scores depend on these options.
         let other = try finish("applied", ["--image-root", decoding, "--drop-alpha"])
         XCTAssertEqual(other.code, 1)
         XCTAssertTrue(other.text.contains("model "), other.text)
@@ -119,7 +120,7 @@ final class CommandLineTests: XCTestCase {
             for attempt in 1... {
                 let (process, _) = try process("killed\(round)", ["--quiet"])
                 try process.run()
-                // From before the model is loaded on; the later a run goes on, the sooner it gets to its end.
+                // The random delays include moments before the model is loaded, and grow with the attempts.
                 let deadline = DispatchTime.now() + time * generator.uniform() * 0.7 * Double(1 + attempt / 10)
                 while process.isRunning && DispatchTime.now() < deadline { usleep(2000) }
                 if process.isRunning {
@@ -145,7 +146,7 @@ final class CommandLineTests: XCTestCase {
         for (number, code) in [(SIGINT, Int32(130)), (SIGTERM, 143)] {
             let (process, errors) = try process("stopped\(number)")
             try process.run()
-            // Once the first rows are in the journal.
+            // Waits until the first rows are in the journal.
             let journal = "\(folder.path)/stopped\(number).partial/journal"
             while process.isRunning, (try? Files.read(journal).count) ?? 0 < 2000 { usleep(1000) }
             kill(process.processIdentifier, number)
@@ -153,7 +154,7 @@ final class CommandLineTests: XCTestCase {
             process.waitUntilExit()
             XCTAssertEqual(process.terminationReason, .exit)
             XCTAssertEqual(process.terminationStatus, code, text)
-            XCTAssertTrue(text.contains("the same command goes on from there"), text)
+            XCTAssertTrue(text.contains("run the same command again to resume"), text)
             XCTAssertEqual(try finish("stopped\(number)").code, 0)
             try assertSame("stopped\(number)", "whole")
         }
@@ -166,7 +167,7 @@ final class CommandLineTests: XCTestCase {
         XCTAssertTrue(text.contains("more than the 0 allowed"), text)
         (code, text) = try finish("bad", ["--max-bad", "2"])
         XCTAssertEqual(code, 0, text)
-        XCTAssertTrue(text.contains("20/20 rows (2 rejected)"), "plain lines where there is no terminal: \(text)")
+        XCTAssertTrue(text.contains("20/20 rows (2 rejected)"), "plain lines without a terminal: \(text)")
         XCTAssertFalse(text.contains("\r"))
         (code, text) = try finish("bad", ["--delta", "scores"])
         XCTAssertEqual(code, 1)

@@ -2,8 +2,8 @@ import XCTest
 
 @testable import Dama
 
-/// Messages as LLaVA, RLAIF-V, TRL and LLaMA-Factory write them. What is not a system prompt, one question and one response
-/// is a bad row: taking a part of it would score what nobody wrote.
+/// Messages as written by LLaVA, RLAIF-V, TRL and LLaMA-Factory. A row with anything other than a system prompt, one
+/// question and one response is rejected: using a part of it would score a conversation that nobody wrote.
 final class ConversationTests: XCTestCase {
     private func read(_ fields: String) throws -> PairRecord {
         try PairRecord(RawRow(index: 0, line: 1, bytes: Array("{\"image\":\"a\",\(fields)}".utf8)), names: FieldNames())
@@ -33,7 +33,8 @@ final class ConversationTests: XCTestCase {
 
     private let responses = #""chosen":"c","rejected":"r""#
 
-    // A system message was scored as the question, the first question as the only one, the last one too.
+    // Before the fix, a system message was scored as the question, and so was the first or the last of several
+    // questions.
     func testRolesOfConversations() {
         let human = #"{"from":"human","value":"<image>\nQ"}"#
         let gpt = #"{"from":"gpt","value":"A"}"#
@@ -62,7 +63,7 @@ final class ConversationTests: XCTestCase {
         assertRead(#""prompt":[\#(message("developer", "S")),\#(user)],\#(responses)"#, system: "S", "Q")
         assertRejected(#""prompt":[\#(user),\#(assistant),\#(user)],\#(responses)"#, "user, assistant, user")
         assertRejected(#""prompt":[\#(user),\#(assistant)],\#(responses)"#, "ends with an answer")
-        // Text and image parts, as transformers' processors take them.
+        // Text and image parts, as processors in transformers take them.
         assertRead(
             #""prompt":[{"role":"user","content":[{"type":"image"},{"type":"text","text":"Q"}]}],\#(responses)"#, "Q")
         assertRejected(
@@ -70,7 +71,7 @@ final class ConversationTests: XCTestCase {
             "neither text nor image")
     }
 
-    // A `chosen` that ends in a user's message scored that message.
+    // A `chosen` that ends in a user's message. Before the fix, that message was scored.
     func testRolesOfResponses() {
         func pair(_ chosen: String, _ rejected: String, _ more: String = "") -> String {
             #"\#(more)"chosen":\#(chosen),"rejected":\#(rejected)"#
@@ -89,7 +90,7 @@ final class ConversationTests: XCTestCase {
             pair(
                 talk(("system", "S"), ("user", "Q"), ("assistant", "c")),
                 talk(("system", "S"), ("user", "Q"), ("assistant", "r"))), system: "S", "Q")
-        assertRejected(pair(chosen, rejected, #""prompt":"other","#), "repeats other messages")
+        assertRejected(pair(chosen, rejected, #""prompt":"other","#), "has other messages before the response")
         assertRejected(pair(chosen, talk(("user", "P"), ("assistant", "r"))), "answer different messages")
         assertRejected(pair(chosen, "\"r\""), "answer different messages")
         for bad in [
@@ -102,7 +103,7 @@ final class ConversationTests: XCTestCase {
         }
     }
 
-    /// Generation asks for the question alone, in the same forms.
+    /// Generation reads only the question, in the same forms.
     func testQuestionsAlone() throws {
         func question(_ fields: String) throws -> QuestionRecord {
             try QuestionRecord(

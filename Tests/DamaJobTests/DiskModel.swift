@@ -3,17 +3,17 @@ import XCTest
 
 @testable import DamaSupport
 
-/// What a job does to a folder, noted call by call, and what a power failure leaves of it.
+/// Records a job's file operations call by call, and models the state of the disk after a power failure.
 ///
-/// The model is what POSIX promises and no more. A write that no `fsync` of its file followed may be on the disk, in part or
-/// not at all. A name that was made, changed or removed may be so on the disk or not until its directory is synchronised,
-/// where the names of one directory change in their order. A rename is on the disk in both directories or in none.
+/// The model assumes only what POSIX guarantees. A write without a later `fsync` of its file may be on disk completely,
+/// in part or not at all. A name that was created, changed or removed may be on disk or not until its directory is
+/// synchronised; the names of one directory change in order. A rename is on disk in both directories or in neither.
 final class DiskModel: Sendable {
     struct Node {
         var isDirectory = false
-        /// Of a file: writes and cuts in their order.
+        /// A file's writes and truncations, in order.
         var changes: [(number: Int, change: Change)] = []
-        /// Changes with a smaller number last.
+        /// Changes with a smaller number are durable.
         var lastingBefore = 0
     }
 
@@ -22,7 +22,7 @@ final class DiskModel: Sendable {
         case cut(size: Int)
     }
 
-    /// A change of names: what each entry stands for afterwards, `nil` for nothing.
+    /// A change of names: the new target of each entry, `nil` for a removed one.
     struct NameChange {
         var number: Int
         var entries: [(directory: Int, name: String, node: Int?)]
@@ -31,10 +31,10 @@ final class DiskModel: Sendable {
     private struct State {
         var count = 0
         var nodes = [Node(isDirectory: true)]
-        /// The names as the job sees them: by directory.
+        /// The names as the job sees them, by directory.
         var names: [[String: Int]] = [[:]]
         var nameChanges: [NameChange] = []
-        /// When directories were synchronised: number of the call, directory.
+        /// The synchronisations of directories: number of the call, and directory.
         var directorySyncs: [(number: Int, directory: Int)] = []
         var fileSyncs: [(number: Int, node: Int)] = []
     }
@@ -44,7 +44,7 @@ final class DiskModel: Sendable {
 
     init(root: String) { self.root = root }
 
-    /// Notes what `body` does in the folder.
+    /// Records the operations of `body` in the folder.
     func record(_ body: () throws -> Void) rethrows {
         FileCall.setHook { [self] call in
             note(call)
@@ -54,7 +54,7 @@ final class DiskModel: Sendable {
         try body()
     }
 
-    /// How many calls were noted.
+    /// The number of recorded calls.
     var callCount: Int { state.withLock { $0.count } }
 
     // MARK: Noting
@@ -112,7 +112,7 @@ final class DiskModel: Sendable {
                 guard let old = place(from, state), let new = place(to, state),
                     let node = state.names[old.directory][old.name]
                 else { return }
-                // A directory does not take the place of one that holds something.
+                // A directory cannot replace a non-empty one.
                 if let there = state.names[new.directory][new.name], !state.names[there].isEmpty { return }
                 change([(old.directory, old.name, nil), (new.directory, new.name, node)])
             case .exchange(let a, let b):
@@ -132,15 +132,17 @@ final class DiskModel: Sendable {
 
     // MARK: After the failure
 
-    /// What the disk holds by path after the power failed before call `end`: files with their bytes, `nil` for directories.
+    /// The disk's contents by path after a power failure before call `end`: files with their bytes, `nil` for
+    /// directories.
     ///
-    /// - Parameter keepsLittle: keeps nothing that was not synchronised; else chance decides.
+    /// - Parameter keepsLittle: Drops everything that was not synchronised; otherwise the choice is random.
     func disk(
         at end: Int, keepsLittle: Bool, using generator: inout some RandomNumberGenerator
     ) -> [String: [UInt8]?] {
         let state = state.withLock { $0 }
         let changes = state.nameChanges.filter { $0.number < end }
-        // Which of each directory's changes reached the disk: the first ones, at least those before its last synchronisation.
+        // The changes of each directory that reached the disk: a prefix of them, with at least those before its last
+        // synchronisation.
         var kept: [Int: Int] = [:]
         var seen: [Int: Int] = [:]
         for directory in state.nodes.indices where state.nodes[directory].isDirectory {
@@ -190,7 +192,7 @@ final class DiskModel: Sendable {
                 bytes = Array(bytes.prefix(size)) + Array(repeating: 0, count: max(0, size - bytes.count))
             case .write(let offset, let new):
                 var new = new
-                // Torn in the middle, as a disk that works in blocks tears it.
+                // Torn in the middle, as on a disk that writes in blocks.
                 if number > sync, Int.random(in: 0..<4, using: &generator) == 0 {
                     new = Array(new.prefix(Int.random(in: 0...new.count, using: &generator)))
                 }
@@ -205,7 +207,7 @@ final class DiskModel: Sendable {
 }
 
 extension [String: [UInt8]?] {
-    /// Lays the files and directories out in a folder.
+    /// Writes the files and directories to a folder.
     func write(to folder: String) throws {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         for (name, bytes) in sorted(by: { $0.key < $1.key }) {

@@ -3,7 +3,7 @@ import DamaSupport
 import DamaTestSupport
 import XCTest
 
-/// What is secret in an endpoint's address and key leaves the process towards the server alone.
+/// The secrets in an endpoint's address and key are sent only to the server.
 final class EndpointSecretsTests: XCTestCase {
     private let good = LocalServer.Answer(body: #"{"choices":[{"message":{"role":"assistant","content":"a"}}]}"#)
 
@@ -24,7 +24,7 @@ final class EndpointSecretsTests: XCTestCase {
         }
     }
 
-    /// The examples of RFC 7617, sections 2 and 2.1. The address with its password stood in summaries.
+    /// The examples of RFC 7617, sections 2 and 2.1. Before the fix, summaries contained the address with its password.
     func testUserAndPasswordAreSentAsBasicAuthorizationAndNamedNowhere() throws {
         for (user, header) in [
             ("Aladdin:open%20sesame", "QWxhZGRpbjpvcGVuIHNlc2FtZQ=="), ("test:123%C2%A3", "dGVzdDoxMjPCow=="),
@@ -51,7 +51,7 @@ final class EndpointSecretsTests: XCTestCase {
         XCTAssertEqual(try endpoint.name, server.url + "?api-version=*&key=*&* m")
     }
 
-    /// A server that sends the request back had its key printed.
+    /// A server that echoes the request. Before the fix, the key was printed.
     func testAServerThatEchoesTheRequestGetsNothingPrinted() throws {
         let key = #"sk-"quoted"/0123456789"#
         let echo = #"{"error": "bad key sk-\"quoted\"/0123456789 for pass%77ord, password"}"#
@@ -82,20 +82,23 @@ final class EndpointSecretsTests: XCTestCase {
         XCTAssertFalse(text.contains("hidden") || text.contains("s3cret") || text.contains("user"), text)
     }
 
-    /// A line break in the key began a header of its own.
+    /// Before the fix, a line break in the key started a new header.
     func testControlCharactersAreRefusedBeforeAnythingIsSent() throws {
         let server = try LocalServer([good])
         defer { server.stop() }
         let bad: [(ChatEndpoint, String)] = [
-            (ChatEndpoint(url: server.url, model: "m", apiKey: "sk\r\nX-Injected: 1"), "key holds a line break"),
-            (ChatEndpoint(url: server.url, model: "m", apiKey: "sk-1\n"), "key holds a line break"),
-            (ChatEndpoint(url: server.url, model: "m\r\nX: 1"), "model name holds a line break"),
-            (ChatEndpoint(url: server.url + "\r\nX: 1", model: "m"), "is no http:// or https:// address"),
+            (ChatEndpoint(url: server.url, model: "m", apiKey: "sk\r\nX-Injected: 1"), "key contains a line break"),
+            (ChatEndpoint(url: server.url, model: "m", apiKey: "sk-1\n"), "key contains a line break"),
+            (ChatEndpoint(url: server.url, model: "m\r\nX: 1"), "model name contains a line break"),
+            (ChatEndpoint(url: server.url + "\r\nX: 1", model: "m"), "is not an http:// or https:// address"),
             (ChatEndpoint(url: "http://u:p%0d%0aX@127.0.0.1:\(server.port)/", model: "m"), "a control character"),
             (ChatEndpoint(url: "ftp://u:hidden@h/?key=s3cret", model: "m"), "ftp://***@h/?*"),
-            (ChatEndpoint(url: "http://u:hidden@/x", model: "m"), "names no host"),
-            (ChatEndpoint(url: "http://u:hid/den-hidden@h/x", model: "m"), "http://***@h/x\": the port is no number"),
-            (ChatEndpoint(url: "http://u:hidden?x@h/x", model: "m"), "the port is no number"),
+            (ChatEndpoint(url: "http://u:hidden@/x", model: "m"), "has no host"),
+            (
+                ChatEndpoint(url: "http://u:hid/den-hidden@h/x", model: "m"),
+                "http://***@h/x\": the port is not a number"
+            ),
+            (ChatEndpoint(url: "http://u:hidden?x@h/x", model: "m"), "the port is not a number"),
             (ChatEndpoint(url: "http://u:hidden@h/", model: "m", apiKey: "sk-1"), "not both"),
         ]
         for (endpoint, part) in bad {

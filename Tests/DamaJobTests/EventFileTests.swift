@@ -3,14 +3,14 @@ import XCTest
 
 @testable import Dama
 
-/// The bytes of event files. That TensorBoard shows them is what Tests/Torch/test_events.py checks.
+/// The bytes of event files. Tests/Torch/test_events.py checks that TensorBoard shows them.
 final class EventFileTests: XCTestCase {
     private var folder: TemporaryDirectory!
 
     override func setUpWithError() throws { folder = try TemporaryDirectory() }
 
     func testBytesEqualThoseOfTensorBoardsWriter() throws {
-        // The first reading of the clock names the file; the others are those of Fixtures/make_events.py.
+        // The first reading of the clock names the file; the others match Fixtures/make_events.py.
         var readings = [1_800_000_000.5] + (0..<6).map { 1_800_000_000.125 + Double($0) }
         let writer = try EventFileWriter(directory: folder.path + "/events", resumingAt: 5) { readings.removeFirst() }
         try writer.add(step: 0, scalars: [("loss", 0.6931471805599453), ("beta/mean", 0.1)])
@@ -22,7 +22,7 @@ final class EventFileTests: XCTestCase {
 
     func testEachRunHasItsFile() throws {
         let directory = folder.path + "/events"
-        // Held on to, so that all are open at once.
+        // Kept alive, so that all are open at once.
         let writers = try (0..<3).map { _ in try EventFileWriter(directory: directory) }
         let names = try Files.names(in: directory)
         XCTAssertEqual(Set(writers.map(\.path)), Set(names.map { "\(directory)/\($0)" }))
@@ -37,7 +37,7 @@ final class EventFileTests: XCTestCase {
         try folder.write([], to: "file")
         assertFails(.io, "cannot make the folder") { _ = try EventFileWriter(directory: folder.path + "/file") }
 
-        // A limit on the size of files stands for a disk that fills up.
+        // A file size limit simulates a full disk.
         let writer = try EventFileWriter(directory: folder.path + "/events")
         try writer.add(step: 1, scalars: [("loss", 1)])
         let before = try Files.read(writer.path)

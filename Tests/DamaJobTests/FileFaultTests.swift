@@ -5,7 +5,8 @@ import XCTest
 
 @testable import DamaSupport
 
-/// The n-th call of a kind fails, for every n: a clear error, and the next run ends with the bytes of one that met none.
+/// For every n, the n-th call of a kind fails. The job reports a clear error, and the next run produces the bytes of a
+/// run without failures.
 final class FileFaultTests: XCTestCase {
     override class func setUp() { TestRuntime.configure() }
 
@@ -24,7 +25,7 @@ final class FileFaultTests: XCTestCase {
             }
         }
 
-        /// A failure that such a call may well have.
+        /// A plausible failure of such a call.
         var code: Int32 {
             switch self {
             case .open: EMFILE
@@ -34,7 +35,7 @@ final class FileFaultTests: XCTestCase {
         }
     }
 
-    /// Lets the call number `failing` of a kind fail, from 1 on, and counts them.
+    /// Makes the call number `failing` of a kind fail, from 1 on, and counts the calls.
     private final class Fault: Sendable {
         private let counted = Atomic(0)
         var count: Int { counted.load(ordering: .sequentiallyConsistent) }
@@ -71,7 +72,7 @@ final class FileFaultTests: XCTestCase {
                 } catch let error as DamaError {
                     failures += 1
                     XCTAssertEqual(error.code, .io, "\(job.name), \(kind) \(number): \(error.message)")
-                    // A file of the job, or of the model.
+                    // A file of the job or of the model.
                     XCTAssertTrue(error.message.contains(" /"), "\(kind) \(number) names no file: \(error.message)")
                     XCTAssertTrue(
                         error.message.contains(String(cString: strerror(kind.code))),
@@ -81,7 +82,7 @@ final class FileFaultTests: XCTestCase {
                 guard fault.count >= number else { break }
                 faults += 1
                 counts[kind, default: 0] += 1
-                // No result is there in part.
+                // No result is incomplete.
                 for name in job.results where Files.exists("\(place)/\(name)") && !name.hasSuffix("metrics.jsonl") {
                     XCTAssertEqual(
                         try Files.read("\(place)/\(name)"), expected[name], "\(job.name), \(kind) \(number): \(name)")

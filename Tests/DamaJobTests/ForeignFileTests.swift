@@ -4,7 +4,7 @@ import XCTest
 
 @testable import DamaSupport
 
-/// What a job did not make stays byte for byte, and the job says so before any work.
+/// Files that a job did not write stay byte for byte, and the job reports them before any work.
 final class ForeignFileTests: XCTestCase {
     override class func setUp() { TestRuntime.configure() }
 
@@ -18,7 +18,7 @@ final class ForeignFileTests: XCTestCase {
         try Files.makeDirectory(outputs)
     }
 
-    /// Everything below a folder, by path.
+    /// The contents of a folder, by path.
     private func tree(_ folder: String) throws -> [String: Data] {
         var found: [String: Data] = [:]
         for name in try FileManager.default.subpathsOfDirectory(atPath: folder) {
@@ -33,7 +33,7 @@ final class ForeignFileTests: XCTestCase {
         try Files.writeAtomically(Array(text.utf8), to: path)
     }
 
-    /// A file of somebody else's under each name that a job over rows writes.
+    /// A foreign file under each name that a job over rows writes.
     func testJobsOverRowsReplaceNothingForeign() throws {
         for make in [SmallJob.score, SmallJob.reference, SmallJob.generate] {
             let job = try make(inputs)
@@ -51,7 +51,7 @@ final class ForeignFileTests: XCTestCase {
         }
     }
 
-    /// A link would be replaced by a file, a directory or a FIFO cannot be.
+    /// A file would replace a link, and cannot replace a directory or a FIFO.
     func testLinksAndOtherThingsAreNotReplaced() throws {
         let job = try SmallJob.score(inputs)
         try Files.writeAtomically([1], to: folder.path + "/theirs")
@@ -71,7 +71,8 @@ final class ForeignFileTests: XCTestCase {
         XCTAssertEqual(try Files.read(folder.path + "/theirs"), [1])
     }
 
-    /// A killed run's results that are in their places already are the job's own, whoever asks next.
+    /// Results that a killed run had already renamed to their final paths are recognised as the job's own by the next
+    /// run.
     func testResultsOfARunThatEndedBetweenTwoRenamesAreItsOwn() throws {
         let job = try SmallJob.score(inputs)
         let whole = folder.path + "/whole"
@@ -122,7 +123,8 @@ final class ForeignFileTests: XCTestCase {
                 + "/DamaModelsTests/Fixtures/llava/default")
     }
 
-    /// The dataset was deleted where it was called out/rejects.jsonl, and cut to the metrics where out/metrics.jsonl.
+    /// Before the fix, a dataset named out/rejects.jsonl was deleted, and one named out/metrics.jsonl was truncated to
+    /// the metrics.
     func testTrainingNeverWritesOverWhatItReads() throws {
         _ = try SmallJob.train(inputs)
         let rows = try Files.read(inputs + "/pairs.jsonl")
@@ -166,7 +168,7 @@ final class ForeignFileTests: XCTestCase {
                 var events = 0
                 do {
                     _ = try TrainJob(options, policy: policy()).run { _ throws(DamaError) in events += 1 }
-                    XCTFail("\(name) was taken")
+                    XCTFail("\(name) was accepted")
                 } catch let error as DamaError {
                     XCTAssertEqual(error.code, .invalidArgument, error.message)
                     XCTAssertTrue(error.message.contains(String(name.split(separator: "/")[0])), error.message)
@@ -177,7 +179,7 @@ final class ForeignFileTests: XCTestCase {
         }
     }
 
-    /// Event files of other programs stay where a restarted job removes its own.
+    /// A restarted job removes its own event files and keeps those of other programs.
     func testARestartRemovesItsOwnEventFilesAlone() throws {
         _ = try SmallJob.train(inputs)
         try place("theirs", "tensorboard/events.out.tfevents.1.host.2.3", outputs)
@@ -196,7 +198,7 @@ final class ForeignFileTests: XCTestCase {
 
     // MARK: Temporaries
 
-    /// Of a process that was killed while it exported, gigabytes stayed for ever.
+    /// Before the fix, gigabytes of a process killed during the export were never removed.
     func testWhatAKilledExportLeftIsRemoved() throws {
         let job = try SmallJob.train(inputs)
         for name in [
@@ -209,7 +211,7 @@ final class ForeignFileTests: XCTestCase {
         }
     }
 
-    /// A file is written under another name first; nothing that has this name already is written through.
+    /// Files are first written under a temporary name; an existing file of this name is not written through.
     func testTemporariesAreMadeAnew() throws {
         let path = outputs + "/file"
         try Files.writeAtomically([7], to: folder.path + "/theirs")
@@ -221,7 +223,7 @@ final class ForeignFileTests: XCTestCase {
         XCTAssertEqual(mkfifo(Files.temporary(for: path), 0o600), 0)
         assertFails(.io, "not a regular file") { try Files.writeAtomically([1], to: path) }
         unlink(Files.temporary(for: path))
-        // One that a process still writes is not taken from it, one that was left is.
+        // A temporary file still in use is kept; an abandoned one is removed.
         try Files.replace(path) { sink throws(DamaError) in
             try sink.append([1])
             assertFails(.io, "is writing") { try Files.writeAtomically([2], to: path) }
@@ -231,7 +233,7 @@ final class ForeignFileTests: XCTestCase {
         try Files.writeAtomically([3], to: path)
         XCTAssertEqual(try Files.read(path), [3])
         XCTAssertEqual(try Files.names(in: outputs), ["file"])
-        // The file that a link names is replaced, not the link.
+        // The link's target is replaced, not the link.
         try FileManager.default.createSymbolicLink(atPath: outputs + "/link", withDestinationPath: path)
         try Files.writeAtomically([4], to: outputs + "/link")
         XCTAssertEqual(try Files.read(path), [4])
@@ -244,13 +246,13 @@ final class ForeignFileTests: XCTestCase {
         for text in ["a list of things\n", #"{"id":1,"delta":0.5}"# + "\n", "\u{1F600}"] {
             let path = folder.path + "/theirs"
             try Files.writeAtomically(Array(text.utf8), to: path)
-            assertFails(.invalidArgument, "is no cache of a splitter's answers") { _ = try SplitCache(path: path) }
+            assertFails(.invalidArgument, "is not a cache of a splitter's answers") { _ = try SplitCache(path: path) }
             XCTAssertEqual(try Files.read(path), Array(text.utf8))
         }
         let fifo = folder.path + "/fifo"
         XCTAssertEqual(mkfifo(fifo, 0o600), 0)
         assertFails(.io, "not a regular file") { _ = try SplitCache(path: fifo) }
-        // Half a line of its own, and what a power failure makes of one.
+        // An incomplete line of the cache, and the result of a power failure.
         for text in ["", "{\"key\":\"ab", "\0\0\0\0", "\n\n"] {
             try Files.writeAtomically(Array(text.utf8), to: folder.path + "/cache")
             _ = try SplitCache(path: folder.path + "/cache")

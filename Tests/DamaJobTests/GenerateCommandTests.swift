@@ -34,7 +34,7 @@ final class GenerateCommandTests: XCTestCase {
         return (process.terminationStatus, text, complaint)
     }
 
-    // A pipe given as the image blocked for ever.
+    // Before the fix, a pipe given as the image blocked forever.
     func testAnImageThatIsNoFileIsRefused() throws {
         let folder = try TemporaryDirectory()
         XCTAssertEqual(mkfifo(folder.path + "/pipe", 0o600), 0)
@@ -57,20 +57,20 @@ final class GenerateCommandTests: XCTestCase {
         let before = try XCTUnwrap(expected.range(of: stop)).lowerBound
         XCTAssertEqual(try run(image + ["--prompt", prompt, "--stop", stop]).output, expected[..<before] + "\n")
 
-        // A seed gives the same text again.
+        // The same seed gives the same text.
         let sampled = image + ["--prompt", prompt, "--temperature", "1", "--top-k", "50", "--top-p", "0.9", "--seed"]
         XCTAssertEqual(try run(sampled + ["7"]).output, try run(sampled + ["7"]).output)
         XCTAssertNotEqual(try run(sampled + ["7"]).output, try run(sampled + ["8"]).output)
     }
 
     func testCtrlCStopsIt() throws {
-        // Sampled, so that the end token is unlikely to come early; up to the model's 512 positions.
+        // Sampling makes an early end token unlikely; the text runs up to the model's 512 positions.
         let (process, output, errors) = try process([
             "--model", model, "--image", fixtures + "/image.png", "--prompt", "Go on.", "--max-tokens", "100000",
             "--temperature", "5",
         ])
         try process.run()
-        XCTAssertFalse(output.fileHandleForReading.availableData.isEmpty, "text comes before the end")
+        XCTAssertFalse(output.fileHandleForReading.availableData.isEmpty, "text is written before generation ends")
         kill(process.processIdentifier, SIGINT)
         let complaint = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         process.waitUntilExit()
@@ -96,9 +96,9 @@ final class GenerateCommandTests: XCTestCase {
         XCTAssertTrue(try run(arguments).output.hasPrefix("already done"))
         XCTAssertTrue(try run(arguments + ["--seed", "1"]).errors.contains("--restart"))
         for (wrong, message) in [
-            (["--data", "x.jsonl"], "--data needs --out"), (["--out", "x.jsonl"], "--out goes with --data"),
-            (["--samples", "2", "--prompt", "a"], "--samples goes with --data"),
-            (["--data", "x", "--out", "y", "--prompt", "a"], "leave --image and --prompt out"),
+            (["--data", "x.jsonl"], "--data requires --out"), (["--out", "x.jsonl"], "--out requires --data"),
+            (["--samples", "2", "--prompt", "a"], "--samples requires --data"),
+            (["--data", "x", "--out", "y", "--prompt", "a"], "omit --image and --prompt"),
         ] {
             let found = try run(["--model", model] + wrong)
             XCTAssertEqual(found.code, 64, found.errors)

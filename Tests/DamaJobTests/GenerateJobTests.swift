@@ -3,7 +3,8 @@ import DamaTestSupport
 import Foundation
 import XCTest
 
-/// Generation over a dataset with the small LLaVA of the model tests, whose continuations transformers gave.
+/// Generation over a dataset with the small LLaVA of the model tests. The expected continuations come from
+/// transformers.
 final class GenerateJobTests: XCTestCase {
     override class func setUp() { TestRuntime.configure() }
 
@@ -13,8 +14,9 @@ final class GenerateJobTests: XCTestCase {
 
     private var policy: Policy { get throws { try Policy(directory: Self.models + "/default") } }
 
-    /// Prompts, and the token ids that transformers continues them with. As texts they are compared by our own decoder,
-    /// piece by piece: the random model's bytes are no UTF-8, of which nobody else makes the same number of U+FFFD.
+    /// Prompts, and the token ids with which transformers continues them. The texts are compared through our own
+    /// decoder, token by token: the random model's bytes are not valid UTF-8, and decoders differ in the number of
+    /// U+FFFD for them.
     private func expected() throws -> [(prompt: String, text: String)] {
         let tokenizer = try Tokenizer(directory: Self.models + "/default")
         return try XCTUnwrap(Files.readJSON(Self.models + "/default/expected.json").array).map { json in
@@ -26,7 +28,7 @@ final class GenerateJobTests: XCTestCase {
         }
     }
 
-    /// Options for a dataset of `count` rows that repeat the fixture's prompts, with bad rows behind them.
+    /// Options for a dataset of `count` rows that repeat the fixture's prompts, followed by rejected rows.
     private func options(_ folder: TemporaryDirectory, count: Int, bad: Bool = false) throws -> GenerateOptions {
         try? FileManager.default.copyItem(atPath: Self.models + "/image.png", toPath: folder.path + "/image.png")
         let prompts = try expected().map(\.prompt)
@@ -64,7 +66,7 @@ final class GenerateJobTests: XCTestCase {
         try Files.read(path).split(separator: 0x0A).map { try JSON(parsing: $0) }
     }
 
-    /// Rows that hold their images, and ask in messages, are answered as rows that name them are.
+    /// Rows with embedded images and questions in messages give the same responses as rows with paths.
     func testImagesInRowsAndQuestionsInMessages() throws {
         let policy = try policy
         let folder = try TemporaryDirectory()
@@ -111,7 +113,7 @@ final class GenerateJobTests: XCTestCase {
         }
     }
 
-    /// A response depends on seed, row and sample alone.
+    /// A response depends only on seed, row and sample.
     func testSamplesDependNeitherOnTheBatchNorOnHowManyThereAre() throws {
         let policy = try policy
         func responses(block: Int, samples: Int, seed: UInt64 = 3) throws -> [[String]] {
@@ -129,7 +131,7 @@ final class GenerateJobTests: XCTestCase {
         let three = try responses(block: 6, samples: 3)
         XCTAssertEqual(three.map(\.count), [Int](repeating: 3, count: 6))
         XCTAssertEqual(Set(three.flatMap { $0 }).count, 18, "the same prompt, sampled anew each time")
-        // What the batch does to the last bits of the logits moves a threshold of 2^-53 steps hardly ever.
+        // The batch changes only the last bits of the logits, which rarely cross a threshold of 2^-53 steps.
         XCTAssertEqual(try responses(block: 2, samples: 3), three)
         XCTAssertEqual(try responses(block: 4, samples: 1), three.map { [$0[0]] })
         XCTAssertNotEqual(try responses(block: 6, samples: 3, seed: 4), three)
@@ -151,7 +153,7 @@ final class GenerateJobTests: XCTestCase {
         var runs = 0
         while true {
             runs += 1
-            // Every piece of text is a chance to stop, so most of them lie inside a block.
+            // Every piece of text is an opportunity to stop, so most stops are inside a block.
             var left = random.uniform(below: 60)
             do {
                 try GenerateJob(options(parts), policy: policy).run { _ throws(DamaError) in
@@ -168,7 +170,7 @@ final class GenerateJobTests: XCTestCase {
             XCTAssertEqual(try Files.read("\(parts.path)/\(name)"), try Files.read("\(whole.path)/\(name)"), name)
         }
         XCTAssertTrue(try GenerateJob(options(parts), policy: policy).run().wasComplete)
-        // An output of other options is not replaced without being told to.
+        // The output of a job with other options is replaced only on restart.
         var other = try options(parts)
         other.generation.seed = 9
         assertFails(.invalidArgument, "seed") { try GenerateJob(other, policy: policy).run() }
@@ -190,6 +192,6 @@ final class GenerateJobTests: XCTestCase {
         fails("max_tokens") { $0.generation.maximumTokens = 0 }
         fails("top_p") { $0.generation.sampling.topP = 0 }
         fails("stop string") { $0.stop = [""] }
-        fails("rows in a block") { $0.rows.blockRows = 0 }
+        fails("block_rows is 0") { $0.rows.blockRows = 0 }
     }
 }

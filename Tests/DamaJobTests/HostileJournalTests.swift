@@ -4,7 +4,7 @@ import XCTest
 
 @testable import Dama
 
-/// Records with a checksum that is right and contents that no job writes.
+/// Records with a valid checksum and contents that no job writes.
 final class HostileJournalTests: JobTestCase {
     private func stored(_ head: UInt64) -> [UInt8] {
         var writer = ByteWriter()
@@ -12,7 +12,7 @@ final class HostileJournalTests: JobTestCase {
         return writer.bytes
     }
 
-    // A count of embeddings near the end of 64 bits: adding one more ended the process.
+    // A count of embeddings near the 64-bit limit. Before the fix, adding one more crashed the process.
     func testACountOfEmbeddingsThatNoJobReaches() throws {
         for head in [UInt64.max, 0x8000_0000_0000_0000, 0x7FFF_FFFF_FFFF_FFFF, 0x20_0000_0000_0001] as [UInt64] {
             assertFails(.io, "restart the job") {
@@ -34,7 +34,7 @@ final class HostileJournalTests: JobTestCase {
         }
     }
 
-    // A length of 1 GiB in a file of some bytes took that much memory before it was found to be wrong.
+    // A length of 1 GiB in a file of a few bytes. Before the fix, that much memory was allocated before the check.
     func testALengthThatTheFileHasNot() throws {
         let path = "\(folder.path)/journal"
         var journal = try RowJournal(path: path, settings: ["a": 1])
@@ -47,17 +47,17 @@ final class HostileJournalTests: JobTestCase {
         XCTAssertEqual(again.rowCount, 1)
     }
 
-    // A delta that is no number made a range whose ends are in no order, which ended the process.
+    // A delta that is not a number. Before the fix, it made a range with unordered bounds, which crashed the process.
     func testADeltaThatIsNoNumber() throws {
-        var row = ScoredRow(id: 1, delta: 0.5, chosen: [], rejected: [], flags: [])
+        var row = ScoredRow(id: 1, hardness: PairHardness(delta: 0.5, chosen: [], rejected: []), flags: [])
         XCTAssertEqual(try StoredRow(decoding: row.encoded()).delta, 0.5)
         for delta in [Double.nan, .infinity, -.infinity] {
-            row.delta = delta
+            row.hardness.delta = delta
             assertFails(.io, "delta") { _ = try StoredRow(decoding: row.encoded()) }
         }
     }
 
-    // A summary with a negative number of rows ended the process where it became a C result.
+    // A summary with a negative number of rows. Before the fix, its conversion to a C result crashed the process.
     func testASummaryWithNegativeCounts() throws {
         try Dataset(count: 5).write(to: folder.path)
         try run(options())

@@ -4,7 +4,7 @@ import XCTest
 
 @testable import Dama
 
-/// Paths below an image root. What a path names is what the kernel opens by it.
+/// Paths below an image root. A path names the file that the kernel opens for it.
 final class ImageRootTests: XCTestCase {
     private func read(_ root: ImageRoot, _ path: String) throws -> [UInt8] {
         var stamp: ImageStamp?
@@ -20,7 +20,7 @@ final class ImageRootTests: XCTestCase {
         }
     }
 
-    // An image root with a letter outside ASCII, absolute paths below it: 123.jpg was read as 23.jpg.
+    // An image root with a non-ASCII letter, and absolute paths below it. Before the fix, 123.jpg was read as 23.jpg.
     func testAbsolutePathsBelowARootWithLettersOutsideASCII() throws {
         let folder = try TemporaryDirectory()
         for name in ["José", "Jose\u{301}", "图像", "👩‍👩‍👧", "e\u{301}\u{301}\u{301}/ü", "a"] {
@@ -61,14 +61,14 @@ final class ImageRootTests: XCTestCase {
         }
     }
 
-    /// Names from all of Unicode: each file is found by its own name and by no other's.
+    /// Names from all of Unicode: each file is found only by its own name.
     func testNamesFromAllOfUnicode() throws {
         let seed = UInt64.random(in: 0...(.max))
         print("seed of the names: \(seed)")
         var generator = RandomGenerator(seed: seed)
         func scalar() -> Unicode.Scalar {
             while true {
-                // Combining marks and joiners as often as anything else: they are what joins characters.
+                // Combining marks and joiners are as likely as any other range, because they join characters.
                 let ranges: [ClosedRange<UInt32>] = [
                     0x20...0x7E, 0x80...0x24F, 0x300...0x36F, 0x200B...0x200F, 0x1100...0x11FF, 0xAC00...0xACFF,
                     0xFE00...0xFE0F, 0x1F1E6...0x1F1FF, 0x1F300...0x1F6FF, 0x1...0x10FFFF,
@@ -108,7 +108,7 @@ final class ImageRootTests: XCTestCase {
         }
     }
 
-    /// A root behind a link: absolute paths through the link and through what it leads to.
+    /// A root reached through a link: absolute paths through the link and through its target.
     func testARootBehindALink() throws {
         let folder = try TemporaryDirectory()
         try FileManager.default.createDirectory(
@@ -138,7 +138,7 @@ final class ImageRootTests: XCTestCase {
         XCTAssertEqual(try read(top, String(folder.path.dropFirst()) + "/réal/a.jpg"), [1])
     }
 
-    // A subfolder that is a link to another disk was refused, with no way to allow it.
+    // Before the fix, a subfolder that links to another disk was refused, with no way to allow it.
     func testLinksOutOfTheRootAreFollowedWhereThatIsAskedFor() throws {
         let folder = try TemporaryDirectory()
         for name in ["/root", "/coco"] {
@@ -161,7 +161,7 @@ final class ImageRootTests: XCTestCase {
         assertRejected(following, "coco/none.jpg", .imageMissing)
     }
 
-    /// What a stamp says: the same file, one that was touched, one that has changed.
+    /// Stamps of an unchanged file, of a touched one, and of a changed one.
     func testAStampTellsWhetherAnImageHasChanged() throws {
         let folder = try TemporaryDirectory()
         let path = folder.path + "/a.jpg"
@@ -186,6 +186,8 @@ final class ImageRootTests: XCTestCase {
         let none = try XCTUnwrap(missing)
         try root.verify(none)
         try Files.writeAtomically([1], to: path)
-        assertFails(.invalidArgument, "\"a.jpg\" can be read now") { try root.verify(none) }
+        assertFails(.invalidArgument, "\"a.jpg\" could not be read before and can be read now") {
+            try root.verify(none)
+        }
     }
 }

@@ -3,7 +3,7 @@ import DamaTestSupport
 import JobTestSupport
 import XCTest
 
-/// A folder for each test, and short ways to run a job in it.
+/// Provides a folder for each test, and helpers that run a job in it.
 class JobTestCase: XCTestCase {
     private(set) var folder: TemporaryDirectory!
 

@@ -75,7 +75,7 @@ final class LanguageModelSplitterTests: XCTestCase {
             assertFails(.io, text) { _ = try writer.write("text") }
         }
         assertFails(.invalidArgument, "empty") { _ = try CommandWriter("") }
-        // A program that reads nothing of a long text is none of our business, and no SIGPIPE.
+        // A program may ignore a long input; the writer must not raise SIGPIPE.
         XCTAssertEqual(
             try CommandWriter("exec <&-; echo a").write(String(repeating: "x", count: 4_000_000)), "a\n")
     }
@@ -92,10 +92,10 @@ final class LanguageModelSplitterTests: XCTestCase {
         let folder = tests.path + "/DamaModelsTests/Fixtures/llava/default"
         TestRuntime.configure()
         let policy = try Policy(directory: folder)
-        assertFails(.unsupported, "text alone") { _ = try PolicyWriter(policy) }
+        assertFails(.unsupported, "text-only") { _ = try PolicyWriter(policy) }
     }
 
-    /// The name goes into summaries and journals, where passwords and commands with keys stood.
+    /// Summaries and journals contain the name. Before the fix, they contained passwords and commands with keys.
     func testNamesHoldNoSecrets() throws {
         let endpoint = ChatEndpoint(url: "http://user:hidden@example.org/v1?key=s3cret", model: "m")
         XCTAssertEqual(try EndpointWriter(endpoint).name, "endpoint http://example.org/v1?key=* m")

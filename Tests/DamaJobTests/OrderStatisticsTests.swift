@@ -8,7 +8,7 @@ final class OrderStatisticsTests: XCTestCase {
         var generator = RandomGenerator(seed: 3)
         for count in [1, 2, 3, 10, 1000] {
             var numbers = (0..<count).map { _ in (generator.uniform() - 0.5) * 2 }
-            // Signs of zero, ties, and numbers far apart.
+            // Both zeros, ties, and numbers of very different magnitude.
             for index in stride(from: 0, to: count, by: 5) {
                 numbers[index] = [0, -0.0, 1, -1, 1e300, -1e-300][index % 6]
             }

@@ -2,7 +2,8 @@ import Dama
 import DamaTestSupport
 import XCTest
 
-/// A power failure takes back what was not synchronised. Whenever it comes, the job goes on and ends with the same bytes.
+/// A power failure discards writes that were not synchronised. Whenever it occurs, the job resumes and ends with the
+/// same bytes.
 final class PowerFailureTests: XCTestCase {
     override class func setUp() { TestRuntime.configure() }
 
@@ -24,7 +25,7 @@ final class PowerFailureTests: XCTestCase {
         let seed = UInt64.random(in: 0...(.max))
         print("\(job.name): seed of the failures: \(seed)")
         var generator = RandomGenerator(seed: seed)
-        // What had been told to be done is there, though nothing is kept that need not be.
+        // Rows reported as done are on disk even if the disk keeps no more than it must.
         let done = folder.path + "/done"
         try model.disk(at: calls, keepsLittle: true, using: &generator).write(to: done)
         XCTAssertEqual(try job.contents(of: done), expected, "\(job.name): lost after it had ended")

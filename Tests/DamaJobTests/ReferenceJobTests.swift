@@ -1,9 +1,10 @@
 import Dama
 import DamaTestSupport
 import Foundation
+import TrainingTestSupport
 import XCTest
 
-/// The reference job over the small LLaVA of the model tests, whose numbers transformers gave.
+/// The reference job with the small LLaVA of the model tests. The expected numbers come from transformers.
 final class ReferenceJobTests: XCTestCase {
     override class func setUp() { TestRuntime.configure() }
 
@@ -21,7 +22,7 @@ final class ReferenceJobTests: XCTestCase {
         try XCTUnwrap(Files.readJSON(Self.models + "/default/expected.json").array)
     }
 
-    /// A dataset of `count` rows that repeat the fixture's pairs, with a bad row of each kind behind every tenth.
+    /// A dataset of `count` rows that repeat the fixture's pairs, with a rejected row of each kind after every tenth.
     private func dataset(_ folder: TemporaryDirectory, count: Int, bad: Bool = false) throws -> String {
         try FileManager.default.copyItem(atPath: Self.models + "/image.png", toPath: folder.path + "/image.png")
         let pairs = try expected()
@@ -69,7 +70,7 @@ final class ReferenceJobTests: XCTestCase {
             }
 
             let cache = try ReferenceCache(path: options.rows.output, policy: policy)
-            // Seven rows, but three different pairs.
+            // Seven rows with three different pairs.
             XCTAssertEqual(cache.count, 3)
             let image = try Files.read(folder.path + "/image.png")
             for pair in try expected() {
@@ -81,7 +82,7 @@ final class ReferenceJobTests: XCTestCase {
                 let entry = try XCTUnwrap(cache[key])
                 try check(entry.logProbabilities.chosen, pair["chosen_logps"])
                 try check(entry.logProbabilities.rejected, pair["rejected_logps"])
-                // Whatever changes in the pair, it is another one.
+                // Any change makes a different pair.
                 for other in [
                     ReferenceEntry.key(image: image + [0], prompt: prompt, chosen: chosen, rejected: rejected),
                     ReferenceEntry.key(image: image, prompt: prompt + " ", chosen: chosen, rejected: rejected),
@@ -127,7 +128,7 @@ final class ReferenceJobTests: XCTestCase {
         XCTAssertTrue(try ReferenceJob(options(parts), policy: policy).run().wasComplete)
     }
 
-    // Two images of one call whose names Swift takes for equal were taken for one.
+    // Two images in one call whose names Swift treats as equal. Before the fix, they were taken for one.
     func testImagesAreToldApartByTheBytesOfTheirNames() throws {
         let folder = try TemporaryDirectory()
         let decoding =
@@ -143,7 +144,7 @@ final class ReferenceJobTests: XCTestCase {
         let together = try policy.logProbabilities(names.map { pair("\(folder.path)/\($0)") })
         for (found, source) in zip(together, sources) {
             let alone = try policy.logProbabilities([pair(source)])[0]
-            // fp32 in batches of another size.
+            // fp32 in batches of a different size.
             XCTAssertEqual(found.chosen.sum, alone.chosen.sum, accuracy: 1e-4)
         }
         XCTAssertGreaterThan(abs(together[0].chosen.sum - together[1].chosen.sum), 1e-3)
@@ -167,6 +168,23 @@ final class ReferenceJobTests: XCTestCase {
         }
     }
 
+    /// Up to 0.1 the architecture was a hash of Swift's printed value.
+    func testACacheWithTheOldHashOfTheArchitectureIsNamed() throws {
+        let folder = try TemporaryDirectory()
+        let options = ReferenceOptions(data: try dataset(folder, count: 3), output: folder.path + "/out.jsonl")
+        try ReferenceJob(options, policy: policy()).run()
+        _ = try ReferenceCache(path: options.rows.output, policy: policy())
+        let path = JobPaths(output: options.rows.output).summary
+        let summary = try Files.readJSON(path)
+        let settings = try XCTUnwrap(summary["settings"])
+        let model = try XCTUnwrap(settings["model"])
+        let old = summary.setting("settings", settings.setting("model", model.setting("architecture", "5f0c")))
+        try Files.writeAtomically(Array(old.text.utf8), to: path)
+        assertFails(.invalidArgument, #"architecture "5f0c" instead of {"decoder":{"model_type":"llama""#) {
+            _ = try ReferenceCache(path: options.rows.output, policy: self.policy())
+        }
+    }
+
     func testLogpsOfRLAIFVAreRead() throws {
         for text in [
             "[-3.0,-1.5,[-1.0,-2.0],-4.0,-4.0,[-4.0]]", #"{"logps":[-3.0,-1.5,[-1.0,-2.0],-4.0,-4.0,[-4.0]]}"#,
@@ -180,39 +198,41 @@ final class ReferenceJobTests: XCTestCase {
             ("[1,2]", "six fields"), ("[-9.0,-1.5,[-1.0,-2.0],-4.0,-4.0,[-4.0]]", "chosen sum"),
             ("[", "not valid JSON"),
             (#"[-3.0,-1.5,["x",-2.0],-4.0,-4.0,[-4.0]]"#, "the chosen list holds \"x\""),
-            ("[-3.0,-1.5,[-1.0],-4.0,-4.0,[-4.0]]", "no number of tokens from 1 to 1"),
-            ("[-3.0,1.5,[-1.0,-2.0],-4.0,-4.0,[-4.0]]", "no number of tokens"),
-            ("[-3.0,0,[-1.0,-2.0],-4.0,-4.0,[-4.0]]", "no number of tokens"),
-            ("[0,-1.5,[-1.0,-2.0],-4.0,-4.0,[-4.0]]", "no number of tokens"),
+            ("[-3.0,-1.5,[-1.0],-4.0,-4.0,[-4.0]]", "do not give a number of tokens from 1 to 1"),
+            ("[-3.0,1.5,[-1.0,-2.0],-4.0,-4.0,[-4.0]]", "do not give a number of tokens"),
+            ("[-3.0,0,[-1.0,-2.0],-4.0,-4.0,[-4.0]]", "do not give a number of tokens"),
+            ("[0,-1.5,[-1.0,-2.0],-4.0,-4.0,[-4.0]]", "do not give a number of tokens"),
             ("[NaN,-1.5,[-1.0,-2.0],-4.0,-4.0,[-4.0]]", "not two numbers"),
-            ("[-3.0,-1.5,[-1.0,NaN],-4.0,-4.0,[-4.0]]", "what is no number"),
+            ("[-3.0,-1.5,[-1.0,NaN],-4.0,-4.0,[-4.0]]", "a value that is not a number"),
         ] {
             assertFails(.model, what) { _ = try ReferenceEntry(["logps": .string(text)]) }
         }
     }
 
-    // No real file could be read: its lists hold every position of the image-expanded sequence, and only sum and mean are of
-    // the response. Expected sums and counts are those of get_batch_logps in numpy, see make_logps.py.
+    // Before the fix, no real file could be read: the lists in such files hold every position of the image-expanded
+    // sequence, and only sum and mean are those of the response. The expected sums and counts are those of
+    // get_batch_logps in numpy, see make_logps.py.
     func testLogpsOfEveryPositionAreRead() throws {
         let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/Fixtures/logps.json"
         for entry in try XCTUnwrap(Files.readJSON(path).array) {
             let found = try ReferenceEntry(["idx": 1, "logps": try XCTUnwrap(entry["logps"])]).logProbabilities
             let expected = try XCTUnwrap(entry["expected"]?.array)
             for (response, expected) in zip([found.chosen, found.rejected], expected) {
-                // The sum of float32 numbers rounded to seven digits, where the tokens are kept.
+                // With tokens, the sum is that of float32 numbers rounded to seven digits.
                 XCTAssertEqual(response.sum, try XCTUnwrap(expected["sum"]?.double), accuracy: 1e-5)
                 XCTAssertEqual(response.count, expected["count"]?.int)
                 XCTAssertEqual(response.mean, response.sum / Double(response.count))
                 XCTAssertEqual(response.tokens.count, expected["tokens"]?.bool == true ? response.count : 0)
             }
         }
-        // All tokens certain.
+        // All tokens have probability 1.
         let certain = try ReferenceEntry(["logps": "[0.0,0.0,[0.0,0.0],-1.0,-1.0,[NaN,-9.0,-1.0]]"]).logProbabilities
         XCTAssertEqual([certain.chosen.count, certain.rejected.count], [2, 1])
         XCTAssertEqual([certain.chosen.sum, certain.rejected.sum], [0, -1])
     }
 
-    // A file that was changed after it was computed was used, though its summary holds its hash and `sum` was no sum.
+    // A file changed after it was computed. Before the fix, it was used, although its summary holds its hash and `sum`
+    // was not the sum of its tokens.
     func testAChangedFileIsNotUsed() throws {
         let folder = try TemporaryDirectory()
         let options = ReferenceOptions(data: try dataset(folder, count: 3), output: folder.path + "/out.jsonl")
@@ -232,7 +252,7 @@ final class ReferenceJobTests: XCTestCase {
         assertFails(.model, "line 1: the chosen sum is -9") { _ = try ReferenceCache(path: options.rows.output) }
     }
 
-    // The dataset was hashed, its images were not: a run that was taken up again mixed old ones with new ones.
+    // Before the fix, the dataset was hashed but its images were not: a resumed run mixed old and new images.
     func testImagesThatChangeBetweenTwoRunsAreFound() throws {
         let folder = try TemporaryDirectory()
         var options = ReferenceOptions(data: try dataset(folder, count: 6), output: folder.path + "/out.jsonl")
@@ -253,7 +273,7 @@ final class ReferenceJobTests: XCTestCase {
         XCTAssertEqual(try ReferenceJob(options, policy: policy).run().rows, 6)
     }
 
-    /// A row that holds its image gives the numbers of a row that names it, and the same key.
+    /// A row with an embedded image gives the numbers and the key of a row with its path.
     func testImagesInRowsAreImagesInFiles() throws {
         let folder = try TemporaryDirectory()
         let options = ReferenceOptions(data: try dataset(folder, count: 3), output: folder.path + "/out.jsonl")
@@ -273,7 +293,8 @@ final class ReferenceJobTests: XCTestCase {
         }
     }
 
-    // A row's own system prompt was dropped, or taken for the question. A template has one for all rows.
+    // Before the fix, a row's own system prompt was dropped, or taken for the question. A template has one for all
+    // rows.
     func testASystemPromptOfARowIsTheJobsOrTheRowIsLeftOut() throws {
         let folder = try TemporaryDirectory()
         _ = try dataset(folder, count: 1)

@@ -88,8 +88,8 @@ final class RejectTests: JobTestCase {
         XCTAssertEqual(summary.rowsRejected, expected.count)
         XCTAssertEqual(
             Set(summary.rejectedByKind.keys),
-            // Scoring has no room that a prompt could be too long for, and joins with nothing: these are tested with the
-            // reference's job and with training.
+            // Scoring has no length limit for prompts and joins no other data, so these kinds are tested with the
+            // reference job and with training.
             Set(
                 Rejection.Kind.allCases.filter { ![.doesNotFit, .noScore, .noReference].contains($0) }.map(\.rawValue)),
             "a kind is untested")
@@ -114,7 +114,7 @@ final class RejectTests: JobTestCase {
 
     func testADatasetWithoutAnyGoodRowIsAnError() throws {
         try write("{}\n{}\n")
-        assertFails(.model, "none of the 2 rows could be scored") { try run(options()) }
+        assertFails(.model, "all 2 rows were rejected") { try run(options()) }
         XCTAssertEqual(try rows("scores.rejects.jsonl").count, 2)
         XCTAssertFalse(exists("scores.partial"), "nothing is worth keeping")
         try write("\n")

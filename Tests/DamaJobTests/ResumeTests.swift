@@ -13,7 +13,7 @@ final class ResumeTests: JobTestCase {
         return process
     }
 
-    /// A process killed at any moment and started again ends with the bytes of one that was left alone.
+    /// A process killed at any moment and restarted produces the bytes of an uninterrupted one.
     func testKilledAtAnyMomentEndsWithTheSameBytes() throws {
         let dataset = Dataset(count: 120, seed: 5)
         try dataset.write(to: folder.path, bad: true)
@@ -28,8 +28,8 @@ final class ResumeTests: JobTestCase {
         var kills = 0
         for round in 0..<4 {
             for attempt in 1... {
-                // Some 280 steps of a millisecond and a half: killed after 5 to 150 of them, and towards the end too.
-                // Later attempts get more time, for a machine that is busy with other things.
+                // About 280 steps of 1.5 ms each: killed after 5 to 150 of them, and also near the end. Later attempts
+                // get more time, in case the machine is busy.
                 let process = try process("killed\(round)", delay: 1500)
                 try process.run()
                 let time = 8_000 + generator.uniform(below: 250_000) * (1 + attempt / 10)
@@ -55,7 +55,7 @@ final class ResumeTests: JobTestCase {
         print("killed \(kills) times")
     }
 
-    /// Stopped at every step in turn, and taken up again after each.
+    /// Stopped at every step in turn, and resumed after each.
     func testStoppedAtEveryStepEndsWithTheSameBytes() throws {
         try Dataset(count: 41, seed: 6).write(to: folder.path, bad: true)
         func options(_ output: String) -> ScoreOptions {
@@ -87,7 +87,7 @@ final class ResumeTests: JobTestCase {
         }
     }
 
-    /// The test above shows something only if the encoder's answers depend on the batches.
+    /// The test above is meaningful only if the encoder's answers depend on the batches.
     func testTheNoisyEncoderTellsBatchesApart() throws {
         try Dataset(count: 20).write(to: folder.path)
         try run(options("a.jsonl"), encoder: AngleEncoder(noise: 1e-3))
@@ -97,7 +97,7 @@ final class ResumeTests: JobTestCase {
         XCTAssertNotEqual(try bytes("a.jsonl"), try bytes("b.jsonl"))
     }
 
-    /// Half a record at the journal's end, and a damaged one, are computed again.
+    /// An incomplete record at the journal's end and a damaged one are computed again.
     func testADamagedTailOfTheJournalIsComputedAgain() throws {
         try Dataset(count: 30).write(to: folder.path)
         try run(options("whole.jsonl"))
@@ -167,12 +167,12 @@ final class ResumeTests: JobTestCase {
         assertFails(.invalidArgument, "exists and is not replaced") { try run(options()) }
     }
 
-    // 82 of 200 rows came from images that were replaced between a kill and the next run.
+    // Before the fix, 82 of 200 rows came from images that were replaced between a kill and the next run.
     func testImagesThatChangeBetweenTwoRunsAreFound() throws {
         try Dataset(count: 30, seed: 2).write(to: folder.path, bad: true)
         try run(options("whole.jsonl"))
         try stop(options(), afterRows: 16)
-        // The image of the first row, which is done.
+        // The image of the first row, which is already done.
         let first = try XCTUnwrap(bytes("pairs.jsonl").split(separator: 0x0A).first)
         let image = try XCTUnwrap(JSON(parsing: first)["image"]?.string)
         let original = try bytes(image)
@@ -184,11 +184,13 @@ final class ResumeTests: JobTestCase {
         assertFails(.invalidArgument, "row 1 was computed from another image: no image \"\(image)\"") {
             try run(options())
         }
-        // Put back as it was, with another time: the same image.
+        // Restored with other times: the same image.
         try folder.write(original, to: image)
-        // An image that was missing when its row was done.
+        // An image that was missing when its row was processed.
         try write("ANGLE 1", to: "none.txt")
-        assertFails(.invalidArgument, "image \"none.txt\" can be read now") { try run(options()) }
+        assertFails(.invalidArgument, "image \"none.txt\" could not be read before and can be read now") {
+            try run(options())
+        }
         try FileManager.default.removeItem(atPath: "\(folder.path)/none.txt")
         try run(options())
         for suffix in outputs { XCTAssertEqual(try bytes("scores.\(suffix)"), try bytes("whole.\(suffix)"), suffix) }
@@ -203,7 +205,7 @@ final class ResumeTests: JobTestCase {
         }
     }
 
-    /// Runs a job and stops it once `rows` are stored.
+    /// Runs a job and stops it once `rows` rows are stored.
     private func stop(_ options: ScoreOptions, afterRows rows: Int) throws {
         assertFails(.cancelled, "stopped") {
             try run(options) { progress throws(DamaError) in

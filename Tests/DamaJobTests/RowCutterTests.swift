@@ -2,7 +2,7 @@ import Dama
 import XCTest
 
 final class RowCutterTests: XCTestCase {
-    /// Cuts `text` given in pieces of `step` bytes.
+    /// Splits `text` into rows, given in pieces of `step` bytes.
     private func cut(_ bytes: [UInt8], step: Int = .max, limit: Int = 1000) -> [RawRow] {
         var cutter = RowCutter(rowLimit: limit)
         var rows: [RawRow] = []
@@ -27,7 +27,7 @@ final class RowCutterTests: XCTestCase {
         XCTAssertEqual(texts(""), [])
         XCTAssertEqual(texts(" \n\n"), [])
         XCTAssertEqual(texts("\u{FEFF}{}\n"), ["{}"])
-        XCTAssertEqual(texts("x\n{}"), ["x", "{}"], "a broken line costs no more than itself")
+        XCTAssertEqual(texts("x\n{}"), ["x", "{}"], "an invalid line affects only itself")
     }
 
     func testElementsAreRows() {

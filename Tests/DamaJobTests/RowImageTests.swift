@@ -4,7 +4,7 @@ import XCTest
 
 @testable import Dama
 
-/// The forms in which rows hold images and numbers, as `datasets`, pandas, TRL and Python's json write them.
+/// The forms of images and numbers in rows, as written by `datasets`, pandas, TRL and Python's json.
 final class RowImageTests: XCTestCase {
     private func read(_ fields: String, _ mappings: [String] = []) throws -> PairRecord {
         let row = "{\(fields),\"chosen\":\"c\",\"rejected\":\"r\"}"
@@ -20,11 +20,11 @@ final class RowImageTests: XCTestCase {
         }
     }
 
-    /// A JPEG's first bytes and 200 more, encoded by Foundation.
+    /// The first bytes of a JPEG and 200 more, encoded by Foundation.
     private let file = [0xFF, 0xD8, 0xFF, 0xE0] + (0..<200).map { UInt8(truncatingIfNeeded: 37 * $0 + 5) }
     private var base64: String { Data(file).base64EncodedString() }
 
-    // Lists of one image, which is how TRL, LLaMA-Factory and ms-swift write every row, were refused.
+    // Before the fix, lists of one image were refused, although TRL, LLaMA-Factory and ms-swift write every row so.
     func testListsOfOneImage() throws {
         for fields in [
             #""images":["x.jpg"]"#, #""image":["x.jpg"]"#, #""images":"x.jpg""#, #""images":[{"path":"x.jpg"}]"#,
@@ -35,10 +35,10 @@ final class RowImageTests: XCTestCase {
         }
         assertRejected(#""images":["x.jpg","y.jpg"]"#, .severalImages, "holds 2 images")
         assertRejected(#""images":[]"#, .missingField, "empty list")
-        assertRejected(#""images":[["x.jpg"]]"#, .wrongType, "a list in a list")
+        assertRejected(#""images":[["x.jpg"]]"#, .wrongType, "a nested list")
     }
 
-    // An `image` object without a path hid a valid `image_path`.
+    // Before the fix, an `image` object without a path hid a valid `image_path`.
     func testWhatHoldsNoImageHidesNone() throws {
         for value in [#"{}"#, #"{"bytes":null,"path":null}"#, #"{"path":""}"#, "\"\"", "[]", "3", "true"] {
             XCTAssertEqual(try read(#""image":\#(value),"image_path":"x.jpg""#).image, "x.jpg", value)
@@ -62,17 +62,17 @@ final class RowImageTests: XCTestCase {
         ] {
             XCTAssertEqual(try read(fields).image, .bytes(file), fields)
         }
-        // A path that looks like base64 is a path, unless an image comes of it.
+        // A path that looks like base64 is a path, unless it decodes to an image.
         for path in ["/9j/1.jpg", "/9j/x", "abcd", String(repeating: "abcd", count: 30)] {
             XCTAssertEqual(try read(#""image":"\#(path)""#).image, .path(path))
         }
         assertRejected(#""image":{"bytes":"\\xff\\xd8"}"#, .wrongType, "not base64")
         assertRejected(#""image":{"bytes":[255,216]}"#, .wrongType, "base64 text")
         assertRejected(#""image":"data:image/jpeg,abc""#, .wrongType, "data URI")
-        assertRejected(#""image":"https://host/a.jpg""#, .imageMissing, "an address")
+        assertRejected(#""image":"https://host/a.jpg""#, .imageMissing, "a URL")
     }
 
-    /// Every length, and every byte, against Foundation's encoder; damage is noticed as Foundation's decoder does.
+    /// Every length and every byte against Foundation's encoder; damage is detected as by Foundation's decoder.
     func testBase64() {
         var generator = RandomGenerator(seed: 9)
         for count in 0..<200 {
@@ -86,7 +86,7 @@ final class RowImageTests: XCTestCase {
         }
     }
 
-    // RLAIF-V on the hub has question and responses as JSON in one text field.
+    // RLAIF-V on the Hugging Face Hub stores question and responses as JSON in one text field.
     func testFieldsInAText() throws {
         let inner: JSON = ["question": "Q \u{E9}", "chosen": "C", "rejected": "R", "idx": 4]
         let row: JSON = ["image": "x.jpg", "idx": 3, "text": .string(inner.text)]
@@ -97,7 +97,7 @@ final class RowImageTests: XCTestCase {
             try read(#""image":"x.jpg","text":"{\"chosen\":\"other\"}""#).chosen, "c", "the row's own counts")
     }
 
-    // A NaN in a field that nobody reads dropped the row.
+    // Before the fix, a NaN in an unused field rejected the row.
     func testNumbersThatNobodyReads() throws {
         for number in ["NaN", "Infinity", "-Infinity", "1e400", "-1e400", "123456789012345678901234567890"] {
             XCTAssertEqual(try read(#""image":"x.jpg","score":\#(number),"more":[\#(number)]"#).image, "x.jpg", number)
@@ -110,7 +110,7 @@ final class RowImageTests: XCTestCase {
         }
     }
 
-    // The ids 18446744073709551615 and …614 both became 1.8446744073709552e+19.
+    // Before the fix, the ids 18446744073709551615 and …614 both became 1.8446744073709552e+19.
     func testIdsAreKeptAsTheyAreWritten() throws {
         for id in [
             "18446744073709551615", "18446744073709551614", "-9223372036854775809", "9223372036854775807", "1.0", "1",
@@ -122,7 +122,7 @@ final class RowImageTests: XCTestCase {
         }
     }
 
-    // Several ids that Swift's String takes for one joined a pair with another pair's score.
+    // Before the fix, ids that Swift's String treats as equal joined a pair with another pair's score.
     func testScoresAreFoundByTheBytesOfTheirIds() throws {
         let folder = try TemporaryDirectory()
         let ids = ["\"e\u{301}\"", "\"\u{E9}\"", "18446744073709551615", "18446744073709551614", "1.0", "1", "1e0"]
@@ -137,7 +137,7 @@ final class RowImageTests: XCTestCase {
         assertFails(.model, "two lines with the id 18446744073709551615") { _ = try ScoreTable(path: path) }
     }
 
-    // "not valid JSON at byte 0" did not say that a file is Parquet, or compressed.
+    // Before the fix, the message "not valid JSON at byte 0" did not say that a file is Parquet, or compressed.
     func testOtherFormatsOfDatasetsAreNamed() throws {
         let folder = try TemporaryDirectory()
         for (bytes, name) in [

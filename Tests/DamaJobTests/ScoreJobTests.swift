@@ -5,8 +5,8 @@ import JobTestSupport
 import XCTest
 
 final class ScoreJobTests: JobTestCase {
-    /// δ and the softmax written out, in double precision. The encoder's embeddings are floats of size 1 and the scale
-    /// is 10, so a score is off by some 10 · 2⁻²³ ≈ 1e-6, and a probability by as much.
+    /// δ and the softmax in closed form, in double precision. The encoder's embeddings are floats of magnitude 1 and
+    /// the scale is 10, so the error of a score is about 10 · 2⁻²³ ≈ 1e-6, and so is that of a probability.
     private let tolerance = 1e-5
 
     func testScoresEqualTheEquations() throws {
@@ -49,7 +49,7 @@ final class ScoreJobTests: JobTestCase {
         XCTAssertEqual(summary.quantiles[3], deltas.sorted()[11], accuracy: tolerance)
         XCTAssertEqual(summary.chosenSubSentences, dataset.pairs.map(\.chosen.count).reduce(0, +))
         XCTAssertEqual(try bytes("scores.rejects.jsonl"), [])
-        XCTAssertFalse(exists("scores.partial"), "nothing is left of the unfinished state")
+        XCTAssertFalse(exists("scores.partial"), "the unfinished state is removed")
     }
 
     func testSummaryFileHoldsTheSummary() throws {
@@ -64,7 +64,7 @@ final class ScoreJobTests: JobTestCase {
         XCTAssertGreaterThan(run["rows_per_second"]?.double ?? 0, 0)
     }
 
-    /// Rows that hold their images are scored as rows that name them are.
+    /// Rows with embedded images get the scores of rows with paths.
     func testImagesInRowsAreImagesInFiles() throws {
         let dataset = Dataset(count: 20)
         try dataset.write(to: folder.path)

@@ -4,15 +4,15 @@ import Foundation
 import JobTestSupport
 import XCTest
 
-/// A job of each kind that is over in a moment, for tests that run it very often.
+/// A job of each kind that finishes quickly, for tests that run it very often.
 struct SmallJob {
     let name: String
-    /// Files in the output folder that are the same whenever the job is done.
+    /// The files in the output folder that are the same after every completed run.
     let results: [String]
-    /// Runs the job to its end, with all that it writes in `folder`.
+    /// Runs the job to completion; it writes only in `folder`.
     let run: (_ folder: String) throws -> Void
 
-    /// What the job is to leave in `folder`, by name; without the times in a training's metrics.
+    /// The expected files in `folder`, by name; without the times in a training's metrics.
     func contents(of folder: String) throws -> [String: [UInt8]] {
         var contents: [String: [UInt8]] = [:]
         for name in results {
@@ -34,7 +34,7 @@ struct SmallJob {
 
     // MARK: The jobs
 
-    /// Thirteen rows in blocks of two, with a cache so small that its ring turns over.
+    /// Thirteen rows in blocks of two, with a cache so small that its ring wraps around.
     static func score(_ inputs: String) throws -> SmallJob {
         try Dataset(count: 12, seed: 4).write(to: inputs, bad: true)
         return SmallJob(name: "score", results: rowResults) { folder in
@@ -51,7 +51,7 @@ struct SmallJob {
         URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .path + "/DamaModelsTests/Fixtures/llava"
 
-    /// Rows for a small LLaVA, the last of them a bad one.
+    /// Rows for a small LLaVA; the last one is rejected.
     private static func writePairs(_ inputs: String, count: Int) throws -> Policy {
         try? FileManager.default.copyItem(atPath: models + "/image.png", toPath: inputs + "/image.png")
         let rows = (0..<count).map { index in
@@ -85,7 +85,7 @@ struct SmallJob {
         }
     }
 
-    /// Two batches with a checkpoint after each, after the reference's log-probabilities of three pairs.
+    /// Two batches with a checkpoint after each, after the reference log-probabilities of three pairs.
     static func train(_ inputs: String) throws -> SmallJob {
         let policy = try writePairs(inputs, count: 3)
         let results = [
@@ -104,7 +104,7 @@ struct SmallJob {
         }
     }
 
-    /// One of each. The scoring job's rows are of another kind, and lie in a folder of their own.
+    /// One job of each kind. The scoring job's rows have another format and are in their own folder.
     static func all(_ inputs: TemporaryDirectory) throws -> [SmallJob] {
         let scoring = inputs.path + "/scoring"
         try Files.makeDirectory(scoring)

@@ -35,7 +35,7 @@ final class SplitCheckTests: XCTestCase {
             ["A dog.", "A cat.", "A 2.5 m wall.", "3 birds.", "3.5 metres."])
     }
 
-    /// The examples shown to the model must themselves be sound.
+    /// The examples in the prompt must pass the check.
     func testExamplesPassTheCheck() throws {
         for example in SplitPrompt.examples {
             XCTAssertNil(

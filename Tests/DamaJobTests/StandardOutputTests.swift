@@ -2,13 +2,13 @@ import Dama
 import DamaTestSupport
 import XCTest
 
-/// A command that cannot write its standard output says so, and does not end with 0.
+/// A command that cannot write to standard output reports the error, and its exit code is not 0.
 final class StandardOutputTests: XCTestCase {
     override class func setUp() { TestRuntime.configure() }
 
     private let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().path
 
-    /// Runs a program with a full disk behind its standard output.
+    /// Runs a program whose standard output is a full disk.
     private func run(_ program: String, _ arguments: [String]) throws -> (code: Int32, errors: String) {
         let process = Process()
         process.executableURL = try Self.product(program)
@@ -64,7 +64,7 @@ final class StandardOutputTests: XCTestCase {
             XCTAssertTrue(
                 errors.contains("cannot write standard output: No space left on device"), "\(arguments): \(errors)")
         }
-        // The results themselves are there all the same.
+        // The results are complete nevertheless.
         for name in ["answers", "reference", "scores"] {
             XCTAssertTrue(Files.exists("\(folder.path)/\(name).summary.json"), name)
         }

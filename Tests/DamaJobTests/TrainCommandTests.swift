@@ -41,7 +41,7 @@ final class TrainCommandTests: TrainTestCase {
         return (process.terminationStatus, text)
     }
 
-    /// Killed at fifty random moments, it always goes on from a good checkpoint and ends with the same bits.
+    /// Killed at fifty random moments, the job always resumes from a valid checkpoint and ends with the same bits.
     func testKilledAtFiftyRandomMomentsEndsWithTheSameBits() throws {
         try writeDataset(count: 48)
         let (code, text) = try finish("whole")
@@ -58,7 +58,8 @@ final class TrainCommandTests: TrainTestCase {
             for attempt in 1... {
                 let (process, errors) = try process(name)
                 try process.run()
-                // From the first moments of a process to some steps of it; more for a machine that is busy.
+                // From the start of the process to a few steps; later attempts get more time, in case the machine is
+                // busy.
                 let time = 30_000 + generator.uniform(below: 500_000) * (1 + attempt / 20)
                 let deadline = DispatchTime.now() + .microseconds(time)
                 while process.isRunning && DispatchTime.now() < deadline { usleep(500) }
@@ -92,10 +93,10 @@ final class TrainCommandTests: TrainTestCase {
         let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         process.waitUntilExit()
         XCTAssertEqual(process.terminationStatus, 130, text)
-        XCTAssertTrue(text.contains("the same command goes on from there"), text)
+        XCTAssertTrue(text.contains("run the same command again to resume"), text)
         let (code, rest) = try finish("stopped", "", arguments: ["--set", "checkpoint.every=1000"])
         XCTAssertEqual(code, 0)
-        XCTAssertTrue(rest.contains("going on after batch"), rest)
+        XCTAssertTrue(rest.contains("resuming after batch"), rest)
         XCTAssertEqual(try metrics("stopped").count, 60)
     }
 
@@ -115,7 +116,7 @@ final class TrainCommandTests: TrainTestCase {
         let cases: [(String, [String], String)] = [
             ("methd: {}", [], "unknown field \"methd\"; did you mean \"method\"?"),
             ("", ["--set", "method.kep=3"], "method: unknown field \"kep\"; did you mean \"keep\"?"),
-            ("", ["--set", "nonsense=3"], "unknown field \"nonsense\"; there are model, data"),
+            ("", ["--set", "nonsense=3"], "unknown field \"nonsense\"; known fields are model, data"),
             ("", ["--set", "batch_size=0"], "batch_size is 0; expected an integer from 1"),
             ("", ["--set", "batch_size=many"], "batch_size is \"many\"; expected an integer"),
             ("", ["--set", "method.keep=5"], "method.keep is 5, but a batch has 4 pairs"),
@@ -125,12 +126,12 @@ final class TrainCommandTests: TrainTestCase {
             ("", ["--set", "trainable=[no.such.*]"], "no weight matches no.such.*"),
             ("", ["--set", "trainable=everything"], "expected full, lora, projector, or a list"),
             ("lora: {rank: 2}", [], "unless trainable is lora"),
-            ("trainable: lora", ["--set", "lora.targets=[z_proj]"], "LoRA target \"z_proj\" matches nothing"),
+            ("trainable: lora", ["--set", "lora.targets=[z_proj]"], "LoRA target \"z_proj\" is unknown"),
             ("trainable: lora", ["--set", "lora.dropout=0.1"], "adapters are trained without dropout"),
-            ("", ["--set", "export.format=peft"], "it goes with trainable: lora"),
+            ("", ["--set", "export.format=peft"], "it requires trainable: lora"),
             ("", ["--set", "model=/nowhere"], "/nowhere"), ("", ["--set", "data=/nowhere"], "/nowhere"),
             ("", ["--set", "oops"], "expected key=value"), ("a: [", [], ".yaml"), ("- list", [], ".yaml"),
-            ("", ["--set", "seed.deep=1"], "what stands before \"deep\" is a number"),
+            ("", ["--set", "seed.deep=1"], "the value before \"deep\" is a number"),
             ("", ["--set", "system=123"], "system is 123; expected a string"),
         ]
         for (more, arguments, message) in cases {
@@ -139,7 +140,7 @@ final class TrainCommandTests: TrainTestCase {
             XCTAssertTrue(text.contains(message), "\(more) \(arguments): \(text) lacks \(message)")
             XCTAssertEqual(text.split(separator: "\n").count, 1, text)
         }
-        // A number in quotes is a text, and so is YAML 1.1's "no".
+        // A quoted number is text, and so is YAML 1.1's "no".
         let (code, text) = try finish(
             "texts", "", arguments: ["--set", "system='123'", "--set", "template=no", "--set", "max_steps=1"])
         XCTAssertEqual(code, 1)

@@ -4,14 +4,14 @@ import XCTest
 @testable import Dama
 
 final class TrainDocumentationTests: XCTestCase {
-    /// Every field of a configuration has its place in docs/train.md.
+    /// docs/train.md describes every field of a configuration.
     func testEveryFieldIsDescribed() throws {
         let docs =
             URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().path + "/docs/train.md"
         let lines = String(decoding: try Files.read(docs), as: UTF8.self).split(
             separator: "\n", omittingEmptySubsequences: false)
-        /// Names in the first column of the table whose head is `head`.
+        /// The names in the first column of the table with the header `head`.
         func described(_ head: String) -> Set<String> {
             guard let start = lines.firstIndex(where: { $0.hasPrefix("| \(head) | default |") }) else { return [] }
             let rows = lines[lines.index(start, offsetBy: 2)...].prefix { $0.hasPrefix("| `") }
@@ -20,12 +20,12 @@ final class TrainDocumentationTests: XCTestCase {
                     row.split(separator: "|")[0].split(separator: ",").map { $0.filter { !"` ".contains($0) } }
                 })
         }
-        XCTAssertEqual(described("field"), Set(TrainSettings.fields))
-        for (section, fields) in TrainSettings.sections {
+        XCTAssertEqual(described("field"), Set(TrainSettings.table.names))
+        for (section, fields) in TrainSettings.table.sections {
             XCTAssertEqual(described("`\(section)`"), Set(fields), section)
         }
         XCTAssertEqual(
-            Set(TrainSettings.sections.map(\.0)),
+            Set(TrainSettings.table.sections.map(\.0)),
             Set(["lora", "method", "optimizer", "schedule", "checkpoint", "export"]))
     }
 }

@@ -6,7 +6,7 @@ import XCTest
 @testable import Dama
 
 final class TrainJobTests: TrainTestCase {
-    /// Twenty steps are ten, a stop, and ten: bit for bit, whatever is trained.
+    /// Twenty steps equal ten, a stop, and ten more: bit for bit, for every choice of trained weights.
     func testStoppedAndTakenUpAgainEndsWithTheSameBits() throws {
         try writeDataset(count: 43)
         let adapters = try LowRankAdapters(rank: 2, alpha: 4)
@@ -36,21 +36,22 @@ final class TrainJobTests: TrainTestCase {
         }
     }
 
-    // Images were read anew in each epoch and after each restart, whatever they had become.
+    // Before the fix, images were read again in each epoch and after each restart without checking for changes.
     func testImagesThatChangeAreFound() throws {
         try writeDataset(count: 12)
         let options = options()
         let image = folder.path + "/image.png"
         let original = try Files.read(image)
-        // Within a run.
+        // The image changes during a run.
         assertFails(.io, "image \"image.png\" has changed since the job began") {
             _ = try self.run(options) { event throws(DamaError) in
                 guard case .progress(let progress) = event, progress.batch == 2 else { return }
                 try Files.writeAtomically(original + [0], to: image)
             }
         }
-        // Between two: the reference's numbers are of another image, or, where the loss asks for none, the weights.
-        assertFails(.invalidArgument, "does not fit the data") { _ = try self.run(options) }
+        // The image changes between two runs: the reference's numbers, or, for a loss without reference, the weights
+        // are those of another image.
+        assertFails(.invalidArgument, "does not match the data") { _ = try self.run(options) }
         try Files.writeAtomically(original, to: image)
         XCTAssertEqual(try run(options).batches, 6)
         var free = self.options("free")
@@ -66,7 +67,7 @@ final class TrainJobTests: TrainTestCase {
         XCTAssertEqual(try run(free).batches, 6)
     }
 
-    /// Rows that hold their images train the same weights as rows that name them.
+    /// Rows with embedded images train the same weights as rows with paths.
     func testImagesInRowsTrainTheSameWeights() throws {
         try writeDataset(count: 12)
         _ = try run(options("files"))
@@ -84,7 +85,7 @@ final class TrainJobTests: TrainTestCase {
         }
     }
 
-    // Scores that were changed after they were computed were used, though their summary holds their hash.
+    // Scores changed after they were computed. Before the fix, they were used, although their summary holds their hash.
     func testChangedScoresAreNotUsed() throws {
         try writeDataset(count: 12)
         let scores = try bytes("scores.jsonl")
@@ -97,7 +98,7 @@ final class TrainJobTests: TrainTestCase {
         }
     }
 
-    /// Two runs of one seed are alike to the last bit; another seed takes the pairs in another order.
+    /// Two runs with the same seed are equal bit for bit; another seed changes the order of the pairs.
     func testTheSeedDecides() throws {
         try writeDataset(count: 24)
         var options = options("a")
@@ -111,7 +112,7 @@ final class TrainJobTests: TrainTestCase {
         XCTAssertNotEqual(try bytes("a/model/model.safetensors"), try bytes("c/model/model.safetensors"))
     }
 
-    /// Every pair comes once in an epoch, up to those that fill no batch.
+    /// Every pair occurs once per epoch, except for those that do not fill a batch.
     func testEpochsShuffle() {
         var order = BatchOrder(pairs: 10, batchSize: 3, seed: 1)
         var epochs: [[Int]] = []
@@ -123,7 +124,7 @@ final class TrainJobTests: TrainTestCase {
             epochs.append(seen)
         }
         XCTAssertEqual(Set(epochs).count, 3)
-        // Asked for out of turn, as when a run is taken up again.
+        // Requested out of order, as by a resumed run.
         XCTAssertEqual(Array(order.batch(4)), Array(epochs[1][3..<6]))
     }
 
@@ -156,13 +157,14 @@ final class TrainJobTests: TrainTestCase {
             _ = try run(options(name)) { event throws(DamaError) in
                 if case .notice(let line) = event { notices.append(line) }
             }
-            XCTAssertTrue(notices.contains { $0.contains(path) && $0.contains("before it") }, "\(damage.0): \(notices)")
-            XCTAssertTrue(notices.contains("going on after batch 6 of 12"), "\(damage.0): \(notices)")
+            XCTAssertTrue(
+                notices.contains { $0.contains(path) && $0.contains("previous checkpoint") }, "\(damage.0): \(notices)")
+            XCTAssertTrue(notices.contains("resuming after batch 6 of 12"), "\(damage.0): \(notices)")
             try assertSame("whole", name)
         }
     }
 
-    // A note with batch −5 or ±2^63 ended the process, and one with 10^18 was taken for a finished job.
+    // Before the fix, a note with batch −5 or ±2^63 crashed the process, and 10^18 was taken for a finished job.
     func testANoteThatIsNotOfItsFileIsDamage() throws {
         try writeDataset(count: 24)
         _ = try run(options("whole"))
@@ -184,7 +186,7 @@ final class TrainJobTests: TrainTestCase {
             }
             XCTAssertTrue(
                 notices.contains { $0.contains(path) && $0.contains("is damaged: its note says batch") }, "\(notices)")
-            XCTAssertTrue(notices.contains("going on after batch 6 of 12"), "\(batch): \(notices)")
+            XCTAssertTrue(notices.contains("resuming after batch 6 of 12"), "\(batch): \(notices)")
             try assertSame("whole", name)
         }
     }
@@ -209,7 +211,7 @@ final class TrainJobTests: TrainTestCase {
         }
     }
 
-    /// A checkpoint of a later batch than the job has is damage as well, under whatever name it stands.
+    /// A checkpoint of a later batch than the job has is treated as damaged, whatever its file name.
     func testACheckpointBehindTheEndIsDamage() throws {
         try writeDataset(count: 24)
         assertFails(.cancelled, "stopped") {
@@ -230,7 +232,7 @@ final class TrainJobTests: TrainTestCase {
             if case .notice(let line) = event { notices.append(line) }
         }
         XCTAssertEqual(notices.filter { $0.contains("and the job has 12") }.count, 2, "\(notices)")
-        XCTAssertTrue(notices.contains("going on after batch 8 of 12"), "\(notices)")
+        XCTAssertTrue(notices.contains("resuming after batch 8 of 12"), "\(notices)")
     }
 
     func testOnlyTheLastCheckpointsAreKept() throws {
@@ -246,10 +248,10 @@ final class TrainJobTests: TrainTestCase {
         _ = try run(options())
         var other = options()
         other.method.beta = 0.3
-        assertFails(.invalidArgument, "method.beta \"0.1\" instead of \"0.3\"") { _ = try self.run(other) }
+        assertFails(.invalidArgument, "method.beta 0.1 instead of 0.3") { _ = try self.run(other) }
         other.restart = true
         XCTAssertFalse(try run(other).wasComplete)
-        // Unfinished ones as well.
+        // Unfinished jobs too.
         assertFails(.cancelled, "stopped") {
             _ = try self.run(options("half")) { event throws(DamaError) in
                 if case .progress = event { throw .cancelled }
@@ -257,7 +259,24 @@ final class TrainJobTests: TrainTestCase {
         }
         var half = options("half")
         half.optimizer.learningRate = 1
-        assertFails(.invalidArgument, "optimizer.learningRate \"0.001\" instead of \"1.0\"") { _ = try self.run(half) }
+        assertFails(.invalidArgument, "optimizer.learning_rate 0.001 instead of 1.0") { _ = try self.run(half) }
+    }
+
+    /// Settings written by 0.1.0, as texts of Swift properties, cannot be compared with the current ones.
+    func testAJobOfAnOlderVersionIsNotReplacedUnasked() throws {
+        try writeDataset(count: 24)
+        _ = try run(options())
+        let path = folder.path + "/out/summary.json"
+        func old(_ json: JSON) -> JSON {
+            guard let object = json.object else { return json }
+            return .object(
+                JSONObject(object.members.map { ($0.key, $0.key == "format" && $0.value == 2 ? 1 : old($0.value)) }))
+        }
+        try Files.writeAtomically(Array(old(try Files.readJSON(path)).text.utf8), to: path)
+        assertFails(.invalidArgument, "older or newer version of libdama") { _ = try self.run(self.options()) }
+        var again = options()
+        again.restart = true
+        XCTAssertFalse(try run(again).wasComplete)
     }
 
     // MARK: Data
@@ -293,7 +312,7 @@ final class TrainJobTests: TrainTestCase {
         try folder.write(Array(rows.joined(separator: [0x0A])), to: "pairs.jsonl")
         options.output = folder.path + "/other"
         assertFails(.invalidArgument, "pair 7 was computed with the key") { _ = try self.run(options) }
-        // One that the cache does not know at all is left out.
+        // A pair that the cache does not hold is rejected.
         rows[7] = Array(#"{"idx":"new","image":"image.png","question":"q","chosen":"red","rejected":"blue"}"#.utf8)
         try folder.write(Array(rows.joined(separator: [0x0A])), to: "pairs.jsonl")
         let summary = try run(options)
@@ -304,7 +323,7 @@ final class TrainJobTests: TrainTestCase {
         XCTAssertEqual(reject["id"], "new")
     }
 
-    /// The dataset's own `logps` serve as the reference, by id.
+    /// The `logps` of the dataset itself serve as the reference, by id.
     func testLogpsInTheDataServeAsReference() throws {
         try writeDataset(count: 8)
         var options = options("computed")
@@ -333,9 +352,9 @@ final class TrainJobTests: TrainTestCase {
         try writeDataset(count: 6)
         let changes: [(String, (inout TrainOptions) -> Void)] = [
             ("fewer than batch_size, 16", { $0.batchSize = 16 }), ("method.keep is 5", { $0.method.keep = .count(5) }),
-            ("it goes with trainable: lora", { $0.export = .adapter }), ("epochs is 0", { $0.epochs = 0 }),
+            ("it requires trainable: lora", { $0.export = .adapter }), ("epochs is 0", { $0.epochs = 0 }),
             ("no weight matches nothing.*", { $0.trainable = .patterns(["nothing.*"]) }),
-            ("no dataset", { $0.data = "" }), ("no output folder", { $0.output = "" }),
+            ("the dataset is missing", { $0.data = "" }), ("the output is missing", { $0.output = "" }),
             ("checkpoint.keep is 0", { $0.checkpointsKept = 0 }), ("beta1 is 1.0", { $0.optimizer.beta1 = 1 }),
             ("beta is -1.0", { $0.method.beta = -1 }),
         ]
@@ -346,7 +365,8 @@ final class TrainJobTests: TrainTestCase {
         }
     }
 
-    /// Where the disk is full when a checkpoint is saved, the one before it survives, and with room again the job goes on.
+    /// If the disk is full when a checkpoint is saved, the previous one survives, and the job resumes once there is
+    /// space.
     func testAFullDiskLeavesTheEarlierCheckpoint() throws {
         try writeDataset(count: 24)
         _ = try run(options("whole"))
@@ -355,7 +375,7 @@ final class TrainJobTests: TrainTestCase {
         var old = rlimit()
         getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &old)
         defer { setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &old) }
-        // Checkpoints are the largest files; a limit below their size stands for the disk.
+        // Checkpoints are the largest files; a limit below their size simulates a full disk.
         assertFails(.io, "File too large") {
             _ = try self.run(options()) { event throws(DamaError) in
                 guard case .progress(let progress) = event, progress.batch == 5 else { return }

@@ -18,7 +18,7 @@ class TrainTestCase: XCTestCase {
 
     func policy() throws -> Policy { try Policy(directory: Self.model + "/default") }
 
-    /// Rows of few words each, with scores beside them.
+    /// Rows of a few words each, with scores beside them.
     func writeDataset(count: Int) throws {
         let words = ["red", "blue", "circle", "square", "is", "the", "left", "of", "large", "small"]
         var generator = RandomGenerator(seed: 3)
@@ -68,7 +68,7 @@ class TrainTestCase: XCTestCase {
         }
     }
 
-    /// Asserts that two jobs ended with the same model and told of the same steps.
+    /// Asserts that two jobs ended with the same model and reported the same steps.
     func assertSame(_ a: String, _ b: String, file: StaticString = #filePath, line: UInt = #line) throws {
         XCTAssertEqual(
             try bytes("\(a)/model/model.safetensors"), try bytes("\(b)/model/model.safetensors"), file: file, line: line

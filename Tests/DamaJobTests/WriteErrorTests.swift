@@ -5,7 +5,7 @@ import XCTest
 @testable import Dama
 
 final class WriteErrorTests: JobTestCase {
-    /// A limit on the size of files stands for a disk that fills up while the job runs; with room again it goes on.
+    /// A file size limit simulates a disk that fills up while the job runs; with more space the job resumes.
     func testADiskThatFillsUpStopsTheJobWhichCanGoOn() throws {
         try Dataset(count: 60).write(to: folder.path)
         try run(options("whole.jsonl"))
@@ -48,12 +48,12 @@ final class WriteErrorTests: JobTestCase {
     func testOptionsOutOfRangeAreRefused() throws {
         let changes: [(String, (inout ScoreOptions) -> Void)] = [
             ("dataset", { $0.rows.data = "" }), ("output", { $0.rows.output = "" }),
-            ("rows in a block", { $0.rows.blockRows = 0 }),
-            ("rows in a block", { $0.rows.blockRows = 5000 }),
-            ("one row", { $0.rows.rowLimit = 0 }), ("workers", { $0.rows.workers = -1 }),
-            ("bad rows", { $0.rows.maximumRejected = -1 }), ("mean delta", { $0.meanDelta = .nan }),
-            ("cache", { $0.cacheBytes = -1 }), ("one image", { $0.imageByteLimit = 0 }),
-            ("at a time", { $0.imagesPerStep = 0 }),
+            ("block_rows", { $0.rows.blockRows = 0 }),
+            ("block_rows", { $0.rows.blockRows = 5000 }),
+            ("row_limit", { $0.rows.rowLimit = 0 }), ("workers", { $0.rows.workers = -1 }),
+            ("max_rejected", { $0.rows.maximumRejected = -1 }), ("mean_delta", { $0.meanDelta = .nan }),
+            ("cache", { $0.cacheBytes = -1 }), ("image_limit", { $0.imageByteLimit = 0 }),
+            ("images_per_step", { $0.imagesPerStep = 0 }),
         ]
         for (text, change) in changes {
             var job = options()

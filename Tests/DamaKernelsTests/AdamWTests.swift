@@ -119,7 +119,7 @@ final class AdamWTests: XCTestCase {
             for threads in [1, 2, 7] {
                 found.append(try GradientNorm.sumOfSquares(values, count: count, threads: threads))
             }
-            // Double throughout: the order of additions is all that differs.
+            // Double throughout: only the order of additions differs.
             XCTAssertEqual(found[0], exact, accuracy: 1e-12 * max(1, exact))
             XCTAssertEqual(found[0], found[1])
             XCTAssertEqual(found[0], found[2])
@@ -128,7 +128,7 @@ final class AdamWTests: XCTestCase {
                 XCTAssertEqual(sum, exact, accuracy: 1e-12 * max(1, exact))
             }
         }
-        // Squares that overflow float32 do not overflow double; NaN shows.
+        // Squares that overflow float32 do not overflow double; NaN is not hidden.
         XCTAssertEqual(try GradientNorm.sumOfSquares([3e30, 4e30], count: 2).squareRoot(), 5e30, accuracy: 1e24)
         XCTAssertTrue(try GradientNorm.sumOfSquares([1, .nan], count: 2).isNaN)
         XCTAssertEqual(GradientNorm.clippingScale(norm: 4, limit: 1), 1 / (4 + 1e-6))

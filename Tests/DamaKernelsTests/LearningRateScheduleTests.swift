@@ -31,7 +31,7 @@ final class LearningRateScheduleTests: XCTestCase {
         XCTAssertEqual(schedule.rate(at: 551), 5e-7)
         XCTAssertEqual(schedule.rate(at: 551 + 2475), 2.5e-7, accuracy: 1e-20)
         XCTAssertEqual(schedule.rate(at: 5501), 0, accuracy: 1e-22)
-        // Beyond the end it stays there.
+        // After the end the rate does not change.
         XCTAssertEqual(schedule.rate(at: 9000), 0, accuracy: 1e-22)
         XCTAssertEqual(schedule.rate(at: .max), 0, accuracy: 1e-22)
     }

@@ -95,7 +95,7 @@ final class TokenLogProbabilitiesTests: XCTestCase {
             XCTAssertEqual(gradient[count - 1], 0.5, accuracy: 1e-6)
             XCTAssertEqual(gradient[count - 2], -0.5, accuracy: 1e-6)
             XCTAssertEqual(gradient[0], 0)
-            // As in torch, what has no value is NaN and nothing hides it.
+            // As in torch, an undefined result is NaN, and nothing hides it.
             for bad in [Float.nan, .infinity] {
                 logits[0] = bad
                 XCTAssertTrue(try forward(logits, rows: 1, labels: [1]).logProbabilities[0].isNaN, "\(bad), \(count)")

@@ -5,11 +5,11 @@ import XCTest
 
 @testable import DamaModels
 
-/// Directories that are no CLIP model, or a broken one: one line each that says what and where.
+/// Directories with a broken CLIP model or none give an error of one line that names the fault and its place.
 final class CLIPBadInputTests: XCTestCase {
     override class func setUp() { TestRuntime.configure() }
 
-    /// A copy of a fixture, to be broken.
+    /// A copy of a fixture to break.
     private func copy(_ variant: String) throws -> TemporaryDirectory {
         let folder = try TemporaryDirectory()
         let source = CLIPTests.directory(variant)
@@ -19,7 +19,7 @@ final class CLIPBadInputTests: XCTestCase {
         return folder
     }
 
-    /// The error of opening a fixture after text in one of its files was replaced.
+    /// Replaces text in a file of a fixture and checks the error of opening it.
     private func assertFails(
         _ code: DamaError.Code, _ text: String, variant: String = "legacy", file name: String = "config.json",
         replacing old: String, with new: String, line: UInt = #line
@@ -50,7 +50,7 @@ final class CLIPBadInputTests: XCTestCase {
 
     func testOtherArchitectures() throws {
         try assertFails(
-            .unsupported, "model_type is \"siglip\"; scoring takes \"clip\"", replacing: "\"model_type\": \"clip\"",
+            .unsupported, "model_type is \"siglip\"; scoring supports \"clip\"", replacing: "\"model_type\": \"clip\"",
             with: "\"model_type\": \"siglip\"")
         try assertFails(
             .unsupported, "hidden_act is \"relu\"; supported are \"quick_gelu\", \"gelu\"",
@@ -59,10 +59,11 @@ final class CLIPBadInputTests: XCTestCase {
 
     func testConfigsThatDoNotFit() throws {
         try assertFails(
-            .model, "hidden_size 24 is no multiple of num_attention_heads 5", replacing: "\"num_attention_heads\": 3",
+            .model, "hidden_size 24 is not a multiple of num_attention_heads 5",
+            replacing: "\"num_attention_heads\": 3",
             with: "\"num_attention_heads\": 5")
         try assertFails(
-            .unsupported, "image_size 32 is no multiple of patch_size 7", replacing: "\"patch_size\": 8",
+            .unsupported, "image_size 32 is not a multiple of patch_size 7", replacing: "\"patch_size\": 8",
             with: "\"patch_size\": 7")
         try assertFails(
             .model, "layer_norm_eps is \"small\"; expected a number", replacing: "\"layer_norm_eps\": 1e-05",
@@ -92,7 +93,7 @@ final class CLIPBadInputTests: XCTestCase {
             Array(json.replacingOccurrences(of: "\"vocab_size\": 714", with: "\"vocab_size\": 600").utf8),
             to: "config.json")
         let scorer = try Scorer(directory: folder.path)
-        DamaTestSupport.assertFails(.model, "the tokenizer gave token 713, but the text model knows 600 tokens") {
+        DamaTestSupport.assertFails(.model, "the tokenizer returned token 713, but the text model has 600 tokens") {
             _ = try scorer.embedTexts(["a"])
         }
     }
@@ -104,13 +105,15 @@ final class CLIPBadInputTests: XCTestCase {
         let (textBytes, visionBytes) = (try Files.read(text), try Files.read(vision))
         try Files.writeAtomically(visionBytes, to: text)
         DamaTestSupport.assertFails(
-            .model, "is no CLIP text model: it has no input \"input_ids\"; its inputs are \"pixel_values\""
+            .model, "is not a valid CLIP text model: it has no input \"input_ids\"; its inputs are \"pixel_values\""
         ) {
             _ = try Scorer(directory: folder.path)
         }
         try Files.writeAtomically(textBytes, to: text)
         try Files.writeAtomically(textBytes, to: vision)
-        DamaTestSupport.assertFails(.model, "is no CLIP vision model") { _ = try Scorer(directory: folder.path) }
+        DamaTestSupport.assertFails(.model, "is not a valid CLIP vision model") {
+            _ = try Scorer(directory: folder.path)
+        }
         for bytes in [Array(visionBytes.prefix(visionBytes.count / 2)), Array("nonsense".utf8), []] {
             try Files.writeAtomically(bytes, to: vision)
             DamaTestSupport.assertFails(.model, "vision_model.onnx: ONNX Runtime: ") {

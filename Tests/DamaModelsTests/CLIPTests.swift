@@ -6,7 +6,7 @@ import XCTest
 
 @testable import DamaModels
 
-/// Parity with transformers' `CLIPModel` on small models; `make_clip.py` made them and what is expected.
+/// Parity with transformers' `CLIPModel` on small models. `make_clip.py` writes the models and the expected values.
 final class CLIPTests: XCTestCase {
     override class func setUp() { TestRuntime.configure() }
 
@@ -53,7 +53,7 @@ final class CLIPTests: XCTestCase {
                 let decoded = try ImageDecoder.decode(bytes)
                 for image in [Scorer.Image.path(path), .bytes(bytes), .pixels(decoded)] {
                     let scores = try scorer.score(image: image, sentences: expected.sentences)
-                    // The tolerance; what is between is one grey level of resizing, at most.
+                    // Resizing differs by one grey level at most.
                     assertClose([scores], [logits], 1e-3, variant)
                 }
             }
@@ -62,7 +62,7 @@ final class CLIPTests: XCTestCase {
 
     func testScoresFromEqualPixelsEqualTransformers() throws {
         let count = 3 * 32 * 32
-        // make_clip.py's plain_pixels.
+        // As plain_pixels of make_clip.py.
         let images = (0..<2).map { image in
             PreparedImage(
                 pixels: (0..<count).map { index in
@@ -77,7 +77,7 @@ final class CLIPTests: XCTestCase {
             let scores = try Scorer.scores(
                 images: encoder.embed(images: images), texts: texts, scale: encoder.logitScale)
             let rows = [Array(scores[..<texts.count]), Array(scores[texts.count...])]
-            // Sums of fp32 in another order, times a logit scale of up to 100.
+            // fp32 sums in another order, times a logit scale of up to 100.
             assertClose(rows, try expected.matrix("logits_of_plain_pixels"), 1e-4, variant)
         }
     }
@@ -139,7 +139,7 @@ final class CLIPTests: XCTestCase {
         var options = Scorer.Options()
         options.longTexts = .cut
         let cutting = try Scorer(directory: Self.directory("legacy"), options: options)
-        // What is left is the fixture's 75 sevens.
+        // The remaining text is the fixture's 75 sevens.
         let expected = try Expected("legacy")
         let row = try XCTUnwrap(expected.tokenCounts.firstIndex(of: 77))
         assertClose(try cutting.embedTexts([long]), [try expected.matrix("text_embeds")[row]], 1e-6, "cut")
@@ -160,7 +160,7 @@ final class CLIPTests: XCTestCase {
     }
 
     func testAModelBehindSymbolicLinks() throws {
-        // As in a hub's cache, whose files are links to blobs elsewhere.
+        // As in a hub cache, whose files are links to blobs elsewhere.
         let expected = try Expected("sharded")
         let folder = try TemporaryDirectory()
         for name in try FileManager.default.contentsOfDirectory(atPath: Self.directory("sharded")) {

@@ -4,7 +4,7 @@ import XCTest
 @testable import DamaModels
 @testable import DamaSupport
 
-/// A FIFO in a model's directory would make a reader wait for ever for somebody to write into it.
+/// A reader of a FIFO in a model's directory would wait forever for a writer.
 final class FifoTests: XCTestCase {
     override class func setUp() { TestRuntime.configure() }
 
@@ -32,7 +32,7 @@ final class FifoTests: XCTestCase {
                 done.fulfill()
             }
             wait(for: [done], timeout: 60)
-            // Somebody who still waits is let go.
+            // Releases a reader that still waits.
             let descriptor = Glibc.open(fifo, O_RDWR | O_NONBLOCK)
             close(descriptor)
             if let error = outcome.error as? DamaError {

@@ -63,8 +63,8 @@ final class HubOnnxTests: XCTestCase {
         var options = GenerationOptions()
         options.maximumTokens = 20
         options.endTokens = []
-        let requests = try cases.map { (image: image, prompt: try XCTUnwrap($0["prompt"]?.string)) }
-        // Prompts of different lengths as one batch, and each alone.
+        let requests = try cases.map { GenerationRequest(image: image, prompt: try XCTUnwrap($0["prompt"]?.string)) }
+        // Prompts of different lengths, in one batch and each alone.
         let found = try policy.generate(requests, options) + requests.map { try policy.generate([$0], options)[0] }
         for (found, json) in zip(found, cases + cases) {
             let ids = try XCTUnwrap(json["continuation"]?.array).compactMap(\.int)
@@ -91,7 +91,8 @@ final class HubOnnxTests: XCTestCase {
         try assertGreedyText(Self.llama, cases, image: nil)
     }
 
-    /// Rows of the cache are chosen and moved as continuations part and end: those of a prompt are those of it alone.
+    /// Rows of the cache are copied and removed as continuations separate and end. Each prompt in a batch gives the
+    /// same continuations as alone.
     func testStreamsOfOnePromptAreThoseOfManyPrompts() throws {
         for directory in [Self.llava, Self.llama] {
             let decoder = try policy(directory).decoder
@@ -131,7 +132,7 @@ final class HubOnnxTests: XCTestCase {
         try assertEqual(policy(folder.path).logProbabilities([pair])[0].chosen, json["chosen_logps"], "moved")
     }
 
-    // MARK: Directories that are wrong
+    // MARK: Invalid directories
 
     private func copy(_ directory: String) throws -> TemporaryDirectory {
         let folder = try TemporaryDirectory()
@@ -188,7 +189,7 @@ final class HubOnnxTests: XCTestCase {
         try fails(.model, "it has no output \"present.1.value\"") {
             try patch("\($0)/onnx/decoder_model_merged.onnx", "present.1.value", "present.9.value")
         }
-        try fails(.unsupported, "input \"position_idx\" that is not known") {
+        try fails(.unsupported, "has the unknown input \"position_idx\"") {
             try patch("\($0)/onnx/decoder_model_merged.onnx", "position_ids", "position_idx")
         }
         try fails(.model, "embedding of the hub's layout: it has no output \"inputs_embeds\"") {
@@ -200,7 +201,7 @@ final class HubOnnxTests: XCTestCase {
         try fails(.model, "it has no input \"past_key_values.2.key\"", of: Self.llama) {
             try patch("\($0)/config.json", "\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3")
         }
-        try fails(.model, "config.json's num_key_value_heads makes it 2", of: Self.llama) {
+        try fails(.model, "axis 1 must be 2, num_key_value_heads of config.json", of: Self.llama) {
             try patch("\($0)/config.json", "\"num_key_value_heads\": 4", "\"num_key_value_heads\": 2")
         }
         try fails(.model, "\"logits\" has the shape", of: Self.llama) {
@@ -217,7 +218,7 @@ final class HubOnnxTests: XCTestCase {
             "\(folder.path)/config.json", "\"vision_feature_select_strategy\": \"default\"",
             "\"vision_feature_select_strategy\": \"full\"   ")
         let pair = try XCTUnwrap(llavaPairs().first).pair
-        assertFails(.model, "image_features of shape [1, 16, 32] for an image; config.json makes it 17 × 32") {
+        assertFails(.model, "image_features of shape [1, 16, 32] for an image; config.json requires 17 × 32") {
             _ = try self.policy(folder.path).logProbabilities([pair])
         }
     }

@@ -4,7 +4,7 @@ import XCTest
 @testable import DamaModels
 
 final class LengthBatchesTests: XCTestCase {
-    /// The least cost over all ways to cut `lengths`, which are sorted, by trying every one.
+    /// The least cost over all divisions of the sorted `lengths`, by exhaustive search.
     private func leastCost(_ lengths: ArraySlice<Int>, budget: Int) -> Int {
         guard !lengths.isEmpty else { return 0 }
         var best = Int.max

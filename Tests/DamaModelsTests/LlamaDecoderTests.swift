@@ -4,7 +4,7 @@ import DamaSupport
 import DamaTestSupport
 import XCTest
 
-/// The decoder against transformers, whose numbers Fixtures/make_llama.py wrote.
+/// The decoder against transformers (Fixtures/make_llama.py).
 final class LlamaDecoderTests: XCTestCase {
     override class func setUp() { TestRuntime.configure() }
 
@@ -18,7 +18,7 @@ final class LlamaDecoderTests: XCTestCase {
         let runtime = try OnnxRuntime.load()
         return try LlamaDecoder(
             LlamaConfiguration(ConfigReader(path: "\(folder)/config.json")),
-            RuntimeWeights(WeightStore(directory: folder), runtime), runtime)
+            ModelWeights(WeightStore(directory: folder), runtime), runtime)
     }
 
     private func ids(_ json: JSON?) throws -> [Int32] {
@@ -41,10 +41,10 @@ final class LlamaDecoderTests: XCTestCase {
     func testPackedPairsInOneBatchEqualSeparateSequencesOfTransformers() throws {
         for name in Self.cases {
             let decoder = try Self.decoder(name)
-            // Short ones and one that is several blocks of attention long.
+            // Short pairs, and one that spans several attention blocks.
             let pairs = try pairs(name) + pairs(name, "long")
             let rows = try pairs.map {
-                LlamaDecoder.Row(
+                DecoderRow(
                     try TokenSequence(prefix: ids($0["prompt"]), responses: [ids($0["chosen"]), ids($0["rejected"])]))
             }
             for (found, pair) in zip(try decoder.logProbabilities(rows), pairs) {
@@ -53,12 +53,12 @@ final class LlamaDecoderTests: XCTestCase {
         }
     }
 
-    /// As on another device: the weights are copied when the session is made, and the numbers stay.
+    /// As on another device: weights are copied when the session is created, and the results are the same.
     func testCopiedWeightsGiveTheSameLogits() throws {
         for name in Self.cases {
             let decoder = try Self.decoder(name)
             let pair = try pairs(name)[0]
-            let row = LlamaDecoder.Row(
+            let row = DecoderRow(
                 try TokenSequence(prefix: ids(pair["prompt"]), responses: [ids(pair["chosen"])]))
             let graph = try LlamaGraph(decoder.configuration).scoring(.logits)
             var options = SessionOptions()
@@ -96,12 +96,12 @@ final class LlamaDecoderTests: XCTestCase {
         var configuration = try LlamaConfiguration(ConfigReader(path: "\(folder)/config.json"))
         configuration.intermediateSize = 57
         assertFails(.model, "mlp.gate_proj.weight\" has the shape [56, 32], expected [57, 32]") {
-            _ = try LlamaDecoder(configuration, RuntimeWeights(WeightStore(directory: folder), runtime), runtime)
+            _ = try LlamaDecoder(configuration, ModelWeights(WeightStore(directory: folder), runtime), runtime)
         }
         configuration.intermediateSize = 56
         configuration.layers = 3
         assertFails(.model, "has no tensor \"model.layers.2.") {
-            _ = try LlamaDecoder(configuration, RuntimeWeights(WeightStore(directory: folder), runtime), runtime)
+            _ = try LlamaDecoder(configuration, ModelWeights(WeightStore(directory: folder), runtime), runtime)
         }
     }
 }

@@ -29,7 +29,7 @@ final class LlamaGenerationTests: XCTestCase {
         return options
     }
 
-    /// Prompts of different lengths in one batch with a cache, against transformers one by one without.
+    /// Prompts of different lengths in one batch with a cache, against transformers on single prompts without a cache.
     func testGreedyBatchEqualsTransformersTokenForToken() throws {
         for name in LlamaDecoderTests.cases {
             let cases = try greedy(name)
@@ -43,7 +43,7 @@ final class LlamaGenerationTests: XCTestCase {
         let cases = try greedy("mha")
         let decoder = try LlamaDecoderTests.decoder("mha")
         var options = options
-        // The first token that did not come up before: the continuation must end there.
+        // The first token that did not occur before: the continuation must end there.
         let first = cases[0].continuation
         let end = try XCTUnwrap(first.indices.first { $0 > 2 && !first[..<$0].contains(first[$0]) })
         options.endTokens = [first[end]]
@@ -62,12 +62,12 @@ final class LlamaGenerationTests: XCTestCase {
             return index != 1 || count < 3
         }
         XCTAssertEqual(stopped[1], .init(tokens: Array(cases[1].continuation[..<3]), finish: .stop))
-        // The others are not disturbed by one that ended.
+        // A continuation that ends does not affect the others.
         XCTAssertEqual(stopped[0].tokens, cases[0].continuation)
         XCTAssertEqual(stopped[2].tokens, cases[2].continuation)
     }
 
-    /// Those that have ended leave the batch, at every size of it; what is left goes on as if nothing had happened.
+    /// Finished continuations leave the batch, at every batch size; the others continue unaffected.
     func testTheOthersGoOnWhereSomeEnd() throws {
         let cases = try greedy("gqa_tied") + greedy("gqa_tied") + greedy("gqa_tied")
         let lengths = cases.indices.map { ($0 * 7) % 20 + 1 }
@@ -83,19 +83,19 @@ final class LlamaGenerationTests: XCTestCase {
         }
     }
 
-    /// Several continuations of a prompt are those of the same prompt given several times.
+    /// Several continuations of a prompt equal those of the same prompt given several times.
     func testStreamsOfOnePromptAreThoseOfManyPrompts() throws {
         let cases = try greedy("mha")
         let decoder = try LlamaDecoderTests.decoder("mha")
         var options = options
         options.sampling = SamplingOptions(temperature: 1)
-        let prompts = (0..<6).map { LlamaDecoder.Prompt(cases[$0 < 4 ? 0 : 1].prompt) }
+        let prompts = (0..<6).map { DecoderPrompt(cases[$0 < 4 ? 0 : 1].prompt) }
         let apart = try decoder.generate(prompts, options)
         XCTAssertNotEqual(apart[0], apart[1])
         let together = try decoder.generate(
             [.init(cases[0].prompt, streams: [0, 3, 1, 2]), .init(cases[1].prompt, streams: [4, 5])], options)
         XCTAssertEqual(together, [0, 3, 1, 2, 4, 5].map { apart[$0] })
-        // None is nothing, and disturbs nobody.
+        // No continuation gives no result and does not affect the others.
         XCTAssertEqual(
             try decoder.generate(
                 [.init(cases[0].prompt, streams: []), .init(cases[1].prompt, streams: [5])], options), [apart[5]])
@@ -108,7 +108,7 @@ final class LlamaGenerationTests: XCTestCase {
 
     func testSeedDecidesTheSample() throws {
         let decoder = try LlamaDecoderTests.decoder("gqa_tied")
-        let prompt = LlamaDecoder.Prompt(try greedy("gqa_tied")[0].prompt)
+        let prompt = DecoderPrompt(try greedy("gqa_tied")[0].prompt)
         var options = options
         options.sampling = SamplingOptions(temperature: 5)
         let a = try decoder.generate([prompt], options)
@@ -141,7 +141,7 @@ final class LlamaGenerationTests: XCTestCase {
         let found = try decoder.generate([.init([Int32](repeating: 5, count: 250))], options)
         XCTAssertEqual(found[0].tokens.count, 6)
         XCTAssertEqual(found[0].finish, .length)
-        // A long prompt takes no room from a short one beside it.
+        // A long prompt does not shorten the continuation of a short one in the batch.
         options.maximumTokens = 24
         let short = try greedy("mha")[0]
         let both = try decoder.generate([.init([Int32](repeating: 5, count: 250)), .init(short.prompt)], options)

@@ -33,8 +33,11 @@ final class LlamaConfigurationTests: XCTestCase {
     func testBadFieldsAreNamed() throws {
         let cases: [(JSON, DamaError.Code, String)] = [
             (["hidden_size": -3], .model, "hidden_size is -3"),
-            (["num_attention_heads": 32, "num_key_value_heads": 5], .model, "no multiple of num_key_value_heads (5)"),
-            (["hidden_size": 100, "num_attention_heads": 32], .model, "no multiple of num_attention_heads"),
+            (
+                ["num_attention_heads": 32, "num_key_value_heads": 5], .model,
+                "not a multiple of num_key_value_heads (5)"
+            ),
+            (["hidden_size": 100, "num_attention_heads": 32], .model, "not a multiple of num_attention_heads"),
             (["hidden_act": "relu"], .unsupported, "\"relu\""),
             (["vocab_size": 1e30], .model, "vocab_size"),
             (["eos_token_id": [2, 40000]], .model, "eos_token_id is 40000"),
@@ -105,7 +108,7 @@ final class PromptTemplateTests: XCTestCase {
         }
     }
 
-    /// The formats as the models' authors publish them: what transformers' apply_chat_template writes.
+    /// The formats as the models' authors publish them, against transformers' apply_chat_template.
     func testSystemPromptsStandWhereTheFormatsHaveThem() throws {
         func prompt(_ name: String, _ system: String?) throws -> String {
             try PromptTemplate.named(name).render(question: "Q", system: system).beforeImage

@@ -5,8 +5,7 @@ import XCTest
 
 @testable import DamaModels
 
-/// Models in another layout than Hugging Face's: one line that says what it is and what to do. The library's own PEFT
-/// export said only that config.json cannot be opened.
+/// Models in layouts other than Hugging Face's give an error of one line that says what they are and what to do.
 final class ModelDirectoryTests: XCTestCase {
     private var folder: TemporaryDirectory!
 
@@ -39,10 +38,11 @@ final class ModelDirectoryTests: XCTestCase {
 
     func testOtherLayouts() throws {
         try make(["model.Q4.gguf": "GGUF"])
-        assertPolicyAndEncoderFail("the GGUF file model.Q4.gguf, which is not read; give a Hugging Face directory")
+        assertPolicyAndEncoderFail(
+            "the GGUF file model.Q4.gguf, which is not supported; expected a Hugging Face directory")
         assertPolicyAndEncoderFail("model.Q4.gguf is a GGUF file", at: "\(folder.path)/model.Q4.gguf")
         try make(["model.safetensors": "x"])
-        assertPolicyAndEncoderFail("is a file; give a Hugging Face", at: "\(folder.path)/model.safetensors")
+        assertPolicyAndEncoderFail("is a file; expected a Hugging Face", at: "\(folder.path)/model.safetensors")
         try make(["params.json": "{}", "consolidated.00.pth": ""])
         assertPolicyAndEncoderFail("params.json and consolidated.00.pth: this is Llama's original layout")
         try make(["config.json": #"{"model_type": "llava_llama", "mm_vision_tower": "openai/clip"}"#])
@@ -53,9 +53,9 @@ final class ModelDirectoryTests: XCTestCase {
 
     func testWeightsThatAreNoSafetensors() throws {
         for (file, text) in [
-            ("pytorch_model-00001-of-00002.bin", "pytorch_model-00001-of-00002.bin: pickled weights are not read"),
+            ("pytorch_model-00001-of-00002.bin", "pytorch_model-00001-of-00002.bin: pickled weights are not supported"),
             ("adapter_model.safetensors", "is a PEFT adapter; merge it"),
-            ("model.gguf", "model.gguf: GGUF is not read"),
+            ("model.gguf", "model.gguf: GGUF is not supported"),
             ("training_args.bin", "nor model.safetensors.index.json"),
         ] {
             try make([file: ""])

@@ -7,7 +7,7 @@ import XCTest
 
 @testable import DamaModels
 
-/// Models whose files say less or other than they should, against transformers (Fixtures/make_variants.py).
+/// Models with incomplete or contradictory files, against transformers (Fixtures/make_variants.py).
 final class ModelVariantTests: XCTestCase {
     override class func setUp() { TestRuntime.configure() }
 
@@ -19,7 +19,7 @@ final class ModelVariantTests: XCTestCase {
         try XCTUnwrap(Fixtures.json("variants.json")[key]?.array)
     }
 
-    /// A copy of a fixture with fields of its files set, as `edited` in make_variants.py does it.
+    /// A copy of a fixture with fields of its files set, as by `edited` in make_variants.py.
     private func edited(_ source: String, _ files: JSON = [:]) throws -> String {
         let path = "\(folder.path)/model"
         try? FileManager.default.removeItem(atPath: path)
@@ -56,10 +56,11 @@ final class ModelVariantTests: XCTestCase {
         let runtime = try OnnxRuntime.load()
         return try LlamaDecoder(
             LlamaConfiguration(ConfigReader(path: "\(path)/config.json")),
-            RuntimeWeights(WeightStore(directory: path), runtime), runtime)
+            ModelWeights(WeightStore(directory: path), runtime), runtime)
     }
 
-    /// `tie_word_embeddings: true` with another head in the file gave -74.8 where transformers gives -282.3.
+    /// With `tie_word_embeddings: true` and another head in the file, ignoring the head gives −74.8; transformers gives
+    /// −282.3.
     func testTheHeadInTheFileCounts() throws {
         for test in try variants("heads") {
             let name = try XCTUnwrap(test["model"]?.string)
@@ -80,7 +81,7 @@ final class ModelVariantTests: XCTestCase {
         }
     }
 
-    /// Writes the embedding table into the file a second time, as the head.
+    /// Writes a copy of the embedding table into the file as the head.
     private func copyTable(in path: String) throws {
         let store = try WeightStore(directory: path)
         var tensors: [SafetensorsWriter.Tensor] = []
@@ -93,7 +94,7 @@ final class ModelVariantTests: XCTestCase {
         try withExtendedLifetime(store) { try SafetensorsWriter.write(tensors, to: "\(path)/model.safetensors") }
     }
 
-    /// It was taken for tied without a word.
+    /// A missing head is not silently taken for a tied one.
     func testAnUntiedHeadThatIsMissingIsAnError() throws {
         let path = try edited("llama/gqa_tied", ["config.json": ["tie_word_embeddings": false]])
         assertFails(.model, "has no tensor \"lm_head.weight\", and config.json does not say that the head is tied") {
@@ -101,14 +102,14 @@ final class ModelVariantTests: XCTestCase {
         }
     }
 
-    /// LLaVA says it for the whole model or for its language model.
+    /// LLaVA's config.json holds the field for the whole model, for its language model, or for both.
     func testEitherPartOfAConfigurationMayTie() throws {
         for files: JSON in [
             ["config.json": ["tie_word_embeddings": true, "text_config.tie_word_embeddings": false]],
             ["config.json": ["tie_word_embeddings": false, "text_config.tie_word_embeddings": true]],
         ] {
             let policy = try Policy(directory: try edited("llava/full_gqa_tied", files))
-            XCTAssertTrue(policy.decoder.configuration.tiesEmbeddings)
+            XCTAssertTrue(try XCTUnwrap(policy.decoder as? LlamaDecoder).configuration.tiesEmbeddings)
         }
         let path = try edited(
             "llava/full_gqa_tied",
@@ -118,7 +119,7 @@ final class ModelVariantTests: XCTestCase {
 
     // MARK: End tokens
 
-    /// With the end token at the top of config.json alone, generation ran on: transformers stops after 7 tokens.
+    /// transformers stops after 7 tokens also if only the top level of config.json names the end token.
     func testEndTokensOfWhicheverFile() throws {
         let image = ImageSource.path(Fixtures.path("llava/image.png"))
         for test in try variants("ends") {
@@ -126,25 +127,26 @@ final class ModelVariantTests: XCTestCase {
             var options = GenerationOptions()
             options.maximumTokens = 12
             let prompt = try XCTUnwrap(test["prompt"]?.string)
-            let found = try policy.generate([(image, prompt)], options)[0]
-            // transformers' tokens include the one that ends them.
+            let found = try policy.generate([GenerationRequest(image: image, prompt: prompt)], options)[0]
+            // transformers' tokens include the end token.
             let expected = try XCTUnwrap(test["tokens"]?.array).compactMap(\.int).map(Int32.init)
             XCTAssertEqual(found.tokens, expected.dropLast(), test.text)
             XCTAssertEqual(found.finish, .endToken, test.text)
         }
     }
 
-    /// The built-in formats of LLaVA ended a response with the characters `</s>`, whatever the end token is.
+    /// The built-in formats of LLaVA end a response with the tokenizer's end token, not always with `</s>`.
     func testAResponseEndsWithTheTokenizersOwnEndToken() throws {
         for test in try variants("end_tokens") {
             let policy = try Policy(directory: try edited("llava/default", try XCTUnwrap(test["files"])))
             XCTAssertEqual(policy.template.name, "vicuna_v1")
             let response = try XCTUnwrap(test["response"]?.string)
-            let encoded = try policy.text.encode(prompt: "What?", responses: [response])
+            let encoded = try policy.text.encode(
+                prompt: "What?", responses: [response], imageTokens: [policy.imageTokens])
             let image = try XCTUnwrap(policy.text.image)
             var ids = encoded.prompt + encoded.responses[0]
             let start = try XCTUnwrap(ids.firstIndex(of: TokenSequence.imagePlaceholder))
-            ids.replaceSubrange(start..<start + image.features, with: [image.id])
+            ids.replaceSubrange(start..<start + policy.imageTokens, with: [image.id])
             XCTAssertEqual(ids.map(Int.init), test["ids"]?.array?.compactMap(\.int))
             XCTAssertEqual(encoded.responses[0].last, policy.tokenizer.specialTokens.eos)
         }
@@ -162,12 +164,12 @@ final class ModelVariantTests: XCTestCase {
         assertFails(.invalidArgument, "\"vicuna_v1\" needs the end token, but neither tokenizer nor configuration") {
             _ = try Policy(directory: path)
         }
-        // config.json's own serves where the tokenizer's is not named.
+        // The end token of config.json is used if the tokenizer names none.
         let other = try edited("llava/default", ["tokenizer_config.json": ["eos_token": .null]])
         XCTAssertEqual(try Policy(directory: other).template.responseSuffix, "</s>")
     }
 
-    /// What a token beside tokenizer.json changes has to change what a reference file is compared by.
+    /// A change of the files beside tokenizer.json that changes tokens must change the identity.
     func testTokensBesideTheFileBelongToTheIdentity() throws {
         let whole = try Policy(directory: Fixtures.path("llava/default")).identity()
         XCTAssertEqual(try Policy(directory: try edited("llava/default")).identity(), whole)
@@ -179,23 +181,24 @@ final class ModelVariantTests: XCTestCase {
 
     // MARK: Image tokens
 
-    /// It was embedded as a word; transformers refuses, since it counts more image tokens than there are features.
+    /// An image token in a response must not be embedded as a word. transformers refuses it, since there are more image
+    /// tokens than features.
     func testTheImageTokenInAResponseIsRefused() throws {
         let policy = try Policy(directory: Fixtures.path("llava/default"))
         let image = ImageSource.path(Fixtures.path("llava/image.png"))
         func pair(_ prompt: String, _ chosen: String, _ rejected: String) -> PreferencePair {
             PreferencePair(image: image, prompt: prompt, chosen: chosen, rejected: rejected)
         }
-        assertFails(.invalidArgument, "pair 0: the chosen response holds the image token <image>, which stands for") {
+        assertFails(.invalidArgument, "pair 0: the chosen response contains the image token <image>; remove it") {
             _ = try policy.logProbabilities([pair("What?", "An <image> of a cup.", "A cup.")])
         }
-        assertFails(.invalidArgument, "the rejected response holds the image token <image>") {
+        assertFails(.invalidArgument, "the rejected response contains the image token <image>") {
             _ = try policy.prepare(pair("What?", "A cup.", "A cup.<image>"))
         }
-        assertFails(.invalidArgument, "holds <image> 2 times") {
+        assertFails(.invalidArgument, "contains <image> 2 times") {
             _ = try policy.prepare(pair("<image>What?<image>", "A cup.", "No."))
         }
-        assertFails(.invalidArgument, "holds the image token <image> 2 times; expected it once") {
+        assertFails(.invalidArgument, "contains the image token <image> 2 times; expected it once") {
             var options = PolicyOptions()
             options.system = "You see <image>."
             _ = try Policy(directory: Fixtures.path("llava/default"), options: options).prepare(pair("What?", "A", "B"))

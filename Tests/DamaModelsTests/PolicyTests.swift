@@ -6,7 +6,8 @@ import XCTest
 
 @testable import DamaModels
 
-/// LLaVA from image file and text to log-probabilities and text, against transformers (Fixtures/make_llava.py).
+/// Log-probabilities and generated text of LLaVA from image files and text, against transformers
+/// (Fixtures/make_llava.py).
 final class PolicyTests: XCTestCase {
     override class func setUp() { TestRuntime.configure() }
 
@@ -79,7 +80,7 @@ final class PolicyTests: XCTestCase {
             options.maximumTokens = 20
             options.endTokens = []
             let requests = try expected.map {
-                (image: image as ImageSource?, prompt: try XCTUnwrap($0["prompt"]?.string))
+                GenerationRequest(image: image, prompt: try XCTUnwrap($0["prompt"]?.string))
             }
             var heard = [String](repeating: "", count: requests.count)
             let found = try policy.generate(requests, options) { index, text in heard[index] += text }
@@ -96,7 +97,7 @@ final class PolicyTests: XCTestCase {
         var options = GenerationOptions()
         options.maximumTokens = 20
         options.endTokens = []
-        let request = (image: image as ImageSource?, prompt: "What?")
+        let request = GenerationRequest(image: image, prompt: "What?")
         let free = try policy.generate([request], options)[0].text
         let middle = Array(free.unicodeScalars)
         try XCTSkipIf(middle.count < 8, "the random model says too little")
@@ -115,7 +116,10 @@ final class PolicyTests: XCTestCase {
         let whole = try policy("default").logProbabilities([pair(json, image: image)])[0]
         let full = try XCTUnwrap(json["rejected_ids"]?.array?.count)
         let limit =
-            try policy("default").text.encode(prompt: "What is in the image?", responses: ["x", "y"]).prompt.count + 10
+            try policy("default").text.encode(
+                prompt: "What is in the image?", responses: ["x", "y"], imageTokens: [16]
+            )
+            .prompt.count + 10
         assertFails(.invalidArgument, "pair 0: prompt") {
             _ = try self.policy("default") { $0.maximumLength = limit }.logProbabilities([
                 self.pair(json, image: self.image)
@@ -130,12 +134,12 @@ final class PolicyTests: XCTestCase {
         for (a, b) in zip(cut.rejected.tokens, whole.rejected.tokens) { XCTAssertEqual(a, b, accuracy: 1e-5) }
     }
 
-    /// Shared while in use; a file that was replaced is another one, though its path is the same.
+    /// Weights are shared while in use; a replaced file is another file, even under the same path.
     func testPoliciesOfTheSameFilesShareTheirWeights() throws {
         let folder = try TemporaryDirectory()
         let directory = folder.path + "/model"
         try FileManager.default.copyItem(atPath: Fixtures.path("llava/default"), toPath: directory)
-        func weights(_ policy: Policy) throws -> RuntimeWeights {
+        func weights(_ policy: Policy) throws -> ModelWeights {
             try XCTUnwrap(policy.decoder as? LlamaDecoder).weights
         }
         let first = try Policy(directory: directory)
@@ -151,6 +155,18 @@ final class PolicyTests: XCTestCase {
         XCTAssertNotEqual(second.store.fingerprint, shared.store.fingerprint)
     }
 
+    func testAPromptThatFillsTheModelsPositionsIsNamed() throws {
+        let policy = try policy("default")
+        let request = GenerationRequest(image: image, prompt: String(repeating: "what ", count: 512))
+        let short = GenerationRequest(image: image, prompt: "What?")
+        assertFails(.shapeMismatch, "prompt 1: the prompt has ") {
+            _ = try policy.generate([short, request], GenerationOptions())
+        }
+        assertFails(.shapeMismatch, "the model has 512 positions for prompt and continuation") {
+            _ = try policy.prepare(request)
+        }
+    }
+
     func testBadInputIsNamed() throws {
         let policy = try policy("default")
         let good = PreferencePair(image: image, prompt: "a", chosen: "b", rejected: "c")
@@ -161,7 +177,7 @@ final class PolicyTests: XCTestCase {
         }
         fails("pair 1 has no image") { $0.image = nil }
         fails("pair 1: a response is empty") { $0.chosen = "" }
-        fails("pair 1: the prompt holds <image> 2 times") { $0.prompt = "<image> <image>" }
+        fails("pair 1: the prompt contains <image> 2 times") { $0.prompt = "<image> <image>" }
         assertFails(.invalidArgument, "batch is empty") { _ = try policy.logProbabilities([]) }
         assertFails(.invalidArgument, "no place {image}") {
             _ = try self.policy("default") { $0.template = "{question} {response}" }.logProbabilities([good])

@@ -5,7 +5,7 @@ import XCTest
 
 @testable import DamaModels
 
-/// Which known template a model directory's own chat template is taken for, and that each is what it is called.
+/// Which known template a model directory's chat template is taken for, and that each template has its named format.
 final class PromptDetectionTests: XCTestCase {
     private static let docs = Fixtures.path("../../../docs/templates")
 
@@ -21,11 +21,14 @@ final class PromptDetectionTests: XCTestCase {
             let format = try PromptTemplate.named(name)
             for test in try XCTUnwrap(list.array) {
                 func field(_ key: String) throws -> String { try XCTUnwrap(test[key]?.string) }
-                let isWithImage = test["image"]?.bool == true
-                // Without an image the place is empty: "USER: \n" is the LLaVA formats' alone, and no model takes it.
-                if format.hasImage, !isWithImage, name != "plain" { continue }
-                let prompt = try format.render(question: field("question"), system: test["system"]?.string)
-                let text = prompt.beforeImage + (isWithImage ? "<image>" : "") + (prompt.afterImage ?? "")
+                let images = try XCTUnwrap(test["images"]?.int)
+                // Without an image the place is empty. The resulting "USER: \n" is only in the LLaVA formats, and no
+                // model takes it.
+                if format.hasImage, images == 0, name != "plain" { continue }
+                let prompt = try format.render(
+                    question: field("question"), system: test["system"]?.string, images: images)
+                let text =
+                    prompt.beforeImage + format.imageText(images, token: "<image>") + (prompt.afterImage ?? "")
                 XCTAssertEqual(text, try field("prompt"), "\(name) \(test.text)")
                 let whole = text + format.responseText(try field("response"))
                 let rendered = try field("text")
@@ -42,7 +45,7 @@ final class PromptDetectionTests: XCTestCase {
             let isForImages = try PromptTemplate.named(name).hasImage
             XCTAssertEqual(KnownTemplates.name(of: text, takesImage: false), name)
             XCTAssertEqual(KnownTemplates.name(of: text, takesImage: true), isForImages ? name : nil)
-            // Jinja reads line ends as one and drops the last.
+            // Jinja reads "\n" and "\r\n" alike and drops one at the end.
             let other = text.dropLast().replacingOccurrences(of: "\n", with: "\r\n")
             XCTAssertEqual(KnownTemplates.name(of: other, takesImage: false), name)
             for changed in [
@@ -63,7 +66,7 @@ final class PromptDetectionTests: XCTestCase {
         XCTAssertEqual(KnownTemplates.name(of: published, takesImage: true), "llava-1.5")
     }
 
-    /// Marks told the format: a LLaVA with any of these was vicuna_v1, a Llama with `USER:` or `###` was plain.
+    /// Marks in a template do not determine its format, neither for LLaVA nor for Llama.
     func testLikenessIsNotEnough() throws {
         let folder = try TemporaryDirectory()
         for text in [
@@ -73,7 +76,7 @@ final class PromptDetectionTests: XCTestCase {
         ] {
             try folder.write(text.utf8, to: "chat_template.jinja")
             for takesImage in [true, false] {
-                assertFails(.unsupported, "chat_template.jinja: the chat template is none of those that are known") {
+                assertFails(.unsupported, "chat_template.jinja: this chat template is not supported") {
                     _ = try PromptTemplate.detect(directory: folder.path, takesImage: takesImage)
                 }
             }
@@ -84,9 +87,9 @@ final class PromptDetectionTests: XCTestCase {
         }
     }
 
-    /// Where transformers 5.23 takes the template from, tried with AutoProcessor and AutoTokenizer: a processor looks
-    /// into processor_config.json, chat_template.json and chat_template.jinja, a tokenizer into the last and its own
-    /// configuration. The first two were not read.
+    /// The sources of the template in transformers 5.23, observed with AutoProcessor and AutoTokenizer: a processor
+    /// reads processor_config.json, chat_template.json and chat_template.jinja, a tokenizer reads the last and its own
+    /// configuration.
     func testTheSourcesAndTheirOrder() throws {
         let folder = try TemporaryDirectory()
         func detected(_ takesImage: Bool) throws -> String {

@@ -59,7 +59,7 @@ final class SafetensorsTests: XCTestCase {
     }
 
     func testPartsOfATensorAndLargeOnes() throws {
-        // More elements than one piece of the parallel conversion, and no multiple of it.
+        // More elements than one piece of the parallel conversion, and not a multiple of it.
         let values = (0..<1_300_001).map { Float16($0 % 2048) }
         let directory = try TemporaryDirectory()
         let path = directory.path + "/large.safetensors"
@@ -71,7 +71,7 @@ final class SafetensorsTests: XCTestCase {
         var part = [Float](repeating: -1, count: 5)
         try part.withUnsafeMutableBufferPointer { try tensor.copyFloats(from: 1_299_996, into: $0) }
         XCTAssertEqual(part, values[1_299_996...].map(Float.init))
-        assertFails(.shapeMismatch, "1300001 elements; 5 from position 1299997") {
+        assertFails(.shapeMismatch, "1300001 elements; cannot copy 5 from position 1299997") {
             try part.withUnsafeMutableBufferPointer { try tensor.copyFloats(from: 1_299_997, into: $0) }
         }
     }
@@ -119,7 +119,7 @@ final class SafetensorsTests: XCTestCase {
         let directory = try TemporaryDirectory()
         assertFails(.io, "neither model.safetensors nor") { _ = try WeightStore(directory: directory.path) }
         try directory.write([0], to: "pytorch_model.bin")
-        assertFails(.io, "index.json but pytorch_model.bin: pickled weights are not read") {
+        assertFails(.io, "index.json but pytorch_model.bin: pickled weights are not supported") {
             _ = try WeightStore(directory: directory.path)
         }
         assertFails(.io, "not a directory") { _ = try WeightStore(directory: directory.path + "/absent") }
@@ -133,7 +133,10 @@ final class SafetensorsTests: XCTestCase {
                 #"{"weight_map": {"full": "../a.safetensors"}}"#, .model,
                 "\"../a.safetensors\" is not the name of a file"
             ),
-            (#"{"weight_map": {"full": 1}}"#, .model, "\"full\" has a number for its file name"),
+            (
+                #"{"weight_map": {"full": 1}}"#, .model,
+                "the file name of tensor \"full\" must be a string, found a number"
+            ),
             (#"{"weight_map": {"full": "a.safetensors", "full": "a.safetensors"}}"#, .model, "\"full\" twice"),
             (#"{}"#, .model, "expected an object \"weight_map\""),
             (#"{"#, .model, "not valid JSON"),
@@ -190,7 +193,7 @@ final class SafetensorsTests: XCTestCase {
             ),
             (
                 #"{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[6,10]}}"#,
-                10, "\"b\" starts at byte 6 of the data, expected 4: there is a hole"
+                10, "\"b\" starts at byte 6 of the data, expected 4: there is a gap"
             ),
             (#"{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}}"#, 5, "the tensors end at byte"),
             (#"{}"#, 1, "the tensors end at byte"),
@@ -214,7 +217,7 @@ final class SafetensorsTests: XCTestCase {
         for length in [3, 100_000_001, UInt64(Int64.max), .max] {
             let bytes = withUnsafeBytes(of: length.littleEndian) { Array($0) } + Array("{}".utf8)
             let path = try directory.write(bytes, to: "bad.safetensors")
-            assertFails(.model, "the header says it has \(length) bytes; the file has 2 after") {
+            assertFails(.model, "the header says that it has \(length) bytes; the file has 2 after") {
                 _ = try SafetensorsFile(path: path)
             }
         }
@@ -224,7 +227,7 @@ final class SafetensorsTests: XCTestCase {
         }
     }
 
-    /// Every prefix of a good file is an error, whatever it cuts through.
+    /// Every proper prefix of a valid file is an error.
     func testEveryTruncationIsAnError() throws {
         let whole = try Files.read(Fixtures.path("safetensors/single.safetensors"))
         for count in 0..<whole.count {
@@ -248,7 +251,7 @@ final class SafetensorsTests: XCTestCase {
                 }
             }
             let tensor = SafetensorsWriter.Tensor(name: "x", type: .float32, shape: [2], bytes: bytes)
-            assertFails(.invalidArgument, "two tensors are called \"x\"") {
+            assertFails(.invalidArgument, "the tensor name \"x\" is a duplicate or reserved") {
                 try SafetensorsWriter.write([tensor, tensor], to: path)
             }
             XCTAssertFalse(Files.exists(path))
@@ -265,13 +268,13 @@ final class SafetensorsTests: XCTestCase {
         for bits in stride(from: UInt64(0), through: 0xFFFF_FFFF, by: 40_009) {
             values.append(Float(bitPattern: UInt32(bits)))
         }
-        // Each fp16 value, its neighbours in fp32, and the ties between it and the next.
+        // Each fp16 value, its fp32 neighbours, and the tie between it and the next value.
         for half in stride(from: UInt16(0), through: 0x7BFF, by: 1) {
             let value = Float(Float16(bitPattern: half))
             let tie = (value + Float(Float16(bitPattern: half + 1))) / 2
             values += [value, -value, value.nextUp, value.nextDown, tie, tie.nextUp, -tie.nextDown]
         }
-        // What becomes infinite is an error of its own.
+        // Values that become infinite are an error and are tested separately.
         let isLost = { (value: Float) in value.isFinite && Float16(value).isInfinite }
         let rounding: (Float, WeightType) throws -> [UInt8] = { value, type in
             try withUnsafePointer(to: value) {
@@ -300,7 +303,7 @@ final class SafetensorsTests: XCTestCase {
                 XCTAssertTrue(Float16(bitPattern: halfBits).isNaN && Float(bitPattern: brainBits).isNaN, "\(value)")
                 continue
             }
-            // The oracles: Swift's conversion; and that no bf16 number is nearer (with an even one on a tie).
+            // The oracles are Swift's conversion, and that no bf16 number is nearer (the even one on a tie).
             XCTAssertEqual(halfBits, Float16(value).bitPattern, "\(value)")
             let below = Float(bitPattern: value.bitPattern & 0xFFFF_0000)
             let above = Float(bitPattern: (value.bitPattern & 0xFFFF_0000) &+ 0x10000)
@@ -309,7 +312,7 @@ final class SafetensorsTests: XCTestCase {
             let isBelow = toBelow < toAbove || (toBelow == toAbove && below.bitPattern & 0x10000 == 0)
             XCTAssertEqual(brainBits, (isBelow ? below : above).bitPattern, "\(value)")
         }
-        // bf16's largest number is 0x7F7F; halfway to the next step it becomes infinite, as torch rounds it.
+        // The largest bf16 number is 0x7F7F. From halfway to the next step on, torch rounds to infinity.
         XCTAssertEqual(try rounding(Float(bitPattern: 0x7F7F_7FFF), .bfloat16), [0x7F, 0x7F])
         for bits: UInt32 in [0x7F7F_8000, 0xFF7F_8000, 0x7F7F_FFFF] {
             assertFails(.invalidArgument, "but BF16 holds at most") {
@@ -318,7 +321,7 @@ final class SafetensorsTests: XCTestCase {
         }
         XCTAssertEqual(try rounding(-Float.infinity, .bfloat16), [0x80, 0xFF])
         XCTAssertEqual(try rounding(.infinity, .float16), [0x00, 0x7C])
-        assertFails(.unsupported, "cannot write the type I64") {
+        assertFails(.unsupported, "cannot be written as I64") {
             _ = try SafetensorsWriter.encode(UnsafeBufferPointer(start: nil, count: 0), as: .other("I64"))
         }
     }

@@ -22,7 +22,7 @@ final class TokenPacksTests: XCTestCase {
             [[0, 1, 2, 3, 4], [0, 1, 2, 5], [0, 6, 7]])
     }
 
-    /// Whatever the layout, following a text's end row through mask and positions gives back the text.
+    /// For every layout, the mask and the positions of a text's end row recover the text.
     func testEveryTextCanBeReadBack() throws {
         var generator = RandomGenerator(seed: 5)
         for count in [1, 2, 12, 60, 400] {

@@ -3,7 +3,7 @@ import DamaSupport
 import DamaTestSupport
 import XCTest
 
-/// The cases of make_adaptive_beta.py, and the batches that both sides make from the same generator.
+/// The cases of make_adaptive_beta.py, and the batches that both sides generate with the same generator.
 struct AdaptiveBetaFixture {
     let name: String
     let configuration: AdaptiveBeta.Configuration

@@ -4,8 +4,8 @@ import XCTest
 
 /// Against the method written out in torch, in double precision and with autograd (Fixtures/make_adaptive_beta.py).
 final class AdaptiveBetaOracleTests: XCTestCase {
-    /// Both sides compute in double; what differs is the order of a few additions and log σ against σ. The running mean
-    /// carries such differences on from step to step.
+    /// Both sides compute in double; they differ in the order of a few additions and in log σ against σ. The running
+    /// mean carries such differences from step to step.
     private let tolerance = 1e-12
 
     func testEveryPresetFilterCombinationAndLoss() throws {

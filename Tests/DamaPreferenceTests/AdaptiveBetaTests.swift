@@ -35,7 +35,7 @@ final class AdaptiveBetaTests: XCTestCase {
         assertClose(controller.runningMean, 0.1 * 0.4, 1e-15)
     }
 
-    /// Equal margins: exactly K are kept, lower index first, whichever filter.
+    /// Equal margins: exactly K are kept, lower index first, with any filter.
     func testTiesGoToTheLowerIndex() throws {
         for filter in [AdaptiveBeta.Filter.nearest, .bottom, .top] {
             var controller = try AdaptiveBeta(
@@ -210,7 +210,7 @@ final class AdaptiveBetaTests: XCTestCase {
                 let (a, b) = (try plain.step(batch), try disturbed.step(batch))
                 XCTAssertEqual(a.mask, b.mask)
                 XCTAssertEqual(a.gradChosen, b.gradChosen)
-                // Asking again gives the same again.
+                // A repeated step gives the same results.
                 XCTAssertEqual(try disturbed.step(batch).mask, b.mask)
                 try plain.commit()
                 try disturbed.commit()
@@ -262,7 +262,7 @@ final class AdaptiveBetaTests: XCTestCase {
         XCTAssertThrowsError(try AdaptiveBeta(state: state + [0]))
     }
 
-    /// Fields that are wrong although the checksum fits: set at every place where a 32-bit word stands.
+    /// Wrong fields with a valid checksum, set at every position of a 32-bit word.
     func testStateWithImpossibleFieldsIsRefusedOrSane() throws {
         let state = try AdaptiveBeta(.released).state()
         var refused = 0
@@ -284,7 +284,7 @@ final class AdaptiveBetaTests: XCTestCase {
 
     // MARK: Ranks
 
-    /// Two and four ranks together give, bit for bit, what one gives.
+    /// Two and four ranks together give, bit for bit, the results of one.
     func testNumberOfRanksDoesNotMatter() throws {
         for preset in [AdaptiveBeta.Configuration.paper, .released, .betaDPO] {
             for ranks in [2, 4] {
@@ -350,7 +350,7 @@ final class AdaptiveBetaTests: XCTestCase {
         }
         XCTAssertGreaterThan(low, 0.05)
         XCTAssertLessThan(high, 4)
-        // The test would see nothing if α_M did not move.
+        // The test would check nothing if α_M did not move.
         XCTAssertLessThan(low, 0.9)
         XCTAssertGreaterThan(high, 1.1)
     }

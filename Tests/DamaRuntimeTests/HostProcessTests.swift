@@ -2,11 +2,11 @@ import DamaTestSupport
 import Foundation
 import XCTest
 
-/// What the runtime leaves behind in the process and in the home folder of whoever uses it: nothing.
+/// The runtime leaves nothing behind in the process and in the user's home folder.
 final class HostProcessTests: XCTestCase {
     override class func setUp() { TestRuntime.configure() }
 
-    /// Runs RuntimeProcess with an empty home folder; what it prints, and what lies in the folder afterwards.
+    /// Runs RuntimeProcess with an empty home folder. Returns its output and the files in the folder afterwards.
     private func run() throws -> (output: String, files: [String]) {
         let home = try TemporaryDirectory()
         let models = Fixtures.path("../../DamaModelsTests/Fixtures")
@@ -31,8 +31,8 @@ final class HostProcessTests: XCTestCase {
         )
     }
 
-    /// ONNX Runtime from 1.29 on kept an identifier and a queue of reports in ~/.cache/Microsoft. The first session of a
-    /// process took the bits from the calling thread that make denormal numbers zero.
+    /// By default, ONNX Runtime from 1.29 on keeps an identifier and a queue of reports in ~/.cache/Microsoft, and the
+    /// first session of a process clears the calling thread's bits that make denormal numbers zero.
     func testNothingIsLeftBehind() throws {
         let (output, files) = try run()
         XCTAssertEqual(output, "done\n")

@@ -30,7 +30,7 @@ final class LoadingTests: XCTestCase {
         assertFails(.unsupported, "already") { _ = try OnnxRuntime.load(path: "/lib/other.so") }
     }
 
-    /// The loader waited for ever for somebody to write into it.
+    /// The system's loader would wait forever for a writer of the FIFO.
     func testAFifoIsNoRuntime() throws {
         let folder = try TemporaryDirectory()
         let path = folder.path + "/libonnxruntime.so"
@@ -60,7 +60,7 @@ final class LoadingTests: XCTestCase {
         assertFails(.unsupported, "/nowhere/libonnxruntime.so ($DAMA_ONNXRUNTIME)") {
             _ = try OnnxRuntime.open(path: nil)
         }
-        assertFails(.unsupported, "(the path given)") {
+        assertFails(.unsupported, "(the given path)") {
             _ = try OnnxRuntime.open(path: "/nowhere/x.so")
         }
     }

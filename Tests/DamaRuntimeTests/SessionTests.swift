@@ -39,20 +39,20 @@ final class SessionTests: XCTestCase {
         let runtime = try OnnxRuntime.load()
         let memory = Weights([1, 2, 3, 4, 5, 6, 10, 20])
         let session = try externalSession(runtime, memory)
-        // A copy would not see this.
+        // A copy would keep the old values.
         memory.elements[0] = 7
         memory.elements[7] = 30
         let x = try TensorValue(runtime, [1, 0, 0] as [Float], shape: [1, 3])
         XCTAssertEqual(try session.run(["x": x], outputs: ["y"])[0].array(of: Float.self), [17, 32])
     }
 
-    /// For a device other than the CPU values are copied when the session is made: used where they lie, they were not taken
-    /// there, and the runtime tried to read the file that the graph names. Here the copies are made on the CPU.
+    /// For a device other than the CPU, values are copied when the session is created. Otherwise the runtime ignores
+    /// them and tries to read the file that the graph names. This test makes the copies on the CPU.
     func testWeightsAreCopiedForAnotherDevice() throws {
         let runtime = try OnnxRuntime.load()
         let memory = Weights([1, 2, 3, 4, 5, 6, 10, 20])
         let session = try externalSession(runtime, memory, copies: true)
-        // Values as small as these are copied into the graph: so it is seen which way they went.
+        // The runtime copies small values into the graph, so a later change shows whether they were copied.
         memory.elements[0] = 7
         memory.elements[7] = 30
         let x = try TensorValue(runtime, [1, 0, 0] as [Float], shape: [1, 3])
@@ -100,12 +100,12 @@ final class SessionTests: XCTestCase {
         XCTAssertEqual(Array(memory.elements), [11, 22, 19, 32])
         let short = try TensorValue(
             runtime, borrowing: memory.bytes(0, 2), type: .float32, shape: [1, 2], owner: memory)
-        // Which kind of error that is, and what it names, differs between versions of the runtime.
+        // The error's kind and text differ between versions of the runtime.
         XCTAssertThrowsError(try session.run(["x": x], outputs: ["y"], into: ["y": short])) {
             expect($0, "ONNX Runtime: ")
         }
 
-        // Beside outputs that the runtime makes, whose order stays.
+        // Together with outputs that the runtime allocates, whose order is kept.
         let types = try Session(runtime, path: Fixtures.path("types.onnx"))
         let negated = try TensorValue(runtime, [0, 0] as [Double], shape: [2])
         let result = try types.run(
@@ -145,7 +145,7 @@ final class SessionTests: XCTestCase {
         let few = try session.run(["x": x, "steps": TensorValue(runtime, [10 as Int64], shape: [])], outputs: ["y"])
         XCTAssertEqual(try few[0].array(of: Float.self), [10])
 
-        // Ten minutes of steps and more, were it not stopped.
+        // Without the stop it would run for more than ten minutes.
         let many = try TensorValue(runtime, [1 << 40 as Int64], shape: [])
         let options = try RunOptions(runtime)
         DispatchQueue.global().asyncAfter(deadline: .now() + 0.1) { options.cancel() }
@@ -165,7 +165,7 @@ final class SessionTests: XCTestCase {
         XCTAssertThrowsError(try Session(runtime, model: [], name: "empty")) { expect($0, "empty: ") }
         XCTAssertThrowsError(try Session(runtime, path: "/nowhere/model.onnx")) { expect($0, "is not a file") }
         XCTAssertThrowsError(try Session(runtime, path: "/tmp")) { expect($0, "is not a file") }
-        // The weights that were promised did not come.
+        // The external weights are missing.
         XCTAssertThrowsError(try Session(runtime, model: try model("external"), name: "external")) {
             expect($0, "external: ")
         }
@@ -194,7 +194,7 @@ final class SessionTests: XCTestCase {
     }
 }
 
-/// Memory that tensors borrow.
+/// Memory borrowed by tensors.
 private final class Weights {
     let elements: UnsafeMutableBufferPointer<Float>
 

@@ -2,7 +2,7 @@ import DamaSupport
 import XCTest
 
 final class ByteCodingTests: XCTestCase {
-    /// Check values of the CRC-32 catalogue, and one longer text whose value zlib gave.
+    /// Check values from the CRC-32 catalogue, and one longer text with zlib's value.
     func testChecksum() {
         XCTAssertEqual(CRC32.of("123456789".utf8), 0xCBF4_3926)
         XCTAssertEqual(CRC32.of([]), 0)

@@ -4,7 +4,7 @@ import Synchronization
 import XCTest
 
 final class ConcurrentTests: XCTestCase {
-    /// Every number once, whatever the count and the threads, also from inside a body and from several threads.
+    /// Every number once, for any count and number of threads, also from inside a body and from several threads.
     func testEveryNumberIsTakenOnce() throws {
         for (count, threads) in [(0, 4), (1, 4), (5, 1), (1000, 3), (7, 64), (100, 0)] {
             let counts = Mutex([Int](repeating: 0, count: count))

@@ -4,7 +4,7 @@ import XCTest
 @testable import DamaSupport
 
 final class FilesDirectoryTests: XCTestCase {
-    // A slash with a combining mark behind it was no slash: images were looked for a folder above.
+    // A slash followed by a combining mark is a separator: otherwise images were searched one folder above.
     func testTheFolderOfAPath() {
         for (path, folder) in [
             ("a", "."), ("a/b", "a"), ("/a", "/"), ("/a/b", "/a"), ("/a/\u{301}b", "/a"),
@@ -47,7 +47,7 @@ final class FilesDirectoryTests: XCTestCase {
         XCTAssertEqual(try Files.read(folder.path + "/file"), [1])
     }
 
-    /// Where the file system cannot exchange two names.
+    /// For file systems that cannot exchange two names.
     func testReplacingByAThirdName() throws {
         try Files.replaceDirectory(target, fill: fill("old"))
         try Files.replaceDirectory(folder.path + "/new", fill: fill("new"))

@@ -54,7 +54,7 @@ final class JSONTests: XCTestCase {
         XCTAssertEqual(value.text, text)
     }
 
-    // 18446744073709551615 and …614 both became 1.8446744073709552e+19.
+    // As doubles, 18446744073709551615 and …614 would both be 1.8446744073709552e+19.
     func testIntegersBeyondSixtyFourBitsAreKept() throws {
         for text in [
             "18446744073709551615", "18446744073709551614", "-9223372036854775809",
@@ -92,7 +92,7 @@ final class JSONTests: XCTestCase {
         XCTAssertEqual(try read(#"{"a":[NaN,1e400,-Infinity],"b":2}"#)["b"], 2)
     }
 
-    // Keys and texts that Swift's String takes for equal are not: "é" in one and in two code points.
+    // Keys and strings that Swift's String treats as equal are different: "é" as one and as two code points.
     func testKeysAndTextsAreToldApartByTheirBytes() throws {
         let (one, two) = ("\u{E9}", "e\u{301}")
         XCTAssertEqual(one, two, "to Swift they are equal")
@@ -110,7 +110,7 @@ final class JSONTests: XCTestCase {
         XCTAssertEqual(Set([ExactText(one), ExactText(two), ExactText(one)]).count, 2)
     }
 
-    /// Texts from all of Unicode: equal as values exactly where their UTF-8 is.
+    /// Strings from all of Unicode: equal as values exactly if their UTF-8 is equal.
     func testTextsFromAllOfUnicode() {
         var generator = RandomGenerator(seed: 8)
         let scalars: [Unicode.Scalar] = [

@@ -13,7 +13,7 @@ final class RandomGeneratorTests: XCTestCase {
         for value in expected { XCTAssertEqual(generator.next(), value) }
     }
 
-    /// SplitMix64's published sequence for the seed 1234567 is the state.
+    /// The state is SplitMix64's published sequence for the seed 1234567.
     func testSeeding() {
         XCTAssertEqual(
             RandomGenerator(seed: 1_234_567).words,
@@ -34,7 +34,7 @@ final class RandomGeneratorTests: XCTestCase {
         XCTAssertThrowsError(try RandomGenerator(words: [1, 2, 3]))
     }
 
-    /// Means and variances within five standard errors; with a fixed seed the outcome is fixed as well.
+    /// Means and variances within five standard errors; with a fixed seed the result is always the same.
     func testDistributions() {
         var generator = RandomGenerator(seed: 5)
         let count = 200_000

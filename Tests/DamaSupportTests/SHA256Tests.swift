@@ -4,7 +4,7 @@ import XCTest
 @testable import DamaSupport
 
 final class SHA256Tests: XCTestCase {
-    /// Every length by every implementation, whole and in uneven pieces, against Python's hashlib.
+    /// Every length with every implementation, whole and in uneven pieces, against Python's hashlib.
     func testEqualsHashlib() throws {
         let cases = try XCTUnwrap(Fixtures.json("sha256.json").array)
         XCTAssertGreaterThan(cases.count, 200)
@@ -35,7 +35,7 @@ final class SHA256Tests: XCTestCase {
         hash.update("ab".utf8)
         _ = hash.digest
         hash.update("c".utf8)
-        // FIPS 180-4's example.
+        // The example of FIPS 180-4.
         XCTAssertEqual(hash.hexDigest, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
     }
 }

@@ -1,8 +1,8 @@
 import DamaSupport
 import XCTest
 
-/// Asserts that `body` throws a ``DamaError`` of the kind `code` whose message is one line that holds `text`.
-public func assertFails(
+/// Asserts that `body` throws a ``DamaError`` with this code whose message is one line that contains `text`.
+package func assertFails(
     _ code: DamaError.Code, _ text: String, file: StaticString = #filePath, line: UInt = #line,
     _ body: () throws -> Void
 ) {

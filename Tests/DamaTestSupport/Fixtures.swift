@@ -1,16 +1,16 @@
 import DamaSupport
 
-/// Files beside the tests.
-public enum Fixtures {
+/// Files in the folder beside a test file.
+package enum Fixtures {
     /// The absolute path of `name` inside the folder `Fixtures` beside the calling test file.
-    public static func path(_ name: String, file: StaticString = #filePath) -> String {
+    package static func path(_ name: String, file: StaticString = #filePath) -> String {
         let source = "\(file)"
         let folder = source[..<(source.lastIndex(of: "/") ?? source.endIndex)]
         return "\(folder)/Fixtures/\(name)"
     }
 
     /// The JSON fixture `name` beside the calling test file.
-    public static func json(_ name: String, file: StaticString = #filePath) throws -> JSON {
+    package static func json(_ name: String, file: StaticString = #filePath) throws -> JSON {
         try Files.readJSON(path(name, file: file))
     }
 }

@@ -1,30 +1,30 @@
 import Foundation
 
-/// A server on the loopback interface that gives prepared answers, one for each connection, and keeps the requests.
-public final class LocalServer: @unchecked Sendable {
-    public struct Answer {
-        public var status = 200
-        public var body = ""
-        /// Seconds before the answer goes out.
-        public var delay = 0.0
-        /// Close the connection without an answer.
-        public var hangsUp = false
+/// A server on the loopback interface that sends prepared answers, one for each connection, and records the requests.
+package final class LocalServer: @unchecked Sendable {
+    package struct Answer {
+        package var status = 200
+        package var body = ""
+        /// The delay of the answer in seconds.
+        package var delay = 0.0
+        /// Closes the connection without an answer.
+        package var hangsUp = false
 
-        public init(status: Int = 200, body: String = "", delay: Double = 0, hangsUp: Bool = false) {
+        package init(status: Int = 200, body: String = "", delay: Double = 0, hangsUp: Bool = false) {
             (self.status, self.body, self.delay, self.hangsUp) = (status, body, delay, hangsUp)
         }
     }
 
-    public let port: UInt16
+    package let port: UInt16
     private let listener: Int32
     private let lock = NSLock()
     private var answers: [Answer]
     private var received: [String] = []
 
-    public var requests: [String] { lock.withLock { received } }
-    public var url: String { "http://127.0.0.1:\(port)/v1/chat/completions" }
+    package var requests: [String] { lock.withLock { received } }
+    package var url: String { "http://127.0.0.1:\(port)/v1/chat/completions" }
 
-    public init(_ answers: [Answer]) throws {
+    package init(_ answers: [Answer]) throws {
         self.answers = answers
         listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
@@ -43,8 +43,8 @@ public final class LocalServer: @unchecked Sendable {
         Thread.detachNewThread { [self] in serve() }
     }
 
-    public func stop() {
-        // The thread closes it: a descriptor that is free could be another server's by the time of its next accept.
+    package func stop() {
+        // The thread closes it: a closed descriptor could belong to another server by the time of the next accept.
         shutdown(listener, Int32(SHUT_RDWR))
     }
 

@@ -2,11 +2,11 @@ import DamaSupport
 import Foundation
 
 /// An empty directory that is removed with the object.
-public final class TemporaryDirectory {
-    public let path: String
+package final class TemporaryDirectory {
+    package let path: String
 
-    /// - Parameter isInMemory: in memory where the system has such a place, for tests that synchronise files very often.
-    public init(isInMemory: Bool = false) throws {
+    /// - Parameter isInMemory: In memory if the system has such a place, for tests that synchronise files very often.
+    package init(isInMemory: Bool = false) throws {
         let place = isInMemory && Files.isDirectory("/dev/shm") && access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"
         var template = Array("\(place)/dama-tests-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw DamaError.io("mkdtemp: \(describeErrno())") }
@@ -15,7 +15,7 @@ public final class TemporaryDirectory {
 
     /// Writes a file into the directory and returns its path.
     @discardableResult
-    public func write(_ bytes: some Collection<UInt8>, to name: String) throws -> String {
+    package func write(_ bytes: some Collection<UInt8>, to name: String) throws -> String {
         try Files.writeAtomically(bytes, to: "\(path)/\(name)")
         return "\(path)/\(name)"
     }

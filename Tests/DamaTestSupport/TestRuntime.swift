@@ -1,11 +1,11 @@
 import Foundation
 
-/// The ONNX Runtime that tests use.
-public enum TestRuntime {
-    /// Names the wheel in the repository's own environment, unless the caller's environment names one.
+/// The ONNX Runtime of the tests.
+package enum TestRuntime {
+    /// The wheel in the repository's own environment, unless the environment variable names another.
     ///
-    /// `make test` sets the variable; this serves a bare `swift test`.
-    public static func configure(file: StaticString = #filePath) {
+    /// `make test` sets the variable; this is for a plain `swift test`.
+    package static func configure(file: StaticString = #filePath) {
         if let given = getenv("DAMA_ONNXRUNTIME"), given.pointee != 0 { return }
         let root = URL(fileURLWithPath: "\(file)").deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()

@@ -5,7 +5,7 @@ import XCTest
 
 @testable import DamaText
 
-/// Tokens that stand beside tokenizer.json, against transformers (Fixtures/make_added_tokens.py).
+/// Tokens from the files beside tokenizer.json, against transformers (Fixtures/make_added_tokens.py).
 final class AddedTokenTests: XCTestCase {
     private var folder: TemporaryDirectory!
 
@@ -20,7 +20,7 @@ final class AddedTokenTests: XCTestCase {
         return try Tokenizer(directory: folder.path)
     }
 
-    /// `<image> A red circle` was 10 ids where transformers gives 5.
+    /// `<image> A red circle` has 5 ids in transformers; with `<image>` split it would have 10.
     func testTokensBesideTokenizerJSONAreKnown() throws {
         let fixture = try Fixtures.json("added_tokens.json")
         let texts = try XCTUnwrap(fixture["texts"]?.array).compactMap(\.string)
@@ -55,9 +55,9 @@ final class AddedTokenTests: XCTestCase {
         let json = try XCTUnwrap(Fixtures.json("added_tokens.json")["tokenizer"])
         let config = { (value: JSON) -> JSON in ["tokenizer_config.json": value] }
         for (files, text) in [
-            (config(["added_tokens_decoder": ["900": ["content": "<image>"]]]), "has id 900 here, but 29 by"),
+            (config(["added_tokens_decoder": ["900": ["content": "<image>"]]]), "has id 900 here, but 29 from"),
             (["added_tokens.json": ["<unk>": 5]], "added_tokens.json: <unk>: \"<unk>\" has id 5 here, but 0"),
-            (config(["added_tokens_decoder": ["x": ["content": "a"]]]), "decoder.x: expected a token id for the key"),
+            (config(["added_tokens_decoder": ["x": ["content": "a"]]]), "decoder.x: expected a token id as the key"),
             (config(["added_tokens_decoder": ["-1": ["content": "a"]]]), "id -1 is out of range"),
             (config(["added_tokens_decoder": ["99999999999": ["content": "a"]]]), "out of range"),
             (
@@ -73,8 +73,8 @@ final class AddedTokenTests: XCTestCase {
         }
     }
 
-    /// `<0x4E><0xE1>` was streamed as "N" and U+FFFD; `tokenizers` gives U+FFFD for each byte of a run that is no UTF-8
-    /// (Fixtures/make_byte_fallback.py).
+    /// `<0x4E><0xE1>` must not stream as "N" and U+FFFD: `tokenizers` gives U+FFFD for each byte of a run of invalid
+    /// UTF-8 (Fixtures/make_byte_fallback.py).
     func testRunsOfByteTokens() throws {
         for test in try XCTUnwrap(Fixtures.json("byte_fallback.json").array) {
             let tokenizer = try Tokenizer(directory: Fixtures.path(try XCTUnwrap(test["family"]?.string)))

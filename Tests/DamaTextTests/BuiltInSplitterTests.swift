@@ -4,7 +4,7 @@ import XCTest
 @testable import DamaText
 
 final class BuiltInSplitterTests: XCTestCase {
-    /// Counts words, which is enough to see where parts are made.
+    /// Counts words, which suffices to see where the text is split.
     private func words(_ maximum: Int) -> TokenLimit {
         TokenLimit(maximum: maximum) { $0.split(separator: " ").count }
     }
@@ -55,7 +55,7 @@ final class BuiltInSplitterTests: XCTestCase {
         try expect(["“Where is it? I see nothing,” he says.", "Nobody answers."])
         try expect(["The dog (it is brown. It is small.) sleeps.", "So does the cat."])
         try expect(["The dog sleeps. (It is brown.)"].flatMap { _ in ["The dog sleeps.", "(It is brown.)"] })
-        // What is never closed encloses nothing.
+        // An unclosed quote or bracket encloses nothing.
         try expect(["The sign says “Stop.", "It is red.", "The (big dog.", "It barks."])
         try expect(["A 12\" ruler.", "A 6\" ruler."])
     }
@@ -111,15 +111,15 @@ final class BuiltInSplitterTests: XCTestCase {
     func testOneWordOverTheLimitIsPartedBetweenCharacters() throws {
         let letters = TokenLimit(maximum: 4) { $0.unicodeScalars.count }
         XCTAssertEqual(try split("abcdefghij", letters), ["abcd", "efgh", "ij"])
-        // A family emoji of seven scalars is one character, and parted only because it alone is over the limit.
+        // A family emoji of seven scalars is one character, and is split only because it exceeds the limit by itself.
         XCTAssertEqual(try split("a 👩‍👩‍👧‍👦", letters).joined().unicodeScalars.count, 8)
         XCTAssertThrowsError(try split("a b", TokenLimit(maximum: 2) { _ in 3 })) {
             XCTAssertEqual(($0 as? DamaError)?.code, .invalidArgument)
         }
     }
 
-    /// On generated text: what is not white space comes out whole and in order, nothing is over the limit or empty, and
-    /// without a word over the limit the words themselves are those of the text.
+    /// On generated text: all characters but white space are kept in order, no part is over the limit or empty, and if
+    /// no word is over the limit, the words are those of the text.
     func testNothingIsLostAndNothingIsTooLong() throws {
         let tokens = TokenLimit(maximum: 12) { 2 + $0.utf8.count / 3 }
         for (number, bytes) in Corpus.strings(count: 1_500, seed: 41).enumerated() {

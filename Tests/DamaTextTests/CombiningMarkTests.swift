@@ -3,9 +3,9 @@ import XCTest
 
 @testable import DamaText
 
-/// Long runs of combining marks: a row of 600 KB was not done after 20 seconds, since sorting them took the square.
+/// Long runs of combining marks. Sorting them by insertion takes quadratic time, over 20 seconds for a row of 600 KB.
 final class CombiningMarkTests: XCTestCase {
-    /// The oracle is Python's unicodedata (Fixtures/make_combining.py).
+    /// The expected values come from Python's unicodedata (Fixtures/make_combining.py).
     func testLongRunsAreInCanonicalOrder() throws {
         for row in try XCTUnwrap(Fixtures.json("combining.json").array) {
             let forms = try XCTUnwrap(row.array).compactMap(\.string).map { Array($0.unicodeScalars) }
@@ -14,7 +14,7 @@ final class CombiningMarkTests: XCTestCase {
         }
     }
 
-    /// In alternating classes, the worst case of a sort by insertion. Without the fix this takes many minutes.
+    /// Alternating classes are the worst case of a sort by insertion, which takes many minutes here.
     func testALongRowIsReadInTime() throws {
         let text = "a" + String(repeating: "\u{301}\u{323}", count: 150_000)
         XCTAssertEqual(text.utf8.count, 600_001)

@@ -15,14 +15,14 @@ struct SplitMix64 {
     }
 }
 
-/// The corpus of byte strings in many scripts that corpus.py makes as well.
+/// The corpus of byte strings in many scripts, the same as that of corpus.py.
 enum Corpus {
     private enum Pool {
         case items([[UInt8]])
         case ranges([(low: Int, high: Int)])
     }
 
-    /// `count` byte strings; some are no UTF-8. String number i depends on `seed` and i alone.
+    /// `count` byte strings, some of them invalid UTF-8. String number i depends only on `seed` and i.
     static func strings(count: Int, seed: Int) -> [[UInt8]] {
         let pools = pools
         return (0..<count).map { index in

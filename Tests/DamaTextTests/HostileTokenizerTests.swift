@@ -3,9 +3,9 @@ import XCTest
 
 @testable import DamaText
 
-/// Files that are wrong: an error that names the field, never a trap, an endless loop or gigabytes.
+/// Invalid files cause an error that names the field, never a trap, an endless loop or an allocation of gigabytes.
 final class HostileTokenizerTests: XCTestCase {
-    /// A small sound file, with some of its members replaced.
+    /// A small valid file, with some of its members replaced.
     private func file(
         model: [String: JSON] = [:], _ members: [String: JSON] = [:]
     ) -> JSON {
@@ -45,9 +45,9 @@ final class HostileTokenizerTests: XCTestCase {
         expect(file(model: ["vocab": ["a": 9_000_000_000_000]]), "out of range")
         expect(file(model: ["vocab": ["a": 4_194_304]]), "out of range")
         expect(file(model: ["vocab": ["a": 1, "b": 1]]), "\"a\" and \"b\" share id 1")
-        expect(file(model: ["vocab": ["a": 1, "a": 2]]), "\"a\" stands twice")
+        expect(file(model: ["vocab": ["a": 1, "a": 2]]), "duplicate token \"a\"")
         expect(file(model: ["unk_token": "<unk>"]), "model.unk_token: \"<unk>\" is not in model.vocab")
-        // Canonically equivalent, and still two tokens.
+        // Canonically equivalent, but two tokens.
         XCTAssertNoThrow(
             try Tokenizer(json: file(model: ["vocab": ["\u{E9}": 0, "e\u{301}": 1, "?": 2], "merges": []])))
     }
@@ -62,7 +62,7 @@ final class HostileTokenizerTests: XCTestCase {
         expect(file(model: ["merges": ["a c"]]), "model.merges[0]: \"c\" is not in model.vocab")
         expect(file(model: ["merges": ["b a"]]), "merge to \"ba\", which is not in model.vocab")
         expect(file(model: ["merges": ["a b"], "continuing_subword_prefix": "##"]), "continuing_subword_prefix")
-        // Merges with the empty token go in circles if anything does: each still takes one symbol away.
+        // Merges with the empty token could loop forever, but each removes one symbol.
         let circles = try Tokenizer(
             json: file(model: [
                 "vocab": ["": 0, "a": 1, "aa": 2, "?": 3], "merges": [["", "a"], ["a", ""], ["a", "a"]],
@@ -107,7 +107,7 @@ final class HostileTokenizerTests: XCTestCase {
             (token(7, 8), "added_tokens[0].content: expected a string"),
             (token(-7, "<x>"), "added_tokens[0].id: -7 is out of range"),
             (token(1e300, "<x>"), "added_tokens[0].id: expected a whole number"),
-            (token(2, "<x>"), "added_tokens[0]: id 2 of \"<x>\" is that of \"ab\""),
+            (token(2, "<x>"), "added_tokens[0]: id 2 of \"<x>\" belongs to \"ab\""),
             (token(7, "a"), "\"a\" has id 7 here and 0 in model.vocab"),
         ] {
             expect(file(["added_tokens": members["added_tokens"]!]), words)
@@ -131,7 +131,7 @@ final class HostileTokenizerTests: XCTestCase {
             "\"</s>\" is missing from post_processor.special_tokens")
     }
 
-    /// Thirty steps that double a text would make 2^30 of it.
+    /// Thirty steps that each double a text would make it 2^30 times longer.
     func testStepsThatExplodeAreRefused() {
         let double: JSON = ["type": "Replace", "pattern": ["String": "a"], "content": "aa"]
         let many = JSON.array(Array(repeating: double, count: 30))
@@ -148,7 +148,7 @@ final class HostileTokenizerTests: XCTestCase {
             "times longer", .unsupported)
     }
 
-    /// A pattern that takes exponential time when backtracked, over a text of some length.
+    /// A pattern that takes exponential time with backtracking, over a longer text.
     func testExplosivePatternOverALongText() throws {
         let json = file([
             "pre_tokenizer": [
@@ -161,7 +161,7 @@ final class HostileTokenizerTests: XCTestCase {
 
     func testADecoderReplacesNoPattern() {
         let pattern: JSON = ["type": "Replace", "pattern": ["Regex": "a+"], "content": "b"]
-        expect(file(["decoder": pattern]), "decoder.pattern: a decoder replaces a text", .unsupported)
+        expect(file(["decoder": pattern]), "decoder.pattern: a decoder's Replace supports only", .unsupported)
     }
 
     func testMissingFilesAndBrokenConfiguration() throws {

@@ -6,7 +6,7 @@ import XCTest
 
 /// Each family of tokenizers against Hugging Face's `tokenizers` (Fixtures/make_tokenizers.py).
 ///
-/// A debug build takes long for 10,000 strings, so here are the first 400; the Python tests go through all.
+/// A debug build takes long for 10,000 strings, so this test uses the first 400; the Python tests use all of them.
 final class TokenizerFamilyTests: XCTestCase {
     private static let families = [
         "clip", "clip-old", "llama2", "llama2-metaspace", "llama3", "smollm", "gpt2", "flags",
@@ -75,7 +75,7 @@ final class TokenizerFamilyTests: XCTestCase {
         }
     }
 
-    /// No piece of a stream may end within a character.
+    /// No piece of a stream may end inside a character.
     func testStreamingHoldsBackPartialCharacters() throws {
         let tokenizer = try Tokenizer(directory: Fixtures.path("llama3"))
         var stream = StreamingDecoder(tokenizer)
@@ -120,6 +120,6 @@ final class TokenizerFamilyTests: XCTestCase {
         }
     }
 
-    /// Swift's `==` takes canonically equivalent strings for equal; these tests must not.
+    /// Swift's `==` treats canonically equivalent strings as equal; these tests must not.
     private func scalars(_ text: String?) -> [UInt32]? { text?.unicodeScalars.map(\.value) }
 }

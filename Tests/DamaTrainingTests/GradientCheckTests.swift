@@ -5,11 +5,11 @@ import XCTest
 
 @testable import DamaTraining
 
-/// What stands between a runtime whose kernels are wrong and a model that is trained with them.
+/// The check that refuses training on a runtime with wrong kernels.
 final class GradientCheckTests: XCTestCase {
     override class func setUp() { TestRuntime.configure() }
 
-    /// Central differences in double precision (Fixtures/make_gradient_check.py); fp32 through two layers.
+    /// fp32 through two layers, against central differences in double precision (Fixtures/make_gradient_check.py).
     func testTheStepGivesTheKnownGradient() throws {
         let found = try GradientCheck.step(OnnxRuntime.load(), .cpu)
         let scale = try XCTUnwrap(GradientCheck.expected.slopes.map(abs).max())
@@ -21,14 +21,14 @@ final class GradientCheckTests: XCTestCase {
         XCTAssertNoThrow(try GradientCheck.judge(found, "1.32.0"))
     }
 
-    /// As runtimes gave it that left the products of empty blocks as the memory was: 1e18, or no number.
+    /// Some runtimes leave the products of empty blocks uninitialised, which gives values such as 1e18 or NaN.
     func testAnotherGradientIsRefused() throws {
         let right = try GradientCheck.step(OnnxRuntime.load(), .cpu)
         for index in right.slopes.indices {
             for wrong in [1e18, -.infinity, .nan, right.slopes[index].slope + 0.2] {
                 var found = right
                 found.slopes[index].slope = wrong
-                assertFails(.unsupported, "ONNX Runtime 1.31.1 computes wrongly") {
+                assertFails(.unsupported, "ONNX Runtime 1.31.1 computes wrong results") {
                     try GradientCheck.judge(found, "1.31.1")
                 }
             }

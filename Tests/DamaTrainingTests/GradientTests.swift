@@ -9,7 +9,7 @@ import XCTest
 
 @testable import DamaTraining
 
-/// How gradients come into their memory. Their values are compared with torch's in TrainerTests.
+/// Adding and replacing gradients. TrainerTests compares their values with torch's.
 final class GradientTests: XCTestCase {
     override class func setUp() { TestRuntime.configure() }
 
@@ -28,8 +28,8 @@ final class GradientTests: XCTestCase {
         policy.parameters.map { Array($0.gradient.elements) }
     }
 
-    /// Whatever stood in the memory, replacing gives what clearing and adding give: of the whole model, where the head is
-    /// tied to the embeddings, of adapters and of the projector; in one pass and in several.
+    /// Replacing gives the same as clearing and adding, regardless of the previous contents: for the whole model, with
+    /// and without a tied head, for adapters and for the projector; in one pass and in several.
     func testReplacingIsClearingAndAdding() throws {
         let pairs = try TrainingBatches.read(Fixtures.path("batches.json"), image: Self.image)[0].map(\.pair)
         let chosen = pairs.indices.map { $0 == 2 ? 0 : Double($0) - 1.5 }
@@ -41,21 +41,21 @@ final class GradientTests: XCTestCase {
                     let what = "\(model), \(trainable.name), \(tokens)"
                     let trainer = try trainer(model, trainable, tokensPerRun: tokens)
                     let policy = trainer.policy
-                    let forward = try trainer.forward(pairs)
+                    let forward = try trainer.forward(pairs, use: .again)
                     policy.clearGradients()
                     try trainer.backward(forward, chosen: chosen, rejected: rejected)
                     let expected = gradients(policy)
                     XCTAssertGreaterThan(expected.joined().map(abs).max() ?? 0, 0, what)
                     for parameter in policy.parameters { parameter.gradient.elements.update(repeating: .nan) }
-                    try trainer.backward(forward, chosen: chosen, rejected: rejected, replacing: true)
-                    // The same sums, but the products that add to something add their parts in another order.
+                    try trainer.backward(forward, chosen: chosen, rejected: rejected, .replace)
+                    // The same sums, but products that accumulate add their parts in another order.
                     let largest = expected.joined().map(abs).max() ?? 0
                     func distance(_ factor: Float) -> Float {
                         zip(gradients(policy).joined(), expected.joined()).map { abs($0 - factor * $1) }
                             .reduce(0) { $1.isNaN ? .infinity : max($0, $1) }
                     }
                     XCTAssertLessThan(distance(1), 1e-6 * largest, what)
-                    // Adding still adds; rows of the embeddings are added one by one, each with its rounding.
+                    // Adding doubles the gradients. Embedding rows are added one by one, each with its rounding.
                     try trainer.backward(forward, chosen: chosen, rejected: rejected)
                     XCTAssertLessThan(distance(2), 1e-5 * largest, what)
                 }
@@ -69,7 +69,7 @@ final class GradientTests: XCTestCase {
             TrainingBatches.read(Fixtures.path("batches.json"), image: Self.image)[0].map(\.pair))
         let zeros = [Double](repeating: 0, count: forward.logProbabilities.count)
         for parameter in trainer.policy.parameters { parameter.gradient.elements.update(repeating: .nan) }
-        try trainer.backward(forward, chosen: zeros, rejected: zeros, replacing: true)
+        try trainer.backward(forward, chosen: zeros, rejected: zeros, .replace)
         XCTAssertEqual(try trainer.gradientNorm(), 0)
     }
 }

@@ -9,7 +9,7 @@ import XCTest
 
 @testable import DamaTraining
 
-/// What is written of a trained policy. That transformers and PEFT read it too is what Tests/Torch/test_export.py checks.
+/// The files of a trained policy. Tests/Torch/test_export.py checks that transformers and PEFT read them too.
 final class PolicyExportTests: XCTestCase {
     override class func setUp() { TestRuntime.configure() }
 
@@ -23,7 +23,7 @@ final class PolicyExportTests: XCTestCase {
         try TrainingBatches.read(Fixtures.path("batches.json"), image: Self.image)
     }
 
-    /// A policy after three steps that move its weights well.
+    /// A policy after three steps that clearly change its weights.
     private func trained(_ trainable: Trainable, model: String = "\(models)/default") throws -> TrainedPolicy {
         let base = try Policy(directory: model)
         let policy = try TrainedPolicy(base, trainable)
@@ -51,9 +51,9 @@ final class PolicyExportTests: XCTestCase {
         let found = try tokens(Policy(directory: directory).logProbabilities(pairs))
         let before = try tokens(policy.base.logProbabilities(pairs))
         XCTAssertEqual(found.count, expected.count, line: line)
-        // The steps changed something, so that a copy of the base would not pass.
+        // The steps changed the weights, so that a copy of the base would not pass.
         XCTAssertGreaterThan(zip(expected, before).map { abs($0 - $1) }.max() ?? 0, 0.05, line: line)
-        // fp32 on both sides, in batches of another shape; a merged weight rounds once more.
+        // fp32 on both sides, in batches of different shapes; a merged weight is rounded once more.
         for (a, b) in zip(found, expected) {
             XCTAssertEqual(a, b, accuracy: 1e-5 * max(1, relative * abs(b)), line: line)
         }
@@ -62,7 +62,7 @@ final class PolicyExportTests: XCTestCase {
     private func assertFrozenTensorsKeepTheirBytes(
         _ directory: String, _ policy: TrainedPolicy, changed: Set<String>, line: UInt = #line
     ) throws {
-        let (base, written) = (policy.llama.weights.store, try WeightStore(directory: directory))
+        let (base, written) = (policy.decoder.weights.store, try WeightStore(directory: directory))
         XCTAssertEqual(written.names, base.names, line: line)
         var same = 0
         for name in base.names {
@@ -88,12 +88,12 @@ final class PolicyExportTests: XCTestCase {
                 XCTAssertEqual(
                     try Files.read("\(path)/\(name)"), try Files.read("\(Self.models)/\(model)/\(name)"), name)
             }
-            // A checkpoint of a checkpoint: what is written can be trained on.
+            // An exported model can be trained again.
             _ = try TrainedPolicy(Policy(directory: path), .projector)
         }
     }
 
-    /// A model that is said to be tied but has a head of its own is trained and written with both.
+    /// A model whose configuration ties the head but whose file has another one is trained and written with both.
     func testAHeadOfItsOwnIsTrainedAndWritten() throws {
         let model = "\(folder.path)/model"
         try FileManager.default.copyItem(atPath: "\(Self.models)/default", toPath: model)
@@ -109,7 +109,7 @@ final class PolicyExportTests: XCTestCase {
         try assertFrozenTensorsKeepTheirBytes(path, policy, changed: Set(policy.parameters.map(\.name)))
         XCTAssertTrue(policy.parameters.contains { $0.name.hasSuffix("lm_head.weight") })
         let store = try WeightStore(directory: path)
-        let names = policy.llama.names
+        let names = policy.decoder
         XCTAssertFalse(
             try store.tensor(names.fileName("lm_head.weight")).bytes
                 .elementsEqual(store.tensor(names.fileName("model.embed_tokens.weight")).bytes))
@@ -119,14 +119,15 @@ final class PolicyExportTests: XCTestCase {
         let policy = try adapted()
         try policy.export(to: "\(folder.path)/merged")
         try assertSameLogProbabilities("\(folder.path)/merged", policy, relative: 1)
-        let modules = policy.adapterPairs.map { "language_model.\($0.module).weight" }
+        let modules = policy.selection.adapters.map { "language_model.\($0.module).weight" }
         XCTAssertEqual(modules.count, 4)
         try assertFrozenTensorsKeepTheirBytes("\(folder.path)/merged", policy, changed: Set(modules))
 
-        // W + α/r · B A by the definition, in double.
-        let (base, written) = (policy.llama.weights.store, try WeightStore(directory: "\(folder.path)/merged"))
-        for (module, a, b) in policy.adapterPairs {
-            let name = "language_model.\(module).weight"
+        // W + α/r · B A by definition, in double precision.
+        let (base, written) = (policy.decoder.weights.store, try WeightStore(directory: "\(folder.path)/merged"))
+        for adapter in policy.selection.adapters {
+            let (a, b) = (adapter.a, adapter.b)
+            let name = "language_model.\(adapter.module).weight"
             let before = try base.tensor(name).floats()
             let (rank, columns) = (a.shape[0], a.shape[1])
             for (index, value) in try written.tensor(name).floats().enumerated() {
@@ -134,7 +135,7 @@ final class PolicyExportTests: XCTestCase {
                 let sum = (0..<rank).reduce(0.0) {
                     $0 + Double(b.value.elements[row * rank + $1]) * Double(a.value.elements[$1 * columns + column])
                 }
-                // Five roundings of fp32 on numbers below 1.
+                // Five fp32 roundings of numbers below 1.
                 XCTAssertEqual(Double(value), Double(before[index]) + 1.5 * sum, accuracy: 5e-7, name)
             }
         }
@@ -183,19 +184,19 @@ final class PolicyExportTests: XCTestCase {
                     }
                 }
             }
-            // The rest is fp32, which alone holds the values of both.
+            // The other weights are fp32, the only type that represents the values of both.
             let config = try Files.readJSON("\(path)/config.json")
             XCTAssertEqual(config["dtype"]?.string, "float32")
             _ = try Policy(directory: path)
         }
     }
 
-    /// A weight of 70,000 was written as infinity in fp16, without a word.
+    /// A weight of 70,000 must not be silently written as infinity in fp16.
     func testValuesThatTheTypeCannotHoldAreRefusedByName() throws {
         for (value, type, text) in [
             (Float(70_000), WeightType.float16, "but F16 holds at most 65504; export it as another type"),
-            (3.4e38, .bfloat16, "but BF16 holds at most"), (.nan, .float32, "holds NaN or infinity"),
-            (.infinity, .float16, "holds NaN or infinity"), (-.infinity, .float32, "holds NaN or infinity"),
+            (3.4e38, .bfloat16, "but BF16 holds at most"), (.nan, .float32, "contains NaN or infinity"),
+            (.infinity, .float16, "contains NaN or infinity"), (-.infinity, .float32, "contains NaN or infinity"),
         ] {
             let path = "\(folder.path)/kept"
             for trainable in try [Trainable.projector, .lora(LowRankAdapters(rank: 2, alpha: 2, targets: ["q_proj"]))] {
@@ -204,7 +205,7 @@ final class PolicyExportTests: XCTestCase {
                 let before = try Files.read("\(path)/model.safetensors")
                 var options = ExportOptions()
                 options.type = type
-                // For adapters: A is 70,000 somewhere, B is the identity's first column.
+                // For adapters: one element of A is the value, and all elements of B are 1.
                 let parameter = policy.parameters[0]
                 parameter.value.elements[parameter.count - 1] = value
                 if policy.adapters != nil { policy.parameters[1].value.elements.update(repeating: 1) }
@@ -220,7 +221,7 @@ final class PolicyExportTests: XCTestCase {
         }
     }
 
-    /// `dtype` is what transformers loads everything as.
+    /// transformers loads all weights as `dtype`.
     func testTheConfigurationNamesTheTypeThatHoldsAllWeights() throws {
         XCTAssertEqual(ModelFiles.commonType(of: [.float16, .float16, .other("I64")]), .float16)
         XCTAssertEqual(ModelFiles.commonType(of: [.bfloat16, .float16]), .float32)
@@ -264,18 +265,18 @@ final class PolicyExportTests: XCTestCase {
         XCTAssertEqual(
             try LowRankAdapters(rank: 1, alpha: 1, targets: ["v_proj", "q_proj", "v_proj"]).targets,
             ["q_proj", "v_proj"])
-        assertFails(.invalidArgument, "\"c_attn\" matches nothing; there are q_proj, k_proj, v_proj, o_proj") {
+        assertFails(.invalidArgument, "\"c_attn\" is unknown; it must be one of q_proj, k_proj, v_proj, o_proj") {
             _ = try LowRankAdapters(rank: 1, alpha: 1, targets: ["q_proj", "c_attn"])
         }
     }
 
-    // MARK: Where to
+    // MARK: Destination
 
     func testOnlyAnEarlierExportIsReplaced() throws {
         let policy = try TrainedPolicy(Policy(directory: "\(Self.models)/default"), .projector)
         let path = "\(folder.path)/out"
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        // An empty directory, an earlier export, one by way of a link and with a slash at its end.
+        // An empty directory, an earlier export, and an export through a link and with a trailing slash.
         try policy.export(to: path)
         try policy.export(to: path)
         try FileManager.default.createSymbolicLink(atPath: "\(folder.path)/link", withDestinationPath: "out")
@@ -283,7 +284,7 @@ final class PolicyExportTests: XCTestCase {
         XCTAssertEqual(try Files.names(in: folder.path), ["link", "out"])
 
         try folder.write(Array("mine".utf8), to: "out/notes.txt")
-        assertFails(.invalidArgument, "out is there already and holds \"notes.txt\"") { try policy.export(to: path) }
+        assertFails(.invalidArgument, "out already exists and holds \"notes.txt\"") { try policy.export(to: path) }
         XCTAssertTrue(Files.exists("\(path)/notes.txt"))
         try folder.write(Array("{".utf8), to: "out/dama_export.json")
         assertFails(.invalidArgument, "which no export wrote") { try policy.export(to: path) }
@@ -297,7 +298,7 @@ final class PolicyExportTests: XCTestCase {
         assertFails(.invalidArgument, "is a file") { try policy.export(to: "\(folder.path)/file", options: options) }
         assertFails(.io, "cannot make") { try policy.export(to: "\(folder.path)/none/out") }
         assertFails(.io, "cannot make the folder /proc/out") { try policy.export(to: "/proc/out") }
-        assertFails(.invalidArgument, "has no name") { try policy.export(to: "") }
+        assertFails(.invalidArgument, "the path of the export is empty") { try policy.export(to: "") }
     }
 
     func testTheTrainedModelItselfIsNeverReplaced() throws {
@@ -308,7 +309,7 @@ final class PolicyExportTests: XCTestCase {
         var options = ExportOptions()
         options.replaces = true
         for directory in [path, "\(folder.path)/models", folder.path] {
-            assertFails(.invalidArgument, "holds the model that was trained") {
+            assertFails(.invalidArgument, "holds the trained base model") {
                 try policy.export(to: directory, options: options)
             }
         }
@@ -319,13 +320,13 @@ final class PolicyExportTests: XCTestCase {
         let policy = try TrainedPolicy(Policy(directory: "\(Self.models)/default"), .projector)
         var options = ExportOptions()
         options.type = .other("I64")
-        assertFails(.invalidArgument, "F32, F16 and BF16") { try policy.export(to: folder.path, options: options) }
+        assertFails(.invalidArgument, "F32, F16 or BF16") { try policy.export(to: folder.path, options: options) }
         options = ExportOptions()
         options.shardBytes = 0
         assertFails(.invalidArgument, "must be positive") { try policy.export(to: folder.path, options: options) }
     }
 
-    /// A limit on the size of files stands for a disk that fills up.
+    /// A limit on the size of files simulates a full disk.
     func testAFullDiskLeavesTheEarlierExport() throws {
         let policy = try trained(.projector)
         let path = "\(folder.path)/out"

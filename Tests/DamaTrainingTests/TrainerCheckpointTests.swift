@@ -48,7 +48,7 @@ final class TrainerCheckpointTests: XCTestCase {
         for batch in batches[..<3] { _ = try first.step(batch) }
         try first.save(to: folder.path + "/a.safetensors", note: ["at": 3])
         let second = try trainer { $0.filter = .sample }
-        XCTAssertEqual(try second.load(from: folder.path + "/a.safetensors"), ["at": 3])
+        XCTAssertEqual(try second.load(from: folder.path + "/a.safetensors"), #"{"at":3}"#)
         for batch in batches[3..<6] {
             var (a, b) = (try first.step(batch), try second.step(batch))
             a.seconds = StepMetrics.Phases()
@@ -63,7 +63,7 @@ final class TrainerCheckpointTests: XCTestCase {
         let path = folder.path + "/a.safetensors"
         try trainer().save(to: path)
         for (other, text) in [
-            (try trainer { $0.beta = 0.3 }, "another configuration of adaptive beta"),
+            (try trainer { $0.beta = 0.3 }, "another configuration of adaptive beta: beta 0.1 instead of 0.3"),
             (try trainer(.full), "trainer of other weights"),
             (try trainer(.patterns(["*linear_1*"])), "trainer of other weights"),
         ] {
@@ -71,14 +71,14 @@ final class TrainerCheckpointTests: XCTestCase {
             assertFails(.invalidArgument, text) { try other.load(from: path) }
             XCTAssertTrue(contents(other) == before)
         }
-        assertFails(.model, "is no checkpoint of a trainer") {
+        assertFails(.model, "is not a trainer's checkpoint") {
             try trainer().load(from: Self.model + "/model.safetensors")
         }
         assertFails(.io, "none.safetensors") { try trainer().load(from: folder.path + "/none.safetensors") }
         assertFails(.io, "cannot create") { try trainer().save(to: folder.path + "/none/a.safetensors") }
     }
 
-    /// Every byte counts: wherever one is changed, the file is refused.
+    /// A change of any byte is detected and the file refused.
     func testADamagedCheckpointIsRefused() throws {
         let path = folder.path + "/a.safetensors"
         let subject = try trainer()
@@ -89,13 +89,13 @@ final class TrainerCheckpointTests: XCTestCase {
         let before = contents(subject)
         for round in 0..<60 {
             var bytes = whole
-            // Half of them in the header, where a change may still be JSON.
+            // Half of the changes are in the header, where the result may still be valid JSON.
             let at = generator.uniform(below: round % 2 == 0 ? header : bytes.count)
             bytes[at] ^= UInt8(1 << generator.uniform(below: 8))
             try folder.write(bytes, to: "a.safetensors")
             do throws(DamaError) {
                 try subject.load(from: path)
-                XCTFail("byte \(at) was changed and nobody saw")
+                XCTFail("the change of byte \(at) was not detected")
             } catch {
                 XCTAssertTrue([.model, .invalidArgument].contains(error.code), "byte \(at): \(error)")
             }
@@ -103,7 +103,7 @@ final class TrainerCheckpointTests: XCTestCase {
         XCTAssertTrue(contents(subject) == before)
     }
 
-    // Counts near the end of 64 bits, in a checkpoint whose digest is right: the next step added 1 and ended the process.
+    /// Counts near the 64-bit limit, in a checkpoint with a correct digest: the next step must not overflow.
     func testCountsThatNoTrainingReachesAreRefused() throws {
         let path = folder.path + "/a.safetensors"
         let subject = try trainer()
@@ -117,7 +117,7 @@ final class TrainerCheckpointTests: XCTestCase {
             assertFails(.model, "a.safetensors") { try subject.load(from: path) }
         }
         XCTAssertTrue(contents(subject) == before)
-        // As many steps as a double counts are taken, and counted on from.
+        // The most steps that a double counts exactly are accepted, and counting continues.
         try subject.save(to: path)
         try CheckpointForger.change(path) { $0.setting("steps", "9007199254740992") }
         try subject.load(from: path)
@@ -128,7 +128,7 @@ final class TrainerCheckpointTests: XCTestCase {
         let path = folder.path + "/a.safetensors"
         let subject = try trainer()
         try subject.save(to: path)
-        // The counts are the last 7 numbers of 8 bytes but the generator's 4, before the checksum.
+        // Before the checksum stand seven 8-byte numbers: three counts, then the generator's four.
         var state = Array(subject.controller.state().dropLast(4))
         for byte in state.count - 56..<state.count - 48 { state[byte] = 0xFF }
         var writer = ByteWriter()
@@ -140,7 +140,7 @@ final class TrainerCheckpointTests: XCTestCase {
         }
     }
 
-    /// Who refuses a note keeps the trainer as it was.
+    /// Refusing a note leaves the trainer unchanged.
     func testARefusedNoteChangesNothing() throws {
         let path = folder.path + "/a.safetensors"
         let first = try trainer()
@@ -155,13 +155,14 @@ final class TrainerCheckpointTests: XCTestCase {
         XCTAssertEqual(second.steps, 0)
     }
 
-    /// A gradient that overflows: nothing moves, and it is counted.
+    /// A gradient that overflows changes nothing and is counted.
     func testAStepThatIsNotFiniteChangesNothing() throws {
         let subject = try trainer(.full)
         _ = try subject.step(try batches()[0])
         let before = contents(subject)
         let state = subject.controller.state()
-        // β is beyond 1e40 and all pairs are lost (α_M is 1e-44 then): the loss is finite in double, its gradients are not in fp32.
+        // β exceeds 1e40 and all pairs are lost (α_M is then 1e-44): the loss is finite in double precision, but its
+        // gradients are not finite in fp32.
         let batch = try batches()[1].map { pair in
             TrainingPair(pair.pair, alphaData: 1e90, reference: (chosen: 0, rejected: -1000))
         }

@@ -35,7 +35,7 @@ final class TrainerTests: XCTestCase {
         return try Trainer(policy, reference: base, controller: AdaptiveBeta(configuration), options: options)
     }
 
-    /// The numbers of `kind` and its tensors by "gradient.…", "final.…", "start.…".
+    /// The numbers of `kind`, and its tensors under "gradient.…", "final.…" and "start.…".
     private func compare(_ kind: String, _ trainer: Trainer, _ what: String) throws {
         let file = try SafetensorsFile(path: Fixtures.path("\(kind).safetensors"))
         let expected = try XCTUnwrap(Fixtures.json("\(kind).json").array)
@@ -53,7 +53,7 @@ final class TrainerTests: XCTestCase {
         for (number, batch) in try batches().enumerated() {
             let metrics = try trainer.step(batch)
             let step = expected[number]
-            // Ten updates of Adam let the roundings of two fp32 programs grow apart.
+            // Over ten updates of Adam the rounding errors of two fp32 programs grow.
             XCTAssertEqual(metrics.loss, try XCTUnwrap(step["loss"]?.double), accuracy: 1e-4, "\(what), step \(number)")
             XCTAssertEqual(metrics.alphaModel, try XCTUnwrap(step["alpha_model"]?.double), accuracy: 1e-4, what)
             XCTAssertEqual(metrics.runningMean, try XCTUnwrap(step["running_mean"]?.double), accuracy: 1e-4, what)

@@ -1,4 +1,4 @@
-/* A plug-in's life: opened, used from several threads, closed, opened again. argv[1] is the library. */
+/* Opens the library as a plug-in, uses it from several threads, closes and reopens it. argv[1] is the library. */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@ static void *work(void *unused) {
     double delta = 0;
     (void)unused;
     for (int i = 0; i < 1000; i++) {
-        if (hardness(scores, 2, scores, 3, &delta) != 0) return "a good call failed";
+        if (hardness(scores, 2, scores, 3, &delta) != 0) return "a valid call failed";
         if (hardness(scores, 0, scores, 3, &delta) != 1 || !strstr(message(), "empty")) return "a bad call did not fail";
     }
     return NULL;

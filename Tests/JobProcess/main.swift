@@ -1,13 +1,15 @@
 import Dama
+import DamaSupport
 import Glibc
 import JobTestSupport
 
-// JobProcess FOLDER OUTPUT [DELAY]: scores FOLDER/pairs.jsonl with the noisy AngleEncoder. For tests that kill it.
+// JobProcess FOLDER OUTPUT [DELAY]: scores FOLDER/pairs.jsonl with the noisy AngleEncoder, for tests that kill the
+// process.
 let arguments = CommandLine.arguments
 guard arguments.count >= 3 else { exit(64) }
 var options = ScoreOptions(data: arguments[1] + "/pairs.jsonl", output: arguments[2])
 options.rows.blockRows = 4
-// Room for about 80 embeddings, so that the ring goes round many times.
+// The cache holds about 80 embeddings, so that the ring wraps around many times.
 options.cacheBytes = 17_000
 options.imagesPerStep = 2
 options.sentencesPerStep = 3

@@ -4,30 +4,30 @@ import Synchronization
 
 /// An encoder with known answers: images and sentences are angles in a plane, Γ = 10 · cos(difference).
 ///
-/// An image is a file `ANGLE <number>`, a sentence ends in `@<number>`; without it its angle is 0. With ``noise`` an
-/// embedding also depends on what else is in its batch, much more than any real model's does: results that are the same
-/// all the same were computed in the same batches.
-public final class AngleEncoder: ImageTextEncoder {
-    public let dimension = 2
-    public let logitScale: Float = 10
-    public let tokenLimit = 77
-    public let fingerprint: String
+/// An image is a file `ANGLE <number>`. A sentence ends in `@<number>`; without it its angle is 0. With ``noise`` an
+/// embedding also depends on the other elements of its batch, much more than with any real model: equal results then
+/// prove equal batches.
+package final class AngleEncoder: ImageTextEncoder {
+    package let dimension = 2
+    package let logitScale: Float = 10
+    package let tokenLimit = 77
+    package let fingerprint: String
     private let noise: Double
     private let delay: UInt32
     private let counts = Mutex((images: 0, texts: 0))
 
-    public init(noise: Double = 0, fingerprint: String = "angles", delayMicroseconds: UInt32 = 0) {
+    package init(noise: Double = 0, fingerprint: String = "angles", delayMicroseconds: UInt32 = 0) {
         self.noise = noise
         self.fingerprint = fingerprint
         delay = delayMicroseconds
     }
 
-    /// How many images and sentences were embedded.
-    public var embedded: (images: Int, texts: Int) { counts.withLock { $0 } }
+    /// The number of embedded images and sentences.
+    package var embedded: (images: Int, texts: Int) { counts.withLock { $0 } }
 
-    public func tokenCount(_ text: String) throws(DamaError) -> Int { text.split(separator: " ").count + 2 }
+    package func tokenCount(_ text: String) throws(DamaError) -> Int { text.split(separator: " ").count + 2 }
 
-    public func prepare(imageBytes: [UInt8]) throws(DamaError) -> PreparedImage {
+    package func prepare(imageBytes: [UInt8]) throws(DamaError) -> PreparedImage {
         let text = String(decoding: imageBytes, as: UTF8.self)
         if text.hasPrefix("BOMB") { throw .outOfMemory("image has 10^12 pixels; the limit is 10^8") }
         if text.hasPrefix("GIF") { throw .unsupported("the image is a GIF") }
@@ -37,18 +37,20 @@ public final class AngleEncoder: ImageTextEncoder {
         return PreparedImage(pixels: [angle], height: 1, width: 1)
     }
 
-    public func embed(images: [PreparedImage]) throws(DamaError) -> [[Float]] {
+    package func embed(images: [PreparedImage], run: RunOptions?) throws(DamaError) -> [[Float]] {
+        try run?.check()
         counts.withLock { $0.images += images.count }
         return embed(images.map { Double($0.pixels[0]) })
     }
 
-    public func embed(texts: [String]) throws(DamaError) -> [[Float]] {
+    package func embed(texts: [String], run: RunOptions?) throws(DamaError) -> [[Float]] {
+        try run?.check()
         counts.withLock { $0.texts += texts.count }
         return embed(texts.map { Self.angle(of: $0) })
     }
 
     /// Γ for one image and sentence, without noise, in double precision.
-    public static func score(imageAngle: Double, sentence: String) -> Double {
+    package static func score(imageAngle: Double, sentence: String) -> Double {
         10 * cos(imageAngle - angle(of: sentence))
     }
 
@@ -67,14 +69,14 @@ public final class AngleEncoder: ImageTextEncoder {
 }
 
 /// Splits at full stops followed by a space.
-public struct FullStopSplitter: ResponseSplitter {
-    public let name: String
+package struct FullStopSplitter: ResponseSplitter {
+    package let name: String
 
-    public init(name: String = "full stops") { self.name = name }
+    package init(name: String = "full stops") { self.name = name }
 
-    public func split(_ response: String, limit: TokenLimit) throws(DamaError) -> SplitResponse {
+    package func split(_ response: String, limit: TokenLimit) throws(DamaError) -> SplitResponse {
         if response.hasPrefix("UNSPLITTABLE") { throw .model("no place to split at") }
-        // A full stop inside a number is none.
+        // A full stop inside a number does not end a sentence.
         var parts = [""]
         for word in response.split(separator: " ") {
             parts[parts.count - 1] +=

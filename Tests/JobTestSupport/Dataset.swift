@@ -1,23 +1,23 @@
 import Dama
 
 /// A dataset of pairs for ``AngleEncoder``, the same for the same seed.
-public struct Dataset {
-    public struct Pair {
-        public var image: Int
-        public var chosen: [String]
-        public var rejected: [String]
+package struct Dataset {
+    package struct Pair {
+        package var image: Int
+        package var chosen: [String]
+        package var rejected: [String]
     }
 
-    public var pairs: [Pair] = []
-    public let imageCount: Int
+    package var pairs: [Pair] = []
+    package let imageCount: Int
 
-    public init(count: Int, seed: UInt64 = 1) {
+    package init(count: Int, seed: UInt64 = 1) {
         var generator = RandomGenerator(seed: seed)
         imageCount = max(1, count / 3)
         for _ in 0..<count {
             func sentences() -> [String] {
                 (0...generator.uniform(below: 4)).map { _ in
-                    // Half of them come again and again.
+                    // Half of the sentences repeat.
                     let angle =
                         Double(
                             generator.uniform(below: 2) == 0
@@ -31,10 +31,10 @@ public struct Dataset {
         }
     }
 
-    public static func angle(ofImage image: Int) -> Float { Float(image % 97) / 16 }
+    package static func angle(ofImage image: Int) -> Float { Float(image % 97) / 16 }
 
     /// Writes `pairs.jsonl` and the folder `images`.
-    public func write(to folder: String, bad: Bool = false) throws {
+    package func write(to folder: String, bad: Bool = false) throws {
         for image in 0..<imageCount {
             try Files.writeAtomically(
                 Array("ANGLE \(Self.angle(ofImage: image))".utf8), to: "\(folder)/image\(image).txt")
@@ -42,8 +42,8 @@ public struct Dataset {
         try Files.writeAtomically(lines(bad: bad), to: "\(folder)/pairs.jsonl")
     }
 
-    /// The rows as JSON Lines; with `bad`, every seventh is broken in one way or another.
-    public func lines(bad: Bool = false) -> [UInt8] {
+    /// The rows as JSON Lines; with `bad`, every seventh row is invalid in some way.
+    package func lines(bad: Bool = false) -> [UInt8] {
         var bytes: [UInt8] = []
         for (index, pair) in pairs.enumerated() {
             if bad && index % 7 == 3 {

@@ -1,4 +1,4 @@
-"""The report page from files made by hand."""
+"""Tests the report page with files written by hand."""
 
 import html.parser
 import json
@@ -106,7 +106,7 @@ def test_page_is_one_file_that_holds_everything(files):
         def handle_starttag(self, tag, attributes):
             self.counts[tag] = self.counts.get(tag, 0) + 1
             for name, value in attributes:
-                # Nothing is fetched from anywhere.
+                # The page loads nothing from outside.
                 assert name not in ("href", "src") or value.startswith("data:"), value
             if tag not in ("meta", "img", "line", "path", "rect", "polygon"):
                 self.open.append(tag)
@@ -120,6 +120,6 @@ def test_page_is_one_file_that_holds_everything(files):
     assert reader.open == []
     assert reader.counts["figure"] == 6
     assert reader.counts["img"] == 2
-    # The word in the explanation, and two false mentions of base.
+    # One in the explanation, and two false mentions of base.
     assert reader.counts["mark"] == 3
     assert "url(" not in text and "Claim 0 &lt;about&gt; 1." in text and "nan" not in text.lower()

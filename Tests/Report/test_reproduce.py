@@ -1,4 +1,4 @@
-"""The figures of scripts/reproduce, on runs whose right result is known."""
+"""Tests the figures of scripts/reproduce on runs whose results are known."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def add(out: Path, row: str, seed: int, free: list[bool], split: str = "test", b
     (folder / f"{split}-details.jsonl").write_text("".join(json.dumps(d) + "\n" for d in details))
 
 
-# Two-sided points of Student's t, from its table; with one degree of freedom p = 1 − 2/π · atan t.
+# Two-sided points of Student's t, from the table; with one degree of freedom p = 1 − 2/π · atan t.
 @pytest.mark.parametrize(("t", "degrees", "p"), [(2.776445, 4, 0.05), (4.604095, 4, 0.01), (1, 1, 0.5), (0, 3, 1.0)])
 def test_student(t: float, degrees: int, p: float) -> None:
     assert student_p(t, degrees) == pytest.approx(p, abs=1e-6)
@@ -64,7 +64,7 @@ def test_what_beta_did() -> None:
     found = describe_training(lines, 0.1)
     assert found["gap_ratio"] == pytest.approx(2.0)
     assert found["beta_low"] == pytest.approx(0.5) and found["beta_high"] == pytest.approx(2.0)
-    # Of twenty steps the least and the greatest are left out.
+    # Of twenty steps the smallest and the largest value are left out.
     assert found["alpha_model_low"] == pytest.approx(0.52) and found["alpha_model_high"] == pytest.approx(1.0)
 
 

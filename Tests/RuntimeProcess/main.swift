@@ -4,9 +4,9 @@ import DamaModels
 import DamaSupport
 import Glibc
 
-// RuntimeProcess CLIP LLAVA IMAGE: opens a scorer and a policy and uses them, in a thread that takes denormal numbers for
-// zero. Prints a line for each step after which that is no longer so, and the names of variables that came into the
-// environment; then "done".
+// RuntimeProcess CLIP LLAVA IMAGE: opens and uses a scorer and a policy, in a thread that treats denormal numbers as
+// zero. Prints a line for each step that changes this mode, and the names of environment variables that were added or
+// removed; then "done".
 let arguments = CommandLine.arguments
 guard arguments.count == 4 else { exit(64) }
 
@@ -26,7 +26,7 @@ func step<Result>(_ name: String, _ body: () throws(DamaError) -> Result) throws
     cdama_float_control_set(control)
     let before = variables()
     let result = try body()
-    // Not the flags of what has happened, the low bits.
+    // Without the low bits, which are status flags.
     if (cdama_float_control_get() ^ control) & ~0x3f != 0 { print("\(name): the control of the thread is changed") }
     for name in variables().symmetricDifference(before) { print("\(name): added or gone") }
     return result
@@ -41,7 +41,7 @@ do throws(DamaError) {
     _ = try step("generation") { () throws(DamaError) in
         var options = GenerationOptions()
         options.maximumTokens = 3
-        return try policy.generate([(pair.image, pair.prompt)], options)
+        return try policy.generate([GenerationRequest(image: pair.image, prompt: pair.prompt)], options)
     }
     print("done")
 } catch {

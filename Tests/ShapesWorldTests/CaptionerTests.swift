@@ -16,7 +16,8 @@ final class CaptionerTests: XCTestCase {
         }
     }
 
-    /// Greedy decoding of a model that has learnt the habits perfectly: each habit, where it is likelier than not.
+    /// Greedy decoding of a model that has learnt the habits perfectly applies each habit whose probability is above
+    /// one half.
     func testHabitsOfEveryKindComeAndAboutHalfOfTheCaptionsErr() {
         var summary = JudgeSummary()
         for index in 0..<4000 {

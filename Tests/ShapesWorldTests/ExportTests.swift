@@ -25,7 +25,7 @@ final class ExportTests: XCTestCase {
             let pair = generator.pair(index)
             XCTAssertEqual(row["chosen"]?.string, pair.chosen.text)
             XCTAssertEqual(row["rejected"]?.string, pair.rejected.text)
-            XCTAssertNil(row["objects"], "the truth has no place beside what a model may see")
+            XCTAssertNil(row["objects"], "the truth must not be in the file that a model may see")
             XCTAssertEqual(try Scene(json: try XCTUnwrap(line["objects"])).objects, pair.scene.objects)
             XCTAssertEqual(line["share_difference"]?.double, pair.shareDifference)
             let path = folder + "/" + (try XCTUnwrap(row["image"]?.string))
@@ -33,7 +33,7 @@ final class ExportTests: XCTestCase {
             let drawn = try Renderer(side: 64).render(pair.scene)
             XCTAssertEqual([image.width, image.height], [64, 64])
             let difference = zip(image.pixels, drawn.pixels).reduce(0) { $0 + abs(Int($1.0) - Int($1.1)) }
-            // What JPEG of quality 90 with halved colour takes away; a wrong picture is off by 30 and more.
+            // JPEG of quality 90 with halved colour resolution loses this much; a wrong picture is off by 30 and more.
             XCTAssertLessThan(Double(difference) / Double(drawn.pixels.count), 6)
         }
     }

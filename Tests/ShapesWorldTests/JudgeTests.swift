@@ -6,7 +6,7 @@ import XCTest
 final class JudgeTests: XCTestCase {
     private let generator = SceneGenerator(seed: 21, split: .train)
 
-    /// The templates write, the parser (which does not know them) reads.
+    /// The templates write sentences; the parser, which does not know the templates, reads them.
     func testEveryTrueSentenceIsReadBackAndJudgedTrue() {
         for index in 0..<3000 {
             let scene = generator.scene(index)

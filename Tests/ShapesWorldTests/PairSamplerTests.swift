@@ -35,7 +35,7 @@ final class PairSamplerTests: XCTestCase {
         let half = circle + " " + falsePlace
         XCTAssertEqual(texts([half, circle + " " + star, falseShape]), [circle + " " + star, falseShape])
         XCTAssertEqual(texts([half, falseShape]), [half, falseShape])
-        // Shares count, not numbers: one false of two is worse than one of three.
+        // Shares count, not totals: one false of two is worse than one of three.
         let third = "\(circle) \(star) \(falsePlace)"
         XCTAssertEqual(texts([half, third]), [third, half])
     }
@@ -82,7 +82,7 @@ final class PairSamplerTests: XCTestCase {
         XCTAssertEqual(statistics.chosenWords, 10)
         XCTAssertEqual(statistics.chosenFalseShare, 0)
         XCTAssertEqual(statistics.rejectedFalseShare, 1)
-        // The report on hardness reads it.
+        // The report on hardness reads the result.
         XCTAssertEqual(
             try HardnessReport(scores: [["id": 7, "delta": 0.5]], truth: [pair.truth]).cells(kind: "shape")[0]?.mean,
             0.5)
@@ -94,7 +94,7 @@ final class PairSamplerTests: XCTestCase {
         XCTAssertEqual(flipped.truth["kind"], "none")
     }
 
-    /// Chosen responses are longer three times out of four to begin with.
+    /// Before balancing, chosen responses are longer in three of four pairs.
     private func biased(_ count: Int) -> [PairSampler.Question] {
         var random = RandomGenerator(seed: 5)
         return (0..<count).map { index in
@@ -112,10 +112,10 @@ final class PairSamplerTests: XCTestCase {
         XCTAssertTrue(signs.values.allSatisfy { $0 == 0 }, "\(signs)")
         XCTAssertEqual(statistics.chosenWords, statistics.rejectedWords, accuracy: 1e-9)
         XCTAssertEqual(statistics.pairs + statistics.unbalanced, 2000)
-        // Only what is too much is left out: about a quarter of the pairs is the scarcer side, twice that is kept. Flipped
-        // labels move it to .275; four standard deviations of the count are 160.
+        // Only the excess is left out: about a quarter of the pairs belong to the scarcer side, and twice that is kept.
+        // Flipped labels change it to .275; four standard deviations of the count are 160.
         XCTAssertEqual(Double(pairs.count), 1100, accuracy: 160)
-        // In the order of the questions, and the same again.
+        // In the order of the questions, and reproducible.
         XCTAssertEqual(pairs.map { $0.id.int ?? -1 }, pairs.map { $0.id.int ?? -1 }.sorted())
         XCTAssertEqual(sampler(flips: 0.05).pairs(of: questions).pairs, pairs)
     }

@@ -7,7 +7,7 @@ import XCTest
 final class PairTests: XCTestCase {
     private let generator = PairGenerator(scenes: SceneGenerator(seed: 7, split: .preference))
 
-    /// What was planted is what the judge finds in the text.
+    /// The judge finds in the text what was planted.
     func testTheJudgeFindsWhatWasPlanted() {
         var kinds: [String: Int] = [:]
         for index in 0..<2000 {

@@ -29,7 +29,7 @@ final class ShapesLlavaTests: XCTestCase {
         let found = try policy.logProbabilities(pairs)
         XCTAssertEqual(found.map { Double($0.chosen.count) }, try numbers("chosen_tokens"))
         XCTAssertEqual(found.map { Double($0.rejected.count) }, try numbers("rejected_tokens"))
-        // Sums of some 50 tokens, each within 1e-4 as the parity tests have it.
+        // Sums of some 50 tokens, each within 1e-4 as in the parity tests.
         for (result, sum) in zip(found, try numbers("chosen")) {
             XCTAssertEqual(result.chosen.sum, sum, accuracy: 5e-3)
         }

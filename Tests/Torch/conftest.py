@@ -11,7 +11,7 @@ import smollm2 as real  # noqa: E402
 
 @pytest.fixture(scope="session")
 def smollm2() -> Path:
-    """SmolLM2-135M-Instruct, made at its first use."""
+    """SmolLM2-135M-Instruct, made on first use."""
     try:
         return real.make()
     except real.Unavailable as reason:

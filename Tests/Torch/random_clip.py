@@ -1,4 +1,4 @@
-"""CLIP models of real sizes with random weights, as Hugging Face directories: no hub is needed, and no numbers are lost.
+"""CLIP models of real sizes with random weights, as Hugging Face directories, so that no hub is needed.
 
     python random_clip.py DIRECTORY [fp32|fp16|bf16]      writes a ViT-B/32
 """
@@ -40,7 +40,7 @@ def write(directory: Path | str, dtype: str = "fp32", config: CLIPConfig | None 
             elif "norm" in name or "layrnorm" in name:
                 parameter.normal_(1.0 if name.endswith("weight") else 0.0, 0.1)
             elif parameter.ndim >= 2 and "embedding" not in name:
-                # Larger than CLIP's initial weights, with which all embeddings look alike.
+                # Larger than CLIP's initial weights, which make all embeddings similar.
                 parameter.normal_(0.0, parameter[0].numel() ** -0.5)
             elif "patch_embedding" in name:
                 parameter.normal_(0.0, parameter[0].numel() ** -0.5)

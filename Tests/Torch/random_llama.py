@@ -1,6 +1,6 @@
-"""Llama and LLaVA models with random weights, as Hugging Face directories: no hub is needed, and no numbers are lost.
+"""Llama and LLaVA models with random weights, as Hugging Face directories, so that no hub is needed.
 
-The tokenizer is of Llama 2's kind (SentencePiece's spaces, byte fallback, <s> in front), trained on CLIP's vocabulary.
+The tokenizer is of Llama 2's kind (SentencePiece's spaces, byte fallback, <s> first), trained on CLIP's vocabulary.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def words() -> list[str]:
 
 
 def tokenizer(size: int) -> PreTrainedTokenizerFast:
-    """Of ``size`` tokens, <image> as the last of them."""
+    """A tokenizer of ``size`` tokens, with <image> as the last one."""
     pieces = [f"<0x{i:02X}>" for i in range(256)]
     model = Tokenizer(models.BPE(byte_fallback=True, fuse_unk=True, unk_token="<unk>"))
     model.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
@@ -47,7 +47,7 @@ def tokenizer(size: int) -> PreTrainedTokenizerFast:
     )
     model.train_from_iterator(words(), trainer)
     state = json.loads(model.to_str())
-    # The bytes are pieces of the model, not special tokens.
+    # The bytes are tokens of the model, not special tokens.
     state["added_tokens"] = [token for token in state["added_tokens"] if not token["content"].startswith("<0x")]
     model = Tokenizer.from_str(json.dumps(state))
     model.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
@@ -62,10 +62,10 @@ def tokenizer(size: int) -> PreTrainedTokenizerFast:
 def write(
     directory: Path, config: LlamaConfig | LlavaConfig, words: PreTrainedTokenizerFast, dtype: str, shards: str = "50GB"
 ) -> Path:
-    """Writes the model that ``config`` describes; ``shards`` is the most that one file may hold."""
+    """Writes the model that ``config`` describes; ``shards`` is the maximum size of a file."""
     with torch.device("meta"):
         model = CLASSES[config.model_type](config)
-    # Filled in the type of the file: a large model is never there twice.
+    # Filled in the type of the file, so that a large model is never in memory twice.
     model = model.to(random_clip.DTYPES[dtype]).to_empty(device="cpu")
     torch.manual_seed(0)
     with torch.no_grad():
@@ -75,7 +75,7 @@ def write(
             elif parameter.ndim < 2:
                 parameter.normal_(0.0, 0.3)
             elif "lm_head" in name or "embed_tokens" in name:
-                # Logits of a few units: neither all alike nor one that drowns the others.
+                # Logits of a few units: neither all equal nor dominated by one.
                 parameter.normal_(0.0, 2 * config.get_text_config().hidden_size ** -0.5)
             else:
                 # Larger than the usual initial weights, so that attention and activations leave their linear range.
@@ -89,7 +89,7 @@ def write(
 
 
 def image_processor(config: CLIPVisionConfig) -> CLIPImageProcessorPil:
-    """The Pillow-based processor is the one that the models were trained with."""
+    """The Pillow-based processor, with which the original models were trained."""
     side = config.image_size
     return CLIPImageProcessorPil(size={"shortest_edge": side}, crop_size={"height": side, "width": side})
 

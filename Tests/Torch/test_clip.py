@@ -27,7 +27,7 @@ SENTENCES = [
 
 
 def reference(directory, pixels):
-    """logits_per_image, in fp32 whatever the weights are stored as."""
+    """logits_per_image in fp32, whatever the type of the stored weights."""
     clip = CLIPModel.from_pretrained(directory, dtype=torch.float32).eval()
     tokens = CLIPTokenizer.from_pretrained(directory)(SENTENCES, padding=True, return_tensors="pt")
     with torch.no_grad():
@@ -68,11 +68,11 @@ def test_scores_equal_transformers(size, tmp_path):
     scorer = dama.Scorer(directory)
     processor = CLIPImageProcessorPil.from_pretrained(directory)
 
-    # From identical pixels: of the size that the model takes, so that nothing is scaled.
+    # From identical pixels: images of the model's size, so that nothing is scaled.
     side = config.vision_config.image_size
     square = [photo[:side, :side] for photo in photographs()]
     logits = reference(directory, processor([Image.fromarray(p) for p in square], return_tensors="pt")["pixel_values"])
-    assert np.ptp(logits) > 1, "the embeddings look alike; the test would say nothing"
+    assert np.ptp(logits) > 1, "the embeddings are too similar for a meaningful test"
     for photo, row in zip(square, logits):
         np.testing.assert_allclose(scorer.score(photo, SENTENCES), row, atol=1e-4, rtol=0)
 

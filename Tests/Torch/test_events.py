@@ -20,7 +20,7 @@ def test_scalars_of_a_run_that_went_on(tmp_path):
     events = EventAccumulator(str(tmp_path))
     events.Reload()
     assert sorted(events.Tags()["scalars"]) == ["beta/mean", "loss"]
-    # The first file's steps 3 and 4 were taken again, and what it says of them is forgotten.
+    # Steps 3 and 4 of the first file were repeated, and their first values are replaced.
     loss = events.Scalars("loss")
     assert [(s.step, s.value) for s in loss] == [(0, 0.0), (1, 0.125), (2, 0.25), (3, 1.375), (4, 1.5), (5, 1.625)]
     assert [s.step for s in events.Scalars("beta/mean")] == [0, 1, 2]

@@ -1,6 +1,6 @@
-"""transformers and PEFT load what a trained policy is exported as, and give its log-probabilities.
+"""transformers and PEFT load an exported policy and compute the trained policy's log-probabilities.
 
-The steps are taken by Tests/TrainingProcess, which prints the trained policy's own numbers.
+Tests/TrainingProcess runs the training steps and prints the trained policy's own numbers.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SYSTEM = (
 
 @pytest.fixture(scope="session")
 def llama(tmp_path_factory):
-    """A model of text alone with the small LLaVA's tokenizer."""
+    """A text-only model with the small LLaVA's tokenizer."""
     folder = tmp_path_factory.mktemp("llama")
     tokenizer = AutoTokenizer.from_pretrained(LLAVA / "default")
     torch.manual_seed(3)
@@ -49,7 +49,7 @@ def llama(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def half(tmp_path_factory):
-    """The small LLaVA with weights in fp16, as the real one has them."""
+    """The small LLaVA with weights in fp16, as in the real one."""
     folder = tmp_path_factory.mktemp("half")
     shutil.copytree(LLAVA / "default", folder, dirs_exist_ok=True)
     LlavaForConditionalGeneration.from_pretrained(LLAVA / "default", dtype=torch.float16).save_pretrained(folder)
@@ -58,7 +58,7 @@ def half(tmp_path_factory):
 
 
 def train(model, kind, output):
-    """Trains and exports; the token log-probabilities of the last batch, [[chosen, rejected], ...]."""
+    """Trains and exports; returns the token log-probabilities of the last batch, [[chosen, rejected], ...]."""
     image = "" if "llama" in model.name else LLAVA / "image.png"
     library = next(Path(onnxruntime.__file__).parent.glob("capi/libonnxruntime.so*"))
     done = subprocess.run(
@@ -69,7 +69,7 @@ def train(model, kind, output):
 
 
 def log_probabilities(model, directory):
-    """The same numbers by transformers, for each response a sequence of its own."""
+    """The same numbers by transformers, with a separate sequence for each response."""
     tokenizer = AutoTokenizer.from_pretrained(directory)
     is_llava = model.config.model_type == "llava"
     arguments = {}
@@ -80,7 +80,7 @@ def log_probabilities(model, directory):
     found = []
     for pair in json.loads(BATCHES.read_text())[-1]:
         prompt = f"{SYSTEM} USER: <image>\n{pair['prompt']} ASSISTANT:" if is_llava else pair["prompt"]
-        # The response begins at the first token that the prompt alone, or the other response, has otherwise.
+        # The response begins at the first token that differs from the prompt alone or from the other response.
         whole = [tokenizer(f"{prompt} {pair[response]}</s>")["input_ids"] for response in ("chosen", "rejected")]
         start = len(os.path.commonprefix([tokenizer(prompt)["input_ids"], *whole]))
         row = []
@@ -105,7 +105,7 @@ def flat(rows):
 
 def compare(found, expected, base):
     assert [[len(r) for r in row] for row in found] == [[len(r) for r in row] for row in expected]
-    # Three steps moved the weights well: the base model would not pass.
+    # Three steps changed the weights clearly: the base model would fail.
     assert (flat(base) - flat(expected)).abs().max() > 0.1
     # Two fp32 programs; log-probabilities are of the order of 10.
     torch.testing.assert_close(flat(found), flat(expected), atol=1e-4, rtol=0)
@@ -132,7 +132,7 @@ def test_transformers_loads_the_model(base, kind, tmp_path):
     directory, architecture = base
     output = tmp_path / "exported"
     expected = train(directory, kind, output)
-    # As the configuration says: trained weights are fp32, whatever the frozen ones are.
+    # As in the configuration: trained weights are fp32, whatever the type of the frozen ones.
     model, info = architecture.from_pretrained(output, output_loading_info=True)
     assert not any(info.values()), info
     assert {p.dtype for p in model.parameters()} == {torch.float32}
@@ -147,7 +147,7 @@ def test_peft_loads_the_adapters(base, tmp_path):
     expected = train(directory, "adapters", output)
     plain = log_probabilities(original(base), directory)
     model = peft.PeftModel.from_pretrained(original(base), output).eval()
-    # A matrix for each of two layers' three targets, on both sides; none of the vision tower's.
+    # Two matrices for each of three targets in two layers; none in the vision tower.
     matrices = [name for name, _ in model.named_parameters() if "lora_" in name]
     assert len(matrices) == 2 * 3 * 2
     assert not any("vision_tower" in name for name in matrices)

@@ -1,6 +1,6 @@
-"""Policies against transformers in fp32, at test time: token log-probabilities and greedy text of random models.
+"""Policies against transformers in fp32: token log-probabilities and greedy text of random models.
 
-Small ones of every kind, and LLaVA-1.5 as wide and with as deep a vision tower as it is, with one decoder layer.
+Small models of every kind, and LLaVA-1.5 with its true widths and vision tower but only one decoder layer.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ GREEDY = 24
 
 
 def sentences(count: int, length: int, seed: int) -> list[str]:
-    """Words from all over the vocabulary, which none of the models has ever seen in a row."""
+    """Random words from the whole vocabulary."""
     draw = random.Random(seed)
     return [" ".join(draw.choices(random_llama.words(), k=draw.randint(1, length))) for _ in range(count)]
 
@@ -40,7 +40,7 @@ def questions(seed: int) -> list[tuple[str, str, str]]:
 
 
 class Reference:
-    """What transformers makes of texts and images, in fp32 whatever the weights are stored as."""
+    """transformers' results for texts and images in fp32, whatever the type of the stored weights."""
 
     def __init__(self, directory, config, words, images):
         self.kind, self.config = config.model_type, config
@@ -59,7 +59,7 @@ class Reference:
     def logps(self, index: int, question: str, *responses: str) -> list[np.ndarray]:
         prompt = TEMPLATES[self.kind].format(question)
         whole = [self.inputs(prompt + response + "</s>", index) for response in responses]
-        # The response begins where the tokens of the prompt alone, without the space behind it, and both texts part.
+        # The response begins at the first token in which the prompt, without its final space, and the texts differ.
         alone = self.inputs(prompt.rstrip(" "), index)["input_ids"][0].tolist()
         lists = [alone, *[inputs["input_ids"][0].tolist() for inputs in whole]]
         length = next((i for i, ids in enumerate(zip(*lists)) if len(set(ids)) > 1), len(alone))
@@ -84,9 +84,9 @@ def compare(directory, config, words, images, asked) -> None:
     expected = [reference.logps(index, *texts) for index, texts in enumerate(asked)]
     greedy = [reference.greedy(index, texts[0]) for index, texts in enumerate(asked)]
     flat = np.concatenate([logps for pair in expected for logps in pair])
-    assert np.ptp(flat) > 3 and len(flat) > 30, "all tokens are equally likely; the test would say nothing"
-    assert len({token for tokens in greedy for token in tokens}) > 10, "the greedy texts say nothing"
-    # A large model and its copy would not fit beside each other.
+    assert np.ptp(flat) > 3 and len(flat) > 30, "all tokens are equally likely; the test would be meaningless"
+    assert len({token for tokens in greedy for token in tokens}) > 10, "the greedy texts have too few different tokens"
+    # A large model and its copy would not fit in memory together.
     del reference
     gc.collect()
 
@@ -113,7 +113,7 @@ def vocabularies():
     return {size: random_llama.tokenizer(size) for size in (2_000, 32_000)}
 
 
-# Types and shards in turn, so that each meets both kinds of model, of heads and of vocabularies.
+# Types and shards alternate, so that each is combined with both kinds of model, of heads and of vocabularies.
 FILES = itertools.cycle([("fp16", "50GB"), ("bf16", "1MB"), ("fp32", "1MB")])
 SMALL = [(*model, *next(FILES)) for model in itertools.product(
     ("llama", "llava"), ("MHA", "GQA"), ("untied", "tied"), (2_000, 32_000)
@@ -130,7 +130,7 @@ def test_small_models_equal_transformers(kind, heads, tied, vocabulary, dtype, s
     if kind == "llama":
         config = LlamaConfig(**text)
     else:
-        # As LLaVA-1.5: a few rows of the embeddings more than the tokenizer has tokens.
+        # As in LLaVA-1.5, the embeddings have a few more rows than the tokenizer has tokens.
         config = LlavaConfig(
             text_config=LlamaConfig(**{**text, "vocab_size": vocabulary + 64}),
             vision_config=CLIPVisionConfig(

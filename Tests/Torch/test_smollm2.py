@@ -1,4 +1,4 @@
-"""A real model, SmolLM2-135M-Instruct, against transformers in fp32 on the same directory (scripts/smollm2.py)."""
+"""A real model, SmolLM2-135M-Instruct, against transformers in fp32 with the same directory (scripts/smollm2.py)."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def policy(smollm2):
 
 @pytest.fixture(scope="module")
 def greedy(model, words):
-    """What transformers goes on with, without the end token."""
+    """The continuations by transformers, without the end token."""
     found = []
     for prompt in PROMPTS:
         messages = [{"role": "user", "content": prompt}]
@@ -69,7 +69,7 @@ def greedy(model, words):
 
 
 def test_the_weights_are_the_model(model, words):
-    """Whether rows and scales stand where they should: it knows English, and what it was taught."""
+    """The rows and scales are in the right places: the model predicts English and knows a fact."""
     text = (
         "The sun is a star. It is the largest object in the solar system, and the planets move around it. Light from the "
         "sun takes about eight minutes to reach the Earth."
@@ -77,7 +77,7 @@ def test_the_weights_are_the_model(model, words):
     ids = words(text, return_tensors="pt")["input_ids"]
     with torch.inference_mode():
         loss = model(ids, labels=ids).loss.item()
-    # A model that knows nothing has log 49152 = 10.8; one that knows its words alone about 7.
+    # An untrained model has log 49152 = 10.8; one that knows only the frequencies of words about 7.
     assert loss < 3
     answer = "The capital of France is"
     with torch.inference_mode():
@@ -88,7 +88,7 @@ def test_the_weights_are_the_model(model, words):
 def test_log_probabilities_equal_transformers(policy, model, words, greedy):
     assert policy.template == "smollm2"
     answers = [words.decode(tokens) for tokens in greedy]
-    # Its own answers, which it finds likely, against others', which it does not.
+    # Its own answers, which are likely, against the answers to other prompts, which are not.
     pairs = list(zip(PROMPTS, answers, answers[1:] + answers[:1]))
     found = policy.logps_batch([(None, *pair) for pair in pairs])
     for logps, (prompt, *responses) in zip(found, pairs):
@@ -101,7 +101,7 @@ def test_log_probabilities_equal_transformers(policy, model, words, greedy):
             with torch.inference_mode():
                 rows = model(ids).logits[0, start - 1 : -1].log_softmax(-1)
             expected = rows.gather(1, ids[0, start:, None])[:, 0].numpy()
-            # fp32 on both sides through 30 layers.
+            # Both sides compute 30 layers in fp32.
             np.testing.assert_allclose(ours.tokens, expected, atol=1e-4, rtol=0)
 
 

@@ -1,7 +1,7 @@
-"""Tokenizers with real vocabularies against Hugging Face's `tokenizers`, live: CLIP's (from open_clip) and SmolLM2's.
+"""Tokenizers with real vocabularies against Hugging Face's `tokenizers`: CLIP's (from open_clip) and SmolLM2's.
 
-Run in the oracle environment: `make test-torch`. The corpus is the one of Tests/DamaTextTests/Fixtures, with other
-seeds, and longer strings put together from it.
+Run by `make test-torch`. The corpus is that of Tests/DamaTextTests/Fixtures with other seeds, and longer strings made
+from it.
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ def test_clip_from_vocabulary_and_merges(clip: Path, tmp_path: Path) -> None:
 
 
 def test_clip_single_characters(clip: Path) -> None:
-    """Every character there is: lower case, classes, normalisation."""
-    # Without surrogates, private use and the planes that hold nothing.
+    """Every Unicode character: lower case, classes, normalisation."""
+    # Without surrogates, private use and empty planes.
     codes = [*range(0xD800), *range(0xF900, 0x34000), *range(0xE0000, 0xE0200)]
     characters = [chr(code) for code in codes]
     groups = [" ".join(characters[i : i + 64]).encode() for i in range(0, len(characters), 64)]
@@ -108,12 +108,12 @@ def test_llama3_pattern_over_a_real_vocabulary(smollm2: Path, tmp_path: Path) ->
 
 
 def test_what_python_repairs_in_broken_utf8(smollm2: Path) -> None:
-    """Bytes that are no UTF-8, of every kind, as errors="replace"."""
+    """Invalid UTF-8 of every kind is repaired as Python's errors="replace" does."""
     ours = dama.Tokenizer(smollm2)
     state = 12345
     for _ in range(20_000):
         state = (state * 6364136223846793005 + 1442695040888963407) % (1 << 64)
-        # Lead and continuation bytes far more often than chance would have it.
+        # Lead and continuation bytes far more often than in random bytes.
         choices = [0x41, 0x80, 0xA0, 0xBF, 0xC2, 0xE0, 0xE2, 0xED, 0xF0, 0xF4, 0xFF, 0x9F, 0x90, 0x8F, 0xC0, 0xF5]
         data = bytes(choices[(state >> (4 * i)) & 15] for i in range(3, 12))
         assert ours.decode(ours.encode(data)) == data.decode("utf-8", "replace")

@@ -1,12 +1,16 @@
 import Dama
+import DamaModels
+import DamaSupport
+import DamaTraining
 import Glibc
 import TrainingTestSupport
 
-// TrainingProcess MODEL BATCHES IMAGE KIND OUTPUT: takes three steps and exports to OUTPUT, for tests that load what is
-// written elsewhere. IMAGE is empty for a model of text alone. KIND is full, lora or adapters, lora with its adapters
-// alone written. Prints the last batch's log-probabilities by the trained policy: [[chosen, rejected], …] of token lists.
+// TrainingProcess MODEL BATCHES IMAGE KIND OUTPUT: takes three steps and exports to OUTPUT, for tests that load the
+// result with other software. IMAGE is empty for a text-only model. KIND is full, lora, or adapters, which is lora with
+// only its adapters written. Prints the trained policy's token log-probabilities of the last batch:
+// [[chosen, rejected], …].
 //
-// TrainingProcess events DIRECTORY: writes scalars of a run that was cut off after step 4 and went on at step 3.
+// TrainingProcess events DIRECTORY: writes the scalars of a run that ended after step 4 and resumed at step 3.
 let arguments = CommandLine.arguments
 guard arguments.count == 6 || arguments.count == 3 && arguments[1] == "events" else { exit(64) }
 

@@ -1,13 +1,13 @@
 import DamaModels
 import DamaSupport
 
-/// Checkpoints with other contents and a digest that fits them, as an attacker or a defect would write them.
-public enum CheckpointForger {
-    /// Replaces the text of the trainer's state in the checkpoint at `path`, and makes the digest right again.
+/// Checkpoints with changed contents and a matching digest, as an attacker or a defect would write them.
+package enum CheckpointForger {
+    /// Changes the text of the trainer's state in the checkpoint at `path` and updates the digest.
     ///
-    /// The digest is written down here again, from the comment at the head of Trainer+Checkpoint.swift: SHA-256 over the lengths and bytes
-    /// of the state, and of each tensor's name followed by its bytes, in the order of the names.
-    public static func change(_ path: String, _ edit: (JSON) -> JSON) throws(DamaError) {
+    /// The digest is computed independently of the trainer: SHA-256 over the length and the bytes of the state, then
+    /// over the length and the bytes of each tensor's name and the tensor's bytes, in the order of the names.
+    package static func change(_ path: String, _ edit: (JSON) -> JSON) throws(DamaError) {
         let file = try SafetensorsFile(path: path)
         let text = edit(try JSON(parsing: file.metadata["dama.trainer"] ?? "")).text
         var hash = SHA256()
@@ -22,7 +22,7 @@ public enum CheckpointForger {
             tensors.append(.init(name: name, type: .float32, shape: view.shape, bytes: view.bytes))
         }
         let metadata = ["dama.trainer": text, "dama.sha256": hash.hexDigest]
-        // Beside and renamed, so that the mapping above stays whole.
+        // The writer renames a new file, so that the mapping above stays valid.
         try withExtendedLifetime(file) { () throws(DamaError) in
             try SafetensorsWriter.write(tensors, metadata: metadata, to: path)
         }
@@ -31,7 +31,7 @@ public enum CheckpointForger {
 
 extension JSON {
     /// The object with `key` set to `value`.
-    public func setting(_ key: String, _ value: JSON) -> JSON {
+    package func setting(_ key: String, _ value: JSON) -> JSON {
         .object(JSONObject((object?.members ?? []).filter { $0.key != key } + [(key: key, value: value)]))
     }
 }

@@ -4,9 +4,9 @@ import DamaSupport
 import DamaTraining
 
 /// The batches of DamaTrainingTests/Fixtures/make_training.py.
-public enum TrainingBatches {
-    /// - Parameter image: the one that all pairs share; `nil` for a model of text alone.
-    public static func read(_ path: String, image: ImageSource?) throws(DamaError) -> [[TrainingPair]] {
+package enum TrainingBatches {
+    /// - Parameter image: the image of all pairs; `nil` for a text-only model.
+    package static func read(_ path: String, image: ImageSource?) throws(DamaError) -> [[TrainingPair]] {
         var batches: [[TrainingPair]] = []
         for batch in try Files.readJSON(path).array ?? [] {
             var pairs: [TrainingPair] = []

@@ -9,7 +9,7 @@ from setuptools import Distribution, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_py import build_py
 
-SONAME = "libdama.so.0"
+SONAME = "libdama.so.1"
 here = Path(__file__).resolve().parent
 checkout = here.parent.parent
 

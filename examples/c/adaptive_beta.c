@@ -1,10 +1,10 @@
 /*
- * Adaptive beta over batches of a training run, from C.
+ * Adaptive beta over the batches of a training run, from C.
  *
  *     cc -std=c99 adaptive_beta.c $(pkg-config --cflags --libs dama) -lm -o adaptive_beta && ./adaptive_beta
  *
- * A model would compute the log-probabilities and take the gradients; here each pair is one number, its margin, that
- * gradient descent on the loss moves.
+ * In training a model computes the log-probabilities and receives the gradients. Here gradient descent on the loss
+ * changes the log-probabilities directly.
  */
 #include <dama.h>
 #include <stdio.h>
@@ -30,11 +30,11 @@ int main(void) {
         rejected[i] = reference_rejected[i];
         delta[i] = 0.1 * ((i * 5) % 13 - 6);
     }
-    /* Hard pairs, with small delta, get a smaller beta. */
+    /* Hard pairs, which have a small delta, get a smaller beta. */
     check(dama_alpha_data(delta, PAIRS, 0.0, alpha_data));
 
     dama_adaptive_beta_options options;
-    check(dama_adaptive_beta_options_init(&options, DAMA_PRESET_PAPER));
+    dama_adaptive_beta_options_init(&options, DAMA_PRESET_PAPER);
     options.keep = 12;
     dama_adaptive_beta *controller = NULL;
     check(dama_adaptive_beta_create(&controller, &options));
@@ -69,7 +69,7 @@ int main(void) {
             chosen[i] -= 100 * grad_chosen[i];
             rejected[i] -= 100 * grad_rejected[i];
         }
-        /* Only a step whose update took place moves the running mean. */
+        /* The running mean changes only on commit, after the update. */
         check(dama_adaptive_beta_commit(controller));
     }
     dama_adaptive_beta_free(controller);

@@ -1,5 +1,5 @@
 /*
- * Log-probabilities of a preference pair from C: what a DPO step compares.
+ * Log-probabilities of a preference pair, which a DPO step compares, from C.
  *
  *     cc -std=c99 policy_logps.c $(pkg-config --cflags --libs dama) -lm -o policy_logps
  *     ./policy_logps MODEL_DIR IMAGE [PROMPT CHOSEN REJECTED]
@@ -42,7 +42,7 @@ int main(int count, char **arguments) {
 
     for (int response = DAMA_CHOSEN; response <= DAMA_REJECTED; response++) {
         dama_response_logp logp;
-        check(dama_logps_get(logps, 0, (dama_response)response, &logp));
+        check(dama_logps_at(logps, 0, (dama_response)response, &logp));
         printf("%s: %10.4f over %zu tokens, %8.4f each%s\n", response == DAMA_CHOSEN ? "chosen  " : "rejected",
                logp.sum, logp.count, logp.mean, logp.was_cut ? " (cut)" : "");
         float *tokens = (float *)malloc(logp.count * sizeof *tokens);

@@ -4,7 +4,7 @@
  *     cc -std=c99 reference_dataset.c $(pkg-config --cflags --libs dama) -o reference_dataset
  *     ./reference_dataset MODEL_DIR PAIRS.jsonl IMAGE_ROOT REFERENCE.jsonl
  *
- * Stopped or killed, it goes on where it was.
+ * After a stop or a kill, the same command resumes.
  * example arguments: models/shapes-llava examples/data/shapes/pairs.jsonl examples/data/shapes/images OUTPUT/ref.jsonl
  */
 #include <dama.h>
@@ -42,16 +42,16 @@ int main(int argc, char **argv) {
     options.progress = show;
     dama_reference_dataset_result result;
     dama_reference_dataset_result_init(&result);
-    check(dama_reference_dataset(policy, &options, &result));
+    check(dama_reference_dataset(policy, &options, &result, NULL));
     printf("\n%llu of %llu rows\n", (unsigned long long)(result.rows - result.rows_rejected),
            (unsigned long long)result.rows);
 
-    /* A trainer opens it with its own reference, so that numbers of another model are refused by name. */
+    /* With the policy, opening fails if another model computed the cache. */
     dama_reference_cache *cache = NULL;
     check(dama_reference_cache_open(&cache, argv[4], policy));
     printf("%zu different pairs in the cache\n", dama_reference_cache_count(cache));
 
-    /* A pair is known by its contents: one that changed is not in there. */
+    /* Pairs are looked up by their contents, so a changed pair is not found. */
     const dama_preference_pair pair = {NULL, "What is this?", "A circle.", "A square."};
     int32_t contains = 0;
     check(dama_reference_cache_contains(cache, &pair, &contains));

@@ -4,7 +4,7 @@
  *     cc -std=c99 score_dataset.c $(pkg-config --cflags --libs dama) -o score_dataset
  *     ./score_dataset MODEL_DIR PAIRS.jsonl IMAGE_ROOT SCORES.jsonl
  *
- * Stop it with Ctrl-C and start it again: it goes on where it was.
+ * After Ctrl-C, the same command resumes.
  * example arguments: models/shapes-clip examples/data/shapes/pairs.jsonl examples/data/shapes/images OUTPUT/scores.jsonl
  */
 #include <dama.h>
@@ -52,10 +52,10 @@ int main(int argc, char **argv) {
     dama_score_dataset_result_init(&result);
 
     signal(SIGINT, on_interrupt);
-    dama_status status = dama_score_dataset(scorer, &options, &result);
+    dama_status status = dama_score_dataset(scorer, &options, &result, NULL);
     fprintf(stderr, "\n");
     if (status == DAMA_CANCELLED) {
-        fprintf(stderr, "stopped; the same command goes on from there\n");
+        fprintf(stderr, "stopped; the same command resumes\n");
     } else {
         check(status);
         printf("%llu of %llu rows scored, mean delta %.4f\n", (unsigned long long)result.rows_scored,

@@ -1,5 +1,5 @@
 /*
- * CLIP scores of an image with sentences, and the hardness of the pair that they make, from C.
+ * CLIP scores of an image with sentences, and the hardness of the pair of sentences, from C.
  *
  *     cc -std=c99 score_image.c $(pkg-config --cflags --libs dama) -lm -o score_image
  *     ./score_image MODEL_DIR IMAGE [CHOSEN REJECTED]
@@ -37,7 +37,7 @@ int main(int count, char **arguments) {
     dama_image image = {NULL, NULL, 0, NULL, 0, 0};
     image.path = arguments[2];
     float scores[2];
-    check(dama_scorer_score(scorer, &image, sentences, 2, scores));
+    check(dama_scorer_score(scorer, &image, sentences, 2, scores, NULL));
     for (int i = 0; i < 2; i++) {
         printf("%8.3f  %s\n", scores[i], sentences[i]);
     }

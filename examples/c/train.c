@@ -12,7 +12,7 @@
 
 enum { PAIRS = 3, STEPS = 4 };
 
-/* Image, question, chosen and rejected response; α_D is what dama_score_dataset() would have found. */
+/* Image, question, chosen and rejected response; dama_score_dataset() computes α_D for a dataset. */
 static const struct {
     const char *image, *question, *chosen, *rejected;
     double alpha_data;
@@ -61,7 +61,7 @@ int main(int count, char **arguments) {
     options.trainable = DAMA_TRAINABLE_LORA;
     options.learning_rate = 1e-3;
     dama_trainer *trainer = NULL;
-    /* The policy is its own reference: its weights stay as they are. NULL: the paper's adaptive beta. */
+    /* The policy is its own reference, because its weights do not change. NULL: the paper's adaptive beta. */
     check(dama_trainer_create(&trainer, policy, policy, NULL, &options));
     dama_policy_free(policy);
 

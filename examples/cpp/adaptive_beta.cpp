@@ -1,4 +1,4 @@
-// Adaptive beta from C++: a run that is interrupted, stored and taken up again goes on bit for bit.
+// Adaptive beta from C++: a run that is saved and resumed gives the same results bit for bit.
 //
 //     c++ -std=c++17 adaptive_beta.cpp $(pkg-config --cflags --libs dama) -o adaptive_beta && ./adaptive_beta
 #include <dama.hpp>
@@ -8,7 +8,7 @@
 
 namespace {
 
-// Log-probabilities as a model might give them at this step: margins grow, more so for some pairs.
+// Log-probabilities as of a model at this step: margins grow, faster for some pairs.
 dama::PreferenceBatch batch_at(int step) {
     dama::PreferenceBatch batch;
     for (int i = 0; i < 16; i++) {

@@ -1,4 +1,4 @@
-// Text from a LLaVA model, printed as it comes, from C++.
+// Text from a LLaVA model, printed while it is generated, from C++.
 //
 //     c++ -std=c++17 generate.cpp $(pkg-config --cflags --libs dama) -o generate
 //     ./generate MODEL_DIR IMAGE [PROMPT]

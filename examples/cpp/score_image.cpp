@@ -1,4 +1,4 @@
-// Which sentence fits which image: CLIP embeddings of both, each computed once, compared from C++.
+// CLIP scores of every sentence with every image, from embeddings that are computed once, from C++.
 //
 //     c++ -std=c++17 score_image.cpp $(pkg-config --cflags --libs dama) -o score_image
 //     ./score_image MODEL_DIR IMAGE...

@@ -1,4 +1,4 @@
-// A training step in its parts from C++, as an engine of one's own would take it, against the step as a whole.
+// The parts of a training step, as an engine with several ranks calls them, compared with the whole step, from C++.
 //
 //     c++ -std=c++17 train.cpp $(pkg-config --cflags --libs dama) -o train
 //     ./train MODEL_DIR IMAGE_FOLDER
@@ -49,23 +49,23 @@ int run(const std::string &model, const std::string &folder) {
         const auto found = parts.forward(pairs);
         batch.policy_chosen = sums(found, &dama::PairLogps::chosen);
         batch.policy_rejected = sums(found, &dama::PairLogps::rejected);
-        // Several ranks would gather the sums here, …
+        // Several ranks gather the sums here, …
         const auto result = controller.step(batch);
         parts.zero_grad();
         parts.backward(result.grad_chosen, result.grad_rejected);
-        // … and add up what lies behind parts.parameters()[i].gradient here.
+        // … and sum the gradients, parts.parameters()[i].gradient, here.
         const double norm = parts.update();
         controller.commit();
 
         std::printf("%4d  %7.5f  %7.5f  %13.4f\n", step, metrics.loss, result.summary.loss, norm);
         if (metrics.loss != result.summary.loss || metrics.gradient_norm != norm) {
-            std::fprintf(stderr, "the parts give something else than the step\n");
+            std::fprintf(stderr, "the parts and the whole step give different results\n");
             return 1;
         }
     }
     for (const auto &parameter : parts.parameters())
         std::printf("%s: %zu numbers\n", parameter.name.c_str(), parameter.count);
-    return whole.progress().steps == 3 && whole.controller().running_mean() == controller.running_mean() ? 0 : 1;
+    return whole.facts().steps == 3 && whole.controller().running_mean() == controller.running_mean() ? 0 : 1;
 }
 
 } // namespace

@@ -2,7 +2,7 @@
 
     pip install ./bindings/python && python examples/python/adaptive_beta.py
 
-The "model" gives each of 64 preference pairs a margin through a shared weight vector; the loop does what any trainer does:
+The "model" computes the margins of 64 preference pairs from a shared weight vector. The loop is that of any trainer:
 log-probabilities in, gradients with respect to them out, the model's own backward pass, an update, and ``commit``.
 """
 
@@ -17,7 +17,7 @@ PAIRS, FEATURES, BATCH = 64, 8, 16
 chosen_features = rng.normal(0, 1, (PAIRS, FEATURES)) + 0.3
 rejected_features = rng.normal(0, 1, (PAIRS, FEATURES))
 reference_chosen, reference_rejected = rng.normal(-60, 10, (2, PAIRS))
-# Hardness as `dama.hardness` gives it, and α_D from it.
+# Hardness in the range of `dama.hardness`, and α_D from it.
 delta = np.clip(rng.normal(0.1, 0.3, PAIRS), -1, 1)
 alpha_data = dama.alpha_data(delta)
 

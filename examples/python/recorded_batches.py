@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Runs the adaptive-β controller over batches of log-probabilities and prints how β, the mask and R̄ move.
+"""Runs the adaptive-β controller over batches of log-probabilities and prints how β, the mask and R̄ change.
 
     python examples/python/recorded_batches.py [--preset paper] [FILE]
 
-FILE holds what a DPO run recorded: for each step the policy's and the reference's log-probabilities of the chosen and
-the rejected responses, and the pairs' hardness δ. In your own trainer these come from your model; use `out.grad_chosen`
-and `out.grad_rejected` as the gradients of the loss, or `out.beta` and `out.mask` in a loss of your own.
+FILE is the record of a DPO run: for each step the policy's and the reference's log-probabilities of the chosen and the
+rejected responses, and the pairs' hardness δ. In your own trainer these come from your model; use `out.grad_chosen` and
+`out.grad_rejected` as the gradients of the loss, or `out.beta` and `out.mask` in a loss of your own.
 """
 
 import argparse
@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("file", nargs="?", type=Path, default=RECORDED)
     parser.add_argument("--preset", default="paper")
     parser.add_argument("--keep", type=int, default=12, help="K, the pairs kept of each batch")
-    parser.add_argument("--every", type=int, default=4, help="print every so many steps")
+    parser.add_argument("--every", type=int, default=4, help="steps between two printed lines")
     options = parser.parse_args()
 
     record = json.loads(options.file.read_text())
@@ -34,7 +34,7 @@ def main() -> None:
     print(f"preset {options.preset}, beta {record['beta']}, mean delta {deltas.mean():.3f}")
     print("step   beta mean    min    max  alpha_M      R_bar   loss  accuracy  mask")
     for step, batch in enumerate(record["batches"]):
-        # Eq. (7): hard pairs, with a small delta, get a smaller beta.
+        # Eq. (7): hard pairs, which have a small delta, get a smaller beta.
         alpha_data = sigmoid(np.array(batch["delta"])) / sigmoid(deltas.mean())
         out = controller.step(
             np.array(batch["policy_chosen"]), np.array(batch["policy_rejected"]),

@@ -3,7 +3,7 @@
     pip install ./bindings/python onnxruntime
     python examples/python/reference_dataset.py MODEL_DIR PAIRS.jsonl IMAGE_ROOT REFERENCE.jsonl
 
-Stopped or killed, it goes on where it was.
+After a stop or a kill, the same command resumes.
 example arguments: models/shapes-llava examples/data/shapes/pairs.jsonl examples/data/shapes/images OUTPUT/ref.jsonl
 """
 
@@ -18,13 +18,13 @@ policy = dama.Policy(model)
 result = dama.reference_dataset(policy, data, output, image_root=images)
 print(f"{result.rows - result.rows_rejected} of {result.rows} rows, {result.rows_cut} cut")
 
-# With the policy, a cache that another model, template or image processing made is refused by name.
+# With the policy, opening fails if another model, template or image processing computed the cache.
 cache = dama.ReferenceCache(output, policy)
 with open(data, encoding="utf-8") as lines:
     rows = [json.loads(line) for line in lines]
 pairs = [(os.path.join(images, row["image"]), row["question"], row["chosen"], row["rejected"]) for row in rows]
 found = cache.logps_batch(pairs)
-# These are what AdaptiveBeta.step takes as reference_chosen and reference_rejected.
+# AdaptiveBeta.step takes these sums as reference_chosen and reference_rejected.
 for row, logps in list(zip(rows, found))[:3]:
     print(f"pair {row['idx']}: {logps.chosen.sum:9.4f} {logps.rejected.sum:9.4f}")
 print("a changed pair is in the cache:", (*pairs[0][:3], "Something else.") in cache)

@@ -3,7 +3,7 @@
     pip install ./bindings/python onnxruntime
     python examples/python/score_dataset.py MODEL_DIR PAIRS.jsonl IMAGE_ROOT SCORES.jsonl
 
-Stop it with Ctrl-C and start it again: it goes on where it was.
+After Ctrl-C, the same command resumes.
 example arguments: models/shapes-clip examples/data/shapes/pairs.jsonl examples/data/shapes/images OUTPUT/scores.jsonl
 """
 
@@ -23,7 +23,7 @@ def show(progress: dama.Progress) -> None:
 result = dama.score_dataset(model, data, output, image_root=images, progress=show)
 print(f"\n{result.rows_scored} scored, {result.rows_rejected} rejected, mean δ {result.mean_delta:.4f}")
 
-# α_D of each pair is what AdaptiveBeta.step takes as alpha_data.
+# AdaptiveBeta.step takes α_D of the pairs as alpha_data.
 with open(result.output, encoding="utf-8") as lines:
     rows = sorted(map(json.loads, lines), key=lambda row: row["delta"])
 for title, row in (("hardest", rows[0]), ("easiest", rows[-1])):

@@ -15,7 +15,7 @@ REJECTED = ["There is a red circle at the top.", "A dog sits beside it."]
 
 def main(model_dir: str, image: str) -> None:
     scorer = dama.Scorer(model_dir)
-    # One call for both responses: the sentence that stands in both is computed once.
+    # One call for both responses: a sentence that occurs in both is computed once.
     scores = scorer.score(image, CHOSEN + REJECTED)
     for score, sentence in zip(scores, CHOSEN + REJECTED):
         print(f"{score:8.3f}  {sentence}")

@@ -3,7 +3,7 @@
     .deps/torch/bin/python examples/python/torch_logprobs.py
 
 `log_softmax` followed by `gather` keeps three arrays as large as the logits. Here the forward pass keeps one number for
-each token, and the backward pass writes the gradient where the logits were.
+each token, and the backward pass writes the gradient into the memory of the logits.
 """
 
 import torch
@@ -24,7 +24,7 @@ class TokenLogProbs(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx, weights):
         logits, labels, normalizers = ctx.saved_tensors
-        # Nothing else may need the logits after this: a language model's head does not.
+        # Nothing else may use the logits after this. That holds for a language model's head.
         gradient = kernels.token_logprobs_backward(logits, labels, normalizers, weights, in_place=True)
         return torch.from_numpy(gradient), None
 

@@ -3,7 +3,7 @@
     pip install ./bindings/python onnxruntime
     python examples/python/train.py MODEL_DIR PAIRS.jsonl IMAGE_ROOT OUTPUT_FOLDER
 
-Ctrl-C stops it in the middle of a step; the checkpoint then holds the last whole one.
+Ctrl-C stops it in the middle of a step; the checkpoint then holds the last complete step.
 example arguments: models/shapes-llava examples/data/shapes/pairs.jsonl examples/data/shapes/images OUTPUT
 """
 
@@ -18,7 +18,7 @@ EPOCHS, BATCH = 2, 4
 
 with open(data, encoding="utf-8") as lines:
     rows = [json.loads(line) for line in lines]
-# alpha_data stands in the rows that dama.score_dataset wrote; 1 where the data says nothing.
+# dama.score_dataset writes alpha_data into its rows; without it, 1 is used.
 pairs = [
     {
         "image": os.path.join(images, row["image"]), "prompt": row["question"], "chosen": row["chosen"],
@@ -31,7 +31,7 @@ batches = [pairs[start : start + BATCH] for start in range(0, len(pairs), BATCH)
 policy = dama.Policy(model)
 trainer = dama.Trainer(
     policy,
-    policy,  # its own reference: its weights stay as they are
+    policy,  # its own reference: its weights do not change
     dama.AdaptiveBeta("paper", beta=0.1, keep=3),
     trainable=dama.LoRA(rank=8, alpha=16, targets=["q_proj", "v_proj", "down_proj"]),
     schedule=dama.kernels.Schedule("cosine", 2e-3, len(batches), warmup=1),

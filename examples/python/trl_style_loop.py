@@ -2,8 +2,8 @@
 
     .deps/torch/bin/python examples/python/trl_style_loop.py
 
-torch owns the model, its forward and its backward pass. libdama takes the log-probabilities of the batch and gives the
-gradients of the loss with respect to them, which is where torch's backward pass starts. A masked pair has gradient 0.
+torch runs the model, its forward and its backward pass. libdama takes the log-probabilities of the batch and returns
+the gradients of the loss with respect to them; torch's backward pass starts from these. A masked pair has gradient 0.
 """
 
 import torch
@@ -32,7 +32,7 @@ class TinyModel(torch.nn.Module):
 
 
 def synthetic_pairs():
-    """Prompts of four tokens; chosen responses go on upwards, rejected ones at random."""
+    """Prompts of four tokens; chosen responses continue by counting up, rejected ones are random."""
     prompt = torch.randint(VOCABULARY, (PAIRS, 4))
     steps = torch.arange(1, LENGTH - 3)
     chosen = (prompt[:, -1:] + steps) % VOCABULARY
@@ -64,7 +64,7 @@ def main():
         both.backward(gradient.to(both.dtype))
         if torch.nn.utils.clip_grad_norm_(policy.parameters(), 1.0).isfinite():
             optimizer.step()
-            controller.commit()  # A skipped update is not committed, so that it leaves no trace.
+            controller.commit()  # A skipped update is not committed: R̄ does not change.
         if step % 10 == 0 or step == 59:
             print(f"step {step:2d}: {out}, R̄ {controller.running_mean:.4f}")
     assert out.accuracy > 0.9, "the policy should prefer the chosen responses by now"

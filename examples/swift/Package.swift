@@ -5,7 +5,10 @@ import PackageDescription
 let package = Package(
     name: "DamaExamples",
     dependencies: [.package(name: "libdama", path: "../..")],
-    targets: ["adaptive-beta", "score-dataset", "policy", "train"].map {
+    targets: [
+        "adaptive-beta", "generate-dataset", "hardness", "kernels", "policy", "reference-dataset", "score-dataset",
+        "splitter", "tokenizer", "train", "train-dataset",
+    ].map {
         .executableTarget(name: $0, dependencies: [.product(name: "Dama", package: "libdama")])
     }
 )

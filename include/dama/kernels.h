@@ -9,82 +9,83 @@ extern "C" {
 #endif
 
 /*
- * They need no ONNX Runtime, use the vector instructions that the processor has (SSE2, AVX2, AVX-512, NEON), and take
- * `threads` threads, 0 for every processor. Results do not depend on the number of threads; processors with other
- * vector instructions may differ in last bits. A count stands behind the last array that has it, `threads` behind the
- * arrays.
+ * The kernels need no ONNX Runtime. They use the vector instructions of the processor (SSE2, AVX2, AVX-512, NEON), and
+ * run on `threads` threads; 0: one for each processor. Results do not depend on the number of threads. On processors
+ * with other vector instructions they may differ in the last bits.
  */
 
-/** A row with this label has no token. */
+/** The label of a row without a token. */
 #define DAMA_IGNORED_LABEL (-100)
 
 /**
- * log π(label) of rows of logits, reading each logit once: log-softmax and gather without arrays of the logits' size.
+ * Computes log π(label) of rows of logits: log-softmax and gather without arrays of the logits' size. It reads each
+ * logit once.
  *
  * @param[in]  logits       [rows, vocabulary] float32. NaN and +∞ give NaN.
+ * @param[in]  labels       [rows] in 0 … vocabulary − 1, or DAMA_IGNORED_LABEL.
  * @param[in]  rows
  * @param[in]  vocabulary   ≥ 1.
- * @param[in]  labels       [rows] in 0 … vocabulary − 1, or DAMA_IGNORED_LABEL.
- * @param[out] logprobs     [rows]; 0 where the label is ignored.
- * @param[out] normalizers  [rows] log Σ exp(logits), for dama_token_logprobs_backward().
  * @param[in]  threads
+ * @param[out] logprobs     [rows]; 0 if the label is ignored.
+ * @param[out] normalizers  [rows] log Σ exp(logits), for dama_token_logprobs_backward().
  * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL, an empty vocabulary or a label out of range.
  */
-DAMA_API DAMA_NODISCARD dama_status dama_token_logprobs(const float *logits, size_t rows, size_t vocabulary,
-                                                        const int64_t *labels, float *logprobs, float *normalizers,
-                                                        uint32_t threads);
+DAMA_API DAMA_NODISCARD dama_status dama_token_logprobs(const float *logits, const int64_t *labels, size_t rows,
+                                                        size_t vocabulary, uint32_t threads, float *logprobs,
+                                                        float *normalizers);
 
 /**
- * The gradient with respect to the logits: weights[r] · (1[j = labels[r]] − exp(logits[r, j] − normalizers[r])).
+ * Computes the gradient with respect to the logits:
+ * weights[r] · (1[j = labels[r]] − exp(logits[r, j] − normalizers[r])).
  *
- * @param[in]  logits, rows, vocabulary, labels  As for dama_token_logprobs().
+ * @param[in]  logits, labels, rows, vocabulary, threads  As for dama_token_logprobs().
  * @param[in]  normalizers  [rows] from dama_token_logprobs().
- * @param[in]  weights      [rows] gradient with respect to each log-probability; rows with 0 are not read.
- * @param[out] gradient     [rows, vocabulary], or logits itself: the gradient takes its place.
- * @param[in]  threads
+ * @param[in]  weights      [rows] gradient with respect to each log-probability; logits of rows with 0 are not read.
+ * @param[out] gradient     [rows, vocabulary]; may be logits itself, which it then replaces.
  * @return As dama_token_logprobs().
  */
-DAMA_API DAMA_NODISCARD dama_status dama_token_logprobs_backward(const float *logits, size_t rows, size_t vocabulary,
-                                                                 const int64_t *labels, const float *normalizers,
-                                                                 const float *weights, float *gradient,
-                                                                 uint32_t threads);
+DAMA_API DAMA_NODISCARD dama_status dama_token_logprobs_backward(const float *logits, const int64_t *labels,
+                                                                 const float *normalizers, const float *weights,
+                                                                 size_t rows, size_t vocabulary, uint32_t threads,
+                                                                 float *gradient);
 
+/** The settings of AdamW. */
 typedef struct dama_adamw_options {
     uint32_t struct_size;
-    /** 0 for every processor. */
+    /** Threads; 0: one for each processor. */
     uint32_t threads;
     double learning_rate;
     double beta1;
     double beta2;
     double epsilon;
-    /** Decoupled; pass 0 for norms and biases. */
+    /** Decoupled weight decay; pass 0 for norms and biases. */
     double weight_decay;
-    /** Multiplies the gradients first: the factor of global-norm clipping. */
+    /** The factor that gradients are multiplied by first, such as that of global-norm clipping. */
     double gradient_scale;
 } dama_adamw_options;
 
-/** The paper's: rate 5e-7, betas 0.9 and 0.999, epsilon 1e-8, no decay, scale 1. */
+/** Sets the paper's values: rate 5e-7, betas 0.9 and 0.999, epsilon 1e-8, no decay, scale 1. */
 #define dama_adamw_options_init(options) dama_adamw_options_init_sized((options), sizeof(dama_adamw_options))
 DAMA_API void dama_adamw_options_init_sized(dama_adamw_options *options, size_t size);
 
 /**
- * One AdamW update in place, reading and writing each number once.
+ * Performs one AdamW update in place. Each number is read and written once.
  *
- * @param[in]     options
+ * @param[in]     gradients      [count] float32.
+ * @param[in]     count
  * @param[in]     step           Counted from 1.
- * @param[in,out] parameters     [count] float32.
- * @param[in]     gradients      [count]
+ * @param[in]     options        NULL: as dama_adamw_options_init() sets them.
+ * @param[in,out] parameters     [count]
  * @param[in,out] first_moment   [count], zeros before step 1.
  * @param[in,out] second_moment  [count], zeros before step 1.
- * @param[in]     count
  * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL, an option out of range or step 0.
  */
-DAMA_API DAMA_NODISCARD dama_status dama_adamw_step(const dama_adamw_options *options, uint64_t step,
-                                                    float *parameters, const float *gradients, float *first_moment,
-                                                    float *second_moment, size_t count);
+DAMA_API DAMA_NODISCARD dama_status dama_adamw_step(const float *gradients, size_t count, uint64_t step,
+                                                    const dama_adamw_options *options, float *parameters,
+                                                    float *first_moment, float *second_moment);
 
 /**
- * Σ x² in double, for global-norm clipping. Not finite where any number is not.
+ * Computes Σ x² in double, for global-norm clipping. It is not finite if any number is not finite.
  *
  * @param[in]  values  [count]
  * @param[in]  count
@@ -95,39 +96,40 @@ DAMA_API DAMA_NODISCARD dama_status dama_adamw_step(const dama_adamw_options *op
 DAMA_API DAMA_NODISCARD dama_status dama_sum_of_squares(const float *values, size_t count, uint32_t threads,
                                                         double *sum);
 
-/** What the learning rate does after the warm-up from 0: stay, fall on a line, or on half a cosine, to 0. */
+/** The learning rate after the warm-up from 0: constant, linear decay to 0, or decay to 0 on half a cosine. */
 typedef enum dama_schedule {
     DAMA_SCHEDULE_CONSTANT = 0,
     DAMA_SCHEDULE_LINEAR = 1,
     DAMA_SCHEDULE_COSINE = 2
 } dama_schedule;
 
+/** The learning rates of a run. */
 typedef struct dama_schedule_options {
     uint32_t struct_size;
     dama_schedule schedule;
-    /** The full rate. */
+    /** The rate after the warm-up. */
     double learning_rate;
     /** Steps of the run, ≥ 1. */
     uint64_t total_steps;
-    /** Steps of warm-up, or 0 for ceil(warmup_ratio · total_steps). */
+    /** Steps of the warm-up; 0: ceil(warmup_ratio · total_steps). A run without warm-up sets both to 0. */
     uint64_t warmup_steps;
-    /** In [0, 1]; read only where warmup_steps is 0. */
+    /** Warm-up steps as a share of total_steps, in [0, 1]; read only if warmup_steps is 0. */
     double warmup_ratio;
 } dama_schedule_options;
 
-/** The paper's: cosine, rate 5e-7, warm-up ratio 0.1; total_steps is 0, to be set. */
+/** Sets the paper's values: cosine, rate 5e-7, warm-up ratio 0.1. total_steps is 0 and must be set. */
 #define dama_schedule_options_init(options) dama_schedule_options_init_sized((options), sizeof(dama_schedule_options))
 DAMA_API void dama_schedule_options_init_sized(dama_schedule_options *options, size_t size);
 
 /**
- * The learning rate of one step, as transformers' schedulers give it.
+ * Computes the learning rate of one step, as the schedulers of transformers do.
  *
- * @param[in]  options
  * @param[in]  step           Counted from 0.
+ * @param[in]  options
  * @param[out] learning_rate
  * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL or an option out of range.
  */
-DAMA_API DAMA_NODISCARD dama_status dama_learning_rate(const dama_schedule_options *options, uint64_t step,
+DAMA_API DAMA_NODISCARD dama_status dama_learning_rate(uint64_t step, const dama_schedule_options *options,
                                                        double *learning_rate);
 
 #ifdef __cplusplus

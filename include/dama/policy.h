@@ -9,26 +9,26 @@ extern "C" {
 #endif
 
 /**
- * A language model, with or without a vision tower: Llama or LLaVA. It needs ONNX Runtime, as dama_scorer does. Weights
- * stay in the files, which must not change while the policy lives; policies of the same directory share the memory.
+ * A language model with or without a vision tower: LLaVA or Llama. It needs ONNX Runtime, as dama_scorer does. Weights
+ * stay in the files, which must not change while the policy exists. Policies of one directory share the memory.
  *
- * All functions may be called on one policy from several threads at once; dama_policy_free() by the last of them.
+ * Several threads may use one policy at the same time. dama_policy_free() must come after all other calls.
  */
 typedef struct dama_policy dama_policy;
 
-/** How an image is brought to the vision tower's square. */
+/** How an image becomes the square input of the vision tower. */
 typedef enum dama_image_mode {
-    /** Its shorter side is scaled and the middle cut out, as Hugging Face's processor does. */
+    /** The shorter side is scaled and the middle is cropped, as Hugging Face's processor does. */
     DAMA_IMAGE_MODE_CROP = 0,
-    /** It is set into a square of the mean colour first, as the original LLaVA trainer does. */
+    /** The image is first padded to a square with the mean colour, as the original LLaVA trainer does. */
     DAMA_IMAGE_MODE_PAD = 1
 } dama_image_mode;
 
-/** What happens where image, prompt and response are longer than max_length. */
+/** What happens if image, prompt and response together are longer than max_length. */
 typedef enum dama_overlong {
-    /** It is an error that names the lengths. */
+    /** The call fails; the message gives the lengths. */
     DAMA_OVERLONG_ERROR = 0,
-    /** The response's end is cut off and the result says so. Prompt and image are never cut. */
+    /** The end of the response is cut off, and the result says so. Prompt and image are never cut. */
     DAMA_OVERLONG_CUT = 1
 } dama_overlong;
 
@@ -41,31 +41,31 @@ typedef struct dama_policy_options {
     const char *provider;
     const char *onnxruntime;
     /**
-     * How a question becomes a prompt: a name of dama_prompt_templates(), or a text with the places {question},
-     * {response} and, where wanted, {image}, {system} and {end}. NULL: the directory's own chat template; an error
-     * where there is none, or one that is not known.
+     * How a question becomes a prompt: a name of dama_prompt_templates(), or a text with the placeholders {question}
+     * and {response}, and optionally {image}, {system} and {end}. NULL: the chat template of the directory; it is an
+     * error if that is missing or unknown.
      */
     const char *prompt_template;
-    /** The system prompt, "" for none; NULL: the template's own. */
+    /** The system prompt, "" for none; NULL: the system prompt of the template. */
     const char *system;
     /** DAMA_IMAGE_MODE_CROP. */
     dama_image_mode image_mode;
     /** DAMA_OVERLONG_ERROR. */
     dama_overlong overlong;
-    /** The most tokens of image, prompt and one response together; 0: the model's positions. */
+    /** The most tokens of image, prompt and one response together; 0: the number of the model's positions. */
     uint32_t max_length;
-    /** The most tokens of one batch, padding included; a longer pair is a batch of its own. 8192. */
+    /** The most tokens of one batch, including padding; a pair with more tokens is a batch by itself. 8192. */
     uint32_t token_budget;
     /**
-     * Not 0: both responses of a pair are computed behind one image and prompt. 0: each is a sequence of its own; the
-     * numbers are the same within 1e-5. 1.
+     * Boolean: compute image and prompt once for both responses of a pair. Otherwise each response is a sequence of its
+     * own; the numbers are the same within 1e-5. 1.
      */
-    uint32_t share_prefix;
+    int32_t share_prefix;
     /** 0. */
     uint32_t reserved;
     /** As in dama_scorer_options. */
-    uint32_t ignore_orientation;
-    uint32_t drop_alpha;
+    int32_t ignore_orientation;
+    int32_t drop_alpha;
 } dama_policy_options;
 
 #define dama_policy_options_init(options) dama_policy_options_init_sized((options), sizeof(dama_policy_options))
@@ -73,9 +73,9 @@ DAMA_API void dama_policy_options_init_sized(dama_policy_options *options, size_
 
 /**
  * Opens a model: a Hugging Face directory of a LlamaForCausalLM or LlavaForConditionalGeneration with config.json,
- * safetensors (fp32, fp16 or bf16, one file or sharded), tokenizer.json and, for LLaVA, preprocessor_config.json. In
- * place of the safetensors there may be the hub's ONNX layout (onnx/decoder_model_merged.onnx; for LLaVA also
- * embed_tokens.onnx and vision_encoder.onnx), which cannot be trained.
+ * safetensors (fp32, fp16 or bf16, one file or sharded), tokenizer.json and, for LLaVA, preprocessor_config.json. The
+ * hub's ONNX layout (onnx/decoder_model_merged.onnx; for LLaVA also embed_tokens.onnx and vision_encoder.onnx) may
+ * replace the safetensors; such a model cannot be trained.
  *
  * @param[out] out
  * @param[in]  model_dir
@@ -88,17 +88,17 @@ DAMA_API DAMA_NODISCARD dama_status dama_policy_create(dama_policy **out, const 
 /** Frees a policy. */
 DAMA_API void dama_policy_free(dama_policy *policy);
 
-/** What a dama_policy is. */
+/** Properties of a dama_policy. */
 typedef struct dama_policy_facts {
     uint32_t struct_size;
-    /** Logits for each token; numbers in a token's hidden state. */
+    /** The number of logits for each token, and the width of a token's hidden state. */
     uint32_t vocabulary_size;
     uint32_t hidden_size;
     /** The most tokens of image, prompt and one response together. */
     uint32_t max_length;
-    /** Tokens that an image takes; 0 for a model of text alone. */
+    /** The number of tokens of an image; 0 for a text-only model. */
     uint32_t image_tokens;
-    /** The template in use, its name or its text; valid until dama_policy_free(). */
+    /** The name or the text of the template in use; valid until dama_policy_free(). */
     const char *prompt_template;
 } dama_policy_facts;
 
@@ -106,7 +106,7 @@ typedef struct dama_policy_facts {
 DAMA_API void dama_policy_facts_init_sized(dama_policy_facts *facts, size_t size);
 
 /**
- * Sizes and template of a policy.
+ * Returns the sizes and the template of a policy.
  *
  * @param[in]     policy
  * @param[in,out] facts
@@ -115,36 +115,48 @@ DAMA_API void dama_policy_facts_init_sized(dama_policy_facts *facts, size_t size
 DAMA_API DAMA_NODISCARD dama_status dama_policy_describe(const dama_policy *policy, dama_policy_facts *facts);
 
 /**
- * The names that prompt_template may have.
+ * Returns the names that prompt_template accepts.
  *
- * @param[out] out  The caller's.
+ * @param[out] out
  * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL.
  */
 DAMA_API DAMA_NODISCARD dama_status dama_prompt_templates(dama_strings **out);
 
-/** An image, a question about it and two answers. This struct does not grow. */
+/**
+ * Creates a splitter that asks a policy, one response at a time, with greedy decoding.
+ *
+ * @param[out] out
+ * @param[in]  policy   A text-only model that follows instructions. The splitter keeps the model while it needs it; the
+ *                      handle may be freed at any time.
+ * @param[in]  options  NULL: as dama_splitter_options_init() sets them. Only the field cache is read.
+ * @return As dama_splitter_create_command(); DAMA_UNSUPPORTED for a model with a vision tower.
+ */
+DAMA_API DAMA_NODISCARD dama_status dama_splitter_create_policy(dama_splitter **out, const dama_policy *policy,
+                                                                const dama_splitter_options *options);
+
+/** An image, a question about it and two responses. */
 typedef struct dama_preference_pair {
-    /** NULL for a model of text alone. */
+    /** NULL for a text-only model. */
     const dama_image *image;
     const char *prompt;
     const char *chosen;
     const char *rejected;
 } dama_preference_pair;
 
-/** Log-probabilities of pairs. They never change and may be read from any number of threads. */
+/** Log-probabilities of pairs. They never change; all threads may read them at the same time. */
 typedef struct dama_logps dama_logps;
 
 /**
- * log π(y | I, x) of both responses of every pair, token by token. A response's tokens are those behind the shared
- * prompt, the end token of the template included. Images that are the same path or bytes are encoded once.
+ * Computes log π(y | I, x) of both responses of every pair, token by token. The tokens of a response follow the shared
+ * prompt, and include the end token of the template. Images with the same path or bytes are encoded once.
  *
- * @param[out] out           In the order of pairs; the caller's.
+ * @param[out] out           In the order of pairs.
  * @param[in]  policy
  * @param[in]  pairs         [count]
- * @param[in]  count         ≥ 1; more pairs than fit the token budget become several batches.
+ * @param[in]  count         ≥ 1; pairs beyond the token budget are split into several batches.
  * @param[in]  cancellation  Or NULL.
- * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL, an empty response, an image that is missing or too many, a pair that
- *         is too long; DAMA_CANCELLED; otherwise as dama_scorer_score(). The message names the pair ("pair 3: …").
+ * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL, an empty response, an image that is missing or not accepted by the
+ *         model, a pair that is too long; otherwise as dama_scorer_score(). The message names the pair ("pair 3: …").
  */
 DAMA_API DAMA_NODISCARD dama_status dama_policy_logps(dama_logps **out, const dama_policy *policy,
                                                       const dama_preference_pair *pairs, size_t count,
@@ -153,75 +165,72 @@ DAMA_API DAMA_NODISCARD dama_status dama_policy_logps(dama_logps **out, const da
 /** Frees log-probabilities. */
 DAMA_API void dama_logps_free(dama_logps *logps);
 
-/** The number of pairs; 0 for NULL. */
+/** Returns the number of pairs; 0 for NULL. */
 DAMA_API size_t dama_logps_count(const dama_logps *logps);
 
-/** One of a pair's two responses. */
-typedef enum dama_response { DAMA_CHOSEN = 0, DAMA_REJECTED = 1 } dama_response;
-
-/** log π of one response. This struct does not grow. */
+/** log π of one response. */
 typedef struct dama_response_logp {
-    /** Σ over the tokens: what DPO compares. */
+    /** The sum over all tokens, which DPO compares. */
     double sum;
     /** sum / count. */
     double mean;
-    /** Response tokens. */
+    /** The number of response tokens. */
     size_t count;
-    /** 1 where the response was cut to fit max_length. */
+    /** Boolean: the response was cut to fit max_length. */
     int32_t was_cut;
 } dama_response_logp;
 
 /**
- * The log-probability of one response.
+ * Returns the log-probability of one response.
  *
  * @param[in]  logps
- * @param[in]  pair      Its index, below dama_logps_count().
+ * @param[in]  pair      The index of the pair, below dama_logps_count().
  * @param[in]  response
  * @param[out] logp
- * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL, an index beyond the end or a response that there is not.
+ * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL, an index beyond the end or an unknown response.
  */
-DAMA_API DAMA_NODISCARD dama_status dama_logps_get(const dama_logps *logps, size_t pair, dama_response response,
-                                                   dama_response_logp *logp);
+DAMA_API DAMA_NODISCARD dama_status dama_logps_at(const dama_logps *logps, size_t pair, dama_response response,
+                                                  dama_response_logp *logp);
 
 /**
- * The log-probability of every token of one response.
+ * Returns the log-probability of every token of one response.
  *
- * @param[in]  logps, pair, response  As for dama_logps_get().
- * @param[out] tokens    [capacity]; NULL with capacity 0 to learn the count alone.
+ * @param[in]  logps, pair, response  As for dama_logps_at().
+ * @param[out] tokens    [capacity]; NULL with capacity 0 asks for the count only.
  * @param[in]  capacity
- * @param[out] count     How many there are.
- * @return As dama_logps_get(); DAMA_SHAPE_MISMATCH where capacity is too small.
+ * @param[out] count     The number of tokens.
+ * @return As dama_logps_at(); DAMA_SHAPE_MISMATCH if capacity is too small.
  */
 DAMA_API DAMA_NODISCARD dama_status dama_logps_tokens(const dama_logps *logps, size_t pair, dama_response response,
                                                       float *tokens, size_t capacity, size_t *count);
 
 /**
- * The sums of one response of every pair, as dama_preference_batch takes them.
+ * Returns the sums of one response of every pair, for the arrays of dama_preference_batch.
  *
  * @param[in]  logps
  * @param[in]  response
  * @param[out] sums      [capacity]
  * @param[in]  capacity  ≥ dama_logps_count().
- * @return As dama_logps_tokens().
+ * @return As dama_logps_tokens(), but NULL does not ask for the count: dama_logps_count() returns it.
  */
 DAMA_API DAMA_NODISCARD dama_status dama_logps_sums(const dama_logps *logps, dama_response response, double *sums,
                                                     size_t capacity);
 
-/** A question, and the image where the model takes one. This struct does not grow. */
+/** A question, and an image if the model has a vision tower. */
 typedef struct dama_prompt {
-    /** NULL for a model of text alone. */
+    /** NULL for a text-only model. */
     const dama_image *image;
     const char *text;
 } dama_prompt;
 
 /**
- * Hears of text as it becomes certain: whole characters, nothing that a stop string may still take back. Called on the
- * thread that called dama_policy_generate().
+ * Receives each piece of text as soon as it is final: whole characters, without text that may become part of a stop
+ * string. Called on the thread that called dama_policy_generate().
  *
- * @param[in] index  Of the prompt.
+ * @param[in] index  The index of the prompt.
  * @param[in] text   UTF-8, valid during the call.
  * @param[in] user   As in the options.
- * @return DAMA_OK to go on; anything else stops all prompts with DAMA_CANCELLED.
+ * @return DAMA_OK to continue; any other status stops all prompts.
  */
 typedef dama_status (*dama_text_callback)(size_t index, const char *text, void *user);
 
@@ -232,16 +241,16 @@ typedef struct dama_generation_options {
     uint32_t max_tokens;
     /** 0: the likeliest token; otherwise logits are divided by it. 0. */
     double temperature;
-    /** The smallest set of tokens whose probabilities reach it takes part, in (0, 1]; 1. */
+    /** Only the smallest set of tokens whose probabilities sum to top_p takes part, in (0, 1]; 1. */
     double top_p;
-    /** The largest top_k logits take part; 0: all. */
+    /** Only the top_k largest logits take part; 0: all. */
     uint32_t top_k;
-    /** [stop_count] texts that end a text and are not part of it; borrowed. NULL. */
-    size_t stop_count;
+    /** [stop_count] strings that end a text and are not part of it; borrowed. NULL. */
     const char *const *stop;
+    size_t stop_count;
     /** With temperature > 0, prompt i of a batch draws from stream i of this seed; 0. */
     uint64_t seed;
-    /** May be NULL. */
+    /** Or NULL. */
     dama_text_callback on_text;
     void *user;
 } dama_generation_options;
@@ -252,51 +261,53 @@ DAMA_API void dama_generation_options_init_sized(dama_generation_options *option
 
 /** Why a text ended. */
 typedef enum dama_finish {
-    /** The model said so. */
+    /** The model generated an end token. */
     DAMA_FINISH_END = 0,
-    /** A stop string came up. */
+    /** The text reached a stop string. */
     DAMA_FINISH_STOP = 1,
-    /** max_tokens or the model's positions are used up. */
+    /** max_tokens or the number of the model's positions was reached. */
     DAMA_FINISH_LENGTH = 2
 } dama_finish;
 
-/** Generated texts. They never change and may be read from any number of threads. */
+/** Generated texts. They never change; all threads may read them at the same time. */
 typedef struct dama_texts dama_texts;
 
 /**
- * Continues prompts, all as one batch.
+ * Generates a text for each prompt, all in one batch.
  *
- * @param[out] out      In the order of prompts; the caller's.
+ * @param[out] out           In the order of prompts.
  * @param[in]  policy
- * @param[in]  prompts  [count]
- * @param[in]  count    ≥ 1
- * @param[in]  options  NULL: as dama_generation_options_init() sets them.
- * @return DAMA_OK; DAMA_CANCELLED where on_text asked for it; DAMA_SHAPE_MISMATCH for a prompt that fills the model's
- *         positions; otherwise as dama_policy_logps(), with "prompt 3: …".
+ * @param[in]  prompts       [count]
+ * @param[in]  count         ≥ 1
+ * @param[in]  options       NULL: as dama_generation_options_init() sets them.
+ * @param[in]  cancellation  Or NULL.
+ * @return DAMA_OK; a status that on_text returned; DAMA_SHAPE_MISMATCH for a prompt that fills all positions of the
+ *         model; otherwise as dama_policy_logps(), with "prompt 3: …".
  */
 DAMA_API DAMA_NODISCARD dama_status dama_policy_generate(dama_texts **out, const dama_policy *policy,
                                                          const dama_prompt *prompts, size_t count,
-                                                         const dama_generation_options *options);
+                                                         const dama_generation_options *options,
+                                                         const dama_cancellation *cancellation);
 
 /** Frees texts. */
 DAMA_API void dama_texts_free(dama_texts *texts);
 
-/** How many there are; 0 for NULL. */
+/** Returns the number of texts; 0 for NULL. */
 DAMA_API size_t dama_texts_count(const dama_texts *texts);
 
-/** The text at index, UTF-8, valid until dama_texts_free(); NULL beyond the end. A NUL inside it looks like its end. */
+/** Returns the text at index, UTF-8, valid until dama_texts_free(); NULL beyond the end. It ends at its first NUL. */
 DAMA_API const char *dama_texts_at(const dama_texts *texts, size_t index);
 
 /**
- * The tokens of a text, without the end token.
+ * Returns the tokens of a text, without the end token.
  *
  * @param[in]  texts
  * @param[in]  index     Below dama_texts_count().
- * @param[out] ids       [capacity]; NULL with capacity 0 to learn the count alone.
+ * @param[out] ids       [capacity]; NULL with capacity 0 asks for the count only.
  * @param[in]  capacity
- * @param[out] count     How many there are.
- * @param[out] finish    Why it ended; or NULL.
- * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL or an index beyond the end; DAMA_SHAPE_MISMATCH where capacity is too
+ * @param[out] count     The number of tokens.
+ * @param[out] finish    Why the text ended; or NULL.
+ * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL or an index beyond the end; DAMA_SHAPE_MISMATCH if capacity is too
  *         small.
  */
 DAMA_API DAMA_NODISCARD dama_status dama_texts_tokens(const dama_texts *texts, size_t index, int32_t *ids,

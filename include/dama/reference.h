@@ -1,4 +1,4 @@
-/* The reference's log-probabilities of a dataset. */
+/* Log-probabilities of a dataset, computed by the reference model. */
 #ifndef DAMA_REFERENCE_H
 #define DAMA_REFERENCE_H
 
@@ -9,30 +9,30 @@
 extern "C" {
 #endif
 
-/** What a line of a dataset's log-probabilities holds. dama_reference_cache_open() reads both. */
+/** The contents of a line of the output. dama_reference_cache_open() reads both formats. */
 typedef enum dama_reference_format {
-    /** id, key, and for both responses sum, mean, count, was_cut and tokens. */
+    /** id and key; sum, mean, count, was_cut and tokens of both responses. */
     DAMA_REFERENCE_FULL = 0,
     /** idx, key and logps, the text of six fields that the RLAIF-V and DAMA trainers read. */
     DAMA_REFERENCE_LOGPS = 1
 } dama_reference_format;
 
-/** What dama_reference_dataset() does; data and output have to be given. */
+/** The options of dama_reference_dataset(); data and output are required. */
 typedef struct dama_reference_dataset_options {
     uint32_t struct_size;
     /** DAMA_REFERENCE_FULL. */
     dama_reference_format format;
-    /** As in dama_score_dataset_options, with the field question besides. */
+    /** As in dama_score_dataset_options; data also needs the field question (or prompt). */
     const char *data;
     const char *image_root;
     /** As in dama_score_dataset_options, without NAME.run.json. */
     const char *output;
-    /** [field_count] names of fields, "question=prompt"; NULL where field_count is 0. */
+    /** [field_count] other names of fields, "question=prompt"; may be NULL if field_count is 0. */
     const char *const *fields;
     size_t field_count;
-    /** The job fails at one rejected row more; −1: never. −1. */
+    /** The most rejected rows; with one more, the job fails. −1: no limit. −1. */
     int64_t max_rejected;
-    /** Non-zero: forget what is unfinished and replace what is there. 0. */
+    /** As in dama_score_dataset_options. */
     int32_t restart;
     /** Threads for reading and decoding; 0: one for each processor, at most 8. */
     uint32_t workers;
@@ -54,14 +54,14 @@ typedef struct dama_reference_dataset_options {
     dama_reference_dataset_options_init_sized((options), sizeof(dama_reference_dataset_options))
 DAMA_API void dama_reference_dataset_options_init_sized(dama_reference_dataset_options *options, size_t size);
 
-/** How a job ended. */
+/** The result of a finished job. */
 typedef struct dama_reference_dataset_result {
     uint32_t struct_size;
-    /** Non-zero where an earlier run had finished the same job, and nothing was left to do. */
+    /** Boolean: an earlier run had finished the same job, and nothing was left to do. */
     int32_t was_complete;
     uint64_t rows;
     uint64_t rows_rejected;
-    /** Rows of which a response was cut to fit. */
+    /** Rows with a response that was cut to fit max_length. */
     uint64_t rows_cut;
 } dama_reference_dataset_result;
 
@@ -70,24 +70,27 @@ typedef struct dama_reference_dataset_result {
 DAMA_API void dama_reference_dataset_result_init_sized(dama_reference_dataset_result *result, size_t size);
 
 /**
- * Writes log π of both responses of every pair of a dataset, from a file to a file, as dama_score_dataset() scores one:
- * in constant memory, taken up again where it was stopped, bad rows set aside, a pair that is too long among them. The
- * summary holds what the numbers depend on, every line the hash of its pair.
+ * Computes log π of both responses of every pair of a dataset, from a file to a file. Like dama_score_dataset() it runs
+ * in constant memory, resumes after it was stopped, and rejects bad rows, including pairs that are too long. Every line
+ * of the output holds the hash of its pair; the summary holds everything on which the numbers depend.
  *
- * @param[in]     policy   The reference.
+ * @param[in]     policy        The reference.
  * @param[in]     options
- * @param[in,out] result   Or NULL.
+ * @param[in,out] result        Or NULL.
+ * @param[in]     cancellation  As for dama_score_dataset().
  * @return As dama_score_dataset().
  *
- * Runs on threads of its own and returns when all are done. May be called for different outputs at the same time.
+ * The job runs on its own threads, and the call returns when all of them have ended. Jobs with different outputs may
+ * run at the same time.
  */
 DAMA_API DAMA_NODISCARD dama_status dama_reference_dataset(const dama_policy *policy,
                                                            const dama_reference_dataset_options *options,
-                                                           dama_reference_dataset_result *result);
+                                                           dama_reference_dataset_result *result,
+                                                           const dama_cancellation *cancellation);
 
 /**
- * Log-probabilities that dama_reference_dataset() wrote, by the contents of their pairs. It never changes and may be
- * used from any number of threads.
+ * The log-probabilities that dama_reference_dataset() wrote, found by the contents of a pair. A cache never changes;
+ * all threads may use it at the same time.
  */
 typedef struct dama_reference_cache dama_reference_cache;
 
@@ -96,10 +99,10 @@ typedef struct dama_reference_cache dama_reference_cache;
  *
  * @param[out] out
  * @param[in]  path
- * @param[in]  policy  The reference that training will compare with; NULL: what computed the numbers is not asked.
- * @return DAMA_OK; DAMA_INVALID_ARGUMENT where they were computed with something else, naming each part that differs
- *         (weights, template, image processing, …); DAMA_IO for a file that cannot be read; DAMA_MODEL naming the line
- *         that is damaged.
+ * @param[in]  policy  The reference for training, which must be the one that computed the numbers; NULL: no check.
+ * @return DAMA_OK; DAMA_INVALID_ARGUMENT if policy differs from what computed the numbers: the message names each part
+ *         (weights, template, image processing, …); DAMA_IO for a file that cannot be read; DAMA_MODEL for a damaged
+ *         line, which the message names.
  */
 DAMA_API DAMA_NODISCARD dama_status dama_reference_cache_open(dama_reference_cache **out, const char *path,
                                                               const dama_policy *policy);
@@ -107,14 +110,14 @@ DAMA_API DAMA_NODISCARD dama_status dama_reference_cache_open(dama_reference_cac
 /** Frees a cache. */
 DAMA_API void dama_reference_cache_free(dama_reference_cache *cache);
 
-/** The number of different pairs; 0 for NULL. */
+/** Returns the number of different pairs; 0 for NULL. */
 DAMA_API size_t dama_reference_cache_count(const dama_reference_cache *cache);
 
 /**
- * Whether the cache has exactly this pair: the bytes of the image's file, prompt and both responses.
+ * Returns whether the cache has exactly this pair: the same contents of the image file, prompt and responses.
  *
  * @param[in]  cache
- * @param[in]  pair      Its image by path or bytes; NULL where the reference is a model of text alone.
+ * @param[in]  pair      Its image is given as path or bytes, or is NULL for a text-only model.
  * @param[out] contains  1 or 0.
  * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL, or an image given as pixels; DAMA_IO for a file that cannot be read.
  */
@@ -123,14 +126,14 @@ DAMA_API DAMA_NODISCARD dama_status dama_reference_cache_contains(const dama_ref
                                                                   int32_t *contains);
 
 /**
- * The log-probabilities of pairs, as dama_policy_logps() would compute them.
+ * Returns the log-probabilities of pairs, as dama_policy_logps() would compute them.
  *
- * @param[out] out    In the order of pairs; the caller's.
+ * @param[out] out    In the order of pairs.
  * @param[in]  cache
- * @param[in]  pairs  [count], images as for dama_reference_cache_contains().
+ * @param[in]  pairs  [count], with images as for dama_reference_cache_contains().
  * @param[in]  count  ≥ 1
- * @return As dama_reference_cache_contains(); DAMA_INVALID_ARGUMENT also where the cache does not have a pair. The
- *         message names the pair ("pair 3: …").
+ * @return As dama_reference_cache_contains(); DAMA_INVALID_ARGUMENT also if the cache does not have a pair. The message
+ *         names the pair ("pair 3: …").
  */
 DAMA_API DAMA_NODISCARD dama_status dama_reference_cache_logps(dama_logps **out, const dama_reference_cache *cache,
                                                                const dama_preference_pair *pairs, size_t count);

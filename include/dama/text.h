@@ -9,18 +9,18 @@ extern "C" {
 #endif
 
 /**
- * A tokenizer as Hugging Face's tokenizer.json describes it: byte-pair encoding as in CLIP, Llama and GPT-2. It never
- * changes; one handle may be used from any number of threads at the same time.
+ * A tokenizer defined by Hugging Face's tokenizer.json: byte-pair encoding as in CLIP, Llama and GPT-2. It never
+ * changes; all threads may use one handle at the same time.
  */
 typedef struct dama_tokenizer dama_tokenizer;
 
 /**
  * Reads a tokenizer.
  *
- * @param[out] out   The tokenizer, the caller's.
- * @param[in]  path  A tokenizer.json, or a directory that holds one, or that holds CLIP's vocab.json and merges.txt.
- * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL; DAMA_IO where there is no such file; DAMA_MODEL naming the field
- *         that is wrong; DAMA_UNSUPPORTED naming the kind of tokenizer or the pattern that this library does not know.
+ * @param[out] out
+ * @param[in]  path  A tokenizer.json, or a directory that contains tokenizer.json, or CLIP's vocab.json and merges.txt.
+ * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL; DAMA_IO if the file does not exist; DAMA_MODEL for a wrong field,
+ *         which the message names; DAMA_UNSUPPORTED for a kind of tokenizer or a pattern that is not supported.
  */
 DAMA_API DAMA_NODISCARD dama_status dama_tokenizer_create(dama_tokenizer **out, const char *path);
 
@@ -28,46 +28,46 @@ DAMA_API DAMA_NODISCARD dama_status dama_tokenizer_create(dama_tokenizer **out, 
 DAMA_API void dama_tokenizer_free(dama_tokenizer *tokenizer);
 
 /**
- * The token ids of a text. Nothing is ever cut off.
+ * Computes the token ids of a text. Nothing is cut off.
  *
  * @param[in]  tokenizer
- * @param[in]  text                [text_size] UTF-8, may hold NUL bytes; NULL where text_size is 0.
- * @param[in]  text_size           Bytes.
- * @param[in]  add_special_tokens  Not 0 to put the special tokens around the text that belong there.
- * @param[out] ids                 [capacity]; NULL with capacity 0 to learn the count alone.
+ * @param[in]  text                [text_size] UTF-8, which may contain NUL bytes; may be NULL if text_size is 0.
+ * @param[in]  text_size           The number of bytes.
+ * @param[in]  add_special_tokens  Boolean: add the tokenizer's special tokens around the text.
+ * @param[out] ids                 [capacity]; NULL with capacity 0 asks for the count only.
  * @param[in]  capacity
- * @param[out] count               How many ids there are.
- * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL; DAMA_SHAPE_MISMATCH where capacity is too small (the message says
- *         how many there are); DAMA_MODEL where the file's patterns backtrack beyond any real tokenizer's on this text.
+ * @param[out] count               The number of ids.
+ * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL; DAMA_SHAPE_MISMATCH if capacity is too small (the message gives the
+ *         number of ids); DAMA_MODEL if the file's patterns backtrack on this text more than those of real tokenizers.
  */
 DAMA_API DAMA_NODISCARD dama_status dama_tokenizer_encode(const dama_tokenizer *tokenizer, const char *text,
-                                                          size_t text_size, int add_special_tokens, int32_t *ids,
-                                                          size_t capacity, size_t *count);
+                                                          size_t text_size, int32_t add_special_tokens,
+                                                          int32_t *ids, size_t capacity, size_t *count);
 
 /**
- * The text of token ids. Ids that are in no vocabulary are left out.
+ * Computes the text of token ids. Ids outside the vocabulary are skipped.
  *
  * @param[in]  tokenizer
- * @param[in]  ids                  [count]; NULL where count is 0.
+ * @param[in]  ids                  [count]; may be NULL if count is 0.
  * @param[in]  count
- * @param[in]  skip_special_tokens  Not 0 to leave special tokens out.
- * @param[out] text                 [capacity] UTF-8 and a NUL behind it; NULL with capacity 0 to learn the size alone.
+ * @param[in]  skip_special_tokens  Boolean: skip special tokens.
+ * @param[out] text                 [capacity] UTF-8 with a final NUL; NULL with capacity 0 asks for the size only.
  * @param[in]  capacity             Bytes, at least size + 1.
- * @param[out] size                 Bytes of the text without the NUL behind it.
- * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL; DAMA_SHAPE_MISMATCH where capacity is too small.
+ * @param[out] size                 Bytes of the text without the final NUL.
+ * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL; DAMA_SHAPE_MISMATCH if capacity is too small.
  */
 DAMA_API DAMA_NODISCARD dama_status dama_tokenizer_decode(const dama_tokenizer *tokenizer, const int32_t *ids,
-                                                          size_t count, int skip_special_tokens, char *text,
+                                                          size_t count, int32_t skip_special_tokens, char *text,
                                                           size_t capacity, size_t *size);
 
-/** What a dama_tokenizer holds. */
+/** Properties of a dama_tokenizer. */
 typedef struct dama_tokenizer_facts {
     uint32_t struct_size;
-    /** Number of tokens, added ones included. */
+    /** The number of tokens, including added tokens. */
     int32_t vocabulary_size;
-    /** The largest id plus one: rows that an embedding table needs. */
+    /** The largest id plus one: the number of rows of an embedding table. */
     int32_t id_end;
-    /** Beginning and end of a sequence, padding, unknown; −1 where no file of the directory names one. */
+    /** Beginning and end of a sequence, padding, unknown; −1 if no file of the directory names the token. */
     int32_t bos_id;
     int32_t eos_id;
     int32_t pad_id;
@@ -78,7 +78,7 @@ typedef struct dama_tokenizer_facts {
 DAMA_API void dama_tokenizer_facts_init_sized(dama_tokenizer_facts *facts, size_t size);
 
 /**
- * Sizes and special tokens.
+ * Returns the sizes and the special tokens of a tokenizer.
  *
  * @param[in]     tokenizer
  * @param[in,out] facts
@@ -88,36 +88,36 @@ DAMA_API DAMA_NODISCARD dama_status dama_tokenizer_describe(const dama_tokenizer
                                                             dama_tokenizer_facts *facts);
 
 /**
- * The id of a token as the vocabulary spells it ("cat</w>").
+ * Returns the id of a token, which is given in the spelling of the vocabulary ("cat</w>").
  *
  * @param[in]  tokenizer
  * @param[in]  token
- * @param[out] id  −1 where there is no such token.
+ * @param[out] id         −1 if the token does not exist.
  * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL.
  */
 DAMA_API DAMA_NODISCARD dama_status dama_tokenizer_find(const dama_tokenizer *tokenizer, const char *token,
                                                         int32_t *id);
 
 /**
- * The spelling of a token; decoding one id may give less, for a character can take several tokens.
+ * Returns the spelling of a token. Decoding one id may give less, because a character can take several tokens.
  *
  * @param[in]  tokenizer
  * @param[in]  id
  * @param[out] token     [capacity] as in dama_tokenizer_decode().
  * @param[in]  capacity
- * @param[out] size      Bytes of the token without the NUL behind it.
- * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL or an id that is in no vocabulary; DAMA_SHAPE_MISMATCH where capacity
- *         is too small.
+ * @param[out] size      Bytes of the token without the final NUL.
+ * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL or an id outside the vocabulary; DAMA_SHAPE_MISMATCH if capacity is
+ *         too small.
  */
 DAMA_API DAMA_NODISCARD dama_status dama_tokenizer_spell(const dama_tokenizer *tokenizer, int32_t id, char *token,
                                                          size_t capacity, size_t *size);
 
-/** How dama_split() splits. */
+/** How dama_split() and dama_splitter_split() split. */
 typedef struct dama_split_options {
     uint32_t struct_size;
-    /** The most tokens a sub-sentence may have, special ones included: 77 for CLIP. 0 for no limit. */
+    /** The most tokens of a sub-sentence, including special tokens: 77 for CLIP. 0: no limit. */
     uint32_t token_limit;
-    /** Counts the tokens; borrowed. Needed where there is a limit. */
+    /** Counts the tokens; borrowed. Required if token_limit is not 0. */
     const dama_tokenizer *tokenizer;
 } dama_split_options;
 
@@ -125,14 +125,15 @@ typedef struct dama_split_options {
 DAMA_API void dama_split_options_init_sized(dama_split_options *options, size_t size);
 
 /**
- * Splits a text into sub-sentences by its punctuation: sentences; clauses where one is over the limit; words, and within
- * a word that alone is over it. Every character other than white space is in exactly one, in order.
+ * Splits a text into sub-sentences by its punctuation. A sentence over the limit is split into clauses, a clause over
+ * the limit between words, and a word over the limit within the word. Every character other than white space is in
+ * exactly one sub-sentence, in order.
  *
- * @param[out] out      The sub-sentences, the caller's. Empty for a text without words.
+ * @param[out] out      The sub-sentences. Empty for a text without words.
  * @param[in]  text
- * @param[in]  options  NULL for no limit.
- * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL, a limit without a tokenizer, or a limit too low
- *         for one character; DAMA_MODEL as dama_tokenizer_encode().
+ * @param[in]  options  NULL: no limit.
+ * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL, a limit without a tokenizer, or a limit that is too low for one
+ *         character; DAMA_MODEL as dama_tokenizer_encode().
  */
 DAMA_API DAMA_NODISCARD dama_status dama_split(dama_strings **out, const char *text,
                                                const dama_split_options *options);

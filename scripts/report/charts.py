@@ -1,4 +1,4 @@
-"""Charts as SVG text, with nothing but the standard library."""
+"""Charts as SVG text, using only the standard library."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Line:
     y: Sequence[Number]
     color: str
     dashed: bool = False
-    # Steps in the moving mean that is drawn; the steps themselves stand pale behind it.
+    # Steps in the moving mean that is drawn; the single steps are drawn pale behind it.
     smooth: int = 1
-    # The least and the largest value at each step, drawn as a band.
+    # The smallest and the largest value at each step, drawn as a band.
     band: Optional[tuple[Sequence[Number], Sequence[Number]]] = field(default=None)
 
 
@@ -41,7 +41,7 @@ def number(value: float) -> str:
 
 
 def moving_mean(values: Sequence[Number], window: int) -> list[Number]:
-    """Of the values there are among the `window` up to each place."""
+    """The mean of the known values among the last `window` at each position; `None` if none is known."""
     result: list[Number] = []
     for end in range(1, len(values) + 1):
         known = [v for v in values[max(0, end - window) : end] if v is not None]
@@ -50,7 +50,7 @@ def moving_mean(values: Sequence[Number], window: int) -> list[Number]:
 
 
 class Axes:
-    """Places data in the picture, and draws the frame."""
+    """Maps data to positions in the picture, and draws the frame."""
 
     def __init__(self, x: tuple[float, float], y: tuple[float, float], x_label: str, y_label: str):
         self.x0, self.x1 = x if x[1] > x[0] else (x[0] - 0.5, x[0] + 0.5)
@@ -118,13 +118,13 @@ def figure(title: str, caption: str, svg: str, legend: Sequence[tuple[str, str, 
 
 
 def line_chart(title: str, caption: str, lines: Sequence[Line], y_label: str, marks: Sequence[float] = ()) -> str:
-    """Lines over the steps; `marks` are horizontal lines to compare with."""
+    """Lines over the steps; `marks` are horizontal reference lines."""
     smoothed = [moving_mean(line.y, line.smooth) for line in lines]
     values = [v for line in smoothed for v in line if v is not None] + list(marks)
-    # Four lines are enough without the single steps behind them.
+    # With more than two lines the single steps would clutter the chart.
     shows_steps = len(lines) <= 2
     for line in lines:
-        # Single steps may stick out further than what the chart is about: the middle 98 % decide.
+        # The middle 98 % of the single steps set the range, so that outliers do not compress the chart.
         raw = sorted(v for v in line.y if v is not None) if shows_steps else []
         values += raw[len(raw) // 100 : len(raw) - len(raw) // 100]
         for edge in line.band or ():

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Writes one HTML file about an alignment in the embedded world: what the policy says before and after, and how the
-training went. It needs nothing but the standard library, and the page needs nothing but itself.
+"""Writes one HTML file about an alignment in the embedded world: the policy's responses before and after, and the
+course of the training. The script needs only the standard library, and the page needs no other file.
 
     report.py --out report.html --policy base=DIR --policy aligned=DIR --metrics DAMA=metrics.jsonl
         [--metrics DPO=metrics.jsonl] [--scores scores.jsonl] [--scenes DIR] [--title TEXT] [--note TEXT]
 
-A policy's DIR holds what `shapes-world judge --out judge.json --details details.jsonl` wrote; the scenes' DIR what
-`shapes-world scenes` wrote.
+A policy's DIR holds the output of `shapes-world judge --out judge.json --details details.jsonl`, the scenes' DIR the
+output of `shapes-world scenes`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 
 class Policy:
-    """What the judge said about one policy."""
+    """The judge's figures and details of one policy."""
 
     def __init__(self, name: str, folder: Path):
         self.name = name
@@ -47,7 +47,7 @@ class Run:
         self.name = name
         self.lines = read_lines(path)
         self.steps = [float(line["step"]) for line in self.lines]
-        # A tenth of the run: enough to see past the differences between batches.
+        # A tenth of the run: enough to smooth the differences between batches.
         self.window = max(1, len(self.lines) // 10)
 
     def __getitem__(self, key: str) -> list[Number]:
@@ -71,12 +71,12 @@ def difference(base: Policy, aligned: Policy, value: Any) -> Optional[tuple[floa
 
 @dataclass
 class Outcome:
-    """A figure of every policy, and what became of it from the first to the last."""
+    """A figure of every policy, and its change from the first to the last."""
 
     label: str
     unit: str
     values: list[float]
-    # Half the 95 % interval of the change, where the figure is a mean over scenes.
+    # Half the 95 % interval of the change, if the figure is a mean over scenes.
     margin: Optional[float]
 
     @property
@@ -124,9 +124,9 @@ def outcome_table(policies: list[Policy]) -> str:
         )
         html.append(f'<td class="{row.kind}">{row.change_text}</td><td class="bars">{bars}</td></tr>')
     html.append(
-        f"</tbody></table><p><small>{policies[0].judge['responses']} scenes, the same for all, of layouts that no "
-        "training saw. ± is the 95 % interval of the paired difference, where a figure is a mean over scenes. Coverage "
-        "and length stand beside the rates because saying less is the easy way to be right.</small></p>"
+        f"</tbody></table><p><small>{policies[0].judge['responses']} scenes, the same for all, whose layouts occur in "
+        "no training data. ± is the 95 % interval of the paired difference, for figures that are means over scenes. "
+        "Coverage and length are shown beside the rates because saying less is the easy way to be right.</small></p>"
     )
     return "".join(html)
 
@@ -146,7 +146,7 @@ def colors(count: int) -> list[str]:
 
 def faults_table(policies: list[Policy]) -> str:
     kinds = list(policies[0].judge["false_by_kind"])
-    html = ["<table><thead><tr><th>False mentions by what is wrong</th>"]
+    html = ["<table><thead><tr><th>False mentions by kind of error</th>"]
     html += [f"<th>{escape(kind)}</th>" for kind in kinds]
     html.append("<th>malformed</th><th>all mentions</th></tr></thead><tbody>")
     for policy in policies:
@@ -168,8 +168,8 @@ def training_figures(runs: list[Run], scores: Optional[Path]) -> str:
         figures.append(
             histogram(
                 "Hardness of the pairs",
-                "δ, Eq. (6): how much more of CLIP's probability the chosen response's sentences take. Near 1 is easy "
-                "to tell, below 0 CLIP would choose the other response.",
+                "δ, Eq. (6): CLIP's probability of the chosen response's sentences minus that of the rejected one's. "
+                "Near 1 the pair is easy; below 0 CLIP prefers the rejected response.",
                 deltas, -1, 1, 40, ALIGNED,
             )
         )  # fmt: skip
@@ -185,8 +185,8 @@ def training_figures(runs: list[Run], scores: Optional[Path]) -> str:
     figures.append(
         line_chart(
             "Responsiveness of the model",
-            "α<sub>M</sub>, Eq. (13): above 1 the model tells the batch's pairs apart better than it has been used to, "
-            "and β grows.",
+            "α<sub>M</sub>, Eq. (13): above 1 the model separates the batch's pairs better than its running mean, and "
+            "β grows.",
             of_each(runs, "alpha_model"),
             "α of the model", marks=[1],
         )
@@ -198,15 +198,16 @@ def training_figures(runs: list[Run], scores: Optional[Path]) -> str:
     figures.append(
         line_chart(
             "Reward gap of easy and hard pairs",
-            "β · (log-ratio of the chosen response − that of the rejected one) with the plain β, mean over the easy "
-            "and the hard third of the pairs by δ; as the paper's Figure 1. Moving mean over a tenth of the steps.",
+            "β · (log-ratio of the chosen response − log-ratio of the rejected one) with the base β, mean over the "
+            "easy and the hard third of the pairs by δ, as in the paper's Figure 1. Moving mean over a tenth of the "
+            "steps.",
             gaps, "reward gap", marks=[0],
         )
     )  # fmt: skip
     figures.append(
         line_chart(
             "Loss",
-            "Of the kept pairs of each step; dotted: log 2, where a policy starts that equals its reference.",
+            "Mean over the kept pairs of each step. Dotted: log 2, the loss of a policy that equals its reference.",
             of_each(runs, "loss"),
             "loss", marks=[math.log(2)],
         )
@@ -214,7 +215,7 @@ def training_figures(runs: list[Run], scores: Optional[Path]) -> str:
     figures.append(
         line_chart(
             "Accuracy",
-            "Share of a step's pairs whose chosen response the policy has come to favour more than its reference does.",
+            "Share of a step's pairs for which the policy favours the chosen response more than its reference does.",
             of_each(runs, "accuracy"),
             "accuracy", marks=[0.5],
         )
@@ -236,7 +237,7 @@ def mean_of(values: list[Number]) -> list[float]:
 
 
 def examples(policies: list[Policy], scenes: Path, count: int = 3) -> list[tuple[dict[str, Any], Any, Any]]:
-    """The first scenes about which the first and the last policy say differently much that is false."""
+    """The first scenes for which the first and the last policy make different numbers of false mentions."""
     found: list[tuple[dict[str, Any], Any, Any]] = []
     for question in read_lines(scenes / "questions.jsonl"):
         before, after = (policy.details.get(str(question["idx"])) for policy in (policies[0], policies[-1]))
@@ -259,7 +260,7 @@ def examples_page(policies: list[Policy], scenes: Path) -> str:
 
 
 def examples_text(policies: list[Policy], scenes: Path) -> str:
-    """For a terminal: false sentences stand in brackets."""
+    """The examples for a terminal, with false sentences in brackets."""
     lines: list[str] = []
     for question, *sides in examples(policies, scenes):
         lines.append(f"\n{scenes / question['image']}")
@@ -287,7 +288,7 @@ def description(side: Any) -> str:
 
 
 def page(title: str, body: str, style: str = "") -> str:
-    """One file that needs nothing but itself; ``style`` comes after the style of all pages."""
+    """A self-contained HTML page; ``style`` follows the common style of all pages."""
     common = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -321,8 +322,8 @@ def main() -> None:
         f'<p class="lead">{escape(arguments.note)}</p>' if arguments.note else "",
         "<h2>Before and after</h2>", outcome_table(policies), faults_table(policies),
         "<h2>Training</h2>", training_figures(runs, arguments.scores),
-        f"<h2>What they say</h2><p>The first scenes about which the two say differently much that is false. "
-        f"<mark>Marked</mark> is what the judge found false, with its kind.</p>{shown}" if shown else "",
+        f"<h2>Responses</h2><p>The first scenes for which the two policies make different numbers of false mentions. "
+        f"False sentences are <mark>marked</mark>, with the kind of error.</p>{shown}" if shown else "",
         "<footer>Written by scripts/report from the files of <code>dama</code> and <code>shapes-world</code>.</footer>",
     ]  # fmt: skip
     arguments.out.write_text(page(arguments.title, "".join(sections)), encoding="utf-8")

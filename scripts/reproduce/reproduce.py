@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""The paper's tables in the embedded world: every method of rows.py on the same preference pairs, with the same grid of β
-and learning rate, chosen on validation scenes and reported on test scenes, over several seeds.
+"""The paper's tables in the embedded world: every method of rows.py on the same preference pairs, with the same grid of
+β and learning rate, chosen on validation scenes and reported on test scenes, over several seeds.
 
     reproduce.py --build build --out build/reproduce [--seeds 5] [--jobs 1] [--rows dpo,dama]
 
-Everything goes through the built command line. A run is a folder below OUT/runs, done when it has result.json: stopped at
-any moment the same command goes on, and several may work on one OUT at the same time. At the end results.csv, tables.md
-and report.html are written, of the runs that are there.
+All steps use the built command line. A run is a folder in OUT/runs; it is complete when it has result.json. After an
+interruption at any moment the same command resumes, and several processes can work on one OUT at the same time. At the
+end the script writes results.csv, tables.md and report.html from all complete runs.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SCENES = {"preference": ("preference", 21, 2200), "validation": ("validation", 2
 
 @dataclass
 class Job:
-    """A training run and the scenes that it is judged on."""
+    """A training run and the split on which it is judged."""
 
     row: Row
     beta: float
@@ -70,7 +70,7 @@ class Benchmark:
     # Data
 
     def prepare(self) -> None:
-        """Scenes, the policy's own answers to them, pairs, hardness of both kinds, reference, and the base's figures."""
+        """Makes scenes, the policy's answers, pairs, hardness of both kinds, the reference and the base's figures."""
         out = self.out
         with exclusive(out / "data.lock"):
             if (out / "base" / "test.json").exists():
@@ -99,7 +99,7 @@ class Benchmark:
     # Runs
 
     def run(self, job: Job) -> bool:
-        """Trains, answers, judges. False where another process has the run."""
+        """Trains, answers, judges. Returns False if another process holds the run."""
         folder = self.out / "runs" / job.name
         if (folder / "result.json").exists():
             return True
@@ -119,7 +119,7 @@ class Benchmark:
             result = {"row": job.row.name, "beta": job.beta, "rate": job.rate, "seed": job.seed, "split": job.split,
                       **figures, "seconds": round(time.monotonic() - began, 1)}  # fmt: skip
             write(folder / "result.json", json.dumps(result, ensure_ascii=False))
-            # Weights are large, and the same command makes them again.
+            # Weights are large, and the same command can make them again.
             shutil.rmtree(folder / "run")
         return True
 
@@ -142,7 +142,7 @@ class Benchmark:
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
     def best(self, row: Row) -> Optional[tuple[float, float]]:
-        """β and learning rate by the response-level rate on validation scenes; `None` while runs are missing."""
+        """β and learning rate with the best response-level rate on validation scenes; `None` while runs are missing."""
         if row.fixed:
             return row.fixed
         found = []
@@ -168,7 +168,7 @@ def reporting(row: Row, choice: tuple[float, float], seeds: int) -> list[Job]:
 
 
 class exclusive:
-    """A lock on a file that ends with the process, however it ends."""
+    """A file lock, released when the process ends, for whatever reason."""
 
     def __init__(self, path: Path, wait: bool = True):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -196,7 +196,7 @@ def say(text: str) -> None:
 
 
 def work(benchmark: Benchmark, jobs: list[Job], parallel: int, what: str) -> None:
-    """Runs what is not done yet, several at a time, and tells how long the rest will take."""
+    """Runs the incomplete jobs, several at a time, and prints how long the rest will take."""
     open_jobs = [job for job in jobs if benchmark.result(job) is None]
     began, done = time.monotonic(), 0
 
@@ -206,13 +206,13 @@ def work(benchmark: Benchmark, jobs: list[Job], parallel: int, what: str) -> Non
         done += 1
         rate = (time.monotonic() - began) / done
         result = benchmark.result(job)
-        figure = f"{100 * result['response_level']:.1f} %" if result else "is another process's" if not mine else "?"
+        figure = f"{100 * result['response_level']:.1f} %" if result else "run by another process" if not mine else "?"
         say(f"{what} {done}/{len(open_jobs)}  {job.name}: {figure}  {rate * (len(open_jobs) - done) / 60:.0f} min left")
 
     with ThreadPoolExecutor(parallel) as pool:
         for future in [pool.submit(one, job) for job in open_jobs]:
             future.result()
-    # Runs that another process has are waited for, and taken up if it is killed.
+    # Wait for the runs of other processes, and take them over if such a process is killed.
     while any(benchmark.result(job) is None for job in jobs):
         time.sleep(5)
         for job in jobs:
@@ -224,15 +224,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=Path, default=Path("build"))
     parser.add_argument("--out", type=Path, default=Path("build/reproduce"))
-    parser.add_argument("--seeds", type=int, default=5, help="runs of each row that are reported")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="runs at the same time, a thread each")
-    parser.add_argument("--rows", help="names of rows.py, with commas (default: all)")
-    parser.add_argument("--tables", action="store_true", help="only write the tables of what is there")
+    parser.add_argument("--seeds", type=int, default=5, help="reported runs of each row")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="parallel runs, with one thread each")
+    parser.add_argument("--rows", help="row names from rows.py, separated by commas (default: all)")
+    parser.add_argument("--tables", action="store_true", help="only write the tables of the complete runs")
     arguments = parser.parse_args()
     names = arguments.rows.split(",") if arguments.rows else [row.name for row in ROWS]
     unknown = set(names) - {row.name for row in ROWS}
     if unknown:
-        parser.error(f"no row {', '.join(sorted(unknown))}; there are {', '.join(row.name for row in ROWS)}")
+        parser.error(f"unknown rows {', '.join(sorted(unknown))}; the rows are {', '.join(row.name for row in ROWS)}")
     rows = [row for row in ROWS if row.name in names]
     benchmark = Benchmark(arguments.build, arguments.out)
     if not arguments.tables:

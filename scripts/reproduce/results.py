@@ -1,4 +1,4 @@
-"""What reproduce.py has run, as files: results.csv (a line for each run), tables.md, report.html."""
+"""Writes the results of reproduce.py: results.csv (a line for each run), tables.md, report.html."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 
 from tables import FIGURES, HEAD, Results, chosen, markdown, tables
 
-# After tables, which knows where it is.
+# After tables, which adds its folder to sys.path.
 import report
 
 COLUMNS = ["row", "split", "beta", "rate", "seed", *FIGURES, "gap_ratio", "alpha_model_low", "alpha_model_high",
            "beta_low", "beta_high", "margin", "seconds"]  # fmt: skip
 
-#: Whose training is drawn: the first two with their easy and hard pairs, as the paper's Figure 1.
+#: The methods whose training is drawn; the first two with their easy and hard pairs, as in the paper's Figure 1.
 DRAWN = [("DAMA", "dama"), ("DPO", "dpo"), ("D2PO", "d2po"), ("MDPO", "mdpo")]
 
 
@@ -30,7 +30,8 @@ def write_results(out: Path) -> None:
     texts = [f"**{title}**\n\n{markdown([HEAD, *lines])}" for title, lines in sections]
     grid = chosen(results)
     if len(grid) > 1:
-        texts.append(f"**Responses free of hallucination on validation scenes, by which each row chose**\n\n{markdown(grid)}")
+        title = "Responses free of hallucination on validation scenes; each row uses its best setting"
+        texts.append(f"**{title}**\n\n{markdown(grid)}")
     (out / "tables.md").write_text("\n\n".join(texts) + "\n", encoding="utf-8")
     (out / "report.html").write_text(page_of(results, sections, grid), encoding="utf-8")
     print(f"{out / 'results.csv'}  {out / 'tables.md'}  {out / 'report.html'}")
@@ -58,7 +59,7 @@ def drawn(results: Results) -> list[report.Run]:
 def page_of(results: Results, sections: list[tuple[str, list[list[str]]]], grid: list[list[str]]) -> str:
     body = [f"<h2>{escape(title)}</h2>{html_table([HEAD, *lines])}" for title, lines in sections]
     if len(grid) > 1:
-        body.append(f"<h2>Chosen on validation scenes</h2>{html_table(grid)}")
+        body.append(f"<h2>Choice of β and learning rate on validation scenes</h2>{html_table(grid)}")
     runs = drawn(results)
     if runs:
         body.append("<h2>Training, first seed</h2>" + report.training_figures(runs, results.out / "pairs" / "scores.jsonl"))
@@ -66,9 +67,9 @@ def page_of(results: Results, sections: list[tuple[str, list[list[str]]]], grid:
     lead = (
         '<p class="lead">Responses free of hallucination, mentions that are true and objects covered in per cent, mean ± '
         "standard deviation over the seeds. Against DPO: difference of the responses free of hallucination in points, "
-        "with its 95 % interval over the scenes. Gap: mean reward gap of the easy third of the pairs against that of the "
-        "hard third, in the last quarter of the steps. α<sub>M</sub>, β<sub>i</sub>/β: where the middle nine tenths of "
-        "the steps lie, and the mean least and greatest of a batch.</p>"
+        "with its 95 % interval over the scenes. Gap: mean reward gap of the easy third of the pairs divided by that "
+        "of the hard third, in the last quarter of the steps. α<sub>M</sub>: range of the middle nine tenths of the "
+        "steps. β<sub>i</sub>/β: smallest and largest value of a batch, averaged over the steps.</p>"
     )
     footer = (
         "<footer>Written by scripts/reproduce from the files of <code>dama</code> and <code>shapes-world</code>.</footer>"

@@ -1,4 +1,4 @@
-"""The rows of the paper's tables, as methods of `dama train`, and the grid that every one of them is given."""
+"""The rows of the paper's tables, as methods of `dama train`, and the common grid of settings."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Optional
 
 @dataclass(frozen=True)
 class Row:
-    """A method: what goes below `method` in the configuration, and which hardness it is given."""
+    """A method: its `method` section of the configuration, and the hardness that it uses."""
 
     name: str
     label: str
     method: dict[str, object] = field(default_factory=dict)
     # "scores" (probabilities, Eqs. (5) and (6)) or "ratios" (Table 2's ablation).
     hardness: str = "scores"
-    # β and learning rate that are given instead of chosen, and the row that it is held against.
+    # β and learning rate if they are fixed instead of chosen, and the row to compare with.
     fixed: Optional[tuple[float, float]] = None
     base: str = "dpo"
 
@@ -49,7 +49,7 @@ ROWS = [
     as_in_the_paper("dama", "DAMA (preset paper)"),
 ]
 
-#: Tables and figures of the paper, as names of rows; some rows stand in several.
+#: Tables and figures of the paper, as names of rows; some rows occur in several.
 TABLES = [
     ("Table 1: methods", ["dpo", "d2po", "mdpo", "dama"]),
     ("Table 2: what the hardness is computed from", ["d2po-ratios", "d2po"]),
@@ -62,9 +62,9 @@ TABLES = [
     ("Presets and controls", ["dama", "dama-unnormalized", "dama-released", "dpo-random", "dpo"]),
 ]
 
-#: Every row that has no fixed setting is tried with each of these, and keeps the pair that is best on validation scenes.
+#: Every row without a fixed setting tries each combination, and keeps the best one on validation scenes.
 BETAS = [0.1, 0.5]
 RATES = [3e-5, 6e-5]
 
-#: Of the training runs that choose; the reported ones count from 1.
+#: The seed of the training runs that choose a setting; the seeds of reported runs count from 1.
 CHOOSING_SEED = 0

@@ -1,4 +1,4 @@
-"""Tables of what reproduce.py has run."""
+"""Tables of the results of reproduce.py."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ def mean(values: Sequence[Optional[float]]) -> float:
 
 
 def describe_training(lines: list[dict[str, Any]], beta: float) -> dict[str, float]:
-    """What β did in a run. The last quarter of the steps stands for its end: a batch has few pairs of each third."""
+    """The course of β and of the gaps in a run.
+
+    The last quarter of the steps represents its end, because a batch has few pairs of each third.
+    """
     end = lines[-max(1, len(lines) // 4) :]
     easy, hard = mean([line["gap_easy"] for line in end]), mean([line["gap_hard"] for line in end])
     alphas = sorted(line["alpha_model"] for line in lines)
@@ -40,7 +43,7 @@ def describe_training(lines: list[dict[str, Any]], beta: float) -> dict[str, flo
 
 
 class Results:
-    """Every finished run, and the scenes on which each was right."""
+    """Every complete run, and the scenes for which its response was free of hallucination."""
 
     def __init__(self, out: Path):
         self.out = out
@@ -65,7 +68,7 @@ class Results:
         """Mean difference of the response-level rate, its 95 % margin, p by scenes, p by seeds.
 
         By scenes: a scene's difference is the mean over the seeds, so that the scenes are independent of each other; the
-        t statistic of a thousand of them is as good as normal. By seeds: a paired t test of the runs of equal seed.
+        t statistic of a thousand scenes is close to normal. By seeds: a paired t test of the runs of equal seed.
         """
         seeds = [s for r, s in self.free if r == row and (base, s) in self.free]
         if row == base or len(seeds) < 2:
@@ -86,7 +89,7 @@ def run_name(row: str, beta: float, rate: float, seed: int) -> str:
 
 
 def is_free(detail: dict[str, Any]) -> bool:
-    """As the judge counts."""
+    """Whether a response is free of hallucination, as the judge counts."""
     return bool(detail["false"] == 0)
 
 

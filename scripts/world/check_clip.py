@@ -4,7 +4,7 @@
     shapes-world pairs --out build/demo --count 500
     scripts/world/check_clip.py models/shapes-clip build/demo
 
-The sentences of a response are split at the full stops. What `dama score` finds should agree.
+The sentences of a response are split at the full stops. The results of `dama score` should agree.
 """
 
 import json

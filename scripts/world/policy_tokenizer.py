@@ -1,4 +1,4 @@
-"""A tokenizer for the policy in the form of Llama 2's: BPE over text with "▁" for spaces, bytes where words fail."""
+"""A tokenizer for the policy in the form of Llama 2's: BPE over text with "▁" for spaces, and byte fallback."""
 
 import json
 

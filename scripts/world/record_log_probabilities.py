@@ -5,8 +5,8 @@
     scripts/world/record_log_probabilities.py models/shapes-llava build/demo build/demo/scores.jsonl \\
         --steps 30 --out examples/data/log_probabilities.json
 
-Plain DPO with AdamW on the decoder and the projector; the numbers are what the policy and the reference gave before
-each update. Needs the environment of `scripts/bootstrap torch`.
+Plain DPO with AdamW on the decoder and the projector. The numbers are the log-probabilities of the policy and of the
+reference before each update. Needs the environment of `scripts/bootstrap torch`.
 """
 
 import argparse
@@ -33,7 +33,7 @@ def prepare(row, tokenizer, config, folder):
 
 
 def log_probabilities(model, batch, pad):
-    """Sums over the response's tokens, chosen then rejected: [2 · batch]."""
+    """Sums over the response's tokens, all chosen responses before the rejected ones: [2 · batch]."""
     texts = [(prompt, sides[s]) for s in (0, 1) for _, prompt, sides in batch]
     longest = max(len(p) + len(r) for p, r in texts)
     ids = torch.full((len(texts), longest), pad)
@@ -51,9 +51,9 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("model")
     parser.add_argument("pairs", type=Path)
-    parser.add_argument("scores", type=Path, help="what `dama score` wrote")
+    parser.add_argument("scores", type=Path, help="output of `dama score`")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--source", default="models/shapes-llava", help="what to say of the policy")
+    parser.add_argument("--source", default="models/shapes-llava", help="name of the policy in the output")
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--beta", type=float, default=0.1)

@@ -6,7 +6,7 @@ from transformers.models.clip.tokenization_clip import CLIPTokenizer as Pipeline
 
 
 def byte_characters():
-    """The characters that stand for the 256 bytes in byte-level BPE, in the order of CLIP's vocabulary."""
+    """The characters that represent the 256 bytes in byte-level BPE, in the order of CLIP's vocabulary."""
     shown = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     hidden = [byte for byte in range(256) if byte not in shown]
     return [chr(byte) for byte in shown] + [chr(256 + index) for index in range(len(hidden))]

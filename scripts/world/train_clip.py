@@ -5,10 +5,11 @@
     shapes-world export-training --out build/world/validation --count 1000 --seed 2 --split validation
     scripts/world/train_clip.py build/world/train build/world/validation --out models/shapes-clip
 
-Needs the environment of `scripts/bootstrap torch`. Every image's true sentence is pulled above all sentences of the
-batch that are false of it, its own corruptions among them; a sentence of another image that happens to be true here
-is no negative, since the scenes tell. Two helpers that are thrown away afterwards teach the vision tower where things
-are: linear readings of each cell from its patches, and of the whole layout from the image's embedding.
+Needs the environment of `scripts/bootstrap torch`. The loss ranks every image's true sentence above all sentences of
+the batch that are false for it, including its own corrupted ones. A sentence of another image that is also true for
+this one is not used as a negative; the scenes decide that. Two auxiliary heads, which are discarded after training,
+teach the vision tower positions: linear readings of each cell from its patches, and of the whole layout from the
+image's embedding.
 """
 
 import argparse
@@ -46,7 +47,7 @@ def make_model(vocabulary, side):
 
 
 class Readings(nn.Module):
-    """Linear readings of the scene, for training alone."""
+    """Linear readings of the scene, used only in training."""
 
     # Shape, colour and size of a cell, each with one more class for an empty cell.
     CELL = (SHAPES + 1, COLORS + 1, 3)
@@ -55,11 +56,11 @@ class Readings(nn.Module):
         super().__init__()
         self.per_cell = nn.Linear(config.vision_config.hidden_size, sum(self.CELL))
         self.layout = nn.Linear(config.projection_dim, PLACES * sum(self.CELL))
-        # Column and row of each colour and shape, with a class for "not there": what relations need.
+        # Column and row of each colour and shape, with a class for "absent": relations need them.
         self.position = nn.Linear(config.projection_dim, COLORS * SHAPES * 8)
 
     def cell_loss(self, logits, cells):
-        """logits [batch, cell, classes]; an empty cell's attributes are told by the first class alone."""
+        """logits [batch, cell, classes]; for an empty cell the target of every attribute is its first class."""
         losses, accuracies, start = [], [], 0
         full = cells[..., 0] >= 0
         for attribute, classes in enumerate(self.CELL):
@@ -85,7 +86,7 @@ class Readings(nn.Module):
 
 
 def contrast(logits, truth):
-    """−log of each true entry's share among itself and its row's false ones, averaged; rows and columns in turn."""
+    """The mean −log of each true entry's share among itself and its row's false ones; over rows, then over columns."""
     total = 0
     for scores, true in ((logits, truth), (logits.T, truth.T)):
         false = torch.logsumexp(scores.masked_fill(true, -1e4), 1, keepdim=True)
@@ -140,7 +141,7 @@ def spearman(a, b):
 
 @torch.no_grad()
 def evaluate(model, batches, limit=600):
-    """How often a true sentence beats a false one of its image, by kind, and ρ over made-up pairs."""
+    """How often a true sentence scores above a false one of its image, by kind, and ρ over synthetic pairs."""
     model.eval()
     world, random = batches.world, np.random.default_rng(0)
     wins = {kind: [] for kind in KINDS}
@@ -177,7 +178,7 @@ def evaluate(model, batches, limit=600):
 
 def save(model, tokenizer, side, folder):
     folder = Path(folder)
-    # Half precision halves the file; the scores' correlations stay the same to four digits.
+    # Half precision halves the file; the scores' correlations agree to four digits.
     copy.deepcopy(model).half().save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     (folder / "preprocessor_config.json").write_text(json.dumps({
@@ -193,7 +194,7 @@ def main():
     parser.add_argument("validation")
     parser.add_argument("--out", required=True)
     parser.add_argument("--steps", type=int, default=4000)
-    parser.add_argument("--warm-up", type=int, default=500, help="steps with the readings alone, before any sentence")
+    parser.add_argument("--warm-up", type=int, default=500, help="first steps, with the readings but no sentences")
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--seed", type=int, default=0)

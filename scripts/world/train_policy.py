@@ -6,9 +6,9 @@
     scripts/world/train_policy.py build/world/train build/world/validation --clip models/shapes-clip \\
         --judge .build/release/shapes-world --out models/shapes-llava
 
-Needs the environment of `scripts/bootstrap torch`. The vision tower is CLIP's, frozen, as in LLaVA; projector and
-decoder learn first from faithful captions, then from captions with habits of error (`Captioner.swift`), so that about
-half of the greedy responses hold a hallucination.
+Needs the environment of `scripts/bootstrap torch`. The vision tower is CLIP's, frozen, as in LLaVA. Projector and
+decoder learn first from faithful captions, then from captions with habitual errors (`Captioner.swift`), so that about
+half of the greedy responses contain a hallucination.
 """
 
 import argparse
@@ -55,7 +55,7 @@ def make_model(clip, tokenizer):
 
 @torch.no_grad()
 def features(clip, world):
-    """What the frozen tower sees, [n, patches, width]; computed once."""
+    """The frozen tower's features, [n, patches, width]; computed once."""
     kept = []
     for start in range(0, len(world.images), 256):
         pixels = torch.from_numpy(world.images[start:start + 256]).permute(0, 3, 1, 2).float() / 255
@@ -65,7 +65,7 @@ def features(clip, world):
 
 
 class Captions:
-    """Prompt and caption as token ids, drawn anew for each batch."""
+    """Prompt and caption as token ids, drawn at random for each batch."""
 
     def __init__(self, world, tokenizer, patches, seed):
         self.world, self.patches = world, patches
@@ -83,7 +83,7 @@ class Captions:
         return [i for id in ids for i in ([id] * self.patches if id == self.image else [id])]
 
     def draw(self, size, field):
-        # Neighbours in length out of four times as many: little padding.
+        # Draws four times as many rows and takes neighbours in length, so that there is little padding.
         rows = self.random.choice(len(self.world.scenes), min(4 * size, len(self.world.scenes)), replace=False)
         drawn = [(row, captions[self.random.integers(len(captions))])
                  for row in rows for captions in [self.captions[field][row]]]
@@ -164,10 +164,10 @@ def main():
     parser.add_argument("--judge", required=True, help="the shapes-world program")
     parser.add_argument("--out", required=True)
     parser.add_argument("--steps", type=int, nargs=2, default=(1500, 1500),
-                        help="with faithful, with habitual captions")
+                        help="steps with faithful and with habitual captions")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--lr", type=float, nargs=2, default=(1.5e-3, 7e-4))
-    parser.add_argument("--start", help="a state to start the second part from")
+    parser.add_argument("--start", help="a saved state from which the second part starts")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     torch.manual_seed(options.seed)
@@ -209,7 +209,7 @@ def main():
                 print(texts[0], judge(options.judge, held_out, texts, scratch), sep="\n", flush=True)
                 save(model, tokenizer, options.clip, options.out)
                 torch.save(model.state_dict(), scratch / f"{field}.pt")
-    # The figures are those of the weights as they are stored.
+    # The figures describe the weights as stored, in half precision.
     model.load_state_dict({name: value.half().float() for name, value in model.state_dict().items()})
     for name, sampling in (("greedy", {}), ("temperature 1", {"do_sample": True, "temperature": 1.0, "top_k": 0})):
         texts = respond(model, tokenizer, data, held_out, 1000, **sampling)

@@ -1,4 +1,4 @@
-"""Reads what `shapes-world export-training` wrote, and says which facts hold in which scenes."""
+"""Reads the output of `shapes-world export-training`, and tells which facts hold in which scenes."""
 
 import io
 import json
@@ -13,14 +13,14 @@ SHAPES, COLORS, SIZES, PLACES = 6, 8, 2, 9
 
 
 def jpeg(pixels, quality=90):
-    """`pixels` as they are after a JPEG file: what the library will see."""
+    """`pixels` after JPEG compression, as the library will read them."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=quality)
     return np.asarray(Image.open(buffer))
 
 
 class World:
-    """Images [n, side, side, 3], sentences with codes, and the tables that the truth of a fact is looked up in."""
+    """Images [n, side, side, 3], sentences with codes, and the tables that decide whether a fact is true."""
 
     def __init__(self, folder):
         folder = Path(folder)
@@ -31,8 +31,8 @@ class World:
         for index in range(len(self.scenes)):
             self.images[index] = jpeg(self.images[index])
         n = len(self.scenes)
-        # By colour and shape: place and size, −1 where there is none such. By place: shape, colour, size, −1 where
-        # it is empty.
+        # By colour and shape: place and size, or −1 if there is no such object. By place: shape, colour and size, or −1
+        # if the place is empty.
         self.where = torch.full((n, COLORS * SHAPES), -1)
         self.size = torch.full((n, COLORS * SHAPES), -1)
         self.cells = torch.full((n, PLACES, 3), -1)
@@ -48,7 +48,7 @@ class World:
                 yield sentence["text"]
 
     def truth(self, rows, facts):
-        """Bool [len(rows), len(facts)]: does the fact hold in the scene?"""
+        """Bool [len(rows), len(facts)]: whether the fact holds in the scene."""
         where, size = self.where[rows], self.size[rows]
         codes = torch.tensor([fact + [0] * (6 - len(fact)) for fact in facts])
         result = torch.zeros(len(rows), len(facts), dtype=torch.bool)

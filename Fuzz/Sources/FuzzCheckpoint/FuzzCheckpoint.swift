@@ -1,11 +1,13 @@
-import Dama
 import Glibc
 
 @testable import Dama
+@testable import DamaKernels
+@testable import DamaModels
+@testable import DamaSupport
 @testable import DamaTraining
 
-/// What a checkpoint says beside its tensors, in a file whose digest is right: any text is a ``DamaError``, or counts from
-/// which training can go on, and a note that a job of 100 batches takes only where it is of such a batch.
+/// The fields of a checkpoint beside its tensors, in a file with a valid digest. Any text gives a ``DamaError``, or
+/// counts from which training can continue. A job of 100 batches accepts the note only if it belongs to one of them.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzCheckpoint(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
     let bytes = UnsafeBufferPointer(start: data, count: size)
@@ -28,7 +30,7 @@ public func fuzzCheckpoint(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
 }
 
 private func goOn(from state: TrainerState) {
-    // As Trainer counts.
+    // Counts as in Trainer.
     let (next, left) = (state.steps + 1, state.skipped + 1)
     guard next > 0, left > 0 else { fatalError("counts of \(state.steps) and \(state.skipped)") }
     if let schedule = try? LearningRateSchedule(.cosine, learningRate: 1, totalSteps: 100, warmUp: .ratio(0.1)) {

@@ -1,7 +1,8 @@
-import Dama
+@testable import Dama
+@testable import DamaSupport
 
-/// A controller's state, then the numbers of a batch: any bytes are a ``DamaError``, or a controller whose step gives a
-/// mask and gradients that are finite wherever the log-probabilities are of a size that can occur.
+/// A controller's state, then the numbers of a batch. Any bytes give a ``DamaError``, or a controller whose step
+/// returns a mask and gradients that are finite for log-probabilities of any size that can occur.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzController(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
     let bytes = Array(UnsafeBufferPointer(start: data, count: size))
@@ -9,7 +10,7 @@ public func fuzzController(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
         _ = try? AdaptiveBeta(state: bytes)
         return 0
     }
-    // The checksum is made right, or no change would ever get past it.
+    // The checksum is corrected; otherwise no changed input would get past it.
     var writer = ByteWriter()
     writer.append(Array(bytes[..<(stateSize - 4)]))
     guard var controller = try? AdaptiveBeta(state: writer.checksummed()) else { return 0 }

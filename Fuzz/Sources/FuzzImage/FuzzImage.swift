@@ -1,10 +1,11 @@
-import Dama
+@testable import Dama
+@testable import DamaSupport
 
-/// Image files: any bytes are a ``DamaError`` or a picture of the size it says, which can be prepared for a model.
+/// Image files: any bytes give a ``DamaError`` or a picture of the stated size, which can be prepared for a model.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzImage(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
     var bytes = Array(UnsafeBufferPointer(start: data, count: size))
-    // Broken checksums are of interest too, now and then: they lead to the mending of files.
+    // Broken checksums are tested occasionally too: they lead to the repair of files.
     if size % 4 != 3 { repairChecksums(&bytes) }
     var decoding = ImageDecoding()
     decoding.blendsOnWhite = size % 3 != 0
@@ -13,7 +14,7 @@ public func fuzzImage(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
     var processor = ImageProcessor.clip(edge: 16)
     processor.padsToSquare = size % 2 == 0 && max(image.width, image.height) < 1024
     guard let prepared = try? processor.process(image) else {
-        // Only a sliver that would grow beyond all bounds may be refused.
+        // Only a very narrow image that would grow beyond all limits may be rejected.
         guard max(image.width, image.height) / min(image.width, image.height) > 10_000 else {
             fatalError("\(image.width) × \(image.height) refused")
         }
@@ -25,7 +26,7 @@ public func fuzzImage(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
     return 0
 }
 
-/// Makes the chunks' checksums right again in what was a PNG file, or no change would ever get past them.
+/// Corrects the chunks' checksums of a changed PNG file; otherwise no changed input would get past them.
 private func repairChecksums(_ bytes: inout [UInt8]) {
     guard bytes.starts(with: [0x89, 0x50, 0x4E, 0x47]) else { return }
     var start = 8

@@ -1,6 +1,6 @@
-import Dama
+@testable import DamaSupport
 
-/// The JSON reader: any bytes are a value or a ``DamaError``; what was read is written and read back unchanged.
+/// The JSON reader: any bytes give a value or a ``DamaError``; a value is written and read back unchanged.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzJSON(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
     let bytes = UnsafeRawBufferPointer(start: data, count: size)

@@ -1,7 +1,7 @@
-import DamaSupport
 import Glibc
 
 @testable import Dama
+@testable import DamaSupport
 
 private let folder: String = {
     let path = "/dev/shm/dama-fuzz-\(getpid())"
@@ -9,10 +9,10 @@ private let folder: String = {
     return path
 }()
 
-/// The journal of a scoring job, and the ring of embeddings beside it: any records, each with a checksum that is right, are
-/// a ``DamaError`` or a job that can be taken up again and reported.
+/// The journal of a scoring job, and its ring of embeddings. Any records with valid checksums give a ``DamaError``, or
+/// a job that can be resumed and reported.
 ///
-/// The input is cut into records by a length of two bytes before each; one whose length has its highest bit set is a slot
+/// The input is cut into records by a length of two bytes before each; a length with its highest bit set marks a slot
 /// of the ring.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzJournal(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
@@ -53,7 +53,7 @@ private func append(_ record: [UInt8], to journal: inout ByteWriter) {
 
 private func takeUp() throws(DamaError) {
     var journal = try RowJournal(path: "\(folder)/journal", settings: ["a": 1])
-    // Few slots, so that the ring goes round.
+    // Few slots, so that the ring wraps around.
     let cache = try EmbeddingCache(
         path: "\(folder)/embeddings", dimension: 2, byteLimit: 8 * 168, stored: journal.state)
     for index in 0..<3 {
@@ -67,9 +67,9 @@ private func takeUp() throws(DamaError) {
     var options = ScoreOptions(data: "data", output: "\(folder)/scores.jsonl")
     for source in [ScoreOptions.DeltaSource.probabilities, .scores] {
         options.deltaSource = source
-        let report = ScoreReport(options: options, settings: ["a": 1])
         let files = try ResultFolder(
             JobPaths(output: options.rows.output, hasRun: true), data: options.rows.data, restart: true)
-        _ = try report.write(journal, in: files) { () throws(DamaError) in }
+        var output = try ResultFile("output", in: files)
+        _ = try ScoreReport(options: options).write(journal, to: &output, in: files) { () throws(DamaError) in }
     }
 }

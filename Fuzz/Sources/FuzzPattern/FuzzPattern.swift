@@ -1,7 +1,8 @@
-import Dama
+@testable import DamaSupport
+@testable import DamaText
 
-/// A pattern of a tokenizer.json, then a NUL and a text: any pattern is one or a ``DamaError``, and any text is split
-/// by it without loss or refused, in a time that its length bounds (libFuzzer's time-out).
+/// A pattern of a tokenizer.json, then a NUL and a text. Any pattern is accepted or gives a ``DamaError``. Any text is
+/// split without loss or rejected, in a time that its length bounds (libFuzzer's time-out).
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzPattern(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
     let bytes = UnsafeBufferPointer(start: data, count: size)
@@ -11,7 +12,7 @@ public func fuzzPattern(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
     let split: JSON = [
         "type": "Split", "pattern": ["Regex": .string(pattern)], "behavior": "Isolated", "invert": false,
     ]
-    // Every byte is a token, so that what comes out is what went in.
+    // Every byte is a token, so that the output equals the input.
     let letters: [JSONObject.Member] = (0..<256).map { byte in
         let digits = String(byte, radix: 16, uppercase: true)
         return ("<0x\(byte < 16 ? "0" : "")\(digits)>", .int(Int64(byte)))

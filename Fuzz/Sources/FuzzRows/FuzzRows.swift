@@ -1,10 +1,11 @@
-import Dama
+@testable import Dama
+@testable import DamaSupport
 
-/// Datasets: any bytes are rows or rejections, the same ones however the bytes arrive, each within its limit and where it
-/// says; a row, in whichever form, is a pair and a question, or a rejection with a reason of one line.
+/// Datasets: any bytes give rows or rejections, the same ones however the bytes arrive, each within its limit and at
+/// its stated position. A row in any form gives a pair and a question, or a rejection with a reason of one line.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzRows(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
-    // The first byte says how the bytes are cut into pieces, the second how long a row may be.
+    // The first byte sets the size of the pieces that arrive, the second the longest row.
     guard size >= 2 else { return 0 }
     let (step, limit) = (Int(data[0]) + 1, Int(data[1]) + 1)
     let bytes = UnsafeRawBufferPointer(start: data + 2, count: size - 2)
@@ -23,7 +24,7 @@ public func fuzzRows(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
         if let pair { check(pair, row) }
         expectLine { () throws(Rejection) in
             let question = try QuestionRecord(row, names: names, takesImage: true)
-            // A pair's prompt is that of its question alone.
+            // A pair has the prompt of its question.
             guard let pair else { return }
             guard question.image == pair.image, question.id == pair.id, question.system == pair.system,
                 pair.question == question.question
@@ -39,7 +40,7 @@ private func check(_ pair: PairRecord, _ row: RawRow) {
     case .bytes(let bytes): guard !bytes.isEmpty else { fatalError("an image without bytes") }
     }
     guard !pair.chosen.isEmpty, !pair.rejected.isEmpty else { fatalError("a pair without a response") }
-    // An id is joined by what is written of it.
+    // Ids are compared in their written form.
     guard let id = try? JSON(parsing: pair.id.text.utf8, numbers: .asWritten), id == pair.id else {
         fatalError("the id \(pair.id.text) is not read back")
     }

@@ -1,9 +1,9 @@
-import Dama
+@testable import DamaModels
 
-/// The table of a safetensors file: any bytes are a ``DamaError`` or a table whose tensors cover the data, end to end.
+/// The table of a safetensors file: any bytes give a ``DamaError`` or a table whose tensors cover the data, end to end.
 ///
-/// A header's length in front keeps a fuzzer from changing the header's size, so the input is the header alone, and its
-/// first two bytes say how much data follows.
+/// With the header's length in front, a fuzzer could hardly change the header's size. So the input is the header alone,
+/// and its first two bytes set the size of the data that follows.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzSafetensors(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
     let raw = UnsafeRawBufferPointer(start: data, count: size)

@@ -1,7 +1,8 @@
-import Dama
+@testable import DamaSupport
+@testable import DamaText
 
-/// tokenizer.json, then a NUL and a text: any bytes are a tokenizer or a ``DamaError``; what it makes of the text are
-/// ids that it knows, and text that splits without loss.
+/// tokenizer.json, then a NUL and a text: any bytes give a tokenizer or a ``DamaError``. The tokenizer encodes the text
+/// to ids that it knows, and the text is split without loss.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzTokenizer(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
     let bytes = UnsafeBufferPointer(start: data, count: size)

@@ -1,7 +1,7 @@
-import Dama
+@testable import Dama
+@testable import DamaSupport
 
-/// Configuration files: any text is a value within the bounds or a ``DamaError``, at once. YAMLDocument.swift is the
-/// command line's own, by a link.
+/// Configuration files: any text gives a value within the limits or a ``DamaError``, without delay.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzYAML(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
     let text = String(decoding: UnsafeBufferPointer(start: data, count: size), as: UTF8.self)

@@ -3,7 +3,7 @@
 
 #include <stddef.h>
 
-/* The process's environment with one entry more, for a while. */
+/* The process's environment with one temporary additional entry. */
 typedef struct cdama_environment {
     const char *entry;
     char **before;
@@ -11,15 +11,15 @@ typedef struct cdama_environment {
     size_t count;
 } cdama_environment;
 
-/* Adds "NAME=value" until cdama_environment_restore(), unless there is a NAME already: then, and where there is no memory,
-   nothing happens. `entry` must live for ever. Two additions must not overlap.
+/* Adds "NAME=value" until cdama_environment_restore(). Does nothing if NAME already exists or memory ran out. `entry`
+   must never be freed. Two additions must not overlap.
 
-   setenv would do it with less, but the C library may move the table under the hands of another thread that reads it. Here
-   the table that others may be reading stays as it is: a second one takes its place, and is never freed. */
+   With setenv, the C library may move the table while another thread reads it. Here the table that others may be
+   reading stays unchanged: a second one, which is never freed, takes its place. */
 void cdama_environment_add(cdama_environment *state, const char *entry);
 
-/* Puts the first table back. Where another thread has changed the environment meanwhile, its change stays and the entry
-   alone is taken out. */
+/* Restores the first table. If another thread has changed the environment meanwhile, its change stays and only the
+   entry is removed. */
 void cdama_environment_restore(cdama_environment *state);
 
 #endif

@@ -3,11 +3,11 @@
 
 #include <stddef.h>
 
-/// Keeps `length` bytes of UTF-8 as the calling thread's error message. Line breaks become spaces; a message that is
+/// Stores `length` bytes of UTF-8 as the calling thread's error message. Line breaks become spaces; a message that is
 /// too long is cut between characters.
 void cdama_error_set(const char *text, size_t length);
 
-/// The calling thread's error message, never NULL; empty where no call has failed yet.
+/// The calling thread's error message, never NULL; empty if no call has failed yet.
 const char *cdama_error_get(void);
 
 #endif

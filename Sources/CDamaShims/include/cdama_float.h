@@ -9,10 +9,10 @@ void cdama_float_from_half(float *to, const void *from, size_t count);
 /// bfloat16, unaligned, to float: exact.
 void cdama_float_from_bfloat16(float *to, const void *from, size_t count);
 
-/// float to bfloat16, rounded to nearest, ties to even; a NaN stays one.
+/// float to bfloat16, rounded to nearest, ties to even; NaN stays NaN.
 void cdama_float_to_bfloat16(void *to, const float *from, size_t count);
 
-/// float to IEEE binary16, rounded to nearest, ties to even; what is too large becomes infinite, a NaN stays one.
+/// float to IEEE binary16, rounded to nearest, ties to even; too large a value becomes infinite, NaN stays NaN.
 void cdama_float_to_half(void *to, const float *from, size_t count);
 
 #endif

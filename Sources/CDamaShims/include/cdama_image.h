@@ -4,62 +4,62 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// libjpeg and libpng report errors by longjmp, which may not cross a Swift frame. Everything here catches them inside.
+// libjpeg and libpng report errors by longjmp, which must not cross a Swift frame. All functions here catch them.
 
-/// What became of a call.
+/// The result of a call.
 typedef enum cdama_image_status {
     CDAMA_IMAGE_OK = 0,
-    /// The contents are wrong or cut short; `message` says how.
+    /// The contents are wrong or cut short; `message` gives the reason.
     CDAMA_IMAGE_CORRUPT = 1,
-    /// Sound, but of a kind that is not read; `message` says which.
+    /// Valid, but of a kind that is not supported; `message` names it.
     CDAMA_IMAGE_UNSUPPORTED = 2,
     CDAMA_IMAGE_NO_MEMORY = 3,
 } cdama_image_status;
 
-/// A file being decoded. Opening reads the header alone, so that the caller can judge the size before anything of that
+/// A file being decoded. Opening reads only the header, so that the caller can check the size before anything of that
 /// size is allocated.
 typedef struct cdama_jpeg cdama_jpeg;
 typedef struct cdama_png cdama_png;
 
 enum { CDAMA_IMAGE_MESSAGE_SIZE = 256 };
 
-/// Reads the header of the JPEG file in memory, which must stay valid until the close. On success `*out` is to be
-/// closed; on failure `message` (at least CDAMA_IMAGE_MESSAGE_SIZE bytes) is filled and there is nothing to close.
+/// Reads the header of the JPEG file in memory, which must stay valid until the close. On success `*out` must be
+/// closed; on failure `message` (at least CDAMA_IMAGE_MESSAGE_SIZE bytes) is set and `*out` must not be closed.
 cdama_image_status cdama_jpeg_open(
     cdama_jpeg **out, const void *bytes, size_t count, uint32_t *width, uint32_t *height, char *message);
 
-/// Decodes to `height` rows of `width` pixels of red, green, blue, a byte each. Once for each open.
+/// Decodes to `height` rows of `width` pixels of red, green, blue, one byte each. Must be called once after an open.
 cdama_image_status cdama_jpeg_read(cdama_jpeg *jpeg, uint8_t *rgb, char *message);
 
-/// NULL is fine.
+/// NULL is allowed.
 void cdama_jpeg_close(cdama_jpeg *jpeg);
 
-/// Encodes rows of red, green, blue as a JPEG file. `quality` is libjpeg's, 1 to 100; `full_chroma` non-zero keeps
-/// the colour at full resolution (4:4:4), 0 halves it (4:2:0). `*out` of `*out_count` bytes is to be freed with `free`.
+/// Encodes rows of red, green, blue as a JPEG file. `quality` is libjpeg's, 1 to 100. A non-zero `full_chroma` keeps
+/// the colour at full resolution (4:4:4), 0 halves it (4:2:0). The caller frees `*out`, of `*out_count` bytes.
 cdama_image_status cdama_jpeg_encode(
     const uint8_t *rgb, uint32_t width, uint32_t height, int quality, int full_chroma, unsigned char **out,
     size_t *out_count, char *message);
 
-/// As cdama_jpeg_open, for PNG.
+/// Like cdama_jpeg_open, for PNG.
 cdama_image_status cdama_png_open(
     cdama_png **out, const void *bytes, size_t count, uint32_t *width, uint32_t *height, char *message);
 
-/// As cdama_jpeg_read, for PNG. 16-bit colour keeps its high byte, and 16-bit grey without alpha is clipped at 255: both
-/// as Pillow's convert("RGB") does. Alpha and transparent colours are dropped, or, where `on_white` is not 0, put on
-/// white with the arithmetic of Pillow's alpha_composite.
+/// Like cdama_jpeg_read, for PNG. 16-bit colour keeps its high byte, and 16-bit grey without alpha is clipped at 255,
+/// both as in Pillow's convert("RGB"). Alpha and transparent colours are dropped, or, if `on_white` is not 0, composed
+/// over white with the arithmetic of Pillow's alpha_composite.
 cdama_image_status cdama_png_read(cdama_png *png, uint8_t *rgb, int on_white, char *message);
 
-/// NULL is fine.
+/// NULL is allowed.
 void cdama_png_close(cdama_png *png);
 
-/// Decompresses zlib's format, at most `capacity` bytes. Gives how many there were; `*ended` is 1 where the stream ended
-/// as it should, 0 where there was no room for more or the input ended first, −1 where it is damaged.
+/// Decompresses zlib's format, at most `capacity` bytes, and returns their number. `*ended` is 1 if the stream ended
+/// properly, 0 if the capacity was reached or the input ended first, −1 if the stream is damaged.
 size_t cdama_inflate(const void *source, size_t count, void *target, size_t capacity, int *ended);
 
 /// The checksum at the end of zlib's format.
 uint32_t cdama_adler32(const void *bytes, size_t count);
 
-/// Pillow's filters, by Pillow's numbers, which Hugging Face's configurations use.
+/// Pillow's filters with Pillow's numbers, which Hugging Face's configurations use.
 typedef enum cdama_filter {
     CDAMA_FILTER_NEAREST = 0,
     CDAMA_FILTER_LANCZOS = 1,
@@ -70,8 +70,8 @@ typedef enum cdama_filter {
 } cdama_filter;
 
 /// Scales an RGB image to `full_width` × `full_height` as Pillow's `Image.resize` does, in the same fixed-point
-/// arithmetic, and computes the part of it that starts at (`left`, `top`): `width` × `height` pixels into `target`.
-/// All sizes at least 1; the part lies inside. CDAMA_IMAGE_OK or CDAMA_IMAGE_NO_MEMORY.
+/// arithmetic, and computes only the part that starts at (`left`, `top`): `width` × `height` pixels into `target`.
+/// All sizes must be at least 1, and the part inside the image. Returns CDAMA_IMAGE_OK or CDAMA_IMAGE_NO_MEMORY.
 cdama_image_status cdama_resize_rgb(
     const uint8_t *source, size_t source_width, size_t source_height, cdama_filter filter, size_t full_width,
     size_t full_height, size_t left, size_t top, size_t width, size_t height, uint8_t *target);

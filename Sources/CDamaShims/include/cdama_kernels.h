@@ -4,9 +4,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// Which instructions a kernel uses. Each level gives its own last bits; one level gives the same bits always.
+/// The instructions of a kernel. Results may differ in the last bits between levels, never within one.
 enum {
-    /// What every processor of the architecture has: SSE2, or NEON.
+    /// The minimum of the architecture: SSE2, or NEON.
     CDAMA_LEVEL_BASE = 0,
     /// AVX2 and FMA.
     CDAMA_LEVEL_AVX2 = 1,
@@ -14,11 +14,11 @@ enum {
     CDAMA_LEVEL_AVX512 = 2
 };
 
-/// The highest level that this processor has.
+/// The highest level that this processor supports.
 int cdama_kernel_level(void);
 
 /// Log-probability of one label: *logprob = logits[label] − *normalizer, *normalizer = log Σ exp(logits). One pass over
-/// the row; the largest logit is taken off before any exponential. NaN and +∞ among the logits give NaN.
+/// the row; the largest logit is subtracted before any exponential. NaN and +∞ among the logits give NaN.
 void cdama_logprob_forward(int level, const float *logits, size_t count, size_t label, float *logprob,
                            float *normalizer);
 
@@ -37,14 +37,14 @@ typedef struct cdama_adamw {
     /// 1 / sqrt(1 − β2^t).
     float inverse_root_correction;
     float epsilon;
-    /// What gradients are multiplied by first.
+    /// The factor by which gradients are multiplied first.
     float gradient_scale;
 } cdama_adamw;
 
 void cdama_adamw_step(int level, const cdama_adamw *step, float *parameters, const float *gradients, float *first,
                       float *second, size_t count);
 
-/// Σ x², in double. The order of additions depends on count alone.
+/// Σ x², in double. The order of additions depends only on count.
 double cdama_sum_of_squares(int level, const float *values, size_t count);
 
 #endif

@@ -1,7 +1,7 @@
 #ifndef CDAMA_PROCESSORS_H
 #define CDAMA_PROCESSORS_H
 
-/* Processors in this process's affinity mask; 0 where the system does not tell. */
+/* The number of processors in this process's affinity mask; 0 if the system does not report it. */
 int cdama_allowed_processors(void);
 
 #endif

@@ -12,14 +12,14 @@ typedef struct cdama_sha256 {
     int portable;
 } cdama_sha256;
 
-/// Starts anew. `portable` non-zero keeps to plain C, which tests need; 0 takes the processor's SHA instructions where
-/// it has them.
+/// Initialises the context. A non-zero `portable` selects plain C, which tests need; 0 selects the processor's SHA
+/// instructions if it has them.
 void cdama_sha256_init(cdama_sha256 *context, int portable);
 
-/// Takes in `count` more bytes.
+/// Adds `count` bytes.
 void cdama_sha256_update(cdama_sha256 *context, const void *bytes, size_t count);
 
-/// Writes the digest of everything taken in. The context is of no use afterwards.
+/// Writes the digest of all bytes so far. The context must not be used afterwards.
 void cdama_sha256_final(cdama_sha256 *context, uint8_t digest[32]);
 
 #endif

@@ -1,4 +1,4 @@
-// C that Swift cannot say. Names begin with cdama_, so that nothing here is exported from libdama.so as dama_*.
+// C functions that Swift cannot express. Names begin with cdama_, so that libdama.so exports none of them as dama_*.
 #ifndef CDAMA_SHIMS_H
 #define CDAMA_SHIMS_H
 

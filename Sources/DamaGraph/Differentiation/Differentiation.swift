@@ -2,34 +2,35 @@ import DamaSupport
 
 /// A graph cut into a forward and a backward half.
 ///
-/// The halves are run one after the other, for what flows back may depend on the results of the whole batch. The
-/// forward half gives its outputs and, beside them, the activations that the backward half takes as inputs.
+/// The halves run one after the other, because the gradients that flow back may depend on the results of the whole
+/// batch. The forward half returns its outputs and the activations that the backward half takes as inputs.
 public struct Differentiation: Sendable {
     /// The outputs of the original graph, then ``activations``.
     public var forward: Graph
-    /// Takes activations, ``seeds`` and those inputs and weights of the original that it needs; gives ``gradients``.
+    /// Takes the activations, the ``seeds`` and the inputs and weights of the original graph that it needs; returns the
+    /// ``gradients``.
     public var backward: Graph
-    /// Names of the values that go from the forward half to the backward half.
+    /// Names of the values that pass from the forward half to the backward half.
     public var activations: [String]
-    /// Names of the inputs of the backward half that bring the gradients of the outputs, in the order asked for.
+    /// Names of the backward half's inputs that carry the gradients of the outputs, in the requested order.
     public var seeds: [String]
-    /// In the order in which the trainable values were named.
+    /// The gradients of the trainable values, in the order in which those were named.
     public var gradients: [Gradient]
 
-    /// Where the gradient of a value is found.
+    /// Where to find the gradient of a value.
     public struct Gradient: Sendable {
         /// The weight or the input.
         public var name: String
-        /// The output of the backward half that is the gradient; `nil` where all of it comes as rows.
+        /// The output of the backward half that holds the gradient; `nil` if all of it comes as rows.
         public var dense: String?
-        /// Rows to be added to it, or to zeros: ``RowGradients/add(_:at:to:)``.
+        /// Rows to add to it, or to zeros: ``RowGradients/add(_:at:to:)``.
         public var rows: [Rows]
     }
 
-    /// Gradients of some rows of an embedding. Adding them up is the host's: ONNX Runtime's kernels that could do it
-    /// race where an index stands twice.
+    /// Gradients of some rows of an embedding. The host adds them up: the ONNX Runtime kernels that could do it race if
+    /// an index occurs twice.
     public struct Rows: Sendable {
-        /// The int64 value that says which rows: an input of the graph, or an output of the backward half.
+        /// The int64 value with the row indices: an input of the graph, or an output of the backward half.
         public var indices: String
         /// The output of the backward half with one row for each index.
         public var values: String
@@ -37,20 +38,20 @@ public struct Differentiation: Sendable {
 }
 
 extension Graph {
-    /// Differentiates by the reverse mode (Linnainmaa, 1970): gradients of Σ seed · output, for the seeds that the
-    /// backward half is run with.
+    /// Differentiates in reverse mode (Linnainmaa, 1970): the gradients of Σ seed · output, for the seeds that are
+    /// passed to the backward half.
     ///
-    /// Only what lies on a path from a trainable value to one of the outputs is differentiated, and only the
-    /// activations that it takes are kept.
+    /// Only operations on a path from a trainable value to one of the outputs are differentiated, and only the
+    /// activations that their rules need are kept.
     ///
     /// - Parameters:
-    ///   - outputs: Names of the outputs that something flows back from.
+    ///   - outputs: Names of the outputs to differentiate.
     ///   - trainable: Names of weights or inputs.
-    ///   - scopes: Names of scopes, layers mostly, whose inner values are computed a second time in the backward half
-    ///     instead of being kept: only what crosses their borders is.
-    /// - Throws: ``DamaError/Code/unsupported`` for an operator without a rule on the path, naming it and its node;
-    ///   ``DamaError/Code/invalidArgument`` for a name that is not in the graph, and for a trainable value
-    ///   without influence.
+    ///   - scopes: Names of scopes, usually layers, whose inner values are recomputed in the backward half instead of
+    ///     kept. Only the values that cross the border of such a scope are kept.
+    /// - Throws: ``DamaError/Code/unsupported`` for an operator on the path that has no rule; the message names the
+    ///   operator and its node. ``DamaError/Code/invalidArgument`` for a name that is not in the graph, and for a
+    ///   trainable value that does not influence the outputs.
     public func differentiate(
         outputs names: [String], trainable: [String], recompute scopes: [String] = []
     ) throws(DamaError) -> Differentiation {
@@ -60,7 +61,8 @@ extension Graph {
                 throw .invalidArgument("the graph \"\(self.name)\" has no output \"\(name)\"")
             }
             guard output.type.isFloatingPoint else {
-                throw .invalidArgument("the output \"\(name)\" is \(output.type): nothing flows back from it")
+                throw .invalidArgument(
+                    "the output \"\(name)\" is \(output.type); only a floating-point output can be differentiated")
             }
             targets.append(output)
         }
@@ -88,12 +90,12 @@ extension Graph {
     }
 }
 
-/// One walk through a graph from its end to its beginning.
+/// One pass over a graph from its last node to its first.
 private struct ReverseSweep {
     let graph: Graph
     let leaves: [Value]
     private let leafIds: Set<Int>
-    /// The original nodes and, after them, those of the backward pass.
+    /// The original nodes, followed by those of the backward pass.
     let g: GraphBuilder
     /// Whether a value depends on a trainable one.
     private var depends: [Bool]
@@ -108,7 +110,7 @@ private struct ReverseSweep {
         depends = [Bool](repeating: false, count: graph.values.count)
         for leaf in leaves { depends[leaf.id] = true }
         for node in graph.nodes where node.inputs.contains(where: { $0.map { depends[$0.id] } ?? false }) {
-            // Nothing flows through integers and truth values.
+            // No gradient flows through integers and booleans.
             for output in node.outputs where output.type.isFloatingPoint { depends[output.id] = true }
         }
     }
@@ -174,7 +176,7 @@ private struct ReverseSweep {
         }
     }
 
-    /// Makes the gradients of the leaves outputs.
+    /// Adds the gradients of the leaves to the outputs.
     func collect() throws(DamaError) -> [Differentiation.Gradient] {
         var result: [Differentiation.Gradient] = []
         for leaf in leaves {

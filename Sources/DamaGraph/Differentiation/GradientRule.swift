@@ -1,12 +1,12 @@
 import DamaSupport
 
-/// How the gradient of an operator's inputs follows from that of its outputs.
+/// Computes the gradients of an operator's inputs from those of its outputs.
 ///
-/// The rules stand beside the operators, in `Operators/`.
+/// Each rule is defined beside its operator, in `Operators/`.
 struct GradientRule: Sendable {
     /// The operator, or the name of a ``Region``.
     let op: String
-    /// A gradient for each input; `nil` where none is needed or none flows.
+    /// The gradient of each input; `nil` if it is not needed or none flows.
     let apply: @Sendable (GradientContext) throws(DamaError) -> [Value?]
 
     init(_ op: String, _ apply: @escaping @Sendable (GradientContext) throws(DamaError) -> [Value?]) {
@@ -22,15 +22,15 @@ struct GradientRule: Sendable {
     }()
 }
 
-/// What a rule works with: the operation, its gradients and the graph that takes the nodes of the backward pass.
+/// The arguments of a rule: the operation, its gradients and the graph that receives the nodes of the backward pass.
 final class GradientContext {
     let g: GraphBuilder
     let node: Node
-    /// The gradient of each output; `nil` where the result does not depend on it.
+    /// The gradient of each output; `nil` if the result does not depend on it.
     let gradients: [Value?]
-    /// Whether the gradient of each input is asked for.
+    /// Whether the gradient of each input is requested.
     let needs: [Bool]
-    /// Row gradients of a weight, for the host to add up.
+    /// Gradients of a weight's rows, which the host adds up.
     private(set) var rows: [(weight: Value, indices: Value, values: Value)] = []
     private let isWeight: (Value) -> Bool
 
@@ -64,16 +64,16 @@ final class GradientContext {
         return gradient
     }
 
-    /// What `body` gives where input `index` needs a gradient.
+    /// The result of `body` if input `index` needs a gradient, else `nil`.
     func ifNeeded(_ index: Int, _ body: () throws(DamaError) -> Value) throws(DamaError) -> Value? {
         needs[index] ? try body() : nil
     }
 
-    /// Leaves the gradient of the rows of a weight to the host.
+    /// Records the gradient of a weight's rows, which the host adds up.
     func addRows(of weight: Value, at indices: Value, _ values: Value) throws(DamaError) {
         guard isWeight(weight) else {
             throw .unsupported(
-                "\(node.name): the gradient of \(node.op) is only known for rows of a weight; take "
+                "\(node.name): the gradient of \(node.op) is defined only for rows of a weight; use "
                     + "selectRows for rows of another value")
         }
         rows.append((weight, indices, values))

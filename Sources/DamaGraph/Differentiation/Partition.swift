@@ -1,6 +1,6 @@
 import DamaSupport
 
-/// Cuts a graph with its backward pass in two, and decides what crosses the cut.
+/// Cuts a graph with its backward pass in two, and decides which values cross the cut.
 struct Partition {
     private let original: Graph
     /// The original's nodes, then those of the backward pass.
@@ -14,7 +14,7 @@ struct Partition {
         moveShapesForward()
     }
 
-    /// Has the forward half tell the shapes of its values: a shape is smaller to keep than the value.
+    /// Moves the computation of shapes into the forward half: a shape takes less memory than the value.
     private mutating func moveShapesForward() {
         var forward = Array(joint.nodes.prefix(firstBackward))
         var backward: [Node] = []
@@ -32,7 +32,7 @@ struct Partition {
         joint.numberSources()
     }
 
-    /// - Parameter seeds: Inputs of the joint graph that the backward half alone has.
+    /// - Parameter seeds: Inputs of the joint graph that only the backward half has.
     func split(
         seeds: [Value], _ gradients: [Differentiation.Gradient]
     ) throws(DamaError) -> Differentiation {
@@ -59,7 +59,7 @@ struct Partition {
         second.outputs = results
         second.putResultsLast()
         second.prune()
-        // A seed is an input even where nothing reads it, so that whoever runs the graph need not know.
+        // A seed stays an input even if nothing reads it, so that callers can pass every seed.
         for seed in seeds where !second.inputs.contains(seed) { second.inputs.append(seed) }
         return Differentiation(
             forward: forward, backward: second, activations: kept.map(joint.name(of:)),
@@ -68,18 +68,18 @@ struct Partition {
 }
 
 extension Differentiation {
-    /// The name of the input by which ``accumulating(_:)`` takes what is added to.
+    /// The name of the input through which ``accumulating(_:)`` receives the value to add to.
     public static func before(_ gradient: String) -> String { "\(gradient).before" }
 
-    /// A backward half that adds the gradients of `names` to others: it takes those as inputs (``before(_:)``), and
-    /// their memory may be that of the outputs.
+    /// A backward half that adds the gradients of `names` to earlier ones. It takes those as inputs (``before(_:)``),
+    /// which may share the memory of the outputs.
     ///
-    /// - Parameter names: Trainable values; ``Gradient/rows`` are not touched.
+    /// - Parameter names: Trainable values; ``Gradient/rows`` do not change.
     public func accumulating(_ names: Set<String>) throws(DamaError) -> Graph {
         let results = Set(gradients.filter { names.contains($0.name) }.compactMap(\.dense))
         let g = GraphBuilder(extending: backward)
         var sums: [Int: Value] = [:]
-        // The last results come first (putResultsLast): so the sums are made in the order that the results had before.
+        // putResultsLast reverses the results, so in reverse order the sums are added in the original order.
         for node in backward.nodes.reversed() {
             for value in node.outputs where results.contains(backward.name(of: value)) {
                 let before = try g.input(Self.before(backward.name(of: value)), value.type, value.shape)
@@ -94,7 +94,7 @@ extension Differentiation {
     }
 }
 
-/// The nodes of the backward half, and what they take from the forward half.
+/// The nodes of the backward half, and the values that they take from the forward half.
 private struct BackwardHalf {
     let builder: GraphBuilder
     /// Values of the forward half that become activations, in the order in which they are first needed.
@@ -102,10 +102,10 @@ private struct BackwardHalf {
     private let joint: Graph
     private let firstBackward: Int
     private let scopes: [String]
-    /// What stands for a value of the forward half here.
+    /// The counterparts of the forward half's values, by id.
     private var mapped: [Int: Value] = [:]
     private var keptIds: Set<Int> = []
-    /// For each recomputed scope, a gradient that flows into it: recomputation waits for it.
+    /// For each recomputed scope, a gradient that flows into it; the recomputation waits for that gradient.
     private var gates: [String: Value] = [:]
     private var waiting: [String: Value] = [:]
 
@@ -119,7 +119,7 @@ private struct BackwardHalf {
     /// Adds a node of the backward pass.
     mutating func take(_ node: Node) throws(DamaError) {
         var copy = node
-        // "gradient/layers.0/…": the node's gradient is ready before anything of its scope is computed again.
+        // "gradient/layers.0/…": the node's gradient is ready before anything in its scope is recomputed.
         let scope = scope(of: node.name.dropFirst("gradient/".count))
         if let scope, gates[scope] == nil {
             gates[scope] = node.inputs.compactMap(\.self).first { isBackward($0) && $0.type.isFloatingPoint }
@@ -131,10 +131,10 @@ private struct BackwardHalf {
         builder.append(copy)
     }
 
-    /// The value as the backward half has it: itself, kept, or computed again.
+    /// The value as the backward half sees it: itself, kept, or recomputed.
     ///
-    /// - Parameter user: The scope of the node that takes it. Only there a scope's values are computed again; what
-    ///   another takes of them crosses its border.
+    /// - Parameter user: The scope of the node that takes the value. A scope's values are recomputed only for nodes of
+    ///   the same scope; for all others they are kept.
     private mutating func resolve(_ value: Value, for user: String?) throws(DamaError) -> Value {
         guard case .node(let index) = joint.values[value.id].source, index < firstBackward else { return value }
         let node = joint.nodes[index]
@@ -151,8 +151,8 @@ private struct BackwardHalf {
         return mapped[value.id] ?? value
     }
 
-    /// An input of a node that is computed again in `home`: what comes from outside waits for the gradient, so that the
-    /// runtime does not compute all layers again before it needs the first.
+    /// An input of a node that is recomputed in `home`. A value from outside waits for the gradient, so that the
+    /// runtime does not recompute all layers before it needs the first.
     private mutating func gated(_ input: Value, _ home: String?) throws(DamaError) -> Value {
         let inner = try resolve(input, for: home)
         guard let home, case .node(let index) = joint.values[input.id].source, index < firstBackward,
@@ -160,7 +160,7 @@ private struct BackwardHalf {
         else { return inner }
         if let known = waiting["\(home) \(input.id)"] { return known }
         let result = try builder.scope("again/\(home)") { () throws(DamaError) in
-            // A reshape to the shape it has, for which the runtime has to wait and which costs nothing.
+            // A reshape to the existing shape: the runtime has to wait for it, and it costs nothing.
             let all = builder.emit("Shape", [gate], .int64, [.fixed(gate.rank)])
             if gate.shape == inner.shape { return builder.emit("Reshape", [inner, all], inner.type, inner.shape) }
             let none = builder.emit(
@@ -181,11 +181,11 @@ private struct BackwardHalf {
         return value
     }
 
-    /// Whether a node only looks at its input, so that keeping the result would keep the same numbers twice.
+    /// Whether a node is cheap enough to run again: keeping its result would store the same numbers twice.
     private func isCheap(_ node: Node) -> Bool {
         switch node.op {
         case "Reshape", "Identity", "Expand": true
-        // Of an input; the shape of a value within the graph is smaller than the value.
+        // The shape of an input; the shape of a value within the graph is smaller than the value.
         case "Shape": node.inputs.allSatisfy { $0.map { !isForward($0) } ?? true }
         // Arithmetic on lengths.
         case "Concat", "Add", "Sub", "Mul", "Div", "Min", "Max": node.outputs.allSatisfy { $0.type == .int64 }
@@ -220,11 +220,11 @@ extension Graph {
         return live.reversed()
     }
 
-    /// Moves the nodes that nothing follows to the end, the first of them last.
+    /// Moves the nodes whose outputs no node reads to the end, in reverse order.
     ///
     /// ONNX Runtime runs what the last of these nodes needs, then what the next to last needs, and so on (a depth-first
-    /// walk from the leaves). In the order of the backward pass it would run down to the first layer before it came to
-    /// the gradient of a single matrix, with all that those take still in memory.
+    /// walk from the leaves). In the order of the backward pass it would run down to the first layer before it computed
+    /// the gradient of a single matrix, with the inputs of all these gradients still in memory.
     fileprivate mutating func putResultsLast() {
         var read = Set<Int>()
         for node in nodes { for case let input? in node.inputs { read.insert(input.id) } }
@@ -232,7 +232,7 @@ extension Graph {
         nodes = nodes.filter { !isLeaf($0) } + nodes.filter(isLeaf).reversed()
     }
 
-    /// Drops the inputs and weights that no node reads, and numbers the sources of values anew.
+    /// Drops the inputs and weights that no node reads, and renumbers the sources of values.
     fileprivate mutating func prune() {
         var used = Set(outputs.map(\.id))
         for node in nodes { for case let input? in node.inputs { used.insert(input.id) } }
@@ -241,7 +241,7 @@ extension Graph {
         weights.removeAll { !used.contains($0.id) }
     }
 
-    /// Has each value name the node that it comes from by its place today.
+    /// Sets the source of each value to the current position of its node.
     mutating func numberSources() {
         for (index, node) in nodes.enumerated() {
             for output in node.outputs { values[output.id].source = .node(index) }

@@ -1,24 +1,24 @@
 import DamaSupport
 
-/// Sums over rows that stand several times: what the host does for the graphs.
+/// Sums over rows that occur several times, which the host computes for the graphs.
 public enum RowGradients {
-    /// Adds row j of `values` to row `indices[j]` of `gradient`, in the order of j whatever the number of threads.
+    /// Adds row j of `values` to row `indices[j]` of `gradient`, in the order of j for any number of threads.
     ///
     /// - Parameters:
     ///   - values: [indices, width].
     ///   - indices: Each in 0 ..< rows of `gradient`.
     ///   - gradient: [rows, width].
-    ///   - threads: At most so many threads share the rows among them; 0 for all processors.
-    /// - Throws: ``DamaError/Code/shapeMismatch`` where the counts do not fit; ``DamaError/Code/invalidArgument`` for
-    ///   an index outside the rows; nothing is added then.
+    ///   - threads: The most threads to use; 0 for all processors.
+    /// - Throws: ``DamaError/Code/shapeMismatch`` if the counts do not match; ``DamaError/Code/invalidArgument`` for an
+    ///   index outside the rows. On an error nothing is added.
     public static func add(
         _ values: UnsafeBufferPointer<Float>, at indices: UnsafeBufferPointer<Int64>,
         to gradient: UnsafeMutableBufferPointer<Float>, width: Int, threads: Int = 0
     ) throws(DamaError) {
         guard width > 0, values.count == indices.count * width, gradient.count % width == 0 else {
             throw .shapeMismatch(
-                "\(values.count) row gradients for \(indices.count) indices of width \(width), to be "
-                    + "added to \(gradient.count) numbers")
+                "\(values.count) row gradients for \(indices.count) indices of width \(width) do not fit "
+                    + "a gradient of \(gradient.count) numbers")
         }
         let rows = gradient.count / width
         if let (position, index) = indices.enumerated().first(where: { !(0..<Int64(rows)).contains($0.element) }) {
@@ -27,8 +27,8 @@ public enum RowGradients {
         guard let source = values.baseAddress, let target = gradient.baseAddress else { return }
         nonisolated(unsafe) let (from, to, picks) = (source, target, indices)
         let wanted = threads > 0 ? threads : Processors.usable
-        // A thread for every 32,768 numbers at least: below, starting it costs more than it brings. Each has columns of
-        // its own, so that every sum has one writer and one order, and frequent tokens burden all alike.
+        // At least 32,768 numbers for each thread: below that, starting a thread costs more than it saves. Each thread
+        // has its own columns, so every sum has one writer and one order, and frequent tokens load all threads alike.
         let parts = max(1, min(wanted, values.count / 32_768, width / 16))
         @Sendable func part(_ number: Int) {
             let columns = width * number / parts..<width * (number + 1) / parts
@@ -40,8 +40,8 @@ public enum RowGradients {
         Concurrent.forEach(parts, threads: parts, part)
     }
 
-    /// The way back of ``GraphBuilder/selectRows(_:_:inverse:)``: for each of `count` rows, the positions in `rows`
-    /// that hold it, filled up with `rows.count`.
+    /// The inverse table for ``GraphBuilder/selectRows(_:_:inverse:)``: for each of `count` rows, the positions in
+    /// `rows` that hold it, padded with `rows.count`.
     ///
     /// - Returns: The table [count, uses] and `uses`, at least 1.
     /// - Throws: ``DamaError/Code/invalidArgument`` for a row outside 0 ..< count.

@@ -2,16 +2,17 @@ import DamaSupport
 
 /// Where a model's weights come from when a session runs it.
 public enum WeightPlacement: Sendable, Equatable {
-    /// Each run brings them, as it brings the inputs: while they are trained.
+    /// Each run receives them, like the inputs: for weights in training.
     case inputs
-    /// The session gets them when it is made (`AddInitializer`) and uses them where they are mapped.
+    /// The session receives them when it is created (`AddInitializer`) and uses them where they are mapped.
     case initializers
-    /// The session maps them itself: little-endian elements from this byte of the file on. The path is absolute.
-    case file(path: String, offset: Int)
+    /// The session maps them itself: little-endian elements of the type `stored` from this byte of the file on. They are
+    /// converted to the weight's own type when the session is created. The path is absolute.
+    case file(path: String, offset: Int, stored: ElementType)
 }
 
 extension Graph {
-    /// The version of ONNX's operators that nodes are written to: ONNX Runtime 1.17 and later know it.
+    /// The version of ONNX's operators that nodes are written for; ONNX Runtime 1.17 and later support it.
     static let opset = 20
     private static let irVersion = 9
     private static let withOptionalOutputs: Set = ["LayerNormalization", "SimplifiedLayerNormalization"]
@@ -21,8 +22,8 @@ extension Graph {
         onnx { _ in placement }
     }
 
-    /// The graph as an ONNX model, with a place for each weight by its name: a model whose adapters are trained has
-    /// those as inputs and all else as initializers.
+    /// The graph as an ONNX model, with a placement for each weight by its name. In a model whose adapters are trained,
+    /// the adapters are inputs and all other weights initializers.
     public func onnx(weights placement: (String) -> WeightPlacement) -> [UInt8] {
         var model = ProtobufWriter()
         model.write(1, Self.irVersion)
@@ -37,11 +38,15 @@ extension Graph {
         return model.bytes
     }
 
-    // The numbers below are those of the fields in onnx.proto.
+    // The numbers below are the field numbers of onnx.proto.
 
     private func write(_ writer: inout ProtobufWriter, _ placement: (String) -> WeightPlacement) {
         var used = Set(outputs.map(\.id))
         for node in nodes { for case let input? in node.inputs { used.insert(input.id) } }
+        for weight in weights where used.contains(weight.id) {
+            guard let type = storedType(of: weight, placement) else { continue }
+            writer.write(1) { writeConversion(of: weight, from: type, &$0) }
+        }
         for node in nodes { writer.write(1) { write(node, used, &$0) } }
         writer.write(2, name)
         for id in values.indices where used.contains(id) {
@@ -62,7 +67,7 @@ extension Graph {
 
     private func write(_ node: Node, _ used: Set<Int>, _ writer: inout ProtobufWriter) {
         for input in node.inputs { writer.write(1, input.map(name(of:)) ?? "") }
-        // Optional outputs that nobody reads cost time, and keep the runtime from fusing nodes.
+        // Optional outputs that nothing reads cost time, and prevent the runtime from fusing nodes.
         let optional = Self.withOptionalOutputs.contains(node.op)
         let needed = optional ? max(1, (node.outputs.lastIndex { used.contains($0.id) } ?? 0) + 1) : node.outputs.count
         for (position, output) in node.outputs.prefix(needed).enumerated() {
@@ -100,22 +105,22 @@ extension Graph {
     }
 
     /// A tensor whose bytes lie elsewhere. Locations are relative to the root: the session's folder for external data
-    /// is "/" (see `SessionOptions`), because the runtime refuses a symbolic link out of its folder, and the files of a
-    /// hub's cache are such links. One that the session is given by name is never opened, but the runtime looks whether its
-    /// location is there.
+    /// is "/" (see `SessionOptions`), because the runtime rejects a symbolic link that leads out of its folder, and the
+    /// files of a hub's cache are such links. The runtime never opens the file of a weight that the session receives by
+    /// name, but it checks that the location exists.
     private func writeExternal(_ weight: Value, _ place: WeightPlacement, _ writer: inout ProtobufWriter) {
-        var (location, offset) = ("dev/null", 0)
-        if case .file(let path, let start) = place {
-            (location, offset) = (String(path.drop { $0 == "/" }), start)
+        var (location, offset, type) = ("dev/null", 0, weight.type)
+        if case .file(let path, let start, let stored) = place {
+            (location, offset, type) = (String(path.drop { $0 == "/" }), start, stored)
         }
-        var bytes = weight.type.size
+        var bytes = type.size
         for dimension in weight.shape {
             let length = dimension.fixed ?? 0
             writer.write(1, length)
             bytes = bytes.multipliedReportingOverflow(by: length).partialValue
         }
-        writer.write(2, Int(weight.type.rawValue))
-        writer.write(8, name(of: weight))
+        writer.write(2, Int(type.rawValue))
+        writer.write(8, type == weight.type ? name(of: weight) : storedName(of: weight))
         for (key, value) in [("location", location), ("offset", "\(offset)"), ("length", "\(bytes)")] {
             writer.write(13) {
                 $0.write(1, key)
@@ -123,6 +128,26 @@ extension Graph {
             }
         }
         writer.write(14, 1)
+    }
+
+    /// The type that a file has the weight in, where it is not the weight's own.
+    private func storedType(of weight: Value, _ placement: (String) -> WeightPlacement) -> ElementType? {
+        guard case .file(_, _, let stored) = placement(name(of: weight)), stored != weight.type else { return nil }
+        return stored
+    }
+
+    private func storedName(of weight: Value) -> String { name(of: weight) + ".stored" }
+
+    private func writeConversion(of weight: Value, from type: ElementType, _ writer: inout ProtobufWriter) {
+        writer.write(1, storedName(of: weight))
+        writer.write(2, name(of: weight))
+        writer.write(3, name(of: weight) + "/convert")
+        writer.write(4, "Cast")
+        writer.write(5) { attribute in
+            attribute.write(1, "to")
+            attribute.write(3, Int(weight.type.rawValue))
+            attribute.write(20, 2)
+        }
     }
 
     private func writePort(_ value: Value, _ writer: inout ProtobufWriter) {

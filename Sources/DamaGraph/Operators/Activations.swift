@@ -7,7 +7,7 @@ extension GraphBuilder {
     public func tanh(_ x: Value) throws(DamaError) -> Value { try unary("Tanh", x) }
     public func erf(_ x: Value) throws(DamaError) -> Value { try unary("Erf", x) }
 
-    /// x Φ(x); `approximate` takes the form with tanh.
+    /// x Φ(x); `approximate` selects the form with tanh.
     public func gelu(_ x: Value, approximate: Bool = false) throws(DamaError) -> Value {
         try requireFloat("gelu", x)
         return emit("Gelu", [x], x.type, x.shape, approximate ? [("approximate", .string("tanh"))] : [])
@@ -21,7 +21,7 @@ extension GraphBuilder {
 
     /// silu(gate) · x, the inner half of Llama's feed-forward layers (SwiGLU; Shazeer, 2020).
     ///
-    /// The same as ``multiply(_:_:)`` of ``silu(_:)``, but training keeps one value of this width less.
+    /// Equal to ``multiply(_:_:)`` of ``silu(_:)``, but training keeps one value of this width less.
     public func swiglu(_ gate: Value, _ x: Value) throws(DamaError) -> Value {
         try region("SwiGLU", [gate, x]) { () throws(DamaError) in [try multiply(silu(gate), x)] }[0]
     }
@@ -67,7 +67,7 @@ extension GradientRule {
             if a != 1 { rest = try g.multiply(rest, a) }
             return [try g.multiply(c.gradient(), g.add(sigmoid, rest))]
         },
-        // y = s x with s = a σ(a): ∂a = ∂y x (σ + s (1 − σ)), ∂x = ∂y s. s is had for one product, so it is not kept.
+        // y = s x with s = a σ(a): ∂a = ∂y x (σ + s (1 − σ)), ∂x = ∂y s. s costs one product, so it is not kept.
         GradientRule("SwiGLU") { c throws(DamaError) in
             let (g, a, gradient) = (c.g, try c.input(0), try c.gradient())
             let sigmoid = try g.sigmoid(a)

@@ -1,10 +1,10 @@
 import DamaSupport
 
-// Attention of a sequence in which no query sees a later key, a block of queries at a time.
+// Attention over a sequence in which no query sees a later key, one block of queries at a time.
 
-/// Some queries that follow one another, and the keys that they may see: all up to their own end.
+/// A block of consecutive queries, and the keys that they can see: all up to the end of the block.
 private struct CausalBlock {
-    /// int64 [1]: the first query, and the one behind the last.
+    /// int64 [1]: the first query, and the one after the last.
     var start: Value
     var end: Value
     var queries: Dimension
@@ -14,25 +14,25 @@ private struct CausalBlock {
 // MARK: Forward
 
 extension GraphBuilder {
-    /// softmax(scale · q kᵀ + mask) v, where the mask hides from every query the keys behind it: half of what
-    /// ``attention(_:_:_:mask:scale:)`` computes, and in training the shares of the keys are not kept but computed again
+    /// softmax(scale · q kᵀ + mask) v, where the mask hides later keys from every query. It computes half of what
+    /// ``attention(_:_:_:mask:scale:)`` does, and training recomputes the attention weights instead of keeping them
     /// (Dao et al., 2022).
     ///
-    /// Queries go block by block, each block against the keys up to its end.
+    /// The queries are processed in blocks, each block against the keys up to its end.
     ///
     /// - Parameters:
     ///   - q: [batch, heads, sequence, size].
-    ///   - k: [batch, key heads, sequence, size], and `v` alike; the key heads divide the heads (grouped-query attention,
-    ///     Ainslie et al., 2023).
-    ///   - mask: Added to the scores: 0 or −∞ (a large negative number), [batch or 1, 1, sequence, sequence]. What it
-    ///     says of keys behind a query is not looked at everywhere; it must hide them.
-    ///   - scale: 1/√size where it is not given.
-    ///   - count: How many blocks of equal length there are. More of them compute less in vain and keep the scores of a
-    ///     block in the processor's cache; each costs a dozen kernels more.
-    ///   - minimum: The least length of a block as long as the sequence lasts; of a short one, the blocks behind have one
-    ///     query each. No block is empty in a sequence of at least `count` tokens. See ``leastCausalLength``.
+    ///   - k: [batch, key heads, sequence, size]; `v` has the same shape. The number of key heads divides the number of
+    ///     heads (grouped-query attention, Ainslie et al., 2023).
+    ///   - mask: Added to the scores: 0 or −∞ (a large negative number), [batch or 1, 1, sequence, sequence]. It must
+    ///     hide the keys after each query, although not all of those entries are read.
+    ///   - scale: `nil` for 1/√size.
+    ///   - count: The number of blocks of equal length. More blocks waste less work on hidden keys and keep the scores
+    ///     of a block in the processor's cache, but each costs a dozen more kernels.
+    ///   - minimum: The least length of a block while the sequence lasts. In a short sequence each later block has one
+    ///     query. No block is empty in a sequence of at least `count` tokens. See ``leastCausalLength``.
     /// - Returns: [batch, sequence, heads · size].
-    /// - Throws: ``DamaError/Code/model`` where the shapes do not fit, giving them.
+    /// - Throws: ``DamaError/Code/model`` if the shapes do not fit; the message gives them.
     public func causalAttention(
         _ q: Value, _ k: Value, _ v: Value, mask: Value, scale: Float? = nil,
         blocks count: Int = GraphBuilder.leastCausalLength, minimum: Int = 16
@@ -61,22 +61,22 @@ extension GraphBuilder {
         }[0]
     }
 
-    /// The length from which on a causal sequence has a query for each block of ``causalAttention`` by default. Whoever
-    /// brings a shorter one pads it.
+    /// The least length of a causal sequence that has a query for each block of ``causalAttention`` by default. Callers
+    /// pad shorter sequences.
     public static let leastCausalLength = 8
 
     /// Blocks of max(`minimum`, ⌈sequence / `count`⌉) queries as long as each later block keeps one query.
     ///
-    /// A block without queries has products with an inner length of 0 in its gradient (pᵀ ∂o, ∂sᵀ q), and ONNX Runtime's
-    /// FusedMatMul before 1.32 leaves the result of such a product as the memory was: garbage. So the blocks at the end
-    /// take a query each from those before them. In a sequence of fewer than `count` tokens the first blocks are empty,
-    /// and see no key either: their products have no elements that could be wrong.
+    /// A block without queries has products with an inner length of 0 in its gradient (pᵀ ∂o, ∂sᵀ q). For such a
+    /// product FusedMatMul of ONNX Runtime before 1.32 returns uninitialised memory. So each block at the end takes a
+    /// query from the blocks before it. In a sequence of fewer than `count` tokens the first blocks are empty and see
+    /// no key either: their products have no elements that could be wrong.
     fileprivate func causalBlocks(_ q: Value, _ count: Int, _ minimum: Int) throws(DamaError) -> [CausalBlock] {
         let sequence = q.shape[2]
         let name = "\(sequence), \(count) blocks of \(minimum)"
         func length() throws(DamaError) -> Value {
             guard let length = size(of: sequence, from: [q]) else {
-                throw .internal("\(place("causalAttention")): nothing tells the length \"\(sequence)\"")
+                throw .internal("\(place("causalAttention")): no value gives the length \"\(sequence)\"")
             }
             return length
         }
@@ -151,7 +151,7 @@ private struct AttentionOperands {
         return g.emit("Slice", [x, start, end, g.constant([axis])], x.type, shape)
     }
 
-    /// Parts one after another along the sequence.
+    /// The parts concatenated along the sequence.
     func joined(_ parts: [Value], _ shape: Shape) -> Value {
         parts.count == 1 ? parts[0] : g.emit("Concat", parts, q.type, shape, [("axis", .int(3))])
     }
@@ -161,8 +161,9 @@ private struct AttentionOperands {
 
 extension GradientRule {
     static let causalAttention = [
-        // o = p v with p = softmax(s): ∂v = pᵀ ∂o, ∂s = p (∂p − Σ ∂p p) with ∂p = ∂o vᵀ, and Σ ∂p p = Σ ∂o o. p is computed
-        // again, block by block from the last on: of ∂k and ∂v the part behind the block before is complete then.
+        // o = p v with p = softmax(s): ∂v = pᵀ ∂o, ∂s = p (∂p − Σ ∂p p) with ∂p = ∂o vᵀ, and Σ ∂p p = Σ ∂o o. p is
+        // recomputed block by block, from the last one: each block completes the part of ∂k and ∂v after the end of the
+        // previous block.
         GradientRule("CausalAttention") { c throws(DamaError) in
             let (g, q, k, v) = (c.g, try c.input(0), try c.input(1), try c.input(2))
             let x = try AttentionOperands(g, q, k, v, c.input(3))
@@ -202,9 +203,9 @@ extension GradientRule {
 /// The gradient of keys or of values, added up from the last block to the first.
 private struct CausalSum {
     let x: AttentionOperands
-    /// The sum so far of the keys that the block before sees too.
+    /// The sum so far for the keys that the previous block sees too.
     private var open: Value?
-    /// What no earlier block adds to, the last first.
+    /// The parts to which no earlier block adds, the last one first.
     private var complete: [Value] = []
 
     init(_ x: AttentionOperands) { self.x = x }

@@ -34,7 +34,7 @@ extension GraphBuilder {
         return emit("Where", [condition, a, b], a.type, shape)
     }
 
-    /// x in another type; `x` itself where it has that type.
+    /// x in another type; `x` itself if it already has that type.
     public func cast(_ x: Value, to type: ElementType) -> Value {
         x.type == type ? x : emit("Cast", [x], type, x.shape, [("to", .int(Int(type.rawValue)))])
     }
@@ -65,8 +65,8 @@ extension GraphBuilder {
         }
     }
 
-    /// The shape that all of `shapes` broadcast to. Symbols broadcast to themselves alone: that a length might turn out
-    /// to be 1 in a run would leave open which gradients are to be summed.
+    /// The shape that all of `shapes` broadcast to. A symbol broadcasts only to itself: if its length could be 1 in a
+    /// run, it would be unknown which gradients must be summed.
     func broadcast(_ op: String, _ shapes: [Shape]) throws(DamaError) -> Shape {
         var result: Shape = []
         for shape in shapes {

@@ -1,15 +1,15 @@
 import DamaSupport
 
-// Operators that move elements and do not compute.
+// Operators that move elements and compute nothing.
 
 // MARK: Forward
 
 extension GraphBuilder {
-    /// The same elements in another shape. A symbol may stand for a length that follows from the others, for one that
+    /// The same elements in another shape. A symbol can stand for a length that follows from the others, for one that
     /// an input of the graph has, and for a product: `["batch", "sequence", 64]` as `["rows", 64]` and back.
     public func reshape(_ x: Value, _ shape: Shape) throws(DamaError) -> Value { try reshape(x, shape, from: []) }
 
-    /// - Parameter sources: Values that may tell a length too.
+    /// - Parameter sources: Further values that can provide a length.
     func reshape(_ x: Value, _ shape: Shape, from sources: [Value]) throws(DamaError) -> Value {
         if x.shape == shape { return x }
         try checkElements(x.shape, shape)
@@ -18,7 +18,7 @@ extension GraphBuilder {
         for (axis, dimension) in shape.enumerated() {
             switch dimension {
             case .fixed(let length): lengths.append(length)
-            // 0 takes over the length of the same axis of x.
+            // 0 copies the length of the same axis of x.
             case .symbol where axis < x.rank && x.shape[axis] == dimension: lengths.append(0)
             case .symbol:
                 open.append(axis)
@@ -40,36 +40,36 @@ extension GraphBuilder {
         }
         guard unknown.count <= 1 else {
             let names = unknown.map { "\"\(shape[$0])\"" }.joined(separator: " and ")
-            throw .internal("\(place("reshape")): nothing tells the lengths \(names) of \(shape.text)")
+            throw .internal("\(place("reshape")): no value gives the lengths \(names) of \(shape.text)")
         }
         return emit("Reshape", [x, try concat(pieces, axis: 0)], x.type, shape)
     }
 
-    /// Refuses shapes whose numbers of elements are known to differ.
+    /// Rejects shapes whose numbers of elements are known to differ.
     private func checkElements(_ from: Shape, _ to: Shape) throws(DamaError) {
         func parts(_ shape: Shape) -> (fixed: Int, symbols: [String]) {
             let fixed = shape.compactMap(\.fixed).reduce(1) { $0.multipliedReportingOverflow(by: $1).partialValue }
             return (fixed, shape.filter { $0.fixed == nil }.map(\.description).sorted())
         }
         let (before, after) = (parts(from), parts(to))
-        // With other symbols on either side it may fit when it runs.
+        // If the two sides have different symbols, the shapes may still fit in a run.
         guard before.symbols != after.symbols || before.fixed == after.fixed else {
-            throw .model("\(place("reshape")): \(from.text) has not as many elements as \(to.text)")
+            throw .model("\(place("reshape")): \(from.text) and \(to.text) differ in the number of elements")
         }
     }
 
-    /// The axes in another order: axis i of the result is axis `order[i]` of x.
+    /// x with its axes in another order: axis i of the result is axis `order[i]` of x.
     public func transpose(_ x: Value, _ order: [Int]) throws(DamaError) -> Value {
         guard order.sorted() == Array(0..<x.rank) else {
-            throw .internal("\(place("transpose")): \(order) is no order of the axes of \(x.shape.text)")
+            throw .internal("\(place("transpose")): \(order) is not an order of the axes of \(x.shape.text)")
         }
         if order == Array(0..<x.rank) { return x }
         return emit("Transpose", [x], x.type, order.map { x.shape[$0] }, [("perm", .ints(order))])
     }
 
-    /// The values one after another along an axis; a negative axis counts from the end.
+    /// The values concatenated along an axis; a negative axis counts from the end.
     public func concat(_ values: [Value], axis: Int) throws(DamaError) -> Value {
-        guard let first = values.first else { throw .internal("\(place("concat")): there is nothing to join") }
+        guard let first = values.first else { throw .internal("\(place("concat")): no values to concatenate") }
         if values.count == 1 { return first }
         let axis = try normalized(axis, first, "concat")
         var shape = first.shape
@@ -77,7 +77,7 @@ extension GraphBuilder {
             guard value.type == first.type, value.rank == first.rank else {
                 throw .internal(
                     "\(place("concat")): \(first.type) \(first.shape.text) and \(value.type) "
-                        + "\(value.shape.text) cannot be joined")
+                        + "\(value.shape.text) cannot be concatenated")
             }
             for other in shape.indices where other != axis && shape[other] != value.shape[other] {
                 throw .model("\(place("concat")): \(first.shape.text) and \(value.shape.text) differ in axis \(other)")
@@ -87,7 +87,8 @@ extension GraphBuilder {
         return emit("Concat", values, first.type, shape, [("axis", .int(axis))])
     }
 
-    /// The part `start ..< end` of an axis. A negative bound counts from the end, no `end` goes to the end.
+    /// The part `start ..< end` of an axis. A negative bound counts from the end; without `end` the part goes to the
+    /// end.
     public func slice(_ x: Value, axis: Int, from start: Int = 0, to end: Int? = nil) throws(DamaError) -> Value {
         let axis = try normalized(axis, x, "slice")
         if start == 0, end == nil { return x }
@@ -139,10 +140,10 @@ extension GraphBuilder {
         return node("Split", [x, lengths], outputs: outputs, attributes: [("axis", .int(axis))])
     }
 
-    /// x repeated along axes of length 1, and along new ones in front.
+    /// x repeated along axes of length 1, and along new leading axes.
     public func expand(_ x: Value, _ shape: Shape) throws(DamaError) -> Value { try expand(x, shape, from: []) }
 
-    /// - Parameter sources: Values that may tell a length too.
+    /// - Parameter sources: Further values that can provide a length.
     func expand(_ x: Value, _ shape: Shape, from sources: [Value]) throws(DamaError) -> Value {
         if x.shape == shape { return x }
         guard try broadcast("expand", [x.shape, shape]) == shape else {
@@ -157,14 +158,14 @@ extension GraphBuilder {
         var pieces: [Value] = []
         for dimension in shape {
             guard let piece = size(of: dimension, from: sources) else {
-                throw .internal("\(place("shape")): nothing tells the length \"\(dimension)\" of \(shape.text)")
+                throw .internal("\(place("shape")): no value gives the length \"\(dimension)\" of \(shape.text)")
             }
             pieces.append(piece)
         }
         return try concat(pieces, axis: 0)
     }
 
-    /// An axis from the front, for one that may count from the end.
+    /// The axis counted from the front; a negative one counts from the end.
     func normalized(_ axis: Int, _ x: Value, _ op: String) throws(DamaError) -> Int {
         let positive = axis < 0 ? axis + x.rank : axis
         guard x.shape.indices.contains(positive) else {
@@ -195,7 +196,7 @@ extension GradientRule {
             var lengths: [Value] = []
             for part in parts {
                 guard let length = c.g.size(of: part.shape[axis], from: [part]) else {
-                    throw .internal("\(c.node.name): nothing tells the length \"\(part.shape[axis])\"")
+                    throw .internal("\(c.node.name): no value gives the length \"\(part.shape[axis])\"")
                 }
                 lengths.append(length)
             }
@@ -221,12 +222,12 @@ extension GradientRule {
         guard let start = g.graph.constant(try c.input(1))?.integers?.first,
             let end = g.graph.constant(try c.input(2))?.integers?.first,
             let axis = g.graph.constant(try c.input(3))?.integers?.first
-        else { throw .internal("\(c.node.name): a slice with bounds that are no constants") }
-        /// How many elements lie beyond a bound that counts from the other side.
+        else { throw .internal("\(c.node.name): the bounds of the slice are not constant") }
+        /// The number of elements beyond a bound that counts from the other end.
         func rest(_ count: Int) throws(DamaError) -> Value {
             if let length = x.shape[axis].fixed { return g.constant([length - count]) }
             guard let length = g.size(of: x.shape[axis], from: [x]) else {
-                throw .internal("\(c.node.name): nothing tells the length \"\(x.shape[axis])\"")
+                throw .internal("\(c.node.name): no value gives the length \"\(x.shape[axis])\"")
             }
             return g.emit("Sub", [length, g.constant([count])], .int64, [1])
         }

@@ -3,7 +3,7 @@ import DamaSupport
 // MARK: Forward
 
 extension GraphBuilder {
-    /// scale · a b over the last two axes; the axes before broadcast. Either matrix can be taken transposed.
+    /// scale · a b over the last two axes; the leading axes broadcast. Either matrix can be transposed.
     public func matmul(
         _ a: Value, _ b: Value, transposeA: Bool = false, transposeB: Bool = false, scale: Float = 1
     ) throws(DamaError) -> Value {
@@ -42,7 +42,7 @@ extension GraphBuilder {
             ])
     }
 
-    /// x Wᵀ + bias, W being [out, in] as in Hugging Face's files.
+    /// x Wᵀ + bias, with W [out, in] as in Hugging Face's files.
     public func linear(_ x: Value, _ weight: Value, bias: Value? = nil) throws(DamaError) -> Value {
         let product = try matmul(x, weight, transposeB: true)
         guard let bias else { return product }
@@ -58,7 +58,7 @@ extension GradientRule {
         GradientRule("FusedMatMul") { c throws(DamaError) in try matrixGradients(c) },
     ]
 
-    /// Y = s A B: ∂A = s ∂Y Bᵀ and ∂B = s Aᵀ ∂Y; with A or B transposed, the same with the factors' places changed.
+    /// Y = s A B: ∂A = s ∂Y Bᵀ and ∂B = s Aᵀ ∂Y; with A or B transposed, the factors change places.
     private static func matrixGradients(_ c: GradientContext) throws(DamaError) -> [Value?] {
         let (g, gradient) = (c.g, try c.gradient())
         let (a, b) = (try c.input(0), try c.input(1))
@@ -75,7 +75,7 @@ extension GradientRule {
             try c.ifNeeded(1) { () throws(DamaError) in
                 var (left, right) = (a, gradient)
                 if b.rank == 2, a.rank > 2, !transposedA {
-                    // One product over all rows, not one for each batch and a sum.
+                    // One product over all rows instead of one for each batch and a sum.
                     left = try g.flattenRows(a)
                     right = try g.flattenRows(gradient)
                 }
@@ -93,11 +93,11 @@ extension GradientRule {
 }
 
 extension GraphBuilder {
-    /// scale · aᵀ b, the sum over rows that a weight's gradient is.
+    /// scale · aᵀ b, the sum over rows in the gradient of a weight.
     ///
-    /// The kernels transpose a first matrix of many rows piece by piece, for each piece of the second again. So the
-    /// narrower of the two is transposed once, before: aᵀ b = (bᵀ a)ᵀ. Sessions must be told not to undo
-    /// it: ONNX Runtime's MatmulTransposeFusion would.
+    /// The kernels transpose a first matrix of many rows piece by piece, and again for each piece of the second. So the
+    /// narrower of the two is transposed once, in advance: aᵀ b = (bᵀ a)ᵀ. Sessions must disable ONNX Runtime's
+    /// MatmulTransposeFusion, which would undo it.
     fileprivate func transposedProduct(_ a: Value, _ b: Value, scale: Float) throws(DamaError) -> Value {
         let (width, otherWidth) = (a.shape[a.rank - 1].fixed ?? .max, b.shape[b.rank - 1].fixed ?? .max)
         guard min(width, otherWidth) < .max else { return try matmul(a, b, transposeA: true, scale: scale) }
@@ -106,12 +106,12 @@ extension GraphBuilder {
             : try transposed(matmul(transposed(b), a, scale: scale))
     }
 
-    /// The last two axes changed round.
+    /// The last two axes exchanged.
     private func transposed(_ x: Value) throws(DamaError) -> Value {
         try transpose(x, Array(0..<x.rank - 2) + [x.rank - 1, x.rank - 2])
     }
 
-    /// All axes but the last as one.
+    /// All axes but the last merged into one.
     fileprivate func flattenRows(_ x: Value) throws(DamaError) -> Value {
         try reshape(x, [Array(x.shape.dropLast()).product, x.shape[x.rank - 1]])
     }

@@ -28,7 +28,7 @@ extension GraphBuilder {
     public func layerNorm(_ x: Value, scale: Value, bias: Value, epsilon: Float) throws(DamaError) -> Value {
         try checkNorm("layerNorm", x, [scale, bias])
         let statistics = Array(x.shape.dropLast()) + [.fixed(1)]
-        // Mean and 1/std are for the gradient; outputs that nobody reads are not written.
+        // Mean and 1/std are for the gradient; outputs that nothing reads are not written.
         return node(
             "LayerNormalization", [x, scale, bias],
             outputs: [(x.type, x.shape), (x.type, statistics), (x.type, statistics)],
@@ -38,7 +38,7 @@ extension GraphBuilder {
     /// x / √(mean x² + ε) · scale over the last axis: Llama's normalisation.
     public func rmsNorm(_ x: Value, scale: Value, epsilon: Float) throws(DamaError) -> Value {
         try checkNorm("rmsNorm", x, [scale])
-        // ONNX Runtime has this operator in ONNX's own domain, though ONNX has not.
+        // ONNX Runtime defines this operator in ONNX's own domain; ONNX itself does not.
         return node(
             "SimplifiedLayerNormalization", [x, scale],
             outputs: [(x.type, x.shape), (x.type, Array(x.shape.dropLast()) + [.fixed(1)])],

@@ -25,7 +25,7 @@ extension GraphBuilder {
         var reduced: [Int] = []
         for axis in axes { reduced.append(try normalized(axis, x, op)) }
         guard !reduced.isEmpty, Set(reduced).count == reduced.count else {
-            throw .internal("\(place(op)): \(axes) are no axes of \(x.shape.text) to reduce")
+            throw .internal("\(place(op)): \(axes) must be one or more different axes of \(x.shape.text)")
         }
         reduced.sort()
         let shape = x.shape.indices.compactMap { axis -> Dimension? in
@@ -51,7 +51,7 @@ extension GradientRule {
                     mean = try g.divide(mean, Double(max(1, length)))
                 } else {
                     guard let length = g.size(of: x.shape[axis], from: [x]) else {
-                        throw .internal("\(c.node.name): nothing tells the length \"\(x.shape[axis])\"")
+                        throw .internal("\(c.node.name): no value gives the length \"\(x.shape[axis])\"")
                     }
                     mean = try g.divide(mean, g.cast(g.reshape(length, []), to: x.type))
                 }
@@ -68,12 +68,12 @@ extension GradientRule {
 
     private static func axes(_ c: GradientContext) throws(DamaError) -> [Int] {
         guard let axes = c.g.graph.constant(try c.input(1))?.integers else {
-            throw .internal("\(c.node.name): a reduction over axes that are no constant")
+            throw .internal("\(c.node.name): the axes of the reduction are not constant")
         }
         return axes
     }
 
-    /// `value`, which has the shape of the result, with length 1 where axes were reduced.
+    /// `value`, which has the shape of the result, with length 1 for the reduced axes.
     private static func keepingAxes(_ c: GradientContext, _ value: Value) throws(DamaError) -> Value {
         if c.node.int("keepdims", default: 1) != 0 { return value }
         let x = try c.input(0)

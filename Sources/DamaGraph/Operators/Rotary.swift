@@ -10,7 +10,7 @@ extension GraphBuilder {
     /// - Parameters:
     ///   - x: [batch, sequence, heads · size].
     ///   - positions: int64 [batch, sequence], each below the rows of `cosine`.
-    ///   - cosine: [positions, size / 2], and `sine` alike: inputs or constants, with any scaling of the
+    ///   - cosine: [positions, size / 2]; `sine` has the same shape. Inputs or constants, with any scaling of the
     ///     frequencies.
     public func rotary(
         _ x: Value, positions: Value, cosine: Value, sine: Value, heads: Int
@@ -43,7 +43,7 @@ extension GraphBuilder {
 
 extension GradientRule {
     static let rotary = [
-        // A rotation: its transpose is the rotation by −p.
+        // The transpose of a rotation by p is the rotation by −p.
         GradientRule("RotaryEmbedding") { c throws(DamaError) in
             let gradient = try c.g.rotary(
                 c.gradient(), positions: c.input(1), cosine: c.input(2), sine: c.g.negate(c.input(3)),

@@ -5,10 +5,10 @@ import DamaSupport
 // MARK: Forward
 
 extension GraphBuilder {
-    /// The rows of `table` at `indices`: the embedding of tokens. Shape: that of the indices, then that of a row.
+    /// The rows of `table` at `indices`: the embedding of tokens. The shape is that of the indices, then that of a row.
     ///
-    /// The gradient of a weight comes out as rows beside their indices, for the host to add up
-    /// (``RowGradients``); for any other value use ``selectRows(_:_:inverse:)``.
+    /// The gradient of a weight is returned as rows with their indices, for the host to add up (``RowGradients``). For
+    /// any other value use ``selectRows(_:_:inverse:)``.
     public func gather(_ table: Value, _ indices: Value, axis: Int = 0) throws(DamaError) -> Value {
         let axis = try normalized(axis, table, "gather")
         guard indices.type == .int64 || indices.type == .int32 else {
@@ -18,12 +18,12 @@ extension GraphBuilder {
         return emit("Gather", [table, indices], table.type, shape, axis == 0 ? [] : [("axis", .int(axis))])
     }
 
-    /// The rows of x (along axis 0) at `rows`, with the way back for the gradient.
+    /// The rows of x (along axis 0) at `rows`, with an inverse table for the gradient.
     ///
     /// - Parameters:
     ///   - rows: int64, any shape; each element in 0 ..< rows of x.
-    ///   - inverse: int64 [rows of x, most uses]. Row i lists the positions in `rows` (flattened) that hold i, filled
-    ///     up with the number of elements of `rows`. ``RowGradients/inverse(of:count:)`` makes it. The forward graph
+    ///   - inverse: int64 [rows of x, most uses]. Row i lists the positions in `rows` (flattened) that hold i, padded
+    ///     with the number of elements of `rows`. ``RowGradients/inverse(of:count:)`` computes it. The forward graph
     ///     does not read it.
     public func selectRows(_ x: Value, _ rows: Value, inverse: Value) throws(DamaError) -> Value {
         guard inverse.rank == 2, inverse.type == .int64, let count = x.shape.first, inverse.shape[0] == count else {
@@ -50,7 +50,7 @@ extension GraphBuilder {
     /// log softmax(logits)[token] of each row.
     ///
     /// - Parameters:
-    ///   - logits: [rows, vocabulary]: of the response rows alone, which is the largest saving there is in training.
+    ///   - logits: [rows, vocabulary], of the response rows only, which is the largest saving in training.
     ///   - tokens: int64 [rows].
     /// - Returns: [rows].
     public func tokenLogProbabilities(_ logits: Value, _ tokens: Value) throws(DamaError) -> Value {
@@ -60,7 +60,7 @@ extension GraphBuilder {
                     + logits.shape.text)
         }
         return try region("TokenLogProbabilities", [logits, tokens]) { () throws(DamaError) in
-            // ReduceLogSumExp would do without a second matrix, but its kernel is five times as slow.
+            // ReduceLogSumExp needs no second matrix, but its kernel is five times as slow.
             let all = try logSoftmax(logits)
             return [try reshape(gatherElements(all, reshape(tokens, tokens.shape + [1]), axis: 1), tokens.shape), all]
         }[0]
@@ -71,8 +71,8 @@ extension GraphBuilder {
 
 extension GradientRule {
     static let rows = [
-        // The host adds the rows up. ScatterND with reduction "add" would do it here, but with an index that stands
-        // twice its CPU kernel loses updates as soon as it has two threads.
+        // The host adds the rows up. ScatterND with reduction "add" could do it here, but if an index occurs twice, its
+        // CPU kernel loses updates with two or more threads.
         GradientRule("Gather") { c throws(DamaError) in
             guard c.node.int("axis") == 0 else {
                 throw .unsupported("\(c.node.name): Gather has a gradient along axis 0 only")
@@ -80,7 +80,7 @@ extension GradientRule {
             try c.addRows(of: c.input(0), at: c.input(1), c.gradient())
             return [nil, nil]
         },
-        // ∂x_i = Σ ∂y_j over the j with rows[j] = i: what the inverse lists, gathered; "no more" is a row of zeros.
+        // ∂x_i = Σ ∂y_j over the j with rows[j] = i: the listed positions, gathered; the padding reads a row of zeros.
         GradientRule("SelectRows") { c throws(DamaError) in
             let (g, x, inverse) = (c.g, try c.input(0), try c.input(2))
             let row = Array(x.shape.dropFirst())
@@ -103,7 +103,7 @@ extension GradientRule {
             return [try c.g.scatter(c.zeros(like: x), indices, c.gradient(), axis), nil]
         },
         // ∂logits = ∂y (one-hot(token) − softmax(logits)): two passes over the matrix and one element a row. The second
-        // output is log softmax; it is the region's own.
+        // output is log softmax; only the region uses it.
         GradientRule("TokenLogProbabilities") { c throws(DamaError) in
             let (g, tokens) = (c.g, try c.input(1))
             let column = try g.reshape(c.gradient(), tokens.shape + [1])
@@ -116,7 +116,7 @@ extension GradientRule {
 }
 
 extension GraphBuilder {
-    /// `x` with other elements at `indices`, one for each row, so that none is written twice.
+    /// `x` with other elements at `indices`, one in each row, so that none is written twice.
     fileprivate func scatter(_ x: Value, _ indices: Value, _ elements: Value, _ axis: Int) -> Value {
         emit("ScatterElements", [x, indices, elements], x.type, x.shape, [("axis", .int(axis))])
     }

@@ -51,7 +51,8 @@ extension Renderer {
             try checkReplacement(text, old, new)
             return .string(text.replacing(old, with: new, limit: limit.flatMap { $0 < 0 ? nil : $0 }))
         case "indent": return .string(try indented(value, arguments))
-        case "center": return .string(try padded(string(of: value), arguments.value(0, "width")?.integer ?? 80, "center", " "))
+        case "center":
+            return .string(try padded(string(of: value), arguments.value(0, "width")?.integer ?? 80, "center", " "))
         case "truncate": return .string(try truncated(value, arguments))
         case "wordcount": return .int(try string(of: value).split(nil, limit: nil).count)
         case "escape", "e":
@@ -63,7 +64,9 @@ extension Renderer {
             return .string(text)
         case "urlencode": return .string(Self.percentEncoded(try string(of: value)))
         case "format":
-            let values = arguments.positional.isEmpty ? .dict(Mapping(arguments.named.map { ($0.name, $0.value) })) : Value.tuple(arguments.positional)
+            let values =
+                arguments.positional.isEmpty
+                ? .dict(Mapping(arguments.named.map { ($0.name, $0.value) })) : Value.tuple(arguments.positional)
             return .string(try formatted(string(of: value), values))
         case "tojson": return .string(try json(value, try jsonStyle(arguments)))
         case "pprint": return .string(try representation(of: value))
@@ -172,7 +175,9 @@ extension Renderer {
         case "int":
             let fallback = arguments.value(0, "default") ?? .int(0)
             if let integer = value.integer { return .int(integer) }
-            if let number = value.number { return Int(exactly: number.rounded(.towardZero)).map { .int($0) } ?? fallback }
+            if let number = value.number {
+                return Int(exactly: number.rounded(.towardZero)).map { .int($0) } ?? fallback
+            }
             guard case .string(let text) = value else { return fallback }
             let trimmed = text.trimmed().string
             let base = arguments.value(1, "base")?.integer ?? 10

@@ -7,7 +7,8 @@ extension Renderer {
         switch value {
         case .string(let text): return StringMethods.method(name, of: text).map { .function($0) }
         case .dict(let mapping): return Self.method(name, of: mapping)
-        case .list(let elements), .tuple(let elements): return Self.method(name, of: elements, isList: value.typeName == "list")
+        case .list(let elements), .tuple(let elements):
+            return Self.method(name, of: elements, isList: value.typeName == "list")
         case .loop(let loop): return Self.property(name, of: loop)
         default: return nil
         }
@@ -94,7 +95,9 @@ extension Renderer {
             return .function(
                 Function("loop.changed") { _, arguments in
                     defer { loop.lastChanged = arguments.positional }
-                    guard let last = loop.lastChanged, last.count == arguments.positional.count else { return .bool(true) }
+                    guard let last = loop.lastChanged, last.count == arguments.positional.count else {
+                        return .bool(true)
+                    }
                     return .bool(!zip(last, arguments.positional).allSatisfy { areEqual($0, $1) })
                 })
         default: return nil

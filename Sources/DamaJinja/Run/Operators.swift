@@ -137,7 +137,8 @@ extension Renderer {
         case (.list(let a), .list(let b)), (.tuple(let a), .tuple(let b)):
             return a.count == b.count && zip(a, b).allSatisfy { areEqual($0, $1) }
         case (.dict(let a), .dict(let b)):
-            return a.count == b.count && a.items.allSatisfy { key, value in b[key].map { areEqual($0, value) } ?? false }
+            return a.count == b.count
+                && a.items.allSatisfy { key, value in b[key].map { areEqual($0, value) } ?? false }
         case (.namespace(let a), .namespace(let b)): return a === b
         case (.function(let a), .function(let b)): return a === b
         case (.loop(let a), .loop(let b)): return a === b

@@ -5,7 +5,8 @@ enum StringMethods {
     private typealias Body = @Sendable (inout Renderer, Arguments) throws(DamaError) -> Value
 
     static func method(_ name: String, of text: Text) -> Function? {
-        guard let body = cutting(name, text) ?? searching(name, text) ?? asking(name, text) ?? changing(name, text) else {
+        guard let body = cutting(name, text) ?? searching(name, text) ?? asking(name, text) ?? changing(name, text)
+        else {
             return nil
         }
         return Function("str.\(name)") { (renderer, arguments) throws(DamaError) in
@@ -54,7 +55,8 @@ enum StringMethods {
                 guard separator?.isEmpty != true else { throw renderer.error("str.\(name) needs a separator") }
                 let limit = try limit(arguments.value(1, "maxsplit"), name, renderer)
                 return list(
-                    name == "split" ? text.split(separator, limit: limit) : text.splitFromRight(separator, limit: limit))
+                    name == "split" ? text.split(separator, limit: limit) : text.splitFromRight(separator, limit: limit)
+                )
             }
         case "splitlines":
             return { _, arguments in list(text.lines(keepingEnds: arguments.value(0, "keepends")?.isTrue ?? false)) }
@@ -133,11 +135,15 @@ enum StringMethods {
         case "isascii": return { _, _ in .bool(text.scalars.allSatisfy { $0.value < 0x80 }) }
         case "isupper":
             return { _, _ in
-                .bool(text.scalars.contains { $0.properties.isUppercase } && !text.scalars.contains { $0.properties.isLowercase })
+                .bool(
+                    text.scalars.contains { $0.properties.isUppercase }
+                        && !text.scalars.contains { $0.properties.isLowercase })
             }
         case "islower":
             return { _, _ in
-                .bool(text.scalars.contains { $0.properties.isLowercase } && !text.scalars.contains { $0.properties.isUppercase })
+                .bool(
+                    text.scalars.contains { $0.properties.isLowercase }
+                        && !text.scalars.contains { $0.properties.isUppercase })
             }
         default: return nil
         }
@@ -183,7 +189,8 @@ enum StringMethods {
                 guard let width = arguments.value(0, "width")?.integer else {
                     throw renderer.error("str.\(name) needs a width")
                 }
-                let fill = name == "zfill" ? Text("0") : try optionalText(arguments.value(1, "fillchar"), name, renderer)
+                let fill =
+                    name == "zfill" ? Text("0") : try optionalText(arguments.value(1, "fillchar"), name, renderer)
                 return .string(try renderer.padded(text, width, name, fill?.scalars.first ?? " "))
             }
         case "format":

@@ -46,7 +46,8 @@ struct Lexer {
                 break
             }
             let kind = source[tag + 1]
-            let sign = tag + 2 < source.count && (source[tag + 2] == "-" || source[tag + 2] == "+") ? source[tag + 2] : nil
+            let sign =
+                tag + 2 < source.count && (source[tag + 2] == "-" || source[tag + 2] == "+") ? source[tag + 2] : nil
             emitData(upTo: tag, sign: sign, isBlock: kind != "{")
             advance(to: tag + (sign == nil ? 2 : 3))
             switch kind {
@@ -100,7 +101,8 @@ struct Lexer {
         var index = place
         while index + 1 < source.count {
             if source[index] == "#", source[index + 1] == "}" {
-                let sign = index > place && (source[index - 1] == "-" || source[index - 1] == "+") ? source[index - 1] : nil
+                let sign =
+                    index > place && (source[index - 1] == "-" || source[index - 1] == "+") ? source[index - 1] : nil
                 advance(to: index + 2)
                 skipAfterTag(sign: sign, isBlock: true)
                 return
@@ -124,7 +126,8 @@ struct Lexer {
                 index += 1
                 continue
             }
-            let sign = index + 2 < source.count && (source[index + 2] == "-" || source[index + 2] == "+")
+            let sign =
+                index + 2 < source.count && (source[index + 2] == "-" || source[index + 2] == "+")
                 ? source[index + 2] : nil
             guard let end = match(tag: "endraw", from: index + 2 + (sign == nil ? 0 : 1)) else {
                 index += 1
@@ -145,7 +148,9 @@ struct Lexer {
         var index = start
         while index < source.count, source[index].isPythonSpace { index += 1 }
         let name = Array(tag.unicodeScalars)
-        guard index + name.count <= source.count, source[index..<index + name.count].elementsEqual(name) else { return nil }
+        guard index + name.count <= source.count, source[index..<index + name.count].elementsEqual(name) else {
+            return nil
+        }
         index += name.count
         while index < source.count, source[index].isPythonSpace { index += 1 }
         var sign: Unicode.Scalar?
@@ -230,7 +235,9 @@ struct Lexer {
     private func starts(with symbol: String) -> Bool { source[place...].starts(with: symbol.unicodeScalars) }
 
     private mutating func readName() {
-        let end = source[place...].firstIndex { !$0.isNameStart && !$0.isDigit && !$0.properties.isXIDContinue } ?? source.count
+        let end =
+            source[place...].firstIndex { !$0.isNameStart && !$0.isDigit && !$0.properties.isXIDContinue }
+            ?? source.count
         emit(.name(Text(source[place..<end]).string))
         advance(to: end)
     }
@@ -332,7 +339,8 @@ enum StringEscape {
     }
 
     private static func code(
-        _ source: [Unicode.Scalar], _ start: Int, digits: Int, radix: Int, into text: inout [Unicode.Scalar], _ line: Int
+        _ source: [Unicode.Scalar], _ start: Int, digits: Int, radix: Int, into text: inout [Unicode.Scalar],
+        _ line: Int
     ) throws(DamaError) -> Int {
         let part = source[min(start, source.count)...].prefix(digits)
         guard part.count == digits, let value = UInt32(Text(part).string, radix: radix),

@@ -75,7 +75,8 @@ extension Parser {
         case "break": return .breakLoop
         case "continue": return .continueLoop
         case "include", "import", "from", "extends", "block":
-            throw TemplateError.unsupported("{% \(name) %} needs other templates, which a chat template has not", line: line)
+            throw TemplateError.unsupported(
+                "{% \(name) %} needs other templates, which a chat template has not", line: line)
         default: throw TemplateError.syntax("unknown tag {% \(name) %}", line: line)
         }
     }

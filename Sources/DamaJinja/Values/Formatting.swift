@@ -86,7 +86,8 @@ extension Renderer {
                 if scalar.isPythonPrintable {
                     result.append(scalar)
                 } else {
-                    let (letter, digits) = scalar.value < 0x100 ? ("x", 2) : scalar.value < 0x10000 ? ("u", 4) : ("U", 8)
+                    let (letter, digits) =
+                        scalar.value < 0x100 ? ("x", 2) : scalar.value < 0x10000 ? ("u", 4) : ("U", 8)
                     result += "\\\(letter)\(hexadecimal(scalar.value, digits: digits))".unicodeScalars
                 }
             }

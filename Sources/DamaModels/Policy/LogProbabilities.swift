@@ -1,24 +1,6 @@
-import DamaImage
-
-/// An image, a question about it, and the answer that was preferred to the other.
-public struct PreferencePair: Sendable {
-    /// `nil` for a model of text alone.
-    public var image: ImageSource?
-    public var prompt: String
-    public var chosen: String
-    public var rejected: String
-
-    public init(image: ImageSource? = nil, prompt: String, chosen: String, rejected: String) {
-        self.image = image
-        self.prompt = prompt
-        self.chosen = chosen
-        self.rejected = rejected
-    }
-}
-
 /// log π(y | I, x) of one response.
 public struct ResponseLogProbability: Equatable, Sendable {
-    /// Of each response token, the end token included; empty where only ``sum`` and ``count`` are known.
+    /// log π of each response token, including the end token; empty if only ``sum`` and ``count`` are known.
     public var tokens: [Float]
     /// Whether the response's end was cut off to fit the maximum length.
     public var wasCut: Bool
@@ -34,7 +16,7 @@ public struct ResponseLogProbability: Equatable, Sendable {
         self.wasCut = wasCut
     }
 
-    /// A response of which the tokens are not known one by one.
+    /// A response of which only sum and count are known.
     public init(sum: Double, count: Int) {
         tokens = []
         wasCut = false
@@ -43,9 +25,9 @@ public struct ResponseLogProbability: Equatable, Sendable {
 
     /// The number of response tokens.
     public var count: Int { totals?.count ?? tokens.count }
-    /// log π of the whole response, what DPO compares.
+    /// log π of the whole response, which DPO compares.
     public var sum: Double { totals?.sum ?? tokens.reduce(0) { $0 + Double($1) } }
-    /// Per token.
+    /// log π per token; 0 for a response without tokens.
     public var mean: Double { count == 0 ? 0 : sum / Double(count) }
 }
 

@@ -3,41 +3,42 @@ import DamaRuntime
 
 /// How a policy is opened and how its inputs are laid out.
 public struct PolicyOptions: Sendable {
-    /// How an image is brought to the vision tower's square.
+    /// How an image becomes the square that the vision tower takes.
     public enum ImageMode: String, CaseIterable, Sendable {
-        /// Scale the shorter side, cut the middle out: Hugging Face's processor.
+        /// The shorter side is scaled and the centre cropped, as Hugging Face's processor does.
         case crop
-        /// Set it in a square of the mean colour first: the original LLaVA trainer.
+        /// The image is first padded to a square with the mean colour, as the original LLaVA trainer does.
         case pad
     }
 
-    /// What happens to a sequence over ``PolicyOptions/maximumLength``.
+    /// What happens to a sequence longer than ``PolicyOptions/maximumLength``.
     public enum Overlong: String, CaseIterable, Sendable {
-        /// It is an error that names the lengths.
+        /// The call throws an error that names the lengths.
         case error
-        /// The end of the response is cut off, and the result says so. Prompt and image are never cut.
+        /// The end of the response is cut off, and the result records it. Prompt and image are never cut.
         case cut
     }
 
-    /// Path of ONNX Runtime's library; `nil` looks in the usual places.
+    /// The path of ONNX Runtime's library; `nil` searches the usual places.
     public var runtimePath: String?
-    /// Threads of ONNX Runtime's pool, where this is the process's first use of it; 0 is one for each core.
+    /// Threads of ONNX Runtime's pool, if this is the first use of the runtime in the process; 0 is one for each core.
     public var threads = 0
     public var device: Device = .cpu
     /// A name or a text for ``PromptTemplate/named(_:endToken:)``.
     ///
-    /// `nil` takes the directory's own chat template, where it is one that is known (``KnownTemplates``); it is an
-    /// error where there is none, or another. What was taken is ``Policy/template``.
+    /// `nil` uses the directory's own chat template if it is a known one (``KnownTemplates``). A missing or unknown
+    /// template is an error. ``Policy/template`` is the template in use.
     public var template: String?
-    /// The system prompt, empty for none; `nil` takes the template's own.
+    /// The system prompt, empty for none; `nil` uses the template's own.
     public var system: String?
     public var imageMode: ImageMode = .crop
-    /// The most tokens of image, prompt and one response together; `nil` takes the model's positions.
+    /// The most tokens of image, prompt and one response together; `nil` is the model's number of positions.
     public var maximumLength: Int?
     public var overlong: Overlong = .error
     /// The most tokens, padding included, of one batch; a single longer sequence is a batch of its own.
     public var tokenBudget = 8192
-    /// Both responses of a pair behind one prefix. Without it each is a sequence of its own: slower, the same numbers.
+    /// Whether both responses of a pair share one prefix. Otherwise each is a sequence of its own, which is slower and
+    /// gives the same values up to rounding.
     public var sharesPrefix = true
     public var imageLimits = ImageLimits()
     /// Orientation and transparency of image files.

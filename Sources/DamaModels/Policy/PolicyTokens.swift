@@ -1,14 +1,14 @@
 import DamaSupport
 import DamaText
 
-/// Prompts and responses as the token ids that a model was trained on.
+/// Converts prompts and responses to the token ids that a model was trained on.
 struct PolicyTokens: Sendable {
     let tokenizer: Tokenizer
     let template: PromptTemplate
-    /// `nil` takes the template's own.
+    /// `nil` uses the template's own.
     let system: String?
-    /// How the tokenizer spells the image token, and how many rows of features stand for it; `nil` for text alone.
-    let image: (token: String, id: Int32, features: Int)?
+    /// The text and the id of the image token; `nil` for a text-only model.
+    let image: (token: String, id: Int32)?
 
     /// A prompt with its responses.
     struct Encoded {
@@ -17,19 +17,23 @@ struct PolicyTokens: Sendable {
         var responses: [[Int32]]
     }
 
-    /// The tokens of a prompt alone, for generation.
-    func encode(prompt: String) throws(DamaError) -> [Int32] {
-        try expandImage(try tokenizer.encode(try promptText(prompt)))
+    /// The tokens of a prompt without a response, for generation.
+    ///
+    /// - Parameter imageTokens: the number of feature rows of each image.
+    func encode(prompt: String, imageTokens: [Int] = []) throws(DamaError) -> [Int32] {
+        try expandImages(try tokenizer.encode(try promptText(prompt, images: imageTokens.count)), imageTokens)
     }
 
-    /// The tokens of a prompt and of the responses behind it.
+    /// The tokens of a prompt and of the responses that follow it.
     ///
-    /// Prompt and response are one text to the tokenizer, as they are in training: it may join them at the seam. The
-    /// shared prompt is what all of them begin with.
-    func encode(prompt: String, responses: [String]) throws(DamaError) -> Encoded {
-        let text = try promptText(prompt)
+    /// Prompt and response are tokenised as one text, as in training, so a token may span their boundary. The shared
+    /// prompt is the longest common prefix of all token sequences.
+    ///
+    /// - Parameter imageTokens: the number of feature rows of each image.
+    func encode(prompt: String, responses: [String], imageTokens: [Int] = []) throws(DamaError) -> Encoded {
+        let text = try promptText(prompt, images: imageTokens.count)
         let alone = try tokenizer.encode(text)
-        // A tokenizer that ends texts with a special token would put it between prompt and response.
+        // A tokenizer may append special tokens, which would separate prompt and response.
         let ending = tokenizer.surroundingTokens.after
         let prefix = Array(alone.suffix(ending.count)) == ending ? Array(alone.dropLast(ending.count)) : alone
         var whole: [[Int32]] = []
@@ -47,38 +51,51 @@ struct PolicyTokens: Sendable {
         for tokens in whole { shared = min(shared, tokens.count - 1) }
         guard shared > 0 else {
             throw .invalidArgument(
-                "the prompt has no tokens; the first response token is predicted from the prompt's last")
+                "the prompt has no tokens; it must have at least one, from which the first response token is predicted")
         }
-        // Where it marks the image's place, the image token is no word that a model may be asked to predict.
+        // The image token marks an image's place; a model must not be asked to predict it.
         if let image, let index = whole.firstIndex(where: { $0[shared...].contains(image.id) }) {
             throw .invalidArgument(
-                "the \(index == 0 ? "chosen" : "rejected") response holds the image token \(image.token), which stands "
-                    + "for an image; take it out")
+                "the \(index == 0 ? "chosen" : "rejected") response contains the image token \(image.token); remove "
+                    + "it")
         }
         return Encoded(
-            prompt: try expandImage(Array(prefix[..<shared])), responses: whole.map { Array($0[shared...]) })
+            prompt: try expandImages(Array(prefix[..<shared]), imageTokens),
+            responses: whole.map { Array($0[shared...]) })
     }
 
-    private func promptText(_ prompt: String) throws(DamaError) -> String {
-        let rendered = try template.render(question: prompt, system: system, imageToken: image?.token ?? "<image>")
-        guard let afterImage = rendered.afterImage else {
-            if image != nil {
-                throw .invalidArgument("the template has no place {image}, but the model takes an image")
-            }
-            return rendered.beforeImage
+    private func promptText(_ prompt: String, images: Int) throws(DamaError) -> String {
+        guard let image else {
+            // A template with a place for an image also works without images.
+            let rendered = try template.render(question: prompt, system: system)
+            return rendered.beforeImage + (rendered.afterImage ?? "")
         }
-        // A template with a place for an image serves text alone as well.
-        return rendered.beforeImage + (image?.token ?? "") + afterImage
+        let rendered = try template.render(question: prompt, system: system, images: images, imageToken: image.token)
+        guard let afterImage = rendered.afterImage else {
+            throw .invalidArgument("the template has no place {image}, but the model takes an image")
+        }
+        return rendered.beforeImage + template.imageText(images, token: image.token) + afterImage
     }
 
-    private func expandImage(_ tokens: [Int32]) throws(DamaError) -> [Int32] {
+    /// Replaces the image tokens, one for each image, by as many placeholders as the image takes.
+    private func expandImages(_ tokens: [Int32], _ imageTokens: [Int]) throws(DamaError) -> [Int32] {
         guard let image else { return tokens }
         let count = tokens.count { $0 == image.id }
-        guard count == 1 else {
-            throw .invalidArgument("the prompt holds the image token \(image.token) \(count) times; expected it once")
+        guard count == imageTokens.count else {
+            throw .invalidArgument(
+                "the prompt contains the image token \(image.token) \(count) times; expected it "
+                    + (imageTokens.count == 1 ? "once" : "\(imageTokens.count) times, once for each image"))
         }
-        return tokens.flatMap { token in
-            token == image.id ? [Int32](repeating: TokenSequence.imagePlaceholder, count: image.features) : [token]
+        var expanded: [Int32] = []
+        var next = 0
+        for token in tokens {
+            if token == image.id {
+                expanded += [Int32](repeating: TokenSequence.imagePlaceholder, count: imageTokens[next])
+                next += 1
+            } else {
+                expanded.append(token)
+            }
         }
+        return expanded
     }
 }

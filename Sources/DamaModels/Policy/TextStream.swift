@@ -1,15 +1,14 @@
 import DamaText
 
-/// Tokens as they come, to text as it becomes certain: whole characters, and nothing that a stop string may still take
-/// back.
+/// Turns tokens into text as soon as the text is final: whole characters that cannot be the start of a stop string.
 struct TextStream {
-    /// Everything given out so far.
+    /// All text released so far.
     private(set) var text = ""
     private var decoder: StreamingDecoder
     private let stop: [[UInt8]]
-    /// Decoded, but perhaps the beginning of a stop string.
+    /// Decoded text that may be the start of a stop string.
     private var held: [UInt8] = []
-    /// Whether a stop string has come up.
+    /// Whether the text contained a stop string.
     private(set) var isStopped = false
 
     init(_ tokenizer: Tokenizer, stop: [String]) {
@@ -17,13 +16,13 @@ struct TextStream {
         self.stop = stop.map { Array($0.utf8) }
     }
 
-    /// The text that one more token makes certain, and whether a stop string has come up.
+    /// The text that is final after one more token, and whether a stop string occurred.
     mutating func push(_ token: Int32) -> (text: String, isStopped: Bool) {
         held += Array(decoder.push(token).utf8)
         return (release(isLast: false), isStopped)
     }
 
-    /// What was still held back.
+    /// The remaining text, which was held back.
     mutating func finish() -> String {
         guard !isStopped else { return "" }
         held += Array(decoder.finish().utf8)

@@ -1,20 +1,20 @@
 import DamaSupport
 
-/// Chat templates that are one of the named formats, by the SHA-256 of their text.
+/// The named formats of known chat templates, by the SHA-256 of their text.
 ///
 /// `Tests/DamaModelsTests/Fixtures/make_templates.py` renders a template with jinja2, compares it with the format of
 /// `docs/templates` and prints its line for this list.
 enum KnownTemplates {
-    /// The format that a chat template is.
+    /// The format of a chat template; `nil` if it is not known.
     ///
-    /// - Parameter takesImage: whether the model does: a format without a place for an image is not its.
+    /// - Parameter takesImage: whether the model takes images. Then formats without a place for an image do not match.
     static func name(of text: String, takesImage: Bool) -> String? {
         let bytes = normalized(text)
         guard let name = names[SHA256.hex(of: bytes)] else { return nil }
         return takesImage && !withImage.contains(name) ? nil : name
     }
 
-    /// Jinja reads every line end as one, and drops the last.
+    /// Jinja reads "\n", "\r" and "\r\n" alike and drops one at the end.
     private static func normalized(_ text: String) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(text.utf8.count)
@@ -49,7 +49,7 @@ enum KnownTemplates {
         // Llama 2 Chat.
         "e8d5b5a546d3f19df16a5320c614fab05bdc4edd50e850f1afd947b503ea41cf": "llama-2",
         "9780fae5bfea3cfd7be37d328c6edfd296a8869be8131495bbe7eb37e780c88c": "llama-2",
-        // Llama 3 Instruct, asking for a response always or where it is to be generated. 3.1 and later write the date.
+        // Llama 3 Instruct, with the response header always or on request. Llama 3.1 and later add the date.
         "b75e17085cfc511ead6d4fab84b86ab3c168ec7a332568a91d0889cdcba94394": "llama-3",
         "b48c47f6443892716176eb200bf4ef108f64e06ca26ed0fa8ebc0a4b3992fcb2": "llama-3",
         "4f46ecd43418f216df8c26936c60e5d04bcc81db47db5d86fbe889f64212dd4c": "llama-3",

@@ -1,14 +1,14 @@
 import DamaSupport
 
 extension PromptTemplate {
-    /// The name of the known template that a model directory's own chat template is.
+    /// The name of the known template that equals a model directory's own chat template.
     ///
-    /// That template is a Jinja program, which is not run. It is known where its text is one of ``KnownTemplates``, of
-    /// which each was rendered and compared; likeness is not enough, since a system prompt or a space more is another
+    /// The chat template is a Jinja program, which is not executed. Its text must be one of ``KnownTemplates``, each of
+    /// which was rendered and compared. A similar text is not enough, since another system prompt or space is another
     /// format.
     ///
-    /// - Throws: ``DamaError/Code/unsupported`` for a template that is not known, ``DamaError/Code/invalidArgument``
-    ///   where there is none. Both say which names can be given instead.
+    /// - Throws: ``DamaError/Code/unsupported`` for an unknown template, ``DamaError/Code/invalidArgument`` if there is
+    ///   none. Both list the known names.
     static func detect(directory: String, takesImage: Bool) throws(DamaError) -> String {
         let choices =
             "name one of \(names.joined(separator: ", ")), or give a text with the places {question} and {response}"
@@ -18,14 +18,14 @@ extension PromptTemplate {
         }
         guard let name = KnownTemplates.name(of: found.text, takesImage: takesImage) else {
             throw .unsupported(
-                "\(found.path): the chat template is none of those that are known, and templates are not run; \(choices)"
+                "\(found.path): this chat template is not supported, and templates are not executed; \(choices)"
             )
         }
         return name
     }
 
-    /// The chat template and where it stands, looked for where and in the order in which transformers does: for a model
-    /// with a processor the processor's, then the tokenizer's.
+    /// The chat template and its file, searched in the order of transformers: for a model with a processor the
+    /// processor's template, then the tokenizer's.
     private static func chatTemplate(
         _ directory: String, takesImage: Bool
     ) throws(DamaError) -> (text: String, path: String)? {
@@ -43,7 +43,7 @@ extension PromptTemplate {
         return (text, path)
     }
 
-    /// The field `chat_template`: one text, or several by name, of which "default" is meant.
+    /// The field `chat_template`: one text, or several by name, of which "default" is used.
     private static func template(in json: JSON, _ path: String) throws(DamaError) -> String? {
         guard let field = json["chat_template"] else { return nil }
         if let text = field.string { return text }
@@ -53,7 +53,9 @@ extension PromptTemplate {
         } else {
             text = field.array?.first { $0["name"]?.string == "default" }?["template"]?.string
         }
-        guard let text else { throw .model("\(path): chat_template is neither a text nor has one named \"default\"") }
+        guard let text else {
+            throw .model("\(path): chat_template must be a text, or a list of templates with one named \"default\"")
+        }
         return text
     }
 }

@@ -1,47 +1,48 @@
 import DamaSupport
 
-/// How a question and an image become the text that a model was trained to continue.
+/// The format in which a question and an image become the text that a model continues.
 ///
 /// A template is one string with named places: `{question}` and `{response}` once each, `{image}` at most once,
-/// `{system}` at most once, and `{end}` for the token that ends a sequence. What stands before `{response}` is the
-/// prompt; what stands after it ends the response.
+/// `{system}` at most once, and `{end}` for the token that ends a sequence. The text before `{response}` is the prompt;
+/// the text after it ends the response.
 ///
 ///     try PromptTemplate("USER: {image}\n{question} ASSISTANT: {response}</s>")
 public struct PromptTemplate: Equatable, Sendable {
-    /// What ``named(_:endToken:)`` knows it by, or its text.
+    /// The name for ``named(_:endToken:)``, or the template's text.
     public let name: String
-    /// The text before the response, with its places still open.
+    /// The text before the response, with its places not yet replaced.
     public let prompt: String
-    /// Between prompt and response: white space that the tokenizer joins to the response's first word.
+    /// White space between prompt and response, which the tokenizer joins to the response's first word.
     public let responsePrefix: String
-    /// What ends a response, such as `</s>`.
+    /// The text that ends a response, such as `</s>`.
     public let responseSuffix: String
-    /// What `{system}` stands for where the caller gives nothing else.
+    /// The default of `{system}`.
     public let system: String
-    /// What a system prompt looks like in its place, with `{system}` for its text; without one nothing stands there.
+    /// The format of a system prompt in its place, with `{system}` for its text. Without a system prompt the place is
+    /// empty.
     private let systemBlock: String
-    /// What the format takes off the ends of texts.
+    /// The white space that the format removes from the ends of texts.
     let trimming: Trimming
 
-    /// White space that a model's own template takes off the ends of texts.
+    /// The texts from whose ends a model's own template removes white space.
     enum Trimming: String {
         case none
-        /// Of question, system prompt and response, each by itself.
+        /// Question, system prompt and response, each by itself.
         case each
-        /// Of system prompt and question as one text, and of the response.
+        /// System prompt and question as one text, and the response.
         case turn
     }
 
-    /// A prompt's text, cut where the image features go.
+    /// A prompt's text, split at the place of the image features.
     public struct Rendered: Equatable, Sendable {
-        /// The text before the image; the whole prompt where ``afterImage`` is nil.
+        /// The text before the image; the whole prompt if ``afterImage`` is `nil`.
         public var beforeImage: String
         public var afterImage: String?
     }
 
-    /// - Parameter endToken: What `{end}` stands for; empty where the tokenizer has none.
-    /// - Throws: ``DamaError/Code/invalidArgument`` for a place that is missing or repeated, and for `{end}` without an
-    ///   end token.
+    /// - Parameter endToken: the text that replaces `{end}`; empty if the tokenizer has no end token.
+    /// - Throws: ``DamaError/Code/invalidArgument`` for a missing or repeated place, and for `{end}` without an end
+    ///   token.
     public init(_ template: String, system: String = "", endToken: String = "</s>") throws(DamaError) {
         try self.init(name: template, Known(text: template, system: system), endToken: endToken)
     }
@@ -49,10 +50,10 @@ public struct PromptTemplate: Equatable, Sendable {
     private init(name: String, _ known: Known, endToken: String) throws(DamaError) {
         let template = known.text
         for place in ["{question}", "{response}"] where Self.occurrences(of: place, in: template) != 1 {
-            throw .invalidArgument("template must hold \(place) exactly once: \(quoted(template))")
+            throw .invalidArgument("the template must contain \(place) exactly once: \(quoted(template))")
         }
         for place in ["{image}", "{system}"] where Self.occurrences(of: place, in: template) > 1 {
-            throw .invalidArgument("template may hold \(place) only once: \(quoted(template))")
+            throw .invalidArgument("the template must not contain \(place) more than once: \(quoted(template))")
         }
         guard !endToken.isEmpty || Self.occurrences(of: "{end}", in: template) == 0 else {
             throw .invalidArgument(
@@ -64,7 +65,7 @@ public struct PromptTemplate: Equatable, Sendable {
             Self.occurrences(of: "{image}", in: after) == 0, Self.occurrences(of: "{system}", in: after) == 0
         else {
             throw .invalidArgument(
-                "template must hold {question}, {image} and {system} before {response}: \(quoted(template))")
+                "the template must contain {question}, {image} and {system} before {response}: \(quoted(template))")
         }
         var prompt = Substring(Self.fill(before, [("{end}", endToken)]))
         var space = ""
@@ -81,47 +82,53 @@ public struct PromptTemplate: Equatable, Sendable {
         trimming = known.trimming
     }
 
-    /// A template by name (see ``names``), or the text itself where it holds places.
+    /// A template by name (see ``names``), or the text itself if it contains places.
     public static func named(_ text: String, endToken: String = "</s>") throws(DamaError) -> PromptTemplate {
         if let template = known[text] { return try PromptTemplate(name: text, template, endToken: endToken) }
         guard text.contains("{response}") else {
             throw .invalidArgument(
-                "unknown template \(quoted(text)); known are \(names.joined(separator: ", ")), "
+                "unknown template \(quoted(text)); it must be one of \(names.joined(separator: ", ")), "
                     + "or a text with the places {image}, {question} and {response}")
         }
         return try PromptTemplate(text, endToken: endToken)
     }
 
-    /// The templates that ``named(_:endToken:)`` knows.
+    /// The names for ``named(_:endToken:)``.
     public static var names: [String] { known.keys.sorted() }
 
-    /// True where the prompt has a place for an image.
+    /// Whether the prompt has a place for an image.
     public var hasImage: Bool { prompt.contains("{image}") }
 
-    /// True where the prompt has a place for a system prompt.
+    /// Whether the prompt has a place for a system prompt.
     public var hasSystem: Bool { prompt.contains("{system}") }
 
     /// The prompt for one question.
     ///
-    /// A question in LLaVA's data may hold the image token itself (`<image>\nWhat…`); it is taken out, since the
-    /// template says where the image goes.
+    /// A question in LLaVA's data may contain the image token itself (`<image>\nWhat…`), once for each image. It is
+    /// removed, since the template determines the place of images.
     ///
-    /// - Parameter system: The system prompt, empty for none; `nil` takes the template's own.
-    /// - Throws: ``DamaError/Code/invalidArgument`` where `question` holds `imageToken` more than once, or where the
-    ///   template has no place for what is given.
+    /// - Parameters:
+    ///   - system: the system prompt, empty for none; `nil` uses the template's own.
+    ///   - images: the number of images.
+    /// - Throws: ``DamaError/Code/invalidArgument`` if `question` contains `imageToken`, but not once for each image,
+    ///   or if the template has no place for a given image or system prompt.
     public func render(
-        question: String, system: String? = nil, imageToken: String = "<image>"
+        question: String, system: String? = nil, images: Int = 1, imageToken: String = "<image>"
     ) throws(DamaError) -> Rendered {
         let count = Self.occurrences(of: imageToken, in: question)
-        guard count <= 1 else {
-            throw .invalidArgument("the prompt holds \(imageToken) \(count) times; one image is supported")
+        guard count == 0 || count == images else {
+            throw .invalidArgument(
+                "the prompt contains \(imageToken) \(count) time\(count == 1 ? "" : "s"), but there "
+                    + (images == 1 ? "is 1 image" : "are \(images) images")
+                    + "; it must occur once for each image or not at all")
         }
         var question = question
-        if let (before, after) = Self.cut(question, at: imageToken) {
+        if count > 0 {
             guard hasImage else {
-                throw .invalidArgument("the prompt holds \(imageToken), but the template has no place {image}")
+                throw .invalidArgument("the prompt contains \(imageToken), but the template has no place {image}")
             }
-            question = trimmed(before + after)
+            while let (before, after) = Self.cut(question, at: imageToken) { question = before + after }
+            question = trimmed(question)
         }
         let system = system ?? self.system
         guard system.isEmpty || hasSystem else {
@@ -135,7 +142,7 @@ public struct PromptTemplate: Equatable, Sendable {
             if systemText.isEmpty {
                 question = trimmed(question)
             } else {
-                // The block ends in line breaks, which stay.
+                // The block ends in line breaks, which are kept.
                 question = trimmed(question, front: false)
                 systemText = trimmed(systemText, back: question.isEmpty)
             }
@@ -146,12 +153,19 @@ public struct PromptTemplate: Equatable, Sendable {
             beforeImage: Self.fill(parts?.0 ?? prompt, values), afterImage: parts.map { Self.fill($0.1, values) })
     }
 
-    /// What follows the prompt for one response: the response itself and what ends it.
+    /// The text for the place of images: the token once for each image. As in transformers' LLaVA template, a line
+    /// break after the place also separates the images.
+    func imageText(_ count: Int, token: String) -> String {
+        let isOnLine = Self.cut(prompt, at: "{image}")?.1.utf8.first == UInt8(ascii: "\n")
+        return [String](repeating: token, count: count).joined(separator: isOnLine ? "\n" : "")
+    }
+
+    /// The text that follows the prompt: the response and its ending.
     func responseText(_ response: String) -> String {
         responsePrefix + (trimming == .none ? response : trimmed(response)) + responseSuffix
     }
 
-    /// What stands in the place of the system prompt; `nil` takes the template's own.
+    /// The text for the place of the system prompt; `nil` uses the template's own system prompt.
     func systemText(_ given: String?) -> String {
         var text = given ?? system
         if trimming == .each { text = trimmed(text) }
@@ -167,7 +181,7 @@ public struct PromptTemplate: Equatable, Sendable {
         var trimming = Trimming.none
     }
 
-    /// The conversation formats of the models that load here, as their authors publish them.
+    /// The conversation formats of the supported models, as their authors publish them.
     private static let known: [String: Known] = [
         "vicuna_v1": Known(
             text: "{system}USER: {image}\n{question} ASSISTANT: {response}{end}",
@@ -209,7 +223,7 @@ public struct PromptTemplate: Equatable, Sendable {
     }
 
     private static func cut(_ text: String, at needle: String) -> (String, String)? {
-        // Over bytes: a character may join the needle's last scalar with a combining mark behind it.
+        // Compares bytes: a character may join the needle's last scalar with a combining mark after it.
         let (text, needle) = (Array(text.utf8), Array(needle.utf8))
         guard !needle.isEmpty, text.count >= needle.count,
             let start = (0...(text.count - needle.count)).first(where: { text[$0...].starts(with: needle) })
@@ -220,7 +234,7 @@ public struct PromptTemplate: Equatable, Sendable {
         )
     }
 
-    /// The text with every place replaced. What a value holds is never taken for a place.
+    /// The text with every place replaced. Places within values are not replaced.
     private static func fill(_ text: String, _ values: [(place: String, value: String)]) -> String {
         var result = ""
         var rest = text
@@ -236,7 +250,7 @@ public struct PromptTemplate: Equatable, Sendable {
         }
     }
 
-    /// As Python's `strip`, which also takes the separators U+001C to U+001F.
+    /// As Python's `strip`, which also removes the separators U+001C to U+001F.
     private func trimmed(_ text: String, front: Bool = true, back: Bool = true) -> String {
         let isSpace: (Unicode.Scalar) -> Bool = { $0.properties.isWhitespace || (0x1C...0x1F).contains($0.value) }
         let scalars = text.unicodeScalars

@@ -4,13 +4,13 @@ import DamaSupport
 import DamaText
 import Synchronization
 
-/// A CLIP model: images and sentences to embeddings in one space. May be used from several threads at once.
+/// A CLIP model, which embeds images and sentences in one space. May be used from several threads at once.
 public final class CLIPEncoder: ImageTextEncoder {
-    /// How a model is loaded and what it takes.
+    /// How a model is loaded and which inputs it takes.
     public struct Options: Sendable {
-        /// What happens to a text of more tokens than the model takes.
-        public enum LongTexts: Sendable {
-            /// It is an error that names the text and its number of tokens.
+        /// What happens to a text with more tokens than the model takes.
+        public enum LongTexts: String, Sendable {
+            /// The call throws an error that names the text and its number of tokens.
             case refuse
             /// Its end is cut off, as Hugging Face's `truncation=True` does.
             case cut
@@ -24,7 +24,7 @@ public final class CLIPEncoder: ImageTextEncoder {
         public var maximumImagePixels = ImageLimits().pixels
         /// Orientation and transparency of image files.
         public var imageDecoding = ImageDecoding()
-        /// exp(logit_scale) for models that do not hold it, which are those in ONNX files; 100 where it is not given.
+        /// exp(logit_scale) for models in ONNX files, which do not hold it. `nil` is 100.
         public var logitScale: Float?
         /// The file of ONNX Runtime; see ``OnnxRuntime/load``.
         public var runtimePath: String?
@@ -43,9 +43,9 @@ public final class CLIPEncoder: ImageTextEncoder {
     private let options: Options
     private let cachedFingerprint = Mutex<String?>(nil)
 
-    /// Opens a Hugging Face directory: config.json, safetensors in one file or sharded, tokenizer.json (or vocab.json
-    /// and merges.txt) and preprocessor_config.json; or, in place of the safetensors, `text_model.onnx` and
-    /// `vision_model.onnx`, also in the folder `onnx`.
+    /// Opens a Hugging Face directory with config.json, safetensors in one file or in shards, tokenizer.json (or
+    /// vocab.json and merges.txt) and preprocessor_config.json. `text_model.onnx` and `vision_model.onnx`, in the
+    /// directory or its folder `onnx`, may replace the safetensors.
     ///
     /// - Throws: ``DamaError`` naming the file, and the field or tensor, that is missing or wrong.
     public init(directory: String, options: Options = Options()) throws(DamaError) {
@@ -86,7 +86,7 @@ public final class CLIPEncoder: ImageTextEncoder {
         ["model.safetensors", "model.safetensors.index.json"].contains { Files.exists("\(directory)/\($0)") }
     }
 
-    /// Tokenizer, image processor and towers have to fit each other.
+    /// Checks that tokenizer, image processor and towers fit each other.
     private func checkParts() throws(DamaError) {
         if let size = processor.outputSize, let side = towers.imageSize, size != PixelSize(width: side, height: side) {
             throw .model(
@@ -95,19 +95,19 @@ public final class CLIPEncoder: ImageTextEncoder {
         }
         let around = tokenizer.surroundingTokens
         guard !around.before.isEmpty || !around.after.isEmpty else {
-            throw .model("\(directory): the tokenizer adds no start and no end token, which CLIP needs")
+            throw .model("\(directory): the tokenizer adds neither a start nor an end token; CLIP needs both")
         }
         guard around.before.count + around.after.count <= tokenLimit else {
-            throw .model("\(directory): the model takes \(tokenLimit) tokens, not even those around a text")
+            throw .model("\(directory): the model takes \(tokenLimit) tokens; start and end token alone are more")
         }
     }
 
-    /// Computed when it is first asked for: it reads all weights.
+    /// Computed on first use, since it reads all weights.
     public var fingerprint: String {
         get throws(DamaError) {
             if let known = cachedFingerprint.withLock({ $0 }) { return known }
             var hash = SHA256()
-            hash.update("clip 2 \(options.longTexts)".utf8)
+            hash.update("clip 2 \(options.longTexts.rawValue)".utf8)
             hash.update(try towers.fingerprint.utf8)
             hash.update(processor.settings.text.utf8)
             hash.update(options.imageDecoding.json.text.utf8)
@@ -122,6 +122,9 @@ public final class CLIPEncoder: ImageTextEncoder {
         }
     }
 
+    /// Options by which another thread can stop ``embed(images:run:)`` and ``embed(texts:run:)``.
+    public func makeRunOptions() throws(DamaError) -> RunOptions { try RunOptions(towers.runtime) }
+
     // MARK: Images
 
     public func prepare(imageBytes: [UInt8]) throws(DamaError) -> PreparedImage {
@@ -130,7 +133,7 @@ public final class CLIPEncoder: ImageTextEncoder {
                 imageBytes, limits: ImageLimits(pixels: options.maximumImagePixels), options.imageDecoding))
     }
 
-    /// The image in a file; errors name it.
+    /// Prepares the image in a file; errors name the file.
     public func prepare(imagePath: String) throws(DamaError) -> PreparedImage {
         try prepare(
             ImageDecoder.decode(
@@ -147,15 +150,15 @@ public final class CLIPEncoder: ImageTextEncoder {
         return prepared
     }
 
-    public func embed(images: [PreparedImage]) throws(DamaError) -> [[Float]] {
+    public func embed(images: [PreparedImage], run: RunOptions?) throws(DamaError) -> [[Float]] {
         guard !images.isEmpty else { return [] }
         if let side = towers.imageSize, let other = images.first(where: { $0.height != side || $0.width != side }) {
             throw .shapeMismatch(
                 "an image has \(other.width) × \(other.height) pixels; the vision model takes \(side) × \(side)")
         }
-        let embeddings = try towers.embed(images: images)
+        let embeddings = try towers.embed(images: images, run: run)
         guard embeddings.count == images.count else {
-            throw .model("the vision model gave \(embeddings.count) embeddings for \(images.count) images")
+            throw .model("the vision model returned \(embeddings.count) embeddings for \(images.count) images")
         }
         return try unitNorm(embeddings) { "image \($0)" }
     }
@@ -164,7 +167,7 @@ public final class CLIPEncoder: ImageTextEncoder {
 
     public func tokenCount(_ text: String) throws(DamaError) -> Int { try tokenizer.encode(text).count }
 
-    public func embed(texts: [String]) throws(DamaError) -> [[Float]] {
+    public func embed(texts: [String], run: RunOptions?) throws(DamaError) -> [[Float]] {
         var numbers: [[Int32]: Int] = [:]
         var sequences: [[Int32]] = []
         var slots: [Int] = []
@@ -185,11 +188,13 @@ public final class CLIPEncoder: ImageTextEncoder {
             known[ExactText(text)] = slot
             slots.append(slot)
         }
-        let embeddings = try unitNorm(towers.embed(sequences: sequences)) { "\"\(texts[firstText[$0]].prefix(80))\"" }
+        let embeddings = try unitNorm(towers.embed(sequences: sequences, run: run)) {
+            "\"\(texts[firstText[$0]].prefix(80))\""
+        }
         return slots.map { embeddings[$0] }
     }
 
-    /// A text's tokens up to the one whose row becomes the embedding: no later one reaches it in a causal tower.
+    /// A text's tokens up to the one whose row becomes the embedding: in a causal tower later tokens do not affect it.
     private func sequence(_ text: String) throws(DamaError) -> [Int32] {
         var tokens = try tokenizer.encode(text)
         if tokens.count > tokenLimit {
@@ -204,8 +209,8 @@ public final class CLIPEncoder: ImageTextEncoder {
         guard let largest = tokens.max(), let smallest = tokens.min() else { throw .internal("a text of no tokens") }
         if let size = towers.vocabularySize, Int(largest) >= size || smallest < 0 {
             throw .model(
-                "\(directory): the tokenizer gave token \(largest), but the text model knows \(size) tokens; they do "
-                    + "not belong together")
+                "\(directory): the tokenizer returned token \(largest), but the text model has \(size) tokens; use the "
+                    + "tokenizer of the model")
         }
         let end =
             switch towers.endRule {
@@ -228,7 +233,7 @@ public final class CLIPEncoder: ImageTextEncoder {
             let norm = square.squareRoot()
             guard norm.isFinite, norm > 0 else {
                 throw .model(
-                    "\(directory): the embedding of \(name(index)) has the norm \(norm); the weights are broken")
+                    "\(directory): the embedding of \(name(index)) has the norm \(norm); the weights are damaged")
             }
             result.append(embedding.map { $0 / norm })
         }

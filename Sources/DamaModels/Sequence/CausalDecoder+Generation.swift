@@ -1,12 +1,12 @@
 import DamaRuntime
 import DamaSupport
 
-/// What ends a continuation and how its tokens are chosen.
+/// Options that determine how tokens are chosen and where a continuation ends.
 public struct GenerationOptions: Sendable {
     public var sampling: SamplingOptions = .greedy
     /// The most tokens of one continuation.
     public var maximumTokens = 256
-    /// Tokens that end a continuation; they are not part of it. `nil` takes the model's own.
+    /// Tokens that end a continuation, which does not include them; `nil` uses the model's own.
     public var endTokens: [Int32]?
     public var seed: UInt64 = 0
 
@@ -15,19 +15,19 @@ public struct GenerationOptions: Sendable {
 
 /// Why a continuation ended.
 public enum FinishReason: String, Sendable, CaseIterable {
-    /// The model gave an end token.
+    /// The model produced an end token.
     case endToken = "end_token"
-    /// A stop string came up, or the caller's callback had enough of this one.
+    /// A stop string occurred, or the caller's callback ended it.
     case stop
     /// ``GenerationOptions/maximumTokens`` or the model's positions are used up.
     case length
 }
 
-/// A continuation that is being made.
+/// A continuation in progress.
 private struct Growing {
-    /// Its place among the results.
+    /// Its index in the results.
     let index: Int
-    /// The most tokens it may have.
+    /// The most tokens that it may have.
     let room: Int
     var generator: RandomGenerator
     /// Tokens in the cache, the prompt's included.
@@ -36,24 +36,24 @@ private struct Growing {
 }
 
 extension CausalDecoder {
-    /// Continues all prompts as one batch with a key-value cache: for each prompt in turn, each of its streams.
+    /// Continues all prompts as one batch with a key-value cache. Results are ordered by prompt, then by stream.
     ///
-    /// A prompt is computed once for all its continuations. What has ended leaves the batch before it makes up more than
-    /// a quarter of it.
+    /// A prompt is computed once for all its continuations. Finished continuations are removed from the batch before
+    /// they exceed a quarter of it.
     ///
-    /// - Parameter onToken: hears of each token (the continuation's index and the token) and returns false to end that one;
-    ///   what it throws ends all.
-    /// - Throws: ``DamaError/Code/invalidArgument`` for an empty batch, an empty prompt, a bad option or a token outside the
-    ///   vocabulary; ``DamaError/Code/shapeMismatch`` for a prompt longer than the model's positions.
-    public func generate(
-        _ prompts: [LlamaDecoder.Prompt], _ options: GenerationOptions, run: RunOptions? = nil,
+    /// - Parameter onToken: is called with a continuation's index and each of its tokens; returns false to end that
+    ///   continuation. An error that it throws ends the call.
+    /// - Throws: ``DamaError/Code/invalidArgument`` for an empty batch, an empty prompt, a bad option or a token
+    ///   outside the vocabulary; ``DamaError/Code/shapeMismatch`` for a prompt longer than the model's positions.
+    package func generate(
+        _ prompts: [DecoderPrompt], _ options: GenerationOptions, run: RunOptions? = nil,
         onToken: (Int, Int32) throws(DamaError) -> Bool = { _, _ in true }
-    ) throws(DamaError) -> [LlamaDecoder.Continuation] {
-        let positions = configuration.maximumPositions
+    ) throws(DamaError) -> [Continuation] {
+        let positions = maximumPositions
         try check(prompts, options)
-        let ends = Set(options.endTokens ?? configuration.endTokens.map(Int32.init))
+        let ends = Set(options.endTokens ?? endTokens)
         var growing: [Growing] = []
-        // The row of the logits that each of them continues: its prompt's at first, then its own.
+        // The row of the logits that each continuation uses: at first its prompt's row, then its own.
         var rows: [Int] = []
         for (index, prompt) in prompts.enumerated() {
             for stream in prompt.streams ?? [UInt64(index)] {
@@ -64,7 +64,7 @@ extension CausalDecoder {
                 rows.append(index)
             }
         }
-        var results = growing.map { _ in LlamaDecoder.Continuation(tokens: [], finish: .length) }
+        var results = growing.map { _ in Continuation(tokens: [], finish: .length) }
         guard let length = growing.map({ $0.length + $0.room }).max() else { return [] }
         let cache = try makeCache(batch: prompts.count, length: length)
 
@@ -73,7 +73,7 @@ extension CausalDecoder {
             var next = [Int32](repeating: 0, count: growing.count)
             for place in growing.indices where growing[place].isRunning {
                 let token = try logits.withElements(of: Float.self) { all throws(DamaError) in
-                    let size = configuration.vocabularySize
+                    let size = vocabularySize
                     let row = UnsafeBufferPointer(rebasing: all[rows[place] * size..<(rows[place] + 1) * size])
                     return Int32(try options.sampling.choose(from: row, using: &growing[place].generator))
                 }
@@ -94,7 +94,7 @@ extension CausalDecoder {
             }
             let running = growing.indices.filter { growing[$0].isRunning }
             if running.isEmpty { return results }
-            // Several continuations of a prompt part here; later on, rows are worth moving where it frees enough.
+            // The continuations of a prompt get rows of their own here. Later, rows move only if that frees enough.
             if !rows.elementsEqual(growing.indices) || running.count * 4 < growing.count * 3 {
                 try cache.keep(running.map { rows[$0] })
                 growing = running.map { growing[$0] }
@@ -102,12 +102,12 @@ extension CausalDecoder {
                 rows = Array(growing.indices)
             }
             logits = try cache.step(next, at: growing.map(\.length), run: run)
-            // One that has ended is computed on at the same place: it may not outgrow the cache.
+            // A finished continuation is recomputed at the same position, so that it does not exceed the cache.
             for place in growing.indices where growing[place].isRunning { growing[place].length += 1 }
         }
     }
 
-    private func check(_ prompts: [LlamaDecoder.Prompt], _ options: GenerationOptions) throws(DamaError) {
+    private func check(_ prompts: [DecoderPrompt], _ options: GenerationOptions) throws(DamaError) {
         try options.sampling.validate()
         guard options.maximumTokens > 0 else {
             throw .invalidArgument("max_tokens is \(options.maximumTokens); it must be positive")
@@ -118,9 +118,9 @@ extension CausalDecoder {
         for (index, prompt) in prompts.enumerated() where prompt.tokens.isEmpty {
             throw .invalidArgument("prompt \(index) has no tokens")
         }
-        guard longest < configuration.maximumPositions else {
+        guard longest < maximumPositions else {
             throw .shapeMismatch(
-                "the prompt has \(longest) tokens; the model has \(configuration.maximumPositions) positions "
+                "the prompt has \(longest) tokens; the model has \(maximumPositions) positions "
                     + "for prompt and continuation")
         }
     }

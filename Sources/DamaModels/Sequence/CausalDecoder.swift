@@ -1,31 +1,41 @@
 import DamaRuntime
 import DamaSupport
 
-/// What a policy needs of its language model: token log-probabilities, and a cache to generate with. May be used from
-/// several threads.
-public protocol CausalDecoder: Sendable {
-    var configuration: LlamaConfiguration { get }
+/// A language model as a policy uses it: token log-probabilities, and a cache for generation. May be used from several
+/// threads.
+///
+/// A decoder that can be trained is also a ``TrainableDecoder``.
+package protocol CausalDecoder: Sendable {
     var runtime: OnnxRuntime { get }
-    /// Of everything that the files hold: another one is another model.
-    var fingerprint: String { get throws(DamaError) }
-    /// Whether a row may hold several responses behind one prefix.
+    var vocabularySize: Int { get }
+    /// The width of a token's embedding, and of a row of image features.
+    var hiddenSize: Int { get }
+    /// The most tokens of prompt and response together.
+    var maximumPositions: Int { get }
+    /// Tokens that end a text; may be empty.
+    var endTokens: [Int32] { get }
+    /// Whether a row may hold several responses after one prefix.
     var packsResponses: Bool { get }
+    /// The settings that its results depend on, under keys that never change.
+    var identity: JSON { get }
+    /// A hash of the weights.
+    var fingerprint: String { get throws(DamaError) }
 
-    /// log π of every response token of every row: for row r the tokens of its responses, one response after the other.
-    func logProbabilities(_ rows: [LlamaDecoder.Row], options: RunOptions?) throws(DamaError) -> [[Float]]
+    /// log π of every response token of each row, one response after the other.
+    func logProbabilities(_ rows: [DecoderRow], options: RunOptions?) throws(DamaError) -> [[Float]]
 
     /// An empty cache for `batch` sequences of up to `length` tokens.
     func makeCache(batch: Int, length: Int) throws(DamaError) -> any KeyValueCache
 }
 
-/// The keys and values of a batch that is being generated.
-public protocol KeyValueCache: AnyObject {
-    /// Takes in the prompts, padded behind to the longest; gives the logits that follow each, [batch, vocabulary].
-    func start(_ prompts: [LlamaDecoder.Prompt], run: RunOptions?) throws(DamaError) -> TensorValue
+/// The keys and values of a batch during generation.
+package protocol KeyValueCache: AnyObject {
+    /// Processes the prompts, padded at the end to the longest. Returns the logits after each, [batch, vocabulary].
+    func start(_ prompts: [DecoderPrompt], run: RunOptions?) throws(DamaError) -> TensorValue
 
-    /// From now on the batch is these rows of what it was, in this order; a row may come more than once.
+    /// Replaces the batch with these of its rows, in this order; a row may occur more than once.
     func keep(_ rows: [Int]) throws(DamaError)
 
-    /// Takes in one token more for each sequence, at position `lengths[i]` of sequence i; gives what follows it.
+    /// Processes one more token of each sequence, at position `lengths[i]` of sequence i. Returns the logits after it.
     func step(_ tokens: [Int32], at lengths: [Int], run: RunOptions?) throws(DamaError) -> TensorValue
 }

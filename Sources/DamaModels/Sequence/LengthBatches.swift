@@ -1,14 +1,14 @@
-/// How sequences of different lengths run together: a batch is padded to its longest, and each costs something by itself.
+/// Groups sequences of different lengths into batches. A batch is padded to its longest sequence and has a fixed cost.
 package enum LengthBatches {
-    /// What a batch costs beside its tokens, in tokens. All weights are read once more, and in training all gradients are
-    /// written: as many bytes a parameter as a token takes operations, which processors of today do that much faster.
+    /// The fixed cost of a batch in tokens: all weights are read once more, and in training all gradients are written.
+    /// A processor computes about this many tokens in that time.
     package static let overhead = 32
 
-    /// Cuts sequences, in the order of their lengths, into batches of which the sum of padded tokens and
-    /// ``overhead`` is least.
+    /// Splits sequences, sorted by length, into batches with the least sum of padded tokens and ``overhead``.
     ///
-    /// - Parameter budget: the most tokens of a batch, padding included; a single longer sequence is a batch of its own.
-    /// - Returns: indices of `lengths`, each in one batch.
+    /// - Parameter budget: the most tokens of a batch, padding included; a single longer sequence is a batch of its
+    ///   own.
+    /// - Returns: batches of indices of `lengths`; each index is in one batch.
     package static func plan(_ lengths: [Int], budget: Int) -> [[Int]] {
         let order = lengths.indices.sorted { (lengths[$0], $0) < (lengths[$1], $1) }
         // The least cost of the first n sequences, and how many of them the last batch has.

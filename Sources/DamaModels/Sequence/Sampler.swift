@@ -3,7 +3,7 @@ import Glibc
 
 /// How the next token is chosen from its logits.
 public struct SamplingOptions: Equatable, Sendable {
-    /// 0 is greedy; otherwise logits are divided by it.
+    /// Logits are divided by the temperature; 0 is greedy.
     public var temperature: Double
     /// Only the k largest logits take part; 0 means all.
     public var topK: Int
@@ -18,6 +18,8 @@ public struct SamplingOptions: Equatable, Sendable {
         self.topP = topP
     }
 
+    /// Checks the ranges of the fields.
+    ///
     /// - Throws: ``DamaError/Code/invalidArgument`` naming the field out of range.
     public func validate() throws(DamaError) {
         guard temperature.isFinite, temperature >= 0 else {
@@ -29,18 +31,19 @@ public struct SamplingOptions: Equatable, Sendable {
 
     /// The chosen token.
     ///
-    /// Filters in the order that generation libraries use: temperature, top-k, top-p. Ties of the greedy choice go to the
-    /// lower id.
+    /// Filters in the usual order: temperature, top-k, top-p. The greedy choice takes the lowest id of equal logits.
     ///
-    /// - Throws: ``DamaError/Code/model`` where every logit is NaN or −∞.
-    public func choose(
+    /// - Throws: ``DamaError/Code/model`` if every logit is NaN or −∞.
+    package func choose(
         from logits: UnsafeBufferPointer<Float>, using generator: inout RandomGenerator
     ) throws(DamaError) -> Int {
         var best = -1
         for index in logits.indices where logits[index] > -.infinity && (best < 0 || logits[index] > logits[best]) {
             best = index
         }
-        guard best >= 0 else { throw .model("the model gave no finite logit; its weights or its input are damaged") }
+        guard best >= 0 else {
+            throw .model("the model returned no finite logit; its weights or its input are damaged")
+        }
         if temperature == 0 { return best }
 
         var candidates = logits.indices.filter { logits[$0] > -.infinity }

@@ -2,8 +2,8 @@ import DamaKernels
 import DamaRuntime
 import DamaSupport
 
-/// Logits on the host, the tokens that they are asked for, and the way back: one pass over them each way, where a graph
-/// takes five and keeps a second matrix.
+/// Log-probabilities of given tokens from logits on the host, and their gradient. Each takes one pass over the logits;
+/// a graph takes five passes and keeps a second matrix.
 package struct TokenLogits {
     /// log π of each row's token.
     package let logProbabilities: [Float]
@@ -44,7 +44,7 @@ package struct TokenLogits {
     ///
     /// - Parameters:
     ///   - weights: [rows]
-    ///   - inPlace: it takes the logits' place; nothing can be asked of them any more.
+    ///   - inPlace: the gradient overwrites the logits, which cannot be used afterwards.
     package func gradient(_ weights: [Float], inPlace: Bool) throws(DamaError) -> TensorValue {
         let (rows, vocabulary) = try Self.sizes(logits, targets)
         guard weights.count == rows else { throw .internal("\(weights.count) weights for \(rows) rows of logits") }

@@ -2,16 +2,16 @@ import DamaSupport
 
 /// One row of a batch for the decoder: a shared prefix and the responses that follow it.
 ///
-/// Both responses of a pair follow the same image and prompt. Packed as `[prefix | chosen | rejected]`, the prefix is
-/// computed once: positions of the rejected response restart where the chosen one's did, and it attends to the prefix and
-/// to itself alone. Log-probabilities are those of two separate sequences.
+/// Both responses of a pair follow the same image and prompt. In the layout `[prefix | chosen | rejected]` the prefix
+/// is computed once: the positions of the rejected response start at the same value as those of the chosen one, and it
+/// attends only to the prefix and to itself. Log-probabilities equal those of two separate sequences.
 public struct TokenSequence: Equatable, Sendable {
-    /// Stands in ``tokens`` where a row of image features takes the place of a token's embedding.
+    /// The id in ``tokens`` where a row of image features replaces a token's embedding.
     public static let imagePlaceholder: Int32 = -1
 
     /// One response inside the sequence.
     public struct Response: Equatable, Sendable {
-        /// Where its tokens stand in ``TokenSequence/tokens``; not empty.
+        /// The range of its tokens in ``TokenSequence/tokens``; not empty.
         public var range: Range<Int>
     }
 
@@ -24,13 +24,13 @@ public struct TokenSequence: Equatable, Sendable {
     public private(set) var responses: [Response]
 
     /// - Parameters:
-    ///   - prefix: at least one token, for the first token of a response is predicted from the prefix's last row.
-    ///   - responses: each at least one token.
-    /// - Throws: ``DamaError/Code/invalidArgument`` where one of them is empty.
+    ///   - prefix: at least one token, since the prefix's last row predicts the first token of each response.
+    ///   - responses: at least one token each.
+    /// - Throws: ``DamaError/Code/invalidArgument`` if the prefix or a response is empty.
     public init(prefix: [Int32], responses: [[Int32]]) throws(DamaError) {
         guard !prefix.isEmpty else {
             throw .invalidArgument(
-                "the prompt has no tokens; the first response token is predicted from the prompt's last")
+                "the prompt has no tokens; it must have at least one, from which the first response token is predicted")
         }
         tokens = prefix
         positions = prefix.indices.map(Int32.init)
@@ -57,11 +57,12 @@ public struct TokenSequence: Equatable, Sendable {
     /// The tokens those rows predict. [R]
     public var targets: [Int32] { responses.flatMap { tokens[$0.range] } }
 
-    /// Writes the additive attention mask: 0 where a row may look, `blocked` where it may not.
+    /// Writes the additive attention mask: 0 where a row attends to a column, otherwise `blocked`.
     ///
     /// - Parameters:
     ///   - mask: [length, length], row-major: query rows, key columns.
-    ///   - length: at least ``count``; rows beyond are padding and see the first column, so that their softmax has a value.
+    ///   - length: at least ``count``; rows beyond it are padding and attend to the first column, so that their softmax
+    ///     has a value.
     public func writeMask(into mask: UnsafeMutableBufferPointer<Float>, length: Int, blocked: Float) {
         mask.update(repeating: blocked)
         for row in 0..<length {

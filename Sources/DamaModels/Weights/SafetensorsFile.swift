@@ -1,18 +1,18 @@
 import DamaSupport
 
-/// A safetensors file, mapped into memory: nothing is read before it is used, and nothing is copied.
+/// A safetensors file, mapped into memory: data is read on first use and never copied.
 public struct SafetensorsFile: Sendable {
     public let path: String
     /// Every tensor's name, in the order of the data.
     public let names: [String]
-    /// The strings under `__metadata__`; Hugging Face writes `format: pt`.
+    /// The strings of `__metadata__`; Hugging Face writes `format: pt`.
     public let metadata: [String: String]
     private let tensors: [String: TensorView]
 
     /// Maps the file and checks its whole header.
     ///
-    /// - Throws: ``DamaError/Code/io`` where it cannot be read; ``DamaError/Code/model`` where its contents are wrong:
-    ///   the message names file and tensor, what was found and what was expected.
+    /// - Throws: ``DamaError/Code/io`` if the file cannot be read; ``DamaError/Code/model`` if its contents are wrong.
+    ///   The message names the file and the tensor, and says what was found and what was expected.
     public init(path: String) throws(DamaError) {
         let file = try MappedFile(path: path)
         let header: SafetensorsHeader

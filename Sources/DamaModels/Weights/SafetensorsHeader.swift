@@ -1,22 +1,22 @@
 import DamaSupport
 
-/// The table at the start of a safetensors file: eight bytes of length, that many bytes of JSON, then the data.
+/// The header of a safetensors file: eight bytes of length, then that many bytes of JSON, followed by the data.
 ///
-/// Everything is checked here, so that whoever holds a header can slice the data without a further thought: types,
-/// shapes and byte counts agree, and the tensors cover the data without overlap or hole, as the format demands.
+/// Parsing checks everything, so that the data can be sliced without further checks: types, shapes and byte counts
+/// agree, and the tensors cover the data without overlap or gap, as the format requires.
 public struct SafetensorsHeader: Sendable {
     public struct Entry: Sendable {
         public let name: String
         public let type: WeightType
         public let shape: [Int]
-        /// Bytes from the start of the file.
+        /// The tensor's bytes, counted from the start of the file.
         public let range: Range<Int>
     }
 
     /// The longest header that the format allows.
     public static let maximumLength = 100_000_000
 
-    /// In the order of the data.
+    /// The tensors in the order of the data.
     public let entries: [Entry]
     public let metadata: [String: String]
 
@@ -28,7 +28,7 @@ public struct SafetensorsHeader: Sendable {
         let length = UInt64(littleEndian: file.loadUnaligned(as: UInt64.self))
         guard length <= Self.maximumLength, length <= file.count - 8 else {
             throw .model(
-                "the header says it has \(length) bytes; the file has \(file.count - 8) after the length,"
+                "the header says that it has \(length) bytes; the file has \(file.count - 8) after the length,"
                     + " and the format allows \(Self.maximumLength)")
         }
         let dataStart = 8 + Int(length)
@@ -57,7 +57,7 @@ public struct SafetensorsHeader: Sendable {
                 let found = entry.range.lowerBound - dataStart
                 throw .model(
                     "tensor \"\(entry.name)\" starts at byte \(found) of the data, expected \(expected - dataStart):"
-                        + (found < expected - dataStart ? " it overlaps the tensor before it" : " there is a hole"))
+                        + (found < expected - dataStart ? " it overlaps the previous tensor" : " there is a gap"))
             }
             expected = entry.range.upperBound
         }
@@ -93,7 +93,7 @@ public struct SafetensorsHeader: Sendable {
             throw .model("tensor \"\(name)\" has no \"shape\", expected an array of sizes")
         }
         var shape: [Int] = []
-        // A product with a zero in it is 0 whatever the rest: multiply the others all the same, to find the overflow.
+        // A product with a zero is 0; multiplying the other sizes still finds an overflow.
         var nonZero = 1
         for dimension in dimensions {
             guard let size = dimension.int, size >= 0 else {

@@ -1,7 +1,7 @@
 import CDamaShims
 import DamaSupport
 
-/// Writes safetensors files that every reader of the format takes.
+/// Writes safetensors files that every reader of the format accepts.
 public enum SafetensorsWriter {
     /// One tensor to write: row-major, little-endian.
     public struct Tensor {
@@ -9,18 +9,18 @@ public enum SafetensorsWriter {
         public let type: WeightType
         public let shape: [Int]
         public let byteCount: Int
-        /// Hands over exactly ``byteCount`` bytes.
+        /// Writes exactly ``byteCount`` bytes.
         let write: (inout FileSink) throws(DamaError) -> Void
 
-        /// A tensor that is in memory. The bytes are the caller's and must stay valid until it is written.
+        /// A tensor in memory. The caller owns the bytes, which must stay valid until the tensor is written.
         public init(name: String, type: WeightType, shape: [Int], bytes: UnsafeRawBufferPointer) {
             self.init(name: name, type: type, shape: shape, byteCount: bytes.count) { sink throws(DamaError) in
                 try sink.append(bytes)
             }
         }
 
-        /// A tensor whose bytes are made when their turn comes, so that no more than a piece of it need be in memory.
-        public init(
+        /// A tensor whose bytes are produced while it is written, so that only a piece of it is in memory.
+        package init(
             name: String, type: WeightType, shape: [Int], byteCount: Int,
             write: @escaping (inout FileSink) throws(DamaError) -> Void
         ) {
@@ -32,11 +32,11 @@ public enum SafetensorsWriter {
         }
     }
 
-    /// Writes `tensors` to `path`, beside it first and renamed when complete, so that a reader or a crash never meets
-    /// half a file. The data starts at a multiple of 8 bytes, large element types first, so every tensor is aligned.
+    /// Writes `tensors` to a temporary file and renames it to `path`, so that `path` never holds an incomplete file.
+    /// The data starts at a multiple of 8 bytes, with large element types first, so every tensor is aligned.
     ///
-    /// - Throws: ``DamaError/Code/invalidArgument`` for a repeated name, or bytes that do not fit type and shape;
-    ///   ``DamaError/Code/io`` where the disk refuses (the old file then stays).
+    /// - Throws: ``DamaError/Code/invalidArgument`` for a duplicate name, or bytes that do not fit type and shape;
+    ///   ``DamaError/Code/io`` if writing fails. An existing file then stays unchanged.
     public static func write(
         _ tensors: [Tensor], metadata: [String: String] = ["format": "pt"], to path: String
     ) throws(DamaError) {
@@ -48,7 +48,7 @@ public enum SafetensorsWriter {
                 let end = sink.count + tensor.byteCount
                 try tensor.write(&sink)
                 guard sink.count == end else {
-                    throw .internal("tensor \"\(tensor.name)\" came with \(sink.count - end) bytes too many")
+                    throw .internal("tensor \"\(tensor.name)\" has \(sink.count - end) bytes too many")
                 }
             }
         }
@@ -56,14 +56,14 @@ public enum SafetensorsWriter {
 
     /// The bytes of `values` as elements of `type`, rounded to nearest, ties to even.
     ///
-    /// Infinity and NaN stay what they are, but a number never becomes infinity.
+    /// Infinity and NaN are kept, but a finite number never becomes infinity.
     ///
     /// - Throws: ``DamaError/Code/unsupported`` for a type that is not fp32, fp16 or bf16;
-    ///   ``DamaError/Code/invalidArgument`` for a number beyond the type's largest.
+    ///   ``DamaError/Code/invalidArgument`` for a number that exceeds the type's range.
     public static func encode(_ values: UnsafeBufferPointer<Float>, as type: WeightType) throws(DamaError) -> [UInt8] {
         switch type {
         case .float32, .float16, .bfloat16: break
-        default: throw .unsupported("cannot write the type \(type.name); weights are written as F32, F16 or BF16")
+        default: throw .unsupported("weights cannot be written as \(type.name); the type must be F32, F16 or BF16")
         }
         if let index = firstOverflow(of: values, as: type) {
             let most = type == .float16 ? "65504" : "3.3895314e38"
@@ -82,7 +82,7 @@ public enum SafetensorsWriter {
 
     /// The first number that rounds to infinity.
     private static func firstOverflow(of values: UnsafeBufferPointer<Float>, as type: WeightType) -> Int? {
-        // The smallest magnitudes that round up to infinity: halfway between the largest number and the next step.
+        // The smallest magnitude that rounds to infinity: halfway between the largest number and the next step.
         let limit: UInt32
         switch type {
         case .float16: limit = Float(65520).bitPattern
@@ -92,7 +92,7 @@ public enum SafetensorsWriter {
         let isOver = { (value: Float) in
             (value.bitPattern & 0x7FFF_FFFF) &- limit < Float.infinity.bitPattern - limit
         }
-        // Without a branch, so that it becomes vector code; the place is looked for only where there is one.
+        // Without a branch, so that it becomes vector code; the index is searched only if there is an overflow.
         var found = false
         for value in values { found = isOver(value) || found }
         return found ? values.firstIndex(where: isOver) : nil
@@ -131,7 +131,7 @@ public enum SafetensorsWriter {
         }
         let object = JSONObject(members)
         if let name = object.repeatedKey {
-            throw .invalidArgument("two tensors are called \"\(name)\"; names must differ (and not be __metadata__)")
+            throw .invalidArgument("the tensor name \"\(name)\" is a duplicate or reserved (__metadata__); rename it")
         }
         var text: [UInt8] = []
         JSON.object(object).write(to: &text)

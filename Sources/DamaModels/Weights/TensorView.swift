@@ -1,14 +1,14 @@
 import CDamaShims
 import DamaSupport
 
-/// A weight where it lies in its mapped file. Holding the view holds the mapping.
+/// A weight in its mapped file. The view keeps the mapping alive.
 public struct TensorView: @unchecked Sendable {
     public let name: String
     public let type: WeightType
     public let shape: [Int]
-    /// The elements, row-major, little-endian, not necessarily aligned. Valid as long as the view (or a copy) lives.
+    /// The elements, row-major, little-endian, not necessarily aligned. Valid while the view or a copy of it exists.
     public let bytes: UnsafeRawBufferPointer
-    /// What keeps `bytes` valid.
+    /// Keeps `bytes` valid.
     public let owner: MappedFile
 
     /// The number of elements.
@@ -25,16 +25,16 @@ public struct TensorView: @unchecked Sendable {
         }
     }
 
-    /// Writes elements `start ..< start + target.count` as fp32 into memory of the caller; large ones on several
+    /// Writes elements `start ..< start + target.count` as fp32 into the caller's memory; long ranges use several
     /// threads.
     ///
     /// - Throws: ``DamaError/Code/unsupported`` for a type that is not fp32, fp16 or bf16;
-    ///   ``DamaError/Code/shapeMismatch`` where the range leaves the tensor.
+    ///   ``DamaError/Code/shapeMismatch`` if the range exceeds the tensor.
     public func copyFloats(from start: Int = 0, into target: UnsafeMutableBufferPointer<Float>) throws(DamaError) {
         try checkUsable()
         guard start >= 0, start <= count, target.count <= count - start else {
             throw .shapeMismatch(
-                "tensor \"\(name)\" has \(count) elements; \(target.count) from position \(start) were asked for")
+                "tensor \"\(name)\" has \(count) elements; cannot copy \(target.count) from position \(start)")
         }
         convert(from: start, into: target)
     }
@@ -43,7 +43,7 @@ public struct TensorView: @unchecked Sendable {
         switch type {
         case .float32, .float16, .bfloat16: return
         default:
-            throw .unsupported("tensor \"\(name)\" has the type \(type.name); weights are used as F32, F16 or BF16")
+            throw .unsupported("tensor \"\(name)\" has the type \(type.name); it must be F32, F16 or BF16")
         }
     }
 
@@ -70,12 +70,12 @@ public struct TensorView: @unchecked Sendable {
     }
 }
 
-/// The element types of the safetensors format. Those that libdama cannot compute with are listed, and refused on use.
+/// The element types of the safetensors format. Types that libdama cannot compute with are listed and refused on use.
 public enum WeightType: Hashable, Sendable {
     case float32
     case float16
     case bfloat16
-    /// Any other, by the format's name for it: `F64`, `I64`, `F8_E4M3`, …
+    /// Any other type, by its name in the format: `F64`, `I64`, `F8_E4M3`, …
     case other(String)
 
     public init(name: String) {
@@ -87,7 +87,7 @@ public enum WeightType: Hashable, Sendable {
         }
     }
 
-    /// The format's name.
+    /// The type's name in the format.
     public var name: String {
         switch self {
         case .float32: "F32"
@@ -97,7 +97,7 @@ public enum WeightType: Hashable, Sendable {
         }
     }
 
-    /// Bits of one element; `nil` for a type that this library has not heard of.
+    /// Bits of one element; `nil` for an unknown type.
     public var bits: Int? {
         switch name {
         case "F4": 4

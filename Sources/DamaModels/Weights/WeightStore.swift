@@ -1,10 +1,10 @@
 import DamaSupport
 import Synchronization
 
-/// The weights of a model: one safetensors file, or shards with an index, as one table of tensors. May be used from
+/// The weights of a model in one safetensors file or in shards with an index, as one table of tensors. May be used from
 /// several threads.
 public final class WeightStore: Sendable {
-    /// Where the weights come from: a directory or a file.
+    /// The directory or the file of the weights.
     public let path: String
     /// Every tensor's name, sorted.
     public let names: [String]
@@ -12,7 +12,7 @@ public final class WeightStore: Sendable {
     private let cachedFingerprint = Mutex<String?>(nil)
 
     /// Opens `model.safetensors` of a Hugging Face directory, or the shards that `model.safetensors.index.json` lists.
-    /// Where both are there the single file counts, as in transformers.
+    /// If both exist, the single file is used, as in transformers.
     ///
     /// - Throws: ``DamaError/Code/io`` for missing files; ``DamaError/Code/model`` for wrong contents.
     public convenience init(directory: String) throws(DamaError) {
@@ -45,7 +45,7 @@ public final class WeightStore: Sendable {
         names = tensors.keys.sorted()
     }
 
-    /// Whether the directory has weights in safetensors at all.
+    /// Whether the directory has weights in safetensors.
     static func exists(in directory: String) -> Bool {
         Files.exists("\(directory)/model.safetensors") || Files.exists("\(directory)/model.safetensors.index.json")
     }
@@ -54,16 +54,16 @@ public final class WeightStore: Sendable {
 
     public func contains(_ name: String) -> Bool { tensors[name] != nil }
 
-    /// The files that the tensors lie in.
+    /// The files that hold the tensors.
     var files: Set<MappedFile.Identity> { Set(tensors.values.map(\.owner.identity)) }
 
-    /// The bytes of all tensors together.
+    /// The number of bytes of all tensors.
     public var byteCount: Int { tensors.values.reduce(0) { $0 + $1.bytes.count } }
 
     /// The tensor called `name`.
     ///
-    /// - Parameter expectedShape: the shape that the model's configuration asks for.
-    /// - Throws: ``DamaError/Code/model`` where there is no such tensor or its shape is another, naming both shapes.
+    /// - Parameter expectedShape: the shape that the model's configuration requires.
+    /// - Throws: ``DamaError/Code/model`` if the tensor does not exist or has another shape, naming both shapes.
     public func tensor(_ name: String, expectedShape: [Int]? = nil) throws(DamaError) -> TensorView {
         guard let tensor = tensors[name] else {
             throw .model("\(path) has no tensor \"\(name)\" among its \(tensors.count)")
@@ -76,10 +76,10 @@ public final class WeightStore: Sendable {
 
     // MARK: Fingerprint
 
-    /// SHA-256, in hexadecimal, over every tensor's name, type, shape and bytes in the order of their names. How they
-    /// are spread over files, and the files' metadata, make no difference.
+    /// SHA-256, in hexadecimal, over the name, type, shape and bytes of every tensor, in the order of their names. The
+    /// division into files and the files' metadata do not affect it.
     ///
-    /// Reads all weights, on all cores, the first time it is asked for; keeps the answer.
+    /// The first use reads all weights, on all cores; the result is cached.
     public var fingerprint: String {
         cachedFingerprint.withLock { cached in
             if let cached { return cached }
@@ -117,11 +117,12 @@ public final class WeightStore: Sendable {
         var tensors = [String: TensorView](minimumCapacity: map.count)
         for member in map.members {
             guard let shard = member.value.string else {
-                throw .model("\(index): tensor \"\(member.key)\" has \(member.value.kind) for its file name")
+                throw .model(
+                    "\(index): the file name of tensor \"\(member.key)\" must be a string, found \(member.value.kind)")
             }
-            // A shard stands beside its index; a path that leads elsewhere is no shard.
+            // A shard is in the directory of its index; a path that leads elsewhere is refused.
             guard !shard.isEmpty, !shard.utf8.contains(UInt8(ascii: "/")), !shard.utf8.contains(0) else {
-                throw .model("\(index): \"\(shard)\" is not the name of a file beside the index")
+                throw .model("\(index): \"\(shard)\" is not the name of a file in the directory of the index")
             }
             if files[shard] == nil {
                 guard Files.exists("\(directory)/\(shard)") else {

@@ -1,14 +1,14 @@
 import DamaModels
 import DamaSupport
 
-/// How a trained policy is written.
+/// Options for writing a trained policy.
 public struct ExportOptions: Sendable {
-    /// The type of trained weights: fp32, or rounded to nearest, ties to even, as fp16 or bf16. Frozen weights keep the
-    /// type that they have in the base model's files.
+    /// The type of trained weights: fp32, or fp16 or bf16, rounded to nearest, ties to even. Frozen weights keep the
+    /// type of the base model's files.
     public var type: WeightType
-    /// The most bytes of tensors in one file; a single larger tensor has a file of its own.
+    /// The most bytes of tensors in one file; a larger tensor has a file of its own.
     public var shardBytes: Int
-    /// Whether a directory that is no earlier export is replaced, with all that it holds.
+    /// Whether an existing directory that is not an export is replaced, with all its contents.
     public var replaces: Bool
 
     public init(type: WeightType = .float32, shardBytes: Int = 5_000_000_000, replaces: Bool = false) {
@@ -17,10 +17,11 @@ public struct ExportOptions: Sendable {
 
     func check() throws(DamaError) {
         guard [.float32, .float16, .bfloat16].contains(type) else {
-            throw .invalidArgument("trained weights cannot be written as \(type.name); there are F32, F16 and BF16")
+            throw .invalidArgument(
+                "trained weights cannot be written as \(type.name); the type must be F32, F16 or BF16")
         }
         guard shardBytes > 0 else {
-            throw .invalidArgument("the limit of a file is \(shardBytes) bytes; it must be positive")
+            throw .invalidArgument("the maximum size of a file is \(shardBytes) bytes; it must be positive")
         }
     }
 }

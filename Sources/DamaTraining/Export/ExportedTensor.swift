@@ -2,10 +2,10 @@ import DamaModels
 import DamaSupport
 
 extension SafetensorsWriter.Tensor {
-    /// Elements that are converted at a time.
+    /// The number of elements converted at a time.
     private static let piece = 1 << 22
 
-    /// A weight with the bytes that it has.
+    /// A weight with its bytes unchanged.
     static func frozen(_ tensor: TensorView) -> Self {
         Self(
             name: tensor.name, type: tensor.type, shape: tensor.shape, byteCount: tensor.bytes.count
@@ -27,7 +27,7 @@ extension SafetensorsWriter.Tensor {
         }
     }
 
-    /// A weight with what its adapter adds.
+    /// A weight plus the product of its adapter.
     static func merged(_ tensor: TensorView, _ product: LowRankProduct, as type: WeightType) -> Self {
         Self(
             name: tensor.name, type: type, shape: tensor.shape, byteCount: tensor.count * ((type.bits ?? 0) / 8)
@@ -45,17 +45,19 @@ extension SafetensorsWriter.Tensor {
         }
     }
 
-    /// - Throws: ``DamaError/Code/invalidArgument`` for a value that is no number, or too large for `type`: a reader of
-    ///   the file could do nothing with it.
+    /// Appends `values` as elements of `type`.
+    ///
+    /// - Throws: ``DamaError/Code/invalidArgument`` for a value that is not finite or too large for `type`, which would
+    ///   make the file useless.
     private static func append(
         _ values: UnsafeBufferPointer<Float>, of name: String, as type: WeightType, to sink: inout FileSink
     ) throws(DamaError) {
-        // The exponent of infinity and NaN, by a loop without branches.
+        // Tests for the exponent of infinity and NaN in a loop without branches.
         var isFinite = true
         for value in values { isFinite = value.bitPattern & 0x7F80_0000 != 0x7F80_0000 && isFinite }
         guard isFinite else {
             throw .invalidArgument(
-                "the weight \(JSON.string(name).text) holds NaN or infinity; training went wrong, and it is not exported"
+                "the weight \(JSON.string(name).text) contains NaN or infinity, so the policy is not exported"
             )
         }
         if type == .float32 {

@@ -1,6 +1,6 @@
 import DamaSupport
 
-/// s · B A, what an adapter adds to its weight: B is [rows, rank], A is [rank, columns].
+/// The product s · B A that an adapter adds to its weight: B is [rows, rank], A is [rank, columns].
 struct LowRankProduct {
     let a: Parameter
     let b: Parameter
@@ -9,8 +9,8 @@ struct LowRankProduct {
     private var rank: Int { a.shape[0] }
     private var columns: Int { a.shape[1] }
 
-    /// Adds rows `first ..< first + target.count / columns` of the product to `target`. Each row is one thread's alone,
-    /// so that the sums are the same whatever the number of threads.
+    /// Adds rows `first ..< first + target.count / columns` of the product to `target`. One thread computes each row,
+    /// so that the sums do not depend on the number of threads.
     func add(from first: Int, to target: UnsafeMutableBufferPointer<Float>) {
         let (rank, columns, scale) = (rank, columns, scale)
         guard columns > 0 else { return }

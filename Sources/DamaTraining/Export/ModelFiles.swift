@@ -3,7 +3,7 @@ import DamaSupport
 
 /// The files of a Hugging Face directory.
 enum ModelFiles {
-    /// What stands beside the weights and does not change by training.
+    /// The other files of a model, which training does not change.
     private static let settings = [
         "generation_config.json", "tokenizer.json", "tokenizer_config.json", "tokenizer.model",
         "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "chat_template.jinja",
@@ -19,7 +19,7 @@ enum ModelFiles {
 
     // MARK: Weights
 
-    /// One file, or shards of at most `shardBytes` with their index, named as transformers names them.
+    /// Writes one file, or shards of at most `shardBytes` with their index, under the names of transformers.
     static func write(
         _ tensors: [SafetensorsWriter.Tensor], shardBytes: Int, to folder: String
     ) throws(DamaError) {
@@ -56,14 +56,13 @@ enum ModelFiles {
 
     // MARK: Configuration
 
-    /// The type that a model of tensors of these types is to be loaded as: theirs where it is one, else fp32, which
-    /// holds the values of all.
+    /// The type to load a model with tensors of these types: the common type, or fp32, which represents all values.
     static func commonType(of types: [WeightType]) -> WeightType {
         let found = Set(types.filter { [.float32, .float16, .bfloat16].contains($0) })
         return found.count == 1 ? found.first ?? .float32 : .float32
     }
 
-    /// config.json for weights of `type`: the same but for the field that says so, also in the parts' configurations.
+    /// config.json for weights of `type`: only the field of the type differs, also in the configurations of the parts.
     static func config(_ config: JSON, type: WeightType) -> JSON {
         guard var members = config.object?.members else { return config }
         let name: JSON =
@@ -75,7 +74,7 @@ enum ModelFiles {
         var isNamed = false
         for index in members.indices {
             switch members[index].key {
-            // The older key is what older releases of transformers read.
+            // Older releases of transformers read the older key.
             case "dtype", "torch_dtype":
                 members[index].value = name
                 isNamed = true

@@ -2,11 +2,11 @@ import DamaModels
 import DamaSupport
 
 extension TrainedPolicy {
-    /// Writes the adapters alone, as PEFT keeps them: adapter_config.json and adapter_model.safetensors, which
-    /// `peft.PeftModel.from_pretrained` puts on the base model.
+    /// Writes only the adapters, in PEFT's format: adapter_config.json and adapter_model.safetensors, which
+    /// `peft.PeftModel.from_pretrained` adds to the base model.
     ///
-    /// Modules are called as transformers calls them since 4.52, where LLaVA's language model is
-    /// `model.language_model`. ``ExportOptions/shardBytes`` does not count: the file is one.
+    /// Modules have the names of transformers since 4.52, where LLaVA's language model is `model.language_model`.
+    /// ``ExportOptions/shardBytes`` is ignored: there is one file.
     ///
     /// - Throws: ``DamaError/Code/invalidArgument`` for a policy without adapters; otherwise as
     ///   ``export(to:options:)``.
@@ -15,12 +15,12 @@ extension TrainedPolicy {
     ) throws(DamaError) {
         try options.check()
         guard let adapters else {
-            throw .invalidArgument("there are no adapters to export: the policy was trained as \"\(trainable.name)\"")
+            throw .invalidArgument("there are no adapters to export: the policy is trained as \"\(trainable.name)\"")
         }
         var tensors: [SafetensorsWriter.Tensor] = []
-        for (module, a, b) in adapterPairs {
-            let path = "base_model.model.\(transformersModule(module))"
-            for (part, parameter) in [("lora_A", a), ("lora_B", b)] {
+        for pair in selection.adapters {
+            let path = "base_model.model.\(decoder.peftModule(pair.module))"
+            for (part, parameter) in [("lora_A", pair.a), ("lora_B", pair.b)] {
                 tensors.append(
                     .trained(
                         parameter, named: "\(path).\(part).weight", shape: parameter.shape, as: options.type))
@@ -31,24 +31,11 @@ extension TrainedPolicy {
             description: [("kind", "adapters"), ("base", .string(base.directory)), ("trained", "lora")]
         ) { folder throws(DamaError) in
             try SafetensorsWriter.write(tensors, to: "\(folder)/adapter_model.safetensors")
-            try ExportFolder.write(peftConfig(adapters), to: "\(folder)/adapter_config.json")
+            try ExportFolder.write(try peftConfig(adapters), to: "\(folder)/adapter_config.json")
         }
     }
 
-    /// The name of a module of `LlamaForCausalLM` in the model that transformers makes of the base.
-    private func transformersModule(_ module: String) -> String {
-        base.vision == nil ? module : "model.language_model.\(module.dropFirst("model.".count))"
-    }
-
-    private func peftConfig(_ adapters: LowRankAdapters) -> JSON {
-        let targets: JSON
-        if base.vision == nil {
-            targets = .array(adapters.targets.map { .string($0) })
-        } else {
-            // A list would match the vision tower's projections of the same names too; a text is a pattern for all.
-            let names = adapters.targets.joined(separator: "|")
-            targets = .string("model\\.language_model\\.layers\\.\\d+\\.(self_attn|mlp)\\.(\(names))")
-        }
+    private func peftConfig(_ adapters: LowRankAdapters) throws(DamaError) -> JSON {
         let alpha = Int64(exactly: adapters.alpha).map { JSON.int($0) } ?? .double(adapters.alpha)
         return [
             "base_model_name_or_path": .string(base.directory),
@@ -61,7 +48,7 @@ extension TrainedPolicy {
             "modules_to_save": .null,
             "peft_type": "LORA",
             "r": .int(Int64(adapters.rank)),
-            "target_modules": targets,
+            "target_modules": decoder.peftTargets(try adapters.targets(among: decoder.adapterModules)),
             "task_type": "CAUSAL_LM",
             "use_rslora": false,
         ]

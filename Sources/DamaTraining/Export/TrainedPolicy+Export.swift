@@ -3,14 +3,14 @@ import DamaSupport
 
 extension TrainedPolicy {
     /// Writes the whole model as a Hugging Face directory that ``Policy`` and transformers load: weights under the
-    /// names that the base model's files have, config.json, tokenizer, templates and the processors' settings.
+    /// names of the base model's files, config.json, tokenizer, templates and the processors' settings.
     ///
-    /// Adapters are merged: W + α/r · B A. Trained weights are written as ``ExportOptions/type`` says; frozen ones keep
-    /// their bytes. Tensors pass through memory in pieces.
+    /// Adapters are merged: W + α/r · B A. Trained weights have the type ``ExportOptions/type``; frozen weights keep
+    /// their bytes. Tensors are written in pieces, which limits the memory.
     ///
-    /// - Throws: ``DamaError/Code/invalidArgument`` where `directory` holds something else than an earlier export, for
-    ///   a trained weight beyond what the type holds, and for one that is NaN or infinite; ``DamaError/Code/io`` where
-    ///   the disk refuses. What was there stays as it was then.
+    /// - Throws: ``DamaError/Code/invalidArgument`` if `directory` holds files that are not an export's, and for a
+    ///   trained weight that exceeds the type's range or is NaN or infinite; ``DamaError/Code/io`` if writing fails.
+    ///   Existing files are then unchanged.
     public func export(
         to directory: String, options: ExportOptions = ExportOptions()
     ) throws(DamaError) {
@@ -28,19 +28,14 @@ extension TrainedPolicy {
         }
     }
 
-    /// Every tensor of the base model's files, as it is after training.
+    /// Every tensor of the base model's files, with its value after training.
     private func exportedTensors(as type: WeightType) throws(DamaError) -> [SafetensorsWriter.Tensor] {
         var trained: [String: Parameter] = [:]
         for parameter in parameters { trained[parameter.name] = parameter }
-        if llama.configuration.tiesEmbeddings {
-            // Files may hold a tied head all the same; it is the embedding table.
-            let (table, head) = (
-                llama.names.fileName("model.embed_tokens.weight"), llama.names.fileName("lm_head.weight")
-            )
-            trained[head] = trained[table]
-        }
+        // The files may hold a tensor twice, under two names.
+        for (alias, name) in decoder.tensorAliases { trained[alias] = trained[name] }
         let products = lowRankProducts()
-        let store = llama.weights.store
+        let store = decoder.weights.store
         var tensors: [SafetensorsWriter.Tensor] = []
         for name in store.names {
             let tensor = try store.tensor(name)
@@ -55,25 +50,14 @@ extension TrainedPolicy {
         return tensors
     }
 
-    /// What adapters add, by the name that the adapted weight has in the files.
+    /// The products of the adapters, by the name of the adapted weight in the files.
     private func lowRankProducts() -> [String: LowRankProduct] {
         guard let adapters else { return [:] }
         var products: [String: LowRankProduct] = [:]
-        for (module, a, b) in adapterPairs {
-            let name = llama.names.fileName("\(module).weight")
-            products[name] = LowRankProduct(a: a, b: b, scale: Float(adapters.scale))
+        for pair in selection.adapters {
+            let name = decoder.fileName("\(pair.module).weight")
+            products[name] = LowRankProduct(a: pair.a, b: pair.b, scale: Float(adapters.scale))
         }
         return products
-    }
-
-    /// The adapters' matrices by the module that they adapt, as `LlamaForCausalLM` calls it.
-    var adapterPairs: [(module: String, a: Parameter, b: Parameter)] {
-        let byName = Dictionary(parameters.map { ($0.name, $0) }) { first, _ in first }
-        let suffix = ".lora_A.weight"
-        return parameters.compactMap { a in
-            guard a.name.hasSuffix(suffix) else { return nil }
-            let module = String(a.name.dropLast(suffix.count))
-            return byName["\(module).lora_B.weight"].map { (module, a, $0) }
-        }
     }
 }

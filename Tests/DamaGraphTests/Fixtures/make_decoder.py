@@ -25,7 +25,7 @@ with torch.no_grad():
         parameter.copy_(1 + 0.1 * torch.randn_like(parameter) if "norm" in name else 0.25 * torch.randn_like(parameter))
 weights = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
 
-# Four pairs in two prompts: every prompt's tokens stand in four sequences.
+# Four pairs in two prompts: every prompt's tokens occur in four sequences.
 prompts = torch.randint(0, 64, (2, 30))
 rows, tokens, ids = [], [], torch.zeros(8, 40, dtype=torch.int64)
 for sequence in range(8):
@@ -35,7 +35,7 @@ for sequence in range(8):
     for position in range(30, 30 + length):
         rows.append(sequence * 40 + position - 1)
         tokens.append(int(ids[sequence, position]))
-# The last row of a prompt predicts the first token of two responses where both are packed behind it.
+# The last row of a prompt predicts the first token of two responses if both are packed after it.
 rows += [29, 29, 40 + 33]
 tokens += [7, 9, 11]
 rows, tokens = torch.tensor(rows), torch.tensor(tokens)

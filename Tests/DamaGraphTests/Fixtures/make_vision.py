@@ -1,4 +1,4 @@
-"""Makes vision.safetensors: LLaVA's way from pixels to image features, small, with torch's gradients.
+"""Makes vision.safetensors: a small LLaVA vision tower and projector, with torch's gradients.
 
     python Tests/DamaGraphTests/Fixtures/make_vision.py
 

@@ -1,8 +1,9 @@
-"""Writes decoding/: image files with orientation, transparency and damage, and what Pillow makes of them.
+"""Writes decoding/: image files with orientation, transparency and damage, and Pillow's results for them.
 
 Run with pillow 13.0.0 and numpy: python make_decoding.py
-The pixels are those of transformers 5.24: load_image's ImageOps.exif_transpose, then convert_to_rgb, which puts what is
-transparent on white. Entries with "plain" are Image.open(...).convert("RGB") alone; with "fails" Pillow refuses the file.
+The pixels are those of transformers 5.24: load_image's ImageOps.exif_transpose, then convert_to_rgb, which blends
+transparent pixels on white. Entries with "plain" are Image.open(...).convert("RGB") alone; Pillow rejects the files of
+entries with "fails".
 """
 import io
 import struct
@@ -41,12 +42,12 @@ def segment(body):
 
 
 def with_segments(data, *bodies):
-    """Segments right behind the start of a JPEG file."""
+    """Segments directly after the start of a JPEG file."""
     return data[:2] + b"".join(map(segment, bodies)) + data[2:]
 
 
 def tiff(tag_type, count, value, order="<", tag=0x0112, tail=b""):
-    """A TIFF structure with one tag; `value` are its four bytes, or an offset."""
+    """A TIFF structure with one tag; `value` holds its four bytes, or an offset."""
     head = b"II*\0" if order == "<" else b"MM\0*"
     entry = struct.pack(order + "HHI", tag, tag_type, count) + value
     return head + struct.pack(order + "IH", 8, 1) + entry + struct.pack(order + "I", 0) + tail
@@ -136,7 +137,7 @@ def transparencies():
             for interlaced in (False, True):
                 name = f"key_{color}_{depth}_{index}{'_interlaced' * interlaced}.png"
                 yield name, png(samples, depth, color, interlaced, chunk(b"tRNS", key))
-    # Where the key's low byte is what a pixel's high byte is, Pillow takes the pixel for transparent.
+    # If the key's low byte equals a pixel's high byte, Pillow treats the pixel as transparent.
     samples = random.randint(0, 1 << 16, (4, 4, 3))
     key = b"".join(struct.pack(">H", 0x4200 | int(v) >> 8) for v in samples[1, 1])
     yield "key_2_16_low_byte.png", png(samples, 16, 2, extra=chunk(b"tRNS", key))

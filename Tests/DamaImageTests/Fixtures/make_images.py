@@ -1,7 +1,7 @@
-"""Writes decode/ and resize/: image files of every kind, and what Pillow makes of them.
+"""Writes decode/ and resize/: image files of every kind, and Pillow's results for them.
 
 Run with pillow and numpy: python make_images.py
-Pixels go, one picture after the other, into expected.bin; expected.json says where and of what size.
+The pixels of all pictures follow one another in expected.bin; expected.json gives their positions and sizes.
 """
 import io
 import json
@@ -94,7 +94,7 @@ def pngs():
                 samples[:6] = random.randint(0, 300, (6, width, 1))  # Pillow clips 16-bit grey at 255.
             extra = b""
             if color == 3:
-                # Fewer colours than the pixels name, at 8 bits.
+                # At 8 bits, fewer colours than the pixels refer to.
                 colors = 200 if depth == 8 else 1 << depth
                 extra = chunk(b"PLTE", random.randint(0, 256, (colors, 3)).astype(np.uint8).tobytes())
             for interlaced in (False, True):
@@ -147,7 +147,7 @@ def jpegs():
 
 
 def readable_from(data):
-    """The fewest first bytes of a file that Pillow reads; fewer than all of them where only its end is missing."""
+    """The fewest first bytes of a file that Pillow reads; less than all of them if only its end is optional."""
     count = len(data)
     while True:
         try:

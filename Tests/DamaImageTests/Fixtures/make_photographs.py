@@ -1,4 +1,4 @@
-"""Prepares PhotographTests over the photographs that scikit-image ships; too large to keep here.
+"""Prepares PhotographTests with the photographs that scikit-image ships, which are too large to keep here.
 
     python make_photographs.py DIR && DAMA_PHOTOGRAPHS=DIR swift test --filter PhotographTests
 

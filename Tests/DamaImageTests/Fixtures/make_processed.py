@@ -1,4 +1,4 @@
-"""Writes processed/: what the Pillow-based image processors of transformers make of pictures, as float32.
+"""Writes processed/: the results of transformers' Pillow-based image processors for pictures, as float32.
 
 Run with transformers, pillow and numpy: python make_processed.py
 """

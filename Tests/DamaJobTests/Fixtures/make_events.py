@@ -1,4 +1,4 @@
-"""Events as TensorBoard's own writer of records and its protocol buffers make them.
+"""Writes events with TensorBoard's own record writer and protocol buffers.
 
 Run in the environment of `make test-torch`; writes events.tfevents beside this file.
 """
@@ -25,6 +25,6 @@ with open(Path(__file__).with_name("events.tfevents"), "wb") as file:
     for step, scalars in STEPS.items():
         values = []
         for tag, value in scalars.items():
-            # Python's protocol buffers, too, take a double that is too large for a float as infinite.
+            # Python's protocol buffers also convert a double beyond the range of float to infinity.
             values.append(Summary.Value(tag=tag, simple_value=value))
         writer.write(Event(wall_time=next(times), step=step, summary=Summary(value=values)).SerializeToString())

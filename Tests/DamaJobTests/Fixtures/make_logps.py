@@ -2,8 +2,8 @@
 
 Run with numpy: python make_logps.py
 get_batch_logps (RLAIF-V, muffin/eval/muffin_inference_logp.py) gathers the log-probability of the label at every position,
-with label 0 where the position is not the response's; sums and means over the response; and stores the list of *all*
-positions beside them. Prompt and image take most of them.
+with label 0 outside the response. It sums and averages over the response, and also stores the list of *all* positions,
+most of which belong to prompt and image.
 """
 import json
 import pathlib

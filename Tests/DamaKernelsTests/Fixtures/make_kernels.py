@@ -14,7 +14,7 @@ from transformers import get_scheduler
 
 
 def rounded(tensor):
-    """Shortest decimals that give the same float32 back."""
+    """Shortest decimals that round to the same float32."""
     return [float(f"{x:.9g}") for x in tensor.flatten().tolist()]
 
 

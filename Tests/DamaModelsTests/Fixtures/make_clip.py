@@ -1,4 +1,4 @@
-"""Writes clip/: small CLIP models with random weights, two images, and what transformers says of them.
+"""Writes clip/: small CLIP models with random weights, two images, and the results of transformers.
 
 Needs torch, transformers, onnx, open_clip (for its merges) and Pillow; run by hand. Seeds are fixed.
 """
@@ -27,7 +27,7 @@ SENTENCES = [
     "a photo of two cats and 12 small dogs, isn't it?",
     "Ein großer Hund läuft \U0001f415 über die Straße",
     "x",
-    # The longest that fits: 75 tokens and two around them.
+    # The longest text that fits: 75 tokens, start and end token.
     " ".join(["7"] * 75),
     "There is",
 ]
@@ -51,7 +51,7 @@ def model(seed, vocabulary, activation, end, scale, epsilon=1e-5, patch=8):
                   image_size=IMAGE, patch_size=patch, hidden_act=activation, layer_norm_eps=epsilon,
                   projection_dim=16)
     clip = CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=16)).eval()
-    # CLIP's own initial weights are so small that all embeddings look alike.
+    # CLIP's own initial weights are so small that all embeddings are nearly equal.
     for name, parameter in clip.named_parameters():
         noise = torch.randn(parameter.shape)
         if "norm" in name or "layrnorm" in name:
@@ -79,7 +79,7 @@ def pictures():
 
 
 def plain_pixels():
-    """[2, 3, IMAGE, IMAGE] that any language makes alike: a multiplicative hash, exact in float32."""
+    """[2, 3, IMAGE, IMAGE], equal in every language: a multiplicative hash, exact in float32."""
     index = np.arange(2 * 3 * IMAGE * IMAGE, dtype=np.uint64)
     hashed = (index * np.uint64(2654435761)) % np.uint64(1 << 32)
     values = (hashed >> np.uint64(8)).astype(np.float64) / 2**23 - 1
@@ -149,9 +149,9 @@ def main():
     size = len(words)
     processor = CLIPImageProcessorPil(size={"shortest_edge": IMAGE}, crop_size={"height": IMAGE, "width": IMAGE})
     variants = {
-        # OpenAI's kind of config: an eos_token_id that is not the end token.
+        # A config as OpenAI's: its eos_token_id is not the end token.
         "legacy": (model(1, size, "quick_gelu", 2, 100.0), torch.float32, "1GB"),
-        # LAION's, in fp16 and two files.
+        # A config as LAION's, with fp16 weights in two files.
         "sharded": (model(2, size, "gelu", size - 1, 50.0), torch.float16, "60KB"),
         "bfloat16": (model(3, size, "quick_gelu", size - 1, 20.0, epsilon=1e-6, patch=16), torch.bfloat16, "1GB"),
     }

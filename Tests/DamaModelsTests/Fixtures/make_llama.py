@@ -1,7 +1,7 @@
-"""Small random Llama decoders and what transformers makes of a pair of responses, in fp32.
+"""Small random Llama decoders and transformers' results for a pair of responses, in fp32.
 
 Run in the environment of `make test-torch`; writes llama/<case>/ beside this file: config.json, model.safetensors and
-expected.json with the token log-probabilities of each response behind the prompt (as a sequence of its own), the logits of
+expected.json with the token log-probabilities of each response after the prompt (as a sequence of its own), the logits of
 the first response's rows, greedy continuations, and a long pair.
 """
 
@@ -40,7 +40,7 @@ CASES = {
             "original_max_position_embeddings": 32,
         },
     },
-    # Heads of a size that attention kernels like to refuse.
+    # A head size that some attention kernels do not support.
     "heads_of_12": {"hidden_size": 36, "num_attention_heads": 3, "num_key_value_heads": 1},
     "linear_bf16": {"rope_parameters": {"rope_type": "linear", "rope_theta": 10000.0, "factor": 2.0}, "dtype": "bf16"},
 }
@@ -74,7 +74,7 @@ for seed, (name, changes) in enumerate(CASES.items()):
         folder = root / name
         model.save_pretrained(folder)
         (folder / "generation_config.json").unlink(missing_ok=True)
-        # The weights that the file holds, in fp32 arithmetic.
+        # The weights of the file, in fp32 arithmetic.
         model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
 
         generator = torch.Generator().manual_seed(100 + seed)
@@ -100,6 +100,6 @@ for seed, (name, changes) in enumerate(CASES.items()):
             for _ in range(24):
                 tokens.append(model(torch.tensor([tokens])).logits[0, -1].argmax().item())
             greedy.append({"prompt": prompt, "continuation": tokens[len(prompt) :]})
-        # Longer than several blocks of attention.
+        # Longer than several attention blocks.
         long = [pair(130, 30, 41)]
         (folder / "expected.json").write_text(json.dumps({"pairs": pairs, "greedy": greedy, "long": long}) + "\n")

@@ -1,4 +1,4 @@
-"""Small random LLaVA models with everything a Hugging Face directory holds, and what transformers makes of them in fp32.
+"""Small random LLaVA models in complete Hugging Face directories, and transformers' results for them in fp32.
 
 Run in the environment of `make test-torch`; writes llava/ beside this file: an image, and for each case a directory with
 expected.json: token log-probabilities of both responses of each pair, computed by transformers from the image file and the
@@ -39,7 +39,7 @@ PAIRS = [
 
 
 def tokenizer():
-    """Byte-pair encoding as Llama-2 has it: SentencePiece's spaces, byte fallback, <s> in front."""
+    """Byte-pair encoding as in Llama-2: SentencePiece's spaces, byte fallback, <s> in front."""
     bytes_ = [f"<0x{i:02X}>" for i in range(256)]
     model = Tokenizer(models.BPE(byte_fallback=True, fuse_unk=True, unk_token="<unk>"))
     model.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
@@ -123,7 +123,7 @@ for seed, (name, case) in enumerate(CASES.items()):
     (folder / "generation_config.json").unlink(missing_ok=True)
     shutil.copy(Path(__file__).parents[3] / "docs/templates/vicuna_v1.jinja", folder / "chat_template.jinja")
 
-    # The Pillow-based image processor is the one that the models were trained with.
+    # The models were trained with the Pillow-based image processor.
     from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
     processor.image_processor = CLIPImageProcessorPil(
@@ -140,8 +140,8 @@ for seed, (name, case) in enumerate(CASES.items()):
             key: processor(text=f"{prompt} {response}</s>", images=image, return_tensors="pt")
             for key, response in (("chosen", chosen), ("rejected", rejected))
         }
-        # This small vocabulary joins the prompt's last character to the response's first: what differs from the prompt
-        # alone belongs to the responses, and the prompt that they share ends before it.
+        # This small vocabulary joins the prompt's last character to the response's first. Tokens that differ from those
+        # of the prompt alone belong to the responses; the shared prompt ends before them.
         prompt_ids = before["input_ids"][0].tolist()
         for inputs in whole.values():
             pairs = zip(prompt_ids[:length], inputs["input_ids"][0].tolist())

@@ -1,13 +1,13 @@
-"""Small models in the hub's ONNX layout, from the weights of make_llava.py, which has to run first.
+"""Small models in the hub's ONNX layout, from the weights of make_llava.py, which must run first.
 
 Run in the environment of `make test-torch`; writes onnx/ beside this file:
 
 - llava/: the model of llava/default as `vision_encoder.onnx`, `embed_tokens.onnx` and `decoder_model_merged.onnx`,
-  which takes `position_ids` and `num_logits_to_keep`. What transformers makes of it is llava/default/expected.json.
-- llama/: its language model alone as `model.onnx`, which takes token ids and counts positions itself, with the two
+  which takes `position_ids` and `num_logits_to_keep`. transformers' results are llava/default/expected.json.
+- llama/: only its language model as `model.onnx`, which takes token ids and counts positions itself, with the two
   branches of `use_cache_branch`; with expected.json, computed by transformers.
 
-The decoders are traced from transformers' own, with the inputs and outputs that exports on the hub have.
+The decoders are traced from transformers' own, with the inputs and outputs of exports on the hub.
 """
 
 import json
@@ -114,7 +114,7 @@ def decoder(path, takes_ids, has_past=True):
 
 
 def merge(without, with_past):
-    """One model that takes the branch `use_cache_branch` says, and holds the weights that both have once."""
+    """One model with both branches of `use_cache_branch`, which share one copy of the weights."""
     weights, branches = {}, {}
     for name, model in (("no_past", without), ("with_past", with_past)):
         graph = model.graph
@@ -130,7 +130,7 @@ def merge(without, with_past):
         inputs = {value.name for value in graph.input}
         for node in graph.node:
             for values in (node.input, node.output):
-                # Optional inputs that are not there have no name.
+                # Missing optional inputs have no name.
                 values[:] = [
                     renamed.get(value, value if value in inputs or not value else f"{name}.{value}") for value in values
                 ]
@@ -173,7 +173,7 @@ for name in (
     shutil.copy(source / name, folder / name)
 
 # ----------------------------------------------------------------------------------------------------------------------
-# Text alone
+# Text only
 
 folder = root / "llama"
 folder.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Writes safetensors/: files by the `safetensors` package, and expected.json with their values as torch reads them.
+"""Writes safetensors/: files of the `safetensors` package, and expected.json with their values as torch reads them.
 
 Run with torch and safetensors: python make_safetensors.py
 """
@@ -45,7 +45,7 @@ index = {"metadata": {"total_size": 0}, "weight_map": {m: name for name, members
 
 
 def text(value):
-    return repr(float(value))  # JSON knows no infinity.
+    return repr(float(value))  # JSON does not define infinity.
 
 
 usable = [name for name, t in tensors.items() if t.dtype in (torch.float32, torch.float16, torch.bfloat16)]

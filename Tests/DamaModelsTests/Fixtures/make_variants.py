@@ -1,4 +1,4 @@
-"""What transformers makes of the fixtures' models with other configurations beside them.
+"""transformers' results for the fixtures' models with other configurations.
 
 Run in the environment of `make test-torch`; reads llama/ and llava/ and writes variants.json beside this file.
 """
@@ -22,7 +22,7 @@ VICUNA = (
 
 
 def edited(folder, source, files, tensors=None):
-    """A copy of a fixture with fields of its files set; a dotted name is a field of a field, null takes it out."""
+    """A copy of a fixture with fields of its files set; a dotted name is a nested field, null removes it."""
     folder = Path(folder) / "model"
     shutil.copytree(source, folder)
     for name, changes in files.items():
@@ -46,7 +46,7 @@ def edited(folder, source, files, tensors=None):
 
 
 def heads():
-    """Σ log π of the first pair of llama/NAME: a tied configuration with a head of its own in the file, or the same."""
+    """Σ log π of the first pair of llama/NAME: config.json ties the head, the file has another head or the same."""
     for name, same in [("mha", False), ("gqa_tied", True)]:
 
         def change(weights):
@@ -65,7 +65,7 @@ def heads():
 
 
 def ends():
-    """Greedy continuations of llava/default where the end token stands in one file or another."""
+    """Greedy continuations of llava/default with the end token in one file or another."""
     source = HERE / "llava" / "default"
     entry = json.loads((source / "expected.json").read_text())[0]
     first, second = entry["continuation"][6], entry["continuation"][3]
@@ -92,7 +92,7 @@ def ends():
 
 
 def end_tokens():
-    """The ids of a response and its end, for a tokenizer whose end token is another one."""
+    """The ids of a response and its end, for a tokenizer with another end token."""
     source = HERE / "llava" / "default"
     size = len(AutoTokenizer.from_pretrained(source))
     files = {"tokenizer_config.json": {"eos_token": "<|end|>"}, "added_tokens.json": {"<|end|>": size}}

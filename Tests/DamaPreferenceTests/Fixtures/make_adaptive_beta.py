@@ -200,7 +200,7 @@ def run_case(name, preset, changes, n, steps, batch_seed, spoiled=(), compact=Fa
         rejected = result.pop("grad_rejected")
         assert all(a == -b for a, b in zip(result["grad_chosen"], rejected)), "so only one of them is stored"
         if compact:
-            # Weighted sums stand for the arrays: one wrong entry moves them.
+            # Weighted sums replace the arrays: one wrong entry changes them.
             for key in ("beta", "losses", "grad_chosen"):
                 result[key] = math.fsum((i + 1) * x for i, x in enumerate(result[key]))
         results.append(result)

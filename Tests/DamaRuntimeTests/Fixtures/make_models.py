@@ -21,7 +21,7 @@ def value(name, kind, shape):
     return helper.make_tensor_value_info(name, kind, shape)
 
 
-# y = x w + b, the weights w [3, 2] and b [2] being external: whoever makes the session brings them.
+# y = x w + b with the external weights w [3, 2] and b [2], which the creator of the session provides.
 def external(name, shape):
     tensor = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=shape)
     tensor.data_location = TensorProto.EXTERNAL
@@ -39,7 +39,7 @@ graph = helper.make_graph(
 model = helper.make_model(graph, opset_imports=OPSETS, ir_version=9)
 (HERE / "external.onnx").write_bytes(model.SerializeToString())
 
-# Several element types in and out.
+# Several element types of inputs and outputs.
 save(
     "types",
     [

@@ -1,4 +1,4 @@
-"""Writes sha256.json: digests by Python's hashlib (OpenSSL) of the bytes i·7 mod 251 at lengths around every edge."""
+"""Writes sha256.json: digests of the bytes i·7 mod 251 at lengths around every edge, by Python's hashlib."""
 import hashlib
 import json
 import pathlib

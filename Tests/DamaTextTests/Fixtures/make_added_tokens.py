@@ -1,4 +1,4 @@
-"""What transformers makes of added tokens that tokenizer.json does not have.
+"""Records how transformers treats added tokens that are missing in tokenizer.json.
 
 Run by hand in the oracle environment (`scripts/bootstrap torch`). Writes added_tokens.json: a tokenizer.json; for each
 case the files beside it, the texts' ids without special tokens around them, and the ids of the tokens with a role. """
@@ -88,7 +88,7 @@ def cases(size):
 
 def main():
     model = tokenizer([])
-    # One token of tokenizer.json's own, to be given other flags.
+    # A token of tokenizer.json itself, which gets other flags.
     whole = json.loads(model.to_str())
     size = len(whole["model"]["vocab"])
     whole["added_tokens"] = [{"id": 0, **flags("<unk>")}]

@@ -1,7 +1,7 @@
-"""Writes corpus_pools.json: what corpus strings are put together from. Run by hand.
+"""Writes corpus_pools.json: the parts of corpus strings. Run by hand.
 
 A pool is either `ranges` (runs of random characters of these code points, surrogates left out) or `items`
-(hexadecimal UTF-8, or bytes that are no UTF-8). corpus.py and Corpus.swift draw from it with the same generator.
+(hexadecimal UTF-8, or bytes of invalid UTF-8). corpus.py and Corpus.swift draw from it with the same generator.
 """
 
 import json

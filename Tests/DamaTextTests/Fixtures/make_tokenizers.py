@@ -1,4 +1,4 @@
-"""Trains small tokenizers of each family with Hugging Face's `tokenizers` and records what they do to the corpus.
+"""Trains small tokenizers of each family with Hugging Face's `tokenizers` and records their results on the corpus.
 
 Run by hand in the oracle environment (`scripts/bootstrap torch`). For each family NAME this writes
 
@@ -104,7 +104,7 @@ def sentencepiece(metaspace: bool) -> Tokenizer:
 
 
 def flags() -> Tokenizer:
-    """Nothing that a known model has: added tokens with every flag, unknown characters, the old Metaspace, NFD."""
+    """Settings of no known model: added tokens with every flag, unknown characters, the old Metaspace, NFD."""
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=False))
     tokenizer.normalizer = normalizers.Sequence(
         [normalizers.NFD(), normalizers.Strip(left=True, right=False), normalizers.Lowercase()]

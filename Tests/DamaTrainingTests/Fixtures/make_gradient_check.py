@@ -1,7 +1,7 @@
-"""Prints the numbers of Sources/DamaTraining/GradientCheck.swift. Needs numpy alone; run by hand.
+"""Prints the numbers of Sources/DamaTraining/GradientCheck.swift. Needs only numpy; run by hand.
 
 A Llama decoder of two layers in double precision, forward only, and the derivative along a direction of each weight as a
-central difference: nothing here knows a gradient rule.
+central difference: no gradient rule is used.
 """
 
 import numpy as np
@@ -19,7 +19,7 @@ def numbers(number, shape, scale=1.0, offset=0.0):
 
 
 def single(x):
-    """As the library has its values: fp32."""
+    """Rounded to fp32, as the library's values."""
     return x.astype(np.float32).astype(np.float64)
 
 
@@ -59,7 +59,7 @@ def rotate(x, positions):
 def value(embeddings, w, seed):
     logits = []
     for row, (prefix, responses) in enumerate(PAIRS):
-        # The two responses as sequences of their own: nothing is packed, and nothing padded.
+        # The two responses as separate sequences, without packing or padding.
         start = prefix
         for count in responses:
             places = [*range(prefix), *range(start, start + count)]

@@ -1,8 +1,8 @@
 """Ten steps of DAMA in plain PyTorch, fully and with LoRA, on the small LLaVA of the model tests.
 
-Written from the equations of the paper (section numbers there); run in the environment of `make test-torch` after
-DamaModelsTests/Fixtures/make_llava.py. Writes beside this file: batches.json (what is trained on), and for each kind of
-training <kind>.json with the numbers of every step and <kind>.safetensors with the first step's gradients and the last
+Written from the equations of the paper, with its equation numbers; run in the environment of `make test-torch` after
+DamaModelsTests/Fixtures/make_llava.py. Writes beside this file: batches.json (the training data), and for each kind of
+training <kind>.json with the numbers of every step and <kind>.safetensors with the first step's gradients and the final
 parameters.
 """
 
@@ -57,7 +57,7 @@ pixels = processor(images=Image.open(image_path), return_tensors="pt")["pixel_va
 
 
 def logp(model, prompt, chosen, rejected):
-    """Sums of the log-probabilities of both responses behind the image and the prompt."""
+    """Sums of the log-probabilities of both responses after the image and the prompt."""
     image_id = model.config.image_token_id
     text = f"{SYSTEM} USER: <image>\n{prompt} ASSISTANT:"
     prompt_ids = tok(text)["input_ids"]
@@ -98,7 +98,7 @@ def train(kind):
         for name, parameter in policy.named_parameters():
             if "vision_tower" in name:
                 continue
-            # As the files call it.
+            # The name in the files.
             name = name.replace("model.language_model.", "language_model.model.")
             name = name.replace("model.multi_modal_projector.", "multi_modal_projector.")
             name = name.replace("lm_head.", "language_model.lm_head.") if name.startswith("lm_head") else name

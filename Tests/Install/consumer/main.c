@@ -1,4 +1,4 @@
-/* A program outside the tree, in C: what it includes and links comes from pkg-config alone. */
+/* A C program outside the tree: all its compiler and linker flags come from pkg-config. */
 #include <dama.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-// A program outside the tree, in C++: what it includes and links comes from find_package(dama) alone.
+// A C++ program outside the tree: all its compiler and linker flags come from find_package(dama).
 #include <dama.hpp>
 
 #include <cstdio>
@@ -11,7 +11,7 @@ int main() {
     } catch (const dama::Error &error) {
         thrown = error.status() == DAMA_INVALID_ARGUMENT && error.what()[0] != 0;
     }
-    // A handle that moves, saves and loads.
+    // A handle that is moved, saved and loaded.
     dama::AdaptiveBeta controller;
     dama::PreferenceBatch batch;
     batch.policy_chosen = {-40, -50};

@@ -1,4 +1,4 @@
-"""Run by Tests/Install/run with the installed package alone, away from the tree."""
+"""Checks the installed package; Tests/Install/run runs this outside the tree."""
 
 import importlib.util
 import os
@@ -10,7 +10,7 @@ import dama
 
 package = os.path.dirname(os.path.realpath(dama.__file__))
 assert package.startswith(os.path.realpath(sys.prefix)), f"{package} is not the installed package"
-assert dama.library_path() == os.path.join(package, "lib", "libdama.so.0"), dama.library_path()
+assert dama.library_path() == os.path.join(package, "lib", "libdama.so.1"), dama.library_path()
 assert os.path.exists(os.path.join(package, "py.typed"))
 assert dama.__version__ == sys.argv[1], dama.__version__
 assert abs(dama.hardness([20, 25], [21]) - 0.9642640362593909) < 1e-12
@@ -19,9 +19,9 @@ try:
 except ValueError as error:
     assert "empty" in str(error), error
 else:
-    raise AssertionError("an empty list is an error")
-# Nothing says where ONNX Runtime is: the package finds the wheel that is installed.
-assert importlib.util.find_spec("onnxruntime"), "the test environment lends its onnxruntime"
+    raise AssertionError("an empty list must be an error")
+# No variable names ONNX Runtime: the package must find the installed wheel.
+assert importlib.util.find_spec("onnxruntime"), "onnxruntime of the test environment is not visible"
 assert "DAMA_ONNXRUNTIME" not in os.environ
 scorer = dama.Scorer(sys.argv[2], threads=1)
 image = numpy.full((64, 64, 3), 255, dtype=numpy.uint8)

@@ -1,12 +1,13 @@
 """libdama from Python: data- and model-aware preference alignment of multimodal language models.
 
-Everything here calls ``libdama.so`` through ctypes; only numpy is needed.
+The package calls ``libdama.so`` through ctypes; it needs only numpy.
 """
 
 from . import kernels, losses
 from ._adaptive_beta import AdaptiveBeta, AdaptiveBetaStep
 from ._cancellation import Cancellation
 from ._errors import Cancelled, DamaError
+from ._generate_dataset import GenerateResult, generate_dataset
 from ._generation import Generated, Policy
 from ._hardness import alpha_data, hardness, hardness_from_scores
 from ._library import library_path
@@ -15,8 +16,10 @@ from ._policy import PairLogps, ResponseLogps, prompt_templates
 from ._reference import ReferenceCache, ReferenceResult, reference_dataset
 from ._row_job import Progress
 from ._score_dataset import ScoreResult, score_dataset
-from ._scorer import Scorer
+from ._scorer import PairHardness, Scorer, SubSentence
+from ._splitter import Split, Splitter
 from ._text import Tokenizer, split
+from ._train import TrainProgress, TrainResult, train
 from ._trainer import LoRA, Parameter, StepMetrics, Trainer
 
 __all__ = [
@@ -25,8 +28,10 @@ __all__ = [
     "Cancellation",
     "Cancelled",
     "DamaError",
+    "GenerateResult",
     "Generated",
     "LoRA",
+    "PairHardness",
     "PairLogps",
     "Parameter",
     "Policy",
@@ -36,10 +41,16 @@ __all__ = [
     "ResponseLogps",
     "ScoreResult",
     "Scorer",
+    "Split",
+    "Splitter",
     "StepMetrics",
+    "SubSentence",
     "Tokenizer",
+    "TrainProgress",
+    "TrainResult",
     "Trainer",
     "alpha_data",
+    "generate_dataset",
     "hardness",
     "hardness_from_scores",
     "kernels",
@@ -49,6 +60,7 @@ __all__ = [
     "reference_dataset",
     "score_dataset",
     "split",
+    "train",
     "version",
 ]
 __version__ = version()

@@ -1,8 +1,8 @@
 """The C ABI for ctypes. scripts/generate_abi.py writes this file from include/dama.h; do not edit it.
 
-Names are C's. Handles, and pointers to numbers, to characters that are written and to void, are addresses
-(``c_void_p``): pass ``array.ctypes.data``, ``ctypes.byref()`` or None. A handle that is written is a pointer to
-``c_void_p``, a struct a pointer to its class: pass the object itself.
+The names are the same as in C. Handles, and pointers to numbers, to writable characters and to void, are addresses
+(``c_void_p``): pass ``array.ctypes.data``, ``ctypes.byref()`` or None. The parameter for a new handle is a pointer to
+``c_void_p``, and the parameter for a struct is a pointer to its class: pass the object itself.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from enum import IntEnum
 
 from ._library import load
 
-DAMA_ABI_VERSION = 0
+DAMA_ABI_VERSION = 1
 DAMA_IGNORED_LABEL = -100
 DAMA_REST = ctypes.c_size_t(-1).value
 
@@ -29,6 +29,16 @@ class dama_status(IntEnum):
     DAMA_OUT_OF_MEMORY = 6
     DAMA_INTERNAL = 7
     DAMA_CANCELLED = 8
+
+
+class dama_response(IntEnum):
+    DAMA_CHOSEN = 0
+    DAMA_REJECTED = 1
+
+
+class dama_delta_source(IntEnum):
+    DAMA_DELTA_FROM_PROBABILITIES = 0
+    DAMA_DELTA_FROM_SCORES = 1
 
 
 class dama_loss(IntEnum):
@@ -109,11 +119,6 @@ class dama_phase(IntEnum):
     DAMA_PHASE_WRITING = 2
 
 
-class dama_delta_source(IntEnum):
-    DAMA_DELTA_FROM_PROBABILITIES = 0
-    DAMA_DELTA_FROM_SCORES = 1
-
-
 class dama_image_mode(IntEnum):
     DAMA_IMAGE_MODE_CROP = 0
     DAMA_IMAGE_MODE_PAD = 1
@@ -122,11 +127,6 @@ class dama_image_mode(IntEnum):
 class dama_overlong(IntEnum):
     DAMA_OVERLONG_ERROR = 0
     DAMA_OVERLONG_CUT = 1
-
-
-class dama_response(IntEnum):
-    DAMA_CHOSEN = 0
-    DAMA_REJECTED = 1
 
 
 class dama_finish(IntEnum):
@@ -163,6 +163,12 @@ class dama_weight_type(IntEnum):
     DAMA_WEIGHT_BFLOAT16 = 2
 
 
+class dama_train_event(IntEnum):
+    DAMA_TRAIN_REFERENCE = 0
+    DAMA_TRAIN_BATCH = 1
+    DAMA_TRAIN_NOTICE = 2
+
+
 class dama_adaptive_beta_options(ctypes.Structure):
     pass
 
@@ -175,7 +181,7 @@ class dama_preference_result(ctypes.Structure):
     pass
 
 
-class dama_adaptive_beta_progress(ctypes.Structure):
+class dama_adaptive_beta_facts(ctypes.Structure):
     pass
 
 
@@ -187,11 +193,27 @@ class dama_split_options(ctypes.Structure):
     pass
 
 
+class dama_splitter_options(ctypes.Structure):
+    pass
+
+
 class dama_scorer_options(ctypes.Structure):
     pass
 
 
+class dama_scorer_facts(ctypes.Structure):
+    pass
+
+
 class dama_image(ctypes.Structure):
+    pass
+
+
+class dama_hardness_options(ctypes.Structure):
+    pass
+
+
+class dama_scored_sentence(ctypes.Structure):
     pass
 
 
@@ -247,6 +269,14 @@ class dama_reference_dataset_result(ctypes.Structure):
     pass
 
 
+class dama_generate_dataset_options(ctypes.Structure):
+    pass
+
+
+class dama_generate_dataset_result(ctypes.Structure):
+    pass
+
+
 class dama_trainer_options(ctypes.Structure):
     pass
 
@@ -263,7 +293,7 @@ class dama_parameter(ctypes.Structure):
     pass
 
 
-class dama_trainer_progress(ctypes.Structure):
+class dama_trainer_facts(ctypes.Structure):
     pass
 
 
@@ -271,8 +301,25 @@ class dama_export_options(ctypes.Structure):
     pass
 
 
+class dama_train_progress(ctypes.Structure):
+    pass
+
+
+class dama_train_dataset_options(ctypes.Structure):
+    pass
+
+
+class dama_train_dataset_result(ctypes.Structure):
+    pass
+
+
+class dama_train_yaml_options(ctypes.Structure):
+    pass
+
+
 dama_progress_callback = ctypes.CFUNCTYPE(ctypes.c_uint, ctypes.POINTER(dama_progress), ctypes.c_void_p)
 dama_text_callback = ctypes.CFUNCTYPE(ctypes.c_uint, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_void_p)
+dama_train_callback = ctypes.CFUNCTYPE(ctypes.c_uint, ctypes.POINTER(dama_train_progress), ctypes.c_void_p)
 
 dama_adaptive_beta_options._fields_ = [
     ("struct_size", ctypes.c_uint32),
@@ -338,7 +385,7 @@ dama_preference_result._fields_ = [
     ("sampled_uniformly", ctypes.c_int32),
 ]
 
-dama_adaptive_beta_progress._fields_ = [
+dama_adaptive_beta_facts._fields_ = [
     ("struct_size", ctypes.c_uint32),
     ("running_mean", ctypes.c_double),
     ("running_deviation", ctypes.c_double),
@@ -363,6 +410,17 @@ dama_split_options._fields_ = [
     ("tokenizer", ctypes.c_void_p),
 ]
 
+dama_splitter_options._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("concurrency", ctypes.c_uint32),
+    ("timeout", ctypes.c_double),
+    ("cache", ctypes.c_char_p),
+    ("api_key", ctypes.c_char_p),
+    ("first_pause", ctypes.c_double),
+    ("retries", ctypes.c_uint32),
+    ("reserved", ctypes.c_uint32),
+]
+
 dama_scorer_options._fields_ = [
     ("struct_size", ctypes.c_uint32),
     ("threads", ctypes.c_uint32),
@@ -371,8 +429,15 @@ dama_scorer_options._fields_ = [
     ("onnxruntime", ctypes.c_char_p),
     ("long_texts", ctypes.c_uint),
     ("logit_scale", ctypes.c_float),
-    ("ignore_orientation", ctypes.c_uint32),
-    ("drop_alpha", ctypes.c_uint32),
+    ("ignore_orientation", ctypes.c_int32),
+    ("drop_alpha", ctypes.c_int32),
+]
+
+dama_scorer_facts._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("dimension", ctypes.c_uint32),
+    ("max_tokens", ctypes.c_uint32),
+    ("logit_scale", ctypes.c_float),
 ]
 
 dama_image._fields_ = [
@@ -382,6 +447,18 @@ dama_image._fields_ = [
     ("rgb", ctypes.c_void_p),
     ("height", ctypes.c_size_t),
     ("width", ctypes.c_size_t),
+]
+
+dama_hardness_options._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("delta_source", ctypes.c_uint),
+    ("splitter", ctypes.c_void_p),
+]
+
+dama_scored_sentence._fields_ = [
+    ("text", ctypes.c_char_p),
+    ("probability", ctypes.c_double),
+    ("score", ctypes.c_float),
 ]
 
 dama_adamw_options._fields_ = [
@@ -436,6 +513,7 @@ dama_score_dataset_options._fields_ = [
     ("user", ctypes.c_void_p),
     ("follow_links", ctypes.c_int32),
     ("reserved", ctypes.c_uint32),
+    ("splitter", ctypes.c_void_p),
 ]
 
 dama_score_dataset_result._fields_ = [
@@ -460,10 +538,10 @@ dama_policy_options._fields_ = [
     ("overlong", ctypes.c_uint),
     ("max_length", ctypes.c_uint32),
     ("token_budget", ctypes.c_uint32),
-    ("share_prefix", ctypes.c_uint32),
+    ("share_prefix", ctypes.c_int32),
     ("reserved", ctypes.c_uint32),
-    ("ignore_orientation", ctypes.c_uint32),
-    ("drop_alpha", ctypes.c_uint32),
+    ("ignore_orientation", ctypes.c_int32),
+    ("drop_alpha", ctypes.c_int32),
 ]
 
 dama_policy_facts._fields_ = [
@@ -500,8 +578,8 @@ dama_generation_options._fields_ = [
     ("temperature", ctypes.c_double),
     ("top_p", ctypes.c_double),
     ("top_k", ctypes.c_uint32),
-    ("stop_count", ctypes.c_size_t),
     ("stop", ctypes.POINTER(ctypes.c_char_p)),
+    ("stop_count", ctypes.c_size_t),
     ("seed", ctypes.c_uint64),
     ("on_text", dama_text_callback),
     ("user", ctypes.c_void_p),
@@ -528,6 +606,34 @@ dama_reference_dataset_options._fields_ = [
 ]
 
 dama_reference_dataset_result._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("was_complete", ctypes.c_int32),
+    ("rows", ctypes.c_uint64),
+    ("rows_rejected", ctypes.c_uint64),
+    ("rows_cut", ctypes.c_uint64),
+]
+
+dama_generate_dataset_options._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("samples", ctypes.c_uint32),
+    ("data", ctypes.c_char_p),
+    ("image_root", ctypes.c_char_p),
+    ("output", ctypes.c_char_p),
+    ("fields", ctypes.POINTER(ctypes.c_char_p)),
+    ("field_count", ctypes.c_size_t),
+    ("max_rejected", ctypes.c_int64),
+    ("restart", ctypes.c_int32),
+    ("workers", ctypes.c_uint32),
+    ("block_rows", ctypes.c_uint32),
+    ("follow_links", ctypes.c_int32),
+    ("row_limit", ctypes.c_size_t),
+    ("image_limit", ctypes.c_size_t),
+    ("generation", ctypes.POINTER(dama_generation_options)),
+    ("progress", dama_progress_callback),
+    ("user", ctypes.c_void_p),
+]
+
+dama_generate_dataset_result._fields_ = [
     ("struct_size", ctypes.c_uint32),
     ("was_complete", ctypes.c_int32),
     ("rows", ctypes.c_uint64),
@@ -604,7 +710,7 @@ dama_parameter._fields_ = [
     ("gradient", ctypes.c_void_p),
 ]
 
-dama_trainer_progress._fields_ = [
+dama_trainer_facts._fields_ = [
     ("struct_size", ctypes.c_uint32),
     ("steps", ctypes.c_uint64),
     ("skipped", ctypes.c_uint64),
@@ -618,6 +724,67 @@ dama_export_options._fields_ = [
     ("type", ctypes.c_uint),
     ("replace", ctypes.c_int32),
     ("shard_bytes", ctypes.c_uint64),
+]
+
+dama_train_progress._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("event", ctypes.c_uint),
+    ("reference", ctypes.POINTER(dama_progress)),
+    ("metrics", ctypes.POINTER(dama_step_metrics)),
+    ("notice", ctypes.c_char_p),
+    ("batch", ctypes.c_uint64),
+    ("batches", ctypes.c_uint64),
+    ("epoch", ctypes.c_uint64),
+    ("seconds", ctypes.c_double),
+    ("batches_per_second", ctypes.c_double),
+    ("seconds_left", ctypes.c_double),
+]
+
+dama_train_dataset_options._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("batch_size", ctypes.c_uint32),
+    ("data", ctypes.c_char_p),
+    ("image_root", ctypes.c_char_p),
+    ("output", ctypes.c_char_p),
+    ("fields", ctypes.POINTER(ctypes.c_char_p)),
+    ("field_count", ctypes.c_size_t),
+    ("scores", ctypes.c_char_p),
+    ("reference", ctypes.c_char_p),
+    ("max_rejected", ctypes.c_int64),
+    ("restart", ctypes.c_int32),
+    ("follow_links", ctypes.c_int32),
+    ("epochs", ctypes.c_uint32),
+    ("tensorboard", ctypes.c_int32),
+    ("max_steps", ctypes.c_uint64),
+    ("checkpoint_every", ctypes.c_uint32),
+    ("checkpoints_kept", ctypes.c_uint32),
+    ("image_limit", ctypes.c_size_t),
+    ("trainer", ctypes.POINTER(dama_trainer_options)),
+    ("schedule", ctypes.POINTER(dama_schedule_options)),
+    ("method", ctypes.POINTER(dama_adaptive_beta_options)),
+    ("exported", ctypes.POINTER(dama_export_options)),
+    ("progress", dama_train_callback),
+    ("user", ctypes.c_void_p),
+    ("no_export", ctypes.c_int32),
+    ("reserved", ctypes.c_uint32),
+]
+
+dama_train_dataset_result._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("was_complete", ctypes.c_int32),
+    ("batches", ctypes.c_uint64),
+    ("steps", ctypes.c_uint64),
+    ("skipped", ctypes.c_uint64),
+    ("pairs", ctypes.c_uint64),
+    ("rows_rejected", ctypes.c_uint64),
+]
+
+dama_train_yaml_options._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("restart", ctypes.c_int32),
+    ("label", ctypes.c_char_p),
+    ("progress", dama_train_callback),
+    ("user", ctypes.c_void_p),
 ]
 
 dama_abi_version = _library.dama_abi_version
@@ -696,7 +863,7 @@ dama_adaptive_beta_options_init_sized.argtypes = [
     ctypes.c_size_t,
     ctypes.c_uint,
 ]
-dama_adaptive_beta_options_init_sized.restype = ctypes.c_uint
+dama_adaptive_beta_options_init_sized.restype = None
 
 dama_adaptive_beta_create = _library.dama_adaptive_beta_create
 dama_adaptive_beta_create.argtypes = [ctypes.POINTER(ctypes.c_void_p), ctypes.POINTER(dama_adaptive_beta_options)]
@@ -726,17 +893,13 @@ dama_adaptive_beta_commit = _library.dama_adaptive_beta_commit
 dama_adaptive_beta_commit.argtypes = [ctypes.c_void_p]
 dama_adaptive_beta_commit.restype = ctypes.c_uint
 
-dama_adaptive_beta_running_mean = _library.dama_adaptive_beta_running_mean
-dama_adaptive_beta_running_mean.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
-dama_adaptive_beta_running_mean.restype = ctypes.c_uint
+dama_adaptive_beta_facts_init_sized = _library.dama_adaptive_beta_facts_init_sized
+dama_adaptive_beta_facts_init_sized.argtypes = [ctypes.POINTER(dama_adaptive_beta_facts), ctypes.c_size_t]
+dama_adaptive_beta_facts_init_sized.restype = None
 
-dama_adaptive_beta_progress_init_sized = _library.dama_adaptive_beta_progress_init_sized
-dama_adaptive_beta_progress_init_sized.argtypes = [ctypes.POINTER(dama_adaptive_beta_progress), ctypes.c_size_t]
-dama_adaptive_beta_progress_init_sized.restype = None
-
-dama_adaptive_beta_get_progress = _library.dama_adaptive_beta_get_progress
-dama_adaptive_beta_get_progress.argtypes = [ctypes.c_void_p, ctypes.POINTER(dama_adaptive_beta_progress)]
-dama_adaptive_beta_get_progress.restype = ctypes.c_uint
+dama_adaptive_beta_describe = _library.dama_adaptive_beta_describe
+dama_adaptive_beta_describe.argtypes = [ctypes.c_void_p, ctypes.POINTER(dama_adaptive_beta_facts)]
+dama_adaptive_beta_describe.restype = ctypes.c_uint
 
 dama_adaptive_beta_get_options = _library.dama_adaptive_beta_get_options
 dama_adaptive_beta_get_options.argtypes = [ctypes.c_void_p, ctypes.POINTER(dama_adaptive_beta_options)]
@@ -763,7 +926,7 @@ dama_tokenizer_encode.argtypes = [
     ctypes.c_void_p,
     ctypes.c_char_p,
     ctypes.c_size_t,
-    ctypes.c_int,
+    ctypes.c_int32,
     ctypes.c_void_p,
     ctypes.c_size_t,
     ctypes.c_void_p,
@@ -775,7 +938,7 @@ dama_tokenizer_decode.argtypes = [
     ctypes.c_void_p,
     ctypes.c_void_p,
     ctypes.c_size_t,
-    ctypes.c_int,
+    ctypes.c_int32,
     ctypes.c_void_p,
     ctypes.c_size_t,
     ctypes.c_void_p,
@@ -806,6 +969,46 @@ dama_split = _library.dama_split
 dama_split.argtypes = [ctypes.POINTER(ctypes.c_void_p), ctypes.c_char_p, ctypes.POINTER(dama_split_options)]
 dama_split.restype = ctypes.c_uint
 
+dama_splitter_options_init_sized = _library.dama_splitter_options_init_sized
+dama_splitter_options_init_sized.argtypes = [ctypes.POINTER(dama_splitter_options), ctypes.c_size_t]
+dama_splitter_options_init_sized.restype = None
+
+dama_splitter_create_built_in = _library.dama_splitter_create_built_in
+dama_splitter_create_built_in.argtypes = [ctypes.POINTER(ctypes.c_void_p)]
+dama_splitter_create_built_in.restype = ctypes.c_uint
+
+dama_splitter_create_command = _library.dama_splitter_create_command
+dama_splitter_create_command.argtypes = [
+    ctypes.POINTER(ctypes.c_void_p),
+    ctypes.c_char_p,
+    ctypes.POINTER(dama_splitter_options),
+]
+dama_splitter_create_command.restype = ctypes.c_uint
+
+dama_splitter_create_endpoint = _library.dama_splitter_create_endpoint
+dama_splitter_create_endpoint.argtypes = [
+    ctypes.POINTER(ctypes.c_void_p),
+    ctypes.c_char_p,
+    ctypes.c_char_p,
+    ctypes.POINTER(dama_splitter_options),
+]
+dama_splitter_create_endpoint.restype = ctypes.c_uint
+
+dama_splitter_free = _library.dama_splitter_free
+dama_splitter_free.argtypes = [ctypes.c_void_p]
+dama_splitter_free.restype = None
+
+dama_splitter_split = _library.dama_splitter_split
+dama_splitter_split.argtypes = [
+    ctypes.POINTER(ctypes.c_void_p),
+    ctypes.POINTER(ctypes.c_void_p),
+    ctypes.c_void_p,
+    ctypes.c_char_p,
+    ctypes.POINTER(dama_split_options),
+    ctypes.c_void_p,
+]
+dama_splitter_split.restype = ctypes.c_uint
+
 dama_scorer_options_init_sized = _library.dama_scorer_options_init_sized
 dama_scorer_options_init_sized.argtypes = [ctypes.POINTER(dama_scorer_options), ctypes.c_size_t]
 dama_scorer_options_init_sized.restype = None
@@ -818,9 +1021,13 @@ dama_scorer_free = _library.dama_scorer_free
 dama_scorer_free.argtypes = [ctypes.c_void_p]
 dama_scorer_free.restype = None
 
-dama_scorer_info = _library.dama_scorer_info
-dama_scorer_info.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]
-dama_scorer_info.restype = ctypes.c_uint
+dama_scorer_facts_init_sized = _library.dama_scorer_facts_init_sized
+dama_scorer_facts_init_sized.argtypes = [ctypes.POINTER(dama_scorer_facts), ctypes.c_size_t]
+dama_scorer_facts_init_sized.restype = None
+
+dama_scorer_describe = _library.dama_scorer_describe
+dama_scorer_describe.argtypes = [ctypes.c_void_p, ctypes.POINTER(dama_scorer_facts)]
+dama_scorer_describe.restype = ctypes.c_uint
 
 dama_scorer_score = _library.dama_scorer_score
 dama_scorer_score.argtypes = [
@@ -828,6 +1035,7 @@ dama_scorer_score.argtypes = [
     ctypes.POINTER(dama_image),
     ctypes.POINTER(ctypes.c_char_p),
     ctypes.c_size_t,
+    ctypes.c_void_p,
     ctypes.c_void_p,
 ]
 dama_scorer_score.restype = ctypes.c_uint
@@ -839,6 +1047,7 @@ dama_scorer_embed_images.argtypes = [
     ctypes.c_size_t,
     ctypes.c_void_p,
     ctypes.c_size_t,
+    ctypes.c_void_p,
 ]
 dama_scorer_embed_images.restype = ctypes.c_uint
 
@@ -849,31 +1058,65 @@ dama_scorer_embed_texts.argtypes = [
     ctypes.c_size_t,
     ctypes.c_void_p,
     ctypes.c_size_t,
+    ctypes.c_void_p,
 ]
 dama_scorer_embed_texts.restype = ctypes.c_uint
+
+dama_hardness_options_init_sized = _library.dama_hardness_options_init_sized
+dama_hardness_options_init_sized.argtypes = [ctypes.POINTER(dama_hardness_options), ctypes.c_size_t]
+dama_hardness_options_init_sized.restype = None
+
+dama_scorer_hardness = _library.dama_scorer_hardness
+dama_scorer_hardness.argtypes = [
+    ctypes.POINTER(ctypes.c_void_p),
+    ctypes.c_void_p,
+    ctypes.POINTER(dama_image),
+    ctypes.c_char_p,
+    ctypes.c_char_p,
+    ctypes.POINTER(dama_hardness_options),
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+]
+dama_scorer_hardness.restype = ctypes.c_uint
+
+dama_scored_pair_free = _library.dama_scored_pair_free
+dama_scored_pair_free.argtypes = [ctypes.c_void_p]
+dama_scored_pair_free.restype = None
+
+dama_scored_pair_count = _library.dama_scored_pair_count
+dama_scored_pair_count.argtypes = [ctypes.c_void_p, ctypes.c_uint]
+dama_scored_pair_count.restype = ctypes.c_size_t
+
+dama_scored_pair_at = _library.dama_scored_pair_at
+dama_scored_pair_at.argtypes = [ctypes.c_void_p, ctypes.c_uint, ctypes.c_size_t, ctypes.POINTER(dama_scored_sentence)]
+dama_scored_pair_at.restype = ctypes.c_uint
+
+dama_scored_pair_flags = _library.dama_scored_pair_flags
+dama_scored_pair_flags.argtypes = [ctypes.c_void_p, ctypes.c_uint]
+dama_scored_pair_flags.restype = ctypes.c_void_p
 
 dama_token_logprobs = _library.dama_token_logprobs
 dama_token_logprobs.argtypes = [
     ctypes.c_void_p,
+    ctypes.c_void_p,
     ctypes.c_size_t,
     ctypes.c_size_t,
-    ctypes.c_void_p,
-    ctypes.c_void_p,
-    ctypes.c_void_p,
     ctypes.c_uint32,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
 ]
 dama_token_logprobs.restype = ctypes.c_uint
 
 dama_token_logprobs_backward = _library.dama_token_logprobs_backward
 dama_token_logprobs_backward.argtypes = [
     ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
     ctypes.c_size_t,
     ctypes.c_size_t,
-    ctypes.c_void_p,
-    ctypes.c_void_p,
-    ctypes.c_void_p,
-    ctypes.c_void_p,
     ctypes.c_uint32,
+    ctypes.c_void_p,
 ]
 dama_token_logprobs_backward.restype = ctypes.c_uint
 
@@ -883,13 +1126,13 @@ dama_adamw_options_init_sized.restype = None
 
 dama_adamw_step = _library.dama_adamw_step
 dama_adamw_step.argtypes = [
-    ctypes.POINTER(dama_adamw_options),
-    ctypes.c_uint64,
-    ctypes.c_void_p,
-    ctypes.c_void_p,
-    ctypes.c_void_p,
     ctypes.c_void_p,
     ctypes.c_size_t,
+    ctypes.c_uint64,
+    ctypes.POINTER(dama_adamw_options),
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
 ]
 dama_adamw_step.restype = ctypes.c_uint
 
@@ -902,7 +1145,7 @@ dama_schedule_options_init_sized.argtypes = [ctypes.POINTER(dama_schedule_option
 dama_schedule_options_init_sized.restype = None
 
 dama_learning_rate = _library.dama_learning_rate
-dama_learning_rate.argtypes = [ctypes.POINTER(dama_schedule_options), ctypes.c_uint64, ctypes.c_void_p]
+dama_learning_rate.argtypes = [ctypes.c_uint64, ctypes.POINTER(dama_schedule_options), ctypes.c_void_p]
 dama_learning_rate.restype = ctypes.c_uint
 
 dama_score_dataset_options_init_sized = _library.dama_score_dataset_options_init_sized
@@ -918,6 +1161,7 @@ dama_score_dataset.argtypes = [
     ctypes.c_void_p,
     ctypes.POINTER(dama_score_dataset_options),
     ctypes.POINTER(dama_score_dataset_result),
+    ctypes.c_void_p,
 ]
 dama_score_dataset.restype = ctypes.c_uint
 
@@ -945,6 +1189,14 @@ dama_prompt_templates = _library.dama_prompt_templates
 dama_prompt_templates.argtypes = [ctypes.POINTER(ctypes.c_void_p)]
 dama_prompt_templates.restype = ctypes.c_uint
 
+dama_splitter_create_policy = _library.dama_splitter_create_policy
+dama_splitter_create_policy.argtypes = [
+    ctypes.POINTER(ctypes.c_void_p),
+    ctypes.c_void_p,
+    ctypes.POINTER(dama_splitter_options),
+]
+dama_splitter_create_policy.restype = ctypes.c_uint
+
 dama_policy_logps = _library.dama_policy_logps
 dama_policy_logps.argtypes = [
     ctypes.POINTER(ctypes.c_void_p),
@@ -963,9 +1215,9 @@ dama_logps_count = _library.dama_logps_count
 dama_logps_count.argtypes = [ctypes.c_void_p]
 dama_logps_count.restype = ctypes.c_size_t
 
-dama_logps_get = _library.dama_logps_get
-dama_logps_get.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint, ctypes.POINTER(dama_response_logp)]
-dama_logps_get.restype = ctypes.c_uint
+dama_logps_at = _library.dama_logps_at
+dama_logps_at.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint, ctypes.POINTER(dama_response_logp)]
+dama_logps_at.restype = ctypes.c_uint
 
 dama_logps_tokens = _library.dama_logps_tokens
 dama_logps_tokens.argtypes = [
@@ -993,6 +1245,7 @@ dama_policy_generate.argtypes = [
     ctypes.POINTER(dama_prompt),
     ctypes.c_size_t,
     ctypes.POINTER(dama_generation_options),
+    ctypes.c_void_p,
 ]
 dama_policy_generate.restype = ctypes.c_uint
 
@@ -1032,6 +1285,7 @@ dama_reference_dataset.argtypes = [
     ctypes.c_void_p,
     ctypes.POINTER(dama_reference_dataset_options),
     ctypes.POINTER(dama_reference_dataset_result),
+    ctypes.c_void_p,
 ]
 dama_reference_dataset.restype = ctypes.c_uint
 
@@ -1059,6 +1313,23 @@ dama_reference_cache_logps.argtypes = [
     ctypes.c_size_t,
 ]
 dama_reference_cache_logps.restype = ctypes.c_uint
+
+dama_generate_dataset_options_init_sized = _library.dama_generate_dataset_options_init_sized
+dama_generate_dataset_options_init_sized.argtypes = [ctypes.POINTER(dama_generate_dataset_options), ctypes.c_size_t]
+dama_generate_dataset_options_init_sized.restype = None
+
+dama_generate_dataset_result_init_sized = _library.dama_generate_dataset_result_init_sized
+dama_generate_dataset_result_init_sized.argtypes = [ctypes.POINTER(dama_generate_dataset_result), ctypes.c_size_t]
+dama_generate_dataset_result_init_sized.restype = None
+
+dama_generate_dataset = _library.dama_generate_dataset
+dama_generate_dataset.argtypes = [
+    ctypes.c_void_p,
+    ctypes.POINTER(dama_generate_dataset_options),
+    ctypes.POINTER(dama_generate_dataset_result),
+    ctypes.c_void_p,
+]
+dama_generate_dataset.restype = ctypes.c_uint
 
 dama_trainer_options_init_sized = _library.dama_trainer_options_init_sized
 dama_trainer_options_init_sized.argtypes = [ctypes.POINTER(dama_trainer_options), ctypes.c_size_t]
@@ -1130,17 +1401,17 @@ dama_trainer_parameter_count = _library.dama_trainer_parameter_count
 dama_trainer_parameter_count.argtypes = [ctypes.c_void_p]
 dama_trainer_parameter_count.restype = ctypes.c_size_t
 
-dama_trainer_parameter = _library.dama_trainer_parameter
-dama_trainer_parameter.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.POINTER(dama_parameter)]
-dama_trainer_parameter.restype = ctypes.c_uint
+dama_trainer_parameter_at = _library.dama_trainer_parameter_at
+dama_trainer_parameter_at.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.POINTER(dama_parameter)]
+dama_trainer_parameter_at.restype = ctypes.c_uint
 
-dama_trainer_progress_init_sized = _library.dama_trainer_progress_init_sized
-dama_trainer_progress_init_sized.argtypes = [ctypes.POINTER(dama_trainer_progress), ctypes.c_size_t]
-dama_trainer_progress_init_sized.restype = None
+dama_trainer_facts_init_sized = _library.dama_trainer_facts_init_sized
+dama_trainer_facts_init_sized.argtypes = [ctypes.POINTER(dama_trainer_facts), ctypes.c_size_t]
+dama_trainer_facts_init_sized.restype = None
 
-dama_trainer_get_progress = _library.dama_trainer_get_progress
-dama_trainer_get_progress.argtypes = [ctypes.c_void_p, ctypes.POINTER(dama_trainer_progress)]
-dama_trainer_get_progress.restype = ctypes.c_uint
+dama_trainer_describe = _library.dama_trainer_describe
+dama_trainer_describe.argtypes = [ctypes.c_void_p, ctypes.POINTER(dama_trainer_facts)]
+dama_trainer_describe.restype = ctypes.c_uint
 
 dama_trainer_controller = _library.dama_trainer_controller
 dama_trainer_controller.argtypes = [ctypes.POINTER(ctypes.c_void_p), ctypes.c_void_p]
@@ -1162,10 +1433,41 @@ dama_trainer_export = _library.dama_trainer_export
 dama_trainer_export.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.POINTER(dama_export_options)]
 dama_trainer_export.restype = ctypes.c_uint
 
+dama_train_dataset_options_init_sized = _library.dama_train_dataset_options_init_sized
+dama_train_dataset_options_init_sized.argtypes = [ctypes.POINTER(dama_train_dataset_options), ctypes.c_size_t]
+dama_train_dataset_options_init_sized.restype = None
 
-def dama_adaptive_beta_options_init(options: dama_adaptive_beta_options, preset: int) -> int:
-    result: int = dama_adaptive_beta_options_init_sized(options, ctypes.sizeof(dama_adaptive_beta_options), preset)
-    return result
+dama_train_dataset_result_init_sized = _library.dama_train_dataset_result_init_sized
+dama_train_dataset_result_init_sized.argtypes = [ctypes.POINTER(dama_train_dataset_result), ctypes.c_size_t]
+dama_train_dataset_result_init_sized.restype = None
+
+dama_train_dataset = _library.dama_train_dataset
+dama_train_dataset.argtypes = [
+    ctypes.c_void_p,
+    ctypes.POINTER(dama_train_dataset_options),
+    ctypes.POINTER(dama_train_dataset_result),
+    ctypes.c_void_p,
+]
+dama_train_dataset.restype = ctypes.c_uint
+
+dama_train_yaml_options_init_sized = _library.dama_train_yaml_options_init_sized
+dama_train_yaml_options_init_sized.argtypes = [ctypes.POINTER(dama_train_yaml_options), ctypes.c_size_t]
+dama_train_yaml_options_init_sized.restype = None
+
+dama_train_yaml = _library.dama_train_yaml
+dama_train_yaml.argtypes = [
+    ctypes.c_char_p,
+    ctypes.POINTER(ctypes.c_char_p),
+    ctypes.c_size_t,
+    ctypes.POINTER(dama_train_yaml_options),
+    ctypes.POINTER(dama_train_dataset_result),
+    ctypes.c_void_p,
+]
+dama_train_yaml.restype = ctypes.c_uint
+
+
+def dama_adaptive_beta_options_init(options: dama_adaptive_beta_options, preset: int) -> None:
+    dama_adaptive_beta_options_init_sized(options, ctypes.sizeof(dama_adaptive_beta_options), preset)
 
 
 def dama_preference_batch_init(batch: dama_preference_batch) -> None:
@@ -1176,8 +1478,8 @@ def dama_preference_result_init(result: dama_preference_result) -> None:
     dama_preference_result_init_sized(result, ctypes.sizeof(dama_preference_result))
 
 
-def dama_adaptive_beta_progress_init(progress: dama_adaptive_beta_progress) -> None:
-    dama_adaptive_beta_progress_init_sized(progress, ctypes.sizeof(dama_adaptive_beta_progress))
+def dama_adaptive_beta_facts_init(facts: dama_adaptive_beta_facts) -> None:
+    dama_adaptive_beta_facts_init_sized(facts, ctypes.sizeof(dama_adaptive_beta_facts))
 
 
 def dama_tokenizer_facts_init(facts: dama_tokenizer_facts) -> None:
@@ -1188,8 +1490,20 @@ def dama_split_options_init(options: dama_split_options) -> None:
     dama_split_options_init_sized(options, ctypes.sizeof(dama_split_options))
 
 
+def dama_splitter_options_init(options: dama_splitter_options) -> None:
+    dama_splitter_options_init_sized(options, ctypes.sizeof(dama_splitter_options))
+
+
 def dama_scorer_options_init(options: dama_scorer_options) -> None:
     dama_scorer_options_init_sized(options, ctypes.sizeof(dama_scorer_options))
+
+
+def dama_scorer_facts_init(facts: dama_scorer_facts) -> None:
+    dama_scorer_facts_init_sized(facts, ctypes.sizeof(dama_scorer_facts))
+
+
+def dama_hardness_options_init(options: dama_hardness_options) -> None:
+    dama_hardness_options_init_sized(options, ctypes.sizeof(dama_hardness_options))
 
 
 def dama_adamw_options_init(options: dama_adamw_options) -> None:
@@ -1228,6 +1542,14 @@ def dama_reference_dataset_result_init(result: dama_reference_dataset_result) ->
     dama_reference_dataset_result_init_sized(result, ctypes.sizeof(dama_reference_dataset_result))
 
 
+def dama_generate_dataset_options_init(options: dama_generate_dataset_options) -> None:
+    dama_generate_dataset_options_init_sized(options, ctypes.sizeof(dama_generate_dataset_options))
+
+
+def dama_generate_dataset_result_init(result: dama_generate_dataset_result) -> None:
+    dama_generate_dataset_result_init_sized(result, ctypes.sizeof(dama_generate_dataset_result))
+
+
 def dama_trainer_options_init(options: dama_trainer_options) -> None:
     dama_trainer_options_init_sized(options, ctypes.sizeof(dama_trainer_options))
 
@@ -1240,9 +1562,21 @@ def dama_parameter_init(parameter: dama_parameter) -> None:
     dama_parameter_init_sized(parameter, ctypes.sizeof(dama_parameter))
 
 
-def dama_trainer_progress_init(progress: dama_trainer_progress) -> None:
-    dama_trainer_progress_init_sized(progress, ctypes.sizeof(dama_trainer_progress))
+def dama_trainer_facts_init(facts: dama_trainer_facts) -> None:
+    dama_trainer_facts_init_sized(facts, ctypes.sizeof(dama_trainer_facts))
 
 
 def dama_export_options_init(options: dama_export_options) -> None:
     dama_export_options_init_sized(options, ctypes.sizeof(dama_export_options))
+
+
+def dama_train_dataset_options_init(options: dama_train_dataset_options) -> None:
+    dama_train_dataset_options_init_sized(options, ctypes.sizeof(dama_train_dataset_options))
+
+
+def dama_train_dataset_result_init(result: dama_train_dataset_result) -> None:
+    dama_train_dataset_result_init_sized(result, ctypes.sizeof(dama_train_dataset_result))
+
+
+def dama_train_yaml_options_init(options: dama_train_yaml_options) -> None:
+    dama_train_yaml_options_init_sized(options, ctypes.sizeof(dama_train_yaml_options))

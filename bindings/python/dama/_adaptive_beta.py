@@ -13,7 +13,7 @@ from ._arrays import as_doubles, as_lengths
 from ._errors import InvalidArgument, ShapeMismatch
 from ._native import check, choices
 
-#: Enumerators of the C header, by the names used here.
+#: Enumerators of the C header, by their Python names.
 _PRESETS = choices(_abi.dama_preset, "DAMA_PRESET_")
 _GAPS = choices(_abi.dama_gap, "DAMA_GAP_")
 _FILTERS = choices(_abi.dama_filter, "DAMA_FILTER_")
@@ -28,7 +28,7 @@ _COMBINATIONS = choices(_abi.dama_combination, "DAMA_COMBINE_")
 LOSSES = choices(_abi.dama_loss, "DAMA_LOSS_")
 
 
-#: The arrays of the result, in the order of the rows of a step's block.
+#: The arrays of the result, in the order of the block's rows.
 _ROWS = (
     "beta", "margins", "losses", "grad_chosen", "grad_rejected",
     "reward_chosen", "reward_rejected", "plain_reward_chosen", "plain_reward_rejected",
@@ -36,32 +36,32 @@ _ROWS = (
 
 
 class AdaptiveBetaStep:
-    """What :meth:`AdaptiveBeta.step` found: arrays over the pairs of the slice, and numbers of the global batch."""
+    """Result of :meth:`AdaptiveBeta.step`: arrays over the pairs of the slice, and numbers of the global batch."""
 
     __slots__ = (
         "_block", "mask", "loss", "slice_loss", "alpha_model", "batch_gap", "running_mean", "accuracy", "kept",
         "kept_in_slice", "nonfinite", "normalized", "sampled_uniformly",
     )  # fmt: skip
 
-    #: Which pairs take part, bool.
+    #: Which pairs are kept, bool.
     mask: NDArray[np.bool_]
     #: L = Σ mask·ℓ / Σ mask over the global batch.
     loss: float
-    #: The slice's part of :attr:`loss`; the parts of all ranks add up to it.
+    #: The part of :attr:`loss` that the slice contributes; the parts of all ranks add up to it.
     slice_loss: float
     #: α_M, Eq. (13).
     alpha_model: float
     #: R_B, Eq. (12): mean of the kept gaps.
     batch_gap: float
-    #: R̄ that this step used.
+    #: The R̄ that this step used.
     running_mean: float
-    #: Share of the finite margins of the global batch above 0.
+    #: Share of the global batch's finite margins that are above 0.
     accuracy: float
     #: Pairs kept in the global batch.
     kept: int
     #: Pairs kept in the slice.
     kept_in_slice: int
-    #: Pairs of the global batch whose gap is not finite; they are masked.
+    #: Pairs of the global batch with a non-finite gap; they are masked.
     nonfinite: int
     #: Whether the guard let Eq. (10) divide by R̄.
     normalized: bool
@@ -90,12 +90,12 @@ class AdaptiveBetaStep:
 
     @property
     def margins(self) -> NDArray[np.float64]:
-        """h_i, the log-ratio margins; not finite where the log-probabilities are not."""
+        """h_i, the log-ratio margins; not finite if the log-probabilities are not."""
         return self._block[1]
 
     @property
     def losses(self) -> NDArray[np.float64]:
-        """ℓ_i, of masked pairs too; 0 where the margin is not finite."""
+        """ℓ_i, also of masked pairs; 0 if the margin is not finite."""
         return self._block[2]
 
     @property
@@ -136,7 +136,7 @@ class AdaptiveBetaStep:
 
 
 class _Workspace:
-    """The memory of a step over N pairs, and the C structs that point into it: a step is then copies and one call."""
+    """The memory of a step over N pairs, and C structs that point to it: a step is then only copies and one call."""
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -170,29 +170,29 @@ class AdaptiveBeta:
             ab.commit()
 
     Presets: ``paper``; ``released`` (the authors' trainer); ``beta_dpo``; and the paper's ablations ``dpo`` (no α, no
-    filter), ``d2po`` (α_D, no filter), ``mdpo`` (filter and α_M). What is not given is the preset's. The fields are
-    independent: ``combine`` does not change ``filter``.
+    filter), ``d2po`` (α_D, no filter), ``mdpo`` (filter and α_M). Other parameters default to the preset's values. They
+    are independent: ``combine`` does not change ``filter``.
 
-    :param beta: The base that α scales, > 0.
+    :param beta: The base β, which α scales, > 0.
     :param keep: K as an int, or a ratio in (0, 1] as a float: K = int(ratio · N).
     :param momentum: γ of Eq. (15), in [0, 1).
-    :param seed: Of the sampling filters; the same on every rank.
+    :param seed: Seed of the sampling filters; the same on every rank.
     :param combine: ``product``, ``weighted`` (with ``rho``), ``data``, ``model`` or ``none``.
     :param gap: ``reward`` (β h) or ``log_ratio`` (h).
-    :param normalize: Divide the gaps by the running mean, Eq. (10), where it is at least ``guard`` · mean |gap|.
+    :param normalize: Divide the gaps by the running mean, Eq. (10), if it is at least ``guard`` · mean |gap|.
     :param filter: ``nearest``, ``sample``, ``bottom``, ``top``, ``none`` or ``random``.
     :param sample_scale: ``unit`` or ``running_deviation``.
     :param responsiveness: ``ratio_of_mean``, Eq. (13); ``mean_of_ratios``; or ``linear`` with ``slope``.
     :param mean_source: ``kept`` or ``all``.
     :param mean_time: ``after`` the step, Eq. (15), or ``before`` use.
-    :param rho: Share of α_D where ``combine`` is ``weighted``.
-    :param floor: Least β of a pair.
-    :param ceiling: Greatest β of a pair.
+    :param rho: Share of α_D if ``combine`` is ``weighted``.
+    :param floor: Minimum β of a pair.
+    :param ceiling: Maximum β of a pair.
     :param loss: ``sigmoid``, ``ipo``, ``hinge``, ``cdpo``, ``robust`` or ``simpo``.
     :param label_smoothing: ε of ``cdpo`` and ``robust``.
     :param simpo_margin: γ of ``simpo``.
 
-    One object, one thread at a time. Pickling keeps the committed state.
+    Use an object from one thread at a time. Pickling keeps the committed state.
     """
 
     __slots__ = ("_handle", "_workspace")
@@ -225,7 +225,7 @@ class AdaptiveBeta:
         self._handle = None
         self._workspace = _Workspace(0)
         options = _abi.dama_adaptive_beta_options()
-        check(_abi.dama_adaptive_beta_options_init(options, _choice(_PRESETS, preset, "preset")))
+        _abi.dama_adaptive_beta_options_init(options, _choice(_PRESETS, preset, "preset"))
         if not 0 <= seed < 2**64:
             raise InvalidArgument(f"seed is {seed}; it must be in [0, 2**64)")
         options.seed = seed
@@ -277,20 +277,20 @@ class AdaptiveBeta:
         offset: int = 0,
         count: Optional[int] = None,
     ) -> AdaptiveBetaStep:
-        """One global batch of N pairs: mask, β, loss and gradients. Nothing moves until :meth:`commit`.
+        """Computes mask, β, loss and gradients of one global batch of N pairs. No state changes until :meth:`commit`.
 
-        Arrays, lists or torch tensors of shape [N]: log π(y | I, x) summed over the response's tokens, of the policy
-        and of the reference; ``alpha_data`` is α_D, 1 where it is not given. A pair that is not finite is masked and
-        counted. With ``chosen_lengths`` and ``rejected_lengths`` log-probabilities are divided by them; gradients stay
-        those of the sums. ``simpo`` needs no references.
+        The arguments are arrays, lists or torch tensors of shape [N]: log π(y | I, x) summed over the response's
+        tokens, of the policy and of the reference; ``alpha_data`` is α_D, by default 1. A pair with a non-finite value
+        is masked and counted. Log-probabilities are divided by ``chosen_lengths`` and ``rejected_lengths`` if given;
+        gradients are still those of the sums. ``simpo`` needs no references.
 
-        With several ranks each passes the log-probabilities of all of them, and ``offset`` and ``count`` of its own
-        pairs, which the arrays of the result are for. Gradients already hold the global divisor: add them up over the
-        ranks, or multiply by their number where a framework averages.
+        With several ranks, each rank passes the log-probabilities of all ranks, and ``offset`` and ``count`` of its own
+        pairs, which the arrays of the result cover. Gradients already include the global divisor: sum them over the
+        ranks, or multiply them by the number of ranks if a framework averages them.
         """
         chosen = policy_chosen if type(policy_chosen) is np.ndarray else as_doubles(policy_chosen)
         if chosen.ndim != 1:
-            raise ShapeMismatch(f"policy_chosen has shape {chosen.shape}; one number for each pair is needed")
+            raise ShapeMismatch(f"policy_chosen has shape {chosen.shape}; it must have one number for each pair")
         total = chosen.shape[0]
         work = self._workspace
         if work.count != total:
@@ -323,37 +323,37 @@ class AdaptiveBeta:
         return AdaptiveBetaStep(block.copy(), mask.copy(), work.result)
 
     def commit(self) -> None:
-        """Makes the last step's running mean and generator the current ones; call it once the optimizer has stepped."""
+        """Commits the running mean and the generator of the last step; call it after the optimizer's step."""
         check(_abi.dama_adaptive_beta_commit(self._handle))
 
     @property
     def running_mean(self) -> float:
         """R̄, Eq. (15)."""
-        return self._progress().running_mean
+        return self._facts().running_mean
 
     @property
     def running_deviation(self) -> float:
         """The running standard deviation of the gaps."""
-        return self._progress().running_deviation
+        return self._facts().running_deviation
 
     @property
     def steps(self) -> int:
-        """Steps committed."""
-        return self._progress().steps
+        """Number of committed steps."""
+        return self._facts().steps
 
     @property
     def nonfinite_pairs(self) -> int:
-        """Pairs masked in all committed steps because they were not finite."""
-        return self._progress().nonfinite_pairs
+        """Non-finite pairs in all committed steps, which were masked."""
+        return self._facts().nonfinite_pairs
 
     @property
     def uniform_samplings(self) -> int:
         """Committed steps that sampled uniformly because their weights were degenerate."""
-        return self._progress().uniform_samplings
+        return self._facts().uniform_samplings
 
     @property
     def options(self) -> dict[str, Any]:
-        """Every field by the name of its parameter."""
+        """Every option by the name of its parameter."""
         it = _abi.dama_adaptive_beta_options(struct_size=ctypes.sizeof(_abi.dama_adaptive_beta_options))
         check(_abi.dama_adaptive_beta_get_options(self._handle, it))
         loss = _name(LOSSES, it.loss)
@@ -381,7 +381,7 @@ class AdaptiveBeta:
         }
 
     def state(self) -> bytes:
-        """Options, running mean, counts and generator, versioned and checksummed; without a step not yet committed."""
+        """Options, running mean, counts and generator, versioned and checksummed, without any uncommitted step."""
         size = ctypes.c_size_t()
         check(_abi.dama_adaptive_beta_save(self._handle, None, 0, ctypes.byref(size)))
         bytes_ = ctypes.create_string_buffer(size.value)
@@ -390,7 +390,7 @@ class AdaptiveBeta:
 
     @classmethod
     def from_state(cls, state: bytes) -> AdaptiveBeta:
-        """The controller that :meth:`state` stored; it goes on bit for bit. ``InvalidArgument`` for damaged bytes."""
+        """The controller that :meth:`state` saved; it continues bit for bit. ``InvalidArgument`` for damaged bytes."""
         handle = ctypes.c_void_p()
         state = bytes(state)
         check(_abi.dama_adaptive_beta_load(handle, state, len(state)))
@@ -398,7 +398,7 @@ class AdaptiveBeta:
 
     @classmethod
     def _adopt(cls, handle: ctypes.c_void_p) -> AdaptiveBeta:
-        """The controller of a handle that becomes its own."""
+        """A controller that takes ownership of a handle."""
         controller = cls.__new__(cls)
         controller._handle = handle.value
         controller._workspace = _Workspace(0)
@@ -411,15 +411,15 @@ class AdaptiveBeta:
         options = ", ".join(f"{name}={value!r}" for name, value in self.options.items() if value is not None)
         return f"AdaptiveBeta({options}, running_mean={self.running_mean:.6g})"
 
-    def _progress(self) -> _abi.dama_adaptive_beta_progress:
-        progress = _abi.dama_adaptive_beta_progress()
-        _abi.dama_adaptive_beta_progress_init(progress)
-        check(_abi.dama_adaptive_beta_get_progress(self._handle, progress))
-        return progress
+    def _facts(self) -> _abi.dama_adaptive_beta_facts:
+        facts = _abi.dama_adaptive_beta_facts()
+        _abi.dama_adaptive_beta_facts_init(facts)
+        check(_abi.dama_adaptive_beta_describe(self._handle, facts))
+        return facts
 
 
 def loss_parameter(loss: str, label_smoothing: Optional[float], simpo_margin: Optional[float]) -> float:
-    """The one number of a loss. A parameter that the loss does not have is an error, not ignored."""
+    """The parameter of a loss. A parameter of another loss is an error, not ignored."""
     if label_smoothing is not None and loss not in ("cdpo", "robust"):
         raise InvalidArgument(f"label_smoothing belongs to the losses 'cdpo' and 'robust', not to '{loss}'")
     if simpo_margin is not None and loss != "simpo":
@@ -430,7 +430,7 @@ def loss_parameter(loss: str, label_smoothing: Optional[float], simpo_margin: Op
 def _set_keep(options: _abi.dama_adaptive_beta_options, keep: Union[int, float]) -> None:
     if isinstance(keep, (int, np.integer)) and not isinstance(keep, bool):
         if not 1 <= keep < 2**63:
-            raise InvalidArgument(f"keep is {keep}; at least one pair is kept")
+            raise InvalidArgument(f"keep is {keep}; it must be at least 1")
         options.keep = int(keep)
     else:
         options.keep = 0

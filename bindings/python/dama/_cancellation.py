@@ -1,4 +1,4 @@
-"""Stopping long calls: Ctrl-C, and one thread stopping another."""
+"""Stopping long calls, by Ctrl-C and from another thread."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _HANDLE = ctypes.c_void_p
 
 
 class Cancellation:
-    """By which one thread stops what another does: every call that it is given to raises ``Cancelled``.
+    """Lets one thread stop the calls of another: every call that takes the object raises ``Cancelled``.
 
-    It stays cancelled: a call that is given it later does not begin. Ctrl-C needs none of it.
+    It stays cancelled: a later call that takes it does not start. Ctrl-C works without it.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class Cancellation:
             self._handle = _HANDLE()
 
     def cancel(self) -> None:
-        """Stops the calls that were given it, now and from now on. Returns at once."""
+        """Stops all current and later calls that take this object. Returns at once."""
         _abi.dama_cancellation_cancel(self._handle)
 
     @property
@@ -40,16 +40,18 @@ class Cancellation:
 
 
 def run_stoppable(call: Callable[[ctypes.c_void_p], int], cancellation: Optional[Cancellation] = None) -> None:
-    """Runs a C function that takes a cancellation and gives a status, so that Ctrl-C stops it.
+    """Runs a C function that takes a cancellation and returns a status, so that Ctrl-C stops it.
 
-    Signal handlers of Python run on the main thread alone, and not while that is inside C. So C runs on a thread of its
-    own there, while the main thread waits: whatever a handler raises stops the call, and comes out here once it ended.
+    Python's signal handlers run only on the main thread, and not while it is inside C. So a call from the main thread
+    runs C on another thread and waits. An exception that a handler raises stops the call, and is raised here after the
+    call has ended.
     """
     token = cancellation if cancellation is not None else Cancellation()
     if threading.current_thread() is not threading.main_thread():
         check(call(token._handle))
         return
-    # Held by whoever decides whether the call takes place: the thread that begins it, or the exception before that.
+    # Decides whether the call takes place. The first to take the lock decides: the thread that starts the call, or an
+    # exception before that.
     claim, done = threading.Lock(), threading.Event()
     failures: list[BaseException] = []
 
@@ -68,7 +70,7 @@ def run_stoppable(call: Callable[[ctypes.c_void_p], int], cancellation: Optional
         try:
             threading.Thread(target=work, name="dama", daemon=True).start()
         except RuntimeError:
-            # No thread to be had, as when the interpreter is shutting down.
+            # No thread can be started, for example because the interpreter is shutting down.
             work()
         done.wait()
     except BaseException:
@@ -78,7 +80,7 @@ def run_stoppable(call: Callable[[ctypes.c_void_p], int], cancellation: Optional
                 try:
                     done.wait()
                 except KeyboardInterrupt:
-                    # It is being stopped already; its memory is ours until it has.
+                    # The call is already being stopped, and uses our memory until it has ended.
                     pass
         raise
     if failures:

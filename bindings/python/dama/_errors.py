@@ -12,13 +12,13 @@ class DamaError(Exception):
 
 
 class InvalidArgument(DamaError, ValueError):
-    """A value that can never be right."""
+    """An invalid value, such as NaN, a negative size or an unknown option."""
 
     status = int(dama_status.DAMA_INVALID_ARGUMENT)
 
 
 class ShapeMismatch(DamaError, ValueError):
-    """Sizes that do not fit each other."""
+    """Sizes that do not match."""
 
     status = int(dama_status.DAMA_SHAPE_MISMATCH)
 
@@ -36,19 +36,19 @@ class ModelError(DamaError, ValueError):
 
 
 class Unsupported(DamaError, NotImplementedError):
-    """Something sound that this build or this ONNX Runtime cannot do."""
+    """A valid request that this build or this ONNX Runtime does not support."""
 
     status = int(dama_status.DAMA_UNSUPPORTED)
 
 
 class OutOfMemory(DamaError, MemoryError):
-    """Memory that cannot be had for a size that was asked for, or an input larger than the limit set for it."""
+    """Memory of the requested size is not available, or an input exceeds its limit."""
 
     status = int(dama_status.DAMA_OUT_OF_MEMORY)
 
 
 class Cancelled(DamaError):
-    """A callback asked to stop."""
+    """A callback or a cancellation stopped the call."""
 
     status = int(dama_status.DAMA_CANCELLED)
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _abi
+from ._cancellation import Cancellation, run_stoppable
 from ._errors import InvalidArgument
 from ._interrupt import Interrupt
 from ._native import check, choices
@@ -22,18 +23,18 @@ _HANDLE = ctypes.c_void_p
 _OK, _CANCELLED = int(_abi.dama_status.DAMA_OK), int(_abi.dama_status.DAMA_CANCELLED)
 _FINISH = {number: name for name, number in choices(_abi.dama_finish, "DAMA_FINISH_").items()}
 
-#: Hears of the prompt's index and of a piece of its text; False stops all prompts.
+#: Receives the prompt's index and a piece of its text; False stops all prompts.
 Callback = Callable[[int, str], Optional[bool]]
 
 
 @dataclass(frozen=True)
 class Generated:
-    """A text that continues a prompt; ``str()`` gives it."""
+    """A generated text; ``str()`` returns it."""
 
     text: str
-    #: Without the end token. int32 [n].
+    #: The tokens without the end token. int32 [n].
     tokens: NDArray[np.int32]
-    #: "end" where the model said so, "stop" at a stop string, "length" where max_tokens or the positions were used up.
+    #: "end" at an end token, "stop" at a stop string, "length" if max_tokens or the model's positions were reached.
     finish: str
 
     def __str__(self) -> str:
@@ -43,31 +44,31 @@ class Generated:
 class Policy(PolicyModel):
     """A LLaVA or Llama model, opened from a Hugging Face directory: log-probabilities of responses, and text.
 
-    ``model_dir`` holds config.json, safetensors and tokenizer.json, and preprocessor_config.json for LLaVA; or the
-    hub's ONNX layout in place of the safetensors (onnx/decoder_model_merged.onnx; for LLaVA also embed_tokens.onnx and
-    vision_encoder.onnx). One policy may be used from several threads at once; ctypes releases the interpreter's lock
-    meanwhile. Not for use in a child made by ``fork``.
+    ``model_dir`` contains config.json, safetensors and tokenizer.json, and preprocessor_config.json for LLaVA. The
+    hub's ONNX layout may replace the safetensors (onnx/decoder_model_merged.onnx; for LLaVA also embed_tokens.onnx and
+    vision_encoder.onnx). Several threads may use one policy at the same time; ctypes releases the interpreter's lock
+    during a call. It cannot be used in a child that ``fork`` created.
 
     ``threads``
-        Threads of inference, 0 for one a processor. The first model of a process sizes the pool that all share.
+        Threads of inference; 0: one for each processor. All models share the thread pool of the first model.
     ``provider``
         ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
     ``template``
-        How a question becomes a prompt: a name of ``prompt_templates()``, or a text with the places ``{question}`` and
-        ``{response}``, and ``{image}``, ``{system}`` and ``{end}`` where wanted. Without it: the directory's own chat
-        template; an error where there is none, or one that is not known.
+        How a question becomes a prompt: a name of ``prompt_templates()``, or a text with the placeholders
+        ``{question}`` and ``{response}``, and optionally ``{image}``, ``{system}`` and ``{end}``. Default: the chat
+        template of the directory; it is an error if that is missing or unknown.
     ``system``
-        The system prompt, ``""`` for none; without it the template's own.
+        The system prompt, ``""`` for none. Default: the system prompt of the template.
     ``image_mode``
-        ``"crop"`` cuts the middle out, as Hugging Face's processor does; ``"pad"`` sets the image in a square of the
+        ``"crop"`` crops the middle, as Hugging Face's processor does; ``"pad"`` pads the image to a square with the
         mean colour, as the original LLaVA trainer does.
     ``max_length``, ``overlong``
-        The most tokens of image, prompt and one response (the model's positions where not given); a longer response is
-        an ``"error"``, or its end is ``"cut"`` and the result says so.
+        The most tokens of image, prompt and one response together (default: the number of the model's positions). A
+        longer response is an ``"error"``, or its end is ``"cut"`` and the result says so.
     ``token_budget``
-        The most tokens of one batch, padding included.
+        The most tokens of one batch, including padding.
     ``share_prefix``
-        Computes image and prompt once for both responses. Without it the numbers are the same within 1e-5.
+        Computes image and prompt once for both responses. Otherwise the numbers are the same within 1e-5.
     ``max_image_pixels``, ``ignore_orientation``, ``drop_alpha``, ``onnxruntime``
         As for ``Scorer``.
     """
@@ -77,12 +78,14 @@ class Policy(PolicyModel):
         self, prompt: str, image: Optional[Image] = ..., *,
         max_tokens: int = ..., temperature: float = ..., top_k: int = ..., top_p: float = ...,
         stop: Union[str, Sequence[str]] = ..., seed: int = ..., callback: Optional[Callback] = ...,
+        cancellation: Optional[Cancellation] = ...,
     ) -> Generated: ...  # fmt: skip
     @overload
     def generate(
         self, prompt: Union[list[str], tuple[str, ...]], image: Union[None, Image, Sequence[Image]] = ..., *,
         max_tokens: int = ..., temperature: float = ..., top_k: int = ..., top_p: float = ...,
         stop: Union[str, Sequence[str]] = ..., seed: int = ..., callback: Optional[Callback] = ...,
+        cancellation: Optional[Cancellation] = ...,
     ) -> list[Generated]: ...  # fmt: skip
 
     def generate(
@@ -97,18 +100,21 @@ class Policy(PolicyModel):
         stop: Union[str, Sequence[str]] = (),
         seed: int = 0,
         callback: Optional[Callback] = None,
+        cancellation: Optional[Cancellation] = None,
     ) -> Union[Generated, list[Generated]]:
-        """Continues one prompt, or several as one batch; ``image`` is one for all of them, or a list with one for each.
+        """Generates a text for one prompt, or for several in one batch. ``image`` is one image, or a list of images.
 
-        ``temperature`` 0 takes the likeliest token each time; otherwise ``top_k`` (0 for all) and ``top_p`` narrow the
-        choice and ``seed`` decides it. ``stop`` texts end a text and are not part of it. ``callback(index, text)``
-        hears of each piece of text as it becomes certain, and may return False to stop everything, which raises
-        ``Cancelled``; what it raises comes out here. Ctrl-C takes effect at the next piece of text.
+        One image is used for all prompts. ``temperature`` 0 takes the likeliest token. Otherwise ``top_k`` (0 for all)
+        and ``top_p`` limit the tokens to choose from, and ``seed`` determines the choice. A ``stop`` string ends a text
+        and is not part of it. ``callback(index, text)`` receives each piece of text as soon as it is final. If it
+        returns False, all prompts stop, which raises ``Cancelled``; an exception that it raises is raised here. Ctrl-C
+        takes effect at once, or with a callback at the next piece of text. ``cancellation`` stops all prompts from
+        another thread, which raises ``Cancelled``.
         """
         prompts = [prompt] if isinstance(prompt, str) else list(prompt)
         images = list(image) if isinstance(image, (list, tuple)) else [image] * len(prompts)
         if len(images) != len(prompts):
-            raise InvalidArgument(f"there are {len(prompts)} prompts and {len(images)} images")
+            raise InvalidArgument(f"there are {len(prompts)} prompts and {len(images)} images; each prompt needs one")
         keep: list[Any] = []
         texts_in = [c_text(text, f"prompt {index}") for index, text in enumerate(prompts)]
         array = (_abi.dama_prompt * len(prompts))(
@@ -125,29 +131,41 @@ class Policy(PolicyModel):
         options.stop_count = len(stops)
 
         found = _HANDLE()
-        raised: list[BaseException] = []
-        with Interrupt() as interrupt:
 
-            def on_text(index: int, text: bytes, _: Any) -> int:
-                try:
-                    go_on = callback is None or callback(index, text.decode("utf-8", "replace")) is not False
-                    return _OK if go_on and not interrupt.seen else _CANCELLED
-                except BaseException as error:
-                    raised.append(error)
-                    return _CANCELLED
+        def call(token: ctypes.c_void_p) -> int:
+            return _abi.dama_policy_generate(found, self._handle, array, len(prompts), options, token)
 
-            options.on_text = _abi.dama_text_callback(on_text)
-            status = _abi.dama_policy_generate(found, self._handle, array, len(prompts), options)
         try:
-            if raised:
-                raise raised[0]
-            if interrupt.seen:
-                raise KeyboardInterrupt
-            check(status)
+            if callback is None:
+                run_stoppable(call, cancellation)
+            else:
+                _run_with(callback, options, lambda: call(cancellation._handle if cancellation else _HANDLE()))
             texts = [_generated(found, index) for index in range(len(prompts))]
         finally:
             _abi.dama_texts_free(found)
         return texts[0] if isinstance(prompt, str) else texts
+
+
+def _run_with(callback: Callback, options: _abi.dama_generation_options, call: Callable[[], int]) -> None:
+    """Runs ``call`` on this thread, so that ``callback`` receives the text there. Raises what the callback raises."""
+    raised: list[BaseException] = []
+    with Interrupt() as interrupt:
+
+        def on_text(index: int, text: bytes, _: Any) -> int:
+            try:
+                go_on = callback(index, text.decode("utf-8", "replace")) is not False
+                return _OK if go_on and not interrupt.seen else _CANCELLED
+            except BaseException as error:
+                raised.append(error)
+                return _CANCELLED
+
+        options.on_text = _abi.dama_text_callback(on_text)
+        status = call()
+    if raised:
+        raise raised[0]
+    if interrupt.seen:
+        raise KeyboardInterrupt
+    check(status)
 
 
 def _generated(texts: ctypes.c_void_p, index: int) -> Generated:

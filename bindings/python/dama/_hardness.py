@@ -17,22 +17,22 @@ def hardness(chosen_scores: ArrayLike, rejected_scores: ArrayLike) -> float:
     """δ of one pair, Eqs. (5) and (6): one softmax over all scores, chosen share minus rejected share.
 
     ``chosen_scores`` [p] and ``rejected_scores`` [q] are CLIP logits of the sub-sentences (logit scale times cosine).
-    The result lies in [−1, 1]; large means easy to tell apart. Raises ``InvalidArgument`` for an empty list or a score
-    that is not finite.
+    The result lies in [−1, 1]; a large value means an easy pair. Raises ``InvalidArgument`` for an empty list or a
+    score that is not finite.
     """
     return _call(_abi.dama_hardness, chosen_scores, rejected_scores)
 
 
 def hardness_from_scores(chosen_scores: ArrayLike, rejected_scores: ArrayLike) -> float:
-    """δ of one pair by the ablation of Table 2: sum of the chosen scores over sum of the rejected ones."""
+    """δ of one pair as in the ablation of Table 2: sum of the chosen scores / sum of the rejected scores."""
     return _call(_abi.dama_hardness_from_scores, chosen_scores, rejected_scores)
 
 
 def alpha_data(delta: ArrayLike, mean_delta: Optional[float] = None) -> NDArray[np.float64]:
     """α_D = σ(δ) / σ(δ̄) of pairs, Eq. (7).
 
-    ``delta`` [n] are hardnesses; ``mean_delta`` is the dataset's mean, by default that of ``delta``. Raises
-    ``InvalidArgument`` where a number is not finite.
+    ``delta`` [n] are hardnesses; ``mean_delta`` is the dataset's mean, by default the mean of ``delta``. Raises
+    ``InvalidArgument`` if a number is not finite.
     """
     values = np.ascontiguousarray(as_doubles(delta))
     result = np.empty(values.shape)

@@ -8,11 +8,11 @@ from typing import Any
 
 
 class Interrupt:
-    """Notes Ctrl-C while C runs, instead of raising.
+    """Records Ctrl-C while C runs, instead of raising.
 
-    Python raises ``KeyboardInterrupt`` as soon as it is in Python code, which may be the first line of a callback,
-    before any ``try``: there ctypes would drop it. A handler of the program's own is left alone, and so are threads
-    other than the main one, which signals do not reach.
+    Python raises ``KeyboardInterrupt`` as soon as it runs Python code. That may be the first line of a callback, before
+    any ``try``, where ctypes would drop the exception. The program's own handlers are not replaced. Threads other than
+    the main one receive no signals, so nothing is done there.
     """
 
     seen = False

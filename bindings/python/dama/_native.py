@@ -1,4 +1,4 @@
-"""The call convention: statuses as exceptions, enumerators by name."""
+"""Calls into C: statuses as exceptions, enumerators by name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ._errors import error_for
 
 
 def check(status: int) -> None:
-    """Raises the exception that belongs to ``status``, unless it is ``DAMA_OK``."""
+    """Raises the exception for ``status``, unless it is ``DAMA_OK``."""
     if status:
         raise error_for(status, _abi.dama_error_message().decode("utf-8", "replace"))
 
@@ -21,5 +21,5 @@ def version() -> str:
 
 
 def choices(kind: type[IntEnum], prefix: str) -> dict[str, int]:
-    """The enumerators of ``kind`` by the names used here: what follows ``prefix``, in small letters."""
+    """The enumerators of ``kind`` by their Python names: the part after ``prefix``, in lower case."""
     return {name.removeprefix(prefix).lower(): int(member) for name, member in kind.__members__.items()}

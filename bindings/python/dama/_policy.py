@@ -17,7 +17,7 @@ from ._errors import InvalidArgument
 from ._native import check, choices
 from ._runtime import open_with
 from ._scorer import Image, _image
-from ._text import _c_string
+from ._text import _c_string, string_list
 
 _IMAGE_MODES = choices(_abi.dama_image_mode, "DAMA_IMAGE_MODE_")
 _OVERLONG = choices(_abi.dama_overlong, "DAMA_OVERLONG_")
@@ -27,11 +27,11 @@ _RESPONSE = _abi.dama_response
 
 
 def prompt_templates() -> list[str]:
-    """The names that ``Policy(template=…)`` knows."""
+    """The names that ``Policy(template=…)`` accepts."""
     strings = _HANDLE()
     check(_abi.dama_prompt_templates(strings))
     try:
-        return [_abi.dama_strings_at(strings, index).decode() for index in range(_abi.dama_strings_count(strings))]
+        return string_list(strings)
     finally:
         _abi.dama_strings_free(strings)
 
@@ -40,15 +40,15 @@ def prompt_templates() -> list[str]:
 class ResponseLogps:
     """log π(y | I, x) of one response."""
 
-    #: Of each response token, the template's end token included. float32 [count].
+    #: The log-probability of each response token, including the template's end token. float32 [count].
     tokens: NDArray[np.float32]
-    #: Over all tokens, what DPO compares.
+    #: The sum over all tokens, which DPO compares.
     sum: float
     #: sum / count.
     mean: float
-    #: Response tokens.
+    #: Number of response tokens.
     count: int
-    #: Whether the response's end was cut off to fit ``max_length``.
+    #: Whether the end of the response was cut off to fit ``max_length``.
     was_cut: bool
 
 
@@ -60,12 +60,12 @@ class PairLogps:
     rejected: ResponseLogps
 
 
-#: (image, prompt, chosen, rejected), or a mapping with these keys. A model of text alone takes no image.
+#: (image, prompt, chosen, rejected), or a mapping with these keys. For a text-only model the image is None.
 Pair = Union[tuple[Optional[Image], str, str, str], Mapping[str, Any]]
 
 
 class PolicyModel:
-    """What `Policy` is without its text generation: the opened model and log-probabilities."""
+    """The opened model and its log-probabilities; `Policy` adds text generation."""
 
     def __init__(
         self,
@@ -105,13 +105,13 @@ class PolicyModel:
         facts = _abi.dama_policy_facts()
         _abi.dama_policy_facts_init(facts)
         check(_abi.dama_policy_describe(self._handle, facts))
-        #: Logits for each token.
+        #: Number of logits for each token.
         self.vocabulary_size: int = facts.vocabulary_size
-        #: Numbers in a token's hidden state.
+        #: Width of a token's hidden state.
         self.hidden_size: int = facts.hidden_size
-        #: The most tokens of image, prompt and one response together.
+        #: Maximum number of tokens of image, prompt and one response together.
         self.max_length: int = facts.max_length
-        #: Tokens that an image takes; 0 for a model of text alone.
+        #: Number of tokens of an image; 0 for a text-only model.
         self.image_tokens: int = facts.image_tokens
         #: The template in use: its name, or its text.
         self.template: str = facts.prompt_template.decode("utf-8")
@@ -126,15 +126,15 @@ class PolicyModel:
         self, image: Optional[Image], prompt: str, chosen: str, rejected: str,
         cancellation: Optional[Cancellation] = None,
     ) -> PairLogps:  # fmt: skip
-        """log π of both responses; image and prompt are computed once. A model of text alone takes None."""
+        """log π of both responses; image and prompt are computed once. For a text-only model ``image`` is None."""
         return self.logps_batch([(image, prompt, chosen, rejected)], cancellation)[0]
 
     def logps_batch(self, pairs: Sequence[Pair], cancellation: Optional[Cancellation] = None) -> list[PairLogps]:
         """log π of both responses of every pair, in order.
 
-        Pairs of like length run together, in batches within the token budget; an image that comes again (the same path
-        or bytes) is encoded once. An error names the pair. Ctrl-C stops it, and so does ``cancellation`` from another
-        thread, which raises ``Cancelled``.
+        Pairs of similar length run together, in batches within the token budget. Images with the same path or bytes are
+        encoded once. An error names the pair. Ctrl-C stops the call, and so does ``cancellation`` from another thread,
+        which raises ``Cancelled``.
         """
         keep: list[Any] = []
         array = pair_array(pairs, keep)
@@ -146,14 +146,14 @@ class PolicyModel:
 def found_logps(
     call: Callable[[ctypes.c_void_p, ctypes.c_void_p], int], cancellation: Optional[Cancellation]
 ) -> list[PairLogps]:
-    """The log-probabilities that ``call`` writes to the handle it is given."""
+    """The log-probabilities that ``call`` writes to its handle."""
     found = _HANDLE()
     run_stoppable(lambda token: call(found, token), cancellation)
     return logps_of(found)
 
 
 def logps_of(found: ctypes.c_void_p) -> list[PairLogps]:
-    """What a handle of log-probabilities holds; frees it."""
+    """The contents of a handle of log-probabilities; frees the handle."""
     try:
         return [
             PairLogps(_response(found, i, _RESPONSE.DAMA_CHOSEN), _response(found, i, _RESPONSE.DAMA_REJECTED))
@@ -164,13 +164,13 @@ def logps_of(found: ctypes.c_void_p) -> list[PairLogps]:
 
 
 def pair_array(pairs: Sequence[Pair], keep: list[Any]) -> Any:
-    """The C array; what it points at is put into ``keep``."""
+    """The C array; the objects that it points to are appended to ``keep``."""
     return (_abi.dama_preference_pair * len(pairs))(*[c_pair(pair, index, keep) for index, pair in enumerate(pairs)])
 
 
 def _response(logps: ctypes.c_void_p, pair: int, response: int) -> ResponseLogps:
     logp, count = _abi.dama_response_logp(), ctypes.c_size_t()
-    check(_abi.dama_logps_get(logps, pair, response, logp))
+    check(_abi.dama_logps_at(logps, pair, response, logp))
     tokens = np.empty(logp.count, np.float32)
     check(_abi.dama_logps_tokens(logps, pair, response, tokens.ctypes.data, tokens.size, ctypes.byref(count)))
     return ResponseLogps(tokens, logp.sum, logp.mean, logp.count, bool(logp.was_cut))
@@ -185,7 +185,7 @@ def c_pair(pair: Pair, index: int, keep: list[Any]) -> _abi.dama_preference_pair
     elif isinstance(pair, (tuple, list)) and len(pair) == 4:
         image, texts = pair[0], pair[1:]
     else:
-        raise InvalidArgument(f"pair {index} is no (image, prompt, chosen, rejected)")
+        raise InvalidArgument(f"pair {index} must be a mapping or a tuple (image, prompt, chosen, rejected)")
     names = ("prompt", "chosen", "rejected")
     return _abi.dama_preference_pair(
         image_pointer(image, keep), *[c_text(text, f"pair {index}: {name}") for text, name in zip(texts, names)]
@@ -193,7 +193,7 @@ def c_pair(pair: Pair, index: int, keep: list[Any]) -> _abi.dama_preference_pair
 
 
 def image_pointer(image: Optional[Image], keep: list[Any]) -> Any:
-    """A pointer to the C struct, NULL for None; what it points at is put into ``keep``."""
+    """A pointer to the C struct, NULL for None; the objects that it points to are appended to ``keep``."""
     if image is None:
         return None
     keep.append(_image(image, keep))
@@ -201,7 +201,7 @@ def image_pointer(image: Optional[Image], keep: list[Any]) -> Any:
 
 
 def c_text(text: Any, name: str) -> bytes:
-    """UTF-8 without a NUL inside."""
+    """``text`` as UTF-8; it must not contain NUL."""
     if not isinstance(text, str):
         raise InvalidArgument(f"{name} is {type(text).__name__}; expected a string")
     return _c_string(text, name)

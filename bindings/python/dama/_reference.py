@@ -1,4 +1,4 @@
-"""A reference model's log-probabilities of a dataset, computed once."""
+"""Log-probabilities of a dataset, computed once by the reference model."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Optional, Union
 
 from . import _abi, _row_job
+from ._cancellation import Cancellation
 from ._native import check, choices
-from ._policy import Pair, PairLogps, PolicyModel, _choice, logps_of, pair_array
+from ._policy import Pair, PairLogps, PolicyModel, logps_of, pair_array
 from ._row_job import AnyPath, Progress
 from ._scorer import Image
 
@@ -21,18 +22,18 @@ _HANDLE = ctypes.c_void_p
 
 @dataclass(frozen=True)
 class ReferenceResult:
-    """How :func:`reference_dataset` ended."""
+    """The result of :func:`reference_dataset`."""
 
     rows: int
     rows_rejected: int
-    #: Rows of which a response was cut to fit.
+    #: Rows with a response that was cut to fit ``max_length``.
     rows_cut: int
     #: An earlier run had finished the same job, and nothing was left to do.
     was_complete: bool
     output: Path
-    #: Rows left out, with line and reason.
+    #: The file of rejected rows, with line and reason.
     rejects: Path
-    #: What the summary file holds: counts and everything that the numbers depend on.
+    #: The contents of the summary file: counts and everything that the numbers depend on.
     summary: dict[str, Any]
 
 
@@ -52,27 +53,27 @@ def reference_dataset(
     image_limit: int = 64 << 20,
     follow_links: bool = False,
     progress: Optional[Callable[[Progress], object]] = None,
+    cancellation: Optional[Cancellation] = None,
+    **more: Any,
 ) -> ReferenceResult:
-    """Write the reference's log π of both responses of every pair of a dataset, from a file to a file.
+    """Computes the reference's log π of both responses of every pair of a dataset, from a file to a file.
 
-    ``model`` is a :class:`Policy` or the folder of a LLaVA or Llama model; ``data`` is as for :func:`score_dataset`,
-    with the field ``question`` (or ``prompt``) besides; so are the other arguments, and how a job is stopped and goes
-    on. ``format`` is what a line of ``output`` holds: ``"full"`` (id, key, and for both responses sum, mean, count,
-    was_cut and tokens) or ``"logps"`` (idx, key and the text of six fields that the RLAIF-V and DAMA trainers read).
+    ``model`` is a :class:`Policy` or the folder of a LLaVA or Llama model. ``data``, the other arguments, and how a job
+    stops and resumes, are as for :func:`score_dataset`; the rows also need the field ``question`` (or ``prompt``).
+    ``format`` determines the lines of ``output``: ``"full"`` (id and key; sum, mean, count, was_cut and tokens of both
+    responses) or ``"logps"`` (idx, key and the text of six fields that the RLAIF-V and DAMA trainers read).
     :class:`ReferenceCache` reads both.
     """
-    options = _abi.dama_reference_dataset_options()
-    _abi.dama_reference_dataset_options_init(options)
-    _row_job.fill(
-        options, data, output, image_root=image_root, fields=fields, max_rejected=max_rejected, restart=restart,
-        workers=workers, block_rows=block_rows, row_limit=row_limit, image_limit=image_limit,
-        follow_links=follow_links,
+    options = _row_job.options_of(
+        _abi.dama_reference_dataset_options, _abi.dama_reference_dataset_options_init, {"format": _FORMATS},
+        data=data, output=output, image_root=image_root, format=format, fields=fields, max_rejected=max_rejected,
+        restart=restart, workers=workers, block_rows=block_rows, row_limit=row_limit, image_limit=image_limit,
+        follow_links=follow_links, **more,
     )  # fmt: skip
-    options.format = _choice("format", format, _FORMATS)
     policy = model if isinstance(model, PolicyModel) else PolicyModel(model)
     result = _abi.dama_reference_dataset_result()
     _abi.dama_reference_dataset_result_init(result)
-    _row_job.run(_abi.dama_reference_dataset, policy._handle, options, result, progress)
+    _row_job.run(_abi.dama_reference_dataset, policy._handle, options, result, progress, cancellation)
     return ReferenceResult(
         rows=result.rows,
         rows_rejected=result.rows_rejected,
@@ -83,12 +84,12 @@ def reference_dataset(
 
 
 class ReferenceCache:
-    """Log-probabilities that :func:`reference_dataset` wrote, by the contents of their pairs.
+    """The log-probabilities that :func:`reference_dataset` wrote, found by the contents of a pair.
 
-    ``policy`` is the reference that training compares with: a cache that was computed with other weights, another
-    template or other image processing is refused, naming what differs. Without it that is not asked. ``len()`` is the
-    number of different pairs; a pair is ``in`` the cache where the bytes of its image's file, its prompt and both
-    responses are the same. May be used from several threads at once.
+    ``policy`` is the reference for training. A cache that was computed with other weights, another template or other
+    image processing is an error that names what differs. Without ``policy`` there is no check. ``len()`` is the number
+    of different pairs. A pair is ``in`` the cache if the contents of its image file, its prompt and both responses are
+    the same. Several threads may use a cache at the same time.
     """
 
     def __init__(self, path: AnyPath, policy: Optional[PolicyModel] = None) -> None:
@@ -116,9 +117,9 @@ class ReferenceCache:
         return self.logps_batch([(image, prompt, chosen, rejected)])[0]
 
     def logps_batch(self, pairs: Sequence[Pair]) -> list[PairLogps]:
-        """log π of both responses of every pair, in order; an error names the pair that the cache does not have.
+        """log π of both responses of every pair, in order. An error names a pair that the cache does not have.
 
-        Images are paths or bytes: those given as pixels have no file's bytes to be known by.
+        Images are paths or bytes. Images given as pixels are not supported, because the cache knows files by contents.
         """
         keep: list[Any] = []
         found = _HANDLE()

@@ -1,4 +1,4 @@
-"""What the jobs over datasets have in common: options, progress, Ctrl-C, the files beside the output."""
+"""Shared by the jobs over datasets: options, progress, Ctrl-C, the files beside the output."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any, Optional, Union
 
 from . import _abi
+from ._cancellation import Cancellation
 from ._errors import InvalidArgument
 from ._interrupt import Interrupt
 from ._native import check, choices
+from ._policy import c_text
 
 _PHASES = {number: name for name, number in choices(_abi.dama_phase, "DAMA_PHASE_").items()}
 _CANCELLED = int(_abi.dama_status.DAMA_CANCELLED)
@@ -24,73 +26,92 @@ AnyPath = Union[str, "os.PathLike[str]"]
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a job over a dataset is."""
+    """The progress of a job over a dataset."""
 
-    #: "scanning" (reading the dataset through), "computing" or "writing".
+    #: "scanning" (reading the whole dataset once), "computing" or "writing".
     phase: str
-    #: Rows done, rejected ones and those of earlier runs included.
+    #: Rows done, including rejected rows and rows of earlier runs.
     rows_done: int
     #: Rows of the dataset; 0 while scanning.
     rows_total: int
     rows_rejected: int
-    #: Rows that earlier runs had done.
+    #: Rows that earlier runs finished.
     rows_resumed: int
-    #: Since the job began.
+    #: Seconds since the job began.
     seconds: float
     rows_per_second: float
-    #: At that rate; ``None`` while it cannot be told.
+    #: Seconds left at that rate; ``None`` while it is unknown.
     seconds_left: Optional[float]
 
 
-def fill(
-    options: Any,
-    data: AnyPath,
-    output: AnyPath,
-    *,
-    image_root: Optional[AnyPath],
-    fields: Optional[Mapping[str, str]],
-    max_rejected: Optional[int],
-    restart: bool,
-    follow_links: bool,
-    workers: int,
-    block_rows: int,
-    **sizes: int,
-) -> None:
-    """Sets the fields that every job's options struct has; ``sizes`` are those in bytes."""
-    for name, value in {"workers": workers, "block_rows": block_rows}.items():
-        if not 0 <= value < 1 << 32:
-            raise InvalidArgument(f"{name} is {value}; expected 0 to 2**32 - 1")
-        setattr(options, name, value)
-    for name, value in sizes.items():
-        if not 0 <= value < 1 << 63:
-            raise InvalidArgument(f"{name} is {value}; expected a number of bytes")
-        setattr(options, name, value)
-    if max_rejected is not None and not 0 <= max_rejected < 1 << 63:
-        raise InvalidArgument(f"max_rejected is {max_rejected}; expected None or a number of rows")
-    options.max_rejected = -1 if max_rejected is None else max_rejected
-    options.data = os.fsencode(data)
-    options.output = os.fsencode(output)
-    options.image_root = None if image_root is None else os.fsencode(image_root)
-    mappings = [f"{key}={value}".encode() for key, value in (fields or {}).items()]
-    options.fields = (ctypes.c_char_p * len(mappings))(*mappings)
-    options.field_count = len(mappings)
-    options.restart = restart
-    options.follow_links = follow_links
+def options_of(kind: Any, init: Callable[[Any], None], names: Mapping[str, Mapping[str, int]], **values: Any) -> Any:
+    """An options struct of this kind that ``init`` has set, with each value in the field of its name.
+
+    The C type of a field determines its values: paths for strings, None for missing values, names for enumerators.
+    ``names`` has the enumerators' names for each field.
+    """
+    options = kind()
+    init(options)
+    fields = dict(kind._fields_)
+    for name, value in values.items():
+        if name not in fields or name in _PARTS or name.endswith("_count"):
+            usable = [field for field in fields if field not in _PARTS and not field.endswith("_count")]
+            raise TypeError(f"unknown option {name!r}; expected one of {', '.join(sorted(usable))}")
+        _set(options, name, fields[name], value, names)
+    return options
+
+
+#: Fields that are not options.
+_PARTS = {"struct_size", "reserved", "user"}
+_UNSIGNED = {ctypes.c_uint32: 32, ctypes.c_size_t: 63, ctypes.c_uint64: 64}
+
+
+def _set(options: Any, name: str, field: Any, value: Any, names: Mapping[str, Mapping[str, int]]) -> None:
+    if name in names:
+        if value not in names[name]:
+            raise InvalidArgument(f"{name} is {value!r}; expected one of {', '.join(names[name])}")
+        value = names[name][value]
+    elif field is ctypes.c_char_p:
+        value = None if value is None else os.fsencode(value)
+    elif field is ctypes.POINTER(ctypes.c_char_p):
+        items = [f"{key}={item}" for key, item in value.items()] if isinstance(value, Mapping) else list(value or ())
+        texts = [c_text(item, name) for item in items]
+        setattr(options, (name if name == "stop" else name.removesuffix("s")) + "_count", len(texts))
+        value = (ctypes.c_char_p * len(texts))(*texts)
+    elif field is ctypes.c_int32:
+        value = bool(value)
+    elif field is ctypes.c_double:
+        # NaN stands for None in C, so a NaN becomes infinite, which C rejects.
+        value = float("nan") if value is None else value if value == value else float("inf")
+    elif field is ctypes.c_int64:
+        if value is not None and not 0 <= value < 1 << 63:
+            raise InvalidArgument(f"{name} is {value}; expected None or a number from 0 to 2**63 - 1")
+        value = -1 if value is None else value
+    elif field in _UNSIGNED:
+        bits = _UNSIGNED[field]
+        if not 0 <= value < 1 << bits:
+            raise InvalidArgument(f"{name} is {value}; expected 0 to 2**{bits} - 1")
+    setattr(options, name, value)
 
 
 def run(
-    function: Any, handle: ctypes.c_void_p, options: Any, result: Any, progress: Optional[Callable[[Progress], object]]
+    function: Any,
+    handle: ctypes.c_void_p,
+    options: Any,
+    result: Any,
+    progress: Optional[Callable[[Progress], object]],
+    cancellation: Optional[Cancellation] = None,
 ) -> None:
-    """Runs a job. What ``progress`` raises comes out here, and so does Ctrl-C."""
+    """Runs a job. Raises what ``progress`` raises, and ``KeyboardInterrupt`` after Ctrl-C."""
     raised: list[BaseException] = []
     interrupt = Interrupt()
 
-    # There is a callback even where nobody listens: it is where Python's signal handlers run.
+    # There is always a callback, even without ``progress``, because Python's signal handlers run in it.
     @_abi.dama_progress_callback
     def tell(pointer: Any, _user: Any) -> int:
         try:
             if progress is not None:
-                progress(_progress(pointer.contents))
+                progress(progress_of(pointer.contents))
             return _CANCELLED if interrupt.seen else 0
         except BaseException as error:
             raised.append(error)
@@ -98,7 +119,7 @@ def run(
 
     options.progress = tell
     with interrupt:
-        status = function(handle, options, result)
+        status = function(handle, options, result, None if cancellation is None else cancellation._handle)
     if raised:
         raise raised[0]
     if interrupt.seen:
@@ -107,7 +128,7 @@ def run(
 
 
 def files(output: AnyPath) -> dict[str, Any]:
-    """output, rejects and summary of a result: where the files are, and what the summary holds."""
+    """output, rejects and summary of a result: the paths of the files, and the contents of the summary."""
     base = _base(Path(output))
     return {
         "output": Path(output),
@@ -116,7 +137,7 @@ def files(output: AnyPath) -> dict[str, Any]:
     }
 
 
-def _progress(it: _abi.dama_progress) -> Progress:
+def progress_of(it: _abi.dama_progress) -> Progress:
     left = it.seconds_left
     return Progress(
         phase=_PHASES[it.phase],
@@ -131,7 +152,7 @@ def _progress(it: _abi.dama_progress) -> Progress:
 
 
 def _base(output: Path) -> Path:
-    """The path whose name the files beside the output begin with."""
+    """The path with which the names of the files beside the output begin."""
     for suffix in (".jsonl", ".json", ".ndjson"):
         if output.name.endswith(suffix) and output.name != suffix:
             return output.with_name(output.name[: -len(suffix)])

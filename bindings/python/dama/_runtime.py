@@ -1,4 +1,4 @@
-"""How models are opened: the ONNX Runtime, and what every model's options have."""
+"""Opening models: the ONNX Runtime, and the options that all models share."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ._text import _c_string
 
 
 def runtime_path() -> Optional[str]:
-    """The file to open: ``None`` where ``$DAMA_ONNXRUNTIME`` names one (the library reads it) or no wheel is installed.
+    """The file to open, or ``None`` if ``$DAMA_ONNXRUNTIME`` is set (the library reads it) or no wheel is installed.
 
-    The wheels ``onnxruntime`` and ``onnxruntime-gpu`` both hold the C library in their package ``onnxruntime``. It is
-    looked up without importing the package, which would load a second copy of the runtime.
+    The wheels ``onnxruntime`` and ``onnxruntime-gpu`` both contain the C library in their package ``onnxruntime``. The
+    lookup does not import the package, which would load a second copy of the runtime.
     """
     if os.environ.get("DAMA_ONNXRUNTIME"):
         return None
@@ -36,7 +36,7 @@ def open_with(
     max_image_pixels: Optional[int],
     onnxruntime: Optional[Union[str, os.PathLike[str]]],
 ) -> None:
-    """Sets the fields that the options struct of every model has."""
+    """Sets the fields that the option structs of all models share."""
     options.threads = unsigned("threads", threads, 32)
     options.provider = _c_string(provider, "provider")
     if max_image_pixels is not None:
@@ -47,7 +47,7 @@ def open_with(
 
 
 def unsigned(name: str, value: int, bits: int) -> int:
-    """``value``, where a C field of that many bits can hold it."""
+    """``value``, if an unsigned C field of ``bits`` bits can hold it; otherwise ``InvalidArgument``."""
     if not 0 <= value < 1 << bits:
-        raise InvalidArgument(f"{name} is {value}; it must not be negative")
+        raise InvalidArgument(f"{name} is {value}; it must be from 0 to 2**{bits} - 1")
     return value

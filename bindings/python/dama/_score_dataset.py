@@ -1,4 +1,4 @@
-"""Scoring a dataset for hardness, section 3.2 of the paper."""
+"""The job that scores the hardness of a dataset, section 3.2 of the paper."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Optional, Union
 
 from . import _abi, _row_job
-from ._errors import InvalidArgument
+from ._cancellation import Cancellation
 from ._native import choices
+from ._policy import _choice
 from ._row_job import AnyPath, Progress
 from ._scorer import Scorer
 
@@ -18,21 +19,21 @@ _DELTA_SOURCES = choices(_abi.dama_delta_source, "DAMA_DELTA_FROM_")
 
 @dataclass(frozen=True)
 class ScoreResult:
-    """What :func:`score_dataset` found."""
+    """The result of :func:`score_dataset`."""
 
     rows: int
     rows_scored: int
     rows_rejected: int
-    #: The mean of δ over the rows scored.
+    #: The mean of δ over the scored rows.
     mean_delta: float
-    #: δ̄ as α_D used it.
+    #: The δ̄ that α_D used.
     mean_delta_used: float
     #: An earlier run had finished the same job, and nothing was left to do.
     was_complete: bool
     output: Path
-    #: Rows left out, with line and reason.
+    #: The file of rejected rows, with line and reason.
     rejects: Path
-    #: What the summary file holds: quantiles, histogram, counts, settings.
+    #: The contents of the summary file: quantiles, histogram, counts, settings.
     summary: dict[str, Any]
 
 
@@ -54,35 +55,33 @@ def score_dataset(
     image_limit: int = 64 << 20,
     follow_links: bool = False,
     progress: Optional[Callable[[Progress], object]] = None,
+    cancellation: Optional[Cancellation] = None,
+    **more: Any,
 ) -> ScoreResult:
-    """Score every pair of a dataset for hardness, Eqs. (4) to (7), from a file to a file.
+    """Computes the hardness of every pair of a dataset, Eqs. (4) to (7), from a file to a file.
 
-    ``model`` is a :class:`Scorer` or the folder of a CLIP model; ``data`` is JSON Lines or one JSON array with the
-    fields ``image`` (or ``image_path``), ``chosen`` and ``rejected``, or others that ``fields`` names
+    ``model`` is a :class:`Scorer` or the folder of a CLIP model. ``data`` is JSON Lines or one JSON array with the
+    fields ``image`` (or ``image_path``), ``chosen`` and ``rejected``, or with the fields that ``fields`` names
     (``{"chosen": "answer_good"}``). Image paths are relative to ``image_root`` (default: the dataset's folder) and
-    cannot leave it, but through symbolic links with ``follow_links``. ``output``, ``NAME.jsonl``, gets a line for each row scored; ``NAME.rejects.jsonl``,
-    ``NAME.summary.json`` and ``NAME.run.json`` come beside it.
+    cannot leave it, except through symbolic links with ``follow_links``. ``output``, ``NAME.jsonl``, gets a line for
+    each scored row. The job also writes ``NAME.rejects.jsonl``, ``NAME.summary.json`` and ``NAME.run.json``.
 
-    A job that was stopped or killed goes on when it is called again with the same arguments, and ends with the same
-    bytes. ``progress`` is called on this thread many times; an exception that it raises stops the job and comes out
-    here, and so does Ctrl-C. Memory does not grow with the rows.
+    A job that was stopped or killed resumes when it is called again with the same arguments, and ends with the same
+    bytes. ``progress`` is called on this thread many times. An exception that it raises, and Ctrl-C, stop the job and
+    are raised here; ``cancellation`` stops it from another thread. Memory does not grow with the number of rows.
+    ``more`` are further fields of the C struct ``dama_score_dataset_options``, by name.
     """
-    if delta not in _DELTA_SOURCES:
-        raise InvalidArgument(f"delta is {delta!r}; expected one of {', '.join(map(repr, _DELTA_SOURCES))}")
-    options = _abi.dama_score_dataset_options()
-    _abi.dama_score_dataset_options_init(options)
-    _row_job.fill(
-        options, data, output, image_root=image_root, fields=fields, max_rejected=max_rejected, restart=restart,
-        workers=workers, block_rows=block_rows, cache_bytes=cache_bytes, row_limit=row_limit, image_limit=image_limit,
-        follow_links=follow_links,
+    options = _row_job.options_of(
+        _abi.dama_score_dataset_options, _abi.dama_score_dataset_options_init, {},
+        data=data, output=output, image_root=image_root, delta_source=_choice("delta", delta, _DELTA_SOURCES),
+        mean_delta=mean_delta, fields=fields, max_rejected=max_rejected, restart=restart, workers=workers,
+        block_rows=block_rows, cache_bytes=cache_bytes, row_limit=row_limit, image_limit=image_limit,
+        follow_links=follow_links, **more,
     )  # fmt: skip
-    options.delta_source = _DELTA_SOURCES[delta]
-    if mean_delta is not None:
-        options.mean_delta = mean_delta if mean_delta == mean_delta else float("inf")
     scorer = model if isinstance(model, Scorer) else Scorer(model)
     result = _abi.dama_score_dataset_result()
     _abi.dama_score_dataset_result_init(result)
-    _row_job.run(_abi.dama_score_dataset, scorer._handle, options, result, progress)
+    _row_job.run(_abi.dama_score_dataset, scorer._handle, options, result, progress, cancellation)
     return ScoreResult(
         rows=result.rows,
         rows_scored=result.rows_scored,

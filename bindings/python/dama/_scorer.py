@@ -5,48 +5,78 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Optional, Union
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import _abi
+from ._cancellation import Cancellation, run_stoppable
 from ._errors import InvalidArgument
 from ._native import check, choices
 from ._runtime import open_with
+from ._splitter import Splitter
+from ._text import _c_string, string_list
 
 #: A file's path, the bytes of a JPEG or PNG file, or uint8 pixels [H, W, 3].
 Image = Union[str, os.PathLike, bytes, bytearray, memoryview, NDArray[np.uint8]]
 
 _LONG_TEXTS = choices(_abi.dama_long_texts, "DAMA_LONG_TEXTS_")
-
-
+_DELTA_SOURCES = choices(_abi.dama_delta_source, "DAMA_DELTA_FROM_")
 _HANDLE = ctypes.c_void_p
 
 
-class Scorer:
-    """A CLIP model, opened from a Hugging Face directory: images and sentences to logits and embeddings.
+@dataclass(frozen=True)
+class SubSentence:
+    """A part of a response, scored by itself."""
 
-    ``model_dir`` holds config.json, safetensors, tokenizer.json and preprocessor_config.json; or text_model.onnx and
-    vision_model.onnx in place of the safetensors. One scorer may be used from several threads at once; ctypes releases
-    the interpreter's lock meanwhile. Not for use in a child made by ``fork`` (multiprocessing's default on Linux before
-    Python 3.14): start workers with ``spawn``.
+    text: str
+    #: Γ(I, S), Eq. (4).
+    score: float
+    #: The probability among the sub-sentences of both responses, Eq. (5).
+    probability: float
+
+
+@dataclass(frozen=True)
+class PairHardness:
+    """The hardness of one pair; ``float()`` returns δ."""
+
+    #: δ of Eq. (6), in [−1, 1]; or the ratio of the sums of scores.
+    delta: float
+    chosen: list[SubSentence]
+    rejected: list[SubSentence]
+    #: ``Split.flags`` of the responses.
+    chosen_flags: list[str]
+    rejected_flags: list[str]
+
+    def __float__(self) -> float:
+        return self.delta
+
+
+class Scorer:
+    """A CLIP model, opened from a Hugging Face directory. Computes logits and embeddings of images and sentences.
+
+    ``model_dir`` contains config.json, safetensors, tokenizer.json and preprocessor_config.json; text_model.onnx and
+    vision_model.onnx may replace the safetensors. Several threads may use one scorer at the same time; ctypes releases
+    the interpreter's lock during a call. It cannot be used in a child that ``fork`` created (multiprocessing's default
+    on Linux before Python 3.14): start workers with ``spawn``.
 
     ``threads``
-        Threads of inference, 0 for one a processor. The first model of a process sizes the pool that all share.
+        Threads of inference; 0: one for each processor. All models share the thread pool of the first model.
     ``max_image_pixels``
-        Larger images are refused before they are decoded; the default is Pillow's limit.
+        Larger images are rejected before they are decoded; the default is Pillow's limit.
     ``provider``
         ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
     ``long_texts``
-        ``"refuse"`` or ``"cut"`` texts of more tokens than the model takes.
+        What happens to texts with more tokens than the model takes: ``"refuse"`` raises an error, ``"cut"`` cuts them.
     ``logit_scale``
-        exp(logit_scale), for models in ONNX files, which do not hold it (100, OpenAI's, where it is not given).
+        exp(logit_scale) for models in ONNX files, which do not contain it. Default: 100, the scale of OpenAI's models.
     ``ignore_orientation``, ``drop_alpha``
-        Image files are turned as their EXIF data say, and what is transparent is put on white, as transformers does;
-        these leave them as they are stored, as the original LLaVA trainer does.
+        Ignore the EXIF orientation; drop the alpha channel. Otherwise the orientation is applied, and the image is
+        composed over white, as transformers does. The original LLaVA trainer does neither.
     ``onnxruntime``
-        The file libonnxruntime.so.*. Without it: ``$DAMA_ONNXRUNTIME``, the one in an installed ``onnxruntime`` or
+        The file libonnxruntime.so.*. Default: ``$DAMA_ONNXRUNTIME``, the file in an installed ``onnxruntime`` or
         ``onnxruntime-gpu`` wheel, or the loader's.
     """
 
@@ -74,12 +104,15 @@ class Scorer:
         options.ignore_orientation = bool(ignore_orientation)
         options.drop_alpha = bool(drop_alpha)
         check(_abi.dama_scorer_create(self._handle, os.fsencode(model_dir), options))
-        dimension, scale = ctypes.c_size_t(), ctypes.c_float()
-        check(_abi.dama_scorer_info(self._handle, ctypes.byref(dimension), ctypes.byref(scale)))
-        #: Numbers in one embedding.
-        self.dimension: int = dimension.value
+        facts = _abi.dama_scorer_facts()
+        _abi.dama_scorer_facts_init(facts)
+        check(_abi.dama_scorer_describe(self._handle, facts))
+        #: The number of elements of an embedding.
+        self.dimension: int = facts.dimension
+        #: The most tokens of a sentence, start and end included.
+        self.max_tokens: int = facts.max_tokens
         #: exp(logit_scale) of the model.
-        self.logit_scale: float = scale.value
+        self.logit_scale: float = facts.logit_scale
 
     def __del__(self, free: Any = _abi.dama_scorer_free) -> None:
         handle = getattr(self, "_handle", None)
@@ -87,42 +120,112 @@ class Scorer:
             free(handle)
             self._handle = _HANDLE()
 
-    def score(self, image: Image, sentences: Sequence[str]) -> NDArray[np.float32]:
-        """Γ(I, S), Eq. (4), of the image and each sentence: logit scale times cosine. float32 [n]."""
+    def score(
+        self, image: Image, sentences: Sequence[str], *, cancellation: Optional[Cancellation] = None
+    ) -> NDArray[np.float32]:
+        """Γ(I, S), Eq. (4), of the image and each sentence: logit scale times cosine. float32 [n].
+
+        Ctrl-C stops this and the other calls of a scorer, and so does ``cancellation`` from another thread, which
+        raises ``Cancelled``.
+        """
         texts = _texts(sentences)
         keep: list[Any] = []
+        picture = _image(image, keep)
         scores = np.empty(len(texts), np.float32)
-        check(_abi.dama_scorer_score(self._handle, _image(image, keep), texts, len(texts), scores.ctypes.data))
+        run_stoppable(
+            lambda token: _abi.dama_scorer_score(
+                self._handle, picture, texts, len(texts), scores.ctypes.data, token
+            ),
+            cancellation,
+        )
         return scores
 
-    def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
+    def hardness(
+        self,
+        image: Image,
+        chosen: str,
+        rejected: str,
+        *,
+        delta: str = "probabilities",
+        splitter: Optional[Splitter] = None,
+        cancellation: Optional[Cancellation] = None,
+    ) -> PairHardness:
+        """δ of one pair, Eqs. (4) to (6), and its sub-sentences. The image is encoded once.
+
+        ``splitter`` splits the responses into sub-sentences within ``max_tokens``; default: the built-in rules.
+        ``delta`` is computed from ``"probabilities"``, or from ``"scores"`` as in Table 2. Raises ``InvalidArgument``
+        for a response without words.
+        """
+        if delta not in _DELTA_SOURCES:
+            raise InvalidArgument(f"delta is {delta!r}; expected one of {', '.join(map(repr, _DELTA_SOURCES))}")
+        options = _abi.dama_hardness_options()
+        _abi.dama_hardness_options_init(options)
+        options.delta_source = _DELTA_SOURCES[delta]
+        if splitter is not None:
+            options.splitter = splitter._handle
+        keep: list[Any] = []
+        picture = _image(image, keep)
+        texts = [_c_string(chosen, "chosen"), _c_string(rejected, "rejected")]
+        pair, value = _HANDLE(), ctypes.c_double()
+        try:
+            run_stoppable(
+                lambda token: _abi.dama_scorer_hardness(
+                    pair, self._handle, picture, *texts, options, ctypes.byref(value), token
+                ),
+                cancellation,
+            )
+            sentences = [_sub_sentences(pair, response) for response in _abi.dama_response]
+            flags = [string_list(_abi.dama_scored_pair_flags(pair, response)) for response in _abi.dama_response]
+            return PairHardness(value.value, sentences[0], sentences[1], flags[0], flags[1])
+        finally:
+            _abi.dama_scored_pair_free(pair)
+
+    def embed_images(
+        self, images: Sequence[Image], *, cancellation: Optional[Cancellation] = None
+    ) -> NDArray[np.float32]:
         """Embeddings of the images, scaled to unit norm. float32 [n, dimension]."""
         keep: list[Any] = []
         array = (_abi.dama_image * len(images))(*[_image(image, keep) for image in images])
-        embeddings = np.empty((len(images), self.dimension), np.float32)
-        check(_abi.dama_scorer_embed_images(self._handle, array, len(images), embeddings.ctypes.data, embeddings.size))
+        return self._embeddings(_abi.dama_scorer_embed_images, array, cancellation)
+
+    def embed_texts(
+        self, texts: Sequence[str], *, cancellation: Optional[Cancellation] = None
+    ) -> NDArray[np.float32]:
+        """Embeddings of the texts, scaled to unit norm. float32 [n, dimension]."""
+        return self._embeddings(_abi.dama_scorer_embed_texts, _texts(texts), cancellation)
+
+    def _embeddings(self, function: Any, array: Any, cancellation: Optional[Cancellation]) -> NDArray[np.float32]:
+        embeddings = np.empty((len(array), self.dimension), np.float32)
+        run_stoppable(
+            lambda token: function(
+                self._handle, array, len(array), embeddings.ctypes.data, embeddings.size, token
+            ),
+            cancellation,
+        )
         return embeddings
 
-    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Embeddings of the texts, scaled to unit norm. float32 [n, dimension]."""
-        array = _texts(texts)
-        embeddings = np.empty((len(array), self.dimension), np.float32)
-        check(_abi.dama_scorer_embed_texts(self._handle, array, len(array), embeddings.ctypes.data, embeddings.size))
-        return embeddings
+
+def _sub_sentences(pair: ctypes.c_void_p, response: _abi.dama_response) -> list[SubSentence]:
+    it = _abi.dama_scored_sentence()
+    found = []
+    for index in range(_abi.dama_scored_pair_count(pair, response)):
+        check(_abi.dama_scored_pair_at(pair, response, index, it))
+        found.append(SubSentence(it.text.decode("utf-8"), it.score, it.probability))
+    return found
 
 
 def _texts(texts: Sequence[str]) -> Any:
     if isinstance(texts, (str, bytes)):
-        raise InvalidArgument("a list of sentences is needed, not one string")
+        raise InvalidArgument("sentences must be a list of strings, not one string")
     encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
     for text in encoded:
         if b"\0" in text:
-            raise InvalidArgument(f"{text[:80]!r} holds a NUL character, which a sentence cannot have")
+            raise InvalidArgument(f"{text[:80]!r} contains a NUL character; a sentence must not contain NUL")
     return (ctypes.c_char_p * len(encoded))(*encoded)
 
 
 def _image(image: Image, keep: list[Any]) -> _abi.dama_image:
-    """The C struct; what it points at is put into ``keep``."""
+    """The C struct; the objects that it points to are appended to ``keep``."""
     result = _abi.dama_image()
     if isinstance(image, (str, os.PathLike)):
         result.path = os.fsencode(image)

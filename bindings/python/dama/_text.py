@@ -15,23 +15,23 @@ from ._native import check
 
 
 def _utf8(text: Union[str, bytes]) -> bytes:
-    # Half a surrogate pair has no UTF-8; its bytes are repaired to U+FFFD like any that are broken.
+    # Half a surrogate pair has no UTF-8; the library reads its bytes as U+FFFD, as all invalid bytes.
     return text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
 
 
 def _c_string(text: str, name: str) -> bytes:
     utf8 = _utf8(text)
     if b"\0" in utf8:
-        raise InvalidArgument(f"{name} holds a NUL character, which ends a string in C")
+        raise InvalidArgument(f"{name} contains a NUL character, which ends a string in C")
     return utf8
 
 
 class Tokenizer:
-    """Text to token ids and back, as Hugging Face's ``tokenizers`` does it from the same tokenizer.json.
+    """Converts text to token ids and back, as Hugging Face's ``tokenizers`` does with the same tokenizer.json.
 
-    ``path`` is a tokenizer.json, or a directory that holds one, or that holds CLIP's vocab.json and merges.txt.
+    ``path`` is a tokenizer.json, or a directory that contains tokenizer.json, or CLIP's vocab.json and merges.txt.
     Byte-pair encoding as in CLIP, Llama and GPT-2 is supported; anything else in the file raises ``Unsupported`` with
-    its name. Truncation and padding that the file may ask for are not applied. Immutable and thread-safe.
+    its name. Truncation and padding in the file are ignored. A tokenizer is immutable and thread-safe.
     """
 
     __slots__ = ("_handle", "_facts")
@@ -50,10 +50,10 @@ class Tokenizer:
             free(self._handle)
 
     def encode(self, text: Union[str, bytes], add_special_tokens: bool = True) -> NDArray[np.int32]:
-        """The token ids of ``text``. Bytes are read as UTF-8, broken ones as U+FFFD. Nothing is ever cut off."""
+        """The token ids of ``text``. Bytes are read as UTF-8, invalid bytes as U+FFFD. Nothing is cut off."""
         utf8 = _utf8(text)
         count = ctypes.c_size_t()
-        # Enough for nearly every text, so that it is encoded once; normalisation can make a text longer.
+        # Enough for nearly every text, so that it is encoded only once; normalisation can make a text longer.
         ids = np.empty(len(utf8) + 64, dtype=np.int32)
         status = _abi.dama_tokenizer_encode(
             self._handle, utf8, len(utf8), add_special_tokens, ids.ctypes.data, ids.size, ctypes.byref(count)
@@ -72,7 +72,7 @@ class Tokenizer:
         return ids[: count.value].copy()
 
     def decode(self, ids: Union[NDArray[np.int32], Iterable[int]], skip_special_tokens: bool = True) -> str:
-        """The text of ``ids``. Ids that are in no vocabulary are left out."""
+        """The text of ``ids``. Ids outside the vocabulary are skipped."""
         array = np.ascontiguousarray(ids if isinstance(ids, np.ndarray) else list(ids), dtype=np.int32).reshape(-1)
         size = ctypes.c_size_t()
 
@@ -90,13 +90,13 @@ class Tokenizer:
         return buffer.raw[: size.value].decode("utf-8")
 
     def id(self, token: str) -> Optional[int]:
-        """The id of a token as the vocabulary spells it ("cat</w>", "▁the", "Ġand")."""
+        """The id of a token in the vocabulary's spelling ("cat</w>", "▁the", "Ġand"); None if it does not exist."""
         found = ctypes.c_int32()
         check(_abi.dama_tokenizer_find(self._handle, _c_string(token, "token"), ctypes.byref(found)))
         return found.value if found.value >= 0 else None
 
     def token(self, id: int) -> str:
-        """The spelling of the token with this id. Raises ``InvalidArgument`` where there is none."""
+        """The spelling of the token with this id. Raises ``InvalidArgument`` if the token does not exist."""
         size = ctypes.c_size_t()
         check(_abi.dama_tokenizer_spell(self._handle, id, None, 0, ctypes.byref(size)))
         buffer = ctypes.create_string_buffer(size.value + 1)
@@ -109,27 +109,27 @@ class Tokenizer:
 
     @property
     def id_end(self) -> int:
-        """The largest id plus one: rows that an embedding table needs."""
+        """The largest id plus one: the number of rows of an embedding table."""
         return self._facts.id_end
 
     @property
     def bos_id(self) -> Optional[int]:
-        """The beginning of a sequence; None where no file of the directory names it."""
+        """The id of the beginning of a sequence; None if no file of the directory names it."""
         return self._special(self._facts.bos_id)
 
     @property
     def eos_id(self) -> Optional[int]:
-        """The end of a sequence."""
+        """The id of the end of a sequence; None if no file names it."""
         return self._special(self._facts.eos_id)
 
     @property
     def pad_id(self) -> Optional[int]:
-        """Padding."""
+        """The id of the padding token; None if no file names it."""
         return self._special(self._facts.pad_id)
 
     @property
     def unk_id(self) -> Optional[int]:
-        """What stands for the unknown."""
+        """The id of the unknown token; None if no file names it."""
         return self._special(self._facts.unk_id)
 
     @staticmethod
@@ -140,24 +140,35 @@ class Tokenizer:
 def split(text: str, tokenizer: Optional[Tokenizer] = None, token_limit: Optional[int] = None) -> list[str]:
     """Splits a response into sub-sentences by its punctuation, as ``dama score`` does.
 
-    With a ``tokenizer`` no sub-sentence has more than ``token_limit`` tokens (77, CLIP's, unless given), special ones
-    included: a sentence over it is parted into clauses, a clause between words, a word between characters. Without
-    one there are only sentences. Every character other than white space is in exactly one sub-sentence, in order.
+    With a ``tokenizer`` no sub-sentence has more than ``token_limit`` tokens (default: 77, as in CLIP), including
+    special tokens: a sentence over the limit is split into clauses, a clause between words, a word between characters.
+    Without a tokenizer, a sub-sentence is a sentence. Every character other than white space is in exactly one
+    sub-sentence, in order.
     """
+    strings = ctypes.c_void_p()
+    check(_abi.dama_split(strings, _c_string(text, "text"), split_options(tokenizer, token_limit)))
+    try:
+        return string_list(strings)
+    finally:
+        _abi.dama_strings_free(strings)
+
+
+def split_options(tokenizer: Optional[Tokenizer], token_limit: Optional[int]) -> _abi.dama_split_options:
+    """The C options for the limit of a sub-sentence. The tokenizer must outlive the call."""
     options = _abi.dama_split_options()
     _abi.dama_split_options_init(options)
     if token_limit is not None and tokenizer is None:
-        raise InvalidArgument("a token_limit needs a tokenizer that counts")
+        raise InvalidArgument("a token_limit needs a tokenizer")
     if tokenizer is not None:
         limit = 77 if token_limit is None else token_limit
         if not 0 < limit < 1 << 31:
             raise InvalidArgument(f"token_limit is {limit}; it must be at least 1")
         options.token_limit = limit
         options.tokenizer = tokenizer._handle
-    strings = ctypes.c_void_p()
-    check(_abi.dama_split(strings, _c_string(text, "text"), options))
-    try:
-        count = _abi.dama_strings_count(strings)
-        return [_abi.dama_strings_at(strings, index).decode("utf-8") for index in range(count)]
-    finally:
-        _abi.dama_strings_free(strings)
+    return options
+
+
+def string_list(strings: Union[int, ctypes.c_void_p]) -> list[str]:
+    """The strings of a handle, which its owner must free."""
+    count = _abi.dama_strings_count(strings)
+    return [_abi.dama_strings_at(strings, index).decode("utf-8") for index in range(count)]

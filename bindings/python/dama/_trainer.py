@@ -22,7 +22,7 @@ from ._runtime import unsigned
 from .kernels import Schedule
 
 _TRAINABLE = choices(_abi.dama_trainable, "DAMA_TRAINABLE_")
-#: It takes a list, not a name.
+#: Patterns are given as a list, not by this name.
 _PATTERNS = _TRAINABLE.pop("patterns")
 _ACTIVATIONS = choices(_abi.dama_activations, "DAMA_ACTIVATIONS_")
 _KINDS = choices(_abi.dama_export_kind, "DAMA_EXPORT_")
@@ -33,20 +33,20 @@ _HANDLE = ctypes.c_void_p
 
 @dataclass(frozen=True)
 class LoRA:
-    """Low-rank matrices that are trained beside the weights named by ``targets`` (Hu et al., 2021)."""
+    """Low-rank matrices added to the weights that ``targets`` name, and trained in their place (Hu et al., 2021)."""
 
     rank: int = 16
     #: The matrices' product is scaled by alpha / rank.
     alpha: float = 32.0
-    #: Last parts of module names: q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj; all-linear is all.
+    #: Last parts of module names: q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj; all-linear for all.
     targets: Sequence[str] = ("q_proj", "v_proj")
 
 
 @dataclass(frozen=True)
 class StepMetrics:
-    """What one step did. Means are over the pairs of the batch."""
+    """The metrics of one step. Means are over the pairs of the batch."""
 
-    #: Updates made so far, this one included.
+    #: Updates so far, including this one.
     step: int
     loss: float
     #: α_M, Eq. (13).
@@ -58,36 +58,36 @@ class StepMetrics:
     beta_mean: float
     beta_min: float
     beta_max: float
-    #: h.
+    #: Mean of the log-ratio margin h.
     margin_mean: float
-    #: Implicit rewards.
+    #: Means of the implicit rewards.
     reward_chosen: float
     reward_rejected: float
-    #: Mean of the plain β · h over the pairs of each third by hardness, hardest first; NaN for a third without pairs.
+    #: Mean of h times the base β over the pairs of each third by hardness, hardest first; NaN for an empty third.
     gap_by_third: tuple[float, float, float]
     #: The global norm before clipping.
     gradient_norm: float
     learning_rate: float
     pairs: int
-    #: Pairs that took part in the loss.
+    #: Number of pairs that the filter kept for the loss.
     kept: int
     #: Tokens of images, prompts and responses.
     tokens: int
-    #: False where loss or gradient were not finite: weights, moments and controller are as they were then.
+    #: False if loss or gradient were not finite; weights, moments and controller are then unchanged.
     updated: bool
-    #: Updates left out so far, for that reason.
+    #: Updates skipped so far for that reason.
     skipped: int
-    #: By phase: "prepare", "reference", "forward", "backward" and "update".
+    #: Seconds of each phase: "prepare", "reference", "forward", "backward" and "update".
     seconds: dict[str, float]
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A tensor that is trained."""
+    """A trainable tensor."""
 
-    #: Its name in the model's files, or that of an adapter's matrix.
+    #: Its name in the model's files, or the name of an adapter's matrix.
     name: str
-    #: The trainer's own memory, float32: what is written to it is what is trained. It lives as long as the array.
+    #: The trainer's own memory, float32, not a copy: writing to it changes the weights. It lives as long as the array.
     value: NDArray[np.float32]
     gradient: NDArray[np.float32]
     #: Whether weight decay applies.
@@ -99,7 +99,7 @@ class Parameter:
 
 
 class _Owner:
-    """The handle, freed when neither the trainer nor an array over its memory needs it any more."""
+    """The handle, freed when neither the trainer nor an array over its memory uses it."""
 
     def __init__(self) -> None:
         self.handle = _HANDLE()
@@ -110,7 +110,7 @@ class _Owner:
 
 
 class Trainer:
-    """A policy that learns from preference pairs, without PyTorch: Algorithm 1 of the paper.
+    """Trains a policy on preference pairs, without PyTorch: Algorithm 1 of the paper.
 
     ::
 
@@ -119,32 +119,32 @@ class Trainer:
             for batch in batches:
                 print(trainer.step(batch).loss)
 
-    It starts from the weights of ``policy``, which stays as it is and can be its own reference.
+    Training starts from the weights of ``policy``. The policy itself does not change, so it can be its own reference.
 
     ``reference``
-        The model whose log-probabilities are compared with; None where every pair brings them, or for ``simpo``.
+        The model whose log-probabilities are the reference; None if every pair includes them, or for ``simpo``.
     ``controller``
-        The adaptive β: a preset's name, or an ``AdaptiveBeta``, of which options and state are copied.
+        The adaptive β: a preset's name, or an ``AdaptiveBeta``, whose options and state are copied.
     ``trainable``
         ``"full"`` (language model and projector), ``"projector"``, ``"lora"`` or a ``LoRA``, or a list of patterns of
-        names in the files, in which ``*`` stands for any text.
+        names in the files, in which ``*`` matches any text.
     ``learning_rate``, ``betas``, ``epsilon``, ``weight_decay``
-        AdamW's numbers. Norms and biases do not decay.
+        The parameters of AdamW. Norms and biases do not decay.
     ``schedule``
-        A ``kernels.Schedule``, which then says the learning rate.
+        A ``kernels.Schedule``, which then determines the learning rate.
     ``max_gradient_norm``
-        The global norm that gradients are clipped to; 0 does not clip.
+        The global norm to which gradients are clipped; 0 does not clip.
     ``activations``
-        ``"keep"``, or ``"recompute"`` what lies inside layers: less memory, more time.
+        ``"keep"``, or ``"recompute"`` for the values inside layers: less memory, more time.
     ``tokens_per_run``
-        The most tokens, padding included, that one forward or backward run takes.
+        The maximum number of tokens, including padding, of one forward or backward run.
     ``threads``
-        Of the optimizer, 0 for one a processor; those of the models are the policy's.
+        Threads of the optimizer, 0 for one on each processor. The models use the policy's threads.
     ``seed``
-        Of the adapters' first values.
+        Seed of the adapters' initial values.
 
-    The parts are callable one by one: :meth:`forward`, :meth:`backward`, :meth:`update`, :meth:`zero_grad`; gradients
-    can be added up over ranks in the arrays of :meth:`parameters`. One object, one thread at a time.
+    The parts of a step can be called separately: :meth:`forward`, :meth:`backward`, :meth:`update`, :meth:`zero_grad`.
+    Gradients can be summed over ranks in the arrays of :meth:`parameters`. Use an object from one thread at a time.
     """
 
     def __init__(
@@ -196,17 +196,17 @@ class Trainer:
         self.close()
 
     def close(self) -> None:
-        """Gives the memory back, except for arrays of :meth:`parameters` that are still held."""
+        """Frees the memory, except while arrays of :meth:`parameters` still use it."""
         self._owner = None
 
     def step(self, batch: Sequence[Pair], cancellation: Optional[Cancellation] = None) -> StepMetrics:
-        """One update from a batch: forward over all pairs, gaps, filter, β, loss, backward, AdamW, running mean.
+        """Performs one update: forward over all pairs, gaps, filter, β, loss, backward, AdamW, running mean.
 
-        Pairs are as for ``Policy.logps_batch``; a mapping may also have ``alpha_data`` (α_D, 1 where it is not given),
-        ``reference_chosen`` and ``reference_rejected`` (log πref, in place of asking the reference) and
-        ``hardness_third`` (0 the hardest, 2 the easiest; for the metrics). Ctrl-C stops it, and so does
-        ``cancellation`` from another thread; weights, moments and controller are then as before, unless it came too
-        late to stop the update: ``steps`` says.
+        Pairs are as for ``Policy.logps_batch``; a mapping may also have ``alpha_data`` (α_D, by default 1),
+        ``reference_chosen`` and ``reference_rejected`` (log π_ref, instead of the reference's results) and
+        ``hardness_third`` (0 the hardest, 2 the easiest; only for the metrics). Ctrl-C stops the step, and so does
+        ``cancellation`` from another thread. Weights, moments and controller are then unchanged, unless the request
+        came too late to stop the update; ``steps`` shows whether it did.
         """
         handle = self._handle
         keep: list[Any] = []
@@ -218,9 +218,9 @@ class Trainer:
         return _step_metrics(metrics)
 
     def forward(self, pairs: Sequence[Pair], cancellation: Optional[Cancellation] = None) -> list[PairLogps]:
-        """log π of both responses of every pair by the trained weights, as ``Policy.logps_batch``.
+        """log π of both responses of every pair with the trained weights, as ``Policy.logps_batch``.
 
-        What :meth:`backward` needs of it is kept until the next forward run, step or update.
+        The activations for :meth:`backward` are kept until the next forward run, step or update.
         """
         owner, handle = self._owner, self._handle
         keep: list[Any] = [owner]
@@ -232,18 +232,18 @@ class Trainer:
     def backward(
         self, grad_chosen: ArrayLike, grad_rejected: ArrayLike, cancellation: Optional[Cancellation] = None
     ) -> None:
-        """Adds to the gradients those of Σ grad_chosen · log π(y_w) + grad_rejected · log π(y_l).
+        """Adds the gradient of Σ grad_chosen · log π(y_w) + grad_rejected · log π(y_l) to the gradients.
 
-        The pairs are those of the last :meth:`forward`, and several rounds of both add up.
-        ``AdaptiveBeta.step`` gives both arrays, one number for each pair. Where it fails or is stopped, gradients may be
-        added in part: :meth:`zero_grad`.
+        The pairs are those of the last :meth:`forward`; several rounds of both add up. ``AdaptiveBeta.step`` returns
+        both arrays, with one number for each pair. If the call fails or is stopped, gradients may be added in part;
+        clear them with :meth:`zero_grad`.
         """
         handle = self._handle
         chosen, rejected = (np.require(as_doubles(values), requirements="C") for values in (grad_chosen, grad_rejected))
         if chosen.ndim != 1 or chosen.shape != rejected.shape:
             raise ShapeMismatch(
-                f"grad_chosen has shape {chosen.shape} and grad_rejected {rejected.shape}; one number for each pair is "
-                "needed"
+                f"grad_chosen has shape {chosen.shape} and grad_rejected {rejected.shape}; both must have one number "
+                "for each pair"
             )
         addresses = chosen.ctypes.data, rejected.ctypes.data
         self._run(lambda token: _abi.dama_trainer_backward(handle, *addresses, chosen.size, token), cancellation)
@@ -253,45 +253,45 @@ class Trainer:
         check(_abi.dama_trainer_zero_grad(self._handle))
 
     def gradient_norm(self) -> float:
-        """The global norm of all gradients; not finite where any number is not."""
+        """The global norm of all gradients; not finite if any number is not."""
         norm = ctypes.c_double()
         check(_abi.dama_trainer_gradient_norm(self._handle, ctypes.byref(norm)))
         return norm.value
 
     def update(self) -> float:
-        """Clips the gradients that are there and lets AdamW take its step; returns their global norm before.
+        """Clips the current gradients and takes an AdamW step; returns their global norm before clipping.
 
-        The controller does not move, and the gradients stay what they are. A norm that is not finite is
-        ``InvalidArgument``, and nothing is changed.
+        The controller and the gradients do not change. If the norm is not finite, it raises ``InvalidArgument`` and
+        changes nothing.
         """
         norm = ctypes.c_double()
         check(_abi.dama_trainer_update(self._handle, ctypes.byref(norm)))
         return norm.value
 
     def parameters(self) -> list[Parameter]:
-        """All tensors that are trained, their values and gradients as arrays over the trainer's own memory."""
+        """All trainable tensors, with values and gradients as arrays over the trainer's own memory."""
         handle = self._handle
         found = []
         for index in range(_abi.dama_trainer_parameter_count(handle)):
             it = _abi.dama_parameter()
             _abi.dama_parameter_init(it)
-            check(_abi.dama_trainer_parameter(handle, index, it))
+            check(_abi.dama_trainer_parameter_at(handle, index, it))
             shape = tuple((ctypes.c_int64 * it.dimensions).from_address(it.shape)) if it.dimensions else ()
             value, gradient = self._array(it.value, shape), self._array(it.gradient, shape)
             found.append(Parameter(it.name.decode(), value, gradient, bool(it.decays)))
         return found
 
     def save(self, path: Union[str, os.PathLike[str]], note: Optional[str] = None) -> None:
-        """Writes a checkpoint: one file with all that the next step depends on, and ``note`` for the caller.
+        """Writes a checkpoint: one file with everything that the next step depends on, and the caller's ``note``.
 
-        It is written beside and renamed: where anything fails, what was there stays.
+        The file is written under a temporary name and renamed: if anything fails, an existing file is unchanged.
         """
         check(_abi.dama_trainer_save(self._handle, os.fsencode(path), None if note is None else c_text(note, "note")))
 
     def load(self, path: Union[str, os.PathLike[str]]) -> Optional[str]:
-        """Takes on what :meth:`save` wrote from a trainer of the same model and options; returns its note.
+        """Loads a checkpoint that :meth:`save` wrote from a trainer of the same model and options; returns its note.
 
-        It goes on bit for bit. The arrays of :meth:`parameters` stay valid. Where it fails, nothing is changed.
+        Training continues bit for bit. The arrays of :meth:`parameters` stay valid. On failure nothing changes.
         """
         note = _HANDLE()
         check(_abi.dama_trainer_load(note, self._handle, os.fsencode(path)))
@@ -310,11 +310,12 @@ class Trainer:
         replace: bool = False,
         shard_bytes: int = 5_000_000_000,
     ) -> None:
-        """Writes what was trained for others to load.
+        """Writes the trained weights for other programs.
 
-        ``kind`` is ``"model"``, a Hugging Face directory with low-rank matrices merged, or ``"adapters"``, these alone
-        as PEFT keeps them. ``dtype`` is that of trained weights, ``"float32"``, ``"float16"`` or ``"bfloat16"``; others
-        keep their bytes. An earlier export is replaced; anything else only with ``replace``.
+        ``kind`` is ``"model"``, a Hugging Face directory with low-rank matrices merged, or ``"adapters"``, only these
+        matrices in PEFT's format. ``dtype`` is the type of trained weights, ``"float32"``, ``"float16"`` or
+        ``"bfloat16"``; other weights keep their bytes. An earlier export is replaced; anything else only with
+        ``replace``.
         """
         options = _abi.dama_export_options()
         _abi.dama_export_options_init(options)
@@ -326,30 +327,30 @@ class Trainer:
 
     @property
     def controller(self) -> AdaptiveBeta:
-        """A copy of the adaptive β as it stands."""
+        """A copy of the adaptive β in its current state."""
         handle = _HANDLE()
         check(_abi.dama_trainer_controller(handle, self._handle))
         return AdaptiveBeta._adopt(handle)
 
     @property
     def steps(self) -> int:
-        """Updates made."""
-        return self._progress().steps
+        """Number of updates so far."""
+        return self._facts().steps
 
     @property
     def skipped(self) -> int:
-        """Updates left out for a loss or gradient that was not finite."""
-        return self._progress().skipped
+        """Number of updates skipped because loss or gradient were not finite."""
+        return self._facts().skipped
 
     @property
     def learning_rate(self) -> float:
-        """Of the next update."""
-        return self._progress().learning_rate
+        """The learning rate of the next update."""
+        return self._facts().learning_rate
 
     @property
     def running_mean(self) -> float:
         """R̄, Eq. (15)."""
-        return self._progress().running_mean
+        return self._facts().running_mean
 
     @property
     def _handle(self) -> ctypes.c_void_p:
@@ -363,11 +364,11 @@ class Trainer:
         run_stoppable(call, cancellation)
         del owner
 
-    def _progress(self) -> _abi.dama_trainer_progress:
-        progress = _abi.dama_trainer_progress()
-        _abi.dama_trainer_progress_init(progress)
-        check(_abi.dama_trainer_get_progress(self._handle, progress))
-        return progress
+    def _facts(self) -> _abi.dama_trainer_facts:
+        facts = _abi.dama_trainer_facts()
+        _abi.dama_trainer_facts_init(facts)
+        check(_abi.dama_trainer_describe(self._handle, facts))
+        return facts
 
     def _array(self, address: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
         memory: Any = (ctypes.c_float * int(np.prod(shape))).from_address(address)
@@ -390,7 +391,7 @@ def _select(options: _abi.dama_trainer_options, trainable: Union[str, LoRA, Sequ
         options.lora_alpha = trainable.alpha
         targets = [c_text(target, "a target") for target in trainable.targets]
         if not targets:
-            raise InvalidArgument("LoRA has no targets; at least one module is named")
+            raise InvalidArgument("LoRA has no targets; at least one module must be named")
         options.lora_targets = (ctypes.c_char_p * len(targets))(*targets)
         options.lora_target_count = len(targets)
     else:

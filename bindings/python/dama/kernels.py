@@ -1,7 +1,7 @@
 """Vector kernels over the caller's memory: token log-probabilities, AdamW, learning rates. No ONNX Runtime needed.
 
-Arrays are float32 and contiguous, numpy arrays or torch CPU tensors; a tensor's memory is used as it is, not copied.
-``threads`` is 0 for every processor; results do not depend on it.
+Arrays are contiguous float32 numpy arrays or torch CPU tensors; a tensor's memory is used without a copy. ``threads`` 0
+uses every processor; results do not depend on it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ IGNORED_LABEL = _abi.DAMA_IGNORED_LABEL
 
 
 class TokenLogProbs(NamedTuple):
-    """Log-probabilities of the labels, and what the backward pass needs; float32 in the shape of the labels."""
+    """Log-probabilities of the labels, and values for the backward pass; float32 in the shape of the labels."""
 
     values: NDArray[np.float32]
     #: log Σ exp(logits) of each row.
@@ -40,18 +40,18 @@ class TokenLogProbs(NamedTuple):
 
 
 def token_logprobs(logits: Any, labels: ArrayLike, *, threads: int = 0) -> TokenLogProbs:
-    """log π(label) of each row of ``logits`` [..., vocabulary], reading each logit once and keeping no large array.
+    """log π(label) of each row of ``logits`` [..., vocabulary]; reads each logit once and keeps no large array.
 
-    ``labels`` [...] are token numbers, or ``IGNORED_LABEL`` (−100) where there is none. They stand beside the logits
-    that predict them: shift one of the two by one position first.
+    ``labels`` [...] are token ids, or ``IGNORED_LABEL`` (−100) for a row without a token. Each label belongs to the
+    logits that predict it: shift one of the two arrays by one position first.
     """
     rows, tokens, vocabulary = _rows(logits, labels)
     values = np.empty(tokens.shape, dtype=np.float32)
     normalizers = np.empty(tokens.shape, dtype=np.float32)
     check(
         _abi.dama_token_logprobs(
-            rows.ctypes.data, tokens.size, vocabulary, tokens.ctypes.data, values.ctypes.data, normalizers.ctypes.data,
-            _thread_count(threads),
+            rows.ctypes.data, tokens.ctypes.data, tokens.size, vocabulary, _thread_count(threads), values.ctypes.data,
+            normalizers.ctypes.data,
         )
     )  # fmt: skip
     return TokenLogProbs(values, normalizers)
@@ -70,8 +70,8 @@ def token_logprobs_backward(
     """The gradient with respect to ``logits``: weight · (1[j = label] − softmax).
 
     ``weights`` [...] is the gradient with respect to each log-probability: for a response it is the gradient of the
-    loss with respect to the response's sum, at each of its tokens. With ``in_place`` the logits' memory takes the
-    gradient; else ``out`` may be an array for it that is kept from step to step: fresh memory costs more time than the
+    loss with respect to the response's sum, at each of its tokens. With ``in_place`` the gradient overwrites the
+    logits. Otherwise ``out`` can be an array that is reused from step to step: fresh memory costs more time than the
     kernel.
     """
     rows, tokens, vocabulary = _rows(logits, labels, writable=in_place)
@@ -89,8 +89,8 @@ def token_logprobs_backward(
             raise ShapeMismatch(f"out has shape {gradient.shape}; logits have {rows.shape}")
     check(
         _abi.dama_token_logprobs_backward(
-            rows.ctypes.data, tokens.size, vocabulary, tokens.ctypes.data, sums.ctypes.data, factors.ctypes.data,
-            gradient.ctypes.data, _thread_count(threads),
+            rows.ctypes.data, tokens.ctypes.data, sums.ctypes.data, factors.ctypes.data, tokens.size, vocabulary,
+            _thread_count(threads), gradient.ctypes.data,
         )
     )  # fmt: skip
     return gradient
@@ -110,7 +110,7 @@ def adamw_step(
     gradient_scale: float = 1.0,
     threads: int = 0,
 ) -> None:
-    """One AdamW update in place, as ``torch.optim.AdamW`` does it. ``step`` counts from 1; moments begin as zeros."""
+    """One AdamW update in place, equal to ``torch.optim.AdamW``. ``step`` counts from 1; moments start as zeros."""
     p = shared_floats(parameters, "parameters", writable=True)
     g = shared_floats(gradients, "gradients")
     m = shared_floats(first_moment, "first_moment", writable=True)
@@ -126,13 +126,13 @@ def adamw_step(
     )  # fmt: skip
     check(
         _abi.dama_adamw_step(
-            options, step, p.ctypes.data, g.ctypes.data, m.ctypes.data, v.ctypes.data, p.size
+            g.ctypes.data, g.size, step, options, p.ctypes.data, m.ctypes.data, v.ctypes.data
         )
     )
 
 
 def sum_of_squares(values: Any, *, threads: int = 0) -> float:
-    """Σ x² in double; not finite where any number is not. For global-norm clipping."""
+    """Σ x² in double, for global-norm clipping; not finite if any number is not."""
     array = shared_floats(values, "values")
     result = ctypes.c_double()
     check(_abi.dama_sum_of_squares(array.ctypes.data, array.size, _thread_count(threads), ctypes.byref(result)))
@@ -152,7 +152,7 @@ class Schedule:
         if kind not in self._KINDS:
             raise InvalidArgument(f"kind is {kind!r}; it must be one of {', '.join(map(repr, self._KINDS))}")
         if not 0 <= total_steps < 2**64:
-            raise InvalidArgument(f"total_steps is {total_steps}; a schedule has at least one step")
+            raise InvalidArgument(f"total_steps is {total_steps}; it must be at least 1")
         self._options = _abi.dama_schedule_options(
             ctypes.sizeof(_abi.dama_schedule_options), self._KINDS[kind], learning_rate, total_steps, 0, 0.0
         )
@@ -168,7 +168,7 @@ class Schedule:
         if not 0 <= step < 2**64:
             raise InvalidArgument(f"step is {step}; it must be 0 or more")
         rate = ctypes.c_double()
-        check(_abi.dama_learning_rate(self._options, step, ctypes.byref(rate)))
+        check(_abi.dama_learning_rate(step, self._options, ctypes.byref(rate)))
         return rate.value
 
 
@@ -177,7 +177,7 @@ def _rows(logits: Any, labels: ArrayLike, writable: bool = False) -> tuple[NDArr
     tokens = np.ascontiguousarray(as_labels(labels))
     if array.ndim < 1 or array.shape[:-1] != tokens.shape:
         raise ShapeMismatch(
-            f"logits have shape {array.shape} and labels {tokens.shape}; one label for each row is needed"
+            f"logits have shape {array.shape} and labels {tokens.shape}; each row needs one label"
         )
     return array, tokens, array.shape[-1]
 

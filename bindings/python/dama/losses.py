@@ -1,8 +1,8 @@
 """Preference losses of the margin h with a β for each pair: values and derivatives.
 
 h is the log-ratio margin of a pair, [log π(y_w) − log π_ref(y_w)] − [log π(y_l) − log π_ref(y_l)]. ∂ℓ/∂h is also
-∂ℓ/∂log π(y_w), and the negative of ∂ℓ/∂log π(y_l). β is a constant for the derivative. Exact for margins of ±1e4 and
-more.
+∂ℓ/∂log π(y_w), and the negative of ∂ℓ/∂log π(y_l). β is a constant in the derivative. The results are exact even for
+margins of ±1e4 and more.
 
 ``margins`` and ``beta`` are arrays, lists, numbers or torch tensors that broadcast against each other::
 

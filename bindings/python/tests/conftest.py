@@ -1,7 +1,7 @@
-"""What all tests of the binding share."""
+"""Shared by all tests of the binding."""
 
 import signal
 
-# A shell starts what runs in its background with SIGINT ignored, and programs that are started from there inherit it:
-# tests of Ctrl-C would wait for a KeyboardInterrupt that never comes.
+# A shell starts background programs with SIGINT ignored, and their child processes inherit this. Tests of Ctrl-C would
+# then wait for a KeyboardInterrupt that never comes.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -24,7 +24,7 @@ ENUMS = {
     for name, kind in vars(_abi).items()
     if isinstance(kind, type) and issubclass(kind, IntEnum) and kind is not IntEnum
 }
-#: Found by other patterns than those that generate_abi.py reads the header with.
+#: Found with other patterns than those in generate_abi.py.
 TEXT = re.sub(
     r"/\*.*?\*/", "", "\n".join(p.read_text() for p in [INCLUDE / "dama.h", *INCLUDE.glob("dama/*.h")]), flags=re.S
 )
@@ -43,8 +43,9 @@ def compiled(tmp_path: Path, expressions: list[str]) -> list[int]:
 
 
 @needs_a_compiler
-def test_the_generated_file_is_current():
-    command = [sys.executable, str(ROOT / "scripts" / "generate_abi.py"), "--check"]
+@pytest.mark.parametrize("script", ["generate_abi.py", "generate_settings.py"])
+def test_the_generated_files_are_current(script):
+    command = [sys.executable, str(ROOT / "scripts" / script), "--check"]
     found = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "CC": "cc"})
     assert found.returncode == 0, found.stderr
 

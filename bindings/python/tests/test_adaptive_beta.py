@@ -113,7 +113,7 @@ def test_kinds_of_arrays_agree():
     wide = np.stack(batch, axis=1).astype(np.float64)
 
     class Tensor:
-        """What torch's tensors offer; numpy cannot read it by itself."""
+        """A stand-in for a torch tensor, which numpy cannot read by itself."""
 
         def __init__(self, values):
             self.values = values

@@ -1,4 +1,4 @@
-"""A child made by os.fork() that inherits objects: it may let go of them and end, and every call says why it cannot work."""
+"""A child of os.fork() that inherits objects: it can free them and end, and every call fails with the reason."""
 
 import subprocess
 import sys
@@ -36,7 +36,7 @@ if child == 0:
         del scorer, tokenizer, policy, trainer, controller, cancellation
         gc.collect()
     if sys.argv[1] == "nothing":
-        # Loaded and not yet used, the library is any child's.
+        # A library that is loaded but not yet used works in a child.
         assert -1 <= dama.hardness([1.0], [2.0]) <= 1
     print("child done")
     sys.exit(5)
@@ -50,7 +50,7 @@ print("parent done")
 
 @pytest.mark.parametrize("what", ["exit", "delete", "use", "nothing"])
 def test_a_forked_child_ends(what):
-    # Before, the child waited in __del__, or in exit(), for threads that had stayed in the parent.
+    # The child once waited for ever, in __del__ or in exit(), for threads that exist only in the parent.
     done = subprocess.run([sys.executable, "-c", SCRIPT, what], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split("\n") == ["child done", "parent done", ""]

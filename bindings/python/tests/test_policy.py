@@ -18,7 +18,7 @@ IMAGE = FIXTURES / "image.png"
 
 @pytest.fixture(scope="module")
 def expected():
-    """What transformers says; Fixtures/make_llava.py wrote it."""
+    """The results of transformers, which Fixtures/make_llava.py wrote."""
     return json.loads((FIXTURES / "default" / "expected.json").read_text())
 
 
@@ -111,8 +111,8 @@ def test_a_system_prompt_changes_the_prompt():
 
 
 def whole_characters(text):
-    # A random model writes bytes that are no characters. Which of them become U+FFFD is decided over a whole run, of
-    # which a stream knows the beginning only.
+    # A random model generates bytes that are not characters. A whole run of bytes determines which of them become
+    # U+FFFD, but a stream knows only the beginning.
     return re.sub("[\ufffd\0-\x1f]+", "", text)
 
 
@@ -126,7 +126,7 @@ def test_greedy_text_equals_transformers(policy, expected):
     for index, one in enumerate(expected):
         tokens = one["continuation"]
         if found[index].finish == "end":
-            # transformers' continuation goes on behind the end token.
+            # The continuation of transformers does not end at the end token.
             tokens = tokens[: len(found[index].tokens)]
         else:
             assert found[index].finish == "length"
@@ -142,7 +142,7 @@ def test_sampling_stop_strings_and_seeds(policy, expected):
         return policy.generate("What is it?", image=IMAGE, max_tokens=24, **options).text
 
     assert text(temperature=1.5, seed=3) == text(temperature=1.5, seed=3) != text(temperature=1.5, seed=4)
-    # One candidate is the likeliest token.
+    # With one candidate, the choice is the likeliest token.
     assert text(temperature=2.0, top_k=1, seed=9) == text() == text(temperature=2.0, top_p=1e-9, seed=9)
     prompt, whole = expected[0]["prompt"], expected[0]["continuation_text"]
     for stop in ("start", ["never", "start"]):
@@ -166,6 +166,32 @@ def test_a_callback_stops_everything(policy):
 
     with pytest.raises(KeyError, match="mine"):
         policy.generate("What?", IMAGE, callback=fail)
+
+
+def test_another_thread_stops_generation(policy):
+    for callback in (None, lambda index, text: True):
+        token = dama.Cancellation()
+        timer = threading.Timer(0.05, token.cancel)
+        timer.start()
+        with pytest.raises(dama.Cancelled, match="another thread"):
+            policy.generate(["What?"] * 500, IMAGE, max_tokens=400, callback=callback, cancellation=token)
+        timer.join()
+        with pytest.raises(dama.Cancelled):
+            policy.generate("What?", IMAGE, callback=callback, cancellation=token)
+
+
+def test_ctrl_c_stops_generation_without_a_callback():
+    code = f"""
+import os, signal, threading, dama
+policy = dama.Policy({str(FIXTURES / "default")!r})
+threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    policy.generate(["What?"] * 500, {str(IMAGE)!r}, max_tokens=400)
+except KeyboardInterrupt:
+    print("stopped", str(policy.generate("What?", {str(IMAGE)!r}, max_tokens=4)) != "")
+"""
+    done = subprocess.run([sys.executable, "-c", code], env=os.environ, capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "stopped True\n", "")
 
 
 def test_ctrl_c_stops_generation():
@@ -206,9 +232,9 @@ def test_what_cannot_be(policy, tmp_path):
         ([], "batch is empty"),
         ([(None, "a", "b", "c")], "pair 0 has no image"),
         ([(IMAGE, "a", "", "c")], "pair 0: a response is empty"),
-        ([(IMAGE, "a", "b")], "pair 0 is no"),
+        ([(IMAGE, "a", "b")], "pair 0 must be a mapping or a tuple"),
         ([{"image": IMAGE, "prompt": "a", "chosen": "b"}], "pair 0 has no 'rejected'"),
-        ([(IMAGE, "a", "b\0", "c")], "pair 0: chosen holds a NUL"),
+        ([(IMAGE, "a", "b\0", "c")], "pair 0: chosen contains a NUL"),
         ([(IMAGE, "a", None, "c")], "pair 0: chosen is NoneType"),
         ([(IMAGE, "<image><image>", "b", "c")], "2 times"),
         ([(np.zeros((2, 2)), "a", "b", "c")], "float64"),

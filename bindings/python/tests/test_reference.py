@@ -12,7 +12,7 @@ IMAGE = FIXTURES / "image.png"
 
 @pytest.fixture(scope="module")
 def expected():
-    """What transformers says; Fixtures/make_llava.py wrote it."""
+    """The results of transformers, which Fixtures/make_llava.py wrote."""
     return json.loads((FIXTURES / "default" / "expected.json").read_text())
 
 
@@ -103,7 +103,7 @@ def test_what_cannot_be(job, policy, tmp_path):
         ({"format": "json"}, "full, logps"),
         ({"workers": -1}, "workers is -1"),
         ({"row_limit": -1}, "row_limit is -1"),
-        ({"image_limit": 0}, "one image"),
+        ({"image_limit": 0}, "image_limit is 0"),
         ({"fields": {"answer": "x"}}, 'unknown field "answer"'),
     ]:
         with pytest.raises(ValueError, match=message):

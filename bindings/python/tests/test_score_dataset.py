@@ -119,7 +119,7 @@ def test_an_exception_in_progress_stops_the_job_which_goes_on(job, tmp_path):
 @pytest.mark.parametrize("listens", [True, False])
 def test_ctrl_c_stops_cleanly(tmp_path, listens):
     lines = (SHAPES / "pairs.jsonl").read_text().splitlines()
-    # Many rows, none with the sentences of another, so that there is time.
+    # Many rows without common sentences, so that the job takes long enough.
     data = tmp_path / "pairs.jsonl"
     with data.open("w") as file:
         for index in range(2000):
@@ -156,12 +156,14 @@ def test_bad_arguments_are_named(job, tmp_path):
         job(workers=-1)
     with pytest.raises(ValueError, match="block_rows"):
         job(block_rows=-1)
-    with pytest.raises(ValueError, match="rows in a block"):
+    with pytest.raises(ValueError, match="block_rows is 0"):
         job(block_rows=0)
     with pytest.raises(ValueError, match="max_rejected"):
         job(max_rejected=-1)
-    with pytest.raises(ValueError, match="mean delta"):
+    with pytest.raises(ValueError, match="mean_delta"):
         job(mean_delta=float("nan"))
+    with pytest.raises(TypeError, match="unknown option 'cache_size'; expected one of block_rows, cache_bytes"):
+        job(cache_size=1)
     with pytest.raises(ValueError, match='unknown field "answer"'):
         job(fields={"answer": "x"})
     with pytest.raises(OSError, match="cannot open"):

@@ -16,7 +16,7 @@ FIXTURES = Path(__file__).parents[3] / "Tests" / "DamaModelsTests" / "Fixtures" 
 
 @pytest.fixture(scope="module")
 def expected():
-    """What transformers says; Fixtures/make_clip.py wrote it."""
+    """The results of transformers, which Fixtures/make_clip.py wrote."""
     return json.loads((FIXTURES / "legacy" / "expected.json").read_text())
 
 
@@ -31,12 +31,12 @@ def test_scores_equal_transformers(scorer, expected):
         for image in (path, str(path), path.read_bytes(), bytearray(path.read_bytes())):
             scores = scorer.score(image, expected["sentences"])
             assert scores.dtype == np.float32
-            # One grey level of resizing, at most, lies between.
+            # Resized pixels differ by at most one grey level.
             np.testing.assert_allclose(scores, logits, atol=1e-3)
 
 
 def test_embeddings_equal_transformers(scorer, expected):
-    assert scorer.dimension == 16
+    assert (scorer.dimension, scorer.max_tokens) == (16, 77)
     assert scorer.logit_scale == pytest.approx(expected["logit_scale"], rel=1e-6)
     texts = scorer.embed_texts(expected["sentences"])
     images = scorer.embed_images([FIXTURES / name for name in expected["images"]])
@@ -48,9 +48,63 @@ def test_embeddings_equal_transformers(scorer, expected):
 def test_arrays_are_images_too(scorer):
     pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
     plain = scorer.score(pixels, ["a dog"])
-    # Any layout in memory counts by its values.
+    # The layout in memory does not matter.
     np.testing.assert_array_equal(scorer.score(np.asfortranarray(pixels), ["a dog"]), plain)
     assert scorer.score(pixels[:, ::-1], ["a dog"]) != plain
+
+
+def test_hardness_of_a_pair(scorer, expected):
+    # tall.png and three sentences of the fixture, by transformers; δ by Eqs. (5) and (6).
+    logits = dict(zip(expected["sentences"], expected["logits"][1]))
+    sentences = ["A dog.", "There is", "x"]
+    weights = np.exp([logits[sentence] for sentence in sentences])
+    shares = weights / weights.sum()
+    found = scorer.hardness(FIXTURES / "tall.png", "A dog. There is", "x")
+    assert isinstance(found, dama.PairHardness) and float(found) == found.delta
+    assert found.delta == pytest.approx(shares[0] + shares[1] - shares[2], abs=2e-3)
+    assert [one.text for one in found.chosen + found.rejected] == sentences
+    np.testing.assert_allclose(
+        [one.score for one in found.chosen + found.rejected], [logits[sentence] for sentence in sentences], atol=1e-3
+    )
+    np.testing.assert_allclose([one.probability for one in found.chosen + found.rejected], shares, atol=2e-3)
+    assert found.chosen_flags == found.rejected_flags == []
+    ratio = (logits["A dog."] + logits["There is"]) / logits["x"]
+    by_scores = scorer.hardness(FIXTURES / "tall.png", "A dog. There is", "x", delta="scores")
+    assert by_scores.delta == pytest.approx(ratio, abs=2e-3)
+
+    # The command returns responses unchanged, which is valid only for a response of one sentence.
+    pair = (FIXTURES / "tall.png", "Two dogs sleep. A cat sits.", "Three birds sing.")
+    found = scorer.hardness(*pair, splitter=dama.Splitter.command("cat"))
+    assert [len(found.chosen), len(found.rejected)] == [2, 1]
+    assert found.chosen_flags == ["splitter_fallback", "splitter_undivided"] and found.rejected_flags == []
+    assert found.delta == scorer.hardness(*pair).delta
+
+    for arguments, options, message in [
+        (("A dog.", " "), {}, "the rejected response has no words"),
+        (("A dog.", "x"), {"delta": "guess"}, "'probabilities', 'scores'"),
+        (("A\0", "x"), {}, "NUL"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            scorer.hardness(FIXTURES / "tall.png", *arguments, **options)
+
+
+def test_another_thread_stops_a_scorer(scorer):
+    texts = [f"{number} dogs" for number in range(100_000)]
+    image = FIXTURES / "tall.png"
+    for call in (
+        lambda token: scorer.score(image, texts, cancellation=token),
+        lambda token: scorer.embed_texts(texts, cancellation=token),
+        lambda token: scorer.embed_images([image] * 100_000, cancellation=token),
+        lambda token: scorer.hardness(image, ". ".join(texts), "A dog.", cancellation=token),
+    ):
+        token = dama.Cancellation()
+        timer = threading.Timer(0.05, token.cancel)
+        timer.start()
+        with pytest.raises(dama.Cancelled):
+            call(token)
+        timer.join()
+        with pytest.raises(dama.Cancelled):
+            call(token)
 
 
 def test_orientation_and_transparency():
@@ -58,7 +112,7 @@ def test_orientation_and_transparency():
     turned, plain = (images / f"turned_{n}.jpg" for n in (6, 1))
     default = dama.Scorer(FIXTURES / "legacy")
     stored = dama.Scorer(FIXTURES / "legacy", ignore_orientation=True, drop_alpha=True)
-    # The two files hold the same picture; one says that it lies on its side.
+    # The two files have the same picture; the EXIF data of one of them rotate it.
     np.testing.assert_array_equal(stored.score(turned, ["a dog"]), default.score(plain, ["a dog"]))
     assert default.score(turned, ["a dog"]) != default.score(plain, ["a dog"])
     transparent = images / "alpha_6_8.png"
@@ -116,7 +170,7 @@ def test_what_cannot_be(scorer, tmp_path):
 
 
 def run_python(code, **environment):
-    """Python of its own, since a process has one ONNX Runtime; without DAMA_ONNXRUNTIME unless it is given."""
+    """Runs Python in a new process, because a process has one ONNX Runtime; by default without DAMA_ONNXRUNTIME."""
     clean = {key: value for key, value in os.environ.items() if key != "DAMA_ONNXRUNTIME"}
     return subprocess.run([sys.executable, "-c", code], env={**clean, **environment}, capture_output=True, text=True)
 

@@ -61,7 +61,7 @@ def test_text_and_broken_bytes(clip):
     assert clip.encode("").tolist() == [clip.id("<|startoftext|>"), clip.id("<|endoftext|>")]
     assert clip.encode("a\0b", add_special_tokens=False).size == 3
     assert clip.encode("x").dtype == np.int32
-    # U+FDFA becomes longer, and each of its bytes a token.
+    # Normalisation makes U+FDFA longer, and each of its bytes becomes a token.
     assert clip.encode("\ufdfa" * 3000).size > 3000
 
 
@@ -82,7 +82,7 @@ def test_roles_come_from_the_configuration(tmp_path):
     (tmp_path / "tokenizer_config.json").write_text('{"bos_token": "<s>", "eos_token": {"content": "</s>"}}')
     (tmp_path / "special_tokens_map.json").write_text('{"eos_token": "<unk>", "pad_token": "</s>"}')
     tokenizer = dama.Tokenizer(tmp_path)
-    # As in transformers: without added_tokens_decoder the map goes before tokenizer_config.json.
+    # As in transformers, without added_tokens_decoder the map takes precedence over tokenizer_config.json.
     assert (tokenizer.bos_id, tokenizer.eos_id, tokenizer.pad_id, tokenizer.unk_id) == (1, 0, 2, 0)
     (tmp_path / "tokenizer_config.json").write_text('{"bos_token": 3}')
     with pytest.raises(ValueError, match="tokenizer_config.json: bos_token"):
@@ -131,7 +131,7 @@ def test_split_keeps_to_the_limit_and_to_the_words(clip):
 
 def test_split_complains():
     clip = dama.Tokenizer(FIXTURES / "clip")
-    with pytest.raises(ValueError, match="tokenizer that counts"):
+    with pytest.raises(ValueError, match="needs a tokenizer"):
         dama.split("a", token_limit=5)
     with pytest.raises(ValueError, match="at least 1"):
         dama.split("a", clip, 0)

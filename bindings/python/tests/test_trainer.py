@@ -51,7 +51,7 @@ def values(trainer):
 
 def assert_equal_to_torch(trainer, kind, losses):
     expected = json.loads((TRAINING / f"{kind}.json").read_text())
-    # Ten updates of Adam let the roundings of two fp32 programs grow apart.
+    # Over ten updates of Adam the roundings of two fp32 programs differ more and more.
     np.testing.assert_allclose(losses, [step["loss"] for step in expected], atol=1e-4, rtol=0)
     final = {k[len("final.") :]: v for k, v in tensors(f"{kind}.safetensors").items() if k.startswith("final.")}
     found = {parameter.name: parameter for parameter in trainer.parameters()}
@@ -87,7 +87,7 @@ def test_ten_steps_equal_torch(policy, batches, kind):
 
 
 def test_two_ranks_by_parts_equal_torch(policy, batches):
-    """As an engine does it: each rank has half of the pairs; log-probabilities and gradients are gathered."""
+    """Two ranks with half of the pairs each; log-probabilities and gradients are gathered, as in a training engine."""
     ranks = [dama.Trainer(policy, **NUMBERS) for _ in range(2)]
     slices = [slice(0, 3), slice(3, 6)]
     adaptive = [controller() for _ in ranks]
@@ -123,11 +123,11 @@ def test_references_that_the_pairs_bring(policy, batches):
     a, b = asking.step(batch), told.step(known)
     assert (a.loss, a.gradient_norm, a.kept) == (b.loss, b.gradient_norm, b.kept)
     assert np.isnan(b.gap_by_third[1]) and np.isfinite([b.gap_by_third[0], b.gap_by_third[2]]).all()
-    # Pairs that are not finite are masked.
+    # Non-finite pairs are masked.
     for pair in known[:3]:
         pair["reference_chosen"] = float("-inf")
     assert told.step(known).kept == 3
-    with pytest.raises(ValueError, match="pair 0 brings no reference"):
+    with pytest.raises(ValueError, match="pair 0 has no reference"):
         told.step(batch)
 
 
@@ -213,7 +213,7 @@ def test_checkpoints_and_exports(policy, batches, tmp_path):
     assert (tmp_path / "adapters" / "adapter_config.json").exists()
     pair = (IMAGE, "What is in the image?", "A red circle.", "A square.")
     exported, trained = dama.Policy(tmp_path / "model").logps(*pair), one.forward([pair])[0]
-    # Merged, or beside one another: other roundings of fp32.
+    # Merged and separate matrices have different fp32 roundings.
     np.testing.assert_allclose(exported.chosen.tokens, trained.chosen.tokens, atol=1e-4)
     assert np.abs(exported.chosen.tokens - policy.logps(*pair).chosen.tokens).max() > 1e-3
 
@@ -221,7 +221,7 @@ def test_checkpoints_and_exports(policy, batches, tmp_path):
     (tmp_path / "taken" / "letter").write_text("mine")
     for call, error, message in [
         (lambda: one.export(tmp_path / "taken"), ValueError, "letter"),
-        (lambda: one.export(MODEL, replace=True), ValueError, "the model that was trained"),
+        (lambda: one.export(MODEL, replace=True), ValueError, "the trained base model"),
         (lambda: one.export(tmp_path / "x", kind="all"), ValueError, "model, adapters"),
         (lambda: one.export(tmp_path / "x", dtype="int8"), ValueError, "bfloat16"),
         (lambda: one.export(tmp_path / "x", shard_bytes=0), ValueError, "0 bytes"),
@@ -255,7 +255,7 @@ def test_another_thread_stops_it(policy, batches):
         np.testing.assert_array_equal(x, y)
     assert (trainer.steps, trainer.running_mean) == (1, mean)
 
-    # The call itself in a thread that is not the main one.
+    # The call runs in a thread other than the main one.
     token, raised = dama.Cancellation(), []
 
     def work():
@@ -283,7 +283,7 @@ before = [p.value.copy() for p in trainer.parameters()]
 pair = (image, "What is in the image?", "A red circle is left of a blue star.", "A green square.")
 token = dama.Cancellation()
 def interrupt():
-    # Once C runs, which a lambda called; what comes before it is Python, which needs nobody's help.
+    # Waits until the lambda has called C. Before that Python itself handles Ctrl-C.
     while not any(frame.f_code.co_name == "<lambda>" for frame in sys._current_frames().values()):
         time.sleep(0.001)
     time.sleep(0.05)
@@ -304,7 +304,7 @@ def test_ctrl_c_stops_it(what, handler):
     done = subprocess.run([sys.executable, "-c", CTRL_C, str(MODEL), str(IMAGE), what, handler],
                           env=os.environ, capture_output=True, text=True, timeout=300)  # fmt: skip
     name = "KeyboardInterrupt" if handler == "default" else "Mine"
-    # A step that had not been stopped would have been counted. The trainer goes on afterwards.
+    # The step does not count, because it was stopped. The trainer still works.
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{name} 0 True True\n1\n", "")
 
 
@@ -327,11 +327,11 @@ def test_one_policy_under_several_trainers_in_threads(policy, batches):
 def test_what_cannot_be(policy, batches):
     for options, message in [
         ({"trainable": "everything"}, "'everything'"),
-        ({"trainable": []}, "patterns are empty"),
+        ({"trainable": []}, "patterns is empty"),
         ({"trainable": ["nothing.*"]}, "no weight matches nothing"),
         ({"trainable": dama.LoRA(rank=0)}, "rank is 0"),
         ({"trainable": dama.LoRA(alpha=float("nan"))}, "alpha is nan"),
-        ({"trainable": dama.LoRA(targets=["head"])}, '"head" matches nothing'),
+        ({"trainable": dama.LoRA(targets=["head"])}, '"head" is unknown'),
         ({"trainable": dama.LoRA(targets=[])}, "no targets"),
         ({"controller": "papers"}, "'papers'"),
         ({"learning_rate": -1.0}, "learning rate is -1"),

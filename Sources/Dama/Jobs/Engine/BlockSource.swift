@@ -1,6 +1,6 @@
 import DamaSupport
 
-/// Reads and prepares a dataset's blocks on another thread, at most two ahead of who takes them.
+/// Reads and prepares a dataset's blocks on another thread, at most two ahead of the consumer.
 struct BlockSource<Block: Sendable>: Sendable {
     struct Prepared: Sendable {
         var block: Block
@@ -15,9 +15,9 @@ struct BlockSource<Block: Sendable>: Sendable {
     private let path: String
 
     /// - Parameters:
-    ///   - first: How many rows are to be passed over.
-    ///   - stop: What the preparer looks at while it waits; ``close()`` sets it.
-    /// - Throws: ``DamaError/Code/outOfMemory`` where the system gives no thread.
+    ///   - first: The number of rows to skip.
+    ///   - stop: Checked by the preparer while it waits; ``close()`` sets it.
+    /// - Throws: ``DamaError/Code/outOfMemory`` if the system cannot start a thread.
     init(
         _ prepare: @escaping Preparer, _ options: RowJobOptions, _ contents: DatasetContents, from first: Int,
         stop: StopSignal
@@ -37,15 +37,15 @@ struct BlockSource<Block: Sendable>: Sendable {
 
     /// The next block; `nil` after the last.
     ///
-    /// - Parameter waiting: called many times a second while there is none; what it throws ends the wait.
+    /// - Parameter waiting: Called many times a second while no block is ready; an error it throws ends the wait.
     func next(waiting: () throws(DamaError) -> Void) throws(DamaError) -> Prepared? {
         guard let result = try queue.take(waiting: waiting) else {
-            throw .internal("rows ran out before the input did")
+            throw .internal("the rows ended before the input")
         }
         return try result.get()
     }
 
-    /// Stops reading and waits until nothing runs any more.
+    /// Stops reading and waits until the thread has ended.
     func close() {
         stop.stop()
         queue.close()
@@ -55,7 +55,7 @@ struct BlockSource<Block: Sendable>: Sendable {
     var changed: DamaError { Self.changed(path) }
 
     private static func changed(_ path: String) -> DamaError {
-        .io("\(path) changed while it was read; start again once it is complete")
+        .io("\(path) changed while it was read; run the job again once the file is complete")
     }
 
     private static func produce(

@@ -1,25 +1,25 @@
 import DamaSupport
 
-/// The folder in which a job keeps what is not finished. One process at a time has it.
+/// The folder that holds a job's unfinished state. One process at a time can own it.
 struct JobFolder: ~Copyable {
     let path: String
     private let lock: OpenFile
 
     private static let lockName = "lock"
 
-    /// Makes the folder where there is none, and takes it.
+    /// Creates the folder if it does not exist, and locks it.
     ///
-    /// - Parameter isOurs: whether the job gives files this name; a folder that holds another one is not the job's.
-    /// - Throws: ``DamaError/Code/io`` where another process has it, or it cannot be made;
-    ///   ``DamaError/Code/invalidArgument`` where it holds something else.
+    /// - Parameter isOurs: Whether the job writes files of this name; a folder with any other file is not the job's.
+    /// - Throws: ``DamaError/Code/io`` if another process owns it, or if it cannot be created;
+    ///   ``DamaError/Code/invalidArgument`` if it holds any other file.
     init(path: String, isOurs: (String) -> Bool) throws(DamaError) {
         self.path = path
         if Files.isThere(path) {
             guard Files.isDirectory(path) else {
-                throw .io("\(path) is not a folder; the job needs this name for what is not finished")
+                throw .io("\(path) is not a folder; the job needs this name for its unfinished state")
             }
             for name in try Files.names(in: path) where name != Self.lockName && !isOurs(name) {
-                throw .invalidArgument("\(path) holds \"\(name)\", which no job wrote; name another output")
+                throw .invalidArgument("\(path) holds \"\(name)\", which no job wrote; choose another output")
             }
         }
         while true {
@@ -29,7 +29,7 @@ struct JobFolder: ~Copyable {
                 try Files.synchronize(directory: Files.folder(of: path))
                 file = try OpenFile(updating: "\(path)/\(Self.lockName)")
             } catch {
-                // Between the two calls the process that finishes the same job may remove the folder.
+                // A process that finishes the same job may remove the folder between the two calls.
                 if !Files.isThere(path) { continue }
                 throw error
             }
@@ -40,7 +40,7 @@ struct JobFolder: ~Copyable {
         }
     }
 
-    /// A folder with nothing but the lock is not worth keeping.
+    /// Removes the folder if it holds only the lock.
     deinit {
         guard let names = try? Files.names(in: path), names == [Self.lockName] else { return }
         Files.remove(lock.path)
@@ -50,7 +50,7 @@ struct JobFolder: ~Copyable {
     /// The path of a file in the folder.
     func file(_ name: String) -> String { "\(path)/\(name)" }
 
-    /// Removes what a killed process left of files that are written beside their place and renamed.
+    /// Removes temporary files that a killed process left behind.
     func removeTemporaryFiles() {
         let suffix = Files.temporary(for: "")
         for name in (try? Files.names(in: path)) ?? [] where name.hasSuffix(suffix) {

@@ -1,15 +1,15 @@
 import DamaSupport
 
-/// What is there already where a job wants to write.
+/// Checks of existing files at a job's output paths.
 extension JobPaths {
-    /// Refuses an output that could not be replaced by renaming, or that would replace the input.
+    /// Refuses an output that cannot be replaced by renaming, or that would replace the input.
     func refuseUnsuitable(data: String) throws(DamaError) {
         for path in [output, rejects, summary] + [run].compactMap({ $0 }) where Files.isThere(path) {
             guard !Files.isSymbolicLink(path) else {
-                throw .io("\(path) is a symbolic link, and would be replaced by a file; name the file itself")
+                throw .io("\(path) is a symbolic link, which a file would replace; give the path of the file itself")
             }
             guard Files.isRegularFile(path) else {
-                throw .io("\(path) is not a regular file, and would be replaced by one")
+                throw .io("\(path) is not a regular file, and cannot be replaced by one")
             }
             guard !Files.areSame(path, data) else {
                 throw .invalidArgument("\(path), which the job writes, is the dataset itself")
@@ -17,12 +17,14 @@ extension JobPaths {
         }
     }
 
-    /// Refuses to replace what no job wrote. Results of an earlier job are known by the summary beside them, those of a
-    /// run that ended while it put them into their places by what it noted in the unfinished job's folder.
+    /// Refuses to replace files that no job wrote. The results of an earlier job are recognised by the summary beside
+    /// them. The results of a run that ended while it renamed them are recognised by the sizes and digests in the
+    /// unfinished job's folder.
     func refuseForeign() throws(DamaError) {
         func foreign(_ path: String) -> DamaError {
             .invalidArgument(
-                "\(path) exists and is not replaced, for no job of this kind wrote it; name another output, or remove it"
+                "\(path) exists and is not replaced, because no job of this kind wrote it; choose another output, or "
+                    + "remove the file"
             )
         }
         let hasSummary = Files.isThere(summary)
@@ -44,16 +46,16 @@ extension JobPaths {
         return json["settings"]?["job"]?.string != nil && json["output"]?["sha256"] != nil
     }
 
-    /// The summary of an earlier run that finished the same job; `nil` where there is no output at all.
+    /// The summary of an earlier run that finished the same job; `nil` if no output exists.
     ///
-    /// - Throws: where there is one of another job, which is not replaced without being told to.
+    /// - Throws: An error if the output is that of another job, which is replaced only on restart.
     func finishedSummary(_ settings: JSON) throws(DamaError) -> JSON? {
         guard Files.exists(summary) else { return nil }
         let json = try Files.readJSON(summary)
         let differences = settingsDifferences(json["settings"] ?? .null, settings)
         guard differences.isEmpty else {
             throw .invalidArgument(
-                "\(output) is there from a job with \(differences.joined(separator: "; ")), and is not replaced "
+                "\(output) exists from a job with \(differences.joined(separator: "; ")), and is not replaced "
                     + "unless the job is restarted")
         }
         guard try ResultFile.isUnchanged(output, json["output"]), try ResultFile.isUnchanged(rejects, json["rejects"])
@@ -63,7 +65,7 @@ extension JobPaths {
         return json
     }
 
-    /// Results that are not those that their summary was written for.
+    /// The error for results that differ from those their summary describes.
     var changed: DamaError {
         .invalidArgument(
             "\(output) or \(rejects) is not what \(summary) describes; restart the job to replace it")
@@ -71,7 +73,7 @@ extension JobPaths {
 }
 
 extension Rejection {
-    /// Whether the file at `path` holds rejected rows and nothing else, one on a line.
+    /// Whether the file at `path` holds only rejected rows, one per line.
     static func isFile(_ path: String) -> Bool {
         guard var reader = try? RowReader(path: path, rowLimit: 64 << 20) else { return false }
         do throws(DamaError) {

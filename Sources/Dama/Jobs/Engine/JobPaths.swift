@@ -1,25 +1,25 @@
-/// Where a job over a dataset writes, all named after its output.
+/// The paths that a job over a dataset writes to, all derived from its output.
 ///
 /// | for the output | `scores.jsonl` |
 /// |---|---|
-/// | rows left out, with line and reason | `scores.rejects.jsonl` |
+/// | rejected rows, with line and reason | `scores.rejects.jsonl` |
 /// | counts, quantiles, settings; the same bytes for the same job | `scores.summary.json` |
 /// | times and counts of the run that finished it (``ScoreJob`` alone) | `scores.run.json` |
-/// | while it is unfinished | the folder `scores.partial` |
+/// | state of an unfinished job | the folder `scores.partial` |
 public struct JobPaths: Equatable, Sendable {
     public let output: String
     public let rejects: String
     public let summary: String
     public let run: String?
     public let partial: String
-    /// Sizes and digests of results while they are renamed into their places.
+    /// Sizes and digests of results while they are renamed to their final paths.
     var placing: String { "\(partial)/placing" }
 
-    /// - Parameter hasRun: whether the job writes a file on the run that finished it.
+    /// - Parameter hasRun: Whether the job writes a file about the run that finished it.
     public init(output: String, hasRun: Bool = false) {
         self.output = output
         var base = output
-        // By bytes: to Swift texts are equal that a file system tells apart.
+        // Compared by bytes: Swift treats canonically equivalent strings as equal, a file system does not.
         for suffix in [".jsonl", ".json", ".ndjson"] where output.utf8.count > suffix.utf8.count {
             let cut = output.utf8.index(output.utf8.endIndex, offsetBy: -suffix.utf8.count)
             guard output.utf8[cut...].elementsEqual(suffix.utf8) else { continue }

@@ -1,11 +1,11 @@
 import DamaSupport
 import Glibc
 
-/// How far a job over a dataset has come.
+/// The progress of a job over a dataset.
 public struct JobProgress: Equatable, Sendable {
     /// What the job is doing.
     public enum Phase: Int32, CaseIterable, Sendable {
-        /// Reading the input through once: its rows are counted, and its hash says later whether it is still the same.
+        /// Reading the input once to count its rows and to compute the hash that later identifies it.
         case scanning = 0
         /// Computing rows.
         case computing = 1
@@ -14,29 +14,29 @@ public struct JobProgress: Equatable, Sendable {
     }
 
     public var phase: Phase
-    /// Rows done, rejected ones and those of earlier runs included.
+    /// Rows done, including rejected rows and those of earlier runs.
     public var rowsDone: Int
     /// Rows of the input; 0 while scanning.
     public var rowsTotal: Int
     public var rowsRejected: Int
-    /// Rows that an earlier run of the same job had done.
+    /// Rows done by an earlier run of the same job.
     public var rowsResumed: Int
     /// Time since the job began, in seconds.
     public var seconds: Double
-    /// Rows a second in this run; 0 before the first.
+    /// Rows per second in this run; 0 before the first.
     public var rowsPerSecond: Double
 
-    /// Time left at that rate, in seconds; `nil` while it cannot be told.
+    /// Time left at that rate, in seconds; `nil` if it is unknown.
     public var secondsLeft: Double? {
         rowsPerSecond > 0 && rowsTotal >= rowsDone ? Double(rowsTotal - rowsDone) / rowsPerSecond : nil
     }
 }
 
-/// Called on the job's own thread, many times a second at best and after each step of a model at least. Throws to stop
-/// the job, which keeps what is done.
+/// Called on the job's own thread, up to many times a second, and at least after each step of a model. If it throws,
+/// the job stops and keeps the rows that are done.
 public typealias JobObserver = (JobProgress) throws(DamaError) -> Void
 
-/// Keeps the counts of a running job and tells its observer.
+/// Keeps the counts of a running job and reports them to its observer.
 struct ProgressReporter {
     private var progress: JobProgress
     private let start = monotonicSeconds()
@@ -79,7 +79,7 @@ struct ProgressReporter {
     }
 }
 
-/// Seconds of a clock that nobody sets.
+/// Seconds of the monotonic clock.
 func monotonicSeconds() -> Double {
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)

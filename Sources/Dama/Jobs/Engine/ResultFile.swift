@@ -1,6 +1,7 @@
 import DamaSupport
 
-/// A file of results, written in the job's folder; ``ResultFolder/place(_:)`` puts it into its place once it is whole.
+/// A file of results, written in the job's folder; ``ResultFolder/place(_:)`` renames it to its final path once it is
+/// complete.
 struct ResultFile: ~Copyable {
     private let file: OpenFile
     private var buffer: [UInt8] = []
@@ -19,7 +20,7 @@ struct ResultFile: ~Copyable {
         if buffer.count >= 256 << 10 { try flush() }
     }
 
-    /// Ends the file, which is on the disk then. The digest and the size say later whether it is still what was written.
+    /// Completes the file and synchronises it to disk. The returned size and digest identify its contents later.
     consuming func seal() throws(DamaError) -> JSON {
         try flush()
         try file.synchronize()
@@ -33,9 +34,9 @@ struct ResultFile: ~Copyable {
         buffer.removeAll(keepingCapacity: true)
     }
 
-    /// Whether the file at `path` is there and the one that ``seal()`` described.
+    /// Whether the file at `path` exists and is the one that ``seal()`` described.
     ///
-    /// - Throws: ``DamaError/Code/io`` where it cannot be read.
+    /// - Throws: ``DamaError/Code/io`` if it cannot be read.
     static func isUnchanged(_ path: String, _ description: JSON?) throws(DamaError) -> Bool {
         guard let description, Files.isThere(path) else { return false }
         let found = try Files.digest(path)

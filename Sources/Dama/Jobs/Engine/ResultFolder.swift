@@ -1,30 +1,30 @@
 import DamaSupport
 
-/// What a job over rows keeps beside its output until it is done: the journal, what belongs to it, and results that are
-/// not in their places yet.
+/// The files that a job over rows keeps beside its output until it is done: the journal, the files that belong to it,
+/// and results that are not at their final paths yet.
 ///
 /// | file | |
 /// |---|---|
 /// | `journal` | rows that are done: ``RowJournal`` |
 /// | `embeddings` | ``EmbeddingCache`` of a scoring job |
 /// | `deltas` | numbers for the summary's quantiles |
-/// | `output`, `rejects`, `summary` | results that are being written |
-/// | `placing` | sizes and digests of results that are being renamed into their places |
+/// | `output`, `rejects`, `summary` | results being written |
+/// | `placing` | sizes and digests of results while they are renamed to their final paths |
 struct ResultFolder: ~Copyable {
     private let folder: JobFolder
     let paths: JobPaths
 
     private static let names = ["journal", "placing", "embeddings", "deltas", "output", "rejects", "summary"]
 
-    /// Takes the folder, and finds out whether the job may write where it is to. Nothing has been computed by then.
+    /// Locks the folder, and checks that the job may write its outputs before anything is computed.
     ///
-    /// - Throws: what ``JobPaths/refuseUnsuitable(data:)`` and ``JobPaths/refuseForeign()`` do.
+    /// - Throws: The errors of ``JobPaths/refuseUnsuitable(data:)`` and ``JobPaths/refuseForeign()``.
     init(_ paths: JobPaths, data: String, restart: Bool) throws(DamaError) {
         try paths.refuseUnsuitable(data: data)
         let suffix = Files.temporary(for: "")
         let known = Set(Self.names + Self.names.map { $0 + suffix })
         for name in Self.names where Files.areSame("\(paths.partial)/\(name)", data) {
-            throw .invalidArgument("the dataset \(data) lies in \(paths.partial), which the job removes")
+            throw .invalidArgument("the dataset \(data) is in \(paths.partial), which the job removes")
         }
         let folder = try JobFolder(path: paths.partial) { known.contains($0) }
         folder.removeTemporaryFiles()
@@ -38,26 +38,27 @@ struct ResultFolder: ~Copyable {
     /// The path of a file in the folder.
     func file(_ name: String) -> String { folder.file(name) }
 
-    /// Whether rows may be done already.
+    /// Whether an earlier run may have completed rows.
     var isBegun: Bool { Files.isThere(folder.file("journal")) }
 
-    /// Puts finished results into their places, the summary last, since it says that all is there. They are on the disk
-    /// when the call returns.
+    /// Renames finished results to their final paths, the summary last because it marks the job as complete. They are
+    /// on disk when the call returns.
     ///
-    /// - Parameter results: name in the folder, place, and what ``ResultFile/seal()`` said of it.
+    /// - Parameter results: The name in the folder, the final path, and the description that ``ResultFile/seal()``
+    ///   returned.
     func place(_ results: [(name: String, place: String, description: JSON)]) throws(DamaError) {
-        // Should the process end in the middle, the next one knows these files as its own by this.
+        // If the process ends in between, the next one recognises these files as its own by this record.
         let placing = JSON.object(JSONObject(results.map { (key: $0.name, value: $0.description) }))
         try Files.writeAtomically(Array("\(placing.text)\n".utf8), to: paths.placing)
         for result in results { try Files.rename(folder.file(result.name), to: result.place) }
         try Files.synchronize(directory: Files.folder(of: paths.output))
     }
 
-    /// Forgets everything that is not finished.
+    /// Removes all unfinished state.
     func clear() throws(DamaError) { try Self.clear(folder) }
 
     private static func clear(_ folder: borrowing JobFolder) throws(DamaError) {
-        // The journal counts on the others, so it has to go first, on the disk too.
+        // The journal depends on the other files, so it is removed first, on disk too.
         guard Files.remove(folder.file("journal")) else {
             throw .io("cannot remove \(folder.file("journal")): \(describeErrno())")
         }

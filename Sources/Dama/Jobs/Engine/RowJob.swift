@@ -1,49 +1,65 @@
 import DamaSupport
 
-/// Options of every job over the rows of a dataset.
-public struct RowJobOptions: Sendable {
-    /// The dataset: JSON Lines or one JSON array.
-    public var data: String
-    /// Where the results go, as JSON Lines. Files beside it take its name: see ``JobPaths``.
-    public var output: String
-    /// Rows that are computed together. The results' last bits may depend on it.
-    public var blockRows = 32
-    /// The most bytes of one row.
-    public var rowLimit = 8 << 20
-    /// Threads for the work beside the model; 0 for as many as there are processors.
-    public var workers = 0
-    /// The job stops at one rejected row more than this; `nil` for never.
-    public var maximumRejected: Int?
-    /// Forgets what an earlier run left, and replaces its output.
-    public var restart = false
+/// A job over the rows of a dataset, from its options to its results: it reads ahead, prepares rows on workers, stores
+/// blocks, reports progress, and lets its report write the results.
+struct RowJob<Report: RowReport> {
+    private let options: RowJobOptions
+    private let report: Report
 
-    public init(data: String, output: String) {
-        self.data = data
-        self.output = output
+    init(_ options: RowJobOptions, _ report: Report) throws(DamaError) {
+        try options.check()
+        self.options = options
+        self.report = report
     }
 
-    func check() throws(DamaError) {
-        guard !data.isEmpty else { throw .invalidArgument("no dataset was named") }
-        guard !output.isEmpty else { throw .invalidArgument("no output file was named") }
-        guard (1...4096).contains(blockRows) else {
-            throw .invalidArgument("rows in a block: expected 1 to 4096, found \(blockRows)")
+    /// Runs the job to completion. It throws the errors of ``ScoreJob/run(run:observer:)``.
+    ///
+    /// - Parameters:
+    ///   - settings: Everything that the outcomes of the rows depend on, for a dataset of these contents.
+    ///   - task: Makes the task that computes the rows, with the state that the journal has after its last block.
+    func run(
+        observer: @escaping (JobProgress) throws(DamaError) -> Void,
+        settings: (DatasetContents, ImageRoot) throws(DamaError) -> JSON,
+        task makeTask: (ImageRoot, borrowing ResultFolder, [UInt8]) throws(DamaError) -> Report.Task
+    ) throws(DamaError) -> Report.Summary {
+        let paths = JobPaths(output: options.output, hasRun: Report.hasRunFile)
+        let folder = try ResultFolder(paths, data: options.data, restart: options.restart)
+        let root = try ImageRoot(options)
+        var progress = ProgressReporter(observer: observer)
+        let contents = try scan(&progress)
+        guard contents.rowCount > 0 else { throw .invalidArgument("\(options.data) holds no rows") }
+        let settings = try settings(contents, root)
+        let finalSettings = JSON.object(JSONObject((settings.object?.members ?? []) + report.settings))
+        if !folder.isBegun, !options.restart, let json = try paths.finishedSummary(finalSettings) {
+            guard let summary = report.summary(json) else { throw paths.changed }
+            try folder.clear()
+            return summary
         }
-        guard rowLimit >= 1 else {
-            throw .invalidArgument("the limit for one row has to be at least 1 byte, found \(rowLimit)")
+        var journal = try RowJournal(path: folder.file("journal"), settings: settings)
+        var task = try makeTask(root, folder, journal.state)
+        do throws(DamaError) {
+            try compute(&task, contents: contents, journal: &journal, &progress)
+        } catch {
+            // If the job fails because too many rows were rejected, the user needs to see them.
+            if let limit = options.maximumRejected, journal.rejectedCount > limit {
+                try place(rejects: rejectsFile(journal, in: folder), in: folder)
+                throw DamaError(error.code, "\(error.message); see \(paths.rejects)")
+            }
+            throw error
         }
-        guard workers >= 0 else { throw .invalidArgument("the number of workers cannot be negative, found \(workers)") }
-        if let maximumRejected, maximumRejected < 0 {
-            throw .invalidArgument("the most bad rows cannot be negative, found \(maximumRejected)")
+        try progress.beginWriting()
+        let summary = try write(journal, finalSettings, in: folder) { () throws(DamaError) in try progress.report() }
+        if let run = paths.run {
+            try Files.writeAtomically(Array("\(report.runFile(progress.current, task).text)\n".utf8), to: run)
         }
+        try folder.clear()
+        return summary
     }
-}
 
-/// The machinery of a job over rows: reads ahead, prepares on workers, stores blocks, tells how far it is.
-enum RowJob {
-    /// Reads the dataset through once. What comes of it says later whether it is still the same dataset.
-    static func scan(
-        _ options: RowJobOptions, _ progress: inout ProgressReporter
-    ) throws(DamaError) -> DatasetContents {
+    // MARK: Rows
+
+    /// Reads the dataset once. The contents identify it later.
+    private func scan(_ progress: inout ProgressReporter) throws(DamaError) -> DatasetContents {
         var reader = try RowReader(path: options.data, rowLimit: options.rowLimit)
         try progress.report()
         var rows = 0
@@ -55,13 +71,13 @@ enum RowJob {
     }
 
     /// Computes the rows that the journal does not hold yet.
-    static func run(
-        _ task: inout some RowTask, _ options: RowJobOptions, contents: DatasetContents, journal: inout RowJournal,
+    private func compute(
+        _ task: inout Report.Task, contents: DatasetContents, journal: inout RowJournal,
         _ progress: inout ProgressReporter
     ) throws(DamaError) {
         try progress.beginComputing(
             rowsTotal: contents.rowCount, rowsResumed: journal.rowCount, rowsRejected: journal.rejectedCount)
-        try checkRejected(journal, options)
+        try checkRejected(journal)
         try checkImages(journal, task.root) { () throws(DamaError) in try progress.report() }
         guard journal.rowCount < contents.rowCount else { return }
         guard journal.rowCount % options.blockRows == 0 else {
@@ -71,28 +87,28 @@ enum RowJob {
         let source = try BlockSource(
             task.makePreparer(stop: stop), options, contents, from: journal.rowCount, stop: stop)
         defer { source.close() }
-        // Rows may take long to prepare, such as where a server is to split them: who wants to stop is heard then too.
+        // Preparing rows can take long, for instance if a server splits them: the observer can stop the job here too.
         while let prepared = try source.next(waiting: { () throws(DamaError) in try progress.report() }) {
             guard journal.rowCount < contents.rowCount else { throw source.changed }
             let outcomes = try task.process(prepared.block) { () throws(DamaError) in try progress.report() }
             guard outcomes.count == prepared.rowCount else {
-                throw .internal("\(prepared.rowCount) rows gave \(outcomes.count) outcomes")
+                throw .internal("\(prepared.rowCount) rows returned \(outcomes.count) outcomes")
             }
             try task.commit()
             let block = BlockOutcome(rows: outcomes, state: task.state, images: prepared.block.stamps)
             try journal.append(block)
             progress.add(rows: outcomes.count, rejected: block.rejectedCount)
             try progress.report()
-            try checkRejected(journal, options)
+            try checkRejected(journal)
         }
     }
 
-    /// Refuses to go on where an image of a row that is done is not what it was: the dataset's hash does not tell.
-    private static func checkImages(
+    /// Refuses to resume if an image of a completed row has changed: the dataset's hash does not cover images.
+    private func checkImages(
         _ journal: borrowing RowJournal, _ root: ImageRoot, _ checkpoint: () throws(DamaError) -> Void
     ) throws(DamaError) {
         var row = 0
-        // Rows that share an image mostly follow each other.
+        // Rows that share an image are mostly adjacent.
         var seen = Set<ExactText>()
         try journal.forEachBlock { block throws(DamaError) in
             for image in block.images {
@@ -113,9 +129,58 @@ enum RowJob {
         }
     }
 
-    private static func checkRejected(_ journal: borrowing RowJournal, _ options: RowJobOptions) throws(DamaError) {
+    private func checkRejected(_ journal: borrowing RowJournal) throws(DamaError) {
         guard let limit = options.maximumRejected, journal.rejectedCount > limit else { return }
         throw .model(
             "\(journal.rejectedCount) of \(journal.rowCount) rows were rejected, more than the \(limit) allowed")
+    }
+
+    // MARK: Results
+
+    /// Writes the output, the rejects and the summary.
+    private func write(
+        _ journal: borrowing RowJournal, _ settings: JSON, in folder: borrowing ResultFolder,
+        checkpoint: () throws(DamaError) -> Void
+    ) throws(DamaError) -> Report.Summary {
+        let paths = folder.paths
+        let rejects = try rejectsFile(journal, in: folder)
+        guard journal.rejectedCount < journal.rowCount else {
+            // Nothing is kept: once the images are in place, all rows must be read again.
+            try place(rejects: rejects, in: folder)
+            try folder.clear()
+            throw .model(
+                "all \(journal.rowCount) rows were rejected; see \(paths.rejects), which begins: \(rejects.firstReason)"
+            )
+        }
+        var output = try ResultFile("output", in: folder)
+        let summary = try report.write(journal, to: &output, in: folder, checkpoint: checkpoint)
+        let description = try output.seal()
+        var file = try ResultFile("summary", in: folder)
+        let json = report.json(summary, output: description, rejects: rejects.description, settings: settings)
+        try file.append(Array(json.text.utf8) + [UInt8(ascii: "\n")])
+        try folder.place([
+            ("rejects", paths.rejects, rejects.description), ("output", paths.output, description),
+            ("summary", paths.summary, try file.seal()),
+        ])
+        return summary
+    }
+
+    private typealias Rejects = (description: JSON, firstReason: String)
+
+    private func rejectsFile(
+        _ journal: borrowing RowJournal, in folder: borrowing ResultFolder
+    ) throws(DamaError) -> Rejects {
+        var file = try ResultFile("rejects", in: folder)
+        var firstReason: String?
+        try journal.forEachRow { outcome throws(DamaError) in
+            guard case .rejected(let line) = outcome else { return }
+            if firstReason == nil { firstReason = (try? JSON(parsing: line))?["reason"]?.string ?? "" }
+            try file.append(line + [UInt8(ascii: "\n")])
+        }
+        return (try file.seal(), firstReason ?? "")
+    }
+
+    private func place(rejects: Rejects, in folder: borrowing ResultFolder) throws(DamaError) {
+        try folder.place([("rejects", folder.paths.rejects, rejects.description)])
     }
 }

@@ -1,13 +1,14 @@
 import DamaSupport
 
-/// The file that a job over rows keeps its results in until all are there.
+/// The file in which a job over rows keeps its results until all rows are done.
 ///
-/// Records of checksummed bytes, only ever appended: the settings first, then one for each block of rows. A record that
-/// was cut short when the process ended does not fit its checksum; it and what follows are cut off, and the block is
-/// computed again. A block is on the disk when ``append(_:)`` returns, so that a power failure takes no more than a
-/// process's end does.
+/// The journal is append-only. Each record has a checksum: the first holds the settings, and each later one holds a
+/// block of rows. A record that was cut short when the process ended does not match its checksum; it and everything
+/// after it are cut off, and the block is computed again. A block is on disk when ``append(_:)`` returns, so a power
+/// failure loses no more than the end of the process does.
 ///
-/// Layout: the eight bytes `DAMAJNL2`; then for each record its length (u32), the CRC-32 of its bytes (u32), the bytes.
+/// Layout: the eight bytes `DAMAJNL2`; then for each record its length (u32), the CRC-32 of its bytes (u32), and its
+/// bytes.
 struct RowJournal: ~Copyable {
     private let file: OpenFile
     private var contents: Contents
@@ -17,10 +18,10 @@ struct RowJournal: ~Copyable {
     /// The task's state after the last block; empty before the first.
     var state: [UInt8] { contents.state }
 
-    /// What is known of the whole records.
+    /// The contents of the complete records.
     private struct Contents {
         var settings: JSON
-        /// Bytes of whole records.
+        /// The size of all complete records, in bytes.
         var end: Int
         var rowCount = 0
         var rejectedCount = 0
@@ -34,25 +35,26 @@ struct RowJournal: ~Copyable {
     }
 
     private static let magic = Array("DAMAJNL2".utf8)
-    /// A block larger than this is a defect, a length larger than this a damaged file.
+    /// A larger block is a defect; a larger length means that the file is damaged.
     private static let recordLimit = 1 << 30
 
-    /// Opens the journal at `path`, or begins it.
+    /// Opens the journal at `path`, or creates it.
     ///
-    /// - Parameter settings: An object with all that the results depend on.
-    /// - Throws: ``DamaError/Code/invalidArgument`` where the journal was begun with other settings, naming them.
+    /// - Parameter settings: An object with everything that the results depend on.
+    /// - Throws: ``DamaError/Code/invalidArgument`` if the journal was created with other settings; the message names
+    ///   them.
     init(path: String, settings: JSON) throws(DamaError) {
         if !Files.isThere(path) { try Self.begin(path, settings) }
         let file = try OpenFile(updating: path)
         let start = try file.read(Self.magic.count, at: 0)
         guard start.isEmpty || start == Self.magic else {
             guard !start.starts(with: Self.magic.dropLast()) else {
-                throw .invalidArgument("\(path) was begun by another version of libdama; restart the job")
+                throw .invalidArgument("\(path) was created by another version of libdama; restart the job")
             }
-            throw .invalidArgument("\(path) is not the journal of a job, and is not replaced; name another output")
+            throw .invalidArgument("\(path) is not the journal of a job, and is not replaced; choose another output")
         }
         guard let contents = try Self.read(file) else {
-            // Its first record is damaged, and nothing can be told of the others.
+            // The first record is damaged, so the others cannot be used.
             try Self.begin(path, settings)
             self.file = try OpenFile(updating: path)
             self.contents = Contents(settings: settings, end: self.file.size)
@@ -61,15 +63,17 @@ struct RowJournal: ~Copyable {
         let differences = settingsDifferences(contents.settings, settings)
         guard differences.isEmpty else {
             throw .invalidArgument(
-                "\(path) was begun with \(differences.joined(separator: "; ")); go on with the same, or restart")
+                "\(path) was created with \(differences.joined(separator: "; ")); use the same settings, or restart "
+                    + "the job"
+            )
         }
-        // What lies behind the last whole record is half of one.
+        // Anything after the last complete record is an incomplete one.
         if file.size > contents.end { try file.truncate(to: contents.end) }
         self.file = file
         self.contents = contents
     }
 
-    /// Puts a journal without blocks at `path`, all of it or nothing.
+    /// Atomically writes a journal without blocks to `path`.
     private static func begin(_ path: String, _ settings: JSON) throws(DamaError) {
         try Files.writeAtomically(magic + record(Array(settings.text.utf8), path), to: path)
     }
@@ -82,7 +86,7 @@ struct RowJournal: ~Copyable {
         contents.add(block)
     }
 
-    /// Every row's outcome, in order, with memory for one block.
+    /// Calls `body` with every row's outcome, in order. Holds one block in memory.
     func forEachRow(_ body: (RowOutcome) throws(DamaError) -> Void) throws(DamaError) {
         try forEachBlock { block throws(DamaError) in
             for row in block.rows { try body(row) }
@@ -102,7 +106,7 @@ struct RowJournal: ~Copyable {
 
     // MARK: Reading
 
-    /// Reads what is there up to the first damaged record; `nil` where that is the settings.
+    /// Reads the records before the first damaged one; `nil` if the settings are damaged.
     private static func read(_ file: borrowing OpenFile) throws(DamaError) -> Contents? {
         var scan = RecordScan(offset: magic.count, end: file.size)
         guard let header = try scan.next(in: file), let settings = try? JSON(parsing: header) else { return nil }
@@ -114,12 +118,12 @@ struct RowJournal: ~Copyable {
         return contents
     }
 
-    /// Walks over whole records.
+    /// Iterates over complete records.
     private struct RecordScan {
         var offset: Int
         let end: Int
 
-        /// The next record's bytes; `nil` at the end, and before a record that is cut short or damaged.
+        /// The next record's bytes; `nil` at the end, and before a record that is incomplete or damaged.
         mutating func next(in file: borrowing OpenFile) throws(DamaError) -> [UInt8]? {
             guard offset < end else { return nil }
             let head = try file.read(8, at: offset)
@@ -127,7 +131,7 @@ struct RowJournal: ~Copyable {
             var reader = ByteReader(head[...], name: "journal")
             let length = Int(try reader.read(UInt32.self))
             let checksum = try reader.read(UInt32.self)
-            // Before memory is taken for it.
+            // Checked before memory is allocated for the record.
             guard length <= RowJournal.recordLimit, length <= end - offset - 8 else { return nil }
             let bytes = try file.read(length, at: offset + 8)
             guard bytes.count == length, CRC32.of(bytes) == checksum else { return nil }
@@ -146,15 +150,5 @@ struct RowJournal: ~Copyable {
         head.append(UInt32(bytes.count))
         head.append(CRC32.of(bytes))
         return head.bytes + bytes
-    }
-}
-
-/// What differs between two objects of settings, for people: `delta "scores" instead of "probabilities"`.
-func settingsDifferences(_ found: JSON, _ wanted: JSON) -> [String] {
-    let keys = (wanted.object?.members ?? []).map(\.key)
-    let others = (found.object?.members ?? []).map(\.key).filter { !keys.contains($0) }
-    return (keys + others).compactMap { key in
-        let (a, b) = (found[key] ?? .null, wanted[key] ?? .null)
-        return a == b ? nil : "\(key) \(a.text) instead of \(b.text)"
     }
 }

@@ -1,8 +1,8 @@
 import DamaSupport
 
-/// What became of a row.
+/// The outcome of a row.
 enum RowOutcome: Equatable, Sendable {
-    /// Bytes that only the task understands.
+    /// Bytes that only the task can decode.
     case done([UInt8])
     /// The line for the rejects file, without its line feed.
     case rejected([UInt8])
@@ -14,12 +14,12 @@ enum RowOutcome: Equatable, Sendable {
     }
 }
 
-/// The outcomes of rows that were computed together, with what the task has to know to go on after them.
+/// The outcomes of rows that were computed together, with the state that the task needs to continue after them.
 struct BlockOutcome: Equatable, Sendable {
     var rows: [RowOutcome]
-    /// The task's state after the block, given back to it when the job is taken up again.
+    /// The task's state after the block, which is restored when the job resumes.
     var state: [UInt8]
-    /// For each row, the image file that it was computed from, where there was one.
+    /// For each row, the image file that it was computed from, if any.
     var images: [ImageStamp?]
 
     var rejectedCount: Int {

@@ -1,14 +1,15 @@
 import DamaSupport
 import Synchronization
 
-/// A number of threads for the work beside the model: reading, decoding, splitting.
+/// Threads for reading, decoding and splitting, beside the model.
 struct Workers: Sendable {
     let count: Int
 
     /// - Parameter count: 0 for as many as there are processors, at most 8.
     init(count: Int) { self.count = count > 0 ? min(count, 256) : min(Processors.usable, 8) }
 
-    /// `transform` of every element, in order, on the workers. The first error, in the elements' order, is thrown.
+    /// Applies `transform` to every element on the workers, and returns the results in order. Throws the error of the
+    /// first element that failed, in the elements' order.
     func map<Element: Sendable, Output: Sendable>(
         _ elements: [Element], _ transform: @Sendable (Element) throws(DamaError) -> Output
     ) throws(DamaError) -> [Output] {
@@ -26,14 +27,14 @@ struct Workers: Sendable {
         var outputs: [Output] = []
         outputs.reserveCapacity(elements.count)
         for result in results {
-            guard let result else { throw .internal("a worker left an element out") }
+            guard let result else { throw .internal("a worker skipped an element") }
             outputs.append(try result.get())
         }
         return outputs
     }
 }
 
-/// A queue between two threads that holds few elements: who puts waits while it is full, who takes while it is empty.
+/// A bounded queue between two threads: ``put(_:)`` waits while it is full, ``take(waiting:)`` while it is empty.
 final class BoundedQueue<Element: Sendable>: Sendable {
     private struct State {
         var elements: [Element] = []
@@ -46,7 +47,7 @@ final class BoundedQueue<Element: Sendable>: Sendable {
 
     init(capacity: Int) { free = CountingSemaphore(value: max(1, capacity)) }
 
-    /// False where the other side has closed the queue, and nobody will take the element.
+    /// Adds an element. Returns false if the other side has closed the queue.
     func put(_ element: sending Element) -> Bool {
         free.wait()
         let isOpen = state.withLock { state in
@@ -59,7 +60,7 @@ final class BoundedQueue<Element: Sendable>: Sendable {
 
     /// The next element.
     ///
-    /// - Parameter waiting: called again and again while there is none; what it throws ends the wait.
+    /// - Parameter waiting: Called repeatedly while the queue is empty; an error it throws ends the wait.
     func take(waiting: () throws(DamaError) -> Void) throws(DamaError) -> Element? {
         while !filled.wait(milliseconds: StopSignal.interval) { try waiting() }
         let element = state.withLock { $0.elements.isEmpty ? nil : $0.elements.removeFirst() }
@@ -67,7 +68,7 @@ final class BoundedQueue<Element: Sendable>: Sendable {
         return element
     }
 
-    /// Nothing more will be taken: wakes whoever waits to put, now and later.
+    /// Closes the queue: current and later calls of ``put(_:)`` return without waiting.
     func close() {
         state.withLock { state in
             state.isClosed = true

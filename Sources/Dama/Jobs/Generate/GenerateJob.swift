@@ -1,7 +1,8 @@
 import DamaModels
+import DamaRuntime
 import DamaSupport
 
-/// Has a policy answer every question of a dataset.
+/// Generates a policy's responses to every question of a dataset.
 ///
 /// ```swift
 /// var options = GenerateOptions(data: "questions.jsonl", output: "responses.jsonl")
@@ -10,9 +11,9 @@ import DamaSupport
 /// let summary = try GenerateJob(options, policy: policy).run { print($0.rowsDone) }
 /// ```
 ///
-/// Streams, resumes and rejects as ``ScoreJob`` does. A line holds `id`, `response` and `finish` (``FinishReason``); of
-/// several samples `responses` and `finish` are lists. In the summary a row is cut where one of its responses ended by
-/// length.
+/// Streams, resumes and rejects rows as ``ScoreJob`` does. A line holds `id`, `response` and `finish`
+/// (``FinishReason``); with several samples it holds the lists `responses` and `finish`. The summary counts a row as
+/// cut if one of its responses ended by length.
 public struct GenerateJob: Sendable {
     private let options: GenerateOptions
     private let policy: Policy
@@ -22,18 +23,18 @@ public struct GenerateJob: Sendable {
         self.policy = policy
     }
 
-    /// Runs the job to its end. Errors as ``ScoreJob/run(observer:)``.
+    /// Runs the job to completion. Parameters and errors are those of ``ScoreJob/run(run:observer:)``.
     @discardableResult
     public func run(
-        observer: @escaping (JobProgress) throws(DamaError) -> Void = { _ in }
+        run: RunOptions? = nil, observer: @escaping (JobProgress) throws(DamaError) -> Void = { _ in }
     ) throws(DamaError) -> LineJobSummary {
         try options.check()
-        let job = try LineJob(options.rows)
-        let root = try ImageRoot(
-            path: options.imageFolder, byteLimit: options.imageByteLimit, followsLinks: options.followsLinks)
-        var task = GenerateTask(policy: policy, root: root, options: options)
-        return try job.run(&task, observer: observer) { contents throws(DamaError) in
-            options.settings(contents: contents, identity: try policy.identity(), imageRoot: root.path)
+        return try RowJob(options.rows, LineReport<GenerateTask>()).run(observer: observer) {
+            (contents, root) throws(DamaError) in
+            .settings(
+                job: "generate", contents, ["model": try policy.identity()], GenerateOptions.table, options, root)
+        } task: { (root, _, _) in
+            GenerateTask(policy: policy, root: root, options: options, run: run)
         }
     }
 }

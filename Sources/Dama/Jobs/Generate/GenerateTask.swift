@@ -1,5 +1,6 @@
 import DamaImage
 import DamaModels
+import DamaRuntime
 import DamaSupport
 
 /// A block of questions, tokenised and decoded.
@@ -18,8 +19,10 @@ struct GenerateTask: RowTask {
     let policy: Policy
     let root: ImageRoot
     let options: GenerateOptions
+    /// Lets another thread stop the model.
+    let run: RunOptions?
 
-    /// Each block stands by itself.
+    /// Blocks are independent.
     var state: [UInt8] { [] }
 
     mutating func commit() throws(DamaError) {}
@@ -27,17 +30,20 @@ struct GenerateTask: RowTask {
     func makePreparer(stop: StopSignal) -> @Sendable ([RawRow], Workers) throws(DamaError) -> GenerateBlock {
         let task = self
         return { (rows, workers) throws(DamaError) in
+            let images = PreparedImages()
             let found = try workers.map(rows) { row throws(DamaError) in
                 try stop.check()
-                return try task.prepare(row)
+                return try task.prepare(row, images)
             }
             return GenerateBlock(rows: found.map(\.row), stamps: found.map(\.stamp))
         }
     }
 
-    private func prepare(_ row: RawRow) throws(DamaError) -> (row: GenerateBlock.Row, stamp: ImageStamp?) {
+    private func prepare(
+        _ row: RawRow, _ images: PreparedImages
+    ) throws(DamaError) -> (row: GenerateBlock.Row, stamp: ImageStamp?) {
         var stamp: ImageStamp?
-        switch try RowFailure.result({ () throws(RowFailure) in try read(row, &stamp) }) {
+        switch try RowFailure.result({ () throws(RowFailure) in try read(row, images, &stamp) }) {
         case .success(let row): return (row, stamp)
         case .failure(let rejection):
             let id = PairRecord.identifier(of: row, names: options.fields)
@@ -45,15 +51,18 @@ struct GenerateTask: RowTask {
         }
     }
 
-    private func read(_ row: RawRow, _ stamp: inout ImageStamp?) throws(RowFailure) -> GenerateBlock.Row {
+    private func read(
+        _ row: RawRow, _ images: PreparedImages, _ stamp: inout ImageStamp?
+    ) throws(RowFailure) -> GenerateBlock.Row {
         let record = try RowFailure.parsing { () throws(Rejection) in
-            try QuestionRecord(row, names: options.fields, takesImage: policy.vision != nil)
+            try QuestionRecord(row, names: options.fields, takesImage: policy.takesImages)
         }
         var bytes: [UInt8]?
         if let rejection = Rejection.system(record.system, of: policy) { throw .row(rejection) }
         if let image = record.image { bytes = try root.read(image, stamp: &stamp) }
         var prompt = try RowFailure.sorting { () throws(DamaError) in
-            try policy.prepare(prompt: record.question, image: bytes.map { .bytes($0) })
+            try policy.prepare(
+                GenerationRequest(image: bytes.map { .bytes($0) }, prompt: record.question), sharing: images)
         }
         prompt.streams = (0..<options.samples).map { GenerateOptions.stream(row: row.index, sample: $0) }
         return .prompt(id: record.id, prompt)
@@ -68,7 +77,7 @@ struct GenerateTask: RowTask {
         let found =
             prompts.isEmpty
             ? []
-            : try policy.generate(prepared: prompts, options.generation, stop: options.stop) {
+            : try policy.generate(prepared: prompts, options.generation, stop: options.stop, run: run) {
                 (_, _) throws(DamaError) in try checkpoint()
             }
         var next = 0

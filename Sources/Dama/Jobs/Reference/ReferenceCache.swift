@@ -1,21 +1,21 @@
 import DamaModels
 import DamaSupport
 
-/// A reference model's log-probabilities that ``ReferenceJob`` wrote, by the contents of their pairs.
+/// A reference model's log-probabilities, written by ``ReferenceJob`` and found by the contents of their pairs.
 ///
-/// Numbers of another model, template or image processing are found out when the cache is opened, those of a changed pair
-/// when it is looked up; neither is ever used in silence.
+/// Opening the cache detects numbers of another model, template or image processing. A lookup detects a changed pair.
+/// Neither is ever used silently.
 public final class ReferenceCache: Sendable {
     public let path: String
     private let entries: [ExactText: ReferenceEntry]
-    /// The key that each id was computed with, to tell a pair that has changed from one that was never computed.
+    /// The key that each id was computed with, to distinguish a changed pair from one that was never computed.
     private let keys: [ExactText: String]
     public var count: Int { entries.count }
 
     /// Opens the cache for the reference `policy`.
     ///
-    /// - Throws: ``DamaError/Code/invalidArgument`` where it was made with something else, naming each part that differs, or
-    ///   is not the file any more that its summary describes.
+    /// - Throws: ``DamaError/Code/invalidArgument`` if it was computed with anything else, naming each part that
+    ///   differs, or if the file is no longer the one that its summary describes.
     public convenience init(path: String, policy: Policy) throws(DamaError) {
         let paths = JobPaths(output: path)
         guard Files.exists(paths.summary) else {
@@ -26,17 +26,17 @@ public final class ReferenceCache: Sendable {
         let differences = settingsDifferences(found, try policy.identity())
         guard differences.isEmpty else {
             throw .invalidArgument(
-                "\(path) was computed with \(differences.joined(separator: "; ")); compute it anew for this model")
+                "\(path) was computed with \(differences.joined(separator: "; ")); compute it again for this model")
         }
         guard try ResultFile.isUnchanged(path, summary["output"]) else {
             throw .invalidArgument(
                 "\(path) has changed since it was computed: it is not the file that \(paths.summary) describes; compute it "
-                    + "anew")
+                    + "again")
         }
         try self.init(path: path)
     }
 
-    /// Opens the cache without asking what it was computed with.
+    /// Opens the cache without checking what it was computed with.
     public init(path: String) throws(DamaError) {
         self.path = path
         var entries: [ExactText: ReferenceEntry] = [:]
@@ -46,7 +46,7 @@ public final class ReferenceCache: Sendable {
             do throws(DamaError) {
                 if let rejection = row.rejection { throw .model(rejection.reason) }
                 let entry = try ReferenceEntry(JSON(parsing: row.bytes, numbers: .asWritten))
-                guard !entry.key.isEmpty else { throw .model("no key") }
+                guard !entry.key.isEmpty else { throw .model("\"key\" is missing") }
                 entries[ExactText(entry.key)] = entry
                 keys[ExactText(entry.id.text)] = entry.key
             } catch {
@@ -57,19 +57,19 @@ public final class ReferenceCache: Sendable {
         self.keys = keys
     }
 
-    /// The numbers of a pair; `nil` where the cache has none for exactly this image, prompt and responses.
+    /// The log-probabilities of a pair; `nil` if the cache does not hold exactly this image, prompt and responses.
     public subscript(key: String) -> ReferenceEntry? { entries[ExactText(key)] }
 
-    /// Whether the cache has exactly this pair.
+    /// Whether the cache holds exactly this pair.
     ///
-    /// - Throws: What ``ReferenceEntry/key(_:)`` does.
+    /// - Throws: The errors of ``ReferenceEntry/key(_:)``.
     public func contains(_ pair: PreferencePair) throws(DamaError) -> Bool {
         self[try ReferenceEntry.key(pair)] != nil
     }
 
     /// The log-probabilities of pairs, as ``Policy/logProbabilities(_:run:)`` would compute them.
     ///
-    /// - Throws: ``DamaError/Code/invalidArgument`` naming the pair (`pair 3: …`) that the cache does not have.
+    /// - Throws: ``DamaError/Code/invalidArgument`` naming the pair (`pair 3: …`) that the cache does not hold.
     public func logProbabilities(_ pairs: [PreferencePair]) throws(DamaError) -> [PairLogProbabilities] {
         guard !pairs.isEmpty else { throw .invalidArgument("the batch is empty; expected at least one pair") }
         var found: [PairLogProbabilities] = []
@@ -78,7 +78,7 @@ public final class ReferenceCache: Sendable {
                 guard let entry = self[try ReferenceEntry.key(pair)] else {
                     throw .invalidArgument(
                         "\(path) has no log-probabilities of exactly this image, prompt, chosen and rejected response; "
-                            + "compute them for the dataset as it is now")
+                            + "compute the reference for the current dataset")
                 }
                 found.append(entry.logProbabilities)
             } catch {
@@ -88,6 +88,6 @@ public final class ReferenceCache: Sendable {
         return found
     }
 
-    /// The key under which the pair of this id was computed, whatever it holds now.
-    public func key(of id: JSON) -> String? { keys[ExactText(id.text)] }
+    /// The key that the pair of this id was computed with, whatever the pair holds now.
+    package func key(of id: JSON) -> String? { keys[ExactText(id.text)] }
 }

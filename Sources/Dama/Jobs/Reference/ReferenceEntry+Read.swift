@@ -2,11 +2,12 @@ import DamaModels
 import DamaSupport
 
 extension ReferenceEntry {
-    /// Reads a line of either format, or a row of RLAIF-V data: `logps` is the JSON text of a list of six fields, or of an
-    /// object that holds it.
+    /// Reads a line of either format, or a row of RLAIF-V data: `logps` is the JSON text of a list of six fields, or of
+    /// an object that holds this list.
     ///
-    /// - Throws: ``DamaError/Code/model`` naming what is missing, or what does not fit: a sum that is not its tokens'.
-    public init(_ json: JSON) throws(DamaError) {
+    /// - Throws: ``DamaError/Code/model`` naming what is missing or inconsistent, such as a sum that differs from that
+    ///   of its tokens.
+    package init(_ json: JSON) throws(DamaError) {
         let numbers: PairLogProbabilities
         if let logps = json["logps"] {
             numbers = try PairLogProbabilities(logps: logps)
@@ -20,7 +21,7 @@ extension ReferenceEntry {
 }
 
 extension PairLogProbabilities {
-    /// Reads six fields: sum, mean and tokens of the chosen, then of the rejected response.
+    /// Reads six fields: sum, mean and tokens of the chosen response, then of the rejected response.
     fileprivate init(logps: JSON) throws(DamaError) {
         var fields = logps
         if let text = logps.string {
@@ -32,7 +33,7 @@ extension PairLogProbabilities {
         }
         guard let list = (fields["logps"] ?? fields).array, list.count == 6 else {
             throw .model(
-                "logps has to hold six fields: sum, mean and tokens of the chosen, then of the rejected response")
+                "logps must hold six fields: sum, mean and tokens of the chosen, then of the rejected response")
         }
         self.init(
             chosen: try ResponseLogProbability(sum: list[0], mean: list[1], list: list[2], "chosen"),
@@ -41,26 +42,26 @@ extension PairLogProbabilities {
 }
 
 extension ResponseLogProbability {
-    /// Reads a response's sum, mean and list of `logps`.
+    /// Reads a response's sum, mean and list from `logps`.
     ///
-    /// In RLAIF-V and the data of the authors' trainer the list has a number for every position of the image-expanded
-    /// sequence, prompt and image included; only sum and mean are of the response alone. So the response has
-    /// round(sum / mean) tokens, and the list is its tokens only where it has as many numbers.
+    /// In RLAIF-V and in the data of the authors' trainer, the list has a number for every position of the
+    /// image-expanded sequence, including prompt and image; only sum and mean are those of the response alone. So the
+    /// response has round(sum / mean) tokens, and the list holds its tokens only if it has that many numbers.
     fileprivate init(sum: JSON, mean: JSON, list: JSON, _ name: String) throws(DamaError) {
         guard let total = sum.double, let average = mean.double else {
             throw .model(
                 "logps: sum and mean of the \(name) response are \(sum.text) and \(mean.text), not two numbers")
         }
-        guard let positions = list.array else { throw .model("logps: the \(name) tokens are no list of numbers") }
+        guard let positions = list.array else { throw .model("logps: the \(name) tokens are not a list of numbers") }
         let count: Int
         if total == 0 && average == 0 {
-            // Every token is certain, or there is none.
+            // Every token has probability 1, or there are no tokens.
             count = positions.count
         } else {
             guard let found = Int(exactly: (total / average).rounded()), found >= 1, found <= positions.count else {
                 throw .model(
-                    "logps: the \(name) sum \(sum.text) and mean \(mean.text) make no number of tokens from 1 to "
-                        + "\(positions.count), which is how many the list has")
+                    "logps: the \(name) sum \(sum.text) and mean \(mean.text) do not give a number of tokens from "
+                        + "1 to \(positions.count), the length of the list")
             }
             count = found
         }
@@ -69,7 +70,7 @@ extension ResponseLogProbability {
             return
         }
         self.init(tokens: try Self.floats(positions, "logps: the \(name) list"))
-        // Sums are what trainers use; one that does not belong to its tokens comes of a damaged or mixed-up file.
+        // Trainers use the sums; a sum that differs from that of its tokens means a damaged or mixed-up file.
         guard abs(total - self.sum) <= 0.05 + 1e-2 * abs(total) else {
             throw .model("logps: the \(name) sum is \(sum.text), but its tokens add up to \(self.sum)")
         }
@@ -77,10 +78,10 @@ extension ResponseLogProbability {
 
     /// Reads an object of the full format.
     fileprivate init(full json: JSON?, _ name: String) throws(DamaError) {
-        guard let json else { throw .model("no log-probabilities of the \(name) response") }
-        guard let list = json["tokens"]?.array else { throw .model("\(name).tokens is no list of numbers") }
+        guard let json else { throw .model("the log-probabilities of the \(name) response are missing") }
+        guard let list = json["tokens"]?.array else { throw .model("\(name).tokens is not a list of numbers") }
         self.init(tokens: try Self.floats(list, "\(name).tokens"), wasCut: json["was_cut"]?.bool ?? false)
-        // Written from the tokens, so that nothing but the order of rounding can differ.
+        // The job computes the sum from the tokens, so only the order of rounding can differ.
         if let total = json["sum"] {
             guard let value = total.double, abs(value - sum) <= 1e-9 * max(1, abs(sum)) else {
                 throw .model("the \(name) sum is \(total.text), but its tokens add up to \(sum)")
@@ -96,7 +97,7 @@ extension ResponseLogProbability {
         numbers.reserveCapacity(list.count)
         for element in list {
             guard let number = element.double else {
-                throw .model("\(name) holds \(element.text == "null" ? "what is no number" : element.text)")
+                throw .model("\(name) holds \(element.text == "null" ? "a value that is not a number" : element.text)")
             }
             numbers.append(Float(number))
         }

@@ -2,20 +2,21 @@ import DamaImage
 import DamaModels
 import DamaSupport
 
-/// A reference model's log-probabilities of one pair, as a line of a file.
+/// A reference model's log-probabilities of one pair, stored as one line of a file.
 public struct ReferenceEntry: Equatable, Sendable {
-    public var id: JSON
-    /// What it was computed from: see ``key(image:prompt:chosen:rejected:)``.
+    package var id: JSON
+    /// The hash of the pair that it was computed from: see ``key(image:prompt:chosen:rejected:)``.
     public var key: String
     public var logProbabilities: PairLogProbabilities
 
-    public init(id: JSON, key: String, logProbabilities: PairLogProbabilities) {
+    package init(id: JSON, key: String, logProbabilities: PairLogProbabilities) {
         self.id = id
         self.key = key
         self.logProbabilities = logProbabilities
     }
 
-    /// SHA-256 of a pair's contents: image bytes, prompt, both responses. The model's part stands once, in the summary.
+    /// SHA-256 of a pair's contents: image bytes, prompt, both responses. The summary identifies the model once for all
+    /// pairs.
     public static func key(image: [UInt8]?, prompt: String, chosen: String, rejected: String) -> String {
         var hash = SHA256()
         for part in [Array(prompt.utf8), Array(chosen.utf8), Array(rejected.utf8), image ?? []] {
@@ -25,9 +26,10 @@ public struct ReferenceEntry: Equatable, Sendable {
         return hash.hexDigest
     }
 
-    /// As ``key(image:prompt:chosen:rejected:)``, reading the image where it is a file.
+    /// The same as ``key(image:prompt:chosen:rejected:)``; reads the image if it is a file.
     ///
-    /// - Throws: ``DamaError/Code/invalidArgument`` for an image given as pixels, of which no file's bytes are known.
+    /// - Throws: ``DamaError/Code/invalidArgument`` for an image given as pixels, because the bytes of its file are
+    ///   unknown.
     public static func key(_ pair: PreferencePair) throws(DamaError) -> String {
         var image: [UInt8]?
         switch pair.image {
@@ -36,8 +38,8 @@ public struct ReferenceEntry: Equatable, Sendable {
         case .path(let path): image = try ImageFile.read(path)
         case .pixels:
             throw .invalidArgument(
-                "the image is given as pixels, but a reference cache knows images by their file: give its path or bytes"
-            )
+                "the image is given as pixels, but a reference cache identifies images by their file: give its path or "
+                    + "bytes")
         }
         return key(image: image, prompt: pair.prompt, chosen: pair.chosen, rejected: pair.rejected)
     }

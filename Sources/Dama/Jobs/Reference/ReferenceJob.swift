@@ -1,15 +1,16 @@
 import DamaModels
+import DamaRuntime
 import DamaSupport
 
-/// Computes a reference model's log-probabilities of both responses of every pair, once and for all.
+/// Computes a reference model's log-probabilities of both responses of every pair.
 ///
 /// ```swift
 /// let job = ReferenceJob(ReferenceOptions(data: "pairs.jsonl", output: "reference.jsonl"), policy: policy)
 /// let summary = try job.run { print($0.rowsDone) }
 /// ```
 ///
-/// Streams, resumes and rejects as ``ScoreJob`` does. The summary holds what the numbers depend on, and every line the
-/// hash of its pair: see ``ReferenceCache``.
+/// Streams, resumes and rejects rows as ``ScoreJob`` does. The summary holds everything that the numbers depend on, and
+/// every line holds the hash of its pair: see ``ReferenceCache``.
 public struct ReferenceJob: Sendable {
     private let options: ReferenceOptions
     private let policy: Policy
@@ -19,17 +20,17 @@ public struct ReferenceJob: Sendable {
         self.policy = policy
     }
 
-    /// Runs the job to its end. Errors as ``ScoreJob/run(observer:)``.
+    /// Runs the job to completion. Parameters and errors are those of ``ScoreJob/run(run:observer:)``.
     @discardableResult
     public func run(
-        observer: @escaping (JobProgress) throws(DamaError) -> Void = { _ in }
+        run: RunOptions? = nil, observer: @escaping (JobProgress) throws(DamaError) -> Void = { _ in }
     ) throws(DamaError) -> LineJobSummary {
-        let job = try LineJob(options.rows)
-        let root = try ImageRoot(
-            path: options.imageFolder, byteLimit: options.imageByteLimit, followsLinks: options.followsLinks)
-        var task = ReferenceTask(policy: policy, root: root, options: options)
-        return try job.run(&task, observer: observer) { contents throws(DamaError) in
-            options.settings(contents: contents, identity: try policy.identity(), imageRoot: root.path)
+        return try RowJob(options.rows, LineReport<ReferenceTask>()).run(observer: observer) {
+            (contents, root) throws(DamaError) in
+            .settings(
+                job: "reference", contents, ["model": try policy.identity()], ReferenceOptions.table, options, root)
+        } task: { (root, _, _) in
+            ReferenceTask(policy: policy, root: root, options: options, run: run)
         }
     }
 }

@@ -1,4 +1,5 @@
 import DamaModels
+import DamaRuntime
 import DamaSupport
 
 /// A block of rows, tokenised and decoded.
@@ -12,13 +13,15 @@ struct ReferenceBlock: RowBlock {
     var stamps: [ImageStamp?]
 }
 
-/// Log-probabilities as a job over rows.
+/// Log-probabilities of a reference model as a job over rows.
 struct ReferenceTask: RowTask {
     let policy: Policy
     let root: ImageRoot
     let options: ReferenceOptions
+    /// Lets another thread stop the model.
+    let run: RunOptions?
 
-    /// Each block stands by itself.
+    /// Blocks are independent.
     var state: [UInt8] { [] }
 
     mutating func commit() throws(DamaError) {}
@@ -26,17 +29,20 @@ struct ReferenceTask: RowTask {
     func makePreparer(stop: StopSignal) -> @Sendable ([RawRow], Workers) throws(DamaError) -> ReferenceBlock {
         let task = self
         return { (rows, workers) throws(DamaError) in
+            let images = PreparedImages()
             let found = try workers.map(rows) { row throws(DamaError) in
                 try stop.check()
-                return try task.prepare(row)
+                return try task.prepare(row, images)
             }
             return ReferenceBlock(rows: found.map(\.row), stamps: found.map(\.stamp))
         }
     }
 
-    private func prepare(_ row: RawRow) throws(DamaError) -> (row: ReferenceBlock.Row, stamp: ImageStamp?) {
+    private func prepare(
+        _ row: RawRow, _ images: PreparedImages
+    ) throws(DamaError) -> (row: ReferenceBlock.Row, stamp: ImageStamp?) {
         var stamp: ImageStamp?
-        switch try RowFailure.result({ () throws(RowFailure) in try read(row, &stamp) }) {
+        switch try RowFailure.result({ () throws(RowFailure) in try read(row, images, &stamp) }) {
         case .success(let row): return (row, stamp)
         case .failure(let rejection):
             let id = PairRecord.identifier(of: row, names: options.fields)
@@ -44,10 +50,12 @@ struct ReferenceTask: RowTask {
         }
     }
 
-    private func read(_ row: RawRow, _ stamp: inout ImageStamp?) throws(RowFailure) -> ReferenceBlock.Row {
+    private func read(
+        _ row: RawRow, _ images: PreparedImages, _ stamp: inout ImageStamp?
+    ) throws(RowFailure) -> ReferenceBlock.Row {
         let pair = try PolicyRow(row, names: options.fields, root: root, policy: policy, stamp: &stamp)
         let prepared = try RowFailure.sorting { () throws(DamaError) in
-            try policy.prepare(pair.pair(image: pair.image.map { .bytes($0) }))
+            try policy.prepare(pair.pair(image: pair.image.map { .bytes($0) }), sharing: images)
         }
         return .pair(id: pair.record.id, key: pair.key, prepared)
     }
@@ -58,8 +66,8 @@ struct ReferenceTask: RowTask {
         var pairs: [PreparedPair] = []
         for case .pair(_, _, let pair) in block.rows { pairs.append(pair) }
         try checkpoint()
-        // The batches follow from the block alone, so a run that is taken up again makes the same ones.
-        let found = pairs.isEmpty ? [] : try policy.logProbabilities(prepared: pairs)
+        // The batches depend on the block alone, so a resumed run forms the same ones.
+        let found = pairs.isEmpty ? [] : try policy.logProbabilities(prepared: pairs, run: run)
         var next = 0
         var outcomes: [RowOutcome] = []
         for row in block.rows {

@@ -1,9 +1,9 @@
 import DamaSupport
 
-/// Messages of a row, as far as a row can be told by them: a system prompt, one question, one answer.
+/// The messages of a row: an optional system prompt, one question, one answer.
 ///
-/// Whatever else a list of messages holds is a reason to leave the row out. To take a part of it for the whole would
-/// score or train something that nobody wrote.
+/// A row with any other list of messages is rejected. Using only a part of it would score or train a conversation that
+/// nobody wrote.
 struct Conversation: Equatable {
     var system: String?
     var question: String?
@@ -25,11 +25,11 @@ struct Conversation: Equatable {
     /// Reads a list of messages, or one message.
     ///
     /// - Parameters:
-    ///   - standing: the role of a single message that names none.
-    ///   - field: for messages.
+    ///   - standing: The role of a single message that does not name one.
+    ///   - field: The field's name in messages.
     init(_ value: JSON, standing: Role, field: String) throws(Rejection) {
         let messages = value.array ?? [value]
-        guard !messages.isEmpty else { throw Rejection(.wrongType, "\(field) is a list without messages") }
+        guard !messages.isEmpty else { throw Rejection(.wrongType, "\(field) is an empty list of messages") }
         for (index, message) in messages.enumerated() {
             let role = try Self.role(of: message, standing: messages.count == 1 ? standing : nil, field)
             let text = try Self.text(of: message, field)
@@ -47,13 +47,13 @@ struct Conversation: Equatable {
         let roles = messages.prefix(6).map { $0["role"]?.string ?? $0["from"]?.string ?? "?" }
         return Rejection(
             .unsupportedConversation,
-            "\(field) has the messages \(roles.joined(separator: ", "))\(messages.count > 6 ? ", …" : ""); one question "
-                + "and one response can be read, after a system prompt or not")
+            "\(field) has the messages \(roles.joined(separator: ", "))\(messages.count > 6 ? ", …" : ""); expected "
+                + "one question and one response, after an optional system prompt")
     }
 
     private static func role(of message: JSON, standing: Role?, _ field: String) throws(Rejection) -> Role {
         guard message.object != nil else {
-            throw Rejection(.wrongType, "\(field) has to hold messages, found \(message.kind)")
+            throw Rejection(.wrongType, "\(field) must hold messages, found \(message.kind)")
         }
         guard let name = message["role"] ?? message["from"] else {
             guard let standing else {
@@ -64,20 +64,20 @@ struct Conversation: Equatable {
         guard let role = name.string.flatMap(Role.init) else {
             throw Rejection(
                 .unsupportedConversation,
-                "\(field) holds a message of the role \(name.text.prefix(40)); there are system, user and assistant")
+                "\(field) holds a message of the role \(name.text.prefix(40)); expected system, user or assistant")
         }
         return role
     }
 
-    /// The text of a message, or of its parts. Where images stand among the parts makes no difference: the template puts
-    /// the row's image where the model expects it.
+    /// The text of a message, or of its parts. The position of images among the parts does not matter: the template
+    /// puts the row's image where the model expects it.
     static func text(of message: JSON, _ field: String) throws(Rejection) -> String {
         guard let content = message["value"] ?? message["content"] else {
             throw Rejection(.wrongType, "\(field) holds a message without \"value\" or \"content\"")
         }
         if let text = content.string { return text }
         guard let parts = content.array else {
-            throw Rejection(.wrongType, "\(field) holds a message whose content is \(content.kind), not a text")
+            throw Rejection(.wrongType, "\(field) holds a message whose content is \(content.kind), not text")
         }
         var texts: [String] = []
         var images = 0
@@ -89,7 +89,7 @@ struct Conversation: Equatable {
             } else {
                 throw Rejection(
                     .unsupportedConversation,
-                    "\(field) holds a part of a message that is neither text nor image: \(part.text.prefix(60))")
+                    "\(field) holds a message part that is neither text nor image: \(part.text.prefix(60))")
             }
         }
         guard images <= 1 else {

@@ -1,6 +1,6 @@
 import DamaSupport
 
-/// A dataset's file, for reading rows again by their place.
+/// A dataset's file, for reading rows again by their offset.
 final class DatasetBytes: Sendable {
     private let file: OpenFile
 

@@ -1,6 +1,6 @@
-/// Formats that datasets come in and that are not read, by their first bytes.
+/// Dataset formats that are recognised by their first bytes but not supported.
 struct DatasetFormat {
-    /// "a Parquet file", and how to go on.
+    /// A description ("a Parquet file"), and how to convert the file.
     var name: String
     var advice: String
 
@@ -17,14 +17,14 @@ struct DatasetFormat {
     ]
 
     private static func pandas(_ reader: String) -> String {
-        "python -c \"import pandas; pandas.\(reader)('IN').to_json('OUT.jsonl', orient='records', lines=True)\" writes them; "
-            + "images inside go into files first (docs/score.md)"
+        "python -c \"import pandas; pandas.\(reader)('IN').to_json('OUT.jsonl', orient='records', lines=True)\" converts "
+            + "it; write embedded images to files first (docs/score.md)"
     }
 
-    /// As many bytes tell formats apart.
+    /// The number of bytes needed to recognise a format.
     static let byteCount = 16
 
-    /// `nil` for what may be JSON.
+    /// Recognises a format by its first bytes; `nil` if the file may be JSON.
     init?(beginning head: [UInt8]) {
         guard let found = Self.known.first(where: { head.starts(with: $0.signature) }) else { return nil }
         (name, advice) = (found.name, found.advice)

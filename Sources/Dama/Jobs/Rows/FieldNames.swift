@@ -1,8 +1,8 @@
 import DamaSupport
 
-/// What the fields of a dataset are called in its rows.
+/// The names of a dataset's fields in its rows.
 public struct FieldNames: Equatable, Sendable {
-    /// The names that are known here, each with the names looked for in the rows, best first.
+    /// The fields, each with the names looked for in the rows, best first.
     private var names: [(field: Field, keys: [String])] = [
         (.id, ["idx", "id"]),
         (.image, ["image", "image_path", "images"]),
@@ -28,7 +28,7 @@ public struct FieldNames: Equatable, Sendable {
 
     /// The usual names with some replaced: `["chosen=answer_good", "image=picture"]`.
     ///
-    /// - Throws: ``DamaError/Code/invalidArgument`` for text that is no `field=name`, or an unknown field.
+    /// - Throws: ``DamaError/Code/invalidArgument`` for text that is not of the form `field=name`, or an unknown field.
     public init(mappings: [String]) throws(DamaError) {
         for mapping in mappings {
             let parts = mapping.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
@@ -39,9 +39,9 @@ public struct FieldNames: Equatable, Sendable {
         }
     }
 
-    /// From now on the field called `field` is looked for under `key` alone.
+    /// Looks for the field called `field` under `key` alone.
     public mutating func map(_ field: String, to key: String) throws(DamaError) {
-        // The path of an image has two usual names, either of which people will write.
+        // The image's path and the id each have two usual names, and users write either.
         let canonical = field == "image_path" ? "image" : field == "id" ? "idx" : field
         guard let known = Field(rawValue: canonical), let position = names.firstIndex(where: { $0.field == known })
         else {
@@ -51,24 +51,24 @@ public struct FieldNames: Equatable, Sendable {
         names[position].keys = [key]
     }
 
-    /// The first of the field's names that the row has with a value other than `null`.
+    /// The value of the first of the field's names that the row holds, other than `null`.
     func value(_ field: Field, of row: JSON) -> JSON? {
         values(field, of: row).first?.value
     }
 
-    /// What the row has under each of the field's names, other than `null`.
+    /// The values of the row under the field's names, other than `null`.
     func values(_ field: Field, of row: JSON) -> [(key: String, value: JSON)] {
         keys(field).compactMap { key in row[key].map { (key, $0) } }
     }
 
-    /// The names looked for, for messages: `"image" or "image_path"`.
+    /// The field's names for messages: `"image" or "image_path"`.
     func description(_ field: Field) -> String {
         keys(field).map { "\"\($0)\"" }.joined(separator: " or ")
     }
 
     private func keys(_ field: Field) -> [String] { names.first { $0.field == field }?.keys ?? [] }
 
-    /// For comparing the settings of two runs.
+    /// The names as JSON, for comparing the settings of two runs.
     var json: JSON {
         .object(JSONObject(names.map { (key: $0.field.rawValue, value: .array($0.keys.map { .string($0) })) }))
     }

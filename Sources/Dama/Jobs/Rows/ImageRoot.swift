@@ -3,26 +3,26 @@ import DamaImage
 import DamaSupport
 import Glibc
 
-/// The folder that a dataset's images lie in. Paths cannot leave it: not by `..`, and, unless links are followed, not
-/// through symbolic links.
+/// The folder that holds a dataset's images. Paths cannot leave it through `..`, nor through symbolic links unless
+/// links are followed.
 ///
-/// Paths are bytes here. To Swift's `String` a path is characters, of which one may be several bytes, or be equal to
-/// others.
-public final class ImageRoot: Sendable {
-    /// The folder with all links resolved.
-    public let path: String
+/// Paths are handled as bytes. Swift's `String` works with characters, which may consist of several bytes and compare
+/// equal although their bytes differ.
+package final class ImageRoot: Sendable {
+    /// The folder's path with all links resolved.
+    package let path: String
     private let descriptor: Int32
-    /// The most bytes that one image file may have.
+    /// The maximum size of one image file, in bytes.
     private let byteLimit: Int
     /// Whether links in the folder may lead out of it.
     private let followsLinks: Bool
-    /// What an absolute path below the folder may begin with, each with a slash at its end.
+    /// The prefixes of an absolute path below the folder, each ending in a slash.
     private let prefixes: [[UInt8]]
 
-    /// - Throws: ``DamaError/Code/io`` where `path` is no folder that can be read.
-    public init(path: String, byteLimit: Int = 64 << 20, followsLinks: Bool = false) throws(DamaError) {
+    /// - Throws: ``DamaError/Code/io`` if `path` is not a readable folder.
+    package init(path: String, byteLimit: Int = 64 << 20, followsLinks: Bool = false) throws(DamaError) {
         guard byteLimit >= 1 else {
-            throw .invalidArgument("the limit for one image has to be at least 1 byte, found \(byteLimit)")
+            throw .invalidArgument("the limit for one image must be at least 1 byte, found \(byteLimit)")
         }
         guard let resolved = Self.resolve(Array(path.utf8)) else {
             throw .io("cannot open the image root \(path): \(describeErrno())")
@@ -39,7 +39,8 @@ public final class ImageRoot: Sendable {
 
     /// The bytes of the row's image.
     ///
-    /// - Parameter stamp: what the file was, also where it cannot be read; `nil` for an image that the row itself holds.
+    /// - Parameter stamp: Set to the state of the file, even if it cannot be read; `nil` for an image embedded in the
+    ///   row.
     func read(_ image: RowImage, stamp: inout ImageStamp?) throws(RowFailure) -> [UInt8] {
         switch image {
         case .bytes(let bytes):
@@ -60,16 +61,18 @@ public final class ImageRoot: Sendable {
         }
     }
 
-    /// Checks that an image is still what it was.
+    /// Checks that an image has not changed.
     ///
-    /// - Throws: ``DamaError/Code/invalidArgument`` where it is not.
+    /// - Throws: ``DamaError/Code/invalidArgument`` if it has changed.
     func verify(_ stamp: ImageStamp) throws(DamaError) {
         let name = RowImage.path(stamp.path).name
         do throws(RowFailure) {
             let (file, status) = try opened(stamp.path)
             defer { close(file) }
-            guard let digest = stamp.digest else { throw .job(.invalidArgument("\(name) can be read now")) }
-            // What was touched alone may be the same.
+            guard let digest = stamp.digest else {
+                throw .job(.invalidArgument("\(name) could not be read before and can be read now"))
+            }
+            // A file with other times may still have the same contents.
             guard !stamp.isOf(status) else { return }
             guard let bytes = OpenFile.read(file, Int(status.st_size), at: 0) else { throw failure(stamp.path) }
             guard ContentKey(image: bytes) == digest else {
@@ -83,11 +86,11 @@ public final class ImageRoot: Sendable {
         }
     }
 
-    /// A regular file of no more bytes than allowed.
+    /// Opens a regular file no larger than the limit.
     private func opened(_ name: String) throws(RowFailure) -> (Int32, stat) {
         let bytes = Array(name.utf8)
         guard !bytes.contains(0) else {
-            throw .row(Rejection(.imageMissing, "the image path holds a NUL character"))
+            throw .row(Rejection(.imageMissing, "the image path contains a NUL character"))
         }
         let relative = relative(bytes)
         let file: Int32
@@ -119,12 +122,13 @@ public final class ImageRoot: Sendable {
 
     private static let slash = UInt8(ascii: "/")
 
-    /// A path relative to the folder. An absolute one that does not lead into it stays as it is, and is refused.
+    /// The path relative to the folder. An absolute path that does not lead into the folder is returned unchanged, and
+    /// is refused later.
     private func relative(_ path: [UInt8]) -> [UInt8] {
         guard path.first == Self.slash else { return path }
         for prefix in prefixes where path.starts(with: prefix) { return Self.inside(path.dropFirst(prefix.count)) }
-        // By other links, or with "//" and "." in it. Only the folder's own name can be resolved here: what is inside is
-        // judged when it is opened.
+        // The path may use other links, or contain "//" and ".". Only the folder's name is resolved here; the rest is
+        // checked when the file is opened.
         let folder = path[..<(path.lastIndex(of: Self.slash) ?? 0)]
         if let resolved = Self.resolve(folder.isEmpty ? [Self.slash] : Array(folder)) {
             let whole = Self.withoutSlashes(resolved) + path[folder.count...]
@@ -135,18 +139,18 @@ public final class ImageRoot: Sendable {
         return path
     }
 
-    /// What is behind the folder's name and its slash, where more slashes may stand.
+    /// The path after the folder's name and its slash, without further leading slashes.
     private static func inside(_ rest: ArraySlice<UInt8>) -> [UInt8] {
         let path = Array(rest.drop { $0 == slash })
         return path.isEmpty ? [UInt8(ascii: ".")] : path
     }
 
-    /// Without the slashes at its end, so that one can be put there: empty for "/".
+    /// The path without trailing slashes, so that one can be appended: empty for "/".
     private static func withoutSlashes(_ path: [UInt8]) -> [UInt8] {
         Array(path[..<((path.lastIndex { $0 != slash } ?? -1) + 1)])
     }
 
-    /// The path with "." and ".." taken out by name; `nil` where it is absolute or leads out.
+    /// The path with "." and ".." resolved by name; `nil` if it is absolute or leads out.
     private static func withoutDots(_ path: [UInt8]) -> [UInt8]? {
         guard path.first != slash else { return nil }
         var parts: [ArraySlice<UInt8>] = []
@@ -168,7 +172,7 @@ public final class ImageRoot: Sendable {
         return withoutSlashes(bytes(of: folder)) + [slash] + path
     }
 
-    /// With all links resolved; `nil`, with `errno` set, where it does not exist.
+    /// The path with all links resolved; `nil`, with `errno` set, if it does not exist.
     private static func resolve(_ path: [UInt8]) -> [UInt8]? {
         guard let resolved = path.withPath({ realpath($0, nil) }) else { return nil }
         defer { free(resolved) }
@@ -189,11 +193,11 @@ public final class ImageRoot: Sendable {
         .row(Rejection(.imageOutsideRoot, "\(RowImage.path(name).name) leads out of \(path)"))
     }
 
-    /// What `errno` says about an image: the row's fault, or the machine's.
+    /// The failure that `errno` describes for an image: the row's fault, or the machine's.
     private func failure(_ path: String) -> RowFailure {
         let name = RowImage.path(path).name
         switch errno {
-        case ENOENT, ENOTDIR: return .row(Rejection(.imageMissing, "no \(name) below \(self.path)"))
+        case ENOENT, ENOTDIR: return .row(Rejection(.imageMissing, "\(name) does not exist below \(self.path)"))
         case EXDEV: return outside(path)
         case EACCES, EPERM, ELOOP, ENAMETOOLONG, EISDIR, ENXIO, ENODEV:
             return .row(Rejection(.imageUnreadable, "cannot read \(name): \(describeErrno())"))
@@ -203,7 +207,7 @@ public final class ImageRoot: Sendable {
 }
 
 extension Array where Element == UInt8 {
-    /// The bytes as a C string. One that holds a zero ends there.
+    /// Passes the bytes to `body` as a C string, which ends at the first zero byte.
     fileprivate func withPath<Result>(_ body: (UnsafePointer<CChar>) -> Result) -> Result {
         (map { CChar(bitPattern: $0) } + [0]).withUnsafeBufferPointer { buffer in
             guard let start = buffer.baseAddress else { return "".withCString(body) }

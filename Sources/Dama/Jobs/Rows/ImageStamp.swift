@@ -1,17 +1,17 @@
 import DamaSupport
 import Glibc
 
-/// What an image file was when a row was computed from it, so that a job that is taken up again finds out where it has
-/// changed since.
+/// The state of an image file when a row was computed from it. A resumed job detects by it whether the file has
+/// changed.
 struct ImageStamp: Equatable, Sendable {
-    /// As the row has it.
+    /// The path as the row gives it.
     var path: String
-    /// Of the contents; `nil` where the file could not be read, and the row was left out for it.
+    /// The digest of the contents; `nil` if the file could not be read and its row was rejected.
     var digest: ContentKey?
-    /// Size, times of the last changes, and the file's number: where all are the same, so are the contents.
+    /// Size, times of the last changes, and inode number: if all are equal, the contents are taken to be equal.
     private var version: [Int64] = []
 
-    /// A file that is not there, or that cannot be read.
+    /// The stamp of a file that does not exist or cannot be read.
     static func unread(_ path: String) -> ImageStamp { ImageStamp(path: path) }
 
     private init(path: String) { self.path = path }

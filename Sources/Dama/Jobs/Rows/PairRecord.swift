@@ -1,20 +1,20 @@
 import DamaSupport
 
-/// A preference pair as a row of a dataset holds it.
-public struct PairRecord: Equatable, Sendable {
-    /// What the row calls itself (a string or a number); its position where it does not say.
-    public var id: JSON
-    public var image: RowImage
-    /// A system prompt of the row's own.
-    public var system: String?
-    public var question: String?
-    public var chosen: String
-    public var rejected: String
-    /// Sub-sentences that the data brings along.
-    public var chosenSubSentences: [String]?
-    public var rejectedSubSentences: [String]?
+/// A preference pair as stored in a row of a dataset.
+package struct PairRecord: Equatable, Sendable {
+    /// The row's id (a string or a number); its position if it has none.
+    package var id: JSON
+    package var image: RowImage
+    /// The row's own system prompt.
+    package var system: String?
+    package var question: String?
+    package var chosen: String
+    package var rejected: String
+    /// Sub-sentences given in the data.
+    package var chosenSubSentences: [String]?
+    package var rejectedSubSentences: [String]?
 
-    public init(
+    package init(
         id: JSON, image: RowImage, system: String? = nil, question: String? = nil, chosen: String, rejected: String,
         chosenSubSentences: [String]? = nil, rejectedSubSentences: [String]? = nil
     ) {
@@ -30,14 +30,14 @@ public struct PairRecord: Equatable, Sendable {
 }
 
 extension PairRecord {
-    /// Reads a row. Fields are named as RLAIF-V, LLaVA and TRL data name them, or as `names` says:
+    /// Reads a row. The fields have the names used by RLAIF-V, LLaVA and TRL, or those in `names`:
     ///
     /// - a response is a string, a message (`{"from": "gpt", "value": …}`, `{"role": "assistant", "content": …}`), or a
     ///   list of messages that ends with the assistant's;
     /// - the image is a path, a data URI, base64, an object with `bytes` or a `path`, or a list of one of them;
-    /// - the question is a string or messages; it may also stand in `conversations`, or before both responses;
-    /// - what is not there may stand in `text`, as the text of an object.
-    public init(_ row: RawRow, names: FieldNames) throws(Rejection) {
+    /// - the question is a string or messages; it may also be in `conversations`, or precede both responses;
+    /// - fields that the row lacks are read from `text`, if that holds the text of an object.
+    package init(_ row: RawRow, names: FieldNames) throws(Rejection) {
         let json = try Self.object(row)
         let chosenGiven = try Self.sentences(.chosenSubSentences, in: json, names: names)
         let rejectedGiven = try Self.sentences(.rejectedSubSentences, in: json, names: names)
@@ -52,39 +52,39 @@ extension PairRecord {
             chosenSubSentences: chosenGiven, rejectedSubSentences: rejectedGiven)
     }
 
-    /// The identifier of a row that may be broken, for the rejects file; `nil` where it cannot be told.
+    /// The identifier of a row that may be invalid, for the rejects file; `nil` if it cannot be read.
     static func identifier(of row: RawRow, names: FieldNames) -> JSON? {
         guard row.rejection == nil, let json = try? parse(row.bytes) else { return nil }
         return (try? identifier(in: json, names: names)) ?? nil
     }
 
-    /// Numbers as they are written: two ids of twenty digits are not one.
+    /// Numbers keep their text: two different ids of twenty digits must not become equal.
     static func identifier(in json: JSON, names: FieldNames) throws(Rejection) -> JSON? {
         guard let id = names.value(.id, of: json) else { return nil }
         switch id {
         case .int, .double, .string: return id
         case .number(let text):
             guard text.utf8.last.map({ (0x30...0x39).contains($0) }) == true else {
-                throw Rejection(.wrongType, "\(names.description(.id)) is \(text), which names nothing")
+                throw Rejection(.wrongType, "\(names.description(.id)) is \(text), which is not an id")
             }
             return id
         default: return nil
         }
     }
 
-    /// A row's fields, and those of the object in `text` that the row does not have itself.
+    /// The row's fields, with the fields of the object in `text` that the row itself lacks.
     static func object(_ row: RawRow) throws(Rejection) -> JSON {
         if let rejection = row.rejection { throw rejection }
         let json = try parse(row.bytes)
         guard case .object(let object) = json else {
-            throw Rejection(.invalidJSON, "a row has to be an object with fields, found \(json.kind)")
+            throw Rejection(.invalidJSON, "a row must be an object with fields, found \(json.kind)")
         }
         guard let inner = Self.innerFields(json["text"]) else { return json }
         let missing = inner.members.filter { json[$0.key] == nil }
         return .object(JSONObject(missing + object.members.filter { $0.value != .null }))
     }
 
-    /// RLAIF-V on the hub has question and responses as JSON in one field.
+    /// RLAIF-V on the Hugging Face Hub stores question and responses as JSON in one field.
     private static func innerFields(_ text: JSON?) -> JSONObject? {
         if let object = text?.object { return object }
         guard let inner = text?.string, inner.utf8.first == UInt8(ascii: "{") else { return nil }
@@ -109,19 +109,19 @@ extension PairRecord {
             do throws(Rejection) {
                 return try RowImage(value, field: "\"\(key)\"")
             } catch {
-                // More than one image is more than one, whatever stands under another name.
+                // Several images are an error, whatever another name holds.
                 if error.kind == .severalImages { throw error }
                 first = first ?? error
             }
         }
-        throw first ?? Rejection(.missingField, "no field \(names.description(.image))")
+        throw first ?? Rejection(.missingField, "the field \(names.description(.image)) is missing")
     }
 
     private static func response(
         _ field: FieldNames.Field, in json: JSON, names: FieldNames, given: [String]?
     ) throws(Rejection) -> RowTexts.Response {
         guard let value = names.value(field, of: json) ?? given.map({ .string($0.joined(separator: " ")) }) else {
-            throw Rejection(.missingField, "no field \(names.description(field))")
+            throw Rejection(.missingField, "the field \(names.description(field)) is missing")
         }
         let response = try RowTexts.Response(value, field: names.description(field))
         guard response.text.unicodeScalars.contains(where: { !$0.properties.isWhitespace }) else {
@@ -135,12 +135,12 @@ extension PairRecord {
     ) throws(Rejection) -> [String]? {
         guard let value = names.value(field, of: json) else { return nil }
         guard let elements = value.array else {
-            throw Rejection(.wrongType, "\(names.description(field)) has to be a list of texts, found \(value.kind)")
+            throw Rejection(.wrongType, "\(names.description(field)) must be a list of texts, found \(value.kind)")
         }
         var sentences: [String] = []
         for element in elements {
             guard let text = element.string else {
-                throw Rejection(.wrongType, "\(names.description(field)) has to hold texts, found \(element.kind)")
+                throw Rejection(.wrongType, "\(names.description(field)) must hold texts, found \(element.kind)")
             }
             guard text.unicodeScalars.contains(where: { !$0.properties.isWhitespace }) else {
                 throw Rejection(.emptyResponse, "\(names.description(field)) holds an empty text")

@@ -2,11 +2,11 @@ import DamaImage
 import DamaModels
 import DamaSupport
 
-/// A pair as a policy reads it: with its question, and the bytes of its image.
+/// A pair as a policy reads it: with its question and the bytes of its image.
 struct PolicyRow: Sendable {
     var record: PairRecord
     var question: String
-    /// `nil` for a model of text alone, which has no use for the image that the row names.
+    /// `nil` for a text-only model, which ignores the row's image.
     var image: [UInt8]?
 
     /// - Parameter stamp: see ``ImageRoot/read(_:stamp:)``.
@@ -15,14 +15,14 @@ struct PolicyRow: Sendable {
     ) throws(RowFailure) {
         record = try RowFailure.parsing { () throws(Rejection) in try PairRecord(row, names: names) }
         guard let question = record.question else {
-            throw .row(Rejection(.missingField, "no field \(names.description(.question))"))
+            throw .row(Rejection(.missingField, "the field \(names.description(.question)) is missing"))
         }
         self.question = question
         if let rejection = Rejection.system(record.system, of: policy) { throw .row(rejection) }
-        image = policy.vision == nil ? nil : try root.read(record.image, stamp: &stamp)
+        image = !policy.takesImages ? nil : try root.read(record.image, stamp: &stamp)
     }
 
-    /// By which the reference's log-probabilities of the pair are found.
+    /// The key of the pair's reference log-probabilities.
     var key: String {
         ReferenceEntry.key(image: image, prompt: question, chosen: record.chosen, rejected: record.rejected)
     }
@@ -33,12 +33,12 @@ struct PolicyRow: Sendable {
 }
 
 extension Rejection {
-    /// The reason to leave out a row with a system prompt of its own: a policy has one for all rows.
+    /// The rejection of a row with its own system prompt: a policy has one system prompt for all rows.
     static func system(_ system: String?, of policy: Policy) -> Rejection? {
         guard let system, !system.hasSameBytes(as: policy.options.system ?? "") else { return nil }
         return Rejection(
             .unsupportedConversation,
-            "the row has a system prompt of its own, \"\(system.unicodeScalars.prefix(60))\"; one is set for all rows, "
-                + "by the option system")
+            "the row has a system prompt of its own, \"\(system.unicodeScalars.prefix(60))\"; the "
+                + "option system sets one for all rows")
     }
 }

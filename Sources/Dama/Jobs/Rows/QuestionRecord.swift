@@ -1,20 +1,20 @@
 import DamaSupport
 
-/// A question about an image as a row of a dataset holds it.
-public struct QuestionRecord: Equatable, Sendable {
-    /// What the row calls itself (a string or a number); its position where it does not say.
-    public var id: JSON
-    /// `nil` for a model of text alone.
-    public var image: RowImage?
-    /// A system prompt of the row's own.
-    public var system: String?
-    public var question: String
+/// A question about an image, as stored in a row of a dataset.
+package struct QuestionRecord: Equatable, Sendable {
+    /// The row's id (a string or a number); its position if it has none.
+    package var id: JSON
+    /// `nil` for a text-only model.
+    package var image: RowImage?
+    /// The row's own system prompt.
+    package var system: String?
+    package var question: String
 
-    /// Reads a row, with the fields and the forms that ``PairRecord`` knows. Responses that are there are passed over, but
-    /// for the question that may stand before them.
+    /// Reads a row with the fields and forms that ``PairRecord`` accepts. Responses are ignored, except for a question
+    /// that precedes them.
     ///
-    /// - Parameter takesImage: A model of text alone has no use for the image that the row names.
-    public init(_ row: RawRow, names: FieldNames, takesImage: Bool) throws(Rejection) {
+    /// - Parameter takesImage: Whether the model takes an image; a text-only model ignores the row's image.
+    package init(_ row: RawRow, names: FieldNames, takesImage: Bool) throws(Rejection) {
         let json = try PairRecord.object(row)
         id = try PairRecord.identifier(in: json, names: names) ?? .int(Int64(row.index))
         image = takesImage ? try PairRecord.image(in: json, names: names) : nil
@@ -27,7 +27,7 @@ public struct QuestionRecord: Equatable, Sendable {
                 RowTexts.Response(rejected, field: names.description(.rejected)), names: names)
         }
         guard let question = texts.question else {
-            throw Rejection(.missingField, "no field \(names.description(.question))")
+            throw Rejection(.missingField, "the field \(names.description(.question)) is missing")
         }
         self.question = question
         system = texts.system

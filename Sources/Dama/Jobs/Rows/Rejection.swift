@@ -1,56 +1,56 @@
 import DamaSupport
 
-/// Why a row of a dataset is left out of a job. The job goes on; the row goes into the rejects file.
-public struct Rejection: Error, Equatable, Sendable {
-    /// The kinds of fault a row can have; the raw value stands in the rejects file and in the summary's counts.
-    public enum Kind: String, CaseIterable, Sendable {
+/// The reason why a row of a dataset is rejected. The job continues; the row is listed in the rejects file.
+package struct Rejection: Error, Equatable, Sendable {
+    /// The kinds of fault in a row. The raw value appears in the rejects file and in the summary's counts.
+    package enum Kind: String, CaseIterable, Sendable {
         /// Not UTF-8.
         case notUTF8 = "not_utf8"
-        /// Not JSON, or no object, or an array that ends too soon.
+        /// Not JSON, not an object, or an array that ends too soon.
         case invalidJSON = "invalid_json"
-        /// More bytes than the limit for one row.
+        /// A row larger than the limit for one row.
         case rowTooLarge = "row_too_large"
-        /// A field that has to be there and is not.
+        /// A required field is missing.
         case missingField = "missing_field"
-        /// A field that holds something else than it should.
+        /// A field of the wrong type.
         case wrongType = "wrong_type"
-        /// Messages that are not one question and one response, or a system prompt that the job was not given.
+        /// Messages other than one question and one response, or a system prompt that the job was not given.
         case unsupportedConversation = "unsupported_conversation"
         /// A response without words.
         case emptyResponse = "empty_response"
-        /// More images than one.
+        /// More than one image.
         case severalImages = "several_images"
-        /// No file at the image's path.
+        /// The image file does not exist.
         case imageMissing = "image_missing"
         /// A path that leads out of the image root.
         case imageOutsideRoot = "image_outside_root"
         /// A folder, a device, or a file without permission.
         case imageUnreadable = "image_unreadable"
-        /// A file larger, or with more pixels, than the limit.
+        /// A file that is larger, or has more pixels, than the limit.
         case imageTooLarge = "image_too_large"
-        /// An image of a format that is not read.
+        /// An image format that is not supported.
         case imageUnsupported = "image_unsupported"
-        /// A file that is no image, or a damaged one.
+        /// A file that is not an image, or is damaged.
         case imageBroken = "image_broken"
-        /// A response that cannot be split so that every part fits the text encoder.
+        /// A response that cannot be split into parts that fit the text encoder.
         case cannotSplit = "cannot_split"
-        /// A prompt and a response that the model has no room for, or cannot take.
+        /// A prompt and response that are too long for the model, or that it cannot process.
         case doesNotFit = "does_not_fit"
-        /// Scores that have no hardness: not finite, or a ratio over zero.
+        /// Scores without a hardness: not finite, or a ratio over zero.
         case noHardness = "no_hardness"
-        /// A pair to train on that the scores do not know.
+        /// A pair to train on that has no line in the scores.
         case noScore = "no_score"
-        /// A pair to train on that the reference's log-probabilities do not know.
+        /// A pair to train on that has no reference log-probabilities.
         case noReference = "no_reference"
     }
 
-    public var kind: Kind
-    /// One line for people.
-    public var reason: String
+    package var kind: Kind
+    /// A one-line explanation.
+    package var reason: String
 
-    public init(_ kind: Kind, _ reason: String) {
+    package init(_ kind: Kind, _ reason: String) {
         self.kind = kind
-        // A file's name may hold anything; a reason is one line.
+        // A file's name may contain line breaks; a reason is one line.
         self.reason = String(String.UnicodeScalarView(reason.unicodeScalars.map { $0.value < 0x20 ? " " : $0 }))
     }
 
@@ -64,15 +64,15 @@ public struct Rejection: Error, Equatable, Sendable {
     }
 }
 
-/// What stops a single row, or the whole job.
+/// A failure that concerns a single row, or the whole job.
 enum RowFailure: Error {
     /// The row is at fault.
     case row(Rejection)
-    /// The machine is: out of memory or file descriptors, a disk that fails. Rejecting rows for it would make the
-    /// result depend on the day.
+    /// The machine is at fault: out of memory or file descriptors, or a failing disk. Rejecting rows for it would make
+    /// the result irreproducible.
     case job(DamaError)
 
-    /// What parsing a row throws is the row's fault.
+    /// Treats the errors of `parse` as the row's fault.
     static func parsing<Result>(_ parse: () throws(Rejection) -> Result) throws(RowFailure) -> Result {
         do throws(Rejection) {
             return try parse()
@@ -81,7 +81,7 @@ enum RowFailure: Error {
         }
     }
 
-    /// The row's fault as a result; what stops the job is thrown.
+    /// Returns the row's fault as a result, and throws a failure of the job.
     static func result<Success>(
         _ read: () throws(RowFailure) -> Success
     ) throws(DamaError) -> Result<Success, Rejection> {
@@ -95,7 +95,7 @@ enum RowFailure: Error {
         }
     }
 
-    /// What goes wrong where a model takes in a row's texts and image: mostly the row's fault.
+    /// Sorts the errors of preparing a row's texts and image for a model: most are the row's fault.
     static func sorting<Result>(
         _ prepare: () throws(DamaError) -> Result
     ) throws(RowFailure) -> Result {
@@ -103,7 +103,7 @@ enum RowFailure: Error {
             return try prepare()
         } catch {
             switch error.code {
-            case .invalidArgument: throw .row(Rejection(.doesNotFit, error.message))
+            case .invalidArgument, .shapeMismatch: throw .row(Rejection(.doesNotFit, error.message))
             case .model, .unsupported, .outOfMemory: throw .row(Rejection(image: error))
             default: throw .job(error)
             }
@@ -112,7 +112,7 @@ enum RowFailure: Error {
 }
 
 extension Rejection {
-    /// What decoding an image throws.
+    /// The rejection for an error of the image decoder.
     init(image error: DamaError) {
         let kind: Kind =
             switch error.code {

@@ -1,16 +1,16 @@
 /// A row of a dataset before it is read as JSON.
-public struct RawRow: Equatable, Sendable {
+package struct RawRow: Equatable, Sendable {
     /// Position among the rows, from 0.
-    public var index: Int
-    /// The line of the file on which the row begins, from 1.
-    public var line: Int
-    /// Where in the file its bytes begin.
-    public var offset: Int
-    /// The row's text; empty where ``rejection`` says why.
-    public var bytes: [UInt8]
-    public var rejection: Rejection?
+    package var index: Int
+    /// The line of the file where the row begins, from 1.
+    package var line: Int
+    /// The offset of its first byte in the file.
+    package var offset: Int
+    /// The row's text; empty if the row has a ``rejection``.
+    package var bytes: [UInt8]
+    package var rejection: Rejection?
 
-    public init(index: Int, line: Int, offset: Int = 0, bytes: [UInt8], rejection: Rejection? = nil) {
+    package init(index: Int, line: Int, offset: Int = 0, bytes: [UInt8], rejection: Rejection? = nil) {
         self.index = index
         self.line = line
         self.offset = offset
@@ -19,30 +19,30 @@ public struct RawRow: Equatable, Sendable {
     }
 }
 
-/// Cuts bytes that arrive in pieces into rows: the lines of JSON Lines, or the elements of one JSON array.
+/// Splits a stream of bytes into rows: the lines of JSON Lines, or the elements of one JSON array.
 ///
-/// Which of the two a file is shows in its first character. Rows are only cut here, by brackets and quotes, not read,
-/// so that a broken one costs no more than itself; memory is bounded by the limit for one row. Blank lines are no rows.
-/// However the bytes are cut into pieces, the rows are the same.
-public struct RowCutter {
-    /// The most bytes that one row may have.
-    public let rowLimit: Int
+/// The first character decides which of the two a file is. Rows are split by brackets and quotes and not parsed, so an
+/// invalid row affects only itself; the limit for one row bounds the memory. Blank lines are skipped. The rows do not
+/// depend on how the bytes are divided into pieces.
+package struct RowCutter {
+    /// The maximum size of one row, in bytes.
+    package let rowLimit: Int
     private var mode = Mode.start
     private var row: [UInt8] = []
     private var rowLine = 1
     private var rowOffset = 0
-    /// Bytes of the pieces before.
+    /// The total size of the previous pieces.
     private var base = 0
     private var rowIsTooLarge = false
     private var line = 1
     private var count = 0
-    // In an array: brackets open inside the element, and whether a quote or a backslash is.
+    // In an array: the depth of open brackets inside the element, and whether a string or an escape is open.
     private var depth = 0
     private var inString = false
     private var afterBackslash = false
 
     private enum Mode {
-        /// Nothing but white space so far; the value counts bytes of a byte order mark.
+        /// Only white space so far.
         case start
         case lines
         /// Before the first element, where `]` ends an empty array.
@@ -52,7 +52,7 @@ public struct RowCutter {
         case element
         /// After the array's closing bracket.
         case end
-        /// After text behind the array, which is reported once.
+        /// After text following the array, which is reported once.
         case excess
     }
 
@@ -60,13 +60,13 @@ public struct RowCutter {
     private var markBytes = 0
     private var seenAny = false
 
-    public init(rowLimit: Int) { self.rowLimit = max(1, rowLimit) }
+    package init(rowLimit: Int) { self.rowLimit = max(1, rowLimit) }
 
-    /// Rows cut so far.
-    public var rowCount: Int { count }
+    /// The number of rows so far.
+    package var rowCount: Int { count }
 
-    /// Takes in the next bytes and appends the rows that end in them.
-    public mutating func consume(_ bytes: UnsafeRawBufferPointer, into rows: inout [RawRow]) {
+    /// Consumes the next bytes and appends the rows that end in them.
+    package mutating func consume(_ bytes: UnsafeRawBufferPointer, into rows: inout [RawRow]) {
         var position = 0
         while position < bytes.count {
             switch mode {
@@ -81,8 +81,8 @@ public struct RowCutter {
         base += bytes.count
     }
 
-    /// Says that no more bytes follow.
-    public mutating func finish(into rows: inout [RawRow]) {
+    /// Ends the input.
+    package mutating func finish(into rows: inout [RawRow]) {
         switch mode {
         case .start where markBytes > 0 && markBytes < 3:
             row = Array(Self.byteOrderMark.prefix(markBytes))
@@ -105,7 +105,7 @@ public struct RowCutter {
             return
         }
         if markBytes > 0, markBytes < 3 {
-            // It only began like a mark: those bytes belong to the first row.
+            // The bytes only started like a byte order mark: they belong to the first row.
             row = Array(Self.byteOrderMark.prefix(markBytes))
             markBytes = 0
             mode = .lines
@@ -196,7 +196,7 @@ public struct RowCutter {
                         return
                     }
                     if byte == UInt8(ascii: "]") { depth -= 1 }
-                // A bracket too many breaks its element alone.
+                // A surplus bracket invalidates only its own element.
                 case UInt8(ascii: "}"): if depth > 0 { depth -= 1 }
                 default: break
                 }

@@ -2,13 +2,13 @@ import DamaImage
 import DamaSupport
 
 /// The image of a dataset's row.
-public enum RowImage: Sendable {
+package enum RowImage: Sendable {
     /// A file below the image root.
     case path(String)
-    /// A file's bytes, which the row itself holds.
+    /// The bytes of a file, embedded in the row.
     case bytes([UInt8])
 
-    /// For messages: the path, cut where it is long, or that the row holds the image.
+    /// The image's name in messages: its path, shortened if long, or that the row holds the image.
     var name: String {
         switch self {
         case .path(let path): "image \"\(Self.short(path))\""
@@ -23,7 +23,7 @@ public enum RowImage: Sendable {
 }
 
 extension RowImage: Equatable {
-    public static func == (a: RowImage, b: RowImage) -> Bool {
+    package static func == (a: RowImage, b: RowImage) -> Bool {
         switch (a, b) {
         case (.path(let a), .path(let b)): a.hasSameBytes(as: b)
         case (.bytes(let a), .bytes(let b)): a == b
@@ -33,14 +33,14 @@ extension RowImage: Equatable {
 }
 
 extension RowImage: ExpressibleByStringLiteral {
-    public init(stringLiteral path: String) { self = .path(path) }
+    package init(stringLiteral path: String) { self = .path(path) }
 }
 
 extension RowImage {
-    /// Reads a field's value: a path, a data URI, base64, an object as `datasets` writes it (`bytes` and `path`), or a list
-    /// of one of them.
+    /// Reads a field's value: a path, a data URI, base64, an object as `datasets` writes it (`bytes` and `path`), or a
+    /// list of one of them.
     ///
-    /// - Parameter field: for messages.
+    /// - Parameter field: The field's name in messages.
     init(_ value: JSON, field: String) throws(Rejection) {
         if let elements = value.array {
             let images = elements.filter { $0 != .null }
@@ -48,7 +48,7 @@ extension RowImage {
             guard images.count == 1 else {
                 throw Rejection(.severalImages, "\(field) holds \(images.count) images; a row has one")
             }
-            guard image.array == nil else { throw Rejection(.wrongType, "\(field) holds a list in a list") }
+            guard image.array == nil else { throw Rejection(.wrongType, "\(field) holds a nested list") }
             try self.init(image, field: field)
             return
         }
@@ -57,15 +57,15 @@ extension RowImage {
             return
         }
         guard value.object != nil else {
-            throw Rejection(.wrongType, "\(field) has to be a path or an image's bytes, found \(value.kind)")
+            throw Rejection(.wrongType, "\(field) must be a path or an image's bytes, found \(value.kind)")
         }
-        // The bytes come first, as in `datasets`: a path beside them often names a file that is elsewhere.
+        // Bytes take precedence, as in `datasets`: the path beside them often names a file that does not exist here.
         for key in ["bytes", "base64", "path", "image", "url", "image_url"] {
             guard let part = value[key] else { continue }
             switch key {
             case "bytes", "base64":
                 guard let text = part.string else {
-                    throw Rejection(.wrongType, "\(field).\(key) has to be base64 text, found \(part.kind)")
+                    throw Rejection(.wrongType, "\(field).\(key) must be base64 text, found \(part.kind)")
                 }
                 guard let bytes = Self.dataURI(text) ?? Base64.decode(text.utf8), !bytes.isEmpty else {
                     throw Rejection(.wrongType, "\(field).\(key) is not base64")
@@ -85,14 +85,14 @@ extension RowImage {
         guard !text.isEmpty else { throw Rejection(.missingField, "\(field) is empty") }
         if text.utf8.starts(with: "data:".utf8) {
             guard let bytes = Self.dataURI(text), !bytes.isEmpty else {
-                throw Rejection(.wrongType, "\(field) is a data URI, but not data:…;base64,…")
+                throw Rejection(.wrongType, "\(field) is a data URI of another form than data:…;base64,…")
             }
             self = .bytes(bytes)
         } else if let bytes = Self.bareBase64(text) {
             self = .bytes(bytes)
         } else {
             for scheme in ["http://", "https://", "s3://", "gs://"] where text.utf8.starts(with: scheme.utf8) {
-                throw Rejection(.imageMissing, "\(field) is an address; images are read from files")
+                throw Rejection(.imageMissing, "\(field) is a URL; images are read from files")
             }
             self = .path(text)
         }
@@ -106,7 +106,8 @@ extension RowImage {
         return Base64.decode(text.utf8[text.utf8.index(after: comma)...])
     }
 
-    /// A long text of base64 that stands for an image file is one, and no file's name: `/9j/…` is how a JPEG begins.
+    /// Decodes a long base64 text that starts like an image file; it is not taken for a file name, although a JPEG's
+    /// base64 begins `/9j/…`.
     private static func bareBase64(_ text: String) -> [UInt8]? {
         guard text.utf8.count >= 64, let head = Base64.decode(text.utf8.prefix(32)), ImageFormat.isImage(head) else {
             return nil

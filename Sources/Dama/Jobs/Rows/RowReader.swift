@@ -1,19 +1,19 @@
 import DamaSupport
 
-/// Reads a dataset's rows one after another: JSON Lines or one JSON array, whatever its size, in constant memory.
-public struct RowReader: ~Copyable {
+/// Reads a dataset's rows one by one: JSON Lines or one JSON array of any size, in constant memory.
+package struct RowReader: ~Copyable {
     private let file: OpenFile
     private var cutter: RowCutter
     private var hash = SHA256()
     private var byteCount = 0
-    /// Rows cut and not yet handed out, and the first of them.
+    /// Rows that are not returned yet, and the index of the next one.
     private var rows: [RawRow] = []
     private var nextRow = 0
     private var isAtEnd = false
 
-    /// - Throws: ``DamaError/Code/io`` where `path` is no readable regular file; ``DamaError/Code/unsupported`` for one
-    ///   of another format, with a way to convert it.
-    public init(path: String, rowLimit: Int = 8 << 20) throws(DamaError) {
+    /// - Throws: ``DamaError/Code/io`` if `path` is not a readable regular file; ``DamaError/Code/unsupported`` for
+    ///   another format, with a way to convert it.
+    package init(path: String, rowLimit: Int = 8 << 20) throws(DamaError) {
         let file = try OpenFile(reading: path)
         if let format = DatasetFormat(beginning: try file.read(DatasetFormat.byteCount, at: 0)) {
             throw .unsupported(
@@ -24,7 +24,7 @@ public struct RowReader: ~Copyable {
     }
 
     /// The next row; `nil` at the end.
-    public mutating func next() throws(DamaError) -> RawRow? {
+    package mutating func next() throws(DamaError) -> RawRow? {
         while nextRow == rows.count {
             guard !isAtEnd else { return nil }
             rows.removeAll(keepingCapacity: true)
@@ -35,8 +35,8 @@ public struct RowReader: ~Copyable {
         return rows[nextRow - 1]
     }
 
-    /// What the file is, once ``next()`` has returned `nil`.
-    public var contents: DatasetContents {
+    /// The file's identity, valid once ``next()`` has returned `nil`.
+    package var contents: DatasetContents {
         DatasetContents(sha256: hash.hexDigest, byteCount: byteCount, rowCount: cutter.rowCount)
     }
 
@@ -53,9 +53,9 @@ public struct RowReader: ~Copyable {
     }
 }
 
-/// Tells one dataset file from another.
-public struct DatasetContents: Equatable, Sendable {
-    public var sha256: String
-    public var byteCount: Int
-    public var rowCount: Int
+/// Identifies a dataset file.
+package struct DatasetContents: Equatable, Sendable {
+    package var sha256: String
+    package var byteCount: Int
+    package var rowCount: Int
 }

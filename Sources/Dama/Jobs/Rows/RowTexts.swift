@@ -1,6 +1,6 @@
 import DamaSupport
 
-/// What a row says: its prompt, and what answers it. One place for all forms that datasets have.
+/// A row's prompt and responses. All forms that datasets use are read here.
 struct RowTexts {
     var system: String?
     var question: String?
@@ -12,14 +12,13 @@ struct RowTexts {
                 question = text
                 return
             }
-            // A number is no question, but who scores asks for none.
+            // Any other value is not a question; scoring does not need one.
             if value.array != nil || value.object != nil {
                 let prompt = try Conversation(value, standing: .user, field: names.description(.question))
                 guard prompt.answer == nil else {
                     throw Rejection(
                         .unsupportedConversation,
-                        "\(names.description(.question)) ends with an answer; the responses stand in fields of their own"
-                    )
+                        "\(names.description(.question)) ends with an answer; responses must be in fields of their own")
                 }
                 (system, question) = (prompt.system, prompt.question)
                 return
@@ -27,11 +26,11 @@ struct RowTexts {
         }
         guard let conversations = json["conversations"] else { return }
         let talk = try Conversation(conversations, standing: .user, field: "\"conversations\"")
-        // An answer at the end is the one that the model was once trained with.
+        // An answer at the end is the response that the model was originally trained on.
         (system, question) = (talk.system, talk.question)
     }
 
-    /// A response, and the messages before it where it brings them along.
+    /// A response, and the messages before it if it has any.
     struct Response {
         var text: String
         var before: Conversation?
@@ -42,7 +41,7 @@ struct RowTexts {
                 return
             }
             guard value.object != nil || value.array != nil else {
-                throw Rejection(.wrongType, "\(field) has to be a text, found \(value.kind)")
+                throw Rejection(.wrongType, "\(field) must be text, found \(value.kind)")
             }
             var talk = try Conversation(value, standing: .assistant, field: field)
             guard let answer = talk.answer else {
@@ -54,8 +53,7 @@ struct RowTexts {
         }
     }
 
-    /// Takes the prompt from the responses where it stands there alone, as TRL has it, and checks that it is the same one
-    /// wherever it stands.
+    /// Takes the prompt from the responses if it is only there, as in TRL, and checks that all occurrences agree.
     mutating func join(_ chosen: Response?, _ rejected: Response?, names: FieldNames) throws(Rejection) {
         let implicit = chosen?.before ?? rejected?.before
         if question == nil, let implicit {
@@ -72,12 +70,14 @@ struct RowTexts {
             guard Self.same(before.question, question), Self.same(before.system, system) else {
                 throw Rejection(
                     .unsupportedConversation,
-                    "\(names.description(field)) repeats other messages than \(names.description(.question)) has")
+                    "\(names.description(field)) has other messages before the response than "
+                        + names.description(.question)
+                )
             }
         }
     }
 
-    /// The question with and without the image's place is one question; so is none that is repeated.
+    /// Compares two questions without the image's place. A prompt that is not repeated (`nil`) agrees with any.
     private static func same(_ a: String?, _ b: String?) -> Bool {
         func bare(_ text: String?) -> [UInt8] {
             let mark = Array("<image>".utf8)

@@ -1,43 +1,42 @@
 import DamaSupport
 import Synchronization
 
-/// Embeddings of sentences and images that may come again, at most `capacity` of them, the last ones used.
+/// A cache of embeddings of sentences and images: the `capacity` most recently used ones.
 ///
-/// A model's results may differ in their last bits with what else is in a batch, so a job that is taken up again has
-/// to compute in the same batches as one that was never stopped, and so has to find in the cache what that one would.
-/// The cache is therefore kept in a file too, and changes only at the end of a block. The file is a ring with more
-/// slots than `capacity`: a block writes to slots that nothing alive is in, so that the state before it can still be
-/// read where the process ends before the block is stored in the journal.
+/// The last bits of a model's results may depend on the batch. So a resumed job must form the same batches as an
+/// uninterrupted one, and therefore must find the same entries in the cache. The cache is kept in a file too, and
+/// changes only at the end of a block. The file is a ring with more slots than `capacity`: a block writes only to slots
+/// without live entries. If the process ends before the journal stores the block, the previous state can still be read.
 final class EmbeddingCache: Sendable {
-    /// Entries that are kept.
+    /// The number of entries kept.
     let capacity: Int
     private let dimension: Int
     private let file: OpenFile
     private let state: Mutex<State>
 
     private struct State {
-        /// How many entries were ever added; the entry with position p is in slot p mod ``slots``.
+        /// The number of entries ever added; the entry at position p is in slot p mod ``slots``.
         var head = 0
         var positions: [ContentKey: Int] = [:]
         var keys: [ContentKey] = []
         var values: [Float] = []
-        /// To be added at the end of the block.
+        /// Entries to add at the end of the block.
         var pending: [(key: ContentKey, value: [Float])] = []
     }
 
-    /// Slots beyond the capacity, which is as many entries as one block can add.
+    /// Slots beyond the capacity: the maximum number of entries that one block can add.
     private var margin: Int { max(1, capacity / 4) }
     private var slots: Int { capacity + margin }
     private var slotBytes: Int { 8 + 32 + 4 * dimension + 4 }
 
-    /// Opens the cache's file, or begins it.
+    /// Opens the cache's file, or creates it.
     ///
     /// - Parameters:
-    ///   - byteLimit: Memory for the embeddings; 0 for no cache.
-    ///   - stored: ``stateBytes`` of the block after which the job goes on; empty for the beginning.
+    ///   - byteLimit: The memory for embeddings, in bytes; 0 disables the cache.
+    ///   - stored: The ``stateBytes`` of the last completed block; empty at the beginning.
     init(path: String, dimension: Int, byteLimit: Int, stored: [UInt8]) throws(DamaError) {
         self.dimension = dimension
-        // In memory an entry has its numbers, its key twice, and its share of a hash table that is not full.
+        // An entry takes memory for its numbers, for its key twice, and for its share of a partly filled hash table.
         let entries = byteLimit / (4 * dimension + 160)
         capacity = entries >= 5 ? entries * 4 / 5 : 0
         file = try OpenFile(updating: path)
@@ -45,7 +44,7 @@ final class EmbeddingCache: Sendable {
         state = Mutex(State())
         var reader = ByteReader(stored[...], name: "journal record")
         let stored = stored.isEmpty ? 0 : try reader.read(UInt64.self)
-        // No job embeds so much; what is added to it must not overflow.
+        // No job reaches this number; adding to it must not overflow.
         guard let head = Int(exactly: stored), head <= 1 << 53 else {
             throw .io("\(path): the journal says that \(stored) embeddings were added; restart the job")
         }
@@ -63,19 +62,19 @@ final class EmbeddingCache: Sendable {
         state.withLock { $0 = loaded }
     }
 
-    /// What ``init(path:dimension:byteLimit:stored:)`` needs to find the cache as it is now.
+    /// The state that ``init(path:dimension:byteLimit:stored:)`` needs to restore the cache.
     var stateBytes: [UInt8] {
         var writer = ByteWriter()
         writer.append(UInt64(state.withLock { $0.head }))
         return writer.bytes
     }
 
-    /// From any thread. The answer may change with the end of a block.
+    /// Whether the cache holds `key`. Can be called from any thread. The answer may change at the end of a block.
     func contains(_ key: ContentKey) -> Bool {
         state.withLock { livePosition(key, $0) != nil }
     }
 
-    /// The embedding stored for `key`. One that will have to make room before long is moved to the front.
+    /// The embedding stored for `key`. An entry that would soon be evicted is added again at the front.
     func value(_ key: ContentKey) -> [Float]? {
         state.withLock { state in
             guard let position = livePosition(key, state) else { return nil }
@@ -86,12 +85,12 @@ final class EmbeddingCache: Sendable {
         }
     }
 
-    /// Stores an embedding from the end of the block on.
+    /// Stores an embedding, visible from the end of the block on.
     func insert(_ key: ContentKey, _ value: [Float]) {
         state.withLock { add(key, value, to: &$0) }
     }
 
-    /// Ends a block: writes what it added to the disk.
+    /// Ends a block: writes its new entries to disk.
     func commit() throws(DamaError) {
         let (pending, head) = state.withLock { ($0.pending, $0.head) }
         guard !pending.isEmpty else { return }
@@ -100,14 +99,14 @@ final class EmbeddingCache: Sendable {
         for (key, value) in pending {
             bytes += encode(position, key, value)
             position += 1
-            // Slots in a row are one write; the ring's end begins another.
+            // Adjacent slots are one write; the end of the ring starts another.
             if position % slots == 0 || position == head + pending.count {
                 let first = position - bytes.count / slotBytes
                 try file.write(bytes, at: first % slots * slotBytes)
                 bytes.removeAll(keepingCapacity: true)
             }
         }
-        // The journal's record must not reach the disk before what it relies on.
+        // The entries must be on disk before the journal record that depends on them.
         try file.synchronize()
         state.withLock { state in
             state.pending.removeAll()
@@ -159,7 +158,7 @@ final class EmbeddingCache: Sendable {
         let bytes = try file.read(slotBytes, at: position % slots * slotBytes)
         guard bytes.count == slotBytes, var reader = try? ByteReader(checksummed: bytes, name: file.path),
             try reader.read(UInt64.self) == UInt64(position)
-        else { throw .io("\(file.path) is damaged; the job cannot be taken up again, restart it") }
+        else { throw .io("\(file.path) is damaged, so the job cannot resume; restart it") }
         let key = try ContentKey(&reader)
         var value: [Float] = []
         value.reserveCapacity(dimension)
@@ -170,7 +169,7 @@ final class EmbeddingCache: Sendable {
 
 /// The SHA-256 of a sentence or of an image file.
 struct ContentKey: Hashable, Sendable {
-    // Four numbers and no array, which would cost an allocation for each of many thousand keys.
+    // Four numbers instead of an array, which would need an allocation for each of many thousand keys.
     private let word0, word1, word2, word3: UInt64
 
     init() { (word0, word1, word2, word3) = (0, 0, 0, 0) }

@@ -1,28 +1,29 @@
 import DamaSupport
 import Glibc
 
-/// Exact order statistics of more numbers than memory should hold.
+/// Exact order statistics of a sequence too large for memory.
 ///
-/// Finite doubles ordered by value are ordered by their bits too, once the sign is taken care of. So the k-th smallest
-/// is found 8 bits at a time: eight passes over the numbers, each counting those that share the bits found so far.
+/// The order of finite doubles equals the order of their bits, after an adjustment for the sign. So the k-th smallest
+/// value is found 8 bits at a time: each of eight passes over the numbers counts those that share the bits found so
+/// far.
 enum OrderStatistics {
     typealias Visit = (Double) -> Void
 
-    /// The values that would stand at `ranks` (from 0) if the numbers were sorted.
+    /// The values at `ranks` (from 0) of the sorted numbers.
     ///
-    /// - Parameter forEach: Calls its argument with every number, the same ones each time, more of them than the
-    ///   largest rank.
+    /// - Parameter forEach: Calls its argument with every number, the same ones each time. There must be more numbers
+    ///   than the largest rank.
     static func select(
         ranks: [Int], forEach: (Visit) throws(DamaError) -> Void
     ) throws(DamaError) -> [Double] {
-        // The bits found so far of each rank's value, and its rank among the numbers that share them.
+        // For each rank, the bits of its value found so far, and its rank among the numbers that share them.
         var found = ranks.map { (prefix: UInt64(0), rank: $0) }
         for shift in stride(from: 56, through: 0, by: -8) {
             var counts: [UInt64: [Int]] = [:]
             for entry in found { counts[entry.prefix] = Array(repeating: 0, count: 1 << 8) }
             try forEach { number in
                 let bits = orderedBits(number)
-                // A shift by 64 gives 0 in Swift: in the first pass all share the empty prefix.
+                // In Swift a shift by 64 gives 0, so in the first pass all numbers share the empty prefix.
                 let prefix = bits >> UInt64(shift + 8)
                 counts[prefix]?[Int(bits >> UInt64(shift) & 0xFF)] += 1
             }
@@ -40,7 +41,7 @@ enum OrderStatistics {
         return found.map { number(orderedBits: $0.prefix) }
     }
 
-    /// Quantiles with linear interpolation between neighbours, as numpy's default.
+    /// Quantiles with linear interpolation between neighbours, numpy's default.
     static func quantiles(
         _ levels: [Double], count: Int, forEach: (Visit) throws(DamaError) -> Void
     ) throws(DamaError) -> [Double] {
@@ -63,7 +64,7 @@ enum OrderStatistics {
     }
 }
 
-/// Numbers in a file of their own, to be gone through several times.
+/// A file of numbers that can be read several times.
 struct NumberFile: ~Copyable {
     private let file: OpenFile
     private var buffer = ByteWriter()
@@ -80,7 +81,7 @@ struct NumberFile: ~Copyable {
         if buffer.bytes.count >= 64 << 10 { try flush() }
     }
 
-    /// To be called after the last ``append(_:)``.
+    /// Must be called after the last ``append(_:)``.
     mutating func flush() throws(DamaError) {
         try file.write(buffer.bytes, at: byteCount)
         byteCount += buffer.bytes.count
@@ -91,7 +92,9 @@ struct NumberFile: ~Copyable {
         var offset = 0
         while offset < byteCount {
             let bytes = try file.read(min(64 << 10, byteCount - offset), at: offset)
-            guard !bytes.isEmpty, bytes.count % 8 == 0 else { throw .io("\(file.path) was cut while it was in use") }
+            guard !bytes.isEmpty, bytes.count % 8 == 0 else {
+                throw .io("\(file.path) was truncated while it was in use")
+            }
             bytes.withUnsafeBytes { buffer in
                 for position in stride(from: 0, to: buffer.count, by: 8) {
                     let bits = buffer.load(fromByteOffset: position, as: UInt64.self)

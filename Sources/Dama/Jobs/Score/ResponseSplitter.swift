@@ -1,22 +1,24 @@
 import DamaSupport
 import DamaText
 
-/// Splits a response into simple, self-contained sub-sentences, each to be scored by itself (section 3.2 of the paper).
+/// Splits a response into simple, self-contained sub-sentences, each of which is scored separately (section 3.2 of the
+/// paper).
 ///
-/// What a job needs beyond ``SubSentenceSplitter``: a name that tells one method from another, and words on how it
-/// went. Called from several threads at once.
+/// Extends ``SubSentenceSplitter`` by what a job needs: a name that identifies the method, and flags about the result.
+/// Called from several threads at once.
 public protocol ResponseSplitter: Sendable {
-    /// Names the method, its version and whatever else its results depend on. A job only goes on with the same one.
+    /// Identifies the method, its version and everything else that its results depend on. A job resumes only with a
+    /// splitter of the same name.
     var name: String { get }
 
-    /// The sub-sentences of `response`, in order, each within `limit`. None for a response without words.
+    /// The sub-sentences of `response`, in order, each within `limit`. Empty for a response without words.
     ///
-    /// - Throws: ``DamaError/Code/invalidArgument`` or ``DamaError/Code/model`` where the response is at fault, which
-    ///   rejects its row. Anything else stops the job.
+    /// - Throws: ``DamaError/Code/invalidArgument`` or ``DamaError/Code/model`` if the response is at fault, which
+    ///   rejects its row. Any other error stops the job.
     func split(_ response: String, limit: TokenLimit) throws(DamaError) -> SplitResponse
 
-    /// The same, as a job calls it. To be implemented by what waits for other programs, such as a server: it looks at
-    /// `stop` while it waits, and throws ``DamaError/cancelled`` once that is set.
+    /// The same, as a job calls it. Splitters that wait for other programs, such as a server, must implement it: they
+    /// check `stop` while they wait, and throw ``DamaError/cancelled`` once it is set.
     func split(_ response: String, limit: TokenLimit, stop: StopSignal) throws(DamaError) -> SplitResponse
 }
 
@@ -26,10 +28,10 @@ extension ResponseSplitter {
     }
 }
 
-/// What a splitter makes of a response.
+/// The result of splitting a response.
 public struct SplitResponse: Equatable, Sendable {
     public var subSentences: [String]
-    /// Short words on how it went, for the row's `flags`: `fallback`.
+    /// Short flags about the result, for the row's `flags`: `fallback`.
     public var flags: [String]
 
     public init(_ subSentences: [String], flags: [String] = []) {
@@ -38,7 +40,7 @@ public struct SplitResponse: Equatable, Sendable {
     }
 }
 
-/// A splitter under a name.
+/// A ``SubSentenceSplitter`` with a name.
 public struct NamedSplitter: ResponseSplitter {
     public let name: String
     private let splitter: any SubSentenceSplitter
@@ -48,7 +50,7 @@ public struct NamedSplitter: ResponseSplitter {
         self.splitter = splitter
     }
 
-    /// ``BuiltInSplitter``. The number rises when its results change.
+    /// ``BuiltInSplitter``. The number in the name increases when its results change.
     public static let builtIn = NamedSplitter("built-in 1", BuiltInSplitter())
 
     public func split(_ response: String, limit: TokenLimit) throws(DamaError) -> SplitResponse {

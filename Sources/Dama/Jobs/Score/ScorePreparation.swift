@@ -2,11 +2,11 @@ import DamaModels
 import DamaSupport
 import DamaText
 
-/// A block of rows with its sentences split and its images ready for the model.
+/// A block of rows, with responses split into sentences and images ready for the model.
 struct ScoreBlock: RowBlock {
     var rows: [Row]
     var stamps: [ImageStamp?]
-    /// By content, so that an image that several rows share is decoded once.
+    /// Images by content, so that an image shared by several rows is decoded once.
     var images: [ContentKey: Image]
 
     enum Row: Sendable {
@@ -24,7 +24,7 @@ struct ScoreBlock: RowBlock {
         var flags: [String]
     }
 
-    /// Known by its bytes: to Swift's `==` texts are equal that a tokenizer tells apart.
+    /// A sentence, identified by its bytes: Swift's `==` treats texts as equal that a tokenizer distinguishes.
     struct Sentence: Sendable {
         var text: String
         var key: ContentKey
@@ -37,7 +37,7 @@ struct ScoreBlock: RowBlock {
 
     enum Image: Sendable {
         case prepared(PreparedImage)
-        /// The file's bytes, where the cache had the embedding at the time of reading.
+        /// The file's bytes, if the cache held the embedding when the file was read.
         case bytes([UInt8])
         case broken(Rejection)
     }
@@ -60,7 +60,7 @@ struct ScorePreparation: Sendable {
         }
         var files: [ContentKey: [UInt8]] = [:]
         for case (.success(let (pair, bytes)), _) in results { files[pair.image] = bytes }
-        // Any order will do: each image is prepared by itself.
+        // The order does not matter: images are prepared independently.
         let prepared = try workers.map(Array(files)) { file throws(DamaError) -> (ContentKey, ScoreBlock.Image) in
             try stop.check()
             return (file.key, cache.contains(file.key) ? .bytes(file.value) : image(file.value))
@@ -76,7 +76,7 @@ struct ScorePreparation: Sendable {
             stamps: results.map(\.stamp), images: Dictionary(uniqueKeysWithValues: prepared))
     }
 
-    /// Decodes an image; what is wrong with it is kept instead of thrown.
+    /// Decodes an image; an error becomes part of the result instead of being thrown.
     func image(_ bytes: [UInt8]) -> ScoreBlock.Image {
         do throws(DamaError) {
             return .prepared(try encoder.prepare(imageBytes: bytes))
@@ -104,8 +104,8 @@ struct ScorePreparation: Sendable {
 
     // MARK: Sentences
 
-    /// The sub-sentences of a response: those that the data brings, or the splitter's. One that is too long for the
-    /// model is split again.
+    /// The sub-sentences of a response: those given in the data, or the splitter's. A given one that is too long for
+    /// the model is split again.
     private func sentences(
         _ response: String, _ given: [String]?, _ name: String, _ flags: inout [String], _ stop: StopSignal
     ) throws(RowFailure) -> [String] {
@@ -142,7 +142,7 @@ struct ScorePreparation: Sendable {
             result = try splitter.split(
                 response, limit: TokenLimit(maximum: encoder.tokenLimit, count: encoder.tokenCount), stop: stop)
         } catch {
-            // What the response is at fault for is the row's; a splitter that broke down or was stopped is the job's.
+            // A fault of the response rejects its row; a splitter that failed or was stopped ends the job.
             guard error.code == .invalidArgument || error.code == .model else { throw .job(error) }
             throw .row(Rejection(.cannotSplit, "the \(name) response cannot be split: \(error.message)"))
         }

@@ -1,21 +1,21 @@
 import DamaPreference
 import DamaSupport
 
-/// The end of a scoring job: from the journal to the files, in passes that hold a block of rows at a time.
-struct ScoreReport {
-    let options: ScoreOptions
-    let settings: JSON
+/// The results of a scoring job: α_D of every row and the statistics, in passes that hold one block of rows at a time.
+struct ScoreReport: RowReport {
+    typealias Task = ScoreTask
+    static let hasRunFile = true
 
-    /// Writes the output, the rejects and the summary.
+    let options: ScoreOptions
+
+    var settings: [JSONObject.Member] { ScoreOptions.table.values(of: options, .report) }
+
     func write(
-        _ journal: borrowing RowJournal, in folder: borrowing ResultFolder,
+        _ journal: borrowing RowJournal, to output: inout ResultFile, in folder: borrowing ResultFolder,
         checkpoint: () throws(DamaError) -> Void
     ) throws(DamaError) -> ScoreSummary {
-        let paths = folder.paths
-        let rejects = try rejectsFile(journal, in: folder)
         var summary = try summarize(journal, in: folder, checkpoint)
         summary.meanDeltaUsed = options.meanDelta ?? summary.meanDelta
-        var output = try ResultFile("output", in: folder)
         var count = 0
         try journal.forEachRow { outcome throws(DamaError) in
             guard case .done(let bytes) = outcome else { return }
@@ -25,30 +25,30 @@ struct ScoreReport {
             count += 1
             if count % 1024 == 0 { try checkpoint() }
         }
-        let description = try output.seal()
-        var file = try ResultFile("summary", in: folder)
-        let json = summary.json(settings: settings, output: description, rejects: rejects)
-        try file.append(Array(json.text.utf8) + [0x0A])
-        try folder.place([
-            ("rejects", paths.rejects, rejects), ("output", paths.output, description),
-            ("summary", paths.summary, try file.seal()),
-        ])
         return summary
     }
 
-    /// Writes the rows rejected so far, with line and reason, to their place.
-    func writeRejects(_ journal: borrowing RowJournal, in folder: borrowing ResultFolder) throws(DamaError) {
-        try folder.place([("rejects", folder.paths.rejects, try rejectsFile(journal, in: folder))])
+    func json(_ summary: ScoreSummary, output: JSON, rejects: JSON, settings: JSON) -> JSON {
+        summary.json(settings: settings, output: output, rejects: rejects)
     }
 
-    private func rejectsFile(
-        _ journal: borrowing RowJournal, in folder: borrowing ResultFolder
-    ) throws(DamaError) -> JSON {
-        var file = try ResultFile("rejects", in: folder)
-        try journal.forEachRow { outcome throws(DamaError) in
-            if case .rejected(let line) = outcome { try file.append(line + [0x0A]) }
-        }
-        return try file.seal()
+    func summary(_ json: JSON) -> ScoreSummary? {
+        var summary = ScoreSummary(json: json)
+        summary?.wasComplete = true
+        return summary
+    }
+
+    func runFile(_ progress: JobProgress, _ task: ScoreTask) -> JSON {
+        [
+            "seconds": .double(progress.seconds),
+            "rows_per_second": .double(progress.rowsPerSecond),
+            "rows_resumed": .int(Int64(progress.rowsResumed)),
+            "images_embedded": .int(Int64(task.counts.imagesEmbedded)),
+            "images_from_cache": .int(Int64(task.counts.imagesFound)),
+            "sentences_embedded": .int(Int64(task.counts.sentencesEmbedded)),
+            "sentences_from_cache": .int(Int64(task.counts.sentencesFound)),
+            "workers": .int(Int64(Workers(count: options.rows.workers).count)),
+        ]
     }
 
     // MARK: Statistics
@@ -59,14 +59,12 @@ struct ScoreReport {
         var summary = ScoreSummary(rows: journal.rowCount)
         var deltas = try NumberFile(path: folder.file("deltas"))
         var sum = 0.0
-        var firstReason = ""
         try journal.forEachRow { outcome throws(DamaError) in
             switch outcome {
             case .rejected(let line):
                 let json = try? JSON(parsing: line)
                 summary.rowsRejected += 1
                 summary.rejectedByKind[json?["kind"]?.string ?? "", default: 0] += 1
-                if firstReason.isEmpty { firstReason = json?["reason"]?.string ?? "" }
             case .done(let bytes):
                 let row = try StoredRow(decoding: bytes)
                 summary.rowsScored += 1
@@ -81,16 +79,11 @@ struct ScoreReport {
             if (summary.rowsScored + summary.rowsRejected) % 1024 == 0 { try checkpoint() }
         }
         try deltas.flush()
-        guard summary.rowsScored > 0 else {
-            throw .model(
-                "none of the \(summary.rows) rows could be scored; see \(folder.paths.rejects), which begins: \(firstReason)"
-            )
-        }
         summary.meanDelta = sum / Double(summary.rowsScored)
         summary.quantiles = try OrderStatistics.quantiles(
             ScoreSummary.quantileLevels, count: summary.rowsScored
         ) { visit throws(DamaError) in try deltas.forEach(visit) }
-        // A ratio of scores has no bounds of its own.
+        // A ratio of scores is unbounded.
         if options.deltaSource == .scores { summary.histogramRange = summary.smallestDelta...summary.largestDelta }
         summary.histogram = try histogram(deltas, summary.histogramRange)
         return summary

@@ -1,34 +1,34 @@
 import DamaSupport
 
-/// What a finished scoring job found.
+/// The results of a finished scoring job.
 public struct ScoreSummary: Equatable, Sendable {
     /// Rows of the input.
     public var rows: Int
     public var rowsScored: Int
     public var rowsRejected: Int
-    /// How many rows of each kind of fault there were, by the kind's raw value.
+    /// The number of rejected rows of each kind, by the kind's raw value.
     public var rejectedByKind: [String: Int]
-    /// The mean of δ over the rows scored.
+    /// The mean of δ over the scored rows.
     public var meanDelta: Double
-    /// δ̄ as α_D used it: ``meanDelta``, or the one that was given.
+    /// δ̄ as used for α_D: ``meanDelta``, or the given value.
     public var meanDeltaUsed: Double
     public var smallestDelta: Double
     public var largestDelta: Double
     /// Quantiles of δ at ``quantileLevels``.
     public var quantiles: [Double]
-    /// Rows in each of 40 equal bins of δ from ``histogramRange``'s lower to its upper bound.
+    /// The number of rows in each of 40 equal bins of δ, from the lower to the upper bound of ``histogramRange``.
     public var histogram: [Int]
     public var histogramRange: ClosedRange<Double>
     public var chosenSubSentences: Int
     public var rejectedSubSentences: Int
-    /// Rows with each flag.
+    /// The number of rows with each flag.
     public var flags: [String: Int]
-    /// True where nothing was left to do: an earlier run had finished the same job.
+    /// Whether an earlier run had already finished the same job.
     public var wasComplete = false
 
     public static let quantileLevels = [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99]
 
-    /// The summary file: only what is the same for every run of the job.
+    /// The contents of the summary file, which are the same for every run of the job.
     func json(settings: JSON, output: JSON, rejects: JSON) -> JSON {
         let (low, high, bins) = (histogramRange.lowerBound, histogramRange.upperBound, Double(histogram.count))
         let edges = (0...histogram.count).map { JSON.double((low * (bins - Double($0)) + high * Double($0)) / bins) }
@@ -56,7 +56,7 @@ public struct ScoreSummary: Equatable, Sendable {
         ]
     }
 
-    /// Reads a summary file back.
+    /// Reads the contents of a summary file.
     init?(json: JSON) {
         guard let rows = json["rows"]?.int, let scored = json["scored"]?.int, let rejected = json["rejected"]?.int,
             let mean = json["mean_delta"]?.double, let used = json["mean_delta_used"]?.double,
@@ -82,7 +82,7 @@ public struct ScoreSummary: Equatable, Sendable {
         flags = Self.counts(json["flags"])
     }
 
-    /// Begins a summary, to be filled row by row.
+    /// Makes an empty summary, to be filled row by row.
     init(rows: Int) {
         self.rows = rows
         rowsScored = 0

@@ -1,14 +1,16 @@
 import DamaModels
 import DamaPreference
+import DamaRuntime
 import DamaSupport
 
-/// Scoring as a job over rows: Eqs. (4) to (6) for each pair. α_D needs δ̄ and comes when all rows are there.
+/// Scoring as a job over rows: Eqs. (4) to (6) for each pair. α_D needs δ̄, so it is computed after all rows.
 struct ScoreTask: RowTask {
     private let preparation: ScorePreparation
     private let options: ScoreOptions
+    private let run: RunOptions?
     private var encoder: any ImageTextEncoder { preparation.encoder }
     private var cache: EmbeddingCache { preparation.cache }
-    /// What was computed and what was found in the cache in this run.
+    /// The numbers of embeddings that this run computed and found in the cache.
     private(set) var counts = Counts()
 
     struct Counts {
@@ -18,9 +20,11 @@ struct ScoreTask: RowTask {
         var sentencesFound = 0
     }
 
-    init(preparation: ScorePreparation, options: ScoreOptions) {
+    /// - Parameter run: Lets another thread stop the model.
+    init(preparation: ScorePreparation, options: ScoreOptions, run: RunOptions? = nil) {
         self.preparation = preparation
         self.options = options
+        self.run = run
     }
 
     var state: [UInt8] { cache.stateBytes }
@@ -51,7 +55,7 @@ struct ScoreTask: RowTask {
 
     // MARK: Embedding
 
-    /// Embeddings of the block's images, or why there is none.
+    /// The embeddings of the block's images, or the reason why an image has none.
     private mutating func embedImages(
         of block: ScoreBlock, _ checkpoint: () throws(DamaError) -> Void
     ) throws(DamaError) -> [ContentKey: Result<[Float], Rejection>] {
@@ -64,12 +68,12 @@ struct ScoreTask: RowTask {
                 continue
             }
             var image = block.images[pair.image]
-            // The embedding was there when the image was read, and has made room for others since.
+            // The embedding was cached when the image was read, and has been evicted since.
             if case .bytes(let bytes) = image { image = preparation.image(bytes) }
             switch image {
             case .prepared(let prepared):
                 missing.append((pair.image, prepared))
-                // Holds the place, so that the image is not taken twice.
+                // A placeholder, so that the image is not added twice.
                 results[pair.image] = .success([])
             case .broken(let rejection): results[pair.image] = .failure(rejection)
             case .bytes, nil: throw .internal("\(pair.imageName) was not prepared")
@@ -78,7 +82,7 @@ struct ScoreTask: RowTask {
         for start in stride(from: 0, to: missing.count, by: options.imagesPerStep) {
             try checkpoint()
             let part = missing[start..<min(start + options.imagesPerStep, missing.count)]
-            let vectors = try encoder.embed(images: part.map(\.image))
+            let vectors = try encoder.embed(images: part.map(\.image), run: run)
             try check(vectors, part.count)
             for (entry, vector) in zip(part, vectors) {
                 results[entry.key] = .success(vector)
@@ -89,7 +93,7 @@ struct ScoreTask: RowTask {
         return results
     }
 
-    /// Embeddings of the sentences of the pairs whose image is there.
+    /// The embeddings of the sentences of all pairs whose image has an embedding.
     private mutating func embedSentences(
         of block: ScoreBlock, _ images: [ContentKey: Result<[Float], Rejection>],
         _ checkpoint: () throws(DamaError) -> Void
@@ -111,7 +115,7 @@ struct ScoreTask: RowTask {
         for start in stride(from: 0, to: missing.count, by: options.sentencesPerStep) {
             try checkpoint()
             let part = missing[start..<min(start + options.sentencesPerStep, missing.count)]
-            let vectors = try encoder.embed(texts: part.map(\.text))
+            let vectors = try encoder.embed(texts: part.map(\.text), run: run)
             try check(vectors, part.count)
             for (sentence, vector) in zip(part, vectors) {
                 results[sentence.key] = vector
@@ -124,7 +128,8 @@ struct ScoreTask: RowTask {
 
     private func check(_ vectors: [[Float]], _ count: Int) throws(DamaError) {
         guard vectors.count == count, vectors.allSatisfy({ $0.count == encoder.dimension }) else {
-            throw .internal("the model gave \(vectors.count) embeddings for \(count) inputs, or of a wrong length")
+            throw .internal(
+                "the model returned \(vectors.count) embeddings for \(count) inputs, or embeddings of the wrong length")
         }
     }
 
@@ -139,28 +144,18 @@ struct ScoreTask: RowTask {
             let named = Rejection(rejection.kind, "\(pair.imageName): \(rejection.reason)")
             return .rejected(pair.row, id: pair.id, named)
         case .success(let image):
-            let chosen = pair.chosen.map { similarity(image, sentences[$0.key] ?? []) }
-            let rejected = pair.rejected.map { similarity(image, sentences[$0.key] ?? []) }
+            func embedded(_ list: [ScoreBlock.Sentence]) -> [PairHardness.Embedded] {
+                list.map { ($0.text, sentences[$0.key] ?? []) }
+            }
             do throws(DamaError) {
-                let probabilities = try Hardness.fromProbabilities(chosen: chosen, rejected: rejected)
-                let delta =
-                    options.deltaSource == .probabilities
-                    ? probabilities.delta : try Hardness.fromScores(chosen: chosen, rejected: rejected)
-                let row = ScoredRow(
-                    id: pair.id, delta: delta,
-                    chosen: ScoredRow.sentences(pair.chosen, chosen, probabilities.chosen),
-                    rejected: ScoredRow.sentences(pair.rejected, rejected, probabilities.rejected), flags: pair.flags)
-                return .done(row.encoded())
+                let hardness = try PairHardness(
+                    image: image, chosen: embedded(pair.chosen), rejected: embedded(pair.rejected),
+                    scale: encoder.logitScale, deltaSource: options.deltaSource)
+                return .done(ScoredRow(id: pair.id, hardness: hardness, flags: pair.flags).encoded())
             } catch {
+                guard error.code == .invalidArgument else { throw error }
                 return .rejected(pair.row, id: pair.id, Rejection(.noHardness, error.message))
             }
         }
-    }
-
-    /// Γ of Eq. (4): the logit scale times the cosine.
-    private func similarity(_ image: [Float], _ sentence: [Float]) -> Float {
-        var sum: Float = 0
-        for (a, b) in zip(image, sentence) { sum += a * b }
-        return encoder.logitScale * sum
     }
 }

@@ -1,33 +1,19 @@
+import DamaModels
 import DamaSupport
 
-/// A row that was scored, as the journal keeps it: all of its line of output but α_D.
+/// A scored row as the journal stores it: its whole line of output except α_D.
 struct ScoredRow {
     var id: JSON
-    var delta: Double
-    var chosen: [Sentence]
-    var rejected: [Sentence]
+    var hardness: PairHardness
     var flags: [String]
 
-    struct Sentence {
-        var text: String
-        var score: Float
-        var probability: Double
-    }
-
-    static func sentences(
-        _ texts: [ScoreBlock.Sentence], _ scores: [Float], _ probabilities: [Double]
-    ) -> [Sentence] {
-        (0..<min(texts.count, scores.count, probabilities.count)).map {
-            Sentence(text: texts[$0].text, score: scores[$0], probability: probabilities[$0])
-        }
-    }
-
-    /// δ, the numbers of sub-sentences, the flags, and the line in two parts, between which α_D will stand.
+    /// Encodes δ, the numbers of sub-sentences, the flags, and the line in two parts, between which α_D is inserted
+    /// later.
     func encoded() -> [UInt8] {
         var writer = ByteWriter()
-        writer.append(delta)
-        writer.append(UInt32(truncatingIfNeeded: chosen.count))
-        writer.append(UInt32(truncatingIfNeeded: rejected.count))
+        writer.append(hardness.delta)
+        writer.append(UInt32(truncatingIfNeeded: hardness.chosen.count))
+        writer.append(UInt32(truncatingIfNeeded: hardness.rejected.count))
         for part in [Array(flags.joined(separator: ",").utf8), head] {
             writer.append(UInt32(truncatingIfNeeded: part.count))
             writer.append(part)
@@ -40,19 +26,19 @@ struct ScoredRow {
         var bytes = Array("{\"id\":".utf8)
         id.write(to: &bytes)
         bytes += ",\"delta\":".utf8
-        bytes += delta.description.utf8
+        bytes += hardness.delta.description.utf8
         bytes += ",\"alpha_data\":".utf8
         return bytes
     }
 
     private var tail: [UInt8] {
         var bytes: [UInt8] = []
-        for (name, sentences) in [("chosen", chosen), ("rejected", rejected)] {
+        for (name, sentences) in [("chosen", hardness.chosen), ("rejected", hardness.rejected)] {
             bytes += ",\"\(name)\":[".utf8
             for (index, sentence) in sentences.enumerated() {
                 bytes += (index == 0 ? "{\"text\":" : ",{\"text\":").utf8
                 JSON.string(sentence.text).write(to: &bytes)
-                // As a Float's own digits: a Double's would look more precise than the score is.
+                // Printed as `Float`: the digits of a `Double` would suggest more precision than the score has.
                 bytes += ",\"score\":\(sentence.score),\"probability\":\(sentence.probability)}".utf8
             }
             bytes += "]".utf8

@@ -2,24 +2,24 @@ import CDamaShims
 import DamaSupport
 import Glibc
 
-/// A language model behind an OpenAI-compatible `/chat/completions` address.
+/// A language model served at an OpenAI-compatible `/chat/completions` address.
 ///
-/// May be used from several threads at once; who bounds concurrency is the caller. Needs libcurl at run time.
+/// Can be used from several threads at once; the caller limits concurrency. Needs libcurl at run time.
 public struct ChatEndpoint: Sendable {
-    /// The whole address, `http://127.0.0.1:8000/v1/chat/completions` for instance. A user name and password in it are
-    /// sent as Basic authorization; messages and ``name`` show neither them nor the values of its query.
+    /// The complete address, such as `http://127.0.0.1:8000/v1/chat/completions`. A user name and password in it are
+    /// sent as Basic authorization. Messages and ``name`` show neither them nor the values of the query.
     public var url: String
-    /// The name of the model that the server knows.
+    /// The model's name on the server.
     public var model: String
-    /// Sent as a bearer token where it is there. No message repeats it, whatever a server answers.
+    /// Sent as a bearer token if present. No message repeats it, even if the server does.
     public var apiKey: String?
-    /// For one attempt, in seconds.
+    /// The time limit of one attempt, in seconds.
     public var timeout: Double = 60
-    /// Further attempts after the first, for time-outs, lost connections and the statuses 408, 429 and 5xx.
+    /// The number of further attempts after time-outs, lost connections and the statuses 408, 429 and 5xx.
     public var retries = 4
     /// The pause before the second attempt, in seconds; it doubles each time.
     public var firstPause: Double = 0.5
-    /// Answers longer than this, in bytes, are refused.
+    /// The maximum size of an answer, in bytes.
     public var limit = 1 << 20
 
     public init(url: String, model: String, apiKey: String? = nil) {
@@ -39,13 +39,12 @@ public struct ChatEndpoint: Sendable {
         }
     }
 
-    /// The model's answer, at temperature 0.
+    /// Returns the model's answer, at temperature 0.
     ///
-    /// - Parameter stop: by which another thread ends the wait.
-    /// - Throws: ``DamaError/cancelled`` once `stop` is set; ``DamaError/Code/invalidArgument`` for an address that is no
-    ///   http or https one, and for a control character in address, key or model;
-    ///   ``DamaError/Code/io`` where the last attempt failed too, naming the address and what came back;
-    ///   ``DamaError/Code/unsupported`` without libcurl.
+    /// - Parameter stop: Lets another thread end the wait.
+    /// - Throws: ``DamaError/cancelled`` once `stop` is set; ``DamaError/Code/invalidArgument`` for an address that is
+    ///   not an http or https one, and for a control character in address, key or model; ``DamaError/Code/io`` if the
+    ///   last attempt failed too, naming the address and the answer; ``DamaError/Code/unsupported`` without libcurl.
     public func complete(
         _ messages: [Message], maximumTokens: Int, stop: StopSignal = StopSignal()
     ) throws(DamaError) -> String {
@@ -79,14 +78,14 @@ public struct ChatEndpoint: Sendable {
         }
     }
 
-    /// The address and model without anything secret: what a job's files may name it by.
+    /// The address and model without secrets, as a job's files name them.
     ///
-    /// - Throws: as ``complete(_:maximumTokens:)``.
+    /// - Throws: The errors of ``complete(_:maximumTokens:)``.
     public var name: String {
         get throws(DamaError) { "\(try checkedAddress().display) \(model)" }
     }
 
-    /// What was given for an address, fit for a message.
+    /// The given address without secrets, for messages.
     public static func redacted(_ url: String) -> String { EndpointAddress.redacted(url) }
 
     private func checkedAddress() throws(DamaError) -> EndpointAddress {
@@ -94,10 +93,10 @@ public struct ChatEndpoint: Sendable {
         let hasControl = { (text: String) in text.utf8.contains { $0 < 0x20 || $0 == 0x7F } }
         // A line break would end the header and begin another.
         if let apiKey, hasControl(apiKey) {
-            throw .invalidArgument("the endpoint's key holds a line break or another control character")
+            throw .invalidArgument("the endpoint's key contains a line break or another control character")
         }
         if hasControl(model) {
-            throw .invalidArgument("the endpoint's model name holds a line break or another control character")
+            throw .invalidArgument("the endpoint's model name contains a line break or another control character")
         }
         if apiKey != nil, address.authorization != nil {
             throw .invalidArgument("\(address.display): give a key or a user name in the address, not both")
@@ -105,7 +104,7 @@ public struct ChatEndpoint: Sendable {
         return address
     }
 
-    /// `text` of a server or of libcurl, without our secrets.
+    /// `text` from a server or from libcurl, without the secrets of this endpoint.
     private func redact(_ text: String, _ address: EndpointAddress) -> String {
         EndpointAddress.redact(text, address.secrets + (apiKey.map { [$0] } ?? []))
     }
@@ -147,7 +146,7 @@ public struct ChatEndpoint: Sendable {
         case CDAMA_HTTP_OK where response.status == 200:
             return .answered(bytes)
         case CDAMA_HTTP_OK:
-            // Redacted before it is cut: half a key is a secret too.
+            // Secrets are removed before the text is cut: a part of a key is a secret too.
             let text = redact(String(decoding: bytes, as: UTF8.self), address).prefix(200)
                 .split(whereSeparator: \.isNewline)
             let status = response.status
@@ -175,7 +174,7 @@ public struct ChatEndpoint: Sendable {
         do {
             answer = try JSON(parsing: bytes)
         } catch {
-            throw .io("\(url) answered with something that is \(redact(error.message, address))")
+            throw .io("\(url) answered with text that is \(redact(error.message, address))")
         }
         guard let text = answer["choices"]?.array?.first?["message"]?["content"]?.string else {
             throw .io(

@@ -1,19 +1,19 @@
 import DamaSupport
 import Glibc
 
-/// A shell with sockets to its standard input and output, in a process group of its own, which ends with it.
+/// A shell with sockets as standard input and output, in its own process group. The group ends with this value.
 struct ChildProcess: ~Copyable {
-    /// −1 once it is closed.
+    /// −1 once closed.
     private(set) var input: Int32
     let output: Int32
     private let process: pid_t
     private var isReaped = false
 
-    /// - Parameter command: what `/bin/sh -c` runs.
+    /// - Parameter command: The command that `/bin/sh -c` runs.
     init(_ command: String) throws(DamaError) {
         var toChild: [Int32] = [-1, -1]
         var fromChild: [Int32] = [-1, -1]
-        // Sockets and not pipes: writing to one can be told not to raise SIGPIPE, and not to wait.
+        // Sockets instead of pipes: a write to a socket can suppress SIGPIPE and need not block.
         let kind = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
         guard socketpair(AF_UNIX, kind, 0, &toChild) == 0, socketpair(AF_UNIX, kind, 0, &fromChild) == 0 else {
             let reason = describeErrno()
@@ -28,7 +28,8 @@ struct ChildProcess: ~Copyable {
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
-        // A group, so that what the shell starts is ended with it. Our threads hear no signals; the command is to.
+        // A process group, so that processes started by the shell end with it. This library's threads block signals;
+        // the command must receive them.
         posix_spawnattr_setpgroup(&attributes, 0)
         var signals = sigset_t()
         sigemptyset(&signals)
@@ -54,7 +55,7 @@ struct ChildProcess: ~Copyable {
         if input >= 0 { close(input) }
         close(output)
         guard !isReaped else { return }
-        // Before it is reaped: until then no other group can have its number.
+        // The kill precedes the reaping: until then no other group can have this number.
         kill(-process, SIGKILL)
         var status: Int32 = 0
         while waitpid(process, &status, 0) < 0, errno == EINTR {}
@@ -65,19 +66,19 @@ struct ChildProcess: ~Copyable {
         input = -1
     }
 
-    /// Whether the shell has ended; what it started may run on.
+    /// Whether the shell has ended; processes it started may still run.
     var hasEnded: Bool {
         var information = siginfo_t()
         return waitid(P_PID, id_t(process), &information, WEXITED | WNOHANG | WNOWAIT) != 0 || information.si_signo != 0
     }
 
-    /// The exit status of a shell that has ended, 128 and the signal's number where a signal ended it. What is left of
-    /// its group is ended.
+    /// The exit status of a shell that has ended; 128 plus the signal's number if a signal ended it. Kills the rest of
+    /// its process group.
     mutating func end() -> Int32 {
         kill(-process, SIGKILL)
         var status: Int32 = 0
         while waitpid(process, &status, 0) < 0 {
-            // A host that ignores SIGCHLD takes the status away; the output is all there is to judge by then.
+            // If the host ignores SIGCHLD, the status is lost, and only the output can be judged.
             if errno != EINTR {
                 status = 0
                 break

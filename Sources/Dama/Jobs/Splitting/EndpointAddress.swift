@@ -1,28 +1,28 @@
 import DamaSupport
 
-/// The parts of an endpoint's address: what is asked for, what may be shown, and what must not.
+/// The parts of an endpoint's address: the part that is requested, the part that can be shown, and the secrets.
 ///
-/// A user name and password in the address (`http://user:password@host/…`) are sent as Basic authorization. They, and
-/// the values of the query, are secrets: they stand in no name, message or file.
+/// A user name and password in the address (`http://user:password@host/…`) are sent as Basic authorization. They and
+/// the values of the query are secrets: no name, message or file contains them.
 struct EndpointAddress: Sendable {
-    /// Without user name and password.
+    /// The address without user name and password.
     let request: String
-    /// For names and messages: as `request`, with `*` for each value of the query.
+    /// The address for names and messages: `request`, with `*` for each value of the query.
     let display: String
-    /// The value of the header `Authorization` that the address asks for.
+    /// The value of the `Authorization` header that the address implies.
     let authorization: String?
-    /// Texts that no message may repeat.
+    /// Texts that no message may contain.
     let secrets: [String]
 
-    /// - Throws: ``DamaError/Code/invalidArgument`` for an address that is no http or https one. The message holds none
-    ///   of its secrets.
+    /// - Throws: ``DamaError/Code/invalidArgument`` for an address that is not an http or https one. The message
+    ///   contains none of its secrets.
     init(_ url: String) throws(DamaError) {
         let bytes = Array(url.utf8)
         guard let scheme = ["http://", "https://"].first(where: { url.hasPrefix($0) }),
             !bytes.contains(where: { $0 <= 0x20 || $0 == 0x7F })
         else {
             throw .invalidArgument(
-                "\(JSON.string(Self.redacted(url)).text) is no http:// or https:// address without spaces")
+                "\(JSON.string(Self.redacted(url)).text) is not an http:// or https:// address without spaces")
         }
         let rest = bytes.dropFirst(scheme.utf8.count)
         let authorityEnd = rest.firstIndex { "/?#".utf8.contains($0) } ?? rest.endIndex
@@ -31,13 +31,14 @@ struct EndpointAddress: Sendable {
         let host = at.map { authority[($0 + 1)...] } ?? authority
         let fragment = rest.firstIndex(of: UInt8(ascii: "#")) ?? rest.endIndex
         let target = rest[authorityEnd..<max(authorityEnd, fragment)]
-        guard !host.isEmpty else { throw .invalidArgument("the endpoint's address names no host") }
-        // A password with a slash that is not escaped ends the authority, and would stand in the path.
+        guard !host.isEmpty else { throw .invalidArgument("the endpoint's address has no host") }
+        // An unescaped slash in a password ends the authority, and the rest of the password would become part of the
+        // path.
         let port = host.last == UInt8(ascii: "]") ? [] : host.split(separator: UInt8(ascii: ":")).dropFirst().last ?? []
         guard port.allSatisfy({ (0x30...0x39).contains($0) }) else {
             throw .invalidArgument(
-                "\(JSON.string(Self.redacted(url)).text): the port is no number; where the password holds one of :/?#@, "
-                    + "write it as %3A, %2F, %3F, %23 or %40")
+                "\(JSON.string(Self.redacted(url)).text): the port is not a number; if the password contains one of "
+                    + ":/?#@, write it as %3A, %2F, %3F, %23 or %40")
         }
         let question = target.firstIndex(of: UInt8(ascii: "?")) ?? target.endIndex
         let base = scheme + String(decoding: host, as: UTF8.self)
@@ -66,7 +67,8 @@ struct EndpointAddress: Sendable {
             secrets += [encoded, String(decoding: authority[..<at], as: UTF8.self)]
             secrets += Self.spellings(of: authority[(colon.map { $0 + 1 } ?? authority.startIndex)..<at])
             guard !user.contains(where: { $0 < 0x20 || $0 == 0x7F }) else {
-                throw .invalidArgument("the user name or password in the endpoint's address holds a control character")
+                throw .invalidArgument(
+                    "the user name or password in the endpoint's address contains a control character")
             }
         } else {
             authorization = nil
@@ -74,7 +76,7 @@ struct EndpointAddress: Sendable {
         self.secrets = secrets
     }
 
-    /// `text` with `***` for each of its secrets, longest first.
+    /// `text` with each secret replaced by `***`, longest first.
     static func redact(_ text: String, _ secrets: [String]) -> String {
         var bytes = Array(text.utf8)
         let needles = Set(secrets.flatMap { [$0, String(JSON.string($0).text.dropFirst().dropLast())] })
@@ -97,7 +99,7 @@ struct EndpointAddress: Sendable {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// Something that was meant for an address, without what stands before its last `@` and behind its `?`.
+    /// A text meant as an address, without the part before its last `@` and after its `?`.
     static func redacted(_ url: String) -> String {
         var bytes = Array(url.utf8)
         if let at = bytes.lastIndex(of: UInt8(ascii: "@")) {
@@ -110,8 +112,8 @@ struct EndpointAddress: Sendable {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// As it stands and without its percent signs. Values of one to three bytes are no secrets, and blotting them out
-    /// would spoil every message.
+    /// The value as written and percent-decoded. Values of one to three bytes are not treated as secrets, because
+    /// removing them would garble every message.
     private static func spellings(of value: ArraySlice<UInt8>) -> [String] {
         guard value.count > 3 else { return [] }
         return [String(decoding: value, as: UTF8.self), String(decoding: percentDecoded(value), as: UTF8.self)]

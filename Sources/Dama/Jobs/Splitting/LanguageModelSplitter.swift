@@ -2,21 +2,21 @@ import DamaModels
 import DamaSupport
 import DamaText
 
-/// Sub-sentences from a language model, as in the paper, each answer checked before it is used.
+/// Sub-sentences from a language model, as in the paper. Each answer is checked before it is used.
 ///
-/// An answer that fails the check (``SplitCheck``) is replaced by the built-in splitter's, and the row says so: flag
-/// `splitter_fallback`, and why, such as `splitter_invented`. The same response is asked for once. May be used from several
-/// threads at once.
+/// An answer that fails the check (``SplitCheck``) is replaced by the built-in splitter's result, and the row is
+/// flagged with `splitter_fallback` and with the reason, such as `splitter_invented`. The model is asked only once for
+/// the same response. Can be used from several threads at once.
 public struct LanguageModelSplitter: ResponseSplitter {
     public let name: String
     private let writer: any SentenceWriter
     private let cache: SplitCache
 
-    /// - Parameter cache: keeps answers, also from one run to the next.
+    /// - Parameter cache: Stores answers, also from one run to the next.
     public init(_ writer: any SentenceWriter, cache: SplitCache) {
         self.writer = writer
         self.cache = cache
-        // The number rises when the prompt or the check changes.
+        // The number increases when the prompt or the check changes.
         name = "language model 2, \(writer.name)"
     }
 

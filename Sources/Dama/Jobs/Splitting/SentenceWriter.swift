@@ -2,35 +2,36 @@ import DamaImage
 import DamaModels
 import DamaSupport
 
-/// Whoever writes a response's sub-sentences, one on a line: a language model here, elsewhere, or a program.
+/// Writes a response's sub-sentences, one per line: a local language model, a remote one, or a program.
 public protocol SentenceWriter: Sendable {
-    /// Names the model and all that its answers depend on. It goes into a job's files, so it holds no secret.
+    /// Identifies the model and everything that its answers depend on. The name is stored in a job's files, so it must
+    /// not contain secrets.
     var name: String { get }
 
-    /// The answer for one response, lines as they came. Called from several threads at once.
+    /// Returns the answer for one response, with its lines unchanged. Called from several threads at once.
     ///
-    /// - Parameter stop: looked at while the writer waits.
-    /// - Throws: what stops the job: a server that cannot be reached, a program that is not there;
+    /// - Parameter stop: Checked while the writer waits.
+    /// - Throws: An error that stops the job, such as an unreachable server or a missing program;
     ///   ``DamaError/cancelled`` once `stop` is set.
     func write(_ response: String, stop: StopSignal) throws(DamaError) -> String
 }
 
 extension SentenceWriter {
-    /// The answer for one response, waited for whatever it takes.
+    /// Returns the answer for one response, however long it takes.
     public func write(_ response: String) throws(DamaError) -> String { try write(response, stop: StopSignal()) }
 }
 
-/// A language model of a Hugging Face directory, run here, greedily.
+/// A language model from a Hugging Face directory, run locally with greedy decoding.
 public struct PolicyWriter: SentenceWriter {
     public let name: String
     private let policy: Policy
-    /// One answer at a time: the model uses all processors for one already.
+    /// One answer at a time: the model already uses all processors for one.
     private let turn = Slots(count: 1)
 
-    /// - Parameter policy: a model of text alone that follows instructions, with its own chat template.
+    /// - Parameter policy: A text-only model that follows instructions, with its own chat template.
     public init(_ policy: Policy) throws(DamaError) {
-        guard policy.vision == nil else {
-            throw .unsupported("\(policy.directory) takes an image; the splitter needs a model of text alone")
+        guard !policy.takesImages else {
+            throw .unsupported("\(policy.directory) takes an image; the splitter needs a text-only model")
         }
         self.policy = policy
         name = "model \(try policy.decoder.fingerprint)"
@@ -39,24 +40,30 @@ public struct PolicyWriter: SentenceWriter {
     public func write(_ response: String, stop: StopSignal) throws(DamaError) -> String {
         var options = GenerationOptions()
         options.maximumTokens = SplitPrompt.maximumTokens(for: response)
-        let request = (image: nil as ImageSource?, prompt: SplitPrompt.text(for: response))
+        let run = try policy.makeRunOptions()
+        let request = GenerationRequest(prompt: SplitPrompt.text(for: response))
         return try turn.run(stop) { () throws(DamaError) in
-            // The worked examples end a list with an empty line, and so does the model.
-            try policy.generate([request], options, stop: ["\n\n", "Text:"]) { _, _ throws(DamaError) in
-                try stop.check()
-            }[0].text
+            try stop.whileHeard(by: { run.cancel() }) { () throws(DamaError) in
+                // The worked examples end each list with an empty line, and so does the model.
+                let texts = try policy.generate([request], options, stop: ["\n\n", "Text:"], run: run)
+                guard let answer = texts.first else { throw .internal("the model returned no text for a prompt") }
+                return answer.text
+            }
         }
     }
 }
 
-/// A model behind an OpenAI-compatible address.
+/// A model served at an OpenAI-compatible address.
 public struct EndpointWriter: SentenceWriter {
     public let name: String
     private let endpoint: ChatEndpoint
     private let slots: Slots
 
-    /// - Parameter concurrency: the most requests under way at once.
-    public init(_ endpoint: ChatEndpoint, concurrency: Int = 4) throws(DamaError) {
+    /// The default maximum number of concurrent requests.
+    public static let standardConcurrency = 4
+
+    /// - Parameter concurrency: The maximum number of concurrent requests.
+    public init(_ endpoint: ChatEndpoint, concurrency: Int = standardConcurrency) throws(DamaError) {
         guard (1...256).contains(concurrency) else {
             throw .invalidArgument("requests at once: expected 1 to 256, found \(concurrency)")
         }

@@ -1,6 +1,6 @@
 import DamaSupport
 
-/// At most so many at once; the others wait.
+/// Limits how many calls run at once; further callers wait.
 struct Slots: Sendable {
     private let semaphore: CountingSemaphore
 

@@ -1,17 +1,17 @@
 import DamaSupport
 import Synchronization
 
-/// Answers of a splitter by the hash of what was asked: in memory, and in a file where one is named.
+/// A splitter's answers by the hash of the request: in memory, and in a file if one is given.
 ///
-/// The file is JSON Lines, only ever appended to. A line that was cut short when a process ended is left out.
+/// The file is append-only JSON Lines. A line that was cut short when a process ended is ignored.
 public final class SplitCache: Sendable {
     private let known: Mutex<[String: SplitResponse]>
-    /// `nil` where nothing is kept beyond this object's life.
+    /// `nil` if answers are kept in memory only.
     private let file: OpenFile?
 
-    /// - Parameter path: `nil` keeps nothing beyond this object's life.
-    /// - Throws: ``DamaError/Code/io`` where the file cannot be read or written; ``DamaError/Code/invalidArgument`` where it
-    ///   is something else than such a cache.
+    /// - Parameter path: The cache file; `nil` keeps answers in memory only.
+    /// - Throws: ``DamaError/Code/io`` if the file cannot be read or written; ``DamaError/Code/invalidArgument`` if it
+    ///   is not such a cache.
     public init(path: String? = nil) throws(DamaError) {
         guard let path else {
             known = Mutex([:])
@@ -26,16 +26,17 @@ public final class SplitCache: Sendable {
             {
                 answers[key] = SplitResponse(sentences.compactMap(\.string), flags: flags.compactMap(\.string))
             } else if !line.starts(with: Self.lineStart.utf8), line.contains(where: { $0 != 0 }) {
-                // A line that begins like ours, or is empty space, was cut short when a process or the power ended.
+                // A line that begins like one of this cache, or holds only zeros, was cut short by the end of a process
+                // or a power failure.
                 hasOthers = true
             }
         }
         guard !answers.isEmpty || !hasOthers else {
-            throw .invalidArgument("\(path) is no cache of a splitter's answers, and nothing is added to it")
+            throw .invalidArgument("\(path) is not a cache of a splitter's answers, and is not changed")
         }
         known = Mutex(answers)
         let file = try OpenFile(appending: path)
-        // Half a line may stand at the end; what comes now must not join it.
+        // The file may end with an incomplete line; new lines must not be joined to it.
         if file.size > 0 { try file.append([UInt8(ascii: "\n")]) }
         self.file = consume file
     }

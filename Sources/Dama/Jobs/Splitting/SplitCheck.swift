@@ -1,22 +1,22 @@
 import DamaSupport
 import DamaText
 
-/// Whether a language model's sub-sentences may stand for the response that they came from.
+/// Checks whether a language model's sub-sentences can replace the response that they came from.
 ///
-/// A model that is small, or was cut off, leaves things out, makes things up, talks about the task or gives the response
-/// back as it was. CLIP would score what it wrote all the same, so an answer that fails here is not used.
+/// A small or interrupted model omits content, invents content, talks about the task or returns the response unchanged.
+/// CLIP would score any of these, so an answer that fails the check is not used.
 public struct SplitCheck: Sendable {
-    /// The most tokens a sub-sentence may have: CLIP's 77.
+    /// The maximum number of tokens of a sub-sentence: CLIP's 77.
     public var tokenLimit: Int
-    /// The share of a sub-sentence's words that must stand in the response. Not all of them: a pronoun's noun stands there,
-    /// but "is" may have been "being".
+    /// The minimum share of a sub-sentence's words that occur in the response. It is below 1 because a word may change
+    /// its form, such as "being" to "is".
     public var minimumShareFromResponse = 0.7
-    /// The share of the response's words that must stand in some sub-sentence.
+    /// The minimum share of the response's words that occur in some sub-sentence.
     public var minimumCoverage = 0.6
 
     public init(tokenLimit: Int) { self.tokenLimit = tokenLimit }
 
-    /// Why an answer was refused.
+    /// The reason why an answer was refused.
     public enum Failure: String, Error, CaseIterable, Sendable {
         case empty = "no sub-sentence"
         case tooMany = "more sub-sentences than words allow"
@@ -25,7 +25,7 @@ public struct SplitCheck: Sendable {
         case incomplete = "words of the response left out"
         case undivided = "a sub-sentence of several sentences"
 
-        /// One word for it, as rows are flagged with.
+        /// The flag that rows get.
         public var flag: String {
             switch self {
             case .empty: "empty"
@@ -38,13 +38,14 @@ public struct SplitCheck: Sendable {
         }
     }
 
-    /// The first thing that is wrong; `nil` for a sound answer.
+    /// The first failed check; `nil` if the answer passes.
     public func failure(
         of subSentences: [String], for response: String, tokenCount: (String) throws(DamaError) -> Int
     ) throws(DamaError) -> Failure? {
         let words = Self.words(response)
         guard !subSentences.isEmpty, subSentences.allSatisfy({ !Self.words($0).isEmpty }) else { return .empty }
-        // A fact takes two words at least ("dogs run"); one more for the rounding of short responses.
+        // A fact takes at least two words ("dogs run"); one more sub-sentence allows for the rounding of short
+        // responses.
         guard subSentences.count <= words.count / 2 + 1 else { return .tooMany }
         for subSentence in subSentences where try tokenCount(subSentence) > tokenLimit { return .tooLong }
         let known = Set(words)
@@ -69,7 +70,7 @@ public struct SplitCheck: Sendable {
         text.lowercased().split { !$0.isLetter && !$0.isNumber && $0 != "'" }.map(String.init)
     }
 
-    /// Words that splitting may add or take away without changing what is said.
+    /// Words that splitting may add or remove without changing the meaning.
     private static let functionWords: Set<String> = [
         "a", "an", "the", "is", "are", "was", "were", "be", "been", "being", "there", "it", "its", "they", "them",
         "their",

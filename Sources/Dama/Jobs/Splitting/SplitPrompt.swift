@@ -1,17 +1,18 @@
 import DamaSupport
 
-/// The request that has a language model split a response into sub-sentences, and the reading of its answer.
+/// The request to a language model to split a response into sub-sentences, and the parsing of its answer.
 ///
-/// The paper asks LLaMA-3 for simple, self-contained sub-sentences and does not print its prompt; this one is ours.
+/// The paper asks LLaMA-3 for simple, self-contained sub-sentences and does not give its prompt. This prompt is
+/// libdama's own.
 public enum SplitPrompt {
-    /// What the model is told once.
+    /// The instruction, given once.
     public static let instruction = """
         Split the text into short, simple sentences. Each sentence states one fact and can be understood without the \
         others: replace pronouns by what they stand for. Use only words of the text. Leave nothing out, add nothing. \
         Write one sentence per line and nothing else.
         """
 
-    /// Worked examples: a text and its lines.
+    /// Worked examples: a text and its sub-sentences.
     public static let examples: [(text: String, lines: [String])] = [
         (
             "The image shows a man riding a brown horse on a beach, and two dogs are running behind him.",
@@ -26,7 +27,7 @@ public enum SplitPrompt {
         ),
     ]
 
-    /// The conversation for one response: instruction, examples, the text itself.
+    /// The conversation for one response: instruction, examples, and the text itself.
     public static func messages(for response: String) -> [ChatEndpoint.Message] {
         var messages = [ChatEndpoint.Message(role: "system", content: instruction)]
         for example in examples {
@@ -37,19 +38,19 @@ public enum SplitPrompt {
         return messages
     }
 
-    /// The same as one text, for a model whose template takes a single question.
+    /// The same request as a single text, for a model whose template takes one question.
     public static func text(for response: String) -> String {
         var text = instruction
         for example in examples { text += "\n\nText: \(example.text)\n\(example.lines.joined(separator: "\n"))" }
         return text + "\n\nText: \(response)\n"
     }
 
-    /// The most tokens that a sound answer needs: pronouns are replaced, so it may be longer than the text.
+    /// The maximum number of tokens of a sound answer. Pronouns are replaced, so it may be longer than the text.
     public static func maximumTokens(for response: String) -> Int {
         64 + 2 * response.utf8.count / 3
     }
 
-    /// The lines of an answer, without the numbers and dashes that models put before them.
+    /// The lines of an answer, without the numbers and dashes that models prepend.
     public static func lines(of answer: String) -> [String] {
         answer.split(whereSeparator: \.isNewline).compactMap { line in
             var rest = trim(line)

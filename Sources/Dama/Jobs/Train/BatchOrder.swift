@@ -1,14 +1,15 @@
 import DamaSupport
 
 extension TrainOptions {
-    /// Batches of the whole job. An epoch's last pairs that fill no batch are left to the next epoch's shuffle.
+    /// The number of batches of the whole job. The last pairs of an epoch that do not fill a batch are left to the next
+    /// epoch's shuffle.
     func batches(pairs: Int) -> Int {
         let (all, overflow) = (pairs / batchSize).multipliedReportingOverflow(by: epochs)
         return min(overflow ? .max : all, maximumSteps ?? .max)
     }
 }
 
-/// Which pairs are in which batch: each epoch in an order of its own, from the seed and the epoch alone.
+/// The pairs of each batch: each epoch has its own order, which depends only on the seed and the epoch.
 struct BatchOrder {
     let pairs: Int
     let batchSize: Int

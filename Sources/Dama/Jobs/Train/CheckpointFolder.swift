@@ -1,10 +1,10 @@
 import DamaSupport
 import DamaTraining
 
-/// The checkpoints of a training job: a file for each, named after the batches that were taken by then.
+/// The checkpoints of a training job: one file each, named after the number of batches completed by then.
 struct CheckpointFolder {
     let path: String
-    /// How many are kept.
+    /// The number of checkpoints to keep.
     let limit: Int
 
     func file(_ batch: Int) -> String {
@@ -12,7 +12,7 @@ struct CheckpointFolder {
         return "\(path)/\(String(repeating: "0", count: max(0, 8 - digits.count)))\(digits).safetensors"
     }
 
-    /// Whether a file of this name is a checkpoint, or one that is being written.
+    /// Whether a file of this name is a checkpoint, or the temporary file of one.
     static func isOurs(_ name: String) -> Bool {
         let digits = name.utf8.prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
         let rest = name.utf8.dropFirst(digits.count)
@@ -21,7 +21,7 @@ struct CheckpointFolder {
             && (rest.elementsEqual(suffix.utf8) || rest.elementsEqual(Files.temporary(for: suffix).utf8))
     }
 
-    /// Batches of the checkpoints that are there, the latest first.
+    /// The batch numbers of the existing checkpoints, the latest first.
     var batches: [Int] {
         var found: [Int] = []
         for name in (try? Files.names(in: path)) ?? [] {
@@ -33,18 +33,20 @@ struct CheckpointFolder {
         return found.sorted(by: >)
     }
 
-    /// Writes one and then removes those that are too many. Where the disk refuses, the earlier ones stay.
+    /// Writes a checkpoint and then removes the oldest ones beyond the limit. If the disk is full, the earlier ones
+    /// stay.
     func save(_ trainer: Trainer, batch: Int, note: JSON) throws(DamaError) {
         try trainer.save(to: file(batch), note: note)
         for old in batches.dropFirst(limit) { Files.remove(file(old)) }
     }
 
-    /// Loads the latest good one; `nil` where there is none.
+    /// Loads the latest valid checkpoint; `nil` if there is none.
     ///
     /// - Parameters:
-    ///   - last: the batches of the whole job.
-    ///   - accept: sees a checkpoint's note before anything is taken from the file; throws where it is of another job.
-    ///   - warn: told of each file that is damaged and passed over.
+    ///   - last: The number of batches of the whole job.
+    ///   - accept: Called with a checkpoint's note before anything else is read from the file; throws if the checkpoint
+    ///     is that of another job.
+    ///   - warn: Called for each damaged file that is skipped.
     func load(
         into trainer: Trainer, last: Int, accept: (JSON) throws(DamaError) -> Void,
         warn: (String) throws(DamaError) -> Void
@@ -58,15 +60,15 @@ struct CheckpointFolder {
                 }
                 return batch
             } catch {
-                // A file of the wrong contents is passed over; one of another job, or a disk that fails, is no damage.
+                // A damaged file is skipped; a checkpoint of another job and a failing disk are errors.
                 guard error.code == .model else { throw error }
-                try warn("\(error.message); going back to the checkpoint before it")
+                try warn("\(error.message); using the previous checkpoint instead")
             }
         }
         return nil
     }
 
-    /// A note's number of batches must be that of the file's name, and one that the job comes to.
+    /// The batch number in a note must equal that in the file's name, and must not exceed the job's.
     func check(_ note: JSON, batch: Int, last: Int) throws(DamaError) {
         guard batch >= 1, batch <= last, note["batch"]?.int == batch else {
             throw .model(

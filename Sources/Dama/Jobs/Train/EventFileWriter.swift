@@ -1,27 +1,28 @@
 import DamaSupport
 import Glibc
 
-/// Scalars over the steps of a run, in a file that TensorBoard reads (`events.out.tfevents.…`).
+/// Writes scalars over the steps of a run to a file that TensorBoard reads (`events.out.tfevents.…`).
 ///
-/// Each run has a file of its own in the directory; TensorBoard reads them as one. An event is in the file when
-/// ``add(step:scalars:)`` returns. Not for use by two threads at the same time.
-public final class EventFileWriter {
-    public var path: String { file.path }
+/// Each run has its own file in the directory; TensorBoard reads them as one. An event is in the file when
+/// ``add(step:scalars:)`` returns. Not safe for concurrent use.
+package final class EventFileWriter {
+    package var path: String { file.path }
     private let file: OpenFile
     private var size = 0
     /// Seconds since 1970.
     private let now: () -> Double
 
     /// - Parameters:
-    ///   - directory: made where it is missing.
-    ///   - step: of a run that goes on, the next step: TensorBoard forgets what earlier files say of it and of later ones.
-    public convenience init(directory: String, resumingAt step: Int? = nil) throws(DamaError) {
+    ///   - directory: Created if it does not exist.
+    ///   - step: The next step of a resumed run: TensorBoard then discards the values of this and later steps in
+    ///     earlier files.
+    package convenience init(directory: String, resumingAt step: Int? = nil) throws(DamaError) {
         try self.init(directory: directory, resumingAt: step, now: Self.clock)
     }
 
     init(directory: String, resumingAt step: Int?, now: @escaping () -> Double) throws(DamaError) {
         try Files.makeDirectoryOnce(directory)
-        // The names that TensorFlow gives: in the order of time, and no two alike.
+        // TensorFlow's naming scheme: names sort by time and are unique.
         let seconds = String(Int(exactly: now().rounded(.down)) ?? 0)
         let stem =
             directory + "/events.out.tfevents." + String(repeating: "0", count: max(0, 10 - seconds.utf8.count))
@@ -39,10 +40,10 @@ public final class EventFileWriter {
         }
     }
 
-    /// Adds values at a step, by tag; a slash in a tag groups it with others.
+    /// Adds values at a step, by tag; tags with the same part before a slash are grouped.
     ///
-    /// - Throws: ``DamaError/Code/io`` where the disk refuses; the file then ends with the event before.
-    public func add(step: Int, scalars: [(String, Double)]) throws(DamaError) {
+    /// - Throws: ``DamaError/Code/io`` if the file cannot be written; it then ends with the previous event.
+    package func add(step: Int, scalars: [(String, Double)]) throws(DamaError) {
         try append { event in
             Self.write(step, to: &event)
             event.write(5) { summary in
@@ -58,22 +59,22 @@ public final class EventFileWriter {
 
     // MARK: Files
 
-    /// By which files of this writer are told from others'; TensorBoard looks for `tfevents` alone.
+    /// Distinguishes this writer's files from others; TensorBoard looks only for `tfevents`.
     private static let suffix = ".dama"
 
-    /// Whether a file of this name is one of this writer's.
+    /// Whether this writer writes files of this name.
     static func isOurs(_ name: String) -> Bool { isEventFile(name) && name.hasSuffix(suffix) }
 
-    /// Whether a file of this name holds events, whoever wrote it.
+    /// Whether a file of this name is an event file of any program.
     static func isEventFile(_ name: String) -> Bool { name.hasPrefix("events.out.tfevents.") }
 
     // MARK: Events and records
 
-    // The numbers are those of the fields in TensorFlow's event.proto and summary.proto.
+    // The field numbers are those of TensorFlow's event.proto and summary.proto.
     private static let sessionStart = 1
 
     private static func write(_ step: Int, to event: inout ProtobufWriter) {
-        // A field at its default is left out.
+        // A field with its default value is omitted.
         if step != 0 { event.write(2, step) }
     }
 
@@ -95,7 +96,7 @@ public final class EventFileWriter {
         size += record.bytes.count
     }
 
-    /// TensorFlow masks the checksums of its records, so that a record may hold records.
+    /// TensorFlow masks the checksums of its records, so that a record can contain records.
     private static func checksum(_ bytes: [UInt8]) -> UInt32 {
         let value = CRC32.of(bytes, .castagnoli)
         return (value >> 15 | value << 17) &+ 0xA282_EAD8

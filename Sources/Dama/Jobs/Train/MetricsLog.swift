@@ -1,14 +1,14 @@
 import DamaSupport
 import DamaTraining
 
-/// metrics.jsonl: a line for each batch, there as soon as the batch is done.
+/// metrics.jsonl: one line per batch, written as soon as the batch is done.
 final class MetricsLog {
     private let path: String
     /// `nil` before the first line.
     private var file: OpenFile?
     private var size = 0
 
-    /// Opens the file for the batches after `batches`; lines of later ones, which are taken again, are cut off.
+    /// Opens the file for the batches after `batches`; lines of later batches, which are repeated, are cut off.
     init(path: String, after batches: Int) throws(DamaError) {
         self.path = path
         guard Files.isThere(path) else { return }
@@ -16,7 +16,7 @@ final class MetricsLog {
             var reader = try RowReader(path: path)
             while let row = try reader.next() {
                 guard row.rejection == nil, let batch = Self.batch(row.bytes), batch <= batches else { break }
-                // The file is ours: a line ends in a newline and nothing else stands between lines.
+                // The job wrote the file, so each line ends in a newline and there is nothing between lines.
                 size += row.bytes.count + 1
             }
         }
@@ -29,13 +29,13 @@ final class MetricsLog {
         file = consume found
     }
 
-    /// The number of the batch that a line tells of; `nil` for a line of something else.
+    /// The batch number of a line; `nil` if it is not a line of this log.
     private static func batch(_ line: [UInt8]) -> Int? {
         guard let json = try? JSON(parsing: line), json["step"]?.int != nil else { return nil }
         return json["batch"]?.int
     }
 
-    /// Whether the file at `path` is one of these, to judge by its first line.
+    /// Whether the file at `path` is such a log, judging by its first line.
     static func isLog(_ path: String) -> Bool {
         guard var reader = try? RowReader(path: path), let row = try? reader.next() else {
             return (try? Files.read(path, limit: 0)) != nil
@@ -43,13 +43,13 @@ final class MetricsLog {
         return batch(row.bytes) != nil
     }
 
-    /// Makes the lines so far last through a power failure, before a checkpoint that counts on them.
+    /// Synchronises the lines so far to disk, before a checkpoint that depends on them.
     func synchronize() throws(DamaError) { try file?.synchronize() }
 
     func append(_ line: JSON) throws(DamaError) {
         let bytes = Array("\(line.text)\n".utf8)
         if file == nil {
-            // All of it or nothing: by its first line the file is known to be a job's.
+            // Written atomically: the first line identifies the file as a job's.
             try Files.writeAtomically(bytes, to: path)
             file = try OpenFile(updating: path)
         } else {
@@ -60,7 +60,7 @@ final class MetricsLog {
 }
 
 extension StepMetrics {
-    /// The numbers that are drawn over the steps, grouped by the part of the name before the slash.
+    /// The values for TensorBoard, grouped by the part of the name before the slash.
     var scalars: [(String, Double)] {
         let all = [
             ("loss", loss), ("alpha_model", alphaModel), ("running_mean", runningMean), ("beta/mean", betaMean),

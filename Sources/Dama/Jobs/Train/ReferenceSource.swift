@@ -1,11 +1,11 @@
 import DamaModels
 import DamaSupport
 
-/// Where a training job takes the reference's log-probabilities from.
+/// The source of a training job's reference log-probabilities.
 enum ReferenceSource: Sendable {
-    /// A cache that ``ReferenceJob`` wrote, by the contents of pairs.
+    /// A cache written by ``ReferenceJob``, by the contents of pairs.
     case cache(ReferenceCache)
-    /// The `logps` field of the dataset itself, as RLAIF-V has it, by id. It does not say what it was computed with.
+    /// The `logps` field of the dataset itself, as in RLAIF-V, by id. It does not record what it was computed with.
     case dataset(path: String, [ExactText: ReferenceEntry])
 
     var path: String {
@@ -24,7 +24,7 @@ enum ReferenceSource: Sendable {
             let id = PairRecord.identifier(of: row, names: fields) ?? .int(Int64(row.index))
             do throws(DamaError) {
                 guard entries.updateValue(try ReferenceEntry(json), forKey: ExactText(id.text)) == nil else {
-                    throw .model("the id \(id.text) is that of a row before; rows are told apart by their ids")
+                    throw .model("the id \(id.text) is a duplicate; every row must have its own id")
                 }
             } catch {
                 throw DamaError(.model, "\(path), line \(row.line): \(error.message)")
@@ -34,9 +34,9 @@ enum ReferenceSource: Sendable {
         self = .dataset(path: path, entries)
     }
 
-    /// The numbers of a pair; `nil` where there are none.
+    /// The log-probabilities of a pair; `nil` if the source has none.
     ///
-    /// - Throws: ``DamaError/Code/invalidArgument`` where the pair of this id was computed from other contents.
+    /// - Throws: ``DamaError/Code/invalidArgument`` if the pair of this id was computed from other contents.
     func entry(key: String, id: JSON) throws(DamaError) -> ReferenceEntry? {
         switch self {
         case .dataset(_, let entries): return entries[ExactText(id.text)]
@@ -44,8 +44,8 @@ enum ReferenceSource: Sendable {
             if let entry = cache[key] { return entry }
             guard let other = cache.key(of: id) else { return nil }
             throw .invalidArgument(
-                "\(path) does not fit the data: pair \(id.text) was computed with the key \(other), but its image, "
-                    + "prompt and responses now have the key \(key); compute the cache anew")
+                "\(path) does not match the data: pair \(id.text) was computed with the key \(other), but its image, "
+                    + "prompt and responses now have the key \(key); compute the cache again")
         }
     }
 }

@@ -1,25 +1,26 @@
 import DamaSupport
 
-/// What a training job reads from the lines of a ``ScoreJob``: α_D of each pair, and which third of the dataset it is in by
-/// hardness.
+/// The scores that a training job reads from the lines of a ``ScoreJob``: α_D of each pair, and its third of the
+/// dataset by hardness.
 struct ScoreTable {
     struct Score {
         var alphaData: Double
-        /// 0 for the third with the smallest δ, which is hardest to tell apart; 2 for the one with the largest.
+        /// 0 for the third with the smallest δ, whose pairs are hardest to distinguish; 2 for the third with the
+        /// largest.
         var third: Int
     }
 
     private var scores: [ExactText: Score] = [:]
 
-    /// - Throws: ``DamaError/Code/invalidArgument`` where the file is not the one any more that its summary, if it has one,
-    ///   describes; ``DamaError/Code/model`` for a line that is wrong.
+    /// - Throws: ``DamaError/Code/invalidArgument`` if the file is no longer the one that its summary, if present,
+    ///   describes; ``DamaError/Code/model`` for an invalid line.
     init(path: String) throws(DamaError) {
         let summary = JobPaths(output: path).summary
         if Files.exists(summary), let described = try Files.readJSON(summary)["output"] {
             guard try ResultFile.isUnchanged(path, described) else {
                 throw .invalidArgument(
                     "\(path) has changed since it was computed: it is not the file that \(summary) describes; compute it "
-                        + "anew")
+                        + "again")
             }
         }
         var reader = try RowReader(path: path, rowLimit: 64 << 20)
@@ -41,7 +42,7 @@ struct ScoreTable {
         for (position, index) in order.enumerated() {
             let score = Score(alphaData: found[index].alphaData, third: 3 * position / found.count)
             guard scores.updateValue(score, forKey: ExactText(found[index].id)) == nil else {
-                throw .model("\(path) has two lines with the id \(found[index].id); pairs are told apart by their ids")
+                throw .model("\(path) has two lines with the id \(found[index].id); every pair must have its own id")
             }
         }
     }

@@ -5,7 +5,7 @@ import DamaRuntime
 import DamaSupport
 import DamaTraining
 
-/// Algorithm 1 over a dataset: shuffled epochs of training steps, with checkpoints, metrics and an exported model.
+/// Runs Algorithm 1 over a dataset: shuffled epochs of training steps, with checkpoints, metrics and an exported model.
 ///
 /// ```swift
 /// var options = TrainOptions(data: "pairs.jsonl", output: "aligned")
@@ -13,27 +13,28 @@ import DamaTraining
 /// let summary = try TrainJob(options, policy: Policy(directory: "llava")).run()
 /// ```
 ///
-/// Stopped or killed at any moment and run again with the same options, it goes on from its last good checkpoint, and ends
-/// with the same weights bit for bit, given the same number of threads.
+/// A job that was stopped or killed at any moment resumes from its last valid checkpoint when it is run again with the
+/// same options. It ends with the same weights bit for bit, given the same number of threads.
 public struct TrainJob: Sendable {
     let options: TrainOptions
     let policy: Policy
     let paths: TrainPaths
 
-    /// - Parameter policy: where training starts; also the reference, for its own weights stay as they are.
+    /// - Parameter policy: The model to train. It is also the reference, because its own weights do not change.
     public init(_ options: TrainOptions, policy: Policy) {
         self.options = options
         self.policy = policy
         paths = TrainPaths(folder: options.output)
     }
 
-    /// Runs the job to its end.
+    /// Runs the job to completion.
     ///
     /// - Parameters:
-    ///   - run: by which another thread can stop the job inside a step.
-    ///   - observer: told of everything on the calling thread; throws to stop the job, which writes a checkpoint first.
-    /// - Throws: ``DamaError/Code/invalidArgument`` where the output folder holds another job, naming the settings that
-    ///   differ; ``DamaError/cancelled`` where it was stopped.
+    ///   - run: Lets another thread stop the job inside a step.
+    ///   - observer: Called with every event on the calling thread. If it throws, the job writes a checkpoint and
+    ///     stops.
+    /// - Throws: ``DamaError/Code/invalidArgument`` if the output folder holds another job, naming the settings that
+    ///   differ; ``DamaError/cancelled`` if the job was stopped.
     @discardableResult
     public func run(
         run: RunOptions? = nil, observer: (TrainEvent) throws(DamaError) -> Void = { _ in }
@@ -49,13 +50,12 @@ public struct TrainJob: Sendable {
             checkpoints.removeAll()
             paths.removeResults()
         }
-        // What cannot be trained is found out before the reference is computed.
+        // Options that cannot be trained are rejected before the reference is computed.
         let trained = try TrainedPolicy(
             policy, options.trainable, activations: options.activations, seed: options.seed)
-        let root = try ImageRoot(
-            path: options.imageFolder, byteLimit: options.imageByteLimit, followsLinks: options.followsLinks)
+        let root = try ImageRoot(options.rows)
         let data = try TrainingData(
-            options, policy: policy, root: root, reference: try reference(observer)
+            options, policy: policy, root: root, reference: try reference(run, observer)
         ) { () throws(DamaError) in try run?.check() }
         let identity = try options.identity(
             policy: try policy.identity(), contents: data.contents, images: data.imagesDigest)
@@ -64,18 +64,13 @@ public struct TrainJob: Sendable {
         let batches = options.batches(pairs: data.items.count)
         let trainer = try makeTrainer(trained, batches: batches)
         let accept = { (note: JSON) throws(DamaError) in
-            let differences = settingsDifferences(note["identity"] ?? .null, identity)
-            guard differences.isEmpty else {
-                throw .invalidArgument(
-                    "\(paths.folder) holds a training job with \(differences.joined(separator: "; ")); restart the job to "
-                        + "replace it")
-            }
+            try Self.refuse(note["identity"], identity, "\(paths.folder) holds a training job")
         }
         var batch =
             try checkpoints.load(into: trainer, last: batches, accept: accept) { line throws(DamaError) in
                 try observer(.notice(line))
             } ?? 0
-        if batch > 0 { try observer(.notice("going on after batch \(batch) of \(batches)")) }
+        if batch > 0 { try observer(.notice("resuming after batch \(batch) of \(batches)")) }
         try writeRejects(data, observer)
 
         let metrics = try MetricsLog(path: paths.metrics, after: batch)
@@ -96,7 +91,7 @@ public struct TrainJob: Sendable {
             while batch < batches {
                 var pairs: [TrainingPair] = []
                 for index in order.batch(batch) {
-                    pairs.append(try data.pair(index, root, takesImage: policy.vision != nil))
+                    pairs.append(try data.pair(index, root, takesImage: policy.takesImages))
                 }
                 let found = try trainer.step(pairs, run: run)
                 batch += 1
@@ -112,7 +107,7 @@ public struct TrainJob: Sendable {
             }
             try save()
         } catch {
-            // What is done is kept, unless keeping it is what failed.
+            // Keeps the completed batches, unless writing files is what failed.
             if saved != batch, error.code != .io { try save() }
             throw error
         }
@@ -121,9 +116,9 @@ public struct TrainJob: Sendable {
 
     // MARK: Before
 
-    /// The reference's log-probabilities; computed into the output folder where the options name none.
+    /// The reference's log-probabilities; computed into the output folder if the options give none.
     private func reference(
-        _ observer: (TrainEvent) throws(DamaError) -> Void
+        _ run: RunOptions?, _ observer: (TrainEvent) throws(DamaError) -> Void
     ) throws(DamaError) -> ReferenceSource? {
         if options.method.loss.isReferenceFree { return nil }
         if let path = options.reference {
@@ -133,13 +128,13 @@ public struct TrainJob: Sendable {
             return .cache(try ReferenceCache(path: path, policy: policy))
         }
         var job = ReferenceOptions(data: options.data, output: paths.reference)
-        job.imageRoot = options.imageFolder
-        job.fields = options.fields
-        job.imageByteLimit = options.imageByteLimit
-        job.followsLinks = options.followsLinks
-        job.rows.restart = options.restart
+        job.rows = options.rows
+        job.rows.output = paths.reference
+        job.rows.imageRoot = options.rows.imageFolder
+        // Training applies the limit, to all rows that it cannot use.
+        job.rows.maximumRejected = nil
         try withoutActuallyEscaping(observer) { observer throws(DamaError) in
-            _ = try ReferenceJob(job, policy: policy).run { progress throws(DamaError) in
+            _ = try ReferenceJob(job, policy: policy).run(run: run) { progress throws(DamaError) in
                 try observer(.reference(progress))
             }
         }
@@ -168,39 +163,45 @@ public struct TrainJob: Sendable {
         }
         try Files.writeAtomically(data.rejects.flatMap { Array("\($0.text)\n".utf8) }, to: paths.rejects)
         try observer(
-            .notice("\(data.rejects.count) of \(data.contents.rowCount) rows are left out; see \(paths.rejects)"))
+            .notice("\(data.rejects.count) of \(data.contents.rowCount) rows were rejected; see \(paths.rejects)"))
     }
 
     // MARK: The end
 
-    /// What an earlier run that finished the same job found; `nil` where there is none.
+    /// The summary of an earlier run that finished the same job; `nil` if there is none.
     private func finished(_ identity: JSON) throws(DamaError) -> TrainSummary? {
         guard Files.exists(paths.summary) else { return nil }
         let json = try Files.readJSON(paths.summary)
         let found = json["settings"] ?? .null
-        let differences = settingsDifferences(found["training"] ?? .null, identity)
-        guard differences.isEmpty else {
-            throw .invalidArgument(
-                "\(paths.folder) holds a finished training job with \(differences.joined(separator: "; ")); restart the "
-                    + "job to replace it")
-        }
-        // Another export of the same training needs no other training.
+        try Self.refuse(found["training"], identity, "\(paths.folder) holds a finished training job")
+        // A different export of the same training does not require training again.
         guard found == exportIdentity(identity) else { return nil }
         if options.export != .none, !Files.isDirectory(paths.model) { return nil }
         guard let batches = json["batches"]?.int, let steps = json["steps"]?.int, let skipped = json["skipped"]?.int,
             let pairs = json["pairs"]?.int, let rejected = json["rows_rejected"]?.int,
             min(batches, steps, skipped, pairs, rejected) >= 0
-        else { throw .model("\(paths.summary) is not what a training job writes; restart the job to replace it") }
+        else { throw .model("\(paths.summary) is not the summary of a training job; restart the job to replace it") }
         return TrainSummary(
             batches: batches, steps: UInt64(steps), skipped: UInt64(skipped), pairs: pairs,
             rowsRejected: rejected, exported: options.export == .none ? nil : paths.model, wasComplete: true)
     }
 
     private func exportIdentity(_ identity: JSON) -> JSON {
-        [
-            "training": identity, "export": .string(options.export.rawValue),
-            "export_dtype": .string(options.exportType.name),
-        ]
+        .object(JSONObject([("training", identity)] + TrainOptions.table.values(of: options, .report)))
+    }
+
+    /// Refuses to resume a job with other settings, naming them.
+    private static func refuse(_ found: JSON?, _ identity: JSON, _ what: String) throws(DamaError) {
+        guard found?["format"] == identity["format"] else {
+            throw .invalidArgument(
+                "\(what) of an older or newer version of libdama, whose settings cannot be compared with these; restart "
+                    + "the job to replace it, or choose another folder")
+        }
+        let differences = settingsDifferences(found ?? .null, identity)
+        guard differences.isEmpty else {
+            throw .invalidArgument(
+                "\(what) with \(differences.joined(separator: "; ")); restart the job to replace it")
+        }
     }
 
     private func finish(

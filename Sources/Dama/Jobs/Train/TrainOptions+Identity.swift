@@ -2,28 +2,18 @@ import DamaModels
 import DamaSupport
 
 extension TrainOptions {
-    /// Everything that the weights of the finished job depend on, so that another job's checkpoint is refused by name.
+    /// Everything that the weights of the finished job depend on. Checkpoints of another job are refused by the
+    /// settings that differ.
+    ///
+    /// Format 1, used up to 0.1.0, contained the names and texts of Swift properties.
     func identity(policy: JSON, contents: DatasetContents, images: String) throws(DamaError) -> JSON {
-        var members: [JSONObject.Member] = [
-            ("job", "train"), ("format", 1), ("input", .string(contents.sha256)), ("images", .string(images)),
+        let members: [JSONObject.Member] = [
+            ("job", "train"), ("format", 2), ("input", .string(contents.sha256)), ("images", .string(images)),
             ("model", policy),
             ("scores", try Self.digest(of: scores)), ("reference", try Self.digest(of: reference)),
-            ("image_root", .string(imageFolder)), ("follow_links", .bool(followsLinks)), ("fields", fields.json),
-            ("trainable", .string("\(trainable)")),
-            ("activations", .string(activations.rawValue)), ("schedule", .string("\(schedule)")),
-            ("warm_up", .string("\(warmUp)")), ("batch_size", .int(Int64(batchSize))),
-            ("epochs", .int(Int64(epochs))), ("max_steps", maximumSteps.map { .int(Int64($0)) } ?? .null),
-            ("tokens_per_run", .int(Int64(tokensPerRun))), ("seed", .string(String(seed))),
-            ("max_grad_norm", .double(maximumGradientNorm)),
+            ("image_root", .string(rows.imageFolder)),
         ]
-        members += Self.fields(of: method, prefix: "method")
-        members += Self.fields(of: optimizer, prefix: "optimizer")
-        return .object(JSONObject(members))
-    }
-
-    /// Each stored property as a member of its own, so that a difference is named by its field.
-    private static func fields(of value: Any, prefix: String) -> [JSONObject.Member] {
-        Mirror(reflecting: value).children.map { ("\(prefix).\($0.label ?? "")", .string("\($0.value)")) }
+        return .object(JSONObject(members + Self.table.values(of: self, .results)))
     }
 
     private static func digest(of path: String?) throws(DamaError) -> JSON {

@@ -4,27 +4,16 @@ import DamaPreference
 import DamaSupport
 import DamaTraining
 
-/// What a training job reads, how it trains, and what it writes. ``init(_:place:)`` reads it from a configuration file;
+/// The inputs, the training and the outputs of a training job. ``init(_:place:)`` reads it from a configuration file;
 /// docs/train.md describes the fields.
-public struct TrainOptions: Sendable {
-    /// A preference dataset: JSON Lines or one JSON array, as ``ScoreJob`` takes it.
-    public var data: String
-    /// The folder that everything goes into.
-    public var output: String
-    /// The folder that image paths are relative to and cannot leave; `nil` for the folder of the dataset.
-    public var imageRoot: String?
-    public var fields = FieldNames()
-    /// The most bytes of one image file.
-    public var imageByteLimit = 64 << 20
-    /// Whether symbolic links below the image root may lead out of it.
-    public var followsLinks = false
-    /// What ``ScoreJob`` made of the dataset; `nil` for α_D = 1 throughout.
+public struct TrainOptions: RowJobSettings {
+    /// The preference dataset, as for ``ScoreJob``, and the output folder.
+    public var rows: RowJobOptions
+    /// The output of ``ScoreJob`` for the dataset; `nil` for α_D = 1 throughout.
     public var scores: String?
-    /// What ``ReferenceJob`` made of the dataset; `nil` computes it first, into the output folder. Where it is the dataset
-    /// itself, its `logps` are taken.
+    /// The output of ``ReferenceJob`` for the dataset; `nil` computes it first, into the output folder. If it is the
+    /// dataset itself, its `logps` are used.
     public var reference: String?
-    /// The job stops at one row left out more than this; `nil` for never.
-    public var maximumRejected: Int?
 
     public var trainable = Trainable.full
     public var activations = TrainedPolicy.Activations.keep
@@ -33,56 +22,45 @@ public struct TrainOptions: Sendable {
     public var maximumGradientNorm = 1.0
     public var schedule = LearningRateSchedule.Kind.cosine
     public var warmUp = LearningRateSchedule.WarmUp.ratio(0.1)
-    /// N, the pairs of a step.
+    /// N, the number of pairs per step.
     public var batchSize = 16
     public var epochs = 4
-    /// Ends earlier, in the middle of an epoch; the schedule ends there too.
+    /// Stops after this many steps, even in the middle of an epoch; the schedule ends there too.
     public var maximumSteps: Int?
     public var tokensPerRun = 4096
-    /// Of the order of pairs, of the adapters' first values, and of the filters that draw.
+    /// The seed of the order of pairs, of the adapters' initial values, and of the random filters.
     public var seed: UInt64 = 0
     /// 0 for all processors.
     public var threads = 0
 
-    /// Steps between checkpoints; one is also written at the end and when the job is stopped.
+    /// The number of steps between checkpoints. A checkpoint is also written at the end and when the job is stopped.
     public var checkpointEvery = 100
-    /// How many of them are kept.
+    /// The number of checkpoints to keep.
     public var checkpointsKept = 2
     public var writesTensorBoard = true
     public var export = Export.model
     public var exportType = WeightType.float32
-    /// Forgets what an earlier run left in the output folder.
-    public var restart = false
 
-    /// What is written at the end.
+    /// The export at the end of the job.
     public enum Export: String, CaseIterable, Sendable {
         /// A Hugging Face directory of the whole model; adapters are merged into it.
         case model = "huggingface"
-        /// The adapters alone, as PEFT reads them.
+        /// The adapters only, as PEFT reads them.
         case adapter = "peft"
         case none
     }
 
     public init(data: String, output: String) {
-        self.data = data
-        self.output = output
+        rows = RowJobOptions(data: data, output: output)
+        // Applies to the reference's log-probabilities, if the job computes them.
+        rows.blockRows = 8
     }
 
-    var imageFolder: String { imageRoot ?? Files.folder(of: data) }
-
-    /// - Throws: ``DamaError/Code/invalidArgument`` naming what does not go together.
+    /// - Throws: ``DamaError/Code/invalidArgument`` naming a value that is out of range or settings that contradict
+    ///   each other.
     func check() throws(DamaError) {
-        guard !data.isEmpty else { throw .invalidArgument("no dataset was named") }
-        guard !output.isEmpty else { throw .invalidArgument("no output folder was named") }
-        func positive(_ value: Int, _ name: String) throws(DamaError) {
-            guard value >= 1 else { throw .invalidArgument("\(name) is \(value); it must be at least 1") }
-        }
-        try positive(batchSize, "batch_size")
-        try positive(epochs, "epochs")
-        try positive(maximumSteps ?? 1, "max_steps")
-        try positive(tokensPerRun, "tokens_per_run")
-        try positive(checkpointEvery, "checkpoint.every")
-        try positive(checkpointsKept, "checkpoint.keep")
+        try rows.check()
+        try Self.table.check(self)
         try optimizer.validate()
         try method.validate()
         if case .count(let count) = method.keep, method.filter != .none, count > batchSize {
@@ -92,7 +70,7 @@ public struct TrainOptions: Sendable {
         }
         if export == .adapter {
             guard case .lora = trainable else {
-                throw .invalidArgument("export.format is peft, which holds adapters; it goes with trainable: lora")
+                throw .invalidArgument("export.format is peft, which holds adapters only; it requires trainable: lora")
             }
         }
         switch exportType {

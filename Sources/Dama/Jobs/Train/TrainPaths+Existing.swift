@@ -1,11 +1,12 @@
 import DamaSupport
 import DamaTraining
 
-/// What is there already where a training job wants to write.
+/// Checks of existing files at a training job's output paths.
 extension TrainPaths {
-    /// Refuses, before anything is computed, to write over what no training job wrote, and over what this one reads.
+    /// Refuses, before anything is computed, to overwrite files that no training job wrote, and files that this job
+    /// reads.
     ///
-    /// - Parameter base: the directory of the model that is trained.
+    /// - Parameter base: The directory of the model to train.
     /// - Throws: ``DamaError/Code/invalidArgument`` naming the file.
     func refuseUnsuitable(_ options: TrainOptions, base: String) throws(DamaError) {
         let ownReference =
@@ -17,15 +18,15 @@ extension TrainPaths {
         for (name, input) in inputs where Files.exists(input) {
             for file in files where Files.areSame(file, input) {
                 throw .invalidArgument(
-                    "\(name), \(input), is a file that the job writes; name another folder than \(folder)")
+                    "\(name), \(input), is a file that the job writes; choose another folder than \(folder)")
             }
             for directory in directories where Files.isInside(input, directory) {
                 throw .invalidArgument(
-                    "\(name), \(input), lies in \(directory), which the job writes; name another folder than \(folder)")
+                    "\(name), \(input), is in \(directory), which the job writes; choose another folder than \(folder)")
             }
         }
         for file in files where Files.isThere(file) && (Files.isSymbolicLink(file) || !Files.isRegularFile(file)) {
-            throw .invalidArgument("\(file) is not a regular file, and the job would write one there")
+            throw .invalidArgument("\(file) is not a regular file, and the job writes one to this path")
         }
         try ownReference?.refuseForeign()
         try refuseForeign(writesTensorBoard: options.writesTensorBoard)
@@ -36,7 +37,7 @@ extension TrainPaths {
         func check(_ path: String, _ isOurs: Bool) throws(DamaError) {
             guard !isOurs else { return }
             throw .invalidArgument(
-                "\(path) exists, and no training job wrote it; name another folder than \(folder), or remove it")
+                "\(path) exists, and no training job wrote it; choose another folder than \(folder), or remove it")
         }
         if Files.isThere(metrics) { try check(metrics, MetricsLog.isLog(metrics)) }
         if Files.isThere(rejects) { try check(rejects, Rejection.isFile(rejects)) }
@@ -50,7 +51,7 @@ extension TrainPaths {
         }
     }
 
-    /// Removes what earlier runs wrote, but for the checkpoints.
+    /// Removes the results of earlier runs, except for the checkpoints.
     func removeResults() {
         Files.remove(summary)
         for name in (try? Files.names(in: tensorBoard)) ?? [] where EventFileWriter.isOurs(name) {
@@ -58,7 +59,7 @@ extension TrainPaths {
         }
     }
 
-    /// Removes what a killed process left unfinished.
+    /// Removes temporary files that a killed process left behind.
     func removeLeftovers() {
         for path in [summary, rejects, model] { Files.removeLeftovers(of: path) }
     }

@@ -1,20 +1,20 @@
-/// Where a training job writes, in its output folder.
+/// The paths that a training job writes to, in its output folder.
 public struct TrainPaths: Equatable, Sendable {
     public let folder: String
 
     public init(folder: String) { self.folder = folder }
 
-    /// A line for each batch.
+    /// The metrics, one line per batch.
     public var metrics: String { "\(folder)/metrics.jsonl" }
-    /// Event files.
+    /// The folder of TensorBoard event files.
     public var tensorBoard: String { "\(folder)/tensorboard" }
     public var checkpoints: String { "\(folder)/checkpoints" }
-    /// Rows that were left out, with line and reason.
+    /// Rejected rows, with line and reason.
     public var rejects: String { "\(folder)/rejects.jsonl" }
-    /// The reference's log-probabilities, where the job computed them itself.
+    /// The reference's log-probabilities, if the job computed them.
     public var reference: String { "\(folder)/reference.jsonl" }
-    /// Counts and settings, once the job is done.
+    /// Counts and settings, written when the job is done.
     public var summary: String { "\(folder)/summary.json" }
-    /// The trained model, or the adapters.
+    /// The trained model, or its adapters.
     public var model: String { "\(folder)/model" }
 }

@@ -1,38 +1,38 @@
 import DamaSupport
 import DamaTraining
 
-/// How far a training job has come.
+/// The progress of a training job.
 public struct TrainProgress: Sendable {
-    /// Batches taken, those of earlier runs included.
+    /// Batches done, including those of earlier runs.
     public var batch: Int
     /// Batches of the whole job.
     public var batches: Int
-    /// From 0.
+    /// The epoch, from 0.
     public var epoch: Int
-    /// Of the last batch; `nil` before the first.
+    /// The metrics of the last batch; `nil` before the first.
     public var metrics: StepMetrics?
-    /// Time since this run began to train, in seconds.
+    /// Time since this run started training, in seconds.
     public var seconds: Double
-    /// Batches a second in this run; 0 before the first.
+    /// Batches per second in this run; 0 before the first.
     public var batchesPerSecond: Double
 
-    /// Time left at that rate, in seconds; `nil` while it cannot be told.
+    /// Time left at that rate, in seconds; `nil` if it is unknown.
     public var secondsLeft: Double? {
         batchesPerSecond > 0 ? Double(batches - batch) / batchesPerSecond : nil
     }
 }
 
-/// What a training job tells its observer.
+/// The events that a training job sends to its observer.
 public enum TrainEvent: Sendable {
     /// The reference's log-probabilities are being computed.
     case reference(JobProgress)
     /// A batch is done.
     case progress(TrainProgress)
-    /// A line for the user.
+    /// A one-line message for the user.
     case notice(String)
 }
 
-/// How a training job ended.
+/// The result of a training job.
 public struct TrainSummary: Sendable {
     public var batches: Int
     /// Batches that changed the weights.
@@ -41,8 +41,8 @@ public struct TrainSummary: Sendable {
     public var skipped: UInt64
     public var pairs: Int
     public var rowsRejected: Int
-    /// Where the model or the adapters are; `nil` where nothing was to be exported.
+    /// The folder of the model or the adapters; `nil` if nothing was exported.
     public var exported: String?
-    /// Whether an earlier run had finished the job already.
+    /// Whether an earlier run had already finished the job.
     public var wasComplete = false
 }

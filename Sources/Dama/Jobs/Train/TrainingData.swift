@@ -2,15 +2,15 @@ import DamaModels
 import DamaSupport
 import DamaTraining
 
-/// The pairs of a training job: the dataset's rows, joined with their hardness and with what the reference makes of them.
+/// The pairs of a training job: the dataset's rows, joined with their hardness and the reference's log-probabilities.
 /// Images stay in their files.
 struct TrainingData: Sendable {
     struct Item: Sendable {
         var record: PairRecord
         var question: String
-        /// Of the image's bytes, which every step reads anew; `nil` for a model of text alone.
+        /// The key of the image's bytes, which every step reads again; `nil` for a text-only model.
         var image: ContentKey?
-        /// Where the row lies in the dataset, if it holds the image itself.
+        /// The position of the row in the dataset, if the row embeds the image.
         var place: (offset: Int, count: Int)?
         var alphaData = 1.0
         var hardnessThird: Int?
@@ -18,25 +18,27 @@ struct TrainingData: Sendable {
     }
 
     private(set) var items: [Item] = []
-    /// Rows that are not trained on, each as a line for the rejects file.
+    /// The rejected rows, each as a line for the rejects file.
     private(set) var rejects: [JSON] = []
     private(set) var contents: DatasetContents
     private let source: DatasetBytes
     private let fields: FieldNames
 
-    /// Of all images, in the order of their pairs. The hash of the dataset does not tell when one of them has changed.
+    /// The digest of all images, in the order of their pairs. It detects changed images, which the dataset's hash does
+    /// not.
     var imagesDigest: String {
         var writer = ByteWriter()
         for item in items { (item.image ?? ContentKey()).append(to: &writer) }
         return SHA256.hex(of: writer.bytes)
     }
 
-    /// Reads the dataset and joins it.
+    /// Reads the dataset and joins it with scores and reference.
     ///
     /// - Parameters:
-    ///   - reference: by the contents of pairs, or by `id` where it has no keys; `nil` for a loss without reference.
-    ///   - checkpoint: called now and then; throws to stop.
-    /// - Throws: where the scores or the cache are of other data, naming the first pair that differs.
+    ///   - reference: Found by the contents of pairs, or by `id` if it has no keys; `nil` for a loss without a
+    ///     reference.
+    ///   - checkpoint: Called regularly; an error it throws stops the job.
+    /// - Throws: An error if the scores or the cache belong to other data, naming the first pair that differs.
     init(
         _ options: TrainOptions, policy: Policy, root: ImageRoot, reference: ReferenceSource?,
         checkpoint: () throws(DamaError) -> Void
@@ -73,7 +75,7 @@ struct TrainingData: Sendable {
             block.removeAll(keepingCapacity: true)
             if let limit = options.maximumRejected, rejects.count > limit {
                 throw .model(
-                    "\(rejects.count) rows of \(options.data) cannot be trained on, more than the \(limit) allowed; "
+                    "\(rejects.count) rows of \(options.data) were rejected, more than the \(limit) allowed; "
                         + "the last: \(rejects.last?.text ?? "")")
             }
             try checkpoint()
@@ -81,7 +83,7 @@ struct TrainingData: Sendable {
         contents = reader.contents
         guard contents.rowCount > 0 else { throw .invalidArgument("\(options.data) holds no rows") }
         guard items.count >= options.batchSize else {
-            let left = rejects.isEmpty ? "" : "; \(rejects.count) rows are left out, the first: \(rejects[0].text)"
+            let left = rejects.isEmpty ? "" : "; \(rejects.count) rows were rejected, the first: \(rejects[0].text)"
             throw .invalidArgument(
                 "\(options.data) has \(items.count) pairs to train on, fewer than batch_size, \(options.batchSize)\(left)"
             )
@@ -95,19 +97,19 @@ struct TrainingData: Sendable {
     private static func read(
         _ row: RawRow, _ options: TrainOptions, _ policy: Policy, _ root: ImageRoot, _ reference: ReferenceSource?
     ) throws(RowFailure) -> Item {
-        // An image that is missing is better known now than in the third epoch.
+        // Images are read now, so that a missing one is reported at the start and not in a later epoch.
         var stamp: ImageStamp?
         let pair = try PolicyRow(row, names: options.fields, root: root, policy: policy, stamp: &stamp)
         var item = Item(record: pair.record, question: pair.question)
         item.image = stamp?.digest ?? pair.image.map { ContentKey(image: $0) }
         if case .bytes = pair.record.image {
-            // Images stay where they are, also those in rows.
+            // Image bytes are not kept in memory, including those embedded in rows.
             item.record.image = .bytes([])
             item.place = (row.offset, row.bytes.count)
         }
         guard let reference else {
             do throws(DamaError) {
-                _ = try policy.layOut(pair.pair(image: nil))
+                try policy.checkTexts(of: pair.pair(image: nil), images: 1)
             } catch {
                 throw .row(Rejection(.doesNotFit, error.message))
             }
@@ -120,13 +122,13 @@ struct TrainingData: Sendable {
             throw .job(error)
         }
         guard let entry else {
-            throw .row(Rejection(.noReference, "\(reference.path) has no log-probabilities of it"))
+            throw .row(Rejection(.noReference, "\(reference.path) has no log-probabilities of this pair"))
         }
         item.reference = (entry.logProbabilities.chosen.sum, entry.logProbabilities.rejected.sum)
         return item
     }
 
-    /// A pair as the trainer takes it, its image read anew.
+    /// A pair as the trainer takes it, with its image read again.
     func pair(_ index: Int, _ root: ImageRoot, takesImage: Bool) throws(DamaError) -> TrainingPair {
         let item = items[index]
         var image: ImageSource?

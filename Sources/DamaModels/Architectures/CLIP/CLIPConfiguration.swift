@@ -1,6 +1,6 @@
 import DamaSupport
 
-/// What `CLIPModel`'s config.json says, with Hugging Face's defaults for what it leaves out.
+/// The fields of `CLIPModel`'s config.json, with Hugging Face's defaults for missing ones.
 public struct CLIPConfiguration: Equatable, Sendable {
     public var text: CLIPTextConfiguration
     public var vision: CLIPVisionConfiguration
@@ -20,18 +20,18 @@ public struct CLIPConfiguration: Equatable, Sendable {
         let type = try config.string("model_type", default: architectures.contains("CLIPModel") ? "clip" : "")
         guard type == "clip" else {
             let found = type.isEmpty ? "is missing" : "is \"\(type)\""
-            throw .unsupported("\(config.place): model_type \(found); scoring takes \"clip\" (CLIPModel)")
+            throw .unsupported("\(config.place): model_type \(found); scoring supports \"clip\" (CLIPModel)")
         }
         projectionSize = try config.size("projection_dim", default: 512)
         text = try CLIPTextConfiguration(Self.merged(config, "text_config"))
         vision = try CLIPVisionConfiguration(Self.merged(config, "vision_config"))
     }
 
-    /// `text_config`, with what the older field `text_config_dict` says in its place; the same for `vision_config`.
+    /// `text_config`, or the older field `text_config_dict` if it exists; the same for `vision_config`.
     private static func merged(_ config: ConfigReader, _ key: String) throws(DamaError) -> ConfigReader {
         let nested = try config.nested(key)
         guard let older = config.json["\(key)_dict"] else { return nested }
-        // As in transformers, what the older field leaves out has its default there too.
+        // As in transformers, fields missing from the older object take their defaults, not the values of the newer.
         return try ConfigReader(older, place: "\(config.place): \(key)_dict")
     }
 }
@@ -62,18 +62,18 @@ public struct CLIPTowerConfiguration: Equatable, Sendable {
         epsilon = Float(try config.double("layer_norm_eps", default: 1e-5, in: 0...1))
         guard hiddenSize % heads == 0 else {
             throw .model(
-                "\(config.place): hidden_size \(hiddenSize) is no multiple of num_attention_heads \(heads)")
+                "\(config.place): hidden_size \(hiddenSize) is not a multiple of num_attention_heads \(heads)")
         }
     }
 }
 
 public struct CLIPTextConfiguration: Equatable, Sendable {
-    /// Which row of a text becomes its embedding.
+    /// The row of a text that becomes its embedding.
     public enum EndRule: Equatable, Sendable {
-        /// That of the largest token: Hugging Face's reading of configs with `eos_token_id` 2, which is not the end
-        /// token's number but stands in OpenAI's configs.
+        /// The row of the largest token. transformers uses it for configs with `eos_token_id` 2: OpenAI's configs hold
+        /// this value, although it is not the end token's number.
         case largestToken
-        /// That of the first token with this number.
+        /// The row of the first token with this number.
         case first(Int)
     }
 
@@ -89,7 +89,7 @@ public struct CLIPTextConfiguration: Equatable, Sendable {
         maximumLength = try config.size("max_position_embeddings", default: 77)
         let ends = try config.ints("eos_token_id", in: 0...(1 << 24))
         guard ends.count <= 1 else {
-            throw .unsupported("\(config.place): eos_token_id lists \(ends.count) tokens; CLIP has one")
+            throw .unsupported("\(config.place): eos_token_id lists \(ends.count) tokens; it must be one token")
         }
         let end = ends.first ?? 49407
         endRule = end == 2 ? .largestToken : .first(end)
@@ -105,15 +105,15 @@ public struct CLIPVisionConfiguration: Equatable, Sendable {
 
     public var patches: Int { (imageSize / patchSize) * (imageSize / patchSize) }
 
-    /// Reads a `vision_config`: CLIP's, or that of a model with a CLIP vision tower.
-    public init(_ config: ConfigReader) throws(DamaError) {
+    /// Reads the `vision_config` of CLIP or of a model with a CLIP vision tower.
+    package init(_ config: ConfigReader) throws(DamaError) {
         tower = try CLIPTowerConfiguration(config, hidden: 768, intermediate: 3072, heads: 12)
         channels = try config.int("num_channels", default: 3, in: 1...1024)
         imageSize = try config.int("image_size", default: 224, in: 1...65536)
         patchSize = try config.int("patch_size", default: 32, in: 1...65536)
         guard patchSize <= imageSize, imageSize % patchSize == 0 else {
             throw .unsupported(
-                "\(config.place): image_size \(imageSize) is no multiple of patch_size \(patchSize)")
+                "\(config.place): image_size \(imageSize) is not a multiple of patch_size \(patchSize)")
         }
     }
 }

@@ -1,16 +1,16 @@
 import DamaGraph
 import DamaSupport
 
-/// CLIP's two towers as graphs. Weights carry the names that `CLIPModel` gives them in its files.
+/// CLIP's two towers as graphs. Weights have the names that `CLIPModel` gives them in its files.
 ///
-/// Plain operators that can be differentiated: ONNX Runtime's fused MultiHeadAttention and Gemm were no faster on the
-/// CPU, and SkipLayerNormalization slower than its parts. Nine tenths of the time are matrix products near the
-/// processor's peak.
+/// The operators are plain and differentiable: on the CPU, ONNX Runtime's fused MultiHeadAttention and Gemm were no
+/// faster, and SkipLayerNormalization was slower than its parts. Matrix products near the processor's peak take nine
+/// tenths of the time.
 ///
-/// Both give embeddings that are not yet scaled to unit norm. Of the last layer only the row that becomes the embedding
-/// is computed: no other row reaches the result.
+/// Both towers return embeddings before scaling to unit norm. The last layer computes only the row that becomes the
+/// embedding: no other row affects the result.
 public struct CLIPGraph: Sendable {
-    /// Declares a weight of this name and shape and gives it as fp32.
+    /// Declares a weight of this name and shape and returns it as fp32.
     public typealias WeightSource = (_ name: String, _ shape: [Int]) throws(DamaError) -> Value
 
     /// Names of inputs and outputs.
@@ -40,11 +40,9 @@ public struct CLIPGraph: Sendable {
     // MARK: Towers
 
     /// Images to embeddings.
-    ///
-    /// - Parameter weight: Where weights come from; without it they are fp32 weights of the graph.
-    public func vision(weight: ((GraphBuilder) -> WeightSource)? = nil) throws(DamaError) -> Graph {
+    public func vision() throws(DamaError) -> Graph {
         let g = GraphBuilder("clip-vision")
-        let source = weight?(g) ?? Self.plainWeights(g)
+        let source = Self.weights(g)
         let vision = configuration.vision
         let size = Dimension.fixed(vision.imageSize)
         let pixels = try g.input(Port.pixels, .float32, ["batch", .fixed(vision.channels), size, size])
@@ -60,10 +58,10 @@ public struct CLIPGraph: Sendable {
         return g.graph
     }
 
-    /// Texts to embeddings, several in one sequence: see ``TokenPacks``.
-    public func text(weight: ((GraphBuilder) -> WeightSource)? = nil) throws(DamaError) -> Graph {
+    /// Texts to embeddings, with several texts in one sequence: see ``TokenPacks``.
+    public func text() throws(DamaError) -> Graph {
         let g = GraphBuilder("clip-text")
-        let source = weight?(g) ?? Self.plainWeights(g)
+        let source = Self.weights(g)
         let text = configuration.text
         let width = text.tower.hiddenSize
         let tokens = try g.input(Port.tokens, .int64, ["packs", "length"])
@@ -86,18 +84,18 @@ public struct CLIPGraph: Sendable {
         return g.graph
     }
 
-    private static func plainWeights(_ g: GraphBuilder) -> WeightSource {
+    private static func weights(_ g: GraphBuilder) -> WeightSource {
         { name, shape throws(DamaError) in try g.weight(name, .float32, shape) }
     }
 }
 
-/// The vision tower's embeddings and layers, for CLIP and for models that take its inner states.
+/// The vision tower's embeddings and layers, for CLIP and for models that use its hidden states.
 public struct CLIPVisionStack {
     let g: GraphBuilder
     let configuration: CLIPVisionConfiguration
     let tower: CLIPTower
 
-    /// - Parameter prefix: What stands before the weights' names: "vision_model." in CLIP's files.
+    /// - Parameter prefix: The prefix of the weights' names: "vision_model." in CLIP's files.
     public init(
         _ g: GraphBuilder, _ configuration: CLIPVisionConfiguration, prefix: String,
         weight: @escaping CLIPGraph.WeightSource
@@ -123,7 +121,7 @@ public struct CLIPVisionStack {
                 place + "position_embedding.weight", [configuration.patches + 1, width])
             return try g.add(g.concat([labels, patches], axis: 1), positions)
         }
-        // The misspelling is the files'.
+        // The files have this misspelling.
         hidden = try tower.norm(hidden, "pre_layrnorm")
         for layer in 0..<layers { hidden = try tower.layer(layer, hidden, mask: nil) }
         return hidden
@@ -159,8 +157,8 @@ struct CLIPTower {
     /// - Parameters:
     ///   - x: [batch, sequence, hidden].
     ///   - mask: Added to the attention scores: [batch, 1, queries, sequence].
-    ///   - select: Picks the rows that go on, [batch, queries, hidden]; all of them where it is not given. The others
-    ///     serve as keys and values alone.
+    ///   - select: Returns the rows that the layer outputs, [batch, queries, hidden]; all rows by default. The other
+    ///     rows serve only as keys and values.
     func layer(
         _ number: Int, _ x: Value, mask: Value?, select: ((Value) throws(DamaError) -> Value)? = nil
     ) throws(DamaError) -> Value {

@@ -2,7 +2,7 @@ import DamaImage
 import DamaRuntime
 import DamaSupport
 
-/// The hub's ONNX layout: `text_model.onnx` and `vision_model.onnx`, also in the folder `onnx`.
+/// The hub's ONNX layout: `text_model.onnx` and `vision_model.onnx`, in the directory or its folder `onnx`.
 final class CLIPOnnxTowers: CLIPTowers {
     let dimension: Int
     let logitScale: Float
@@ -10,16 +10,16 @@ final class CLIPOnnxTowers: CLIPTowers {
     let maximumLength: Int
     let endRule: CLIPTextConfiguration.EndRule
     let imageSize: Int?
-    private let runtime: OnnxRuntime
+    let runtime: OnnxRuntime
     private let text: Session
     private let vision: Session
     private let files: [String]
 
     private static let imagesPerRun = 8
-    /// Texts of about the same length that run together.
+    /// The most texts of one run.
     private static let textsPerRun = 32
 
-    /// The two files of a directory, if it has them.
+    /// The two files of a directory; `nil` if it does not have them.
     static func files(in directory: String) -> (text: String, vision: String)? {
         for folder in [directory, "\(directory)/onnx"] {
             let files = ("\(folder)/text_model.onnx", "\(folder)/vision_model.onnx")
@@ -28,7 +28,7 @@ final class CLIPOnnxTowers: CLIPTowers {
         return nil
     }
 
-    /// - Parameter logitScale: exp(logit_scale), which these files do not hold; 100, OpenAI's, where it is not given.
+    /// - Parameter logitScale: exp(logit_scale), which these files do not hold. The default is 100, OpenAI's value.
     init(
         directory: String, text textPath: String, vision visionPath: String, logitScale: Float?, runtime: OnnxRuntime,
         options: SessionOptions
@@ -48,8 +48,8 @@ final class CLIPOnnxTowers: CLIPTowers {
             widths.allSatisfy({ $0 == width })
         else {
             throw .model(
-                "\(textPath) and \(visionPath): the embeddings have the sizes \(widths); expected one size, and a "
-                    + "config.json with projection_dim where the files do not tell it")
+                "\(textPath) and \(visionPath): the embeddings have the sizes \(widths); expected one size, or "
+                    + "projection_dim in config.json if the files do not give it")
         }
         dimension = width
         self.logitScale = logitScale ?? 100
@@ -64,14 +64,14 @@ final class CLIPOnnxTowers: CLIPTowers {
     var fingerprint: String {
         get throws(DamaError) {
             var hash = try OnnxFile.hash(of: files)
-            hash.update("\(logitScale) \(endRule)".utf8)
+            hash.update("\(logitScale) \(endRule.identity)".utf8)
             return hash.hexDigest
         }
     }
 
-    func embed(sequences: [[Int32]]) throws(DamaError) -> [[Float]] {
+    func embed(sequences: [[Int32]], run: RunOptions?) throws(DamaError) -> [[Float]] {
         var embeddings = [[Float]](repeating: [], count: sequences.count)
-        // Of about the same length together, so that little is padding.
+        // Texts of similar length run together, so that there is little padding.
         let order = sequences.indices.sorted { sequences[$0].count < sequences[$1].count }
         for start in stride(from: 0, to: order.count, by: Self.textsPerRun) {
             let batch = order[start..<min(start + Self.textsPerRun, order.count)]
@@ -79,7 +79,7 @@ final class CLIPOnnxTowers: CLIPTowers {
             var tokens: [Int64] = []
             var mask: [Int64] = []
             for text in batch {
-                // Filled up with the end token, of which the first counts, as OpenAI's tokenizer does.
+                // Padded with the end token, as OpenAI's tokenizer does; the first end token counts.
                 let sequence = sequences[text]
                 let padding = length - sequence.count
                 tokens += sequence.map(Int64.init)
@@ -95,18 +95,18 @@ final class CLIPOnnxTowers: CLIPTowers {
                     ? try TensorValue(runtime, values.map { Int32(clamping: $0) }, shape: shape)
                     : try TensorValue(runtime, values, shape: shape)
             }
-            let rows = try rows(text.run(inputs, outputs: ["text_embeds"])[0], "text_embeds")
+            let rows = try rows(text.run(inputs, outputs: ["text_embeds"], options: run)[0], "text_embeds")
             for (text, row) in zip(batch, rows) { embeddings[text] = row }
         }
         return embeddings
     }
 
-    func embed(images: [PreparedImage]) throws(DamaError) -> [[Float]] {
+    func embed(images: [PreparedImage], run: RunOptions?) throws(DamaError) -> [[Float]] {
         var embeddings: [[Float]] = []
         for start in stride(from: 0, to: images.count, by: Self.imagesPerRun) {
             let pixels = try TensorValue.pixels(runtime, images[start..<min(start + Self.imagesPerRun, images.count)])
             embeddings += try rows(
-                vision.run(["pixel_values": pixels], outputs: ["image_embeds"])[0], "image_embeds")
+                vision.run(["pixel_values": pixels], outputs: ["image_embeds"], options: run)[0], "image_embeds")
         }
         return embeddings
     }

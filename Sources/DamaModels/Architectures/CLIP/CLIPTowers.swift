@@ -1,28 +1,30 @@
 import DamaImage
 import DamaRuntime
 import DamaSupport
+import Glibc
 
-/// What gives a CLIP model's embeddings, not yet scaled to unit norm: graphs of our own over safetensors, or ONNX
-/// files.
+/// The towers of a CLIP model: our graphs over safetensors, or ONNX files. Their embeddings are not yet scaled to unit
+/// norm.
 protocol CLIPTowers: Sendable {
+    var runtime: OnnxRuntime { get }
     /// Numbers in one embedding.
     var dimension: Int { get }
     var logitScale: Float { get }
-    /// Tokens that the text tower knows.
+    /// The size of the text tower's vocabulary.
     var vocabularySize: Int? { get }
     /// The most tokens a text may have.
     var maximumLength: Int { get }
-    /// Which row becomes a text's embedding.
+    /// The row that becomes a text's embedding.
     var endRule: CLIPTextConfiguration.EndRule { get }
-    /// Width and height of the images; `nil` where the model does not say.
+    /// Width and height of the images; `nil` if the model does not say.
     var imageSize: Int? { get }
-    /// SHA-256 of the weights and of what is computed with them, in hexadecimal.
+    /// SHA-256 of the weights and of the computation, in hexadecimal.
     var fingerprint: String { get throws(DamaError) }
 
     /// - Parameter sequences: Different texts, each ending with the token whose row becomes the embedding.
-    func embed(sequences: [[Int32]]) throws(DamaError) -> [[Float]]
-    /// - Parameter images: All of the same size, the one that the vision tower takes.
-    func embed(images: [PreparedImage]) throws(DamaError) -> [[Float]]
+    func embed(sequences: [[Int32]], run: RunOptions?) throws(DamaError) -> [[Float]]
+    /// - Parameter images: Images of the size that the vision tower takes.
+    func embed(images: [PreparedImage], run: RunOptions?) throws(DamaError) -> [[Float]]
 }
 
 extension CLIPTowers {
@@ -38,16 +40,16 @@ extension CLIPTowers {
     }
 }
 
-/// Graphs of our own over a Hugging Face directory's safetensors.
+/// Our graphs over a Hugging Face directory's safetensors.
 final class CLIPGraphTowers: CLIPTowers {
     let configuration: CLIPConfiguration
     let logitScale: Float
-    private let store: WeightStore
-    private let runtime: OnnxRuntime
+    private let weights: ModelWeights
+    let runtime: OnnxRuntime
     private let text: Session
     private let vision: Session
 
-    /// Images of one run. More at once is no faster, and takes more memory.
+    /// Images of one run. Larger runs are no faster and take more memory.
     private static let imagesPerRun = 8
 
     var dimension: Int { configuration.projectionSize }
@@ -58,18 +60,15 @@ final class CLIPGraphTowers: CLIPTowers {
 
     init(directory: String, runtime: OnnxRuntime, options: SessionOptions) throws(DamaError) {
         let configuration = try CLIPConfiguration(directory: directory)
-        let store = try WeightStore(directory: directory)
+        let weights = ModelWeights.shared(try WeightStore(directory: directory), runtime)
         let graph = CLIPGraph(configuration)
-        let weights = CLIPWeights(store, runtime)
-        logitScale = try Self.logitScale(store)
-        text = try weights.session(named: "\(directory) (text)", options: options) { source throws(DamaError) in
-            try graph.text(weight: source)
-        }
-        vision = try weights.session(named: "\(directory) (vision)", options: options) { source throws(DamaError) in
-            try graph.vision(weight: source)
-        }
+        logitScale = try Self.logitScale(weights.store)
+        text = try weights.session(
+            graph.text(), named: "\(directory) (text)", placement: .mappedFile, options: options)
+        vision = try weights.session(
+            graph.vision(), named: "\(directory) (vision)", placement: .mappedFile, options: options)
         self.configuration = configuration
-        self.store = store
+        self.weights = weights
         self.runtime = runtime
     }
 
@@ -79,7 +78,7 @@ final class CLIPGraphTowers: CLIPTowers {
         guard tensor.count == 1, let logarithm = try tensor.floats().first else {
             throw .model("\(store.path): tensor \"logit_scale\" has the shape \(tensor.shape), expected one number")
         }
-        let scale = exponential(logarithm)
+        let scale = expf(logarithm)
         guard scale.isFinite, scale > 0 else {
             throw .model("\(store.path): exp(logit_scale) is \(scale); expected a positive number")
         }
@@ -89,13 +88,13 @@ final class CLIPGraphTowers: CLIPTowers {
     var fingerprint: String {
         get throws(DamaError) {
             var hash = SHA256()
-            hash.update(store.fingerprint.utf8)
-            hash.update("\(configuration)".utf8)
+            hash.update(weights.store.fingerprint.utf8)
+            hash.update(configuration.identity.utf8)
             return hash.hexDigest
         }
     }
 
-    func embed(sequences: [[Int32]]) throws(DamaError) -> [[Float]] {
+    func embed(sequences: [[Int32]], run: RunOptions?) throws(DamaError) -> [[Float]] {
         var embeddings = [[Float]](repeating: [], count: sequences.count)
         for packs in TokenPacks.layOut(sequences) {
             typealias Port = CLIPGraph.Port
@@ -107,19 +106,20 @@ final class CLIPGraphTowers: CLIPTowers {
                     Port.mask: TensorValue(runtime, packs.mask, shape: [count, 1, length, length]),
                     Port.ends: TensorValue(runtime, packs.endRows, shape: [count, ends]),
                     Port.endMask: TensorValue(runtime, packs.endMask, shape: [count, 1, ends, length]),
-                ], outputs: [Port.textEmbeddings])
+                ], outputs: [Port.textEmbeddings], options: run)
             let rows = try rows(result[0], Port.textEmbeddings)
             for place in packs.places { embeddings[place.text] = rows[place.row] }
         }
         return embeddings
     }
 
-    func embed(images: [PreparedImage]) throws(DamaError) -> [[Float]] {
+    func embed(images: [PreparedImage], run: RunOptions?) throws(DamaError) -> [[Float]] {
         var embeddings: [[Float]] = []
         embeddings.reserveCapacity(images.count)
         for start in stride(from: 0, to: images.count, by: Self.imagesPerRun) {
             let pixels = try TensorValue.pixels(runtime, images[start..<min(start + Self.imagesPerRun, images.count)])
-            let result = try vision.run([CLIPGraph.Port.pixels: pixels], outputs: [CLIPGraph.Port.imageEmbeddings])
+            let result = try vision.run(
+                [CLIPGraph.Port.pixels: pixels], outputs: [CLIPGraph.Port.imageEmbeddings], options: run)
             embeddings += try rows(result[0], CLIPGraph.Port.imageEmbeddings)
         }
         return embeddings

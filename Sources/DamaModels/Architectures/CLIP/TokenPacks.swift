@@ -1,37 +1,36 @@
 import DamaSupport
 
-/// Token sequences laid out for a causal tower without padding: several in one sequence of the batch, each token seeing
-/// those before it in its own text alone.
+/// Token sequences packed for a causal tower without padding: a sequence of the batch holds several texts, and a token
+/// attends only to the tokens before it in its own text.
 ///
-/// In a causal tower a token's state depends on the tokens before it and on nothing else. So texts that begin alike
-/// share the states of their beginning, the start token at the least; a pack is a tree of tokens, and a token sees its
-/// ancestors. The mask says who they are, and the position is the depth. Nothing is approximated: each row sees exactly
-/// what it would see in a text of its own.
+/// In a causal tower a token's state depends only on the tokens before it. So texts with a common beginning share the
+/// states of that beginning, which is at least the start token. A pack is a tree of tokens: a token attends to its
+/// ancestors, which the mask encodes, and its position is its depth. Nothing is approximated: each row sees exactly
+/// what it would see in a sequence of its own.
 struct TokenPacks: Equatable {
     let packs: Int
-    /// Tokens of a pack; shorter ones are filled up.
+    /// Tokens of a pack; shorter packs are padded.
     let length: Int
-    /// Texts of a pack; fewer are filled up.
+    /// Texts of a pack; packs with fewer texts are padded.
     let ends: Int
     /// [packs, length]
     private(set) var tokens: [Int64]
     /// [packs, length]
     private(set) var positions: [Int64]
-    /// [packs, 1, length, length]: 0 where a token (row) sees another (column), else a number that no score survives.
+    /// [packs, 1, length, length]: 0 where a token (row) attends to another (column), else a large negative number.
     private(set) var mask: [Float]
     /// [packs, ends]: the row of a text's last token, counted through all packs.
     private(set) var endRows: [Int64]
     /// [packs, 1, ends, length]: the rows of the mask at ``endRows``.
     private(set) var endMask: [Float]
-    /// For each text, in the order in which it was laid out: its number in the caller's list, and its place in
-    /// ``endRows``.
+    /// For each text, in layout order: its index in the caller's list, and its index in ``endRows``.
     private(set) var places: [(text: Int, row: Int)]
 
     static let hidden: Float = -1e9
 
-    /// About as many tokens as a pack gets. Attention costs more in longer ones, filling up more in shorter ones.
+    /// The approximate number of tokens of a pack. Longer packs cost more attention, shorter ones more padding.
     static let targetLength = 160
-    /// About as many tokens as one run of the tower gets.
+    /// The approximate number of tokens of one run of the tower.
     static let targetTokens = 640
 
     static func == (a: TokenPacks, b: TokenPacks) -> Bool {
@@ -40,9 +39,9 @@ struct TokenPacks: Equatable {
 
     // MARK: Layout
 
-    /// Lays out sequences, none of them empty, for one or more runs.
+    /// Lays out non-empty sequences for one or more runs.
     static func layOut(_ sequences: [[Int32]]) -> [TokenPacks] {
-        // Sorted, each text's longest common beginning with any before it is that with its neighbour.
+        // After sorting, a text shares its longest common prefix with its predecessor.
         let order = sequences.indices.sorted { sequences[$0].lexicographicallyPrecedes(sequences[$1]) }
         var total = 0
         var previous: [Int32] = []
@@ -57,7 +56,7 @@ struct TokenPacks: Equatable {
         var trees: [Tree] = []
         var tree = Tree()
         for text in order {
-            // Going on at the fill and not before it, the packs come out as many as planned, one text longer at most.
+            // Closing a pack only at its fill gives the planned number of packs, each at most one text longer.
             if tree.tokens.count >= fill {
                 trees.append(tree)
                 tree = Tree()
@@ -79,9 +78,9 @@ struct TokenPacks: Equatable {
     private struct Tree {
         var tokens: [Int32] = []
         var depths: [Int] = []
-        /// For each token, the rows it sees, itself last.
+        /// For each token, the rows that it attends to, its own last.
         var paths: [[Int]] = []
-        /// Text and row of its last token.
+        /// The texts, each with the row of its last token.
         var ends: [(text: Int, row: Int)] = []
         private var last: [Int32] = []
 
@@ -94,7 +93,7 @@ struct TokenPacks: Equatable {
                 depths.append(depth)
                 paths.append(path)
             }
-            // A text that is there already, or the beginning of the one before, ends at the path's last row.
+            // A duplicate, or a prefix of the previous text, ends at the path's last row.
             ends.append((text, path.last ?? 0))
             last = sequence
         }
@@ -120,7 +119,7 @@ struct TokenPacks: Equatable {
                 for column in tree.paths[row] { mask[(start + row) * length + column] = 0 }
             }
             for index in 0..<ends {
-                // What fills up repeats the first row.
+                // Padding repeats the first row.
                 let row = index < tree.ends.count ? tree.ends[index].row : 0
                 endRows[pack * ends + index] = Int64(start + row)
                 for column in tree.paths[row] { endMask[(pack * ends + index) * length + column] = 0 }

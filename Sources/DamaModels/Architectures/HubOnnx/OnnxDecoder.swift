@@ -2,16 +2,16 @@ import DamaKernels
 import DamaRuntime
 import DamaSupport
 
-/// The decoder of the hub's ONNX layout. It can be run, but not trained; each response is a sequence of its own.
+/// The decoder of the hub's ONNX layout. It can be run but not trained. Each response is a sequence of its own.
 ///
-/// Rows are padded behind, and the padding is masked: what is left of the rows is where it would be without it, for
-/// exports that mask as they are told and for those that only count the mask's ones.
+/// Rows are padded at the end and the padding is masked, so that positions are right both for exports that apply the
+/// mask and for those that only count its ones.
 final class OnnxDecoder: CausalDecoder {
-    let configuration: LlamaConfiguration
+    let configuration: OnnxDecoderConfiguration
     let runtime: OnnxRuntime
     private let layout: OnnxLayout
     private let session: Session
-    /// `nil` where the decoder takes token ids.
+    /// `nil` if the decoder takes token ids.
     private let embedding: Session?
     private let known: Set<String>
 
@@ -35,7 +35,7 @@ final class OnnxDecoder: CausalDecoder {
     private let present: [String]
 
     init(
-        _ configuration: LlamaConfiguration, _ layout: OnnxLayout, _ runtime: OnnxRuntime, device: Device
+        _ configuration: OnnxDecoderConfiguration, _ layout: OnnxLayout, _ runtime: OnnxRuntime, device: Device
     ) throws(DamaError) {
         var options = SessionOptions()
         options.device = device
@@ -49,7 +49,7 @@ final class OnnxDecoder: CausalDecoder {
         let optional = [Port.positions, Port.usesCache, Port.logitsToKeep]
         for port in session.inputs where !([main, Port.mask] + past + optional).contains(port.name) {
             throw .unsupported(
-                "\(layout.decoder) has an input \"\(port.name)\" that is not known; known are \"\(main)\", "
+                "\(layout.decoder) has the unknown input \"\(port.name)\"; the known inputs are \"\(main)\", "
                     + "\"\(Port.mask)\", \(optional.map { "\"\($0)\"" }.joined(separator: ", ")) and the cache")
         }
         known = Set(session.inputs.map(\.name))
@@ -67,7 +67,7 @@ final class OnnxDecoder: CausalDecoder {
         try checkTypes()
     }
 
-    /// What a run would stumble over, with a message that names the file.
+    /// Checks the types and sizes of ports, with errors that name the file.
     private func checkTypes() throws(DamaError) {
         let floats = Set(past + [Port.embeddings])
         for port in session.inputs + (embedding?.inputs ?? []) {
@@ -81,7 +81,8 @@ final class OnnxDecoder: CausalDecoder {
                 return
             }
             throw .model(
-                "\(path): \"\(port.name)\" has the shape \(port.shape); config.json's \(field) makes it \(size)")
+                "\(path): \"\(port.name)\" has the shape \(port.shape); axis \(axis) must be \(size), \(field) of "
+                    + "config.json")
         }
         for port in session.inputs where past.contains(port.name) {
             try check(layout.decoder, port, axis: 1, is: configuration.keyValueHeads, "num_key_value_heads")
@@ -97,18 +98,23 @@ final class OnnxDecoder: CausalDecoder {
         get throws(DamaError) { try OnnxFile.hash(of: layout.files).hexDigest }
     }
 
+    var vocabularySize: Int { configuration.vocabularySize }
+    var hiddenSize: Int { configuration.hiddenSize }
+    var maximumPositions: Int { configuration.maximumPositions }
+    var endTokens: [Int32] { configuration.endTokens }
     var packsResponses: Bool { false }
+    var identity: JSON { configuration.identity }
 
-    /// Whether positions are the caller's to say. Where they are not, they follow from a token's place in its row.
+    /// Whether the file takes positions. Otherwise they follow from a token's place in its row.
     var takesPositions: Bool { known.contains(Port.positions) }
 
     // MARK: Running
 
-    /// Rows of tokens, and what stands before them.
+    /// Rows of tokens, and the cache of the tokens before them.
     struct Batch {
-        /// One row for each sequence, with the image features that its placeholders stand for.
+        /// One row for each sequence, with the image features of its placeholders.
         var rows: [(tokens: [Int32], features: [Float])]
-        /// Of the first token of each row.
+        /// The position of the first token of each row.
         var firstPositions: [Int]
         /// Keys and values of all layers; empty before the first run.
         var past: [TensorValue] = []
@@ -126,7 +132,7 @@ final class OnnxDecoder: CausalDecoder {
 
     /// Logits of the last `kept` places of every row, padding included, [batch, kept, vocabulary]; and keys and values.
     ///
-    /// The file may compute fewer logits than all, or not know how: `first` is the place that the first ones belong to.
+    /// The file may support computing only some of the logits: `first` is the position of the first ones returned.
     func run(
         _ batch: Batch, keeping kept: Int, withCache: Bool, options: RunOptions?
     ) throws(DamaError) -> (logits: TensorValue, first: Int, cache: [TensorValue]) {
@@ -163,12 +169,12 @@ final class OnnxDecoder: CausalDecoder {
         let logits = results.removeFirst()
         let expected = [count, length - first, configuration.vocabularySize]
         guard logits.shape == expected else {
-            throw .model("\(layout.decoder) gives logits of shape \(logits.shape); expected \(expected)")
+            throw .model("\(layout.decoder) returned logits of shape \(logits.shape); expected \(expected)")
         }
         return (logits, first, results)
     }
 
-    /// The rows as the decoder takes them: token ids, or embeddings with image features in their places.
+    /// The main input of the decoder: token ids, or embeddings with image features in their places.
     private func mainInput(
         _ batch: Batch, _ length: Int, _ options: RunOptions?
     ) throws(DamaError) -> [String: TensorValue] {
@@ -178,7 +184,7 @@ final class OnnxDecoder: CausalDecoder {
             let places = row.tokens.count { $0 == TokenSequence.imagePlaceholder }
             guard row.features.count == places * size, places == 0 || embedding != nil else {
                 throw .shapeMismatch(
-                    "\(places) places for image features, but \(row.features.count / size) rows of them")
+                    "\(places) image placeholders, but \(row.features.count / size) rows of image features")
             }
             for token in row.tokens where token != TokenSequence.imagePlaceholder {
                 guard token >= 0, Int(token) < configuration.vocabularySize else {
@@ -186,7 +192,7 @@ final class OnnxDecoder: CausalDecoder {
                         "token \(token) is outside the model's vocabulary of \(configuration.vocabularySize)")
                 }
             }
-            // Any token serves as padding, and in the places of features, which are written over.
+            // Any token works as padding and as image placeholder, whose embedding is overwritten.
             ids += row.tokens.map { Int64(max(0, $0)) } + [Int64](repeating: 0, count: length - row.tokens.count)
         }
         let tokens = try TensorValue(runtime, ids, shape: [batch.rows.count, length])
@@ -195,7 +201,8 @@ final class OnnxDecoder: CausalDecoder {
             [Port.tokens: tokens], outputs: [Port.embeddings], options: options)[0]
         guard embeddings.shape == [batch.rows.count, length, size] else {
             throw .model(
-                "\(path) gives embeddings of shape \(embeddings.shape); expected \([batch.rows.count, length, size])")
+                "\(path) returned embeddings of shape \(embeddings.shape); "
+                    + "expected \([batch.rows.count, length, size])")
         }
         try embeddings.withMutableElements(of: Float.self) { all in
             for (index, row) in batch.rows.enumerated() {
@@ -212,10 +219,10 @@ final class OnnxDecoder: CausalDecoder {
 
     // MARK: Log-probabilities
 
-    /// The most logits of one run, for they are all computed: 256 MiB of them.
+    /// The most logits of one run (256 MiB); the file computes all of them.
     private static let logitsPerRun = 64 << 20
 
-    func logProbabilities(_ rows: [LlamaDecoder.Row], options: RunOptions?) throws(DamaError) -> [[Float]] {
+    func logProbabilities(_ rows: [DecoderRow], options: RunOptions?) throws(DamaError) -> [[Float]] {
         guard !rows.isEmpty else { throw .invalidArgument("the batch is empty; expected at least one sequence") }
         let (size, _) = configuration.vocabularySize.multipliedReportingOverflow(
             by: rows.map(\.sequence.count).max() ?? 0)
@@ -227,7 +234,7 @@ final class OnnxDecoder: CausalDecoder {
         return results
     }
 
-    private func score(_ rows: ArraySlice<LlamaDecoder.Row>, _ options: RunOptions?) throws(DamaError) -> [[Float]] {
+    private func score(_ rows: ArraySlice<DecoderRow>, _ options: RunOptions?) throws(DamaError) -> [[Float]] {
         let batch = Batch(rows.map { ($0.sequence.tokens, $0.features) })
         let vocabulary = configuration.vocabularySize
         // The first response token is predicted at the prompt's last place.
@@ -237,7 +244,7 @@ final class OnnxDecoder: CausalDecoder {
         var results: [[Float]] = []
         for (index, row) in rows.enumerated() {
             guard row.sequence.responses.count == 1 else {
-                throw .internal("a row of \(row.sequence.responses.count) responses for a decoder that takes one")
+                throw .internal("a row has \(row.sequence.responses.count) responses; the decoder takes one")
             }
             let labels = row.sequence.targets.map(Int64.init)
             var values = [Float](repeating: 0, count: labels.count)

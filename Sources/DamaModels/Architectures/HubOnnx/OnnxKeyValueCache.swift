@@ -1,7 +1,7 @@
 import DamaRuntime
 import DamaSupport
 
-/// Keys and values that each run of an ``OnnxDecoder`` gives back longer than it took them.
+/// Keys and values of an ``OnnxDecoder``, which returns a longer cache from each run.
 final class OnnxKeyValueCache: KeyValueCache {
     private let decoder: OnnxDecoder
     private var lanes: [Lane] = []
@@ -17,10 +17,10 @@ final class OnnxKeyValueCache: KeyValueCache {
 
     init(_ decoder: OnnxDecoder) { self.decoder = decoder }
 
-    func start(_ prompts: [LlamaDecoder.Prompt], run: RunOptions?) throws(DamaError) -> TensorValue {
+    func start(_ prompts: [DecoderPrompt], run: RunOptions?) throws(DamaError) -> TensorValue {
         count = prompts.count
         lanes = []
-        // A decoder that counts positions itself would count the padding too: there each sequence runs alone.
+        // A decoder that counts positions itself would count the padding too, so each sequence runs alone.
         let groups = decoder.takesPositions ? [Array(prompts.indices)] : prompts.indices.map { [$0] }
         let logits = try emptyLogits()
         for members in groups {
@@ -44,7 +44,7 @@ final class OnnxKeyValueCache: KeyValueCache {
             for tensor in all.past { past.append(try select(rows, of: tensor)) }
             lanes = [Lane(members: Array(rows.indices), past: past, mask: rows.map { all.mask[$0] })]
         } else {
-            // Lanes only grow by new tensors, so two of them may begin with the same.
+            // Lanes only grow by new tensors, so two lanes may share their first ones.
             lanes = rows.enumerated().map { index, row in
                 Lane(members: [index], past: lanes[row].past, mask: lanes[row].mask)
             }
@@ -88,7 +88,7 @@ final class OnnxKeyValueCache: KeyValueCache {
             decoder.runtime, allocating: .float32, shape: [count, decoder.configuration.vocabularySize])
     }
 
-    /// Row `places[i]` of sequence i of a lane into the row of the sequence that it is.
+    /// Copies row `places[i]` of sequence i of a lane to that sequence's row in the batch.
     private func copy(
         _ found: TensorValue, places: [Int], of members: [Int], to logits: TensorValue
     ) throws(DamaError) {

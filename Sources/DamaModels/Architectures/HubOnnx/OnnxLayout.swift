@@ -1,29 +1,29 @@
 import DamaRuntime
 import DamaSupport
 
-/// A language model in the hub's ONNX layout: its files, in the directory itself or in its folder `onnx`.
+/// The files of a language model in the hub's ONNX layout, in the directory itself or in its folder `onnx`.
 ///
-/// | of a LLaVA | takes | gives |
+/// | file of a LLaVA | inputs | outputs |
 /// |---|---|---|
 /// | `vision_encoder.onnx` | `pixel_values` | `image_features` |
 /// | `embed_tokens.onnx` | `input_ids` | `inputs_embeds` |
 /// | `decoder_model_merged.onnx` | `inputs_embeds`, `attention_mask`, `past_key_values.…` | `logits`, `present.…` |
 ///
-/// A model of text alone is one file, `decoder_model_merged.onnx` or `model.onnx`, that takes `input_ids`.
+/// A text-only model is one file, `decoder_model_merged.onnx` or `model.onnx`, that takes `input_ids`.
 struct OnnxLayout {
     let decoder: String
     /// `nil` for a decoder that takes token ids.
     let embedding: String?
-    /// `nil` for a model of text alone.
+    /// `nil` for a text-only model.
     let vision: String?
 
     private static let visionName = "vision_encoder.onnx"
     private static let embeddingName = "embed_tokens.onnx"
     private static let decoderNames = ["decoder_model_merged.onnx", "model.onnx"]
 
-    /// The layout of a directory; `nil` where it has none of the files.
+    /// The layout of a directory; `nil` if it has none of the files.
     ///
-    /// - Throws: ``DamaError/Code/io`` for one that is missing beside the others.
+    /// - Throws: ``DamaError/Code/io`` if only some of the files exist.
     init?(directory: String, takesImages: Bool) throws(DamaError) {
         let names = [Self.visionName, Self.embeddingName] + Self.decoderNames
         let folders = ["\(directory)/onnx", directory]
@@ -56,17 +56,20 @@ struct OnnxLayout {
     var files: [String] { [decoder, embedding, vision].compactMap { $0 } }
 }
 
-/// What is common to models that come as ONNX files.
+/// Checks and hashes of models in ONNX files.
 enum OnnxFile {
-    /// - Parameter what: "CLIP text model", for the message.
-    /// - Throws: ``DamaError/Code/model`` where an input or output is missing; ``DamaError/Code/unsupported`` where an
-    ///   output is not float32.
+    /// Checks that a session has these inputs and outputs.
+    ///
+    /// - Parameter what: the role of the file for the message, such as "CLIP text model".
+    /// - Throws: ``DamaError/Code/model`` if an input or output is missing; ``DamaError/Code/unsupported`` if an output
+    ///   is not float32.
     static func require(
         _ session: Session, _ path: String, _ what: String, inputs: [String], outputs: [String]
     ) throws(DamaError) {
         for (needed, ports, kind) in [(inputs, session.inputs, "input"), (outputs, session.outputs, "output")] {
             for name in needed where !ports.contains(where: { $0.name == name }) {
-                throw .model("\(path) is no \(what): it has no \(kind) \"\(name)\"; its \(kind)s are \(list(ports))")
+                throw .model(
+                    "\(path) is not a valid \(what): it has no \(kind) \"\(name)\"; its \(kind)s are \(list(ports))")
             }
         }
         for name in outputs {
@@ -79,11 +82,11 @@ enum OnnxFile {
 
     static func wrongType(_ port: Session.Port, _ path: String, expected: String) -> DamaError {
         .unsupported(
-            "\(path): \"\(port.name)\" is \(port.elementType.map { "\($0)" } ?? "of a type that is not known here"); "
-                + "supported is \(expected)")
+            "\(path): \"\(port.name)\" has the type \(port.elementType.map { "\($0)" } ?? "(unknown)"); "
+                + "it must be \(expected)")
     }
 
-    /// The names of ports; those of a cache would be too many.
+    /// The names of ports, with the many ports of a cache as a count.
     static func list(_ ports: [Session.Port]) -> String {
         let names = ports.map(\.name)
         let cache = names.filter { $0.hasPrefix("past_key_values.") || $0.hasPrefix("present.") }
@@ -92,7 +95,7 @@ enum OnnxFile {
         return (rest + first).joined(separator: ", ")
     }
 
-    /// A hash over the bytes of files, and over what stands beside them as external data.
+    /// A hash over the bytes of files and of their external data.
     static func hash(of files: [String]) throws(DamaError) -> SHA256 {
         var hash = SHA256()
         for path in files {

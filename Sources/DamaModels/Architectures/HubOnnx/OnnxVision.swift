@@ -2,9 +2,9 @@ import DamaImage
 import DamaRuntime
 import DamaSupport
 
-/// `vision_encoder.onnx` of the hub's ONNX layout: vision tower and projector in one.
+/// `vision_encoder.onnx` of the hub's ONNX layout: vision tower and projector in one file.
 final class OnnxVision: ImageFeatureEncoder {
-    let configuration: LlavaConfiguration
+    private let configuration: OnnxVisionConfiguration
     private let runtime: OnnxRuntime
     private let session: Session
     private let path: String
@@ -13,7 +13,7 @@ final class OnnxVision: ImageFeatureEncoder {
     private static let features = "image_features"
 
     init(
-        _ configuration: LlavaConfiguration, path: String, _ runtime: OnnxRuntime, device: Device
+        _ configuration: OnnxVisionConfiguration, path: String, _ runtime: OnnxRuntime, device: Device
     ) throws(DamaError) {
         var options = SessionOptions()
         options.device = device
@@ -25,18 +25,24 @@ final class OnnxVision: ImageFeatureEncoder {
         self.path = path
     }
 
+    func prepare(_ image: RGBImage) throws(DamaError) -> PreparedImage { try configuration.processor.process(image) }
+    func tokenCount(of image: PreparedImage) -> Int { configuration.imageTokens }
+    var tokenCounts: ClosedRange<Int> { configuration.imageTokens...configuration.imageTokens }
+    var identity: JSON { configuration.identity }
+    var processing: JSON { configuration.processor.settings }
+
     func features(_ images: [PreparedImage], options: RunOptions?) throws(DamaError) -> [[Float]] {
-        try configuration.check(images)
+        try PreparedImage.require(images, size: configuration.imageSize)
         var features: [[Float]] = []
-        let rowSize = configuration.imageTokens * configuration.text.hiddenSize
-        // One at a time: exports differ in whether they take several, and a batch is no faster.
+        let rowSize = configuration.imageTokens * configuration.hiddenSize
+        // One image at a time: not every export takes several, and a batch is no faster.
         for image in images {
             let pixels = try TensorValue.pixels(runtime, [image])
             let output = try session.run([Self.pixels: pixels], outputs: [Self.features], options: options)[0]
             guard output.count == rowSize else {
                 throw .model(
-                    "\(path) gives \(Self.features) of shape \(output.shape) for an image; config.json makes it "
-                        + "\(configuration.imageTokens) × \(configuration.text.hiddenSize)")
+                    "\(path) returned \(Self.features) of shape \(output.shape) for an image; config.json requires "
+                        + "\(configuration.imageTokens) × \(configuration.hiddenSize)")
             }
             features.append(try output.array())
         }

@@ -1,6 +1,6 @@
 import DamaSupport
 
-/// The sizes and switches of a Llama decoder, as config.json of a `LlamaForCausalLM` has them.
+/// The sizes and switches of a Llama decoder, from the config.json of a `LlamaForCausalLM`.
 public struct LlamaConfiguration: Equatable, Sendable {
     public var vocabularySize: Int
     public var hiddenSize: Int
@@ -8,13 +8,15 @@ public struct LlamaConfiguration: Equatable, Sendable {
     public var intermediateSize: Int
     public var layers: Int
     public var heads: Int
-    /// Fewer than ``heads`` in grouped-query attention; divides it.
+    /// Divides ``heads``; fewer than ``heads`` in grouped-query attention.
     public var keyValueHeads: Int
     public var headSize: Int
     public var rmsNormEpsilon: Double
     public var maximumPositions: Int
-    /// Bias in the q, k, v and o projections.
-    public var attentionBias: Bool
+    /// Bias in the q, k and v projections.
+    public var queryKeyValueBias: Bool
+    /// Bias in the o projection.
+    public var outputBias: Bool
     /// Bias in the gate, up and down projections.
     public var feedForwardBias: Bool
     /// The LM head is the embedding table.
@@ -25,9 +27,9 @@ public struct LlamaConfiguration: Equatable, Sendable {
     public var beginToken: Int?
     public var padToken: Int?
 
-    /// - Throws: ``DamaError/Code/model`` for a field out of range or sizes that do not fit each other,
-    ///   ``DamaError/Code/unsupported`` for an activation or a scaling that is not Llama's.
-    public init(_ config: ConfigReader) throws(DamaError) {
+    /// - Throws: ``DamaError/Code/model`` for a field out of range or inconsistent sizes;
+    ///   ``DamaError/Code/unsupported`` for an activation or a RoPE scaling that is not supported.
+    package init(_ config: ConfigReader) throws(DamaError) {
         vocabularySize = try config.size("vocab_size", default: 32000)
         hiddenSize = try config.size("hidden_size", default: 4096)
         intermediateSize = try config.size("intermediate_size", default: 11008)
@@ -36,20 +38,22 @@ public struct LlamaConfiguration: Equatable, Sendable {
         keyValueHeads = try config.int("num_key_value_heads", default: heads, in: 1...1024)
         guard heads.isMultiple(of: keyValueHeads) else {
             throw .model(
-                "\(config.place): num_attention_heads (\(heads)) is no multiple of num_key_value_heads (\(keyValueHeads))"
+                "\(config.place): num_attention_heads (\(heads)) is not a multiple of num_key_value_heads "
+                    + "(\(keyValueHeads))"
             )
         }
         if !config.has("head_dim"), !hiddenSize.isMultiple(of: heads) {
             throw .model(
-                "\(config.place): hidden_size (\(hiddenSize)) is no multiple of num_attention_heads (\(heads))")
+                "\(config.place): hidden_size (\(hiddenSize)) is not a multiple of num_attention_heads (\(heads))")
         }
         headSize = try config.int("head_dim", default: hiddenSize / heads, in: 2...4096)
         guard headSize.isMultiple(of: 2) else {
-            throw .model("\(config.place): head_dim is \(headSize); rotary embedding needs an even number")
+            throw .model("\(config.place): head_dim is \(headSize); it must be even for rotary embedding")
         }
         rmsNormEpsilon = try config.double("rms_norm_eps", default: 1e-6, in: 0...1)
         maximumPositions = try config.size("max_position_embeddings", default: 2048)
-        attentionBias = try config.bool("attention_bias", default: false)
+        queryKeyValueBias = try config.bool("attention_bias", default: false)
+        outputBias = queryKeyValueBias
         feedForwardBias = try config.bool("mlp_bias", default: false)
         tiesEmbeddings = try config.bool("tie_word_embeddings", default: false)
         let activation = try config.string("hidden_act", default: "silu")
@@ -60,7 +64,7 @@ public struct LlamaConfiguration: Equatable, Sendable {
         let ids = 0...(vocabularySize - 1)
         endTokens = try config.ints("eos_token_id", in: ids)
         beginToken = try config.ints("bos_token_id", in: ids).first
-        // −1 stands for "none" in some configs.
+        // −1 means "none" in some configs.
         padToken = try config.ints("pad_token_id", in: -1...(vocabularySize - 1)).first { $0 >= 0 }
     }
 }

@@ -1,11 +1,15 @@
 import DamaGraph
 import DamaSupport
 
-/// The Llama decoder as graphs. Weights carry the names that `LlamaForCausalLM` gives them in its files.
+/// The Llama decoder as graphs. Weights have the names that `LlamaForCausalLM` gives them in its files.
 public struct LlamaGraph: Sendable {
     public let configuration: LlamaConfiguration
 
     public init(_ configuration: LlamaConfiguration) { self.configuration = configuration }
+
+    /// The embedding table, which is also a tied LM head.
+    static let embeddings = "model.embed_tokens.weight"
+    static let head = "lm_head.weight"
 
     /// Names of inputs and outputs.
     public enum Port {
@@ -38,17 +42,17 @@ public struct LlamaGraph: Sendable {
         public static func presentValue(_ layer: Int) -> String { "present_value.\(layer)" }
     }
 
-    /// What a scoring graph gives.
+    /// The output of a scoring graph.
     public enum Head: Sendable {
         /// log π(target) of each row.
         case logProbabilities
-        /// Everything the model says about each row.
+        /// The logits of each row.
         case logits
     }
 
-    /// The graph that scores given tokens: attention as the mask says, only the rows asked for reach the LM head.
+    /// The graph that scores given tokens. The mask defines attention; only the requested rows reach the LM head.
     ///
-    /// - Parameter trainable: with what differentiation needs beside it (``Port/inverseRows``).
+    /// - Parameter trainable: adds the input that differentiation needs (``Port/inverseRows``).
     public func scoring(_ head: Head = .logProbabilities, trainable: Bool = false) throws(DamaError) -> Graph {
         let g = GraphBuilder("llama")
         let c = configuration
@@ -86,11 +90,11 @@ public struct LlamaGraph: Sendable {
         return g.graph
     }
 
-    /// The graph of one step of generation: the tokens given are written into the key-value cache behind those before
-    /// them, and the last row of each sequence reaches the LM head.
+    /// The graph of one generation step: the given tokens are appended to the key-value cache, and the last row of each
+    /// sequence reaches the LM head.
     ///
-    /// The cache has its full length from the start ([batch, key heads, length, head size] for each layer); bind each
-    /// `present` to the memory of its `past`, and nothing is copied.
+    /// The cache has its full length from the start, [batch, key heads, length, head size] for each layer. If each
+    /// `present` is bound to the memory of its `past`, nothing is copied.
     public func generation() throws(DamaError) -> Graph {
         let g = GraphBuilder("llama-generation")
         let c = configuration
@@ -137,10 +141,11 @@ public struct LlamaGraph: Sendable {
         return g.graph
     }
 
-    /// The attention kernel rotates heads whose size is a multiple of 16; others are rotated before it.
+    /// Whether the attention kernel rotates the heads. It can if their size is a multiple of 16; otherwise the graph
+    /// rotates them first.
     var rotatesInAttention: Bool { configuration.headSize.isMultiple(of: 16) }
 
-    /// The size of a head in the cache: the attention kernel wants a multiple of 8. Zeros behind change no product.
+    /// The size of a head in the cache. The attention kernel needs a multiple of 8; padding zeros change no product.
     var cachedHeadSize: Int { (configuration.headSize + 7) / 8 * 8 }
 
     // MARK: Parts
@@ -162,7 +167,7 @@ public struct LlamaGraph: Sendable {
         return try g.reshape(g.slice(split, axis: 3, to: size), [x.shape[0], x.shape[1], .fixed(heads * size)])
     }
 
-    /// What an attention layer works on: each [batch, sequence, heads · head size], before rotary embedding.
+    /// The inputs of an attention layer before rotary embedding, each [batch, sequence, heads · head size].
     private struct Attention {
         var layer: Int
         var query: Value
@@ -172,8 +177,8 @@ public struct LlamaGraph: Sendable {
 
     /// All layers, without the last normalisation: [rows, hidden].
     ///
-    /// - Parameter select: takes from [tokens, width] the rows that are asked for. Behind the last layer's attention
-    ///   each row is worked on by itself, so that from there on the others are left out.
+    /// - Parameter select: selects the requested rows of [tokens, width]. After the last layer's attention no row
+    ///   depends on another, so the others are dropped there.
     private func decoder(
         _ g: GraphBuilder, _ embeddings: Value, select: (Value) throws(DamaError) -> Value,
         attention: (Attention) throws(DamaError) -> Value
@@ -184,21 +189,21 @@ public struct LlamaGraph: Sendable {
         for layer in 0..<c.layers {
             hidden = try g.scope("layers.\(layer)") { () throws(DamaError) in
                 let name = "model.layers.\(layer)"
-                /// `x` itself, or of the last layer's the rows that are asked for.
+                /// `x`, or in the last layer its requested rows.
                 func wanted(_ x: Value, _ width: Int) throws(DamaError) -> Value {
                     layer == c.layers - 1 ? try select(g.reshape(x, ["tokens", .fixed(width)])) : x
                 }
                 let before = try normalized(g, hidden, "\(name).input_layernorm")
                 let mixed = try g.scope("attention") { () throws(DamaError) in
                     func project(_ part: String, _ size: Int) throws(DamaError) -> Value {
-                        try linear(g, before, "\(name).self_attn.\(part)", c.hiddenSize, size, c.attentionBias)
+                        try linear(g, before, "\(name).self_attn.\(part)", c.hiddenSize, size, c.queryKeyValueBias)
                     }
                     let result = try attention(
                         Attention(
                             layer: layer, query: project("q_proj", queries), key: project("k_proj", keys),
                             value: project("v_proj", keys)))
                     return try linear(
-                        g, wanted(result, queries), "\(name).self_attn.o_proj", queries, c.hiddenSize, c.attentionBias)
+                        g, wanted(result, queries), "\(name).self_attn.o_proj", queries, c.hiddenSize, c.outputBias)
                 }
                 let middle = try g.add(wanted(hidden, c.hiddenSize), mixed)
                 let after = try normalized(g, middle, "\(name).post_attention_layernorm")
@@ -231,7 +236,7 @@ public struct LlamaGraph: Sendable {
     }
 
     private func lmHead(_ g: GraphBuilder, _ x: Value) throws(DamaError) -> Value {
-        let name = configuration.tiesEmbeddings ? "model.embed_tokens.weight" : "lm_head.weight"
+        let name = configuration.tiesEmbeddings ? Self.embeddings : Self.head
         return try g.linear(x, g.weight(name, .float32, [configuration.vocabularySize, configuration.hiddenSize]))
     }
 }

@@ -1,17 +1,17 @@
 import DamaRuntime
 import DamaSupport
 
-/// The keys and values of a batch, in memory that is there from the start and that each step writes into.
+/// The keys and values of a batch, in preallocated memory that each step writes into.
 final class LlamaKeyValueCache: KeyValueCache {
     private typealias Port = LlamaGraph.Port
     private let decoder: LlamaDecoder
     private let binding: Binding
-    /// Tokens that each row has room for.
+    /// The capacity of a row in tokens.
     private let length: Int
     /// Numbers of one row.
     private let rowSize: Int
     private(set) var batch: Int
-    /// Key and value of each layer in turn, [batch, heads, length, head size]; perhaps with room for more rows.
+    /// Key and value of each layer in turn, [batch, heads, length, head size]. The capacity may exceed the batch.
     private var memory: [FloatMemory] = []
 
     init(_ decoder: LlamaDecoder, batch: Int, length: Int) throws(DamaError) {
@@ -22,7 +22,7 @@ final class LlamaKeyValueCache: KeyValueCache {
         var size = 1
         for factor in [c.keyValueHeads, length, decoder.graphs.cachedHeadSize] {
             let (product, overflow) = size.multipliedReportingOverflow(by: factor)
-            guard !overflow else { throw .outOfMemory("no key-value cache can hold texts of \(length) tokens") }
+            guard !overflow else { throw .outOfMemory("a key-value cache cannot hold texts of \(length) tokens") }
             size = product
         }
         rowSize = size
@@ -37,7 +37,7 @@ final class LlamaKeyValueCache: KeyValueCache {
     // MARK: Rows
 
     func keep(_ rows: [Int]) throws(DamaError) {
-        // Rows that only move forward can do so where they lie.
+        // Rows that only move forward can be moved in place.
         let isInPlace = zip(rows, rows.dropFirst()).allSatisfy { $0 < $1 }
         let target = isInPlace ? memory : try allocate(rows.count)
         for (old, new) in zip(memory, target) {
@@ -56,9 +56,9 @@ final class LlamaKeyValueCache: KeyValueCache {
         let parts = 2 * decoder.configuration.layers
         let (all, overflowsAll) = count.multipliedReportingOverflow(by: parts)
         guard !overflow, !overflowsAll else {
-            throw .outOfMemory("no key-value cache can hold \(rows) texts of \(length) tokens; use smaller batches")
+            throw .outOfMemory("a key-value cache cannot hold \(rows) texts of \(length) tokens; use smaller batches")
         }
-        // All of it first: filling one layer after the other would take what there is before it fails.
+        // Checks the whole size first: allocating layer by layer would use up the memory before failing.
         try Allocation.check(
             all, of: MemoryLayout<Float>.size, for: "the key-value cache of \(rows) texts of \(length) tokens")
         var memory: [FloatMemory] = []
@@ -78,13 +78,13 @@ final class LlamaKeyValueCache: KeyValueCache {
             try binding.bind(input: isKey ? Port.pastKey(layer) : Port.pastValue(layer), to: value)
             try binding.bind(output: isKey ? Port.presentKey(layer) : Port.presentValue(layer), to: value)
         }
-        // What a run has allocated stays bound, at the size of the batch that it was allocated for.
+        // An output that a run allocated stays bound with the old batch size, so it is bound again.
         try binding.bind(output: Port.logits, on: .cpu)
     }
 
     // MARK: Steps
 
-    func start(_ prompts: [LlamaDecoder.Prompt], run: RunOptions?) throws(DamaError) -> TensorValue {
+    func start(_ prompts: [DecoderPrompt], run: RunOptions?) throws(DamaError) -> TensorValue {
         let length = prompts.map(\.tokens.count).max() ?? 0
         let hidden = decoder.configuration.hiddenSize
         let embeddings = try TensorValue(decoder.runtime, allocating: .float32, shape: [batch, length, hidden])
@@ -128,7 +128,7 @@ final class LlamaKeyValueCache: KeyValueCache {
         try binding.bind(input: Port.totalLength, to: TensorValue(runtime, [total], shape: []))
         try binding.bind(input: Port.rows, to: TensorValue(runtime, rows.map(Int64.init), shape: [batch]))
         try binding.run(options: run)
-        guard let logits = try binding.outputs()[Port.logits] else { throw .internal("the graph gave no logits") }
+        guard let logits = try binding.outputs()[Port.logits] else { throw .internal("the graph returned no logits") }
         return logits
     }
 }

@@ -1,13 +1,14 @@
 import DamaSupport
 import Glibc
 
-/// Rotary position embedding: its base and the scaling that stretches it to longer contexts.
+/// Rotary position embedding: its base and its scaling for longer contexts.
 public struct RotaryConfiguration: Equatable, Sendable {
     public enum Scaling: Equatable, Sendable {
         case none
         /// Positions are divided by `factor`.
         case linear(factor: Double)
-        /// Llama 3: long wavelengths are divided by `factor`, short ones kept, those between blended.
+        /// Llama 3: frequencies of long wavelengths are divided by `factor`, those of short wavelengths are kept, and
+        /// those between are interpolated.
         case llama3(factor: Double, lowFrequencyFactor: Double, highFrequencyFactor: Double, originalPositions: Int)
     }
 
@@ -19,8 +20,8 @@ public struct RotaryConfiguration: Equatable, Sendable {
         self.scaling = scaling
     }
 
-    /// Reads `rope_theta` and `rope_scaling`, or the newer `rope_parameters` that holds both.
-    public init(_ config: ConfigReader) throws(DamaError) {
+    /// Reads `rope_theta` and `rope_scaling`, or the newer `rope_parameters`, which holds both.
+    package init(_ config: ConfigReader) throws(DamaError) {
         let source = config.has("rope_parameters") ? "rope_parameters" : "rope_scaling"
         let fields = try config.nested(source)
         let thetas = 1.0...1e12
@@ -71,7 +72,7 @@ public struct RotaryConfiguration: Equatable, Sendable {
     /// - Parameter positions: [T]
     /// - Returns: two tables [T, headSize / 2], row-major.
     public func table(positions: [Int32], headSize: Int) -> (cos: [Float], sin: [Float]) {
-        // Angles in single precision: that is what the models were trained with, and at long positions it shows.
+        // Angles in single precision, as in training: at long positions the difference is visible.
         let frequencies = inverseFrequencies(headSize: headSize).map(Float.init)
         var cosines = [Float]()
         var sines = [Float]()

@@ -1,12 +1,12 @@
 import DamaSupport
 
-/// What config.json of a `LlavaForConditionalGeneration` says.
+/// The fields of the config.json of a `LlavaForConditionalGeneration`.
 public struct LlavaConfiguration: Equatable, Sendable {
-    /// Which rows of the vision tower become image tokens.
+    /// The rows of the vision tower that become image tokens.
     public enum Selection: String, CaseIterable, Sendable {
         /// The patches, without the class token.
         case `default`
-        /// The class token too.
+        /// The class token and the patches.
         case full
     }
 
@@ -14,7 +14,7 @@ public struct LlavaConfiguration: Equatable, Sendable {
     public var text: LlamaConfiguration
     /// The token that marks the image's place.
     public var imageToken: Int32
-    /// How many layers of the vision tower are run: its states after them are the features.
+    /// The number of layers of the vision tower that run. The states after them are the features.
     public var visionLayers: Int
     public var selection: Selection
     public var projectorBias: Bool
@@ -22,22 +22,22 @@ public struct LlavaConfiguration: Equatable, Sendable {
     /// Image tokens of one image.
     public var imageTokens: Int { vision.patches + (selection == .full ? 1 : 0) }
 
-    public init(_ config: ConfigReader) throws(DamaError) {
+    package init(_ config: ConfigReader) throws(DamaError) {
         let visionConfig = try config.nested("vision_config")
         let visionType = try visionConfig.string("model_type", default: "clip_vision_model")
         guard visionType == "clip_vision_model" else {
             throw .unsupported(
-                "\(visionConfig.place): model_type is \"\(visionType)\"; supported is \"clip_vision_model\"")
+                "\(visionConfig.place): model_type is \"\(visionType)\"; it must be \"clip_vision_model\"")
         }
         let textConfig = try config.nested("text_config")
         let textType = try textConfig.string("model_type", default: "llama")
         guard textType == "llama" else {
-            throw .unsupported("\(textConfig.place): model_type is \"\(textType)\"; supported is \"llama\"")
+            throw .unsupported("\(textConfig.place): model_type is \"\(textType)\"; it must be \"llama\"")
         }
         vision = try CLIPVisionConfiguration(visionConfig)
         text = try LlamaConfiguration(textConfig)
-        // As transformers resolves them: the whole model's end tokens go before its language model's, and either part
-        // may say that the head is tied.
+        // As in transformers: the end tokens of the whole model take precedence over those of its language model, and
+        // either part may tie the head.
         let ids = 0...(text.vocabularySize - 1)
         let ends = try config.ints("eos_token_id", in: ids)
         if !ends.isEmpty { text.endTokens = ends }
@@ -52,7 +52,7 @@ public struct LlavaConfiguration: Equatable, Sendable {
         selection = try config.choice("vision_feature_select_strategy", default: .default)
         let activation = try config.string("projector_hidden_act", default: "gelu")
         guard activation == "gelu" else {
-            throw .unsupported("\(config.place): projector_hidden_act is \"\(activation)\"; supported is \"gelu\"")
+            throw .unsupported("\(config.place): projector_hidden_act is \"\(activation)\"; it must be \"gelu\"")
         }
         projectorBias = try config.bool("multimodal_projector_bias", default: true)
     }

@@ -3,11 +3,13 @@ import DamaImage
 import DamaRuntime
 import DamaSupport
 
-/// LLaVA's way from an image to rows beside token embeddings: vision tower, selection, two-layer projector. May be used
-/// from several threads.
+/// LLaVA's vision part: vision tower, selection of rows, two-layer projector. May be used from several threads.
 public final class LlavaVision: ImageFeatureEncoder {
     public let configuration: LlavaConfiguration
-    private let runtime: OnnxRuntime
+    package let weights: ModelWeights
+    let runtime: OnnxRuntime
+    let prefixes: (tower: String, projector: String)
+    private let processor: ImageProcessor
     private let session: Session
 
     package enum Port {
@@ -15,31 +17,40 @@ public final class LlavaVision: ImageFeatureEncoder {
         package static let features = "image_features"
     }
 
-    /// How files of different ages call the parts.
+    /// Prefixes of the parts in files of different versions.
     private static let knownTowers = [
         "vision_tower.vision_model.", "vision_tower.", "model.vision_tower.vision_model.", "model.vision_tower.",
     ]
     private static let knownProjectors = ["multi_modal_projector.", "model.multi_modal_projector."]
 
     public init(
-        _ configuration: LlavaConfiguration, _ store: WeightStore, _ runtime: OnnxRuntime, device: Device = .cpu
+        _ configuration: LlavaConfiguration, _ weights: ModelWeights, _ runtime: OnnxRuntime, processor: ImageProcessor,
+        device: Device = .cpu
     ) throws(DamaError) {
-        let prefixes = try Self.prefixes(store)
+        let prefixes = try Self.prefixes(weights.store)
         var options = SessionOptions()
         options.device = device
-        session = try CLIPWeights(store, runtime).session(named: "\(store.path) (vision)", options: options) {
-            source throws(DamaError) in
-            try Self.graph(configuration, prefixes, weight: source)
-        }
+        let graph = try Self.graph(configuration, prefixes)
+        session = try weights.session(
+            graph, named: "\(weights.store.path) (vision)", placement: .mappedFile, options: options)
         self.configuration = configuration
+        self.weights = weights
+        self.prefixes = prefixes
+        self.processor = processor
         self.runtime = runtime
     }
 
-    /// What stands before the names of the tower's and of the projector's weights.
+    package func prepare(_ image: RGBImage) throws(DamaError) -> PreparedImage { try processor.process(image) }
+    package func tokenCount(of image: PreparedImage) -> Int { configuration.imageTokens }
+    package var tokenCounts: ClosedRange<Int> { configuration.imageTokens...configuration.imageTokens }
+    package var identity: JSON { configuration.identity }
+    package var processing: JSON { processor.settings }
+
+    /// The prefixes of the tower's and of the projector's weights.
     package static func prefixes(_ store: WeightStore) throws(DamaError) -> (tower: String, projector: String) {
         func prefix(_ known: [String], _ name: String) throws(DamaError) -> String {
             if let prefix = known.first(where: { store.contains($0 + name) }) { return prefix }
-            throw .model("\(store.path) has none of \(known.map { $0 + name }.joined(separator: ", "))")
+            throw .model("\(store.path) has none of the tensors \(known.map { $0 + name }.joined(separator: ", "))")
         }
         return (
             try prefix(knownTowers, "embeddings.class_embedding"), try prefix(knownProjectors, "linear_1.weight")
@@ -48,11 +59,10 @@ public final class LlavaVision: ImageFeatureEncoder {
 
     /// The graph: pixels [batch, 3, size, size] to features [batch, image tokens, hidden of the text model].
     package static func graph(
-        _ c: LlavaConfiguration, _ prefixes: (tower: String, projector: String),
-        weight: (GraphBuilder) -> CLIPGraph.WeightSource
+        _ c: LlavaConfiguration, _ prefixes: (tower: String, projector: String)
     ) throws(DamaError) -> Graph {
         let g = GraphBuilder("llava-vision")
-        let source = weight(g)
+        let source: CLIPGraph.WeightSource = { name, shape throws(DamaError) in try g.weight(name, .float32, shape) }
         let size = Dimension.fixed(c.vision.imageSize)
         let pixels = try g.input(Port.pixels, .float32, ["batch", .fixed(c.vision.channels), size, size])
         let stack = CLIPVisionStack(g, c.vision, prefix: prefixes.tower, weight: source)
@@ -70,12 +80,12 @@ public final class LlavaVision: ImageFeatureEncoder {
 
     /// The features of images, [image tokens, hidden of the text model] each.
     ///
-    /// - Throws: ``DamaError/Code/shapeMismatch`` for an image of another size than the tower's.
-    public func features(_ images: [PreparedImage], options: RunOptions? = nil) throws(DamaError) -> [[Float]] {
-        try configuration.check(images)
+    /// - Throws: ``DamaError/Code/shapeMismatch`` for an image whose size is not the tower's.
+    package func features(_ images: [PreparedImage], options: RunOptions? = nil) throws(DamaError) -> [[Float]] {
+        try PreparedImage.require(images, size: configuration.vision.imageSize)
         var features: [[Float]] = []
         let rowSize = configuration.imageTokens * configuration.text.hiddenSize
-        // More images at once are no faster, and take more memory.
+        // Larger batches are no faster and take more memory.
         for start in stride(from: 0, to: images.count, by: 4) {
             let pixels = try TensorValue.pixels(runtime, images[start..<min(start + 4, images.count)])
             let output = try session.run([Port.pixels: pixels], outputs: [Port.features], options: options)[0]
@@ -86,5 +96,16 @@ public final class LlavaVision: ImageFeatureEncoder {
             }
         }
         return features
+    }
+}
+
+extension PreparedImage {
+    /// - Throws: ``DamaError/Code/shapeMismatch`` for an image that is not a square of this size.
+    static func require(_ images: [PreparedImage], size: Int) throws(DamaError) {
+        for image in images where image.width != size || image.height != size {
+            throw .shapeMismatch(
+                "the image was prepared as \(image.width) × \(image.height); the vision tower takes \(size) × \(size); "
+                    + "see preprocessor_config.json")
+        }
     }
 }

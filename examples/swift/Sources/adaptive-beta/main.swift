@@ -1,4 +1,4 @@
-// Adaptive beta over a few batches, in Swift: which pairs take part, and with which beta.
+// Adaptive beta over a few batches, in Swift: which pairs are kept, and with which beta.
 import Dama
 
 var configuration = AdaptiveBeta.Configuration.paper
@@ -23,6 +23,6 @@ for number in 1...3 {
     try controller.commit()
 }
 
-// State travels in checkpoints.
+// The state can be stored in a checkpoint.
 let resumed = try AdaptiveBeta(state: controller.state())
 precondition(resumed.runningMean == controller.runningMean)

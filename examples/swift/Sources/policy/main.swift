@@ -1,4 +1,4 @@
-// Log-probabilities of a preference pair, and text as it comes, from Swift.
+// Log-probabilities of a preference pair, and text printed while it is generated, from Swift.
 //
 //     swift run --package-path examples/swift policy MODEL_DIR IMAGE [PROMPT]
 //
@@ -20,7 +20,7 @@ for (name, response) in [("chosen", found.chosen), ("rejected", found.rejected)]
 
 var options = GenerationOptions()
 options.maximumTokens = 64
-let texts = try policy.generate([(image: image, prompt: prompt)], options, stop: ["\n\n"]) { _, text in
+let texts = try policy.generate([GenerationRequest(image: image, prompt: prompt)], options, stop: ["\n\n"]) { _, text in
     print(text, terminator: "")
 }
 print("\n(\(texts[0].tokens.count) tokens, ended by \(texts[0].finish))")

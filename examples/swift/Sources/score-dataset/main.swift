@@ -2,7 +2,7 @@
 //
 //     swift run --package-path examples/swift score-dataset MODEL_DIR PAIRS.jsonl IMAGE_ROOT SCORES.jsonl
 //
-// Killed and started again, it goes on where it was.
+// After a stop or a kill, the same command resumes.
 // example arguments: models/shapes-clip examples/data/shapes/pairs.jsonl examples/data/shapes/images OUTPUT/scores.jsonl
 import Dama
 

@@ -16,7 +16,7 @@ func pair(_ image: String, _ chosen: String, _ rejected: String, alphaData: Doub
         alphaData: alphaData)
 }
 
-// α_D is what ScoreJob would have found.
+// ScoreJob computes α_D for a dataset.
 let batch = [
     pair(
         "00000.jpg", "A yellow ring is below a black star. There is a large green square at the centre.",
@@ -33,7 +33,7 @@ let base = try Policy(directory: arguments[1])
 let policy = try TrainedPolicy(base, .lora(LowRankAdapters(rank: 8, alpha: 16)))
 var options = TrainerOptions()
 options.optimizer.learningRate = 1e-3
-// The base is its own reference: its weights stay as they are.
+// The base is its own reference, because its weights do not change.
 let trainer = try Trainer(policy, reference: base, controller: AdaptiveBeta(.paper), options: options)
 for _ in 0..<4 {
     let it = try trainer.step(batch)
@@ -42,4 +42,4 @@ for _ in 0..<4 {
             + "\(it.pairs), accuracy \(it.accuracy)")
 }
 try policy.exportAdapters(to: arguments[3])
-print("\(arguments[3]) holds the adapters as PEFT keeps them")
+print("\(arguments[3]) holds the adapters in PEFT's format")

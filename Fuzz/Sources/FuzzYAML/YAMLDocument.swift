@@ -1,1 +1,0 @@
-../../../Sources/DamaCLI/YAMLDocument.swift

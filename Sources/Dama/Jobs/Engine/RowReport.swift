@@ -1,0 +1,38 @@
+import DamaSupport
+
+/// Turns the outcomes in the journal of a job over rows into its results. ``RowJob`` does the rest.
+protocol RowReport {
+    associatedtype Task: RowTask
+    associatedtype Summary
+
+    /// Whether the job writes a file about the run that finished it.
+    static var hasRunFile: Bool { get }
+
+    /// Settings that affect only the report, not the outcomes in the journal.
+    var settings: [JSONObject.Member] { get }
+
+    /// Writes the lines of the completed rows to `output`. At least one row is done.
+    ///
+    /// - Parameters:
+    ///   - folder: A folder for temporary files.
+    ///   - checkpoint: Must be called regularly; it throws if the job has to stop.
+    func write(
+        _ journal: borrowing RowJournal, to output: inout ResultFile, in folder: borrowing ResultFolder,
+        checkpoint: () throws(DamaError) -> Void
+    ) throws(DamaError) -> Summary
+
+    /// The summary file. `output` and `rejects` describe those files.
+    func json(_ summary: Summary, output: JSON, rejects: JSON, settings: JSON) -> JSON
+
+    /// The summary of an earlier run that finished the job; `nil` if `json` is not such a summary.
+    func summary(_ json: JSON) -> Summary?
+
+    /// Values that differ from run to run, for the file about the run.
+    func runFile(_ progress: JobProgress, _ task: Task) -> JSON
+}
+
+extension RowReport {
+    static var hasRunFile: Bool { false }
+    var settings: [JSONObject.Member] { [] }
+    func runFile(_ progress: JobProgress, _ task: Task) -> JSON { .null }
+}

@@ -1,0 +1,130 @@
+import DamaKernels
+import DamaModels
+import DamaPreference
+import DamaSupport
+import DamaTraining
+
+extension TrainOptions {
+    /// All settings of a training job, under the names of its configuration files.
+    package static let table = SettingsTable<Self>(
+        RowJobOptions.table.part([
+            "data": "data", "output": "out", "image_root": "image_root", "follow_links": "follow_links",
+            "fields": "fields", "max_rejected": "max_bad",
+        ]).lifted(\Self.rows) + [
+            .optionalText("scores", \.scores),
+            .optionalText("reference", \.reference),
+            trainableSetting,
+            adaptersSetting,
+            .choice("activations", \.activations),
+            // Precedes the method, which uses the same seed unless it has its own.
+            seedSetting,
+            .section("method", \.method, AdaptiveBeta.Configuration.table),
+            .section("optimizer", \.self, optimizerTable),
+            .section("schedule", \.self, scheduleTable),
+            .int("batch_size", \.batchSize, in: 1...65536),
+            .int("epochs", \.epochs, in: 1...(1 << 24)),
+            .optionalInt("max_steps", \.maximumSteps, in: 1...(1 << 40)),
+            .int("tokens_per_run", \.tokensPerRun, in: 1...(1 << 40)),
+            .int("threads", \.threads, in: 0...4096, effect: .none),
+            .section("checkpoint", \.self, checkpointTable),
+            .bool("tensorboard", \.writesTensorBoard, effect: .none),
+            .section("export", \.self, exportTable),
+        ])
+
+    // MARK: Sections
+
+    private static let optimizerTable = SettingsTable<Self>([
+        .double("learning_rate", \.optimizer.learningRate),
+        .double("beta1", \.optimizer.beta1),
+        .double("beta2", \.optimizer.beta2),
+        .double("epsilon", \.optimizer.epsilon),
+        .double("weight_decay", \.optimizer.weightDecay),
+        .double("max_grad_norm", \.maximumGradientNorm),
+    ])
+
+    private static let scheduleTable = SettingsTable<Self>([
+        .choice("kind", \.schedule, ["constant": .constant, "linear": .linear, "cosine": .cosine]),
+        Setting(
+            "warmup_ratio",
+            read: { (root, reader, name) throws(DamaError) in
+                if reader.has(name) { root.warmUp = .ratio(try reader.double(name, default: 0, in: 0...1)) }
+            },
+            write: { if case .ratio(let ratio) = $0.warmUp { .double(ratio) } else { .null } }),
+        Setting(
+            "warmup_steps",
+            read: { (root, reader, name) throws(DamaError) in
+                guard reader.has(name) else { return }
+                guard !reader.has("warmup_ratio") else {
+                    throw reader.wrong(name, "either warmup_steps or warmup_ratio, not both")
+                }
+                root.warmUp = .steps(UInt64(try reader.int(name, default: 0, in: 0...(.max))))
+            },
+            write: { if case .steps(let steps) = $0.warmUp { .int(Int64(clamping: steps)) } else { .null } }),
+    ])
+
+    private static let checkpointTable = SettingsTable<Self>([
+        .int("every", \.checkpointEvery, in: 1...(1 << 40), effect: .none),
+        .int("keep", \.checkpointsKept, in: 1...10_000, effect: .none),
+    ])
+
+    private static let exportTable = SettingsTable<Self>([
+        .choice("format", \.export, effect: .report),
+        .choice(
+            "dtype", \.exportType, ["float32": .float32, "float16": .float16, "bfloat16": .bfloat16],
+            effect: .report),
+    ])
+
+    private static let seedSetting = Setting<Self>(
+        "seed",
+        read: { (root, reader, name) throws(DamaError) in
+            guard reader.has(name) else { return }
+            root.seed = UInt64(try reader.int(name, default: 0, in: 0...(.max)))
+            root.method.seed = root.seed
+        },
+        write: { .string(String($0.seed)) })
+
+    // MARK: What is trained
+
+    private static let trainableSetting = Setting<Self>(
+        "trainable",
+        read: { (root, reader, name) throws(DamaError) in
+            switch reader.json[name] {
+            case nil: break
+            case .string("full"): root.trainable = .full
+            case .string("projector"): root.trainable = .projector
+            case .string("lora"): root.trainable = .lora(try LowRankAdapters(rank: 16, alpha: 32))
+            case .array: root.trainable = .patterns(try reader.strings(name) ?? [])
+            default: throw reader.wrong(name, "full, lora, projector, or a list of name patterns")
+            }
+        },
+        write: {
+            if case .patterns(let patterns) = $0.trainable { return .array(patterns.map { .string($0) }) }
+            return .string($0.trainable.name)
+        })
+
+    /// The settings of the adapters, if adapters are trained.
+    private static let adaptersSetting = Setting<Self>(
+        "lora", fields: ["rank", "alpha", "dropout", "targets"],
+        read: { (root, reader, name) throws(DamaError) in
+            guard reader.has(name) else { return }
+            guard case .lora(let adapters) = root.trainable else {
+                throw reader.wrong(name, "no such section unless trainable is lora")
+            }
+            let section = try reader.nested(name, fields: ["rank", "alpha", "dropout", "targets"])
+            guard try section.double("dropout", default: 0, in: 0...1) == 0 else {
+                throw section.wrong("dropout", "0: adapters are trained without dropout")
+            }
+            root.trainable = .lora(
+                try LowRankAdapters(
+                    rank: section.int("rank", default: adapters.rank, in: 1...4096),
+                    alpha: section.double("alpha", default: adapters.alpha, in: 0...Double.greatestFiniteMagnitude),
+                    targets: section.strings("targets") ?? adapters.targets))
+        },
+        write: {
+            guard case .lora(let adapters) = $0.trainable else { return .null }
+            return [
+                "rank": .int(Int64(adapters.rank)), "alpha": .double(adapters.alpha),
+                "targets": .array(adapters.targets.map { .string($0) }),
+            ]
+        })
+}

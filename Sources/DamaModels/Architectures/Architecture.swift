@@ -1,0 +1,56 @@
+import DamaImage
+import DamaRuntime
+import DamaSupport
+
+/// A family of models: reads its config.json and opens its decoder and vision part.
+///
+/// To add one, add its folder next to the others and its type to ``Architectures/all``.
+protocol Architecture: Sendable {
+    /// The family's values of `model_type` in config.json.
+    static var modelTypes: [ModelType] { get }
+    /// The last parts of the names of modules that take low-rank adapters, in the order of a layer.
+    static var adapterModules: [String] { get }
+
+    /// Reads the configuration. ``open(_:)`` reads the weights later, which takes longer.
+    static func read(_ source: ModelSource) throws(DamaError) -> any Architecture
+
+    var vocabularySize: Int { get }
+    /// The end tokens of config.json; may be empty.
+    var endTokens: [Int] { get }
+    /// The token that marks an image's place; `nil` for a text-only model.
+    var imageToken: Int32? { get }
+
+    /// Opens the weights.
+    func open(_ opening: ModelOpening) throws(DamaError) -> ModelParts
+}
+
+/// A value of `model_type`, and the class of transformers that it denotes.
+struct ModelType: Equatable, Sendable {
+    let name: String
+    let className: String
+
+    init(_ name: String, className: String) { (self.name, self.className) = (name, className) }
+}
+
+/// The inputs that an architecture reads its configuration from.
+struct ModelSource {
+    var directory: String
+    var config: ConfigReader
+    var imageMode: PolicyOptions.ImageMode
+}
+
+/// The inputs that an architecture opens its weights with.
+struct ModelOpening {
+    var directory: String
+    var runtime: OnnxRuntime
+    var device: Device
+    /// The tokens that end a text, from generation_config.json, config.json or the tokenizer.
+    var endTokens: [Int]
+}
+
+/// The networks of a policy.
+struct ModelParts {
+    var decoder: any CausalDecoder
+    /// `nil` for a text-only model.
+    var vision: (any ImageFeatureEncoder)?
+}

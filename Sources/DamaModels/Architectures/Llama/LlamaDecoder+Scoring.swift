@@ -1,0 +1,96 @@
+import DamaGraph
+import DamaRuntime
+import DamaSupport
+
+extension LlamaDecoder {
+    /// Whether the host computes log-probabilities from the logits. Another device's logits stay on the device.
+    package var scoresOnHost: Bool { device == .cpu }
+
+    /// log π of every response token of each row, one response after the other.
+    ///
+    /// All rows run as one batch, padded to the longest.
+    package func logProbabilities(_ rows: [DecoderRow], options: RunOptions? = nil) throws(DamaError) -> [[Float]] {
+        guard !rows.isEmpty else { throw .invalidArgument("the batch is empty; expected at least one sequence") }
+        var inputs = try scoringInputs(rows)
+        let targets = rows.flatMap { $0.sequence.targets.map(Int64.init) }
+        guard targets.allSatisfy({ (0..<Int64(configuration.vocabularySize)).contains($0) }) else {
+            throw .invalidArgument(
+                "a response contains a token outside the model's vocabulary of \(configuration.vocabularySize)")
+        }
+        let flat: [Float]
+        if scoresOnHost {
+            let logits = try session(.logits).run(inputs, outputs: [LlamaGraph.Port.logits], options: options)[0]
+            flat = try TokenLogits(logits, targets: targets).logProbabilities
+        } else {
+            inputs[LlamaGraph.Port.targets] = try TensorValue(runtime, targets, shape: [targets.count])
+            flat = try session(.logProbabilities).run(
+                inputs, outputs: [LlamaGraph.Port.logProbabilities], options: options)[0].array()
+        }
+        var start = 0
+        return rows.map { row in
+            let count = row.sequence.targets.count
+            defer { start += count }
+            return Array(flat[start..<start + count])
+        }
+    }
+
+    /// The logits of the rows that predict response tokens, [response tokens of all rows, vocabulary].
+    package func logits(_ rows: [DecoderRow], options: RunOptions? = nil) throws(DamaError) -> TensorValue {
+        guard !rows.isEmpty else { throw .invalidArgument("the batch is empty; expected at least one sequence") }
+        return try session(.logits).run(
+            scoringInputs(rows), outputs: [LlamaGraph.Port.logits], options: options)[0]
+    }
+
+    /// The inputs of a scoring graph for `rows`, without targets. Padded to the longest row, and at least to the
+    /// shortest length that the graph's attention can divide into blocks.
+    package func scoringInputs(
+        _ rows: [DecoderRow], table: FloatMemory? = nil
+    ) throws(DamaError) -> [String: TensorValue] {
+        typealias Port = LlamaGraph.Port
+        let (batch, hidden) = (rows.count, configuration.hiddenSize)
+        let length = max(GraphBuilder.leastCausalLength, rows.map(\.sequence.count).max() ?? 0)
+        let embeddings = try TensorValue(runtime, allocating: .float32, shape: [batch, length, hidden])
+        let mask = try TensorValue(runtime, allocating: .float32, shape: [batch, 1, length, length])
+        var positions: [Int64] = []
+        var predicting: [Int64] = []
+        for (index, row) in rows.enumerated() {
+            let count = row.sequence.count
+            try embeddings.withMutableElements(of: Float.self) { all throws(DamaError) in
+                let own = UnsafeMutableBufferPointer(
+                    rebasing: all[index * length * hidden..<(index + 1) * length * hidden])
+                try embed(
+                    row.sequence.tokens, features: row.features, table: table,
+                    into: UnsafeMutableBufferPointer(rebasing: own[..<(count * hidden)]))
+                // Padding is computed too, so it must hold finite numbers.
+                UnsafeMutableBufferPointer(rebasing: own[(count * hidden)...]).update(repeating: 0)
+            }
+            try mask.withMutableElements(of: Float.self) { all in
+                row.sequence.writeMask(
+                    into: UnsafeMutableBufferPointer(
+                        rebasing: all[index * length * length..<(index + 1) * length * length]),
+                    length: length, blocked: LlamaDecoder.blocked)
+            }
+            positions += row.sequence.positions.map(Int64.init) + [Int64](repeating: 0, count: length - count)
+            predicting += row.sequence.predictingRows.map { Int64(index * length) + Int64($0) }
+        }
+        let (cosine, sine) = try rotaryTables(length)
+        return [
+            Port.embeddings: embeddings, Port.mask: mask,
+            Port.positions: try TensorValue(runtime, positions, shape: [batch, length]),
+            Port.cosine: cosine, Port.sine: sine,
+            Port.rows: try TensorValue(runtime, predicting, shape: [predicting.count]),
+        ]
+    }
+
+    /// The summand for the score of a masked key: far below any score, but finite, so that −∞ − (−∞) never occurs.
+    static let blocked: Float = -1e9
+
+    /// The rotary tables of positions 0 ..< length.
+    func rotaryTables(_ length: Int) throws(DamaError) -> (cosine: TensorValue, sine: TensorValue) {
+        try Allocation.check(length, of: 8 * configuration.headSize, for: "the rotary tables of \(length) positions")
+        let table = configuration.rotary.table(
+            positions: (0..<length).map(Int32.init), headSize: configuration.headSize)
+        let shape = [length, configuration.headSize / 2]
+        return (try TensorValue(runtime, table.cos, shape: shape), try TensorValue(runtime, table.sin, shape: shape))
+    }
+}

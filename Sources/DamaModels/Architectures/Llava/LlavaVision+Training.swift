@@ -1,0 +1,20 @@
+import DamaGraph
+import DamaImage
+import DamaRuntime
+import DamaSupport
+
+extension LlavaVision: TrainableImageEncoder {
+    package func trainingGraph() throws(DamaError) -> Graph { try Self.graph(configuration, prefixes) }
+
+    package var trainingOutput: String { Port.features }
+
+    package func isProjector(_ weight: String) -> Bool { weight.hasPrefix(prefixes.projector) }
+
+    package func trainingInputs(_ images: [PreparedImage]) throws(DamaError) -> [String: TensorValue] {
+        [Port.pixels: try TensorValue.pixels(runtime, images[...])]
+    }
+
+    package func axes(of part: Range<Int>, in images: [PreparedImage]) -> [String: Range<Int>] {
+        [TrainingAxis.pairs: part]
+    }
+}

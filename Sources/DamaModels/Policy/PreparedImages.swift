@@ -1,0 +1,98 @@
+import DamaImage
+import DamaSupport
+import Synchronization
+
+/// An image as a policy takes it.
+public struct PolicyImage: Sendable {
+    /// The pixels for the vision part.
+    package let prepared: PreparedImage
+    /// The number of tokens that the image takes in a prompt.
+    public let tokenCount: Int
+    let key: ImageKey
+}
+
+/// Identifies an image within a batch: by its path, or by a digest of its file's bytes or its pixels.
+struct ImageKey: Hashable, Sendable {
+    private let content: Content
+
+    private enum Content: Hashable, Sendable {
+        case path(ExactText)
+        case digest([UInt8])
+    }
+
+    init(_ image: ImageSource) {
+        switch image {
+        case .path(let path): content = .path(ExactText(path))
+        case .bytes(let bytes): content = .digest(Self.digest("file", [bytes.count], bytes))
+        case .pixels(let image): content = .digest(Self.digest("pixels", [image.width, image.height], image.pixels))
+        }
+    }
+
+    private static func digest(_ kind: String, _ sizes: [Int], _ bytes: [UInt8]) -> [UInt8] {
+        var hash = SHA256()
+        hash.update(kind.utf8)
+        for size in sizes { hash.update(UInt64(size)) }
+        hash.update(bytes)
+        return hash.digest
+    }
+}
+
+/// The prepared images of a batch, for one policy: a repeated image is decoded once.
+///
+/// May be used from several threads. A thread that asks for an image in preparation waits for it.
+public final class PreparedImages: Sendable {
+    private final class Place: Sendable {
+        let image = Mutex<PolicyImage?>(nil)
+    }
+
+    private let places = Mutex<[ImageKey: Place]>([:])
+
+    public init() {}
+
+    /// The prepared image of `source`. `prepare` is called for a new one.
+    func image(
+        _ source: ImageSource, prepare: (ImageSource) throws(DamaError) -> (image: PreparedImage, tokens: Int)
+    ) throws(DamaError) -> PolicyImage {
+        let key = ImageKey(source)
+        let place = places.withLock { places in
+            if let known = places[key] { return known }
+            let place = Place()
+            places[key] = place
+            return place
+        }
+        return try place.image.withLock { known throws(DamaError) in
+            if let known { return known }
+            let (image, tokens) = try prepare(source)
+            let found = PolicyImage(prepared: image, tokenCount: tokens, key: key)
+            known = found
+            return found
+        }
+    }
+}
+
+/// The image features of a batch, for one vision part: each image is encoded once.
+package struct ImageFeatures {
+    private var known: [ImageKey: [Float]] = [:]
+
+    package init() {}
+
+    /// The features of an item's images, concatenated: [tokens of all images, hidden].
+    mutating func of(
+        _ images: [PolicyImage], encode: (PreparedImage) throws(DamaError) -> [Float]
+    ) throws(DamaError) -> [Float] {
+        var features: [Float] = []
+        for image in images {
+            let found: [Float]
+            if let earlier = known[image.key] {
+                found = earlier
+            } else {
+                found = try encode(image.prepared)
+                known[image.key] = found
+            }
+            // A single image shares its memory with all its uses.
+            if images.count == 1 { return found }
+            features += found
+        }
+        return features
+    }
+}

@@ -1,0 +1,41 @@
+import DamaGraph
+import DamaImage
+import DamaRuntime
+import DamaSupport
+
+/// A vision part as a policy uses it: it prepares an image, says how many tokens the image takes, and computes the rows
+/// that replace their embeddings. May be used from several threads.
+///
+/// A vision part that can be trained is also a ``TrainableImageEncoder``.
+package protocol ImageFeatureEncoder: Sendable {
+    /// Converts an image to the pixels that the vision part takes.
+    func prepare(_ image: RGBImage) throws(DamaError) -> PreparedImage
+    /// The number of tokens of a prepared image; at least one.
+    func tokenCount(of image: PreparedImage) -> Int
+    /// The fewest and the most tokens that an image takes.
+    var tokenCounts: ClosedRange<Int> { get }
+    /// The features of images, [tokens of the image, hidden of the decoder] each.
+    ///
+    /// - Throws: ``DamaError/Code/shapeMismatch`` for an image of a size that the vision part does not take.
+    func features(_ images: [PreparedImage], options: RunOptions?) throws(DamaError) -> [[Float]]
+
+    /// The settings that features depend on, under keys that never change.
+    var identity: JSON { get }
+    /// The settings of ``prepare(_:)``, under keys that never change.
+    var processing: JSON { get }
+}
+
+/// A vision part with what training needs.
+package protocol TrainableImageEncoder: ImageFeatureEncoder {
+    var weights: ModelWeights { get }
+    /// The graph from prepared images to features. Its weights have the names of the files.
+    func trainingGraph() throws(DamaError) -> Graph
+    /// The graph's output: the features of all images, concatenated; the innermost axis is the decoder's hidden size.
+    var trainingOutput: String { get }
+    /// Whether a weight of the graph belongs to the projector, which is trained with the language model.
+    func isProjector(_ weight: String) -> Bool
+    /// All inputs of the graph for these images.
+    func trainingInputs(_ images: [PreparedImage]) throws(DamaError) -> [String: TensorValue]
+    /// The ranges that belong to some of the images, by the name of an outermost axis of the graph.
+    func axes(of part: Range<Int>, in images: [PreparedImage]) -> [String: Range<Int>]
+}

@@ -1,0 +1,136 @@
+/* CLIP scores, and the hardness of a pair. */
+#ifndef DAMA_CPP_CLIP_HPP
+#define DAMA_CPP_CLIP_HPP
+
+#include "../clip.h"
+#include "callback.hpp"
+#include "splitter.hpp"
+
+#include <string>
+#include <vector>
+
+namespace dama {
+
+/** One sub-sentence of a response; see dama_scored_sentence. */
+struct ScoredSentence {
+    std::string text;
+    float score = 0;
+    double probability = 0;
+};
+
+/** δ of a pair, and its sub-sentences. */
+struct PairHardness {
+    double delta = 0;
+    std::vector<ScoredSentence> chosen, rejected;
+    /** The flags of the responses, as in SubSentences. */
+    std::vector<std::string> chosen_flags, rejected_flags;
+};
+
+/** Owns a dama_scorer. Move-only; several threads may use it at the same time. */
+class Scorer {
+public:
+    using Options = dama_scorer_options;
+    using HardnessOptions = dama_hardness_options;
+    using Facts = dama_scorer_facts;
+
+    static Options options() { return detail::initialised(dama_scorer_options_init_sized); }
+
+    /** See dama_hardness_options_init(). The field splitter takes a splitter's get(). */
+    static HardnessOptions hardness_options() { return detail::initialised(dama_hardness_options_init_sized); }
+
+    /** See dama_scorer_create(). */
+    explicit Scorer(const std::string &model_dir, const Options &options = Scorer::options())
+        : handle_(detail::made<Owner>([&](dama_scorer **out) {
+              return dama_scorer_create(out, detail::c_string(model_dir), &options);
+          })),
+          facts_(described(handle_.get())) {}
+
+    /** See dama_scorer_describe(). */
+    const Facts &facts() const noexcept { return facts_; }
+    std::size_t dimension() const noexcept { return facts_.dimension; }
+    float logit_scale() const noexcept { return facts_.logit_scale; }
+
+    /** The image in a JPEG or PNG file. `path` must outlive the call that uses the image. */
+    static dama_image file(const std::string &path) {
+        dama_image image{};
+        image.path = detail::c_string(path);
+        return image;
+    }
+
+    /** See dama_scorer_score(). */
+    std::vector<float> score(const dama_image &image, const std::vector<std::string> &sentences,
+                             const Cancellation *cancellation = nullptr) const {
+        std::vector<float> scores(sentences.size());
+        const Strings texts(sentences);
+        check(dama_scorer_score(handle_.get(), &image, texts.data(), texts.size(), scores.data(),
+                                detail::handle(cancellation)));
+        return scores;
+    }
+
+    /** See dama_scorer_embed_images(): [images, dimension]. */
+    std::vector<float> embed_images(const std::vector<dama_image> &images,
+                                    const Cancellation *cancellation = nullptr) const {
+        std::vector<float> embeddings(images.size() * dimension());
+        check(dama_scorer_embed_images(handle_.get(), images.data(), images.size(), embeddings.data(),
+                                       embeddings.size(), detail::handle(cancellation)));
+        return embeddings;
+    }
+
+    /** See dama_scorer_embed_texts(): [texts, dimension]. */
+    std::vector<float> embed_texts(const std::vector<std::string> &texts,
+                                   const Cancellation *cancellation = nullptr) const {
+        std::vector<float> embeddings(texts.size() * dimension());
+        const Strings strings(texts);
+        check(dama_scorer_embed_texts(handle_.get(), strings.data(), strings.size(), embeddings.data(),
+                                      embeddings.size(), detail::handle(cancellation)));
+        return embeddings;
+    }
+
+    /** See dama_scorer_hardness(). */
+    PairHardness hardness(const dama_image &image, const std::string &chosen, const std::string &rejected,
+                          const HardnessOptions &options = hardness_options(),
+                          const Cancellation *cancellation = nullptr) const {
+        PairHardness result;
+        const auto found = detail::made<detail::Handle<dama_scored_pair, dama_scored_pair_free>>(
+            [&](dama_scored_pair **out) {
+                return dama_scorer_hardness(out, handle_.get(), &image, detail::c_string(chosen),
+                                            detail::c_string(rejected), &options, &result.delta,
+                                            detail::handle(cancellation));
+            });
+        result.chosen = sentences(found.get(), DAMA_CHOSEN);
+        result.rejected = sentences(found.get(), DAMA_REJECTED);
+        result.chosen_flags = detail::copied(dama_scored_pair_flags(found.get(), DAMA_CHOSEN));
+        result.rejected_flags = detail::copied(dama_scored_pair_flags(found.get(), DAMA_REJECTED));
+        return result;
+    }
+
+    /** The handle, for C functions. */
+    const dama_scorer *get() const noexcept { return handle_.get(); }
+
+private:
+    using Owner = detail::Handle<dama_scorer, dama_scorer_free>;
+
+    static Facts described(const dama_scorer *scorer) {
+        auto facts = detail::initialised(dama_scorer_facts_init_sized);
+        check(dama_scorer_describe(scorer, &facts));
+        return facts;
+    }
+
+    static std::vector<ScoredSentence> sentences(const dama_scored_pair *pair, dama_response response) {
+        std::vector<ScoredSentence> result;
+        result.reserve(dama_scored_pair_count(pair, response));
+        for (std::size_t i = 0; i < dama_scored_pair_count(pair, response); i++) {
+            dama_scored_sentence it;
+            check(dama_scored_pair_at(pair, response, i, &it));
+            result.push_back({it.text, it.score, it.probability});
+        }
+        return result;
+    }
+
+    Owner handle_;
+    Facts facts_;
+};
+
+} // namespace dama
+
+#endif /* DAMA_CPP_CLIP_HPP */
