@@ -3,16 +3,16 @@ import DamaSupport
 /// A chat template in Jinja, as transformers runs it: `trim_blocks`, `lstrip_blocks`, loop controls, the tag
 /// `generation`, the functions `raise_exception`, `strftime_now` and `namespace`, and `tojson` without escapes.
 ///
-/// It reads no file, knows no time but the one it is given, and changes nothing outside itself. Steps, text and nesting are
-/// limited. May be used from several threads.
+/// A template reads no file and sees no time but the given one. Steps, text and nesting are limited. May be used from
+/// several threads.
 package struct JinjaTemplate: Sendable {
     private let statements: [Statement]
 
     /// The most bytes of a template. The longest that is known has about 60,000.
     private static let byteLimit = 1 << 20
 
-    /// - Throws: ``DamaError/Code/model`` for a syntax error, with its line; ``DamaError/Code/unsupported`` for a tag that
-    ///   chat templates do not use.
+    /// - Throws: ``DamaError/Code/model`` for a syntax error, with its line; ``DamaError/Code/unsupported`` for a tag
+    ///   that needs other templates.
     package init(_ source: String) throws(DamaError) {
         guard source.utf8.count <= Self.byteLimit else {
             throw .model("the chat template has \(source.utf8.count) bytes; at most \(Self.byteLimit) are read")

@@ -3,7 +3,7 @@ import DamaSupport
 import DamaTestSupport
 import XCTest
 
-/// A template is a stranger's program: it ends in an error, whatever it tries, and never takes the process with it.
+/// Templates are untrusted programs: each one ends with a text or an error, and never ends the process.
 final class LimitTests: XCTestCase {
     private func failure(_ template: String) -> DamaError? {
         do throws(DamaError) {

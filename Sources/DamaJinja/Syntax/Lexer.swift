@@ -1,8 +1,8 @@
 import DamaSupport
 
-/// Cuts a template into tokens, as Jinja does with `trim_blocks` and `lstrip_blocks`, which transformers sets: a newline
-/// behind a block or comment is dropped, and so is white space between the start of a line and such a tag. A minus in a
-/// tag drops all white space on its side, a plus keeps it.
+/// Splits a template into tokens, as Jinja does with `trim_blocks` and `lstrip_blocks`, which transformers sets: the
+/// newline after a block or comment is dropped, and so is white space between the start of a line and such a tag. A
+/// minus sign in a tag drops all white space on its side; a plus sign keeps it.
 struct Lexer {
     private let source: [Unicode.Scalar]
     private var place = 0

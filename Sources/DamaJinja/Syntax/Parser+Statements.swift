@@ -76,7 +76,7 @@ extension Parser {
         case "continue": return .continueLoop
         case "include", "import", "from", "extends", "block":
             throw TemplateError.unsupported(
-                "{% \(name) %} needs other templates, which a chat template has not", line: line)
+                "{% \(name) %} needs other templates, which is not supported", line: line)
         default: throw TemplateError.syntax("unknown tag {% \(name) %}", line: line)
         }
     }

@@ -1,7 +1,7 @@
 import DamaSupport
 
-/// What an expression of a template gives. Lists and mappings never change: the sandbox that chat templates are written
-/// for forbids it. ``Namespace`` is the one thing that does.
+/// The value of an expression. Lists and mappings never change, because the sandbox of chat templates forbids it; only a
+/// ``Namespace`` does.
 package indirect enum Value: Sendable {
     /// What is undefined, for messages.
     case undefined(String)
