@@ -36,6 +36,8 @@ let package = Package(
         .target(name: "DamaKernels", dependencies: ["DamaSupport", "CDamaShims"]),
         .target(name: "DamaPattern", dependencies: ["DamaSupport"]),
         .target(name: "DamaText", dependencies: ["DamaSupport", "DamaPattern"]),
+        // Nothing of the library uses it yet: policies recognise the known templates.
+        .target(name: "DamaJinja", dependencies: ["DamaSupport"]),
         .target(name: "DamaImage", dependencies: ["DamaSupport", "CDamaShims"]),
         .target(name: "DamaRuntime", dependencies: ["DamaSupport", "CDamaShims", "COnnxRuntime"]),
         .target(name: "DamaGraph", dependencies: ["DamaSupport"]),
@@ -121,6 +123,9 @@ let package = Package(
         .testTarget(name: "DamaPatternTests", dependencies: ["DamaSupport", "DamaPattern"]),
         .testTarget(
             name: "DamaTextTests", dependencies: ["DamaSupport", "DamaText", "DamaTestSupport"],
+            exclude: ["Fixtures"]),
+        .testTarget(
+            name: "DamaJinjaTests", dependencies: ["DamaSupport", "DamaJinja", "DamaTestSupport"],
             exclude: ["Fixtures"]),
         .testTarget(
             name: "DamaImageTests", dependencies: ["DamaSupport", "DamaImage", "DamaTestSupport"],
