@@ -10,6 +10,9 @@ public final class Session: @unchecked Sendable {
         public var elementType: ElementType?
         /// `nil` for a dimension that varies.
         public var shape: [Int?]
+
+        /// The shape as messages show it: `[?, 4, ?, 8]`.
+        package var shapeText: String { "[\(shape.map { $0.map(String.init) ?? "?" }.joined(separator: ", "))]" }
     }
 
     public let runtime: OnnxRuntime

@@ -180,7 +180,7 @@ final class ImageRootTests: XCTestCase {
         try Files.writeAtomically([1, 3], to: path)
         assertFails(.invalidArgument, "\"a.jpg\" has other contents now") { try root.verify(stored) }
         unlink(path)
-        assertFails(.invalidArgument, "no image \"a.jpg\"") { try root.verify(stored) }
+        assertFails(.invalidArgument, "image \"a.jpg\" does not exist") { try root.verify(stored) }
         var missing: ImageStamp?
         XCTAssertThrowsError(try root.read(.path("a.jpg"), stamp: &missing))
         let none = try XCTUnwrap(missing)

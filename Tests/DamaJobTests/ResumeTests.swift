@@ -181,7 +181,7 @@ final class ResumeTests: JobTestCase {
             try run(options())
         }
         try FileManager.default.removeItem(atPath: "\(folder.path)/\(image)")
-        assertFails(.invalidArgument, "row 1 was computed from another image: no image \"\(image)\"") {
+        assertFails(.invalidArgument, "row 1 was computed from another image: image \"\(image)\" does not exist") {
             try run(options())
         }
         // Restored with other times: the same image.

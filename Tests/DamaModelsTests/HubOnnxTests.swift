@@ -201,7 +201,7 @@ final class HubOnnxTests: XCTestCase {
         try fails(.model, "it has no input \"past_key_values.2.key\"", of: Self.llama) {
             try patch("\($0)/config.json", "\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3")
         }
-        try fails(.model, "axis 1 must be 2, num_key_value_heads of config.json", of: Self.llama) {
+        try fails(.model, "[?, 4, ?, 8]; axis 1 must be 2, num_key_value_heads of config.json", of: Self.llama) {
             try patch("\($0)/config.json", "\"num_key_value_heads\": 4", "\"num_key_value_heads\": 2")
         }
         try fails(.model, "\"logits\" has the shape", of: Self.llama) {

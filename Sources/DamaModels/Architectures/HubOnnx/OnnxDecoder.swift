@@ -81,7 +81,7 @@ final class OnnxDecoder: CausalDecoder {
                 return
             }
             throw .model(
-                "\(path): \"\(port.name)\" has the shape \(port.shape); axis \(axis) must be \(size), \(field) of "
+                "\(path): \"\(port.name)\" has the shape \(port.shapeText); axis \(axis) must be \(size), \(field) of "
                     + "config.json")
         }
         for port in session.inputs where past.contains(port.name) {
