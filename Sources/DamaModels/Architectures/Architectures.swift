@@ -2,7 +2,9 @@ import DamaSupport
 
 /// The architectures that load.
 enum Architectures {
-    static let all: [any Architecture.Type] = [LlamaArchitecture.self, LlavaArchitecture.self]
+    static let all: [any Architecture.Type] = [
+        LlamaArchitecture.self, LlavaArchitecture.self,
+    ]
 
     /// Reads the configuration of a directory.
     ///
