@@ -9,8 +9,8 @@ extern "C" {
 #endif
 
 /**
- * A language model, with or without a vision tower: Llama or LLaVA. It needs ONNX Runtime, as dama_scorer does. Weights
- * stay in the files, which must not change while the policy lives; policies of the same directory share the memory.
+ * A language model, with or without a vision tower. It needs ONNX Runtime, as dama_scorer does. Weights stay in the
+ * files, which must not change while the policy lives; policies of the same directory share the memory.
  *
  * All functions may be called on one policy from several threads at once; dama_policy_free() by the last of them.
  */
@@ -72,10 +72,10 @@ typedef struct dama_policy_options {
 DAMA_API void dama_policy_options_init_sized(dama_policy_options *options, size_t size);
 
 /**
- * Opens a model: a Hugging Face directory of a LlamaForCausalLM or LlavaForConditionalGeneration with config.json,
- * safetensors (fp32, fp16 or bf16, one file or sharded), tokenizer.json and, for LLaVA, preprocessor_config.json. In
- * place of the safetensors there may be the hub's ONNX layout (onnx/decoder_model_merged.onnx; for LLaVA also
- * embed_tokens.onnx and vision_encoder.onnx), which cannot be trained.
+ * Opens a model: a Hugging Face directory of an architecture that docs/policies.md lists, such as LlamaForCausalLM or
+ * LlavaForConditionalGeneration, with config.json, safetensors (fp32, fp16 or bf16, one file or sharded), tokenizer.json
+ * and, for LLaVA, preprocessor_config.json. In place of the safetensors there may be the hub's ONNX layout
+ * (onnx/decoder_model_merged.onnx; for LLaVA also embed_tokens.onnx and vision_encoder.onnx), which cannot be trained.
  *
  * @param[out] out
  * @param[in]  model_dir

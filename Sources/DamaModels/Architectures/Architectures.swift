@@ -3,7 +3,7 @@ import DamaSupport
 /// The architectures that load.
 enum Architectures {
     static let all: [any Architecture.Type] = [
-        LlamaArchitecture.self, LlavaArchitecture.self,
+        LlamaArchitecture.self, LlavaArchitecture.self, Qwen2Architecture.self,
     ]
 
     /// Reads the configuration of a directory.
