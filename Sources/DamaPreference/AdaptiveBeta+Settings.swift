@@ -69,18 +69,15 @@ extension AdaptiveBeta.Configuration {
             }
         })
 
-    private static let losses: [(String, PreferenceLoss.Kind)] = [
-        ("sigmoid", .sigmoid), ("ipo", .ipo), ("hinge", .hinge), ("cdpo", .labelSmoothed), ("robust", .robust),
-        ("simpo", .simpo),
-    ]
-
     private static let lossSetting = Setting<Self>(
         "loss",
         read: { (root, reader, name) throws(DamaError) in
-            guard let kind = try reader.choice(name, of: losses) else { return }
+            guard let kind = try reader.choice(name, of: PreferenceLoss.Kind.allCases.map { ($0.name, $0) }) else {
+                return
+            }
             root.loss = PreferenceLoss(kind, parameter: 0)
         },
-        write: { root in (losses.first { $0.1 == root.loss.kind }?.0).map { .string($0) } ?? .null })
+        write: { .string($0.loss.kind.name) })
 
     /// The number of some losses. Others leave it alone.
     private static func lossParameter(_ name: String, of kinds: [PreferenceLoss.Kind]) -> Setting<Self> {

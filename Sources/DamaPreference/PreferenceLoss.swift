@@ -79,6 +79,63 @@ public enum PreferenceLoss: Equatable, Sendable {
     }
 }
 
+// MARK: Kinds
+
+extension PreferenceLoss {
+    /// The loss without its parameter, as it is used in files and in the C ABI.
+    public enum Kind: UInt32, CaseIterable, Sendable {
+        case sigmoid, ipo, hinge, labelSmoothed, robust, simpo
+
+        /// Its name in configuration files, and of its function in Python.
+        package var name: String {
+            switch self {
+            case .sigmoid: "sigmoid"
+            case .ipo: "ipo"
+            case .hinge: "hinge"
+            case .labelSmoothed: "cdpo"
+            case .robust: "robust"
+            case .simpo: "simpo"
+            }
+        }
+    }
+
+    /// - Parameters:
+    ///   - parameter: ε of the label-smoothed and the robust loss, γ of SimPO; the others have none.
+    public init(_ kind: Kind, parameter: Double) {
+        self =
+            switch kind {
+            case .sigmoid: .sigmoid
+            case .ipo: .ipo
+            case .hinge: .hinge
+            case .labelSmoothed: .labelSmoothed(flipRate: parameter)
+            case .robust: .robust(flipRate: parameter)
+            case .simpo: .simpo(margin: parameter)
+            }
+    }
+
+    public var kind: Kind {
+        switch self {
+        case .sigmoid: .sigmoid
+        case .ipo: .ipo
+        case .hinge: .hinge
+        case .labelSmoothed: .labelSmoothed
+        case .robust: .robust
+        case .simpo: .simpo
+        }
+    }
+
+    /// The parameter of the loss; 0 if it has none.
+    public var parameter: Double {
+        switch self {
+        case .sigmoid, .ipo, .hinge: 0
+        case .labelSmoothed(let rate), .robust(let rate): rate
+        case .simpo(let margin): margin
+        }
+    }
+}
+
+// MARK: Terms
+
 /// −log σ(x), −log σ(−x), σ(x) and σ(−x) from one exponential.
 @usableFromInline
 struct LogisticTerms {

@@ -92,7 +92,7 @@ final class GradientRuleTests: XCTestCase {
     }
 
     func testFunctionsOfOneValue() throws {
-        for function in ["Neg", "Exp", "Log", "Sqrt", "Sigmoid", "Tanh", "Erf"] {
+        for function in Evaluator.functions.keys.sorted() {
             try check(["x": [2, 5]], positive: true) { try $0.unary(function, $0.input("x", .float32, [2, 5])) }
         }
     }

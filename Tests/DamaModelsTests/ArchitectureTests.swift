@@ -11,11 +11,12 @@ final class ArchitectureTests: XCTestCase {
     func testTheMessageListsWhatLoads() throws {
         let config = try ConfigReader(["model_type": "mamba"], place: "config.json")
         let source = ModelSource(directory: "", config: config, imageMode: .crop)
-        assertFails(
-            .unsupported,
-            "config.json: model_type is \"mamba\"; supported are \"llama\" (LlamaForCausalLM) and \"llava\" "
-                + "(LlavaForConditionalGeneration)"
-        ) { _ = try Architectures.read(source) }
+        let list = Architectures.all.flatMap { $0.modelTypes }.map { "\"\($0.name)\" (\($0.className))" }
+        XCTAssertEqual(list.first, "\"llama\" (LlamaForCausalLM)")
+        assertFails(.unsupported, "config.json: model_type is \"mamba\"; supported are \(list[0]), ") {
+            _ = try Architectures.read(source)
+        }
+        for type in list { assertFails(.unsupported, type) { _ = try Architectures.read(source) } }
     }
 
     func testNoTypeIsClaimedTwice() {

@@ -94,16 +94,10 @@ struct AdaptiveBetaFixture {
             case "momentum": it.momentum = try double(key)
             case "seed": it.seed = UInt64(try XCTUnwrap(changes[key]?.int))
             case "loss":
-                it.loss =
-                    switch try string(key) {
-                    case "sigmoid": .sigmoid
-                    case "ipo": .ipo
-                    case "hinge": .hinge
-                    case "cdpo": .labelSmoothed(flipRate: try double("label_smoothing"))
-                    case "robust": .robust(flipRate: try double("label_smoothing"))
-                    case "simpo": .simpo(margin: try double("simpo_margin"))
-                    default: throw DamaError.invalidArgument("loss \(try string(key))")
-                    }
+                let name = try string(key)
+                let kind = try XCTUnwrap(PreferenceLoss.Kind.allCases.first { $0.name == name }, name)
+                let parameter = changes["label_smoothing"] ?? changes["simpo_margin"]
+                it.loss = PreferenceLoss(kind, parameter: parameter?.double ?? 0)
             case "label_smoothing", "simpo_margin": break
             default: throw DamaError.invalidArgument("field \(key)")
             }

@@ -3,10 +3,10 @@ import DamaSupport
 import XCTest
 
 final class PreferenceLossTests: XCTestCase {
-    private let losses: [PreferenceLoss] = [
-        .sigmoid, .ipo, .hinge, .labelSmoothed(flipRate: 0.1), .robust(flipRate: 0.2), .simpo(margin: 0.7),
-        .labelSmoothed(flipRate: 0), .robust(flipRate: 0),
-    ]
+    /// Every loss, with a parameter that all of them take and with none.
+    private let losses = PreferenceLoss.Kind.allCases.flatMap { kind in
+        [0.2, 0].map { PreferenceLoss(kind, parameter: $0) }
+    }
 
     /// Central differences with step h err by about h² ℓ'''/6 + 1e-16 ℓ/h: 1e-8 relative is safe for h = 1e-5.
     func testDerivativesAreCentralDifferences() {

@@ -9,7 +9,7 @@ extern "C" {
 #endif
 
 /**
- * A language model with or without a vision tower: LLaVA or Llama. It needs ONNX Runtime, as dama_scorer does. Weights
+ * A language model with or without a vision tower. It needs ONNX Runtime, as dama_scorer does. Weights
  * stay in the files, which must not change while the policy exists. Policies of one directory share the memory.
  *
  * Several threads may use one policy at the same time. dama_policy_free() must come after all other calls.
@@ -72,10 +72,10 @@ typedef struct dama_policy_options {
 DAMA_API void dama_policy_options_init_sized(dama_policy_options *options, size_t size);
 
 /**
- * Opens a model: a Hugging Face directory of a LlamaForCausalLM or LlavaForConditionalGeneration with config.json,
- * safetensors (fp32, fp16 or bf16, one file or sharded), tokenizer.json and, for LLaVA, preprocessor_config.json. The
- * hub's ONNX layout (onnx/decoder_model_merged.onnx; for LLaVA also embed_tokens.onnx and vision_encoder.onnx) may
- * replace the safetensors; such a model cannot be trained.
+ * Opens a model: a Hugging Face directory of an architecture that docs/policies.md lists, such as LlamaForCausalLM or
+ * LlavaForConditionalGeneration, with config.json, safetensors (fp32, fp16 or bf16, one file or sharded), tokenizer.json
+ * and, for LLaVA, preprocessor_config.json. The hub's ONNX layout (onnx/decoder_model_merged.onnx; for LLaVA also
+ * embed_tokens.onnx and vision_encoder.onnx) may replace the safetensors; such a model cannot be trained.
  *
  * @param[out] out
  * @param[in]  model_dir

@@ -2,7 +2,9 @@ import DamaSupport
 
 /// The supported architectures.
 enum Architectures {
-    static let all: [any Architecture.Type] = [LlamaArchitecture.self, LlavaArchitecture.self]
+    static let all: [any Architecture.Type] = [
+        LlamaArchitecture.self, LlavaArchitecture.self, Qwen2Architecture.self,
+    ]
 
     /// Reads the configuration of a directory.
     ///

@@ -188,7 +188,7 @@ class AdaptiveBeta:
     :param rho: Share of α_D if ``combine`` is ``weighted``.
     :param floor: Minimum β of a pair.
     :param ceiling: Maximum β of a pair.
-    :param loss: ``sigmoid``, ``ipo``, ``hinge``, ``cdpo``, ``robust`` or ``simpo``.
+    :param loss: The name of a loss in :mod:`dama.losses`, such as ``sigmoid``.
     :param label_smoothing: ε of ``cdpo`` and ``robust``.
     :param simpo_margin: γ of ``simpo``.
 

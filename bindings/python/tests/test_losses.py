@@ -5,11 +5,11 @@ import pytest
 
 import dama
 from dama import losses
+from dama._adaptive_beta import LOSSES
 
-CASES = [
-    (losses.sigmoid, {}), (losses.ipo, {}), (losses.hinge, {}), (losses.cdpo, dict(label_smoothing=0.1)),
-    (losses.robust, dict(label_smoothing=0.2)), (losses.simpo, dict(simpo_margin=0.7)),
-]  # fmt: skip
+PARAMETERS = dict(cdpo=dict(label_smoothing=0.1), robust=dict(label_smoothing=0.2), simpo=dict(simpo_margin=0.7))
+#: Every loss of the header; one without a function in dama.losses is an error here.
+CASES = [(getattr(losses, name), PARAMETERS.get(name, {})) for name in LOSSES]
 
 
 def sigma(x):
