@@ -5,7 +5,7 @@ import Dama
 /// A caller's struct has the size that the caller's header gave it, which may be smaller or larger than the library's.
 /// So it is never touched through its type, which would reach behind a smaller one, but through the functions here.
 protocol SizedStruct {
-    /// Bytes of the struct as it was first published. Written down in StructSizes.swift, and never changed after that.
+    /// Bytes of the struct as it was first published, from Tests/ABI/first_sizes.txt.
     static var firstSize: Int { get }
     /// Its name in the header. `NAME_init()` sets struct_size.
     static var name: String { get }
