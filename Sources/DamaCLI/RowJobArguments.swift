@@ -38,10 +38,23 @@ struct RowJobArguments: ParsableArguments {
     var imageLimit = 64
     @Flag(help: "Begin again: forget what is unfinished, replace what an earlier job wrote.")
     var restart = false
+    @Option(
+        help: ArgumentHelp(
+            "Any option of the job by its name in C and Python, as in cache_bytes=0; may be repeated. Wins over the "
+                + "option's flag.", valueName: "name=value"))
+    var set: [String] = []
     @Flag(help: "Show no progress.")
     var quiet = false
 
-    func fill(_ rows: inout RowJobOptions) throws(DamaError) {
+    /// Sets the job's options: those of every job over rows, then those that `--set` names.
+    func fill<Options: RowJobSettings>(
+        _ options: inout Options, by table: SettingsTable<Options>
+    ) throws(DamaError) {
+        try fill(&options.rows)
+        try NamedSettings.apply(set, to: &options, by: table)
+    }
+
+    private func fill(_ rows: inout RowJobOptions) throws(DamaError) {
         rows.maximumRejected = maxBad
         rows.workers = workers
         if let batch { rows.blockRows = batch }
