@@ -138,10 +138,10 @@ def _enumerators(enum: str, body: str) -> dict[str, int]:
 
 
 def write_or_check(target: Path, text: str, script: Path, arguments: list[str], usage: str) -> None:
-    """Writes a generated file; with --check it writes nothing, and fails if the file does not match the header."""
+    """Writes a generated file; with --check it writes nothing, and fails if the file is stale."""
     if arguments == ["--check"]:
         if not target.exists() or target.read_text(encoding="utf-8") != text:
-            raise SystemExit(f"{target.name} does not match include/dama.h; run scripts/{script.name}")
+            raise SystemExit(f"{target.name} is stale; run scripts/{script.name}")
     elif arguments:
         raise SystemExit(usage)
     else:

@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
-"""Writes Sources/DamaABI/JobOptionFields.swift from include/dama.h: generate_settings.py [--check]
+"""Writes the generated files of Sources/DamaABI: generate_settings.py [--check]
 
-For the options of every job over a dataset: the simple fields of the struct as names and JSON values, which the job's
-table of settings reads, and the values of that table as the struct's defaults. With --check it writes nothing, and fails
-where the file is not what the header says.
+JobOptionFields.swift, from include/dama.h. For the options of every job over a dataset: the simple fields of the struct
+as names and JSON values, which the job's table of settings reads, and the values of that table as the struct's defaults.
+
+StructSizes.swift, from Tests/ABI/first_sizes.txt: the size of each struct that may grow, as it was first published.
+
+With --check it writes nothing, and fails if a file is stale.
 """
 
 from __future__ import annotations
@@ -16,7 +19,14 @@ from pathlib import Path
 import abi_header
 from abi_header import Field, Header
 
-TARGET = Path(__file__).resolve().parents[1] / "Sources" / "DamaABI" / "JobOptionFields.swift"
+ROOT = Path(__file__).resolve().parents[1]
+TARGETS = ROOT / "Sources" / "DamaABI"
+FIRST_SIZES = ROOT / "Tests" / "ABI" / "first_sizes.txt"
+
+SIZES_PREAMBLE = """\
+// scripts/generate_settings.py writes this file from Tests/ABI/first_sizes.txt; do not edit it.
+import CDama
+"""
 
 PREAMBLE = """\
 // scripts/generate_settings.py writes this file from include/dama.h; do not edit it.
@@ -69,7 +79,7 @@ def lines(field: Field, counts: set[str], header: Header) -> tuple[str, str] | N
     return None
 
 
-def generated() -> str:
+def option_fields() -> str:
     header = abi_header.read(abi_header.preprocessed())
     parts = [PREAMBLE]
     for struct, fields in header.structs.items():
@@ -90,5 +100,20 @@ def generated() -> str:
     return "".join(parts)
 
 
+def struct_sizes() -> str:
+    parts = [SIZES_PREAMBLE]
+    for line in FIRST_SIZES.read_text(encoding="utf-8").splitlines():
+        if line.startswith("#"):
+            continue
+        name, size, _ = line.split()
+        parts.append(
+            f"\nextension {name}: SizedStruct {{\n"
+            f"    static var firstSize: Int {{ {size} }}\n"
+            f'    static var name: String {{ "{name}" }}\n}}\n'
+        )
+    return "".join(parts)
+
+
 if __name__ == "__main__":
-    abi_header.write_or_check(TARGET, generated(), Path(__file__), sys.argv[1:], str(__doc__))
+    for name, text in {"JobOptionFields.swift": option_fields(), "StructSizes.swift": struct_sizes()}.items():
+        abi_header.write_or_check(TARGETS / name, text, Path(__file__), sys.argv[1:], str(__doc__))

@@ -1,7 +1,5 @@
+// scripts/generate_settings.py writes this file from Tests/ABI/first_sizes.txt; do not edit it.
 import CDama
-
-// The sizes of the structs that may grow, as they were first published, on 64-bit machines. A new field makes a struct
-// larger, but changes none of these numbers. Tests/ABI/first_sizes.txt holds the same numbers.
 
 extension dama_adaptive_beta_options: SizedStruct {
     static var firstSize: Int { 128 }
@@ -61,6 +59,11 @@ extension dama_adamw_options: SizedStruct {
 extension dama_schedule_options: SizedStruct {
     static var firstSize: Int { 40 }
     static var name: String { "dama_schedule_options" }
+}
+
+extension dama_progress: SizedStruct {
+    static var firstSize: Int { 64 }
+    static var name: String { "dama_progress" }
 }
 
 extension dama_score_dataset_options: SizedStruct {
@@ -131,6 +134,11 @@ extension dama_generate_dataset_options: SizedStruct {
 extension dama_generate_dataset_result: SizedStruct {
     static var firstSize: Int { 32 }
     static var name: String { "dama_generate_dataset_result" }
+}
+
+extension dama_train_progress: SizedStruct {
+    static var firstSize: Int { 80 }
+    static var name: String { "dama_train_progress" }
 }
 
 extension dama_train_dataset_options: SizedStruct {

@@ -5,7 +5,7 @@ import Dama
 /// A caller's struct has the size in the caller's header, which may be smaller or larger than the library's. It is only
 /// accessed through the functions here: access through its type would reach beyond the end of a smaller struct.
 protocol SizedStruct {
-    /// The size of the struct as it was first published, from StructSizes.swift. It never changes.
+    /// The size of the struct as it was first published, from Tests/ABI/first_sizes.txt. It never changes.
     static var firstSize: Int { get }
     /// Its name in the header. `NAME_init()` sets struct_size.
     static var name: String { get }

@@ -29,10 +29,10 @@ struct GenerateDataset: ParsableArguments {
         let display = ProgressDisplay()
         do throws(DamaError) {
             var options = GenerateOptions(data: data, output: out ?? "")
-            try rows.fill(&options.rows)
             options.generation = generation
             options.stop = stop
             options.samples = samples
+            try rows.fill(&options, by: GenerateOptions.table)
             let policy = try Policy(directory: model.model, options: model.options())
             Interruption.listen()
             let run = try policy.makeRunOptions()

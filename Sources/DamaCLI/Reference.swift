@@ -38,8 +38,8 @@ struct Reference: ParsableCommand {
         let display = ProgressDisplay()
         do throws(DamaError) {
             var options = ReferenceOptions(data: dataset.data, output: dataset.out)
-            try rows.fill(&options.rows)
             options.format = format == .full ? .full : .logps
+            try rows.fill(&options, by: ReferenceOptions.table)
             let policy = try Policy(directory: model.model, options: policyOptions())
             Interruption.listen()
             let run = try policy.makeRunOptions()

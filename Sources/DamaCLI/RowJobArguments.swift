@@ -39,10 +39,23 @@ struct RowJobArguments: ParsableArguments {
     var imageLimit = 64
     @Flag(help: "Start over: discard unfinished work, and replace the files of an earlier job.")
     var restart = false
+    @Option(
+        help: ArgumentHelp(
+            "Any option of the job by its name in C and Python, as in cache_bytes=0; may be repeated. Takes precedence "
+                + "over the option's flag.", valueName: "name=value"))
+    var set: [String] = []
     @Flag(help: "Do not show progress.")
     var quiet = false
 
-    func fill(_ rows: inout RowJobOptions) throws(DamaError) {
+    /// Sets the job's options: those of every job over rows, then those that `--set` names.
+    func fill<Options: RowJobSettings>(
+        _ options: inout Options, by table: SettingsTable<Options>
+    ) throws(DamaError) {
+        try fill(&options.rows)
+        try NamedSettings.apply(set, to: &options, by: table)
+    }
+
+    private func fill(_ rows: inout RowJobOptions) throws(DamaError) {
         rows.maximumRejected = maxBad
         rows.workers = workers
         if let batch { rows.blockRows = batch }

@@ -68,10 +68,10 @@ struct Score: ParsableCommand {
 
     private func options() throws(DamaError) -> ScoreOptions {
         var options = ScoreOptions(data: dataset.data, output: dataset.out)
-        try rows.fill(&options.rows)
         options.deltaSource = delta == .scores ? .scores : .probabilities
         options.meanDelta = meanDelta
         options.cacheBytes = try RowJobArguments.bytes(cache, "--cache", from: 0)
+        try rows.fill(&options, by: ScoreOptions.table)
         return options
     }
 

@@ -135,7 +135,7 @@ static void *pointer(int null) { return null ? NULL : (void *)scratch; }
 static const long long integers[] = {0, 1, 77, -1, LLONG_MAX, LLONG_MIN};
 static const double reals[] = {0, -1, NAN, INFINITY, 1e300};
 static int status_is_wrong(dama_status status) {
-    return (int)status < 0 || (int)status > 8 || (status != DAMA_OK && dama_error_message()[0] == 0);
+    return (int)status < 0 || (int)status > %(last_status)d || (status != DAMA_OK && dama_error_message()[0] == 0);
 }
 
 %(structs)s
@@ -234,7 +234,12 @@ def hostile_program(header: Header) -> str:
             f"    (void)null; (void)n; (void)x; {body}\n}}"
         )
         table.append(f'    {{"{f.name}", {len(f.parameters)}, call_{f.name}}},')
-    return HOSTILE % {"structs": "\n".join(structs), "wrappers": "\n".join(wrappers), "table": "\n".join(table)}
+    return HOSTILE % {
+        "last_status": max(header.enums["dama_status"].values()),
+        "structs": "\n".join(structs),
+        "wrappers": "\n".join(wrappers),
+        "table": "\n".join(table),
+    }
 
 
 def main() -> None:

@@ -179,4 +179,26 @@ final class CommandLineTests: XCTestCase {
         XCTAssertEqual(code, 1)
         XCTAssertTrue(text.contains("unknown field \"answer\""), text)
     }
+
+    func testSetTakesEveryOptionByItsName() throws {
+        try writeDataset(rows: 8)
+        XCTAssertEqual(try finish("flag", ["--delta", "scores"]).code, 0)
+        let options = ["--set", "delta_source=scores", "--set", "workers=1", "--set", "mean_delta=null"]
+        XCTAssertEqual(try finish("named", ["--delta", "probabilities"] + options).code, 0)
+        let scores = try ["flag", "named"].map { try Files.read("\(folder.path)/\($0).jsonl") }
+        XCTAssertTrue(scores[0] == scores[1])
+        for (argument, message) in [
+            ("cache_byte=1", "--set: unknown field \"cache_byte\"; did you mean \"cache_bytes\"?"),
+            ("block_rows=none", "--set: block_rows is \"none\"; expected an integer from 1 to 4096"),
+            ("block_rows=0", "--set: block_rows is 0; expected an integer from 1 to 4096"),
+            ("cache_bytes", "--set: expected name=value, found \"cache_bytes\""),
+            ("output=other.jsonl", "--set: unknown field \"output\""),
+        ] {
+            let (code, text) = try finish("wrong", ["--set", argument])
+            XCTAssertEqual(code, 1)
+            XCTAssertTrue(text.contains(message), text)
+        }
+        XCTAssertTrue(
+            try finish("wrong", ["--set", "restart=true", "--set", "restart=true"]).text.contains("set twice"))
+    }
 }

@@ -35,7 +35,7 @@ final class ForeignFileTests: XCTestCase {
 
     /// A foreign file under each name that a job over rows writes.
     func testJobsOverRowsReplaceNothingForeign() throws {
-        for make in [SmallJob.score, SmallJob.reference, SmallJob.generate] {
+        for make in SmallJob.rowJobs {
             let job = try make(inputs)
             var names = ["out.jsonl", "out.rejects.jsonl", "out.summary.json", "out.partial/notes.txt"]
             if job.name == "score" { names.append("out.run.json") }

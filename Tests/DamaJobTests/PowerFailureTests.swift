@@ -54,8 +54,9 @@ final class PowerFailureTests: XCTestCase {
         XCTAssertGreaterThan(states.count, 30)
     }
 
-    func testScore() throws { try check(SmallJob.score) }
-    func testReference() throws { try check(SmallJob.reference) }
-    func testGenerate() throws { try check(SmallJob.generate) }
+    func testJobsOverRows() throws {
+        for job in SmallJob.rowJobs { try check(job) }
+    }
+
     func testTrain() throws { try check(SmallJob.train) }
 }

@@ -104,10 +104,6 @@ struct SmallJob {
         }
     }
 
-    /// One job of each kind. The scoring job's rows have another format and are in their own folder.
-    static func all(_ inputs: TemporaryDirectory) throws -> [SmallJob] {
-        let scoring = inputs.path + "/scoring"
-        try Files.makeDirectory(scoring)
-        return try [score(scoring), reference(inputs.path), generate(inputs.path), train(inputs.path)]
-    }
+    /// The jobs over rows.
+    static var rowJobs: [(_ inputs: String) throws -> SmallJob] { [score, reference, generate] }
 }

@@ -2,15 +2,30 @@ import DamaTestSupport
 import XCTest
 
 @testable import Dama
+@testable import DamaTraining
 
 final class TrainDocumentationTests: XCTestCase {
-    /// docs/train.md describes every field of a configuration.
-    func testEveryFieldIsDescribed() throws {
+    /// docs/train.md.
+    private func lines() throws -> [Substring] {
         let docs =
             URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().path + "/docs/train.md"
-        let lines = String(decoding: try Files.read(docs), as: UTF8.self).split(
+        return String(decoding: try Files.read(docs), as: UTF8.self).split(
             separator: "\n", omittingEmptySubsequences: false)
+    }
+
+    /// The row on metrics.jsonl names every field of its lines, in their order.
+    func testEveryMetricIsDescribed() throws {
+        let row = try XCTUnwrap(lines().first { $0.hasPrefix("| `metrics.jsonl` |") })
+        let fields = StepMetrics().json(batch: 1, epoch: 0).object?.members.map(\.key)
+        XCTAssertEqual(
+            row.split(separator: "`", omittingEmptySubsequences: false).enumerated()
+                .filter { $0.offset % 2 == 1 }.dropFirst().map { String($0.element) }, fields)
+    }
+
+    /// docs/train.md describes every field of a configuration.
+    func testEveryFieldIsDescribed() throws {
+        let lines = try lines()
         /// The names in the first column of the table with the header `head`.
         func described(_ head: String) -> Set<String> {
             guard let start = lines.firstIndex(where: { $0.hasPrefix("| \(head) | default |") }) else { return [] }

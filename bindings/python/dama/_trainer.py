@@ -419,26 +419,7 @@ def _training_pair(pair: Pair, index: int, keep: list[Any]) -> _abi.dama_trainin
 
 def _step_metrics(it: _abi.dama_step_metrics) -> StepMetrics:
     phases = ("prepare", "reference", "forward", "backward", "update")
-    first, second, third = it.gap_by_third
-    return StepMetrics(
-        step=it.step,
-        loss=it.loss,
-        alpha_model=it.alpha_model,
-        running_mean=it.running_mean,
-        accuracy=it.accuracy,
-        beta_mean=it.beta_mean,
-        beta_min=it.beta_min,
-        beta_max=it.beta_max,
-        margin_mean=it.margin_mean,
-        reward_chosen=it.reward_chosen,
-        reward_rejected=it.reward_rejected,
-        gap_by_third=(first, second, third),
-        gradient_norm=it.gradient_norm,
-        learning_rate=it.learning_rate,
-        pairs=it.pairs,
-        kept=it.kept,
-        tokens=it.tokens,
-        updated=bool(it.updated),
-        skipped=it.skipped,
-        seconds={phase: getattr(it, f"seconds_{phase}") for phase in phases},
-    )
+    values: dict[str, Any] = {name: getattr(it, name) for name in StepMetrics.__dataclass_fields__ if name != "seconds"}
+    values["updated"] = bool(it.updated)
+    values["gap_by_third"] = tuple(it.gap_by_third)
+    return StepMetrics(**values, seconds={phase: getattr(it, f"seconds_{phase}") for phase in phases})

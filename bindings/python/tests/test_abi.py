@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dama import _abi
+from dama import _abi, _errors
 
 ROOT = Path(__file__).resolve().parents[3]
 INCLUDE = ROOT / "include"
@@ -90,3 +90,10 @@ def test_enumerators_are_the_compilers(tmp_path):
     values = {**mirrored, **sizes, **constants, "DAMA_REST == (size_t)-1": 1}
     assert dict(zip(values, compiled(tmp_path, list(values)))) == values
     assert _abi.DAMA_REST == 2 ** (8 * ctypes.sizeof(ctypes.c_size_t)) - 1
+
+
+def test_every_status_has_an_exception():
+    failures = [status for status in _abi.dama_status if status != _abi.dama_status.DAMA_OK]
+    assert [_errors.error_for(status, "").status for status in failures] == failures
+    # A defect of the library is the base class.
+    assert len({type(_errors.error_for(status, "")) for status in failures}) == len(failures)

@@ -367,3 +367,9 @@ def test_what_cannot_be(policy, batches):
         with pytest.raises(ValueError, match=message):
             trainer.backward(chosen, rejected)
     assert trainer.steps == 0
+
+
+def test_metrics_have_every_field_of_the_struct():
+    fields = {name for name, *_ in dama._abi.dama_step_metrics._fields_}
+    phases = {name for name in fields if name.startswith("seconds_")}
+    assert set(dama.StepMetrics.__dataclass_fields__) - {"seconds"} == fields - phases - {"struct_size"}

@@ -52,8 +52,8 @@ public struct ScoreJob: Sendable {
                 stored: state)
             return ScoreTask(
                 preparation: ScorePreparation(
-                    encoder: encoder, splitter: splitter, root: root, fields: options.fields, cache: cache),
-                options: options, run: run)
+                    encoder: encoder, splitter: splitter, root: root, options: options, cache: cache),
+                run: run)
         }
     }
 }

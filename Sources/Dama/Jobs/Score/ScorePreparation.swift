@@ -48,7 +48,7 @@ struct ScorePreparation: Sendable {
     let encoder: any ImageTextEncoder
     let splitter: any ResponseSplitter
     let root: ImageRoot
-    let fields: FieldNames
+    let options: ScoreOptions
     let cache: EmbeddingCache
 
     func block(_ rows: [RawRow], _ workers: Workers, _ stop: StopSignal) throws(DamaError) -> ScoreBlock {
@@ -70,7 +70,7 @@ struct ScorePreparation: Sendable {
                 switch result.result {
                 case .success(let (pair, _)): .pair(pair)
                 case .failure(let rejection):
-                    .rejected(.rejected(row, id: PairRecord.identifier(of: row, names: fields), rejection))
+                    .rejected(.rejected(row, id: PairRecord.identifier(of: row, names: options.fields), rejection))
                 }
             },
             stamps: results.map(\.stamp), images: Dictionary(uniqueKeysWithValues: prepared))
@@ -88,7 +88,7 @@ struct ScorePreparation: Sendable {
     private func read(
         _ row: RawRow, _ stamp: inout ImageStamp?, _ stop: StopSignal
     ) throws(RowFailure) -> (ScoreBlock.Pair, [UInt8]) {
-        let record = try RowFailure.parsing { () throws(Rejection) in try PairRecord(row, names: fields) }
+        let record = try RowFailure.parsing { () throws(Rejection) in try PairRecord(row, names: options.fields) }
         var flags: [String] = []
         let chosen = try sentences(record.chosen, record.chosenSubSentences, "chosen", &flags, stop)
         let rejected = try sentences(record.rejected, record.rejectedSubSentences, "rejected", &flags, stop)

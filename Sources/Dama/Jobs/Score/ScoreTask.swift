@@ -6,8 +6,8 @@ import DamaSupport
 /// Scoring as a job over rows: Eqs. (4) to (6) for each pair. α_D needs δ̄, so it is computed after all rows.
 struct ScoreTask: RowTask {
     private let preparation: ScorePreparation
-    private let options: ScoreOptions
     private let run: RunOptions?
+    private var options: ScoreOptions { preparation.options }
     private var encoder: any ImageTextEncoder { preparation.encoder }
     private var cache: EmbeddingCache { preparation.cache }
     /// The numbers of embeddings that this run computed and found in the cache.
@@ -21,9 +21,8 @@ struct ScoreTask: RowTask {
     }
 
     /// - Parameter run: Lets another thread stop the model.
-    init(preparation: ScorePreparation, options: ScoreOptions, run: RunOptions? = nil) {
+    init(preparation: ScorePreparation, run: RunOptions? = nil) {
         self.preparation = preparation
-        self.options = options
         self.run = run
     }
 
