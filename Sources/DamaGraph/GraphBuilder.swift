@@ -64,7 +64,7 @@ public final class GraphBuilder {
         return value
     }
 
-    /// A parameter: the graph holds its name, type and shape; ``Graph/onnx(_:)`` is told where its numbers come from. A
+    /// A parameter: the graph holds its name, type and shape; ``Graph/onnx(_:)`` receives the source of its numbers. A
     /// second call with the same name returns the same value, as tied weights need.
     public func weight(_ name: String, _ type: ElementType, _ shape: [Int]) throws(DamaError) -> Value {
         if let known = graph.weights.first(where: { graph.values[$0.id].name == name }) {

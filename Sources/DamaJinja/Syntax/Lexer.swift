@@ -112,7 +112,7 @@ struct Lexer {
         throw TemplateError.syntax("a comment {# does not end", line: start)
     }
 
-    /// `{% raw %}…{% endraw %}`, of which the block's begin and sign have been read. False for another block.
+    /// Reads `{% raw %}…{% endraw %}`, after the begin and sign of its tag. False for another block.
     private mutating func skipRaw() throws(DamaError) -> Bool {
         guard let behind = match(tag: "raw", from: place) else { return false }
         let start = line
