@@ -256,7 +256,8 @@ static void rounds(const dama_policy *policy) {
     CHECK(dama_trainer_gradient_norm(trainer, &norm) == DAMA_OK && isnan(norm));
     parameter.gradient[0] = 0;
     CHECK(dama_trainer_update(trainer, NULL) == DAMA_OK && !same_values(trainer, before, bytes));
-    CHECK_FAILS(dama_trainer_backward(trainer, chosen, rejected, 1, NULL), DAMA_INVALID_ARGUMENT, "after each update");
+    CHECK_FAILS(dama_trainer_backward(trainer, chosen, rejected, 1, NULL), DAMA_INVALID_ARGUMENT,
+                "no forward run since the last update");
     dama_trainer_facts facts;
     dama_trainer_facts_init(&facts);
     CHECK(dama_trainer_describe(trainer, &facts) == DAMA_OK && facts.steps == 1 && facts.skipped == 0);

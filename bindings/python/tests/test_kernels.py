@@ -53,7 +53,7 @@ def test_bad_logits():
     logits = np.zeros((4, 6), dtype=np.float32)
     for bad, labels, text in [
         (logits, [0, 1, 2, 6], "label 6 of row 3"),
-        (logits, [0, 1, 2], "one label for each row"),
+        (logits, [0, 1, 2], "each row needs one label"),
         (logits, [0.0, 1.0, 2.0, 3.0], "integers"),
         (logits.astype(np.float64), [0, 1, 2, 3], "float64"),
         (logits.T, [0] * 6, "contiguous"),

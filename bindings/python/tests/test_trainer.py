@@ -353,7 +353,7 @@ def test_what_cannot_be(policy, batches):
         ([{**good, "hardness_third": 3}], "pair 0: hardness_third"),
         ([{**good, "reference_chosen": -1.0}], "one response"),
         ([{**good, "reference_chosen": 1.0, "reference_rejected": 1.0}], "log-probability 1"),
-        ([("a", "b")], "pair 0 is no"),
+        ([("a", "b")], "pair 0 must be a mapping or a tuple"),
     ]:
         with pytest.raises(ValueError, match=message):
             trainer.step(batch)
