@@ -5,7 +5,7 @@ import Glibc
 
 struct Generate: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Continue a prompt, or answer a dataset's questions, with a LLaVA or Llama model.",
+        abstract: "Continue a prompt, or answer a dataset's questions, with a model.",
         discussion: """
             With --prompt (or standard input) the text is written to standard output as it is generated. Ctrl-C stops it.
 

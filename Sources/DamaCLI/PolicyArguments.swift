@@ -3,7 +3,7 @@ import Dama
 
 /// The options of every command that opens a language model.
 struct PolicyArguments: ParsableArguments {
-    @Option(help: ArgumentHelp("Folder of a LLaVA or Llama model in the Hugging Face layout.", valueName: "dir"))
+    @Option(help: ArgumentHelp("Folder of a model in the Hugging Face layout.", valueName: "dir"))
     var model: String
     @Option(
         help: ArgumentHelp(

@@ -4,7 +4,7 @@ import Dama
 
 struct Train: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Align a LLaVA or Llama model with preference pairs.",
+        abstract: "Align a multimodal or language model with preference pairs.",
         discussion: """
             Reads a YAML file with the fields model, data and out, and optional ones (docs/train.md). Writes to the \
             folder out: metrics.jsonl, tensorboard/, checkpoints/, rejects.jsonl, and at the end model/ and summary.json.

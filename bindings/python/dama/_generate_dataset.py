@@ -58,7 +58,7 @@ def generate_dataset(
 ) -> GenerateResult:
     """Answers every question of a dataset, from a file to a file.
 
-    ``model`` is a :class:`Policy` or the folder of a LLaVA or Llama model. ``data`` is JSON Lines or one JSON array
+    ``model`` is a :class:`Policy` or the folder of a model. ``data`` is JSON Lines or one JSON array
     with the fields ``question`` (or ``prompt``) and, unless the model is text-only, ``image``. A line of ``output``
     holds ``id``, ``response`` and ``finish`` ("end_token", "stop" or "length"); with ``samples`` above 1, which needs
     a ``temperature``, it holds the lists ``responses`` and ``finish``. The arguments from ``max_tokens`` to ``seed``

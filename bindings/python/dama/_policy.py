@@ -1,4 +1,4 @@
-"""Policies: log-probabilities of preference pairs, and text, from LLaVA and Llama models."""
+"""Policies: log-probabilities of preference pairs, and text, of multimodal and language models."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def reference_dataset(
 ) -> ReferenceResult:
     """Computes the reference's log π of both responses of every pair of a dataset, from a file to a file.
 
-    ``model`` is a :class:`Policy` or the folder of a LLaVA or Llama model. ``data``, the other arguments, and how a job
+    ``model`` is a :class:`Policy` or the folder of a model. ``data``, the other arguments, and how a job
     stops and resumes, are as for :func:`score_dataset`; the rows also need the field ``question`` (or ``prompt``).
     ``format`` determines the lines of ``output``: ``"full"`` (id and key; sum, mean, count, was_cut and tokens of both
     responses) or ``"logps"`` (idx, key and the text of six fields that the RLAIF-V and DAMA trainers read).
