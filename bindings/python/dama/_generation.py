@@ -42,7 +42,7 @@ class Generated:
 
 
 class Policy(PolicyModel):
-    """A model (docs/policies.md lists which), opened from a Hugging Face directory: log-probabilities of responses, and text.
+    """A model (see docs/policies.md), opened from a Hugging Face directory: log-probabilities of responses, and text.
 
     ``model_dir`` contains config.json, safetensors and tokenizer.json, and preprocessor_config.json for LLaVA. The
     hub's ONNX layout may replace the safetensors (onnx/decoder_model_merged.onnx; for LLaVA also embed_tokens.onnx and
