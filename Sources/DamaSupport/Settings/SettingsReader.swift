@@ -31,10 +31,6 @@ package struct SettingsReader: Sendable {
         return number
     }
 
-    package func optionalInt(_ key: String, in range: ClosedRange<Int>) throws(DamaError) -> Int? {
-        has(key) ? try int(key, default: range.lowerBound, in: range) : nil
-    }
-
     package func double(
         _ key: String, default fallback: Double, in range: ClosedRange<Double>
     ) throws(DamaError) -> Double {
@@ -53,8 +49,6 @@ package struct SettingsReader: Sendable {
     package func string(_ key: String) throws(DamaError) -> String {
         try Self.arguments { () throws(DamaError) in try reader.string(key) }
     }
-
-    package func optionalString(_ key: String) throws(DamaError) -> String? { has(key) ? try string(key) : nil }
 
     /// A string or a list of strings; `nil` if the field is missing.
     package func strings(_ key: String) throws(DamaError) -> [String]? {

@@ -3,15 +3,10 @@ import DamaModels
 import DamaRuntime
 import DamaSupport
 
-/// A block of questions, tokenised and decoded.
-struct GenerateBlock: RowBlock {
-    enum Row: Sendable {
-        case prompt(id: JSON, PreparedPrompt)
-        case rejected(RowOutcome)
-    }
-
-    var rows: [Row]
-    var stamps: [ImageStamp?]
+/// A question that is tokenised and decoded.
+struct PreparedQuestion: Sendable {
+    var id: JSON
+    var prompt: PreparedPrompt
 }
 
 /// Generation as a job over rows.
@@ -27,33 +22,18 @@ struct GenerateTask: RowTask {
 
     mutating func commit() throws(DamaError) {}
 
-    func makePreparer(stop: StopSignal) -> @Sendable ([RawRow], Workers) throws(DamaError) -> GenerateBlock {
+    func makePreparer(
+        stop: StopSignal
+    ) -> @Sendable ([RawRow], Workers) throws(DamaError) -> PolicyBlock<PreparedQuestion> {
         let task = self
-        return { (rows, workers) throws(DamaError) in
-            let images = PreparedImages()
-            let found = try workers.map(rows) { row throws(DamaError) in
-                try stop.check()
-                return try task.prepare(row, images)
-            }
-            return GenerateBlock(rows: found.map(\.row), stamps: found.map(\.stamp))
-        }
-    }
-
-    private func prepare(
-        _ row: RawRow, _ images: PreparedImages
-    ) throws(DamaError) -> (row: GenerateBlock.Row, stamp: ImageStamp?) {
-        var stamp: ImageStamp?
-        switch try RowFailure.result({ () throws(RowFailure) in try read(row, images, &stamp) }) {
-        case .success(let row): return (row, stamp)
-        case .failure(let rejection):
-            let id = PairRecord.identifier(of: row, names: options.fields)
-            return (.rejected(.rejected(row, id: id, rejection)), stamp)
+        return PolicyBlock.preparer(stop: stop, names: options.fields) {
+            (row, images, stamp) throws(RowFailure) in try task.read(row, images, &stamp)
         }
     }
 
     private func read(
         _ row: RawRow, _ images: PreparedImages, _ stamp: inout ImageStamp?
-    ) throws(RowFailure) -> GenerateBlock.Row {
+    ) throws(RowFailure) -> PreparedQuestion {
         let record = try RowFailure.parsing { () throws(Rejection) in
             try QuestionRecord(row, names: options.fields, takesImage: policy.takesImages)
         }
@@ -65,14 +45,13 @@ struct GenerateTask: RowTask {
                 GenerationRequest(image: bytes.map { .bytes($0) }, prompt: record.question), sharing: images)
         }
         prompt.streams = (0..<options.samples).map { GenerateOptions.stream(row: row.index, sample: $0) }
-        return .prompt(id: record.id, prompt)
+        return PreparedQuestion(id: record.id, prompt: prompt)
     }
 
     mutating func process(
-        _ block: GenerateBlock, checkpoint: () throws(DamaError) -> Void
+        _ block: PolicyBlock<PreparedQuestion>, checkpoint: () throws(DamaError) -> Void
     ) throws(DamaError) -> [RowOutcome] {
-        var prompts: [PreparedPrompt] = []
-        for case .prompt(_, let prompt) in block.rows { prompts.append(prompt) }
+        let prompts = block.items.map(\.prompt)
         try checkpoint()
         let found =
             prompts.isEmpty
@@ -84,11 +63,11 @@ struct GenerateTask: RowTask {
         return block.rows.map { row in
             switch row {
             case .rejected(let outcome): return outcome
-            case .prompt(let id, _):
+            case .item(let question):
                 let responses = found[next..<next + options.samples]
                 next += options.samples
                 return .line(
-                    line(id, Array(responses)), isCut: responses.contains { $0.finish == .length })
+                    line(question.id, Array(responses)), isCut: responses.contains { $0.finish == .length })
             }
         }
     }
