@@ -164,7 +164,7 @@ final class HubOnnxTests: XCTestCase {
         }
         let folder = try copy(Self.llama)
         try FileManager.default.removeItem(atPath: "\(folder.path)/model.onnx")
-        assertFails(.io, "neither model.safetensors") { _ = try self.policy(folder.path) }
+        assertFails(.io, "has no weights") { _ = try self.policy(folder.path) }
     }
 
     func testWrongPortsAreNamed() throws {

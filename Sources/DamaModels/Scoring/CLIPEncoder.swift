@@ -65,7 +65,7 @@ public final class CLIPEncoder: ImageTextEncoder {
         var session = SessionOptions()
         session.threads = options.threads
         session.device = options.device
-        if let files = CLIPOnnxTowers.files(in: directory), !Self.hasSafetensors(directory) {
+        if let files = CLIPOnnxTowers.files(in: directory), !WeightStore.exists(in: directory) {
             towers = try CLIPOnnxTowers(
                 directory: directory, text: files.text, vision: files.vision, logitScale: options.logitScale,
                 runtime: runtime, options: session)
@@ -80,10 +80,6 @@ public final class CLIPEncoder: ImageTextEncoder {
         self.directory = directory
         self.options = options
         try checkParts()
-    }
-
-    private static func hasSafetensors(_ directory: String) -> Bool {
-        ["model.safetensors", "model.safetensors.index.json"].contains { Files.exists("\(directory)/\($0)") }
     }
 
     /// Checks that tokenizer, image processor and towers fit each other.
