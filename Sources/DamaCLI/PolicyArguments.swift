@@ -15,8 +15,16 @@ struct PolicyArguments: ParsableArguments {
         parsing: .unconditional,
         help: ArgumentHelp("The system prompt (default: the template's own).", valueName: "text"))
     var system: String?
-    @Option(help: "How an image becomes square: crop its centre (crop), or pad it with the mean colour (pad).")
-    var imageMode: ImageMode = .crop
+    @Option(
+        help: ArgumentHelp(
+            "How an image becomes square: crop its centre (crop), pad it with the mean colour (pad), or as the model's "
+                + "files say (checkpoint)."))
+    var imageMode: PolicyOptions.ImageMode = .checkpoint
+    @Option(
+        help: ArgumentHelp(
+            "Folder of the vision tower, for a model in LLaVA's original layout (default: mm_vision_tower of its "
+                + "config.json).", valueName: "dir"))
+    var visionTower: String?
     @OptionGroup
     var images: ImageArguments
     @Option(help: ArgumentHelp("Threads for inference; 0 for one per processor.", valueName: "n"))
@@ -28,13 +36,12 @@ struct PolicyArguments: ParsableArguments {
             "The ONNX Runtime library (default: $DAMA_ONNXRUNTIME, then the system's).", valueName: "file"))
     var onnxruntime: String?
 
-    enum ImageMode: String, ExpressibleByArgument, CaseIterable { case crop, pad }
-
     func options() throws(DamaError) -> PolicyOptions {
         var options = PolicyOptions()
         options.template = template
         options.system = system
-        options.imageMode = imageMode == .pad ? .pad : .crop
+        options.imageMode = imageMode
+        options.visionTower = visionTower
         options.imageDecoding = images.decoding
         options.threads = threads
         options.device = try Device(provider)
@@ -42,3 +49,5 @@ struct PolicyArguments: ParsableArguments {
         return options
     }
 }
+
+extension PolicyOptions.ImageMode: ExpressibleByArgument {}

@@ -129,7 +129,7 @@ final class EmptySumTests: XCTestCase {
         ])
         let graph = try LlavaVision.graph(
             LlavaConfiguration(ConfigReader(config, place: "config.json")),
-            (tower: "vision_tower.", projector: "multi_modal_projector."))
+            LlavaVision.Names(tower: "vision_tower.", projector: "multi_modal_projector."))
         let weights = graph.weights.map(graph.name(of:))
         for (trainable, scopes) in [
             (weights, []), (weights, graph.scopes), (weights.filter { $0.hasPrefix("multi_modal_projector") }, []),

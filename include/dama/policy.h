@@ -21,7 +21,9 @@ typedef enum dama_image_mode {
     /** The shorter side is scaled and the middle is cropped, as Hugging Face's processor does. */
     DAMA_IMAGE_MODE_CROP = 0,
     /** The image is first padded to a square with the mean colour, as the original LLaVA trainer does. */
-    DAMA_IMAGE_MODE_PAD = 1
+    DAMA_IMAGE_MODE_PAD = 1,
+    /** As the model's files say: do_pad of its processor, or image_aspect_ratio in LLaVA's original layout. */
+    DAMA_IMAGE_MODE_CHECKPOINT = 2
 } dama_image_mode;
 
 /** What happens if image, prompt and response together are longer than max_length. */
@@ -48,7 +50,7 @@ typedef struct dama_policy_options {
     const char *prompt_template;
     /** The system prompt, "" for none; NULL: the system prompt of the template. */
     const char *system;
-    /** DAMA_IMAGE_MODE_CROP. */
+    /** DAMA_IMAGE_MODE_CHECKPOINT. */
     dama_image_mode image_mode;
     /** DAMA_OVERLONG_ERROR. */
     dama_overlong overlong;
@@ -66,6 +68,11 @@ typedef struct dama_policy_options {
     /** As in dama_scorer_options. */
     int32_t ignore_orientation;
     int32_t drop_alpha;
+    /**
+     * The directory of the vision tower, for a model in LLaVA's original layout, which keeps it apart; NULL: the
+     * directory that config.json names (mm_vision_tower). Other models ignore it.
+     */
+    const char *vision_tower;
 } dama_policy_options;
 
 #define dama_policy_options_init(options) dama_policy_options_init_sized((options), sizeof(dama_policy_options))
@@ -74,7 +81,8 @@ DAMA_API void dama_policy_options_init_sized(dama_policy_options *options, size_
 /**
  * Opens a model: a Hugging Face directory of an architecture that docs/policies.md lists, such as LlamaForCausalLM or
  * LlavaForConditionalGeneration, with config.json, safetensors (fp32, fp16 or bf16, one file or sharded), tokenizer.json
- * and, for LLaVA, preprocessor_config.json. The hub's ONNX layout (onnx/decoder_model_merged.onnx; for LLaVA also
+ * and, for LLaVA, preprocessor_config.json. pytorch_model.bin, one file or sharded, may replace the safetensors, and a
+ * model may have LLaVA's original layout (LlavaLlamaForCausalLM with mm_vision_tower). The hub's ONNX layout (onnx/decoder_model_merged.onnx; for LLaVA also
  * embed_tokens.onnx and vision_encoder.onnx) may replace the safetensors; such a model cannot be trained.
  *
  * @param[out] out

@@ -45,10 +45,11 @@ public final class Policy: Sendable {
         let runtime = try OnnxRuntime.load(path: options.runtimePath, threads: options.threads)
         let tokenizer = try Tokenizer(directory: directory)
         let architecture = try Architectures.read(
-            ModelSource(directory: directory, config: config, imageMode: options.imageMode))
+            ModelSource(
+                directory: directory, config: config, imageMode: options.imageMode, visionTower: options.visionTower))
         var image: (token: String, id: Int32)?
         if let id = architecture.imageToken {
-            guard let token = tokenizer.token(of: id) else {
+            guard let token = architecture.imageMark ?? tokenizer.token(of: id) else {
                 throw .model(
                     "\(directory): the tokenizer has no token \(id), the image token of config.json")
             }
@@ -65,7 +66,8 @@ public final class Policy: Sendable {
         if let given = options.template {
             templateName = given
         } else {
-            templateName = try PromptTemplate.detect(directory: directory, takesImage: image != nil)
+            templateName = try PromptTemplate.detect(
+                directory: directory, takesImage: image != nil, fallback: architecture.defaultTemplate)
         }
         let template = try PromptTemplate.named(templateName, endToken: Self.endToken(tokenizer, endTokens))
         let parts = try architecture.open(

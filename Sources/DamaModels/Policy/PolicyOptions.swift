@@ -5,6 +5,8 @@ import DamaRuntime
 public struct PolicyOptions: Sendable {
     /// How an image becomes the square that the vision tower takes.
     public enum ImageMode: String, CaseIterable, Sendable {
+        /// As the model's files say: `do_pad` of its processor, or `image_aspect_ratio` in LLaVA's original layout.
+        case checkpoint
         /// The shorter side is scaled and the centre cropped, as Hugging Face's processor does.
         case crop
         /// The image is first padded to a square with the mean colour, as the original LLaVA trainer does.
@@ -31,7 +33,10 @@ public struct PolicyOptions: Sendable {
     public var template: String?
     /// The system prompt, empty for none; `nil` uses the template's own.
     public var system: String?
-    public var imageMode: ImageMode = .crop
+    public var imageMode: ImageMode = .checkpoint
+    /// The directory of the vision tower, for a model in LLaVA's original layout, which keeps it apart; `nil` uses
+    /// `mm_vision_tower` of config.json. Other models ignore it.
+    public var visionTower: String?
     /// The most tokens of image, prompt and one response together; `nil` is the model's number of positions.
     public var maximumLength: Int?
     public var overlong: Overlong = .error

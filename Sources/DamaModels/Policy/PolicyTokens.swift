@@ -7,7 +7,8 @@ struct PolicyTokens: Sendable {
     let template: PromptTemplate
     /// `nil` uses the template's own.
     let system: String?
-    /// The text and the id of the image token; `nil` for a text-only model.
+    /// The text and the id of the image token; `nil` for a text-only model. The id is negative if the tokenizer has no
+    /// such token.
     let image: (token: String, id: Int32)?
 
     /// A prompt with its responses.
@@ -21,7 +22,7 @@ struct PolicyTokens: Sendable {
     ///
     /// - Parameter imageTokens: the number of feature rows of each image.
     func encode(prompt: String, imageTokens: [Int] = []) throws(DamaError) -> [Int32] {
-        try expandImages(try tokenizer.encode(try promptText(prompt, images: imageTokens.count)), imageTokens)
+        try expandImages(try tokens(of: try promptText(prompt, images: imageTokens.count)), imageTokens)
     }
 
     /// The tokens of a prompt and of the responses that follow it.
@@ -32,7 +33,7 @@ struct PolicyTokens: Sendable {
     /// - Parameter imageTokens: the number of feature rows of each image.
     func encode(prompt: String, responses: [String], imageTokens: [Int] = []) throws(DamaError) -> Encoded {
         let text = try promptText(prompt, images: imageTokens.count)
-        let alone = try tokenizer.encode(text)
+        let alone = try tokens(of: text)
         // A tokenizer may append special tokens, which would separate prompt and response.
         let ending = tokenizer.surroundingTokens.after
         let prefix = Array(alone.suffix(ending.count)) == ending ? Array(alone.dropLast(ending.count)) : alone
@@ -41,7 +42,7 @@ struct PolicyTokens: Sendable {
             guard !response.utf8.isEmpty else {
                 throw .invalidArgument("a response is empty; expected at least one token")
             }
-            var tokens = try tokenizer.encode(text + template.responseText(response))
+            var tokens = try tokens(of: text + template.responseText(response))
             if !ending.isEmpty, tokens.suffix(ending.count).elementsEqual(ending) { tokens.removeLast(ending.count) }
             whole.append(tokens)
         }
@@ -75,6 +76,18 @@ struct PolicyTokens: Sendable {
             throw .invalidArgument("the template has no place {image}, but the model takes an image")
         }
         return rendered.beforeImage + template.imageText(images, token: image.token) + afterImage
+    }
+
+    /// The tokens of a text with the special tokens around it. If the tokenizer has no image token, the parts of the text
+    /// around its marks are tokenised each by itself, as LLaVA's `tokenizer_image_token` does.
+    private func tokens(of text: String) throws(DamaError) -> [Int32] {
+        guard let image, image.id < 0 else { return try tokenizer.encode(text) }
+        var ids = tokenizer.surroundingTokens.before
+        for (index, part) in PromptTemplate.parts(of: text, between: image.token).enumerated() {
+            if index > 0 { ids.append(image.id) }
+            ids += try tokenizer.encode(part, addSpecialTokens: false)
+        }
+        return ids + tokenizer.surroundingTokens.after
     }
 
     /// Replaces the image tokens, one for each image, by as many placeholders as the image takes.

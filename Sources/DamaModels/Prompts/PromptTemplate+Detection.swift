@@ -7,13 +7,15 @@ extension PromptTemplate {
     /// which was rendered and compared. A similar text is not enough, since another system prompt or space is another
     /// format.
     ///
+    /// - Parameter fallback: the template of a directory without one.
     /// - Throws: ``DamaError/Code/unsupported`` for an unknown template, ``DamaError/Code/invalidArgument`` if there is
     ///   none. Both list the known names.
-    static func detect(directory: String, takesImage: Bool) throws(DamaError) -> String {
+    static func detect(directory: String, takesImage: Bool, fallback: String? = nil) throws(DamaError) -> String {
         let choices =
             "name one of \(names.joined(separator: ", ")), or give a text with the places {question} and {response}"
             + (takesImage ? " and {image}" : "") + " (template, --template, --splitter-template)"
         guard let found = try chatTemplate(directory, takesImage: takesImage), !found.text.isEmpty else {
+            if let fallback { return fallback }
             throw .invalidArgument("\(directory) has no chat template; \(choices)")
         }
         guard let name = KnownTemplates.name(of: found.text, takesImage: takesImage) else {

@@ -222,6 +222,17 @@ public struct PromptTemplate: Equatable, Sendable {
         return count
     }
 
+    /// The parts of `text` before, between and after its occurrences of `mark`.
+    static func parts(of text: String, between mark: String) -> [String] {
+        var parts: [String] = []
+        var rest = text
+        while let (before, after) = cut(rest, at: mark) {
+            parts.append(before)
+            rest = after
+        }
+        return parts + [rest]
+    }
+
     private static func cut(_ text: String, at needle: String) -> (String, String)? {
         // Compares bytes: a character may join the needle's last scalar with a combining mark after it.
         let (text, needle) = (Array(text.utf8), Array(needle.utf8))

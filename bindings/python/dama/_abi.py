@@ -122,6 +122,7 @@ class dama_phase(IntEnum):
 class dama_image_mode(IntEnum):
     DAMA_IMAGE_MODE_CROP = 0
     DAMA_IMAGE_MODE_PAD = 1
+    DAMA_IMAGE_MODE_CHECKPOINT = 2
 
 
 class dama_overlong(IntEnum):
@@ -542,6 +543,7 @@ dama_policy_options._fields_ = [
     ("reserved", ctypes.c_uint32),
     ("ignore_orientation", ctypes.c_int32),
     ("drop_alpha", ctypes.c_int32),
+    ("vision_tower", ctypes.c_char_p),
 ]
 
 dama_policy_facts._fields_ = [

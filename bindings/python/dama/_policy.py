@@ -75,7 +75,8 @@ class PolicyModel:
         provider: str = "cpu",
         template: Optional[str] = None,
         system: Optional[str] = None,
-        image_mode: str = "crop",
+        image_mode: str = "checkpoint",
+        vision_tower: Optional[Union[str, os.PathLike[str]]] = None,
         max_length: Optional[int] = None,
         overlong: str = "error",
         token_budget: int = 8192,
@@ -94,6 +95,8 @@ class PolicyModel:
         if system is not None:
             options.system = _c_string(system, "system")
         options.image_mode = _choice("image_mode", image_mode, _IMAGE_MODES)
+        if vision_tower is not None:
+            options.vision_tower = os.fsencode(vision_tower)
         options.overlong = _choice("overlong", overlong, _OVERLONG)
         if max_length is not None:
             options.max_length = _positive("max_length", max_length)

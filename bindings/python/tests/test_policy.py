@@ -263,7 +263,7 @@ def test_what_cannot_be(policy, tmp_path):
     for options, message in [
         ({"template": "vicuna_v9"}, "unknown template"),
         ({"template": "llava-1.5", "system": "x"}, "no place {system}"),
-        ({"image_mode": "stretch"}, "crop, pad"),
+        ({"image_mode": "stretch"}, "crop, pad, checkpoint"),
         ({"overlong": "shorten"}, "error, cut"),
         ({"token_budget": 0}, "token_budget"),
         ({"max_length": 0}, "max_length"),
@@ -271,3 +271,18 @@ def test_what_cannot_be(policy, tmp_path):
     ]:
         with pytest.raises(ValueError, match=message):
             dama.Policy(FIXTURES / "default", **options)
+
+
+def test_llavas_original_layout_equals_transformers():
+    """Fixtures of Tests/DamaModelsTests/Fixtures/make_llava_original.py; fp32 on both sides."""
+    root = FIXTURES.parent / "llava_original"
+    policy = dama.Policy(root / "model", vision_tower=root / "tower")
+    assert policy.template == "vicuna_v1"
+    expected = [entry for entry in json.loads((root / "expected.json").read_text()) if entry["mode"] == "checkpoint"]
+    assert len(expected) == 2
+    for entry in expected:
+        found = policy.logps(str(root / "image.png"), entry["prompt"], entry["chosen"], entry["rejected"])
+        assert found.chosen.tokens == pytest.approx(entry["chosen_logps"], abs=1e-4)
+        assert found.rejected.tokens == pytest.approx(entry["rejected_logps"], abs=1e-4)
+    with pytest.raises(dama.InvalidArgument, match="give its directory"):
+        dama.Policy(root / "model")

@@ -38,6 +38,7 @@ extension PolicyOptions {
         .optionalText("template", \.template),
         .optionalText("system", \.system),
         .choice("image_mode", \.imageMode),
+        .optionalText("vision_tower", \.visionTower),
         .bool("exif_orientation", \.imageDecoding.appliesOrientation),
         .bool("white_background", \.imageDecoding.blendsOnWhite),
         .optionalInt("max_length", \.maximumLength, in: 1...(1 << 24)),
