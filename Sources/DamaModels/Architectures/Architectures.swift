@@ -4,9 +4,8 @@ import DamaSupport
 enum Architectures {
     ///
     /// The first one that reads a config.json opens the model.
-    static let all: [any Architecture.Type] = [
-        LlamaArchitecture.self, LlavaOriginalArchitecture.self, LlavaArchitecture.self, Qwen2Architecture.self,
-    ]
+    static let all: [any Architecture.Type] =
+        LlamaFamilies.all + [LlavaOriginalArchitecture.self, LlavaArchitecture.self]
 
     /// Reads the configuration of a directory.
     ///
