@@ -19,14 +19,20 @@ final class EmptySumTests: XCTestCase {
     /// Lengths around the borders of blocks.
     private static let borders = [1, 2, 7, 8, 9, 15, 16, 17, 23, 24, 112, 121, 127, 128, 129, 600]
 
-    private func configuration(keyHeads: Int = 2) throws -> LlamaConfiguration {
-        try LlamaConfiguration(
+    /// - Parameter isPlain: Without the norms and the window of Llama's relatives.
+    private func configuration(keyHeads: Int = 2, isPlain: Bool = true) throws -> LlamaConfiguration {
+        var configuration = try LlamaConfiguration(
             ConfigReader(
                 .object([
                     "vocab_size": 64, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
                     "num_attention_heads": 4, "num_key_value_heads": .int(Int64(keyHeads)),
                     "max_position_embeddings": 1024, "rms_norm_eps": 1e-5, "hidden_act": "silu",
                 ]), place: "config.json"))
+        if !isPlain {
+            configuration.queryKeyNorm = true
+            configuration.window = AttentionWindow(size: 5, layers: [1])
+        }
+        return configuration
     }
 
     /// The inputs from the host for a batch of rows of `length` tokens, two of them responses.
@@ -36,7 +42,8 @@ final class EmptySumTests: XCTestCase {
         let rows = 2 * batch
         var feeds = [
             Port.embeddings: [batch, sequence, 32], Port.positions: [batch, sequence], Port.cosine: [sequence, half],
-            Port.sine: [sequence, half], Port.mask: [batch, 1, sequence, sequence], Port.rows: [rows],
+            Port.sine: [sequence, half], Port.mask: [batch, 1, sequence, sequence],
+            Port.windowMask: [batch, 1, sequence, sequence], Port.rows: [rows],
             Port.inverseRows: [batch * sequence, 2], Port.targets: [rows],
         ]
         feeds["\(Port.logProbabilities).seed"] = [rows]
@@ -60,7 +67,12 @@ final class EmptySumTests: XCTestCase {
     }
 
     func testTrainingTheDecoder() throws {
-        let graphs = LlamaGraph(try configuration())
+        try checkTraining(isPlain: true)
+        try checkTraining(isPlain: false)
+    }
+
+    private func checkTraining(isPlain: Bool) throws {
+        let graphs = LlamaGraph(try configuration(isPlain: isPlain))
         for head in [LlamaGraph.Head.logits, .logProbabilities] {
             let output = head == .logits ? Port.logits : Port.logProbabilities
             let plain = try graphs.scoring(head, trainable: true)
@@ -77,7 +89,7 @@ final class EmptySumTests: XCTestCase {
                     let result = try graph.differentiate(outputs: [output], trainable: trainable, recompute: scopes)
                     let adding = try result.accumulating(Set(trainable).subtracting([Port.embeddings]))
                     // Every length for the whole model; the others divide into the same blocks.
-                    let isMain = what == "full" && head == .logits && scopes.isEmpty
+                    let isMain = isPlain && what == "full" && head == .logits && scopes.isEmpty
                     for length in isMain ? Array(Self.lengths) : Self.borders {
                         try check(
                             result, Self.borders.contains(length) ? adding : nil, decoderFeeds(length),
@@ -89,8 +101,8 @@ final class EmptySumTests: XCTestCase {
     }
 
     func testScoringAndGeneration() throws {
-        for keyHeads in [1, 4] {
-            let graphs = LlamaGraph(try configuration(keyHeads: keyHeads))
+        for (keyHeads, isPlain) in [(1, true), (4, true), (2, false)] {
+            let graphs = LlamaGraph(try configuration(keyHeads: keyHeads, isPlain: isPlain))
             for head in [LlamaGraph.Head.logits, .logProbabilities] {
                 let scoring = LengthEvaluator(graph: try graphs.scoring(head))
                 for length in Self.borders {

@@ -63,6 +63,9 @@ final class ArchitectureTests: XCTestCase {
             { $0.maximumPositions += 1 }, { $0.queryKeyValueBias.toggle() }, { $0.outputBias.toggle() },
             { $0.feedForwardBias.toggle() }, { $0.tiesEmbeddings.toggle() }, { $0.rotary.theta *= 2 },
             { $0.rotary.scaling = .linear(factor: 2) }, { $0.endTokens.append(7) },
+            { $0.queryKeyNorm = true }, { $0.window = AttentionWindow(size: 8, layers: [0]) },
+            { $0.window = AttentionWindow(size: 9, layers: [0]) },
+            { $0.window = AttentionWindow(size: 8, layers: [1]) },
         ]
         var seen = [base]
         for (number, change) in changes.enumerated() {

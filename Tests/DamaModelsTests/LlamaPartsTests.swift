@@ -73,6 +73,32 @@ final class TokenSequenceTests: XCTestCase {
         }
     }
 
+    /// A window counts positions, as each response has them by itself.
+    func testAWindowHidesWhatItWouldHideFromTwoSequences() throws {
+        let (prefix, responses) = ([10, 11, 12, 13] as [Int32], [[20, 21, 22], [30, 31]] as [[Int32]])
+        let sequence = try TokenSequence(prefix: prefix, responses: responses)
+        let length = 10
+        for window in 1...8 {
+            var mask = [Float](repeating: .nan, count: length * length)
+            mask.withUnsafeMutableBufferPointer {
+                sequence.writeMask(into: $0, length: length, window: window, blocked: -1)
+            }
+            // The tokens that each row of a response alone attends to, by their positions there.
+            for response in sequence.responses {
+                let own = Array(0..<4) + Array(response.range)
+                for (position, row) in own.enumerated() {
+                    let seen = own[max(0, position - window + 1)...position]
+                    for column in 0..<length {
+                        XCTAssertEqual(
+                            mask[row * length + column], seen.contains(column) ? 0 : -1,
+                            "window \(window), row \(row), column \(column)")
+                    }
+                }
+            }
+            XCTAssertEqual(mask[9 * length], 0)
+        }
+    }
+
     func testEmptyPartsAreErrors() {
         assertFails(.invalidArgument, "prompt has no tokens") { _ = try TokenSequence(prefix: [], responses: [[1]]) }
         assertFails(.invalidArgument, "response 1 has no") { _ = try TokenSequence(prefix: [1], responses: [[1], []]) }

@@ -63,7 +63,7 @@ final class Qwen2Tests: XCTestCase {
     // MARK: Configuration
 
     private func configuration(_ fields: JSONObject) throws -> LlamaConfiguration {
-        try LlamaConfiguration(qwen2: ConfigReader(.object(fields), place: "config.json"))
+        try Qwen2Architecture.configuration(ConfigReader(.object(fields), place: "config.json"))
     }
 
     /// transformers' Qwen2Config() and Qwen2Attention; Llama's fields for biases mean nothing there.
@@ -84,30 +84,6 @@ final class Qwen2Tests: XCTestCase {
         }
     }
 
-    func testASlidingWindowInUseIsRefused() throws {
-        let refused: [(JSONObject, String)] = [
-            (["use_sliding_window": true], "use_sliding_window"),
-            (["use_sliding_window": true, "sliding_window": 8, "max_window_layers": 31], "use_sliding_window"),
-            (["layer_types": ["full_attention", "sliding_attention"]], "layer_types"),
-        ]
-        for (fields, field) in refused {
-            assertFails(.unsupported, "config.json: \(field) asks for attention within a sliding window; supported is")
-            {
-                _ = try self.configuration(fields)
-            }
-        }
-        let full: [JSONObject] = [
-            ["use_sliding_window": false, "sliding_window": 131_072, "max_window_layers": 1],
-            ["use_sliding_window": true, "max_window_layers": 32],
-            ["use_sliding_window": true, "sliding_window": .null, "max_window_layers": 1],
-            ["use_sliding_window": true, "max_window_layers": 1, "layer_types": ["full_attention"]],
-        ]
-        for fields in full { XCTAssertNoThrow(try configuration(fields)) }
-        assertFails(.model, "layer_types is 3; expected a list of names") {
-            _ = try self.configuration(["layer_types": 3])
-        }
-    }
-
     func testUnknownKindsOfPositionsAreRefused() throws {
         assertFails(.unsupported, "rope_type is \"yarn\"; supported are \"default\", \"linear\", \"llama3\"") {
             _ = try self.configuration(["rope_scaling": ["type": "yarn", "factor": 4.0]])
@@ -122,7 +98,7 @@ final class Qwen2Tests: XCTestCase {
         let config = try ConfigReader(path: "\(folder)/config.json")
         assertFails(.model, "has no tensor \"model.layers.0.self_attn.q_proj.bias\"") {
             _ = try LlamaDecoder(
-                LlamaConfiguration(qwen2: config), ModelWeights(WeightStore(directory: folder), runtime), runtime)
+                Qwen2Architecture.configuration(config), ModelWeights(WeightStore(directory: folder), runtime), runtime)
         }
     }
 }

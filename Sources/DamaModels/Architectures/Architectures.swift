@@ -2,9 +2,7 @@ import DamaSupport
 
 /// The supported architectures.
 enum Architectures {
-    static let all: [any Architecture.Type] = [
-        LlamaArchitecture.self, LlavaArchitecture.self, Qwen2Architecture.self,
-    ]
+    static let all: [any Architecture.Type] = LlamaFamilies.all + [LlavaArchitecture.self]
 
     /// Reads the configuration of a directory.
     ///

@@ -66,7 +66,10 @@ public struct TokenSequence: Equatable, Sendable {
     ///   - mask: [length, length], row-major: query rows, key columns.
     ///   - length: at least ``count``; rows beyond it are padding and attend to the first column, so that their softmax
     ///     has a value.
-    public func writeMask(into mask: UnsafeMutableBufferPointer<Float>, length: Int, blocked: Float) {
+    ///   - window: A row attends only to positions less than this number before its own; `nil` for all.
+    public func writeMask(
+        into mask: UnsafeMutableBufferPointer<Float>, length: Int, window: Int? = nil, blocked: Float
+    ) {
         mask.update(repeating: blocked)
         for row in 0..<length {
             let line = mask.extracting(row * length..<(row + 1) * length)
@@ -74,9 +77,12 @@ public struct TokenSequence: Equatable, Sendable {
                 line[0] = 0
                 continue
             }
-            line.extracting(0..<min(row + 1, prefixLength)).update(repeating: 0)
+            // Without a window, position 0. A position of the prefix is its index.
+            let first = window.map { max(0, Int(positions[row]) - $0 + 1) } ?? 0
+            line.extracting(min(first, prefixLength)..<min(row + 1, prefixLength)).update(repeating: 0)
             if let own = responses.first(where: { $0.range.contains(row) }) {
-                line.extracting(own.range.lowerBound..<row + 1).update(repeating: 0)
+                let start = own.range.lowerBound + max(0, first - prefixLength)
+                line.extracting(start..<row + 1).update(repeating: 0)
             }
         }
     }

@@ -1,6 +1,6 @@
 """Ten steps of DAMA in plain PyTorch, fully and with LoRA, on the small LLaVA of the model tests.
 
-Written from the equations of the paper, with its equation numbers; run in the environment of `make test-torch` after
+The steps are ten_steps.py's. Run in the environment of `make test-torch` after
 DamaModelsTests/Fixtures/make_llava.py. Writes beside this file: batches.json (the training data), and for each kind of
 training <kind>.json with the numbers of every step and <kind>.safetensors with the first step's gradients and the final
 parameters.
@@ -10,6 +10,7 @@ import json
 import random
 from pathlib import Path
 
+import ten_steps
 import torch
 from PIL import Image
 from safetensors.torch import save_file
@@ -20,8 +21,7 @@ here = Path(__file__).parent
 model_dir = here.parents[1] / "DamaModelsTests/Fixtures/llava/default"
 image_path = here.parents[1] / "DamaModelsTests/Fixtures/llava/image.png"
 
-BETA, KEEP, MOMENTUM, KAPPA = 0.5, 4, 0.9, 0.25
-RATE, DECAY, CLIP, STEPS, PAIRS = 2e-3, 0.01, 1.0, 10, 6
+STEPS, PAIRS = 10, 6
 SYSTEM = (
     "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, detailed, and "
     "polite answers to the user's questions."
@@ -113,49 +113,13 @@ def train(kind):
                     name = f"model.layers.{i}.{key}.{side}.weight"
                     named[name] = getattr(adapter, side).weight
                     tensors[f"start.{name}"] = named[name].detach().clone()
-    groups = [
-        {"params": [p for p in named.values() if p.ndim > 1], "weight_decay": DECAY},
-        {"params": [p for p in named.values() if p.ndim == 1], "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW([g for g in groups if g["params"]], lr=RATE, betas=(0.9, 0.999), eps=1e-8)
-
-    mean, steps = 0.0, []
-    for number, batch in enumerate(batches):
-        margins = []
-        for pair in batch:
-            arguments = (pair["prompt"], pair["chosen"], pair["rejected"])
-            with torch.no_grad():
-                reference_chosen, reference_rejected = logp(reference, *arguments)
-            chosen, rejected = logp(policy, *arguments)
-            margins.append((chosen - reference_chosen) - (rejected - reference_rejected))
-        h = torch.stack(margins)
-        gaps = (BETA * h.detach()).double()  # Eq. (9)
-        normalised = gaps / mean if mean >= max(1e-6, KAPPA * gaps.abs().mean().item()) else gaps  # Eq. (10), guarded
-        distance = (normalised - mean) ** 2
-        kept = sorted(sorted(range(PAIRS), key=lambda i: (distance[i].item(), i))[:KEEP])  # Eq. (11)
-        batch_gap = normalised[kept].mean().item()  # Eq. (12)
-        alpha_model = (torch.sigmoid(torch.tensor(batch_gap)) / torch.sigmoid(torch.tensor(mean))).item()  # Eq. (13)
-        beta = torch.tensor([BETA * pair["alpha_data"] * alpha_model for pair in batch], dtype=torch.float32)  # (16, 17)
-        mask = torch.zeros(PAIRS)
-        mask[kept] = 1
-        loss = -(mask * torch.nn.functional.logsigmoid(beta * h)).sum() / KEEP  # Eq. (3)
-        optimizer.zero_grad()
-        loss.backward()
-        if number == 0:
-            tensors.update({f"gradient.{name}": p.grad.clone() for name, p in named.items()})
-        norm = torch.nn.utils.clip_grad_norm_(named.values(), CLIP).item()
-        optimizer.step()
-        mean = MOMENTUM * mean + (1 - MOMENTUM) * batch_gap  # Eq. (15)
-        steps.append(
-            {
-                "loss": loss.item(),
-                "alpha_model": alpha_model,
-                "kept": kept,
-                "running_mean": mean,
-                "gradient_norm": norm,
-                "margins": h.tolist(),
-            }
-        )
+    steps, gradients = ten_steps.run(
+        batches,
+        lambda pair: logp(policy, pair["prompt"], pair["chosen"], pair["rejected"]),
+        lambda pair: logp(reference, pair["prompt"], pair["chosen"], pair["rejected"]),
+        named,
+    )
+    tensors.update({f"gradient.{name}": gradient for name, gradient in gradients.items()})
     tensors.update({f"final.{name}": p.detach().clone() for name, p in named.items()})
     (here / f"{kind}.json").write_text(json.dumps(steps) + "\n")
     save_file({name: t.contiguous() for name, t in tensors.items()}, here / f"{kind}.safetensors")

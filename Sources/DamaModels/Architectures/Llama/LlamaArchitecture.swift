@@ -7,8 +7,8 @@ struct LlamaArchitecture: LlamaFamily {
 
     let configuration: LlamaConfiguration
 
-    static func read(_ source: ModelSource) throws(DamaError) -> any Architecture {
-        LlamaArchitecture(configuration: try LlamaConfiguration(source.config))
+    static func configuration(_ config: ConfigReader) throws(DamaError) -> LlamaConfiguration {
+        try LlamaConfiguration(config)
     }
 }
 

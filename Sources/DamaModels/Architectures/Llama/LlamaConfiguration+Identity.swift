@@ -3,7 +3,7 @@ import DamaSupport
 extension LlamaConfiguration {
     /// The settings that log-probabilities depend on, under the keys of config.json where they have one.
     package var identity: JSON {
-        [
+        let fields: JSONObject = [
             "model_type": "llama", "vocab_size": .int(Int64(vocabularySize)), "hidden_size": .int(Int64(hiddenSize)),
             "intermediate_size": .int(Int64(intermediateSize)), "num_hidden_layers": .int(Int64(layers)),
             "num_attention_heads": .int(Int64(heads)), "num_key_value_heads": .int(Int64(keyValueHeads)),
@@ -13,6 +13,16 @@ extension LlamaConfiguration {
             "tie_word_embeddings": .bool(tiesEmbeddings), "rope": rotary.identity,
             "eos_token_id": .array(endTokens.map { .int(Int64($0)) }),
         ]
+        // Llama has neither, and its identity stays what it was.
+        let norm: JSONObject = queryKeyNorm ? ["qk_norm": true] : [:]
+        let windows: JSONObject =
+            window.map {
+                [
+                    "sliding_window": .int(Int64($0.size)),
+                    "sliding_layers": .array($0.layers.map { .int(Int64($0)) }),
+                ]
+            } ?? [:]
+        return .object(JSONObject(fields.members + norm.members + windows.members))
     }
 }
 

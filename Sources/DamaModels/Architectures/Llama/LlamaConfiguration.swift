@@ -1,6 +1,6 @@
 import DamaSupport
 
-/// The sizes and switches of a Llama decoder, from the config.json of a `LlamaForCausalLM`.
+/// The sizes and switches of a Llama decoder and of its relatives.
 public struct LlamaConfiguration: Equatable, Sendable {
     public var vocabularySize: Int
     public var hiddenSize: Int
@@ -19,6 +19,10 @@ public struct LlamaConfiguration: Equatable, Sendable {
     public var outputBias: Bool
     /// Bias in the gate, up and down projections.
     public var feedForwardBias: Bool
+    /// RMSNorm of each head of the queries and of the keys, before rotary embedding.
+    public var queryKeyNorm: Bool
+    /// `nil` if every layer attends to all earlier tokens.
+    public var window: AttentionWindow?
     /// The LM head is the embedding table.
     public var tiesEmbeddings: Bool
     public var rotary: RotaryConfiguration
@@ -27,6 +31,8 @@ public struct LlamaConfiguration: Equatable, Sendable {
     public var beginToken: Int?
     public var padToken: Int?
 
+    /// Reads config.json of a `LlamaForCausalLM`. Other families change what they do differently.
+    ///
     /// - Throws: ``DamaError/Code/model`` for a field out of range or inconsistent sizes;
     ///   ``DamaError/Code/unsupported`` for an activation or a RoPE scaling that is not supported.
     package init(_ config: ConfigReader) throws(DamaError) {
@@ -55,6 +61,7 @@ public struct LlamaConfiguration: Equatable, Sendable {
         queryKeyValueBias = try config.bool("attention_bias", default: false)
         outputBias = queryKeyValueBias
         feedForwardBias = try config.bool("mlp_bias", default: false)
+        (queryKeyNorm, window) = (false, nil)
         tiesEmbeddings = try config.bool("tie_word_embeddings", default: false)
         let activation = try config.string("hidden_act", default: "silu")
         guard activation == "silu" || activation == "swish" else {

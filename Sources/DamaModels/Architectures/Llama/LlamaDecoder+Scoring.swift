@@ -50,7 +50,6 @@ extension LlamaDecoder {
         let (batch, hidden) = (rows.count, configuration.hiddenSize)
         let length = max(GraphBuilder.leastCausalLength, rows.map(\.sequence.count).max() ?? 0)
         let embeddings = try TensorValue(runtime, allocating: .float32, shape: [batch, length, hidden])
-        let mask = try TensorValue(runtime, allocating: .float32, shape: [batch, 1, length, length])
         var positions: [Int64] = []
         var predicting: [Int64] = []
         for (index, row) in rows.enumerated() {
@@ -64,22 +63,32 @@ extension LlamaDecoder {
                 // Padding is computed too, so it must hold finite numbers.
                 UnsafeMutableBufferPointer(rebasing: own[(count * hidden)...]).update(repeating: 0)
             }
-            try mask.withMutableElements(of: Float.self) { all in
-                row.sequence.writeMask(
-                    into: UnsafeMutableBufferPointer(
-                        rebasing: all[index * length * length..<(index + 1) * length * length]),
-                    length: length, blocked: LlamaDecoder.blocked)
-            }
             positions += row.sequence.positions.map(Int64.init) + [Int64](repeating: 0, count: length - count)
             predicting += row.sequence.predictingRows.map { Int64(index * length) + Int64($0) }
         }
         let (cosine, sine) = try rotaryTables(length)
-        return [
-            Port.embeddings: embeddings, Port.mask: mask,
+        var inputs = [
+            Port.embeddings: embeddings,
             Port.positions: try TensorValue(runtime, positions, shape: [batch, length]),
             Port.cosine: cosine, Port.sine: sine,
             Port.rows: try TensorValue(runtime, predicting, shape: [predicting.count]),
         ]
+        for (name, window) in graphs.masks { inputs[name] = try mask(rows, length, window) }
+        return inputs
+    }
+
+    /// The attention masks of `rows`, [batch, 1, length, length].
+    private func mask(_ rows: [DecoderRow], _ length: Int, _ window: Int?) throws(DamaError) -> TensorValue {
+        let mask = try TensorValue(runtime, allocating: .float32, shape: [rows.count, 1, length, length])
+        try mask.withMutableElements(of: Float.self) { all in
+            for (index, row) in rows.enumerated() {
+                row.sequence.writeMask(
+                    into: UnsafeMutableBufferPointer(
+                        rebasing: all[index * length * length..<(index + 1) * length * length]),
+                    length: length, window: window, blocked: LlamaDecoder.blocked)
+            }
+        }
+        return mask
     }
 
     /// The summand for the score of a masked key: far below any score, but finite, so that −∞ − (−∞) never occurs.

@@ -126,12 +126,17 @@ public final class LlamaDecoder: CausalDecoder {
         return try result.get()
     }
 
+    private func generationWindow() throws(DamaError) -> Int? {
+        guard let window = configuration.window else { return nil }
+        return try KernelWindow.attribute(window.size, runtime, device)
+    }
+
     private func makeSession(_ kind: Kind) throws(DamaError) -> Session {
         let graph: Graph =
             switch kind {
             case .logProbabilities: try graphs.scoring(.logProbabilities)
             case .logits: try graphs.scoring(.logits)
-            case .generation: try graphs.generation()
+            case .generation: try graphs.generation(window: generationWindow())
             }
         var options = SessionOptions()
         options.device = device

@@ -20,8 +20,10 @@ public struct LlamaGraph: Sendable {
         /// [positions, head size / 2]
         public static let cosine = "cosine"
         public static let sine = "sine"
-        /// [batch, 1, sequence, sequence]
+        /// [batch, 1, sequence, sequence]; an input if a layer attends to all tokens
         public static let mask = "mask"
+        /// [batch, 1, sequence, sequence]; an input if a layer attends within a window
+        public static let windowMask = "window_mask"
         /// int64 [rows]: rows of the batch's flattened sequences
         public static let rows = "rows"
         /// int64 [batch · sequence, uses]: see `GraphBuilder.selectRows`
@@ -50,7 +52,16 @@ public struct LlamaGraph: Sendable {
         case logits
     }
 
-    /// The graph that scores given tokens. The mask defines attention; only the requested rows reach the LM head.
+    /// The masks that the scoring graph reads, and the window of each; `nil` for none.
+    var masks: [(name: String, window: Int?)] {
+        let window = configuration.window
+        let isEverywhere = window?.layers.count == configuration.layers
+        return (isEverywhere ? [] : [(Port.mask, nil)]) + (window.map { [(Port.windowMask, $0.size)] } ?? [])
+    }
+
+    func isWindowed(_ layer: Int) -> Bool { configuration.window?.layers.contains(layer) ?? false }
+
+    /// The graph that scores given tokens. The masks define attention; only the requested rows reach the LM head.
     ///
     /// - Parameter trainable: adds the input that differentiation needs (``Port/inverseRows``).
     public func scoring(_ head: Head = .logProbabilities, trainable: Bool = false) throws(DamaError) -> Graph {
@@ -60,7 +71,10 @@ public struct LlamaGraph: Sendable {
         let positions = try g.input(Port.positions, .int64, ["batch", "sequence"])
         let cosine = try g.input(Port.cosine, .float32, ["positions", .fixed(c.headSize / 2)])
         let sine = try g.input(Port.sine, .float32, ["positions", .fixed(c.headSize / 2)])
-        let mask = try g.input(Port.mask, .float32, ["batch", 1, "sequence", "sequence"])
+        var masks: [String: Value] = [:]
+        for (name, _) in self.masks {
+            masks[name] = try g.input(name, .float32, ["batch", 1, "sequence", "sequence"])
+        }
         let rows = try g.input(Port.rows, .int64, ["rows"])
 
         let inverse = trainable ? try g.input(Port.inverseRows, .int64, ["tokens", "uses"]) : nil
@@ -74,6 +88,9 @@ public struct LlamaGraph: Sendable {
             func rotate(_ x: Value, _ heads: Int) throws(DamaError) -> Value {
                 try g.splitHeads(
                     g.rotary(x, positions: positions, cosine: cosine, sine: sine, heads: heads), heads)
+            }
+            guard let mask = masks[isWindowed(attention.layer) ? Port.windowMask : Port.mask] else {
+                throw .internal("layer \(attention.layer) has no mask")
             }
             return try g.causalAttention(
                 rotate(attention.query, c.heads), rotate(attention.key, c.keyValueHeads),
@@ -90,85 +107,10 @@ public struct LlamaGraph: Sendable {
         return g.graph
     }
 
-    /// The graph of one generation step: the given tokens are appended to the key-value cache, and the last row of each
-    /// sequence reaches the LM head.
-    ///
-    /// The cache has its full length from the start, [batch, key heads, length, head size] for each layer. If each
-    /// `present` is bound to the memory of its `past`, nothing is copied.
-    public func generation() throws(DamaError) -> Graph {
-        let g = GraphBuilder("llama-generation")
-        let c = configuration
-        let embeddings = try g.input(Port.embeddings, .float32, ["batch", "sequence", .fixed(c.hiddenSize)])
-        let cosine = try g.input(Port.cosine, .float32, ["positions", .fixed(c.headSize / 2)])
-        let sine = try g.input(Port.sine, .float32, ["positions", .fixed(c.headSize / 2)])
-        let lastPositions = try g.input(Port.lastPositions, .int32, ["batch"])
-        let totalLength = try g.input(Port.totalLength, .int32, [])
-        let rows = try g.input(Port.rows, .int64, ["rows"])
-        let positions = rotatesInAttention ? nil : try g.input(Port.positions, .int64, ["batch", "sequence"])
-        let cache: Shape = ["batch", .fixed(c.keyValueHeads), "length", .fixed(cachedHeadSize)]
-
-        let selected = try decoder(
-            g, embeddings, select: { x throws(DamaError) in try g.gather(x, rows) }
-        ) { attention throws(DamaError) in
-            let pastKey = try g.input(Port.pastKey(attention.layer), .float32, cache)
-            let pastValue = try g.input(Port.pastValue(attention.layer), .float32, cache)
-            var (query, key, value) = (attention.query, attention.key, attention.value)
-            if let positions {
-                query = try g.rotary(query, positions: positions, cosine: cosine, sine: sine, heads: c.heads)
-                key = try g.rotary(key, positions: positions, cosine: cosine, sine: sine, heads: c.keyValueHeads)
-                query = try padHeads(g, query, c.heads)
-                key = try padHeads(g, key, c.keyValueHeads)
-                value = try padHeads(g, value, c.keyValueHeads)
-            }
-            let outputs = g.node(
-                "GroupQueryAttention", domain: "com.microsoft",
-                [query, key, value, pastKey, pastValue, lastPositions, totalLength]
-                    + (rotatesInAttention ? [cosine, sine] : []),
-                outputs: [
-                    (.float32, ["batch", "sequence", .fixed(c.heads * cachedHeadSize)]), (.float32, cache),
-                    (.float32, cache),
-                ],
-                attributes: [
-                    ("num_heads", .int(c.heads)), ("kv_num_heads", .int(c.keyValueHeads)),
-                    ("do_rotary", .int(rotatesInAttention ? 1 : 0)),
-                    ("scale", .float(1 / Float(c.headSize).squareRoot())),
-                ])
-            try g.output(Port.presentKey(attention.layer), outputs[1])
-            try g.output(Port.presentValue(attention.layer), outputs[2])
-            return try unpadHeads(g, outputs[0])
-        }
-        try g.output(Port.logits, lmHead(g, normalized(g, selected, "model.norm")))
-        return g.graph
-    }
-
-    /// Whether the attention kernel rotates the heads. It can if their size is a multiple of 16; otherwise the graph
-    /// rotates them first.
-    var rotatesInAttention: Bool { configuration.headSize.isMultiple(of: 16) }
-
-    /// The size of a head in the cache. The attention kernel needs a multiple of 8; padding zeros change no product.
-    var cachedHeadSize: Int { (configuration.headSize + 7) / 8 * 8 }
-
     // MARK: Parts
 
-    private func padHeads(_ g: GraphBuilder, _ x: Value, _ heads: Int) throws(DamaError) -> Value {
-        let size = configuration.headSize
-        guard cachedHeadSize > size else { return x }
-        let split = try g.reshape(x, [x.shape[0], x.shape[1], .fixed(heads), .fixed(size)])
-        let shape: Shape = [x.shape[0], x.shape[1], .fixed(heads), .fixed(cachedHeadSize)]
-        let padded = g.node(
-            "Pad", [split, g.constant([0, 0, 0, 0, 0, 0, 0, cachedHeadSize - size])], outputs: [(.float32, shape)])[0]
-        return try g.reshape(padded, [x.shape[0], x.shape[1], .fixed(heads * cachedHeadSize)])
-    }
-
-    private func unpadHeads(_ g: GraphBuilder, _ x: Value) throws(DamaError) -> Value {
-        let (size, heads) = (configuration.headSize, configuration.heads)
-        guard cachedHeadSize > size else { return x }
-        let split = try g.reshape(x, [x.shape[0], x.shape[1], .fixed(heads), .fixed(cachedHeadSize)])
-        return try g.reshape(g.slice(split, axis: 3, to: size), [x.shape[0], x.shape[1], .fixed(heads * size)])
-    }
-
     /// The inputs of an attention layer before rotary embedding, each [batch, sequence, heads · head size].
-    private struct Attention {
+    struct Attention {
         var layer: Int
         var query: Value
         var key: Value
@@ -179,7 +121,7 @@ public struct LlamaGraph: Sendable {
     ///
     /// - Parameter select: selects the requested rows of [tokens, width]. After the last layer's attention no row
     ///   depends on another, so the others are dropped there.
-    private func decoder(
+    func decoder(
         _ g: GraphBuilder, _ embeddings: Value, select: (Value) throws(DamaError) -> Value,
         attention: (Attention) throws(DamaError) -> Value
     ) throws(DamaError) -> Value {
@@ -198,10 +140,13 @@ public struct LlamaGraph: Sendable {
                     func project(_ part: String, _ size: Int) throws(DamaError) -> Value {
                         try linear(g, before, "\(name).self_attn.\(part)", c.hiddenSize, size, c.queryKeyValueBias)
                     }
+                    var (query, key) = (try project("q_proj", queries), try project("k_proj", keys))
+                    if c.queryKeyNorm {
+                        query = try normalizedHeads(g, query, "\(name).self_attn.q_norm")
+                        key = try normalizedHeads(g, key, "\(name).self_attn.k_norm")
+                    }
                     let result = try attention(
-                        Attention(
-                            layer: layer, query: project("q_proj", queries), key: project("k_proj", keys),
-                            value: project("v_proj", keys)))
+                        Attention(layer: layer, query: query, key: key, value: project("v_proj", keys)))
                     return try linear(
                         g, wanted(result, queries), "\(name).self_attn.o_proj", queries, c.hiddenSize, c.outputBias)
                 }
@@ -229,13 +174,21 @@ public struct LlamaGraph: Sendable {
             bias: hasBias ? g.weight("\(name).bias", .float32, [to]) : nil)
     }
 
-    private func normalized(_ g: GraphBuilder, _ x: Value, _ name: String) throws(DamaError) -> Value {
-        try g.rmsNorm(
-            x, scale: g.weight("\(name).weight", .float32, [configuration.hiddenSize]),
-            epsilon: Float(configuration.rmsNormEpsilon))
+    func normalized(_ g: GraphBuilder, _ x: Value, _ name: String) throws(DamaError) -> Value {
+        let width = x.shape.last?.fixed ?? configuration.hiddenSize
+        return try g.rmsNorm(
+            x, scale: g.weight("\(name).weight", .float32, [width]), epsilon: Float(configuration.rmsNormEpsilon))
     }
 
-    private func lmHead(_ g: GraphBuilder, _ x: Value) throws(DamaError) -> Value {
+    /// [batch, sequence, heads · head size], each head normalised by itself with the same scale.
+    private func normalizedHeads(_ g: GraphBuilder, _ x: Value, _ name: String) throws(DamaError) -> Value {
+        let size = configuration.headSize
+        let heads = (x.shape[2].fixed ?? 0) / size
+        let split = try g.reshape(x, [x.shape[0], x.shape[1], .fixed(heads), .fixed(size)])
+        return try g.reshape(normalized(g, split, name), x.shape)
+    }
+
+    func lmHead(_ g: GraphBuilder, _ x: Value) throws(DamaError) -> Value {
         let name = configuration.tiesEmbeddings ? Self.embeddings : Self.head
         return try g.linear(x, g.weight(name, .float32, [configuration.vocabularySize, configuration.hiddenSize]))
     }

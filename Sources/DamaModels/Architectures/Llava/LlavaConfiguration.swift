@@ -29,13 +29,8 @@ public struct LlavaConfiguration: Equatable, Sendable {
             throw .unsupported(
                 "\(visionConfig.place): model_type is \"\(visionType)\"; it must be \"clip_vision_model\"")
         }
-        let textConfig = try config.nested("text_config")
-        let textType = try textConfig.string("model_type", default: "llama")
-        guard textType == "llama" else {
-            throw .unsupported("\(textConfig.place): model_type is \"\(textType)\"; it must be \"llama\"")
-        }
         vision = try CLIPVisionConfiguration(visionConfig)
-        text = try LlamaConfiguration(textConfig)
+        text = try LlamaFamilies.configuration(ofPart: config.nested("text_config"))
         // As in transformers: the end tokens of the whole model take precedence over those of its language model, and
         // either part may tie the head.
         let ids = 0...(text.vocabularySize - 1)
