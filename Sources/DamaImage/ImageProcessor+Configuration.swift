@@ -7,17 +7,19 @@ extension ImageProcessor {
     /// - Throws: ``DamaError/Code/io`` if neither exists; ``DamaError/Code/model`` for a field out of range; the
     ///   message names the field and its file. ``DamaError/Code/unsupported`` for another kind of processor or setting.
     public init(directory: String) throws(DamaError) {
+        try self.init(Self.configuration(of: directory))
+    }
+
+    /// The object that describes the directory's image processor.
+    static func configuration(of directory: String) throws(DamaError) -> ConfigReader {
         let own = "\(directory)/preprocessor_config.json"
         let shared = "\(directory)/processor_config.json"
-        if Files.exists(own) {
-            try self.init(ConfigReader(path: own))
-            return
-        }
+        if Files.exists(own) { return try ConfigReader(path: own) }
         let config = Files.exists(shared) ? try ConfigReader(path: shared) : nil
         guard let config, config.has("image_processor") else {
             throw .io("\(directory) has no preprocessor_config.json, which says how images are prepared for the model")
         }
-        try self.init(config.nested("image_processor"))
+        return try config.nested("image_processor")
     }
 
     /// Reads the object of a preprocessor_config.json. `place` names it in messages.
@@ -25,18 +27,22 @@ extension ImageProcessor {
         try self.init(ConfigReader(json, place: place))
     }
 
-    init(_ config: ConfigReader) throws(DamaError) {
-        let kind = try Kind(config)
-        let defaults = kind.defaults
-        try Self.refuseOtherSettings(config)
+    init(_ config: ConfigReader) throws(DamaError) { try self.init(config, kind: Kind(config)) }
 
-        let resizes = try config.bool("do_resize", default: true)
-        resizing = resizes ? try Self.resizing(config, kind: kind) : .none
+    init(_ config: ConfigReader, kind: Kind) throws(DamaError) {
+        try self.init(levelsOf: config, defaults: kind.defaults)
+        resizing = try config.bool("do_resize", default: true) ? Self.resizing(config, kind: kind) : .none
+        let crops = try config.bool("do_center_crop", default: crop != nil)
+        crop = crops ? try Self.size(config, "crop_size") ?? crop : nil
+        padsToSquare = kind == .llava ? try config.bool("do_pad", default: false) : false
+    }
+
+    /// Reads filter, rescaling and normalisation alone.
+    init(levelsOf config: ConfigReader, defaults: ImageProcessor) throws(DamaError) {
+        self = defaults
+        try Self.refuseOtherSettings(config)
         let code = try config.int("resample", default: defaults.filter.rawValue, in: 0...5)
         filter = ResizeFilter(rawValue: code) ?? defaults.filter
-
-        let crops = try config.bool("do_center_crop", default: defaults.crop != nil)
-        crop = crops ? try Self.size(config, "crop_size") ?? defaults.crop : nil
 
         let rescales = try config.bool("do_rescale", default: true)
         rescaleFactor = rescales ? try config.double("rescale_factor", default: 1 / 255, in: 1e-9...1e9) : nil
@@ -44,7 +50,6 @@ extension ImageProcessor {
         normalizes = try config.bool("do_normalize", default: true)
         mean = try Self.channels(config, "image_mean", default: defaults.mean) { $0.isFinite && abs($0) <= 1e6 }
         deviation = try Self.channels(config, "image_std", default: defaults.deviation) { $0 >= 1e-6 && $0 <= 1e6 }
-        padsToSquare = kind == .llava ? try config.bool("do_pad", default: false) : false
     }
 
     /// The settings as JSON with all defaults filled in: two processors that do the same have the same text.
@@ -70,7 +75,7 @@ extension ImageProcessor {
     // MARK: Kinds
 
     /// The supported processors, by their defaults for missing fields.
-    private enum Kind {
+    enum Kind {
         /// CLIPImageProcessor, CLIPFeatureExtractor and similar ones; also if no type is named.
         case clip
         /// CLIP's, with `do_pad`.
@@ -81,11 +86,8 @@ extension ImageProcessor {
         case siglip
 
         init(_ config: ConfigReader) throws(DamaError) {
-            let key = config.has("image_processor_type") ? "image_processor_type" : "feature_extractor_type"
-            let type = try config.string(key, default: "CLIPImageProcessor")
-            var name = type[...]
-            for ending in ["Pil", "Fast"] where name.hasSuffix(ending) { name = name.dropLast(ending.count) }
-            switch name {
+            let (key, type) = try ImageProcessor.type(config)
+            switch ImageProcessor.family(type) {
             case "CLIPImageProcessor", "CLIPFeatureExtractor", "ChineseCLIPImageProcessor",
                 "ChineseCLIPFeatureExtractor", "BitImageProcessor":
                 self = .clip
@@ -119,6 +121,19 @@ extension ImageProcessor {
         }
     }
 
+    /// The field that names the processor's class, and its value.
+    static func type(_ config: ConfigReader) throws(DamaError) -> (key: String, value: String) {
+        let key = config.has("image_processor_type") ? "image_processor_type" : "feature_extractor_type"
+        return (key, try config.string(key, default: "CLIPImageProcessor"))
+    }
+
+    /// The class without the suffix of its backend.
+    static func family(_ type: String) -> Substring {
+        var name = type[...]
+        for ending in ["Pil", "Fast"] where name.hasSuffix(ending) { name = name.dropLast(ending.count) }
+        return name
+    }
+
     private static func refuseOtherSettings(_ config: ConfigReader) throws(DamaError) {
         let format = try config.string("data_format", default: "channels_first")
         guard format == "channels_first" else {
@@ -128,9 +143,9 @@ extension ImageProcessor {
 
     // MARK: Fields
 
-    private static let sides = 1...4096
+    static let sides = 1...4096
 
-    private static func resizing(_ config: ConfigReader, kind: Kind) throws(DamaError) -> Resizing {
+    static func resizing(_ config: ConfigReader, kind: Kind) throws(DamaError) -> Resizing {
         guard let value = config.json["size"] else { return kind.defaults.resizing }
         if value.int != nil { return kind.resizing(toNumber: try config.int("size", in: sides)) }
         guard value.object != nil else { return .exact(try size(config, "size") ?? PixelSize(width: 224, height: 224)) }
@@ -147,7 +162,7 @@ extension ImageProcessor {
     }
 
     /// A number (a square), [height, width] or {"height", "width"}; `nil` if the field is missing.
-    private static func size(_ config: ConfigReader, _ key: String) throws(DamaError) -> PixelSize? {
+    static func size(_ config: ConfigReader, _ key: String) throws(DamaError) -> PixelSize? {
         guard let value = config.json[key] else { return nil }
         if value.object != nil {
             let size = try config.nested(key)
@@ -173,7 +188,7 @@ extension ImageProcessor {
         return numbers
     }
 
-    private static func json(_ size: PixelSize) -> JSON {
+    static func json(_ size: PixelSize) -> JSON {
         ["height": .int(Int64(size.height)), "width": .int(Int64(size.width))]
     }
 }

@@ -100,6 +100,16 @@ extension ImageProcessor {
     /// ⌊n / 2⌋, also below zero.
     private static func floorHalf(_ n: Int) -> Int { n >> 1 }
 
+    /// The size of the result for a picture that is not padded; it must be a square if the shorter edge is scaled.
+    func size(of picture: PixelSize) -> PixelSize {
+        if let crop { return crop }
+        switch resizing {
+        case .none: return picture
+        case .exact(let size): return size
+        case .shortestEdge(let edge): return PixelSize(width: edge, height: edge)
+        }
+    }
+
     private func padded(_ image: RGBImage) throws(DamaError) -> RGBImage {
         var color: [UInt8] = []
         for value in mean {

@@ -98,7 +98,7 @@ extension RGBImage {
     }
 
     /// The pixels of `part`, which lies inside.
-    private func cropped(_ part: PixelRect) -> RGBImage {
+    func cropped(_ part: PixelRect) -> RGBImage {
         if part.width == width, part.height == height { return self }
         var result: [UInt8] = []
         result.reserveCapacity(3 * part.width * part.height)
@@ -112,11 +112,19 @@ extension RGBImage {
     /// The image centred in a square as wide as its longer side, on a background of one colour: `expand2square` of the
     /// original LLaVA trainer.
     public func paddedToSquare(red: UInt8, green: UInt8, blue: UInt8) throws(DamaError) -> RGBImage {
-        if width == height { return self }
         let side = max(width, height)
-        let count = try ImageLimits().byteCount(width: side, height: side)
-        let (left, top) = ((side - width) / 2, (side - height) / 2)
-        let square = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+        return try centred(in: PixelSize(width: side, height: side), red: red, green: green, blue: blue)
+    }
+
+    /// The image in the middle of a larger one. Where the rest is odd, the right and the lower margin are one wider.
+    func centred(in size: PixelSize, red: UInt8, green: UInt8, blue: UInt8) throws(DamaError) -> RGBImage {
+        if size.width == width, size.height == height { return self }
+        guard size.width >= width, size.height >= height else {
+            throw .internal("\(width) × \(height) pixels do not fit into \(size)")
+        }
+        let count = try ImageLimits().byteCount(width: size.width, height: size.height)
+        let (left, top) = ((size.width - width) / 2, (size.height - height) / 2)
+        let filled = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
             guard let target = buffer.baseAddress else { return }
             for i in stride(from: 0, to: count, by: 3) {
                 target[i] = red
@@ -126,11 +134,12 @@ extension RGBImage {
             pixels.withUnsafeBufferPointer { source in
                 guard let source = source.baseAddress else { return }
                 for y in 0..<height {
-                    (target + 3 * ((top + y) * side + left)).update(from: source + 3 * y * width, count: 3 * width)
+                    (target + 3 * ((top + y) * size.width + left)).update(
+                        from: source + 3 * y * width, count: 3 * width)
                 }
             }
             initialized = count
         }
-        return RGBImage(checkedWidth: side, height: side, pixels: square)
+        return RGBImage(checkedWidth: size.width, height: size.height, pixels: filled)
     }
 }

@@ -75,8 +75,12 @@ extension TrainedPolicy {
         if let vision, let seen = whole.vision {
             let first = whole.pairs[..<range.lowerBound].reduce(0) { $0 + $1.images.count }
             let own = first..<pairs.reduce(first) { $0 + $1.images.count }
-            let axes = vision.encoder.axes(of: own, in: whole.pairs.flatMap(\.images).map(\.prepared))
-            guard let divided = try vision.model.part(seen.pass, axes, inputs: [:]) else { return nil }
+            let images = whole.pairs.flatMap(\.images).map(\.prepared)
+            guard
+                let divided = try vision.model.part(
+                    seen.pass, vision.encoder.axes(of: own, in: images),
+                    inputs: vision.encoder.rowInputs(Array(images[own])))
+            else { return nil }
             part.vision = (divided, seen.shape)
         }
         return part

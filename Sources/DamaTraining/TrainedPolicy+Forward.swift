@@ -64,7 +64,7 @@ extension TrainedPolicy {
         var rows: [DecoderRow] = []
         var start = 0
         for pair in pairs {
-            let count = pair.images.reduce(0) { $0 + $1.tokenCount } * decoder.hiddenSize
+            let count = pair.images.reduce(0) { $0 + $1.featureCount } * decoder.hiddenSize
             guard start + count <= all.count else {
                 throw .internal("the vision part returned \(all.count) numbers, too few for its image tokens")
             }

@@ -142,7 +142,7 @@ final class ModelVariantTests: XCTestCase {
             XCTAssertEqual(policy.template.name, "vicuna_v1")
             let response = try XCTUnwrap(test["response"]?.string)
             let encoded = try policy.text.encode(
-                prompt: "What?", responses: [response], imageTokens: [policy.imageTokens])
+                prompt: "What?", responses: [response], imageTokens: [TokenSequence.placeholders(policy.imageTokens)])
             let image = try XCTUnwrap(policy.text.image)
             var ids = encoded.prompt + encoded.responses[0]
             let start = try XCTUnwrap(ids.firstIndex(of: TokenSequence.imagePlaceholder))

@@ -117,7 +117,7 @@ final class PolicyTests: XCTestCase {
         let full = try XCTUnwrap(json["rejected_ids"]?.array?.count)
         let limit =
             try policy("default").text.encode(
-                prompt: "What is in the image?", responses: ["x", "y"], imageTokens: [16]
+                prompt: "What is in the image?", responses: ["x", "y"], imageTokens: [TokenSequence.placeholders(16)]
             )
             .prompt.count + 10
         assertFails(.invalidArgument, "pair 0: prompt") {

@@ -36,7 +36,8 @@ package final class PatchVision: TrainableImageEncoder {
         return PreparedImage(pixels: pixels, height: image.height, width: image.width)
     }
 
-    package func tokenCount(of image: PreparedImage) -> Int { (image.width / Self.patch) * (image.height / Self.patch) }
+    package func expansion(of image: PreparedImage) -> [Int32] { TokenSequence.placeholders(tokenCount(of: image)) }
+    private func tokenCount(of image: PreparedImage) -> Int { (image.width / Self.patch) * (image.height / Self.patch) }
     package var tokenCounts: ClosedRange<Int> { 1...64 }
     package var identity: JSON { "patches" }
     package var processing: JSON { .null }

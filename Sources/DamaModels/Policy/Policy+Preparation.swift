@@ -30,7 +30,7 @@ extension Policy {
 
     private func prepare(checked pair: PreferencePair, _ memory: PreparedImages) throws(DamaError) -> PreparedPair {
         let images = try prepare(pair.images, memory)
-        let (sequence, cuts) = try layOut(pair, imageTokens: images.map(\.tokenCount))
+        let (sequence, cuts) = try layOut(pair, imageTokens: images.map(\.expansion))
         return PreparedPair(sequence: sequence, images: images, cuts: cuts)
     }
 
@@ -40,14 +40,14 @@ extension Policy {
     ///
     /// - Throws: as ``prepare(_:sharing:)``.
     package func checkTexts(of pair: PreferencePair, images: Int) throws(DamaError) {
-        _ = try layOut(
-            pair, imageTokens: [Int](repeating: vision?.tokenCounts.lowerBound ?? 0, count: vision == nil ? 0 : images))
+        let image = TokenSequence.placeholders(vision?.tokenCounts.lowerBound ?? 0)
+        _ = try layOut(pair, imageTokens: [[Int32]](repeating: image, count: vision == nil ? 0 : images))
     }
 
     /// The pair as one sequence, and which responses were cut.
     ///
     /// - Parameter imageTokens: the tokens of each image.
-    private func layOut(_ pair: PreferencePair, imageTokens: [Int]) throws(DamaError) -> (TokenSequence, [Bool]) {
+    private func layOut(_ pair: PreferencePair, imageTokens: [[Int32]]) throws(DamaError) -> (TokenSequence, [Bool]) {
         let encoded = try text.encode(
             prompt: pair.prompt, responses: [pair.chosen, pair.rejected], imageTokens: imageTokens)
         let room = maximumLength - encoded.prompt.count
@@ -95,7 +95,7 @@ extension Policy {
         checked request: GenerationRequest, _ memory: PreparedImages
     ) throws(DamaError) -> PreparedPrompt {
         let images = try prepare(request.images, memory)
-        let tokens = try text.encode(prompt: request.prompt, imageTokens: images.map(\.tokenCount))
+        let tokens = try text.encode(prompt: request.prompt, imageTokens: images.map(\.expansion))
         guard !tokens.isEmpty else { throw .invalidArgument("the prompt has no tokens") }
         guard tokens.count < decoder.maximumPositions else {
             throw .shapeMismatch(
@@ -141,7 +141,7 @@ extension Policy {
         for source in images {
             let image = try memory.image(source) { source throws(DamaError) in
                 let image = try vision.prepare(source.decode(limits: options.imageLimits, options.imageDecoding))
-                return (image, vision.tokenCount(of: image))
+                return (image, try vision.expansion(of: image))
             }
             prepared.append(image)
         }

@@ -20,8 +20,8 @@ struct PolicyTokens: Sendable {
 
     /// The tokens of a prompt without a response, for generation.
     ///
-    /// - Parameter imageTokens: the number of feature rows of each image.
-    func encode(prompt: String, imageTokens: [Int] = []) throws(DamaError) -> [Int32] {
+    /// - Parameter imageTokens: the tokens that replace each image's place.
+    func encode(prompt: String, imageTokens: [[Int32]] = []) throws(DamaError) -> [Int32] {
         try expandImages(try tokens(of: try promptText(prompt, images: imageTokens.count)), imageTokens)
     }
 
@@ -30,8 +30,8 @@ struct PolicyTokens: Sendable {
     /// Prompt and response are tokenised as one text, as in training, so a token may span their boundary. The shared
     /// prompt is the longest common prefix of all token sequences.
     ///
-    /// - Parameter imageTokens: the number of feature rows of each image.
-    func encode(prompt: String, responses: [String], imageTokens: [Int] = []) throws(DamaError) -> Encoded {
+    /// - Parameter imageTokens: the tokens that replace each image's place.
+    func encode(prompt: String, responses: [String], imageTokens: [[Int32]] = []) throws(DamaError) -> Encoded {
         let text = try promptText(prompt, images: imageTokens.count)
         let alone = try tokens(of: text)
         // A tokenizer may append special tokens, which would separate prompt and response.
@@ -90,8 +90,8 @@ struct PolicyTokens: Sendable {
         return ids + tokenizer.surroundingTokens.after
     }
 
-    /// Replaces the image tokens, one for each image, by as many placeholders as the image takes.
-    private func expandImages(_ tokens: [Int32], _ imageTokens: [Int]) throws(DamaError) -> [Int32] {
+    /// Replaces the image tokens, one for each image, by the tokens that the image takes.
+    private func expandImages(_ tokens: [Int32], _ imageTokens: [[Int32]]) throws(DamaError) -> [Int32] {
         guard let image else { return tokens }
         let count = tokens.count { $0 == image.id }
         guard count == imageTokens.count else {
@@ -103,7 +103,7 @@ struct PolicyTokens: Sendable {
         var next = 0
         for token in tokens {
             if token == image.id {
-                expanded += [Int32](repeating: TokenSequence.imagePlaceholder, count: imageTokens[next])
+                expanded += imageTokens[next]
                 next += 1
             } else {
                 expanded.append(token)

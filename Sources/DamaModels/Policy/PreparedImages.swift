@@ -6,9 +6,19 @@ import Synchronization
 public struct PolicyImage: Sendable {
     /// The pixels for the vision part.
     package let prepared: PreparedImage
-    /// The number of tokens that the image takes in a prompt.
-    public let tokenCount: Int
+    /// The tokens that replace the image's place in a prompt.
+    let expansion: [Int32]
+    /// The number of rows of its features.
+    package let featureCount: Int
     let key: ImageKey
+
+    /// The number of tokens that the image takes in a prompt.
+    public var tokenCount: Int { expansion.count }
+
+    init(_ prepared: PreparedImage, expansion: [Int32], key: ImageKey) {
+        (self.prepared, self.expansion, self.key) = (prepared, expansion, key)
+        featureCount = expansion.count { $0 == TokenSequence.imagePlaceholder }
+    }
 }
 
 /// Identifies an image within a batch: by its path, or by a digest of its file's bytes or its pixels.
@@ -51,7 +61,7 @@ public final class PreparedImages: Sendable {
 
     /// The prepared image of `source`. `prepare` is called for a new one.
     func image(
-        _ source: ImageSource, prepare: (ImageSource) throws(DamaError) -> (image: PreparedImage, tokens: Int)
+        _ source: ImageSource, prepare: (ImageSource) throws(DamaError) -> (image: PreparedImage, expansion: [Int32])
     ) throws(DamaError) -> PolicyImage {
         let key = ImageKey(source)
         let place = places.withLock { places in
@@ -62,8 +72,8 @@ public final class PreparedImages: Sendable {
         }
         return try place.image.withLock { known throws(DamaError) in
             if let known { return known }
-            let (image, tokens) = try prepare(source)
-            let found = PolicyImage(prepared: image, tokenCount: tokens, key: key)
+            let (image, expansion) = try prepare(source)
+            let found = PolicyImage(image, expansion: expansion, key: key)
             known = found
             return found
         }
@@ -76,7 +86,7 @@ package struct ImageFeatures {
 
     package init() {}
 
-    /// The features of an item's images, concatenated: [tokens of all images, hidden].
+    /// The features of an item's images, concatenated: [placeholders of all images, hidden].
     mutating func of(
         _ images: [PolicyImage], encode: (PreparedImage) throws(DamaError) -> [Float]
     ) throws(DamaError) -> [Float] {

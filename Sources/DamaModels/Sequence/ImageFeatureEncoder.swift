@@ -3,18 +3,19 @@ import DamaImage
 import DamaRuntime
 import DamaSupport
 
-/// A vision part as a policy uses it: it prepares an image, says how many tokens the image takes, and computes the rows
-/// that replace their embeddings. May be used from several threads.
+/// A vision part as a policy uses it: it prepares an image, gives the tokens that stand for the image in a prompt, and
+/// computes the rows that replace the embeddings of its placeholders. May be used from several threads.
 ///
 /// A vision part that can be trained is also a ``TrainableImageEncoder``.
 package protocol ImageFeatureEncoder: Sendable {
     /// Converts an image to the pixels that the vision part takes.
     func prepare(_ image: RGBImage) throws(DamaError) -> PreparedImage
-    /// The number of tokens of a prepared image; at least one.
-    func tokenCount(of image: PreparedImage) -> Int
+    /// The tokens that replace a prepared image's place in a prompt: ``TokenSequence/imagePlaceholder`` for each row of
+    /// its features, at least one, and the tokens of the vocabulary around them.
+    func expansion(of image: PreparedImage) throws(DamaError) -> [Int32]
     /// The fewest and the most tokens that an image takes.
     var tokenCounts: ClosedRange<Int> { get }
-    /// The features of images, [tokens of the image, hidden of the decoder] each.
+    /// The features of images, [placeholders of the image, hidden of the decoder] each.
     ///
     /// - Throws: ``DamaError/Code/shapeMismatch`` for an image of a size that the vision part does not take.
     func features(_ images: [PreparedImage], options: RunOptions?) throws(DamaError) -> [[Float]]
@@ -38,4 +39,10 @@ package protocol TrainableImageEncoder: ImageFeatureEncoder {
     func trainingInputs(_ images: [PreparedImage]) throws(DamaError) -> [String: TensorValue]
     /// The ranges that belong to some of the images, by the name of an outermost axis of the graph.
     func axes(of part: Range<Int>, in images: [PreparedImage]) -> [String: Range<Int>]
+    /// The inputs of the graph that hold row numbers, for a part of a batch. There are none by default.
+    func rowInputs(_ images: [PreparedImage]) throws(DamaError) -> [String: TensorValue]
+}
+
+extension TrainableImageEncoder {
+    package func rowInputs(_ images: [PreparedImage]) throws(DamaError) -> [String: TensorValue] { [:] }
 }

@@ -9,6 +9,9 @@ public struct TokenSequence: Equatable, Sendable {
     /// The id in ``tokens`` where a row of image features replaces a token's embedding.
     public static let imagePlaceholder: Int32 = -1
 
+    /// Placeholders for `count` rows of image features.
+    package static func placeholders(_ count: Int) -> [Int32] { [Int32](repeating: imagePlaceholder, count: count) }
+
     /// One response inside the sequence.
     public struct Response: Equatable, Sendable {
         /// The range of its tokens in ``TokenSequence/tokens``; not empty.

@@ -26,7 +26,7 @@ final class OnnxVision: ImageFeatureEncoder {
     }
 
     func prepare(_ image: RGBImage) throws(DamaError) -> PreparedImage { try configuration.processor.process(image) }
-    func tokenCount(of image: PreparedImage) -> Int { configuration.imageTokens }
+    func expansion(of image: PreparedImage) -> [Int32] { TokenSequence.placeholders(configuration.imageTokens) }
     var tokenCounts: ClosedRange<Int> { configuration.imageTokens...configuration.imageTokens }
     var identity: JSON { configuration.identity }
     var processing: JSON { configuration.processor.settings }

@@ -62,7 +62,7 @@ public final class LlavaVision: ImageFeatureEncoder {
     }
 
     package func prepare(_ image: RGBImage) throws(DamaError) -> PreparedImage { try processor.process(image) }
-    package func tokenCount(of image: PreparedImage) -> Int { configuration.imageTokens }
+    package func expansion(of image: PreparedImage) -> [Int32] { TokenSequence.placeholders(configuration.imageTokens) }
     package var tokenCounts: ClosedRange<Int> { configuration.imageTokens...configuration.imageTokens }
     package var identity: JSON { configuration.identity }
     package var processing: JSON { processor.settings }
