@@ -88,8 +88,8 @@ enum StringMethods {
 
     // MARK: Searching
 
-    /// What a search goes through: from the second argument up to the third one. `nil` if it begins behind the end, where
-    /// not even an empty text is found.
+    /// What a search goes through: from the second argument up to the third one. `nil` if it begins behind the end,
+    /// where not even an empty text is found.
     private static func bounded(
         _ text: Text, _ arguments: Arguments, _ method: String, _ renderer: Renderer
     ) throws(DamaError) -> (text: Text, start: Int)? {

@@ -1,6 +1,6 @@
-/// What Python gives instead of a list: the result of a filter such as `map`, which can be gone through once, and a view
-/// of a mapping. Neither has elements by place, and the former has no length and is true even if nothing is in it, so a
-/// template that takes it for a list does something else. It belongs to one rendering, on one thread.
+/// What Python gives instead of a list: the result of a filter such as `map`, which can be gone through once, and a
+/// view of a mapping. Neither has elements by place, and the former has no length and is true even if nothing is in it,
+/// so a template that takes it for a list does something else. It belongs to one rendering, on one thread.
 package final class Iteration: @unchecked Sendable {
     enum Kind: String, Sendable {
         case generator
