@@ -1,5 +1,5 @@
-"""transformers' `apply_chat_template` over the templates of the Swift tests: their renderings, made with jinja2 alone, are
-what transformers gives.
+"""transformers' `apply_chat_template` over the templates of the Swift tests: their renderings, made with jinja2 alone,
+are what transformers gives.
 
 Run by `make test-torch`.
 """

@@ -169,22 +169,37 @@ extension Text {
 
 extension Text {
     var uppercased: Text { Text(scalars.flatMap { $0.properties.uppercaseMapping.unicodeScalars }) }
-    var lowercased: Text { Text(scalars.flatMap { $0.properties.lowercaseMapping.unicodeScalars }) }
+
+    var lowercased: Text { Text(scalars.indices.flatMap(lowercase)) }
+
+    /// A capital sigma at the end of a word becomes the final one.
+    private func lowercase(_ place: Int) -> String.UnicodeScalarView {
+        let scalar = scalars[place]
+        return scalar == "\u{3A3}" && isFinal(place)
+            ? "\u{3C2}".unicodeScalars : scalar.properties.lowercaseMapping.unicodeScalars
+    }
+
+    /// Unicode's condition Final_Sigma: a cased character before it and none behind it, case-ignorable ones aside.
+    private func isFinal(_ place: Int) -> Bool {
+        func next(_ part: some Sequence<Unicode.Scalar>) -> Bool {
+            part.first { !$0.properties.isCaseIgnorable }?.properties.isCased ?? false
+        }
+        return next(scalars[..<place].reversed()) && !next(scalars[(place + 1)...])
+    }
 
     /// First character in title case, the rest in lower case.
     var capitalized: Text {
         guard let first = scalars.first else { return self }
-        return Text(first.properties.titlecaseMapping) + Text(scalars.dropFirst()).lowercased
+        return Text(first.properties.titlecaseMapping) + Text(scalars.indices.dropFirst().flatMap(lowercase))
     }
 
     /// `str.title()`: each run of cased characters begins with title case.
     var titlecased: Text {
         var result: [Unicode.Scalar] = []
         var isInside = false
-        for scalar in scalars {
-            let properties = scalar.properties
-            result += (isInside ? properties.lowercaseMapping : properties.titlecaseMapping).unicodeScalars
-            isInside = properties.isCased
+        for place in scalars.indices {
+            result += isInside ? lowercase(place) : scalars[place].properties.titlecaseMapping.unicodeScalars
+            isInside = scalars[place].properties.isCased
         }
         return Text(result)
     }
