@@ -133,6 +133,13 @@ final class RowImageTests: XCTestCase {
             let record = try read(#""image":"x.jpg","idx":\#(id)"#)
             XCTAssertEqual(table[record.id]?.alphaData, Double(index + 1), id)
         }
+        // A given δ̄: α_D = σ(δ) / σ(δ̄) by Eq. (7).
+        let again = try ScoreTable(path: path, meanDelta: 0.25)
+        for (index, id) in ids.enumerated() {
+            let expected = (1 + exp(-0.25)) / (1 + exp(-Double(index)))
+            let record = try read(#""image":"x.jpg","idx":\#(id)"#)
+            XCTAssertEqual(try XCTUnwrap(again[record.id]).alphaData, expected, accuracy: 1e-15, id)
+        }
         try folder.write(Array((lines + [lines[2]]).joined(separator: "\n").utf8), to: "scores.jsonl")
         assertFails(.model, "two lines with the id 18446744073709551615") { _ = try ScoreTable(path: path) }
     }

@@ -86,7 +86,7 @@ public struct TrainJob: Sendable {
             try checkpoints.save(trainer, batch: batch, note: ["batch": .int(Int64(batch)), "identity": identity])
             saved = batch
         }
-        var order = BatchOrder(pairs: data.items.count, batchSize: options.batchSize, seed: options.seed)
+        var order = BatchOrder(options, pairs: data.items.count)
         do throws(DamaError) {
             while batch < batches {
                 var pairs: [TrainingPair] = []

@@ -43,7 +43,9 @@ struct TrainingData: Sendable {
         _ options: TrainOptions, policy: Policy, root: ImageRoot, reference: ReferenceSource?,
         checkpoint: () throws(DamaError) -> Void
     ) throws(DamaError) {
-        let scores = try options.scores.map { path throws(DamaError) in try ScoreTable(path: path) }
+        let scores = try options.scores.map { path throws(DamaError) in try
+            ScoreTable(path: path, meanDelta: options.meanDelta)
+        }
         source = try DatasetBytes(path: options.data)
         fields = options.fields
         var reader = try RowReader(path: options.data)
