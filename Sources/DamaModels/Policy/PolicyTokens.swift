@@ -4,9 +4,7 @@ import DamaText
 /// Converts prompts and responses to the token ids that a model was trained on.
 struct PolicyTokens: Sendable {
     let tokenizer: Tokenizer
-    let template: PromptTemplate
-    /// `nil` uses the template's own.
-    let system: String?
+    let format: ChatFormat
     /// The text and the id of the image token; `nil` for a text-only model.
     let image: (token: String, id: Int32)?
 
@@ -20,8 +18,9 @@ struct PolicyTokens: Sendable {
     /// The tokens of a prompt without a response, for generation.
     ///
     /// - Parameter imageTokens: the number of feature rows of each image.
-    func encode(prompt: String, imageTokens: [Int] = []) throws(DamaError) -> [Int32] {
-        try expandImages(try tokenizer.encode(try promptText(prompt, images: imageTokens.count)), imageTokens)
+    func encode(_ messages: [ChatMessage], imageTokens: [Int] = []) throws(DamaError) -> [Int32] {
+        let text = try format.prompt(messages.placing(images: imageTokens.count, token: image?.token))
+        return try expandImages(try tokens(of: text, after: text), imageTokens)
     }
 
     /// The tokens of a prompt and of the responses that follow it.
@@ -30,18 +29,21 @@ struct PolicyTokens: Sendable {
     /// prompt is the longest common prefix of all token sequences.
     ///
     /// - Parameter imageTokens: the number of feature rows of each image.
-    func encode(prompt: String, responses: [String], imageTokens: [Int] = []) throws(DamaError) -> Encoded {
-        let text = try promptText(prompt, images: imageTokens.count)
-        let alone = try tokenizer.encode(text)
+    func encode(
+        _ messages: [ChatMessage], responses: [String], imageTokens: [Int] = []
+    ) throws(DamaError) -> Encoded {
+        let messages = try messages.placing(images: imageTokens.count, token: image?.token)
+        let text = try format.prompt(messages)
+        let alone = try tokens(of: text, after: text)
         // A tokenizer may append special tokens, which would separate prompt and response.
-        let ending = tokenizer.surroundingTokens.after
+        let ending = format.addsSpecialTokens(to: text) ? tokenizer.surroundingTokens.after : []
         let prefix = Array(alone.suffix(ending.count)) == ending ? Array(alone.dropLast(ending.count)) : alone
         var whole: [[Int32]] = []
         for response in responses {
             guard !response.utf8.isEmpty else {
                 throw .invalidArgument("a response is empty; expected at least one token")
             }
-            var tokens = try tokenizer.encode(text + template.responseText(response))
+            var tokens = try tokens(of: format.text(messages, response: response, after: text), after: text)
             if !ending.isEmpty, tokens.suffix(ending.count).elementsEqual(ending) { tokens.removeLast(ending.count) }
             whole.append(tokens)
         }
@@ -64,17 +66,9 @@ struct PolicyTokens: Sendable {
             responses: whole.map { Array($0[shared...]) })
     }
 
-    private func promptText(_ prompt: String, images: Int) throws(DamaError) -> String {
-        guard let image else {
-            // A template with a place for an image also works without images.
-            let rendered = try template.render(question: prompt, system: system)
-            return rendered.beforeImage + (rendered.afterImage ?? "")
-        }
-        let rendered = try template.render(question: prompt, system: system, images: images, imageToken: image.token)
-        guard let afterImage = rendered.afterImage else {
-            throw .invalidArgument("the template has no place {image}, but the model takes an image")
-        }
-        return rendered.beforeImage + template.imageText(images, token: image.token) + afterImage
+    /// The tokens of a text that begins with `prompt`.
+    private func tokens(of text: String, after prompt: String) throws(DamaError) -> [Int32] {
+        try tokenizer.encode(text, addSpecialTokens: format.addsSpecialTokens(to: prompt))
     }
 
     /// Replaces the image tokens, one for each image, by as many placeholders as the image takes.
