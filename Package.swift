@@ -143,8 +143,8 @@ let package = Package(
         .testTarget(
             name: "DamaModelsTests",
             dependencies: [
-                "DamaSupport", "DamaPreference", "DamaText", "DamaImage", "DamaRuntime", "DamaGraph", "DamaModels",
-                "DamaTestSupport",
+                "DamaSupport", "DamaPreference", "DamaText", "DamaJinja", "DamaImage", "DamaRuntime", "DamaGraph",
+                "DamaModels", "DamaTestSupport",
             ],
             exclude: ["Fixtures"]),
         .testTarget(

@@ -4,8 +4,8 @@ extension Policy {
     /// Everything that log-probabilities depend on, by part, so that an error can name the difference. The keys are
     /// stored in files and must not change.
     ///
-    /// Up to version 0.1 "architecture" was a hash and "template" a text. Such a file differs from this identity, and the error shows both
-    /// values.
+    /// Up to version 0.1 "architecture" was a hash and "template" a text. Such a file differs from this identity, and the
+    /// error shows both values.
     package func identity() throws(DamaError) -> JSON {
         var hash = SHA256()
         hash.update(try Files.read("\(directory)/tokenizer.json"))
