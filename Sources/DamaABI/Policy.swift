@@ -120,6 +120,6 @@ public func dama_policy_describe(
 public func dama_prompt_templates(_ out: UnsafeMutablePointer<OpaquePointer?>?) -> dama_status {
     guarded {
         let out = try require(out, "out")
-        out.pointee = Strings(PromptTemplate.names).handle
+        out.pointee = Strings(ChatTemplate.names).handle
     }
 }

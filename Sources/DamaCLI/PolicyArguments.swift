@@ -7,10 +7,15 @@ struct PolicyArguments: ParsableArguments {
     var model: String
     @Option(
         help: ArgumentHelp(
-            "The prompt template: \(PromptTemplate.names.joined(separator: ", ")), or a text with the placeholders "
-                + "{question} and {response}, and optionally {image}, {system} and {end} (default: the model's own chat "
-                + "template, if it is supported).", valueName: "name|text"))
+            "The chat template: \(ChatTemplate.names.joined(separator: ", ")), a text with the placeholders {question} "
+                + "and {response}, and optionally {image}, {system} and {end}, or a .jinja file (default: the model's "
+                + "own).", valueName: "name|text|file"))
     var template: String?
+    @Option(
+        help: ArgumentHelp(
+            "What a template that writes today's date gets, so that the result does not depend on the day of the run.",
+            valueName: "date"))
+    var templateDate = PolicyOptions().templateDate
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp("The system prompt (default: the template's own).", valueName: "text"))
@@ -39,6 +44,7 @@ struct PolicyArguments: ParsableArguments {
     func options() throws(DamaError) -> PolicyOptions {
         var options = PolicyOptions()
         options.template = template
+        options.templateDate = templateDate
         options.system = system
         options.imageMode = imageMode
         options.visionTower = visionTower

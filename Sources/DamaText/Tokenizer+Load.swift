@@ -71,7 +71,7 @@ extension Tokenizer {
             specialTokens: roles.resolve(unknown: model.unknownID) {
                 added.table.id(of: $0) ?? model.vocabulary.id(of: $0)
             },
-            tokensBesideFile: changes.map(\.key))
+            roleTexts: roles.roleTexts, tokensBesideFile: changes.map(\.key))
     }
 }
 

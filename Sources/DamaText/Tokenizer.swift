@@ -22,6 +22,8 @@ public final class Tokenizer: Sendable {
     public let idEnd: Int
     /// Ids of the tokens with a role, if the directory's configuration names them.
     public let specialTokens: SpecialTokens
+    /// The text of each token with a role, by the role's name in the configuration, such as `eos_token`.
+    package let roleTexts: [String: String]
     /// Tokens that the file itself does not contain, or defines differently. With the file, this determines encoding.
     package let tokensBesideFile: [String]
 
@@ -46,9 +48,10 @@ public final class Tokenizer: Sendable {
 
     init(
         normalizer: Normalizer?, preTokenizer: PreTokenizer?, model: BytePairEncoding, postProcessor: PostProcessor,
-        decoder: TokenDecoder?, added: AddedTokens, specialTokens: SpecialTokens,
+        decoder: TokenDecoder?, added: AddedTokens, specialTokens: SpecialTokens, roleTexts: [String: String] = [:],
         tokensBesideFile: [String] = []
     ) {
+        self.roleTexts = roleTexts
         self.tokensBesideFile = tokensBesideFile
         self.normalizer = normalizer
         self.preTokenizer = preTokenizer

@@ -43,9 +43,9 @@ typedef struct dama_policy_options {
     const char *provider;
     const char *onnxruntime;
     /**
-     * How a question becomes a prompt: a name of dama_prompt_templates(), or a text with the placeholders {question}
-     * and {response}, and optionally {image}, {system} and {end}. NULL: the chat template of the directory; it is an
-     * error if that is missing or unknown.
+     * How a question becomes a prompt: a name of dama_prompt_templates(); a text with the placeholders {question} and
+     * {response}, and optionally {image}, {system} and {end}; or the path of a .jinja file. NULL: the chat template of
+     * the directory; it is an error if there is none.
      */
     const char *prompt_template;
     /** The system prompt, "" for none; NULL: the system prompt of the template. */
@@ -106,7 +106,7 @@ typedef struct dama_policy_facts {
     uint32_t max_length;
     /** The number of tokens of an image; 0 for a text-only model. */
     uint32_t image_tokens;
-    /** The name or the text of the template in use; valid until dama_policy_free(). */
+    /** The name, the text or the file of the template in use; valid until dama_policy_free(). */
     const char *prompt_template;
 } dama_policy_facts;
 

@@ -54,9 +54,9 @@ class Policy(PolicyModel):
     ``provider``
         ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
     ``template``
-        How a question becomes a prompt: a name of ``prompt_templates()``, or a text with the placeholders
-        ``{question}`` and ``{response}``, and optionally ``{image}``, ``{system}`` and ``{end}``. Default: the chat
-        template of the directory; it is an error if that is missing or unknown.
+        How a question becomes a prompt: a name of ``prompt_templates()``; a text with the placeholders
+        ``{question}`` and ``{response}``, and optionally ``{image}``, ``{system}`` and ``{end}``; or the path of a
+        ``.jinja`` file. Default: the chat template of the directory; it is an error if there is none.
     ``system``
         The system prompt, ``""`` for none. Default: the system prompt of the template.
     ``image_mode``

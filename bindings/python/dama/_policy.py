@@ -116,7 +116,7 @@ class PolicyModel:
         self.max_length: int = facts.max_length
         #: Number of tokens of an image; 0 for a text-only model.
         self.image_tokens: int = facts.image_tokens
-        #: The template in use: its name, or its text.
+        #: The template in use: its name, its text, or its file.
         self.template: str = facts.prompt_template.decode("utf-8")
 
     def __del__(self, free: Any = _abi.dama_policy_free) -> None:

@@ -41,6 +41,7 @@ public struct TrainJob: Sendable {
     ) throws(DamaError) -> TrainSummary {
         try options.check()
         try paths.refuseUnsuitable(options, base: policy.directory)
+        try policy.checkResponses()
         try Files.makeDirectory(options.output)
         let folder = try JobFolder(path: paths.checkpoints, isOurs: CheckpointFolder.isOurs)
         folder.removeTemporaryFiles()
