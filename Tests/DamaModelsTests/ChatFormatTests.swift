@@ -45,7 +45,7 @@ final class ChatFormatTests: XCTestCase {
             XCTAssertEqual(
                 try tokens.format.text(messages, response: response, after: prompt), try field("text") + end, name)
             // An image of the fixture's processor takes 16 tokens.
-            let counts = [Int](repeating: 16, count: images)
+            let counts = [[Int32]](repeating: TokenSequence.placeholders(16), count: images)
             func plain(_ ids: [Int32]) -> [Int] {
                 ids.map { Int($0 == TokenSequence.imagePlaceholder ? tokens.image?.id ?? -1 : $0) }
             }
