@@ -76,7 +76,8 @@ struct PlacesTemplate {
             + "{% if message['role'] == 'system' %}{% set state.system = text(message['content']) %}"
             + (system ? "" : "{% if state.system %}\(refusal){% endif %}")
             + "{% elif message['role'] == 'assistant' %}{{ \(literal(space)) + text(message['content']) }}"
-            + write(ending) + "{% else %}" + write(prompt) + "{% set state.system = '' %}{% endif %}{% endfor %}"
+            + write(ending) + "{% elif message['role'] == 'user' %}" + write(prompt) + "{% set state.system = '' %}"
+            + "{% else %}{{ raise_exception('the template has no role ' + message['role']) }}{% endif %}{% endfor %}"
     }
 
     /// The text as a string of Jinja.
