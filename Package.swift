@@ -27,7 +27,8 @@ let package = Package(
         .target(
             name: "CDamaShims",
             linkerSettings: [
-                .linkedLibrary("jpeg"), .linkedLibrary("png"), .linkedLibrary("z"), .linkedLibrary("m"),
+                .linkedLibrary("jpeg"), .linkedLibrary("png"), .linkedLibrary("webp"), .linkedLibrary("webpdemux"),
+                .linkedLibrary("gif"), .linkedLibrary("z"), .linkedLibrary("m"),
             ]),
 
         // MARK: Core

@@ -98,9 +98,9 @@ DAMA_API DAMA_NODISCARD dama_status dama_scorer_describe(const dama_scorer *scor
 
 /** An image in one of three forms: path, bytes or rgb. The other two are NULL. */
 typedef struct dama_image {
-    /** The path of a JPEG or PNG file, which must be a regular file. */
+    /** The path of a JPEG, PNG, WebP, GIF or BMP file, which must be a regular file. */
     const char *path;
-    /** [size] the contents of a JPEG or PNG file. */
+    /** [size] the contents of such a file. */
     const uint8_t *bytes;
     size_t size;
     /** [height, width, 3] pixels in the order red, green, blue. */
@@ -120,8 +120,8 @@ typedef struct dama_image {
  * @param[out] scores        [count]
  * @param[in]  cancellation  Or NULL.
  * @return DAMA_OK; DAMA_INVALID_ARGUMENT, also for a sentence that is too long; DAMA_IO for a file that cannot be read;
- *         DAMA_MODEL for a damaged image, and for data that is no image; DAMA_UNSUPPORTED for a format other than JPEG
- *         and PNG; DAMA_OUT_OF_MEMORY for an image over max_image_pixels, or with a side of more than 2^20 pixels.
+ *         DAMA_MODEL for a damaged image; DAMA_UNSUPPORTED for another format, and for data that is no image;
+ *         DAMA_OUT_OF_MEMORY for an image over max_image_pixels, or with a side of more than 2^20 pixels.
  */
 DAMA_API DAMA_NODISCARD dama_status dama_scorer_score(const dama_scorer *scorer, const dama_image *image,
                                                       const char *const *sentences, size_t count, float *scores,

@@ -19,7 +19,7 @@ from ._runtime import open_with
 from ._splitter import Splitter
 from ._text import _c_string, string_list
 
-#: A file's path, the bytes of a JPEG or PNG file, or uint8 pixels [H, W, 3].
+#: The path or the bytes of a JPEG, PNG, WebP, GIF or BMP file, or uint8 pixels [H, W, 3].
 Image = Union[str, os.PathLike, bytes, bytearray, memoryview, NDArray[np.uint8]]
 
 _LONG_TEXTS = choices(_abi.dama_long_texts, "DAMA_LONG_TEXTS_")
