@@ -8,7 +8,7 @@ final class Unigram: SubwordModel {
     struct Options: Sendable {
         var unknownID: Int32?
         var fallsBackToBytes = false
-        /// Sums are rounded to single precision.
+        /// Each sum is rounded to single precision.
         var isSinglePrecision = false
     }
 
@@ -55,7 +55,8 @@ final class Unigram: SubwordModel {
         }
         self.trie = trie
         self.scores = scores
-        unknownScore = (lowest.isFinite ? lowest : 0) - 10
+        let unknownScore = (lowest.isFinite ? lowest : 0) - 10
+        self.unknownScore = options.isSinglePrecision ? Double(Float(unknownScore)) : unknownScore
         bytes = ByteTokens(vocabulary)
     }
 
@@ -119,9 +120,12 @@ final class Unigram: SubwordModel {
 
     @inline(__always)
     private func improve(_ step: inout Step, _ score: Double, _ start: Int, _ id: Int32) {
-        let score = options.isSinglePrecision ? Double(Float(score)) : score
+        let score = rounded(score)
         if step.start < 0 || score > step.score { step = Step(score: score, start: Int32(start), id: id) }
     }
+
+    @inline(__always)
+    private func rounded(_ score: Double) -> Double { options.isSinglePrecision ? Double(Float(score)) : score }
 }
 
 extension Unigram {
