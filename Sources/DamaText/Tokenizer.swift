@@ -1,16 +1,17 @@
 import DamaPattern
 import DamaSupport
 
-/// Converts text to token ids and back, as Hugging Face's `tokenizers` does with the same tokenizer.json.
+/// Converts text to token ids and back, as Hugging Face's `tokenizers` does with the same tokenizer.json, or SentencePiece
+/// with the same tokenizer.model.
 ///
-/// The pipeline is: added tokens → normaliser → pre-tokeniser → byte-pair encoding → special tokens around the text.
+/// The pipeline is: added tokens → normaliser → pre-tokeniser → byte-pair encoding or unigram model → special tokens around the text.
 /// The decoder reverses it. Truncation and padding settings of the file are not applied: no text is lost silently.
 ///
 /// A tokenizer is immutable; all methods may be called from any thread.
 public final class Tokenizer: Sendable {
     let normalizer: Normalizer?
     let preTokenizer: PreTokenizer?
-    let model: BytePairEncoding
+    let model: any SubwordModel
     let postProcessor: PostProcessor
     let decoder: TokenDecoder?
     let added: AddedTokens
@@ -47,7 +48,7 @@ public final class Tokenizer: Sendable {
     }
 
     init(
-        normalizer: Normalizer?, preTokenizer: PreTokenizer?, model: BytePairEncoding, postProcessor: PostProcessor,
+        normalizer: Normalizer?, preTokenizer: PreTokenizer?, model: any SubwordModel, postProcessor: PostProcessor,
         decoder: TokenDecoder?, added: AddedTokens, specialTokens: SpecialTokens, roleTexts: [String: String] = [:],
         tokensBesideFile: [String] = []
     ) {
@@ -71,7 +72,7 @@ public final class Tokenizer: Sendable {
     /// - Parameter addSpecialTokens: Whether to add the special tokens around a text. Special tokens inside the text
     ///   are recognised in either case.
     /// - Throws: ``DamaError/Code/model`` if the file's patterns take more steps on this text than any real tokenizer's
-    ///   (``StepBudget``).
+    ///   (``StepBudget``), or no token covers a character and there is no unknown token.
     public func encode(_ text: String, addSpecialTokens: Bool = true) throws(DamaError) -> [Int32] {
         var ids = addSpecialTokens ? postProcessor.prefix : []
         let scalars = Array(text.unicodeScalars)
@@ -82,7 +83,7 @@ public final class Tokenizer: Sendable {
             case .text(let piece): try encode(piece, into: &ids, budget: &budget)
             }
         }
-        if addSpecialTokens { ids += postProcessor.suffix }
+        if addSpecialTokens { postProcessor.finish(&ids) }
         return ids
     }
 
@@ -97,7 +98,7 @@ public final class Tokenizer: Sendable {
         var piece = piece
         if let normalizer {
             var scalars = Array(piece.scalars)
-            try normalizer.apply(to: &scalars, budget: &budget)
+            if try normalizer.apply(to: &scalars, budget: &budget) { piece.startsText = false }
             piece.scalars = scalars[...]
         }
         for segment in added.splitNormalized(piece) {
@@ -106,7 +107,7 @@ public final class Tokenizer: Sendable {
             case .text(let text):
                 var words = [text]
                 if let preTokenizer { words = try preTokenizer.apply(to: words, budget: &budget) }
-                for word in words { model.encode(word.scalars, into: &ids) }
+                for word in words { try model.encode(word.scalars, into: &ids) }
             }
         }
     }

@@ -127,7 +127,7 @@ struct TokenizerConfiguration {
 
     // MARK: Use
 
-    /// Adds the tokens that are missing in tokenizer.json, whose own are `tokens`.
+    /// Adds the tokens that are missing in tokenizer.json or another `file`, whose own are `tokens`.
     ///
     /// A token of the vocabulary keeps its id; a new one gets the next id after all others. A declared token replaces
     /// one of the same text.
@@ -135,7 +135,7 @@ struct TokenizerConfiguration {
     /// - Returns: The tokens that are new or differ from tokenizer.json.
     /// - Throws: ``DamaError/Code/model`` if a declared id is not the one that the token gets.
     func addTokens(
-        to tokens: inout [AddedTokens.Token], vocabulary: TokenTable
+        to tokens: inout [AddedTokens.Token], vocabulary: TokenTable, of file: String = "tokenizer.json"
     ) throws(DamaError) -> [AddedTokens.Token] {
         var changes: [AddedTokens.Token] = []
         var places: [ExactText: Int] = [:]
@@ -165,7 +165,7 @@ struct TokenizerConfiguration {
             guard !entry.hasID || token.id == entry.token.id else {
                 throw .model(
                     "\(entry.path): \(quoted(token.content)) has id \(entry.token.id) here, but \(token.id) from "
-                        + "tokenizer.json")
+                        + file)
             }
         }
         return changes

@@ -1,4 +1,5 @@
 import DamaSupport
+import DamaText
 
 extension Policy {
     /// Everything that log-probabilities depend on, by part, so that an error can name the difference. The keys are
@@ -8,7 +9,7 @@ extension Policy {
     /// error shows both values.
     package func identity() throws(DamaError) -> JSON {
         var hash = SHA256()
-        hash.update(try Files.read("\(directory)/tokenizer.json"))
+        for name in try Tokenizer.files(in: directory) { hash.update(try Files.read("\(directory)/\(name)")) }
         for token in tokenizer.tokensBesideFile { hash.update("\(token)\n".utf8) }
         return [
             "weights": .string(try decoder.fingerprint),

@@ -107,7 +107,8 @@ public final class CLIPEncoder: ImageTextEncoder {
             hash.update(try towers.fingerprint.utf8)
             hash.update(processor.settings.text.utf8)
             hash.update(options.imageDecoding.json.text.utf8)
-            for name in ["tokenizer.json", "vocab.json", "merges.txt"] where Files.exists("\(directory)/\(name)") {
+            let names = ["tokenizer.json", "vocab.json", "merges.txt", "tokenizer.model", "spiece.model"]
+            for name in names where Files.exists("\(directory)/\(name)") {
                 let file = try MappedFile(path: "\(directory)/\(name)")
                 hash.update(UInt64(file.bytes.count))
                 hash.update(file.bytes)
