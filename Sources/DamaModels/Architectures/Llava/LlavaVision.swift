@@ -53,7 +53,7 @@ public final class LlavaVision: ImageFeatureEncoder {
             throw .model("\(store.path) has none of the tensors \(known.map { $0 + name }.joined(separator: ", "))")
         }
         return (
-            try prefix(knownTowers, "embeddings.class_embedding"), try prefix(knownProjectors, "linear_1.weight")
+            try prefix(knownTowers, "embeddings.patch_embedding.weight"), try prefix(knownProjectors, "linear_1.weight")
         )
     }
 
@@ -65,8 +65,8 @@ public final class LlavaVision: ImageFeatureEncoder {
         let source: CLIPGraph.WeightSource = { name, shape throws(DamaError) in try g.weight(name, .float32, shape) }
         let size = Dimension.fixed(c.vision.imageSize)
         let pixels = try g.input(Port.pixels, .float32, ["batch", .fixed(c.vision.channels), size, size])
-        let stack = CLIPVisionStack(g, c.vision, prefix: prefixes.tower, weight: source)
-        var hidden = try stack.hiddenStates(pixels, layers: c.visionLayers)
+        var hidden = try c.vision.hiddenStates(
+            g, pixels, layers: c.visionLayers, prefix: prefixes.tower, weight: source)
         if c.selection == .default { hidden = try g.slice(hidden, axis: 1, from: 1) }
         func linear(_ x: Value, _ name: String, _ from: Int) throws(DamaError) -> Value {
             try g.linear(
