@@ -128,16 +128,21 @@ final class EmptySumTests: XCTestCase {
     }
 
     func testVision() throws {
+        for model in ["clip_vision_model", "siglip_vision_model"] { try checkVision(model) }
+    }
+
+    private func checkVision(_ model: String) throws {
         let config = JSON.object([
             "vision_config": .object([
-                "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 3, "num_attention_heads": 4,
+                "model_type": .string(model), "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 3,
+                "num_attention_heads": 4,
                 "image_size": 16, "patch_size": 4,
             ]),
             "text_config": .object([
                 "vocab_size": 32, "hidden_size": 20, "intermediate_size": 16, "num_hidden_layers": 1,
                 "num_attention_heads": 2,
             ]),
-            "image_token_index": 5,
+            "image_token_index": 5, "vision_feature_select_strategy": model.hasPrefix("clip") ? "default" : "full",
         ])
         let graph = try LlavaVision.graph(
             LlavaConfiguration(ConfigReader(config, place: "config.json")),
@@ -182,6 +187,22 @@ final class EmptySumTests: XCTestCase {
                 ]
                 XCTAssertEqual(try text.run(feeds.mapValues { Known(shape: $0) }).emptySums, [], "\(length)")
             }
+        }
+    }
+
+    func testSigLIP() throws {
+        let config = try ConfigReader(
+            path: Fixtures.path("../../DamaModelsTests/Fixtures/siglip/config.json"))
+        let graph = SiglipGraph(try SiglipConfiguration(config))
+        let (vision, text) = (
+            LengthEvaluator(graph: try graph.vision()), LengthEvaluator(graph: try graph.text())
+        )
+        let (size, length) = (graph.configuration.vision.imageSize, graph.configuration.text.length)
+        for batch in 1...13 {
+            let pixels = [SiglipGraph.Port.pixels: Known(shape: [batch, 3, size, size])]
+            XCTAssertEqual(try vision.run(pixels).emptySums, [], "\(batch) images")
+            let tokens = [SiglipGraph.Port.tokens: Known(shape: [batch, length])]
+            XCTAssertEqual(try text.run(tokens).emptySums, [], "\(batch) texts")
         }
     }
 

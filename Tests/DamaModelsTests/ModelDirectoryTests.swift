@@ -22,7 +22,7 @@ final class ModelDirectoryTests: XCTestCase {
     private func assertPolicyAndEncoderFail(_ text: String, at path: String? = nil, line: UInt = #line) {
         let path = path ?? folder.path
         assertFails(.unsupported, text, line: line) { _ = try Policy(directory: path) }
-        assertFails(.unsupported, text, line: line) { _ = try CLIPEncoder(directory: path) }
+        assertFails(.unsupported, text, line: line) { _ = try DualEncoder(directory: path) }
     }
 
     func testAnAdapterIsNoModel() throws {

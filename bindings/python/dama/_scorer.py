@@ -55,7 +55,8 @@ class PairHardness:
 
 
 class Scorer:
-    """A CLIP model, opened from a Hugging Face directory. Computes logits and embeddings of images and sentences.
+    """A CLIP or SigLIP model, opened from a Hugging Face directory. Computes logits and embeddings of images and
+    sentences.
 
     ``model_dir`` contains config.json, safetensors, tokenizer.json and preprocessor_config.json; text_model.onnx and
     vision_model.onnx may replace the safetensors. Several threads may use one scorer at the same time; ctypes releases

@@ -31,11 +31,12 @@ extension CLIPVisionConfiguration {
 }
 
 extension CLIPTowerConfiguration {
-    fileprivate var identity: String {
+    var identity: String {
         let activationName =
             switch activation {
             case .quickGelu: "quickGelu"
             case .gelu: "gelu"
+            case .tanhGelu: "tanhGelu"
             }
         return "DamaModels.CLIPTowerConfiguration(hiddenSize: \(hiddenSize), intermediateSize: \(intermediateSize), "
             + "layers: \(layers), heads: \(heads), "

@@ -9,19 +9,12 @@ public struct CLIPConfiguration: Equatable, Sendable {
 
     /// Reads config.json of a Hugging Face directory.
     ///
-    /// - Throws: ``DamaError/Code/unsupported`` for another architecture; ``DamaError/Code/model`` for a field that is
-    ///   missing, out of range or does not fit the others.
+    /// - Throws: ``DamaError/Code/model`` for a field that is missing, out of range or does not fit the others.
     public init(directory: String) throws(DamaError) {
         try self.init(ConfigReader(path: "\(directory)/config.json"))
     }
 
     init(_ config: ConfigReader) throws(DamaError) {
-        let architectures = config.json["architectures"]?.array?.compactMap(\.string) ?? []
-        let type = try config.string("model_type", default: architectures.contains("CLIPModel") ? "clip" : "")
-        guard type == "clip" else {
-            let found = type.isEmpty ? "is missing" : "is \"\(type)\""
-            throw .unsupported("\(config.place): model_type \(found); scoring supports \"clip\" (CLIPModel)")
-        }
         projectionSize = try config.size("projection_dim", default: 512)
         text = try CLIPTextConfiguration(Self.merged(config, "text_config"))
         vision = try CLIPVisionConfiguration(Self.merged(config, "vision_config"))
@@ -43,6 +36,8 @@ public struct CLIPTowerConfiguration: Equatable, Sendable {
         case quickGelu = "quick_gelu"
         /// x Φ(x), in LAION's.
         case gelu
+        /// Its approximation with tanh, in SigLIP.
+        case tanhGelu = "gelu_pytorch_tanh"
     }
 
     public var hiddenSize: Int
@@ -53,13 +48,17 @@ public struct CLIPTowerConfiguration: Equatable, Sendable {
     /// ε of the layer normalisations.
     public var epsilon: Float
 
-    init(_ config: ConfigReader, hidden: Int, intermediate: Int, heads defaultHeads: Int) throws(DamaError) {
+    /// Reads a stack's fields, with these defaults.
+    init(
+        _ config: ConfigReader, hidden: Int, intermediate: Int, heads defaultHeads: Int,
+        activation defaultActivation: Activation = .quickGelu, epsilon defaultEpsilon: Double = 1e-5
+    ) throws(DamaError) {
         hiddenSize = try config.size("hidden_size", default: hidden)
         intermediateSize = try config.size("intermediate_size", default: intermediate)
         layers = try config.int("num_hidden_layers", default: 12, in: 1...1024)
         heads = try config.int("num_attention_heads", default: defaultHeads, in: 1...4096)
-        activation = try config.choice("hidden_act", default: .quickGelu)
-        epsilon = Float(try config.double("layer_norm_eps", default: 1e-5, in: 0...1))
+        activation = try config.choice("hidden_act", default: defaultActivation)
+        epsilon = Float(try config.double("layer_norm_eps", default: defaultEpsilon, in: 0...1))
         guard hiddenSize % heads == 0 else {
             throw .model(
                 "\(config.place): hidden_size \(hiddenSize) is not a multiple of num_attention_heads \(heads)")

@@ -4,13 +4,13 @@ import DamaSupport
 public struct LlavaConfiguration: Equatable, Sendable {
     /// The rows of the vision tower that become image tokens.
     public enum Selection: String, CaseIterable, Sendable {
-        /// The patches, without the class token.
+        /// All but the first, which is CLIP's class token.
         case `default`
-        /// The class token and the patches.
+        /// All.
         case full
     }
 
-    public var vision: CLIPVisionConfiguration
+    public var vision: VisionTower
     public var text: LlamaConfiguration
     /// The token that marks the image's place.
     public var imageToken: Int32
@@ -20,16 +20,10 @@ public struct LlavaConfiguration: Equatable, Sendable {
     public var projectorBias: Bool
 
     /// Image tokens of one image.
-    public var imageTokens: Int { vision.patches + (selection == .full ? 1 : 0) }
+    public var imageTokens: Int { vision.rows - (selection == .default ? 1 : 0) }
 
     package init(_ config: ConfigReader) throws(DamaError) {
-        let visionConfig = try config.nested("vision_config")
-        let visionType = try visionConfig.string("model_type", default: "clip_vision_model")
-        guard visionType == "clip_vision_model" else {
-            throw .unsupported(
-                "\(visionConfig.place): model_type is \"\(visionType)\"; it must be \"clip_vision_model\"")
-        }
-        vision = try CLIPVisionConfiguration(visionConfig)
+        vision = try VisionTower(config.nested("vision_config"))
         text = try LlamaFamilies.configuration(ofPart: config.nested("text_config"))
         // As in transformers: the end tokens of the whole model take precedence over those of its language model, and
         // either part may tie the head.
@@ -50,7 +44,7 @@ public struct LlavaConfiguration: Equatable, Sendable {
     }
 
     init(
-        vision: CLIPVisionConfiguration, text: LlamaConfiguration, imageToken: Int32, visionLayers: Int,
+        vision: VisionTower, text: LlamaConfiguration, imageToken: Int32, visionLayers: Int,
         selection: Selection, projectorBias: Bool
     ) {
         (self.vision, self.text, self.imageToken) = (vision, text, imageToken)

@@ -72,7 +72,7 @@ public final class LlavaVision: ImageFeatureEncoder {
         func missing(_ known: [String]) -> DamaError {
             .model("\(store.path) has none of the tensors \(known.joined(separator: ", "))")
         }
-        let towers = knownTowers.map { "\($0)embeddings.class_embedding" }
+        let towers = knownTowers.map { "\($0)embeddings.patch_embedding.weight" }
         guard let tower = zip(knownTowers, towers).first(where: { store.contains($0.1) })?.0 else {
             throw missing(towers)
         }
@@ -89,8 +89,8 @@ public final class LlavaVision: ImageFeatureEncoder {
         let source: CLIPGraph.WeightSource = { name, shape throws(DamaError) in try g.weight(name, .float32, shape) }
         let size = Dimension.fixed(c.vision.imageSize)
         let pixels = try g.input(Port.pixels, .float32, ["batch", .fixed(c.vision.channels), size, size])
-        let stack = CLIPVisionStack(g, c.vision, prefix: names.tower, weight: source)
-        var hidden = try stack.hiddenStates(pixels, layers: c.visionLayers)
+        var hidden = try c.vision.hiddenStates(
+            g, pixels, layers: c.visionLayers, prefix: names.tower, weight: source)
         if c.selection == .default { hidden = try g.slice(hidden, axis: 1, from: 1) }
         func linear(_ x: Value, _ name: String, _ from: Int) throws(DamaError) -> Value {
             try g.linear(

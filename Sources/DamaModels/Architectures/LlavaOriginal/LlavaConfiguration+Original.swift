@@ -21,7 +21,7 @@ extension LlavaConfiguration {
                     + "\(vision.tower.hiddenSize); is it another tower?")
         }
         self.init(
-            vision: vision, text: try LlamaConfiguration(config), imageToken: 0,
+            vision: .clip(vision), text: try LlamaConfiguration(config), imageToken: 0,
             visionLayers: try Self.visionLayers(config, "mm_vision_select_layer", of: vision.tower.layers),
             selection: try config.string("mm_vision_select_feature", default: "patch") == "cls_patch"
                 ? .full : .default,

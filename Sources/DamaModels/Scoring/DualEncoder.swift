@@ -4,8 +4,9 @@ import DamaSupport
 import DamaText
 import Synchronization
 
-/// A CLIP model, which embeds images and sentences in one space. May be used from several threads at once.
-public final class CLIPEncoder: ImageTextEncoder {
+/// A model with a tower for images and one for texts, such as CLIP, which embeds both in one space. May be used from
+/// several threads at once.
+public final class DualEncoder: ImageTextEncoder {
     /// How a model is loaded and which inputs it takes.
     public struct Options: Sendable {
         /// What happens to a text with more tokens than the model takes.
@@ -24,7 +25,7 @@ public final class CLIPEncoder: ImageTextEncoder {
         public var maximumImagePixels = ImageLimits().pixels
         /// Orientation and transparency of image files.
         public var imageDecoding = ImageDecoding()
-        /// exp(logit_scale) for models in ONNX files, which do not hold it. `nil` is 100.
+        /// exp(logit_scale) for CLIP in ONNX files, which do not hold it. `nil` is 100.
         public var logitScale: Float?
         /// The file of ONNX Runtime; see ``OnnxRuntime/load``.
         public var runtimePath: String?
@@ -36,22 +37,22 @@ public final class CLIPEncoder: ImageTextEncoder {
     public let logitScale: Float
     public let tokenLimit: Int
 
-    private let towers: any CLIPTowers
+    private let towers: any EncoderTowers
     private let tokenizer: Tokenizer
     private let processor: ImageProcessor
     private let directory: String
     private let options: Options
     private let cachedFingerprint = Mutex<String?>(nil)
 
-    /// Opens a Hugging Face directory with config.json, safetensors in one file or in shards, tokenizer.json (or
-    /// vocab.json and merges.txt) and preprocessor_config.json. `text_model.onnx` and `vision_model.onnx`, in the
-    /// directory or its folder `onnx`, may replace the safetensors.
+    /// Opens a directory with a model's configuration, safetensors in one file or in shards, tokenizer.json (for CLIP
+    /// also vocab.json and merges.txt) and preprocessor_config.json. ``Encoders`` lists the supported models. CLIP's
+    /// safetensors may be replaced by `text_model.onnx` and `vision_model.onnx`, in the directory or its folder `onnx`.
     ///
     /// - Throws: ``DamaError`` naming the file, and the field or tensor, that is missing or wrong.
     public init(directory: String, options: Options = Options()) throws(DamaError) {
         try ModelDirectory.checkLayout(directory)
         guard Files.isDirectory(directory) else {
-            throw .io("\(directory) is not a directory; expected one that holds a CLIP model")
+            throw .io("\(directory) is not a directory; expected one that holds a CLIP model or a similar one")
         }
         guard (1...(1 << 40)).contains(options.maximumImagePixels) else {
             throw .invalidArgument("the limit of \(options.maximumImagePixels) pixels for an image must be positive")
@@ -59,19 +60,17 @@ public final class CLIPEncoder: ImageTextEncoder {
         if let scale = options.logitScale, !(scale.isFinite && scale > 0) {
             throw .invalidArgument("the logit scale \(scale) must be a positive number")
         }
-        let tokenizer = try Tokenizer(directory: directory)
-        let processor = try ImageProcessor(directory: directory)
+        let family = try Encoders.family(of: directory)
+        let tokenizer = try family.tokenizer(directory)
+        let processor = try family.processor(directory)
         let runtime = try OnnxRuntime.load(path: options.runtimePath, threads: options.threads)
         var session = SessionOptions()
         session.threads = options.threads
         session.device = options.device
-        if let files = CLIPOnnxTowers.files(in: directory), !WeightStore.exists(in: directory) {
-            towers = try CLIPOnnxTowers(
-                directory: directory, text: files.text, vision: files.vision, logitScale: options.logitScale,
-                runtime: runtime, options: session)
-        } else {
-            towers = try CLIPGraphTowers(directory: directory, runtime: runtime, options: session)
-        }
+        towers = try family.open(
+            EncoderOpening(
+                directory: directory, tokenizer: tokenizer, runtime: runtime, session: session,
+                logitScale: options.logitScale))
         dimension = towers.dimension
         logitScale = towers.logitScale
         tokenLimit = towers.maximumLength
@@ -86,12 +85,12 @@ public final class CLIPEncoder: ImageTextEncoder {
     private func checkParts() throws(DamaError) {
         if let size = processor.outputSize, let side = towers.imageSize, size != PixelSize(width: side, height: side) {
             throw .model(
-                "\(directory): preprocessor_config.json makes images of \(size.width) × \(size.height) pixels; the "
+                "\(directory): the image processor makes images of \(size.width) × \(size.height) pixels; the "
                     + "vision model takes \(side) × \(side)")
         }
         let around = tokenizer.surroundingTokens
         guard !around.before.isEmpty || !around.after.isEmpty else {
-            throw .model("\(directory): the tokenizer adds neither a start nor an end token; CLIP needs both")
+            throw .model("\(directory): the tokenizer adds neither a start nor an end token; the text model needs them")
         }
         guard around.before.count + around.after.count <= tokenLimit else {
             throw .model("\(directory): the model takes \(tokenLimit) tokens; start and end token alone are more")
@@ -141,7 +140,7 @@ public final class CLIPEncoder: ImageTextEncoder {
         let prepared = try processor.process(image)
         if let side = towers.imageSize, prepared.height != side || prepared.width != side {
             throw .model(
-                "\(directory): preprocessor_config.json makes \(prepared.width) × \(prepared.height) pixels of this "
+                "\(directory): the image processor makes \(prepared.width) × \(prepared.height) pixels of this "
                     + "image; the vision model takes \(side) × \(side)")
         }
         return prepared
@@ -191,7 +190,7 @@ public final class CLIPEncoder: ImageTextEncoder {
         return slots.map { embeddings[$0] }
     }
 
-    /// A text's tokens up to the one whose row becomes the embedding: in a causal tower later tokens do not affect it.
+    /// A text's tokens as the text tower takes them.
     private func sequence(_ text: String) throws(DamaError) -> [Int32] {
         var tokens = try tokenizer.encode(text)
         if tokens.count > tokenLimit {
@@ -209,12 +208,7 @@ public final class CLIPEncoder: ImageTextEncoder {
                 "\(directory): the tokenizer returned token \(largest), but the text model has \(size) tokens; use the "
                     + "tokenizer of the model")
         }
-        let end =
-            switch towers.endRule {
-            case .largestToken: tokens.firstIndex(of: largest) ?? 0
-            case .first(let id): tokens.firstIndex { Int($0) == id } ?? 0
-            }
-        return Array(tokens[...end])
+        return towers.sequence(tokens)
     }
 
     // MARK: Norm
