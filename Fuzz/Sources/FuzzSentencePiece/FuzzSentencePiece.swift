@@ -7,7 +7,7 @@
 public func fuzzSentencePiece(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
     let bytes = Array(UnsafeBufferPointer(start: data, count: size))
     guard let length = bytes.first.map(Int.init), bytes.count > length else { return 0 }
-    let text = bytes[1...length]
+    let text = bytes[1..<length + 1]
     guard let model = try? SentencePieceModel(Array(bytes[(length + 1)...])) else { return 0 }
     for family in SentencePieceSettings.Family.allCases {
         guard var settings = try? SentencePieceSettings(nil) else { return 0 }
