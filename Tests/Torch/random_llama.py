@@ -1,4 +1,4 @@
-"""Llama and LLaVA models with random weights, as Hugging Face directories, so that no hub is needed.
+"""Llama, its relatives and LLaVA with random weights, as Hugging Face directories, so that no hub is needed.
 
 The tokenizer is of Llama 2's kind (SentencePiece's spaces, byte fallback, <s> first), trained on CLIP's vocabulary.
 """
@@ -20,10 +20,19 @@ from transformers import (
     LlavaConfig,
     LlavaForConditionalGeneration,
     LlavaProcessor,
+    MistralForCausalLM,
     PreTrainedTokenizerFast,
+    Qwen2ForCausalLM,
+    Qwen3ForCausalLM,
 )
 
-CLASSES = {"llama": LlamaForCausalLM, "llava": LlavaForConditionalGeneration}
+CLASSES = {
+    "llama": LlamaForCausalLM,
+    "llava": LlavaForConditionalGeneration,
+    "mistral": MistralForCausalLM,
+    "qwen2": Qwen2ForCausalLM,
+    "qwen3": Qwen3ForCausalLM,
+}
 
 
 @cache
