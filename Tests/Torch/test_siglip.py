@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 import random_llama
 import skimage
 import torch
 from PIL import Image
-from transformers import SiglipConfig, SiglipModel
+from transformers import SiglipConfig, SiglipModel, SiglipTokenizer
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
 import dama
@@ -21,8 +25,18 @@ SIZES = {
 }
 
 
-def write(directory, width, side, patch):
-    words = random_llama.tokenizer(2_000)
+UNIGRAM = Path(__file__).parents[1] / "DamaTextTests/Fixtures/sentencepiece/unigram.model"
+
+
+def sentencepiece(directory):
+    """A tokenizer of SigLIP 1's kind: a unigram model of SentencePiece, whose class makes texts lower case."""
+    shutil.copy(UNIGRAM, directory / "spiece.model")
+    settings = {"tokenizer_class": "SiglipTokenizer", "model_max_length": 64, "pad_token": "</s>"}
+    (directory / "tokenizer_config.json").write_text(json.dumps(settings))
+    return SiglipTokenizer(str(UNIGRAM), pad_token="</s>", model_max_length=64)
+
+
+def write(directory, width, side, patch, words):
     torch.manual_seed(1)
     layers = dict(**width, num_hidden_layers=2)
     model = SiglipModel(SiglipConfig(
@@ -42,18 +56,23 @@ def write(directory, width, side, patch):
             else:
                 parameter.normal_(0.0, 0.3)
     model.to(torch.bfloat16).save_pretrained(directory)
-    words.save_pretrained(directory)
     processor = SiglipImageProcessorPil(
         size={"height": side, "width": side}, image_mean=[0.5] * 3, image_std=[0.5] * 3
     )
     processor.save_pretrained(directory)
-    return words, processor
+    return processor
 
 
+@pytest.mark.parametrize("kind", ["siglip", "siglip2"])
 @pytest.mark.parametrize("size", SIZES)
-def test_scores_equal_transformers(size, tmp_path):
+def test_scores_equal_transformers(size, kind, tmp_path):
     patch, side = (int(part.removeprefix("patch")) for part in size.split("-")[1:])
-    words, processor = write(tmp_path, SIZES[size], side, patch)
+    if kind == "siglip":
+        words = sentencepiece(tmp_path)
+    else:
+        words = random_llama.tokenizer(2_000)
+        words.save_pretrained(tmp_path)
+    processor = write(tmp_path, SIZES[size], side, patch, words)
     photos = [skimage.data.astronaut(), skimage.data.chelsea()]
     model = SiglipModel.from_pretrained(tmp_path, dtype=torch.float32).eval()
     tokens = words(SENTENCES, padding="max_length", max_length=64, return_tensors="pt")["input_ids"]

@@ -64,7 +64,11 @@ def make(name, kind, config, preprocess):
     folder = ROOT / name
     folder.mkdir(parents=True)
     tensors = {key: tensor.half().contiguous() for key, tensor in model.state_dict().items()}
-    save_file(tensors, folder / "open_clip_model.safetensors")
+    # Older repositories have no safetensors.
+    if name == "custom":
+        torch.save(tensors, folder / "open_clip_pytorch_model.bin")
+    else:
+        save_file(tensors, folder / "open_clip_model.safetensors")
     (folder / "open_clip_config.json").write_text(
         json.dumps({"model_cfg": config, "preprocess_cfg": preprocess}, indent=2) + "\n"
     )

@@ -36,15 +36,11 @@ enum OpenCLIPEncoders: EncoderFamily {
     }
 
     private static func store(_ directory: String) throws(DamaError) -> WeightStore {
-        let path = "\(directory)/\(weights)"
-        guard !Files.exists(path) else { return try WeightStore(file: path) }
         let pickled = "open_clip_pytorch_model.bin"
-        guard Files.exists("\(directory)/\(pickled)") else {
-            throw .io("\(directory) has \(config), but not \(weights)")
+        for name in [weights, pickled] where Files.exists("\(directory)/\(name)") {
+            return try WeightStore(file: "\(directory)/\(name)")
         }
-        throw .unsupported(
-            "\(directory) has no \(weights) but \(pickled): pickled weights are not supported; load them with "
-                + "torch.load(…, weights_only=True) and save them with safetensors")
+        throw .io("\(directory) has \(config), but neither \(weights) nor \(pickled)")
     }
 }
 
