@@ -26,6 +26,7 @@ package struct JinjaTemplate: Sendable {
     ///   (`raise_exception`); ``DamaError/Code/model`` for an error while it runs, with its line, and beyond a limit.
     package func render(_ variables: [(String, Value)], date: CalendarDate? = nil) throws(DamaError) -> String {
         var renderer = Renderer(Environment(date: date), limits: Renderer.Limits(), variables: variables)
+        defer { renderer.empty() }
         guard case .normal = try renderer.run(statements) else {
             throw .model("chat template: {% break %} or {% continue %} outside a loop")
         }

@@ -12,7 +12,9 @@ struct Environment: Sendable {
         globals = [
             Self.function("range", Self.range),
             Self.function("namespace") { (renderer, arguments) throws(DamaError) in
-                .namespace(Namespace(try Self.members(&renderer, arguments)))
+                let made = Namespace(try Self.members(&renderer, arguments))
+                renderer.keep(made)
+                return .namespace(made)
             },
             Self.function("dict") { (renderer, arguments) throws(DamaError) in
                 .dict(try Self.members(&renderer, arguments))

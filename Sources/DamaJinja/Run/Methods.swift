@@ -95,7 +95,8 @@ extension Renderer {
                 })
         case "changed":
             return .function(
-                Function("loop.changed") { _, arguments in
+                Function("loop.changed") { renderer, arguments in
+                    if loop.lastChanged == nil { renderer.keep(loop) }
                     defer { loop.lastChanged = arguments.positional }
                     guard let last = loop.lastChanged, last.count == arguments.positional.count else {
                         return .bool(true)

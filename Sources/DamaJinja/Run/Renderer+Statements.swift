@@ -84,6 +84,8 @@ extension Renderer {
         let state = LoopState(items: items, depth: depth)
         let around = scope
         if loop.isRecursive {
+            keep(around)
+            keep(state)
             state.recurse = { (renderer, value) throws(DamaError) in
                 let text = try renderer.deeper { renderer throws(DamaError) in
                     try renderer.captured { renderer throws(DamaError) in
@@ -115,6 +117,7 @@ extension Renderer {
     // MARK: Assignment
 
     mutating func assign(_ value: Value, to target: Target) throws(DamaError) {
+        try checkSize(of: value)
         switch target {
         case .name(let name): scope.values[name] = value
         case .attribute(let object, let name):
@@ -122,6 +125,8 @@ extension Renderer {
                 throw error("cannot set '\(name)' of '\(object)', which is no namespace")
             }
             namespace.members.set(.text(name), value)
+            // A namespace may come to hold itself.
+            if case .namespace = value { try checkSize(of: value) }
         case .tuple(let targets):
             let values = try elements(of: value)
             guard values.count == targets.count else {
@@ -133,8 +138,9 @@ extension Renderer {
 
     // MARK: Macros
 
-    private func function(_ macro: Statement.Macro, in scope: Scope) -> Function {
-        Function(macro.name) { (renderer, arguments) throws(DamaError) in
+    private mutating func function(_ macro: Statement.Macro, in scope: Scope) -> Function {
+        keep(scope)
+        return Function(macro.name) { (renderer, arguments) throws(DamaError) in
             try renderer.deeper { renderer throws(DamaError) in
                 try renderer.scoped(in: scope) { renderer throws(DamaError) in
                     try renderer.bind(arguments, to: macro)

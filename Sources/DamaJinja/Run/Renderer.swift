@@ -10,6 +10,8 @@ package struct Renderer {
         var characters = 16 << 20
         /// Calls of macros inside each other, and nested expressions.
         var depth = 200
+        /// Values inside one that is assigned.
+        var values = 200_000
     }
 
     let environment: Environment
@@ -19,6 +21,8 @@ package struct Renderer {
     var line = 1
     private var steps = 0
     private var depth = 0
+    /// What may hold itself, such as the scope of a macro: it is emptied at the end, or it would never be freed.
+    private var cyclic: [any Emptiable] = []
 
     init(_ environment: Environment, limits: Limits, variables: [(String, Value)]) {
         self.environment = environment
@@ -42,6 +46,30 @@ package struct Renderer {
         }
     }
 
+    /// Refuses a value that nests deeper than the stack on which it is freed, written and compared.
+    mutating func checkSize(of value: Value) throws(DamaError) {
+        var level: [Value] = [value]
+        var (depth, count) = (0, 0)
+        while !level.isEmpty {
+            var next: [Value] = []
+            for value in level {
+                switch value {
+                case .list(let elements), .tuple(let elements): next += elements
+                case .dict(let mapping): next += mapping.values
+                case .namespace(let namespace): next += namespace.members.values
+                default: break
+                }
+            }
+            depth += 1
+            count += next.count
+            guard depth <= limits.depth, count <= limits.values else {
+                throw error("a value nests more than \(limits.depth) levels deep, or holds \(limits.values) others")
+            }
+            level = next
+        }
+        try step(count / 64)
+    }
+
     mutating func deeper<T>(_ body: (inout Renderer) throws(DamaError) -> T) throws(DamaError) -> T {
         depth += 1
         defer { depth -= 1 }
@@ -50,6 +78,26 @@ package struct Renderer {
     }
 
     func error(_ what: String) -> DamaError { TemplateError.run(what, line: line) }
+
+    // MARK: Memory
+
+    /// Keeps a scope that a macro or a recursive loop refers to, with the scopes around it.
+    mutating func keep(_ scope: Scope) {
+        var scope: Scope? = scope
+        while let current = scope, !current.isKept {
+            current.isKept = true
+            cyclic.append(current)
+            scope = current.parent
+        }
+    }
+
+    mutating func keep(_ object: any Emptiable) { cyclic.append(object) }
+
+    /// Frees what the template has made. Nothing can be rendered after that.
+    mutating func empty() {
+        for object in cyclic { object.empty() }
+        cyclic = []
+    }
 
     // MARK: Output and scopes
 
@@ -84,12 +132,22 @@ package struct Renderer {
     }
 }
 
+/// What holds values that can change, and so possibly itself.
+protocol Emptiable: AnyObject, Sendable {
+    /// Lets go of all values.
+    func empty()
+}
+
 /// Variables, and the scope around them. It belongs to one rendering, on one thread.
-final class Scope: @unchecked Sendable {
+final class Scope: Emptiable, @unchecked Sendable {
     var values: [String: Value] = [:]
     let parent: Scope?
+    /// Whether the renderer empties it at the end.
+    var isKept = false
 
     init(parent: Scope?) { self.parent = parent }
+
+    func empty() { values = [:] }
 
     subscript(name: String) -> Value? {
         var scope: Scope? = self

@@ -6,7 +6,10 @@ extension Parser {
         try nested { parser throws(DamaError) in
             var result = try parser.disjunction()
             guard allowsCondition else { return result }
+            let before = parser.links
+            defer { parser.unlink(to: before) }
             while parser.skip(name: "if") {
+                try parser.link()
                 let condition = try parser.disjunction()
                 let otherwise = parser.skip(name: "else") ? try parser.expression() : nil
                 result = .conditional(result, if: condition, else: otherwise)
@@ -38,13 +41,23 @@ extension Parser {
 
     private mutating func disjunction() throws(DamaError) -> Expression {
         var left = try conjunction()
-        while skip(name: "or") { left = .or(left, try conjunction()) }
+        let before = links
+        defer { unlink(to: before) }
+        while skip(name: "or") {
+            try link()
+            left = .or(left, try conjunction())
+        }
         return left
     }
 
     private mutating func conjunction() throws(DamaError) -> Expression {
         var left = try negation()
-        while skip(name: "and") { left = .and(left, try negation()) }
+        let before = links
+        defer { unlink(to: before) }
+        while skip(name: "and") {
+            try link()
+            left = .and(left, try negation())
+        }
         return left
     }
 
@@ -75,9 +88,12 @@ extension Parser {
 
     private mutating func sum() throws(DamaError) -> Expression {
         var left = try concatenation()
+        let before = links
+        defer { unlink(to: before) }
         while case .symbol(let symbol) = token, symbol == "+" || symbol == "-",
             let found = BinaryOperator(rawValue: symbol)
         {
+            try link()
             let line = line
             advance()
             left = .at(line: line, .binary(found, left, try concatenation()))
@@ -94,9 +110,12 @@ extension Parser {
 
     private mutating func product() throws(DamaError) -> Expression {
         var left = try power()
+        let before = links
+        defer { unlink(to: before) }
         while case .symbol(let symbol) = token, ["*", "/", "//", "%"].contains(symbol),
             let found = BinaryOperator(rawValue: symbol)
         {
+            try link()
             let line = line
             advance()
             left = .at(line: line, .binary(found, left, try power()))
@@ -106,7 +125,10 @@ extension Parser {
 
     private mutating func power() throws(DamaError) -> Expression {
         var left = try unary()
+        let before = links
+        defer { unlink(to: before) }
         while isSymbol("**") {
+            try link()
             let line = line
             advance()
             left = .at(line: line, .binary(.power, left, try unary()))
@@ -199,7 +221,10 @@ extension Parser {
 
     private mutating func postfix(_ start: Expression) throws(DamaError) -> Expression {
         var result = start
+        let before = links
+        defer { unlink(to: before) }
         while true {
+            if [.symbol("."), .symbol("["), .symbol("(")].contains(token) { try link() }
             let line = line
             if skip(symbol: ".") {
                 switch token {
@@ -271,7 +296,10 @@ extension Parser {
 
     private mutating func filters(_ start: Expression) throws(DamaError) -> Expression {
         var result = start
+        let before = links
+        defer { unlink(to: before) }
         while true {
+            if [.symbol("|"), .symbol("("), .name("is")].contains(token) { try link() }
             let line = line
             if skip(symbol: "|") {
                 let (name, arguments) = try filter()

@@ -7,6 +7,12 @@ struct Parser {
     /// How deep expressions and blocks are nested.
     private var depth = 0
 
+    /// How many operations stand in a row, such as `a.b.c | d + e`. Each contains the one before it.
+    private(set) var links = 0
+
+    /// The most operations in a row; what runs them has the same limit.
+    private static let linkLimit = 200
+
     /// Nesting beyond this would use up the stack.
     private static let depthLimit = 100
 
@@ -58,6 +64,17 @@ struct Parser {
     func unexpected(_ expected: String) -> DamaError {
         TemplateError.syntax("found \(token.description), expected \(expected)", line: line)
     }
+
+    /// Counts one more operation in a row.
+    mutating func link() throws(DamaError) {
+        links += 1
+        guard links <= Self.linkLimit else {
+            throw TemplateError.syntax("an expression has more than \(Self.linkLimit) operations in a row", line: line)
+        }
+    }
+
+    /// Ends a row of operations that began when there were `count`.
+    mutating func unlink(to count: Int) { links = count }
 
     /// Runs `body` one level deeper.
     mutating func nested<T>(_ body: (inout Parser) throws(DamaError) -> T) throws(DamaError) -> T {

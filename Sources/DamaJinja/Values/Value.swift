@@ -76,9 +76,10 @@ enum HashKey: Hashable, Sendable {
 }
 
 /// `namespace(…)`: attributes that `{% set ns.x = … %}` changes. It belongs to one rendering, on one thread.
-package final class Namespace: @unchecked Sendable {
+package final class Namespace: Emptiable, @unchecked Sendable {
     var members: Mapping
     init(_ members: Mapping) { self.members = members }
+    func empty() { members = Mapping() }
 }
 
 /// Something that can be called: a macro, a method with its object, or a function of the environment.
@@ -92,7 +93,7 @@ package final class Function: Sendable {
 }
 
 /// `loop` inside a `for`. It belongs to one rendering, on one thread.
-package final class LoopState: @unchecked Sendable {
+package final class LoopState: Emptiable, @unchecked Sendable {
     let items: [Value]
     let depth: Int
     var index = 0
@@ -101,6 +102,7 @@ package final class LoopState: @unchecked Sendable {
     var recurse: (@Sendable (inout Renderer, Value) throws(DamaError) -> Value)?
 
     init(items: [Value], depth: Int) { (self.items, self.depth) = (items, depth) }
+    func empty() { (lastChanged, recurse) = (nil, nil) }
 }
 
 extension Value {
