@@ -62,7 +62,7 @@ final class TileTests: XCTestCase {
                 compared += 1
             }
         }
-        XCTAssertEqual(compared, 11 * 7)
+        XCTAssertEqual(compared, 11 * 6)
     }
 
     /// The size and the grid that transformers chooses, at the boundaries between grids and of rounding.
