@@ -1,6 +1,7 @@
 """Policies against transformers in fp32: token log-probabilities and greedy text of random models.
 
-Small models of every kind, and LLaVA-1.5 with its true widths and vision tower but only one decoder layer.
+Small models of every kind; LLaVA-1.5 with its true widths and vision tower but only one decoder layer, and LLaVA-1.6 with
+its true widths and grids.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import random_llama
 import skimage
 import torch
 from PIL import Image
-from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig
+from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaNextConfig
 
 import dama
 
@@ -23,7 +24,8 @@ SYSTEM = (
     "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, detailed, and "
     "polite answers to the user's questions."
 )
-TEMPLATES = {"llama": "{} ", "llava": SYSTEM + " USER: <image>\n{} ASSISTANT: "}
+LLAVA = SYSTEM + " USER: <image>\n{} ASSISTANT: "
+TEMPLATES = {"llama": "{} ", "llava": LLAVA, "llava_next": LLAVA}
 GREEDY = 24
 
 
@@ -46,7 +48,7 @@ class Reference:
         self.kind, self.config = config.model_type, config
         self.model = random_llama.CLASSES[self.kind].from_pretrained(directory, dtype=torch.float32).eval()
         self.words, self.images = words, images
-        if self.kind == "llava":
+        if self.kind != "llama":
             self.processor = random_llama.processor(config, words)
 
     def inputs(self, text: str, index: int):
@@ -90,7 +92,7 @@ def compare(directory, config, words, images, asked) -> None:
     del reference
     gc.collect()
 
-    template = {"llama": "plain", "llava": "vicuna_v1"}[config.model_type]
+    template = "plain" if config.model_type == "llama" else "vicuna_v1"
     policy = dama.Policy(directory, template=template)
     pairs = [(image, *texts) for image, texts in zip(images, asked)]
     for found, pair in zip(policy.logps_batch(pairs), expected):
@@ -163,3 +165,22 @@ def test_llava_of_true_width_equals_transformers(vocabularies, tmp_path):
     )  # fmt: skip
     directory = random_llama.write(tmp_path, config, words, "fp16", "1GB")
     compare(directory, config, words, photographs()[:2], questions(seed=7)[:2])
+
+
+def test_llava_next_of_true_width_equals_transformers(vocabularies, tmp_path):
+    """LLaVA-1.6-7B's widths, tiles and grids, with one layer of its decoder and one used layer of its vision tower."""
+    words = vocabularies[32_000]
+    config = LlavaNextConfig(
+        text_config=LlamaConfig(
+            vocab_size=32_064, hidden_size=4096, intermediate_size=11008, num_hidden_layers=1, num_attention_heads=32,
+            max_position_embeddings=4096, rms_norm_eps=1e-5,
+        ),
+        vision_config=CLIPVisionConfig(
+            hidden_size=1024, intermediate_size=4096, num_hidden_layers=2, num_attention_heads=16, image_size=336,
+            patch_size=14, projection_dim=768,
+        ),
+        image_token_index=words.convert_tokens_to_ids("<image>"), image_seq_length=576, vision_feature_layer=-2,
+    )  # fmt: skip
+    directory = random_llama.write(tmp_path, config, words, "fp16", "1GB")
+    # Two grids, of 2 × 2 and of 2 × 1 tiles, each with padding.
+    compare(directory, config, words, [skimage.data.coffee(), skimage.data.rocket()[:, 200:330]], questions(seed=8)[:2])

@@ -2,7 +2,8 @@ import DamaSupport
 
 /// The supported architectures.
 enum Architectures {
-    static let all: [any Architecture.Type] = LlamaFamilies.all + [LlavaArchitecture.self]
+    static let all: [any Architecture.Type] =
+        LlamaFamilies.all + [LlavaArchitecture.self, LlavaNextArchitecture.self]
 
     /// Reads the configuration of a directory.
     ///

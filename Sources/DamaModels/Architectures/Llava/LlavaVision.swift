@@ -62,6 +62,14 @@ public final class LlavaVision: ImageFeatureEncoder {
         _ c: LlavaConfiguration, _ prefixes: (tower: String, projector: String)
     ) throws(DamaError) -> Graph {
         let g = GraphBuilder("llava-vision")
+        try g.output(Port.features, projected(g, c, prefixes))
+        return g.graph
+    }
+
+    /// The projected features of pixels, which become an input: [batch, image tokens, hidden of the text model].
+    static func projected(
+        _ g: GraphBuilder, _ c: LlavaConfiguration, _ prefixes: (tower: String, projector: String)
+    ) throws(DamaError) -> Value {
         let source: CLIPGraph.WeightSource = { name, shape throws(DamaError) in try g.weight(name, .float32, shape) }
         let size = Dimension.fixed(c.vision.imageSize)
         let pixels = try g.input(Port.pixels, .float32, ["batch", .fixed(c.vision.channels), size, size])
@@ -73,9 +81,8 @@ public final class LlavaVision: ImageFeatureEncoder {
                 x, source("\(prefixes.projector)\(name).weight", [c.text.hiddenSize, from]),
                 bias: c.projectorBias ? source("\(prefixes.projector)\(name).bias", [c.text.hiddenSize]) : nil)
         }
-        let projected = try g.gelu(linear(hidden, "linear_1", c.vision.tower.hiddenSize))
-        try g.output(Port.features, linear(projected, "linear_2", c.text.hiddenSize))
-        return g.graph
+        let inner = try g.gelu(linear(hidden, "linear_1", c.vision.tower.hiddenSize))
+        return try linear(inner, "linear_2", c.text.hiddenSize)
     }
 
     /// The features of images, [image tokens, hidden of the text model] each.
