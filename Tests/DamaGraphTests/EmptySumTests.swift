@@ -194,6 +194,17 @@ final class EmptySumTests: XCTestCase {
             let known = feeds(tiles, rows).mapValues { Known(shape: $0) }
             XCTAssertEqual(try forward.run(known).emptySums, [], "\(tiles) tiles")
         }
+        // With tiles of the positions' size, and smaller ones, which look their positions up.
+        for tile in [16, 8] {
+            let reader = try imageConfiguration([("image_token_id", 5), ("model_type", "smolvlm")])
+            let graph = try Idefics3Graph.graph(Idefics3Configuration(reader, tile: tile))
+            let tokens = (tile / 8) * (tile / 8)
+            try checkVision(
+                graph, projector: "model.connector",
+                [1, 2, 17].map {
+                    ("\($0) tiles", ["pixel_values": [$0, 3, tile, tile], "image_features.seed": [$0, tokens, 20]])
+                })
+        }
     }
 
     func testCLIP() throws {

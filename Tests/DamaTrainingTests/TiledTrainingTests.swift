@@ -42,6 +42,10 @@ final class TiledTrainingTests: XCTestCase {
             Model(
                 fixture: try TiledFixture("llava_next/default", tokenizer: "llava/default"), template: "vicuna_v1",
                 images: ["flat", "large", "square", "tall", "wide"]),
+            Model(
+                fixture: try TiledFixture("idefics3/idefics3", tokenizer: "idefics3"),
+                template: "User:{image}{question}<end_of_utterance>\nAssistant: {response}<end_of_utterance>",
+                images: ["small", "square", "tall", "wide"]),
         ]
     }
 

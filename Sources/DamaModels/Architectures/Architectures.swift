@@ -3,7 +3,7 @@ import DamaSupport
 /// The supported architectures.
 enum Architectures {
     static let all: [any Architecture.Type] =
-        LlamaFamilies.all + [LlavaArchitecture.self, LlavaNextArchitecture.self]
+        LlamaFamilies.all + [LlavaArchitecture.self, LlavaNextArchitecture.self, Idefics3Architecture.self]
 
     /// Reads the configuration of a directory.
     ///

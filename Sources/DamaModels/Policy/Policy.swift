@@ -69,7 +69,9 @@ public final class Policy: Sendable {
         }
         let template = try PromptTemplate.named(templateName, endToken: Self.endToken(tokenizer, endTokens))
         let parts = try architecture.open(
-            ModelOpening(directory: directory, runtime: runtime, device: options.device, endTokens: endTokens))
+            ModelOpening(
+                directory: directory, runtime: runtime, device: options.device, tokenizer: tokenizer,
+                endTokens: endTokens))
         try self.init(
             directory: directory, options: options, tokenizer: tokenizer, template: template, parts: parts, image: image
         )

@@ -36,6 +36,7 @@ extension CLIPTowerConfiguration {
             switch activation {
             case .quickGelu: "quickGelu"
             case .gelu: "gelu"
+            case .geluTanh: "geluTanh"
             }
         return "DamaModels.CLIPTowerConfiguration(hiddenSize: \(hiddenSize), intermediateSize: \(intermediateSize), "
             + "layers: \(layers), heads: \(heads), "

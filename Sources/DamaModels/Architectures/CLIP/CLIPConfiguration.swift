@@ -43,6 +43,8 @@ public struct CLIPTowerConfiguration: Equatable, Sendable {
         case quickGelu = "quick_gelu"
         /// x Φ(x), in LAION's.
         case gelu
+        /// x Φ(x) in the form with tanh, in SigLIP's.
+        case geluTanh = "gelu_pytorch_tanh"
     }
 
     public var hiddenSize: Int
@@ -53,13 +55,16 @@ public struct CLIPTowerConfiguration: Equatable, Sendable {
     /// ε of the layer normalisations.
     public var epsilon: Float
 
-    init(_ config: ConfigReader, hidden: Int, intermediate: Int, heads defaultHeads: Int) throws(DamaError) {
+    init(
+        _ config: ConfigReader, hidden: Int, intermediate: Int, heads defaultHeads: Int,
+        activation defaultActivation: Activation = .quickGelu, epsilon defaultEpsilon: Double = 1e-5
+    ) throws(DamaError) {
         hiddenSize = try config.size("hidden_size", default: hidden)
         intermediateSize = try config.size("intermediate_size", default: intermediate)
         layers = try config.int("num_hidden_layers", default: 12, in: 1...1024)
         heads = try config.int("num_attention_heads", default: defaultHeads, in: 1...4096)
-        activation = try config.choice("hidden_act", default: .quickGelu)
-        epsilon = Float(try config.double("layer_norm_eps", default: 1e-5, in: 0...1))
+        activation = try config.choice("hidden_act", default: defaultActivation)
+        epsilon = Float(try config.double("layer_norm_eps", default: defaultEpsilon, in: 0...1))
         guard hiddenSize % heads == 0 else {
             throw .model(
                 "\(config.place): hidden_size \(hiddenSize) is not a multiple of num_attention_heads \(heads)")

@@ -175,8 +175,15 @@ struct CLIPTower {
             var hidden = try select?(x) ?? x
             hidden = try g.add(hidden, linear(g.mergeHeads(attended), "\(name).self_attn.out_proj", width, width))
             let expanded = try linear(norm(hidden, "\(name).layer_norm2"), "\(name).mlp.fc1", width, inner)
-            let active = try configuration.activation == .gelu ? g.gelu(expanded) : g.quickGelu(expanded)
-            return try g.add(hidden, linear(active, "\(name).mlp.fc2", inner, width))
+            return try g.add(hidden, linear(active(expanded), "\(name).mlp.fc2", inner, width))
+        }
+    }
+
+    private func active(_ x: Value) throws(DamaError) -> Value {
+        switch configuration.activation {
+        case .quickGelu: try g.quickGelu(x)
+        case .gelu: try g.gelu(x)
+        case .geluTanh: try g.gelu(x, approximate: true)
         }
     }
 
