@@ -128,8 +128,8 @@ final class TiledTrainingTests: XCTestCase {
 
     // MARK: The projector
 
-    /// The gradient of one weighted pair between others, for which the backward run takes a part of the pass, equals that
-    /// of a pass of this pair alone.
+    /// The gradient of one weighted pair between others, for which the backward run takes a part of the pass, equals
+    /// that of a pass of this pair alone.
     func testAPartOfAPassHasTheGradientOfItsPairs() throws {
         for model in try models() {
             let trained = try TrainedPolicy(model.policy(), .projector)

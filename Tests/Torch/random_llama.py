@@ -67,7 +67,11 @@ def tokenizer(size: int) -> PreTrainedTokenizerFast:
 
 
 def write(
-    directory: Path, config: LlamaConfig | LlavaConfig | LlavaNextConfig, words: PreTrainedTokenizerFast, dtype: str, shards: str = "50GB"
+    directory: Path,
+    config: LlamaConfig | LlavaConfig | LlavaNextConfig,
+    words: PreTrainedTokenizerFast,
+    dtype: str,
+    shards: str = "50GB",
 ) -> Path:
     """Writes the model that ``config`` describes; ``shards`` is the maximum size of a file."""
     with torch.device("meta"):

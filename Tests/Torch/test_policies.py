@@ -1,7 +1,7 @@
 """Policies against transformers in fp32: token log-probabilities and greedy text of random models.
 
-Small models of every kind; LLaVA-1.5 with its true widths and vision tower but only one decoder layer, and LLaVA-1.6 with
-its true widths and grids.
+Small models of every kind; LLaVA-1.5 with its true widths and vision tower but only one decoder layer; LLaVA-1.6 and
+SmolVLM-256M with their true widths and tiles.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import gc
 import itertools
 import random
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,9 +18,23 @@ import random_llama
 import skimage
 import torch
 from PIL import Image
-from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaNextConfig
+from transformers import (
+    AutoTokenizer,
+    CLIPVisionConfig,
+    Idefics3Processor,
+    LlamaConfig,
+    LlavaConfig,
+    LlavaNextConfig,
+    SmolVLMConfig,
+    SmolVLMForConditionalGeneration,
+)
+from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
 import dama
+
+FIXTURES = Path(__file__).parents[1] / "DamaModelsTests/Fixtures"
+sys.path.insert(0, str(FIXTURES))
+import policy_oracle  # noqa: E402
 
 SYSTEM = (
     "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, detailed, and "
@@ -184,3 +200,53 @@ def test_llava_next_of_true_width_equals_transformers(vocabularies, tmp_path):
     directory = random_llama.write(tmp_path, config, words, "fp16", "1GB")
     # Two grids, of 2 × 2 and of 2 × 1 tiles, each with padding.
     compare(directory, config, words, [skimage.data.coffee(), skimage.data.rocket()[:, 200:330]], questions(seed=8)[:2])
+
+
+def test_smolvlm_of_true_width_equals_transformers(tmp_path):
+    """SmolVLM-256M's widths and tiles of 512 pixels, 64 tokens each, with one layer of its decoder and of its tower."""
+    words = AutoTokenizer.from_pretrained(FIXTURES / "idefics3")
+    tiles = [f"<row_{row}_col_{column}>" for row in range(1, 5) for column in range(1, 5)]
+    words.add_special_tokens({"additional_special_tokens": tiles}, replace_extra_special_tokens=False)
+    config = SmolVLMConfig(
+        vision_config={
+            "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 1, "num_attention_heads": 12,
+            "image_size": 512, "patch_size": 16,
+        },
+        text_config=LlamaConfig(
+            vocab_size=len(words), hidden_size=576, intermediate_size=1536, num_hidden_layers=1, num_attention_heads=9,
+            num_key_value_heads=3, max_position_embeddings=8192, rms_norm_eps=1e-5, rope_theta=100_000, bos_token_id=0,
+            eos_token_id=0, pad_token_id=0,
+        ),
+        image_token_id=words.convert_tokens_to_ids("<image>"), scale_factor=4, pad_token_id=0,
+    )  # fmt: skip
+    model = SmolVLMForConditionalGeneration(config)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if parameter.ndim < 2:
+                parameter.normal_(1.0 if "norm" in name and name.endswith("weight") else 0.0, 0.1)
+            else:
+                parameter.normal_(0.0, 1.5 * parameter[0].numel() ** -0.5)
+    model.eval().save_pretrained(tmp_path)
+    words.save_pretrained(tmp_path)
+    cutter = SmolVLMImageProcessorPil(size={"longest_edge": 2048}, max_image_size={"longest_edge": 512})
+    cutter.save_pretrained(tmp_path)
+    processor = Idefics3Processor(cutter, words, image_seq_len=64)
+    # 3 × 4 tiles and 4 × 2 tiles, each with the whole picture.
+    images = {"coffee": skimage.data.coffee(), "rocket": skimage.data.rocket()[:, 200:380]}
+    oracle = policy_oracle.Oracle(
+        model, processor, lambda question, images: f"User:<image>{question}<end_of_utterance>\nAssistant: ",
+        "<end_of_utterance>",
+    )  # fmt: skip
+    cases = [(["coffee"], "What is it?", "A star.", "There is a large square."), (["rocket"], "Colour?", "Blue.", "red")]
+    expected = oracle.expected(cases, {name: Image.fromarray(image) for name, image in images.items()}, GREEDY)
+    policy = dama.Policy(
+        tmp_path, template="User:{image}{question}<end_of_utterance>\nAssistant: {response}<end_of_utterance>"
+    )
+    for case, known in zip(cases, expected):
+        image = images[case[0][0]]
+        found = policy.logps(image, *case[1:])
+        np.testing.assert_allclose(found.chosen.tokens, known["chosen_logps"], atol=1e-4, rtol=0)
+        np.testing.assert_allclose(found.rejected.tokens, known["rejected_logps"], atol=1e-4, rtol=0)
+        tokens = policy.generate(case[1], image, max_tokens=GREEDY).tokens.tolist()
+        assert tokens == known["continuation"][: len(tokens)] and len(tokens) > 5
+    assert np.ptp([value for known in expected for value in known["chosen_logps"]]) > 1

@@ -5,8 +5,8 @@ import DamaTraining
 import Glibc
 import TrainingTestSupport
 
-// TrainingProcess MODEL BATCHES IMAGE KIND OUTPUT [TEMPLATE]: takes three steps and exports to OUTPUT, for tests that load the
-// result with other software. IMAGE is empty for a text-only model. KIND is full, lora, or adapters, which is lora with
+// TrainingProcess MODEL BATCHES IMAGE KIND OUTPUT [TEMPLATE]: takes three steps and exports to OUTPUT, for tests that
+// load the result with other software. IMAGE is empty for a text-only model. KIND is full, lora, or adapters, which is lora with
 // only its adapters written. Prints the trained policy's token log-probabilities of the last batch:
 // [[chosen, rejected], …].
 //

@@ -34,7 +34,7 @@ public final class Policy: Sendable {
 
     // MARK: Opening
 
-    /// Opens a directory with config.json, safetensors, tokenizer.json and, for LLaVA, preprocessor_config.json. The
+    /// Opens a directory with config.json, safetensors, tokenizer.json and, with images, preprocessor_config.json. The
     /// hub's ONNX layout may replace the safetensors, for inference only.
     ///
     /// - Throws: ``DamaError/Code/unsupported`` for another architecture, with a list of the supported ones; otherwise

@@ -95,8 +95,9 @@ class Oracle:
     def train(self, kind, batches, images, folder, kept, names):
         """Ten steps of every weight outside the vision tower, or of adapters (``kind`` "full" or "lora").
 
-        The images of a batch's pairs are ``images`` in turn. Writes to ``folder`` the numbers of the steps, and gradients
-        and final values of the weights that ``kept`` selects by their names in the files, which ``names`` gives.
+        The images of a batch's pairs are ``images`` in turn. Writes to ``folder`` the numbers of the steps, and
+        gradients and final values of the weights that ``kept`` selects by their names in the files, which ``names``
+        gives.
         """
         model, order = copy.deepcopy(self.model).requires_grad_(False), sorted(images)
         named, tensors = {}, {}
