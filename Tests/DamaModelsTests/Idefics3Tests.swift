@@ -104,6 +104,9 @@ final class Idefics3Tests: XCTestCase {
         try fails(
             .unsupported, "text_config: model_type is \"mamba\"", "config.json", "text_config", ["model_type": "mamba"])
         try fails(.model, "image_token_id is 9999", "config.json", "image_token_id", 9999)
+        try fails(
+            .unsupported, "supported are up to 1024 patches a side", "config.json", "vision_config",
+            ["image_size": 65536, "patch_size": 1])
         try fails(.model, "patch_size is 99", "config.json", "vision_config", ["image_size": 24, "patch_size": 99])
         let other = try fixture("idefics3")
         try Files.writeAtomically(

@@ -59,9 +59,13 @@ final class LlavaNextTests: XCTestCase {
             let picture = PixelSize(width: numbers[1], height: numbers[0])
             let grid = try processor.grid(for: picture)
             let tiling = ImageTiling(rows: grid.height / 336, columns: grid.width / 336, picture: picture)
-            let found = configuration.features(tiling).count
-            XCTAssertEqual(found, numbers[2], "\(picture)")
-            XCTAssertTrue(configuration.featureCounts.contains(found))
+            let found = configuration.features(tiling)
+            XCTAssertEqual(found.count, numbers[2], "\(picture)")
+            XCTAssertTrue(configuration.featureCounts.contains(found.count))
+            // Each patch of the tiles at most once.
+            let patches = found.compactMap(\.self)
+            XCTAssertEqual(Set(patches).count, patches.count)
+            XCTAssertTrue(patches.allSatisfy((0..<tiling.tileCount * 576).contains), "\(picture)")
         }
     }
 
@@ -98,6 +102,16 @@ final class LlavaNextTests: XCTestCase {
         try fails(
             .model, "makes tiles of 8 × 8 pixels (crop_size 8); the vision tower takes 16 × 16",
             "preprocessor_config.json", "crop_size", 8)
+        let large = try fixture("default")
+        let sizes: JSON = [[65536, 16384]]
+        for file in ["config.json", "preprocessor_config.json"] {
+            try large.change(file, "image_grid_pinpoints", to: sizes)
+            if file == "config.json" {
+                try large.change(file, "vision_config", to: ["image_size": 2048, "patch_size": 1])
+            }
+        }
+        for key in ["crop_size", "size"] { try large.change("preprocessor_config.json", key, to: 2048) }
+        assertFails(.unsupported, "supported are 1048576") { _ = try policy(large) }
         assertFails(.unsupported, "the image mode is \"pad\"; a llava_next cuts images into tiles") {
             _ = try policy(fixture("default")) { $0.imageMode = .pad }
         }

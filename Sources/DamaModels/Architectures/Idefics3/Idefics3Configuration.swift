@@ -35,6 +35,12 @@ package struct Idefics3Configuration: Equatable, Sendable {
         }
         text = try LlamaFamilies.configuration(partOf: config)
         imageToken = Int32(try config.int("image_token_id", default: 128257, in: 0...(text.vocabularySize - 1)))
+        guard max(positionsPerSide, patchesPerSide) <= 1024, tokensPerTile <= 1 << 14 else {
+            throw .unsupported(
+                "\(config.place): image_size \(imageSize), tiles of \(tile) pixels (max_image_size) and patch_size "
+                    + "\(patchSize) give \(tokensPerTile) image tokens a tile; supported are up to 1024 patches a side and "
+                    + "\(1 << 14) tokens")
+        }
     }
 
     /// Rows, and columns, of patches of a tile.

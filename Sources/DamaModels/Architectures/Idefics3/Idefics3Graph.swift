@@ -42,9 +42,9 @@ enum Idefics3Graph {
         let table = try tower.weight(
             place + "position_embedding.weight", [c.positionsPerSide * c.positionsPerSide, width])
         let along = Idefics3Configuration.positions(of: c.patchesPerSide, in: c.positionsPerSide)
+        if along == Array(0..<c.positionsPerSide) { return try g.add(patches, table) }
         let positions = along.flatMap { row in along.map { row * c.positionsPerSide + $0 } }
-        let isWhole = positions == Array(0..<c.positionsPerSide * c.positionsPerSide)
-        return try g.add(patches, isWhole ? table : g.gather(table, g.constant(positions)))
+        return try g.add(patches, g.gather(table, g.constant(positions)))
     }
 
     /// `scale` × `scale` neighbouring patches become one row: [batch, tokens, hidden · scale²].

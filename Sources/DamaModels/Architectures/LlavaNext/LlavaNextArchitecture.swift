@@ -28,6 +28,11 @@ struct LlavaNextArchitecture: Architecture {
                 "\(source.directory): image_grid_pinpoints of config.json and of the image processor differ; they must "
                     + "be equal")
         }
+        guard configuration.featureCounts.upperBound <= 1 << 20 else {
+            throw .unsupported(
+                "\(source.directory): an image would have up to \(configuration.featureCounts.upperBound) tokens "
+                    + "(image_grid_pinpoints, patch_size); supported are \(1 << 20)")
+        }
         return LlavaNextArchitecture(configuration: configuration, processor: processor)
     }
 
