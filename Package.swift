@@ -27,7 +27,8 @@ let package = Package(
         .target(
             name: "CDamaShims",
             linkerSettings: [
-                .linkedLibrary("jpeg"), .linkedLibrary("png"), .linkedLibrary("z"), .linkedLibrary("m"),
+                .linkedLibrary("jpeg"), .linkedLibrary("png"), .linkedLibrary("webp"), .linkedLibrary("webpdemux"),
+                .linkedLibrary("gif"), .linkedLibrary("z"), .linkedLibrary("m"),
             ]),
 
         // MARK: Core
@@ -36,7 +37,6 @@ let package = Package(
         .target(name: "DamaKernels", dependencies: ["DamaSupport", "CDamaShims"]),
         .target(name: "DamaPattern", dependencies: ["DamaSupport"]),
         .target(name: "DamaText", dependencies: ["DamaSupport", "DamaPattern"]),
-        // Nothing of the library uses it yet: policies recognise the known templates.
         .target(name: "DamaJinja", dependencies: ["DamaSupport"]),
         .target(name: "DamaImage", dependencies: ["DamaSupport", "CDamaShims"]),
         .target(name: "DamaRuntime", dependencies: ["DamaSupport", "CDamaShims", "COnnxRuntime"]),
@@ -44,9 +44,12 @@ let package = Package(
         .target(
             name: "DamaModels",
             dependencies: [
-                "DamaSupport", "DamaPreference", "DamaKernels", "DamaText", "DamaImage", "DamaRuntime", "DamaGraph",
-                "CDamaShims",
-            ]),
+                "DamaSupport", "DamaPreference", "DamaKernels", "DamaText", "DamaJinja", "DamaImage", "DamaRuntime",
+                "DamaGraph", "CDamaShims",
+            ],
+            resources: [
+                "chatml", "llama-2", "llama-3", "llava-1.5", "plain", "smollm2", "vicuna_v1", "zephyr",
+            ].map { .embedInCode("Prompts/Named/\($0).jinja") }),
         .target(
             name: "DamaTraining",
             dependencies: [
@@ -141,8 +144,8 @@ let package = Package(
         .testTarget(
             name: "DamaModelsTests",
             dependencies: [
-                "DamaSupport", "DamaPreference", "DamaText", "DamaImage", "DamaRuntime", "DamaGraph", "DamaModels",
-                "DamaTestSupport",
+                "DamaSupport", "DamaPreference", "DamaText", "DamaJinja", "DamaImage", "DamaRuntime", "DamaGraph",
+                "DamaModels", "DamaTestSupport",
             ],
             exclude: ["Fixtures"]),
         .testTarget(

@@ -120,6 +120,9 @@ extension dama_train_dataset_options: JobOptionFields {
             ("checkpoints_kept", OptionField.number(checkpoints_kept)),
             ("image_limit", OptionField.number(image_limit)),
             ("no_export", .bool(no_export != 0)),
+            ("shuffle", .bool(shuffle != 0)),
+            ("drop_last", .bool(drop_last != 0)),
+            ("mean_delta", OptionField.number(mean_delta)),
         ]
     }
 
@@ -135,5 +138,8 @@ extension dama_train_dataset_options: JobOptionFields {
         checkpoints_kept = OptionField.number(values["checkpoints_kept"]) as UInt32
         image_limit = OptionField.number(values["image_limit"]) as Int
         no_export = values["no_export"]?.bool == true ? 1 : 0
+        shuffle = values["shuffle"]?.bool == true ? 1 : 0
+        drop_last = values["drop_last"]?.bool == true ? 1 : 0
+        mean_delta = values["mean_delta"]?.double ?? .nan
     }
 }

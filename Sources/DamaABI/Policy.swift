@@ -24,7 +24,7 @@ private func defaults() -> dama_policy_options {
     let standard = PolicyOptions()
     var options = dama_policy_options()
     options.max_image_pixels = UInt64(standard.imageLimits.pixels)
-    options.image_mode = DAMA_IMAGE_MODE_CROP
+    options.image_mode = DAMA_IMAGE_MODE_CHECKPOINT
     options.overlong = DAMA_OVERLONG_ERROR
     options.token_budget = UInt32(standard.tokenBudget)
     options.share_prefix = 1
@@ -48,9 +48,11 @@ extension dama_policy_options {
         options.runtimePath = onnxruntime.map { String(cString: $0) }
         options.template = prompt_template.map { String(cString: $0) }
         options.system = system.map { String(cString: $0) }
+        options.visionTower = vision_tower.map { String(cString: $0) }
         switch image_mode {
         case DAMA_IMAGE_MODE_CROP: options.imageMode = .crop
         case DAMA_IMAGE_MODE_PAD: options.imageMode = .pad
+        case DAMA_IMAGE_MODE_CHECKPOINT: options.imageMode = .checkpoint
         default: throw DamaError.invalidArgument("image_mode \(image_mode.rawValue) is unknown")
         }
         switch overlong {
@@ -118,6 +120,6 @@ public func dama_policy_describe(
 public func dama_prompt_templates(_ out: UnsafeMutablePointer<OpaquePointer?>?) -> dama_status {
     guarded {
         let out = try require(out, "out")
-        out.pointee = Strings(PromptTemplate.names).handle
+        out.pointee = Strings(ChatTemplate.names).handle
     }
 }

@@ -120,6 +120,13 @@ extension dama_step_metrics {
         seconds_forward = it.seconds.forward
         seconds_backward = it.seconds.backward
         seconds_update = it.seconds.update
+        margin_std = it.marginDeviation
+        loss_std = it.lossDeviation
+        logps_chosen = it.logpsChosen
+        logps_rejected = it.logpsRejected
+        reference_chosen = it.referenceChosen
+        reference_rejected = it.referenceRejected
+        beta_clamped = it.betaClamped
     }
 }
 

@@ -31,11 +31,11 @@ extension dama_trainer_options {
         case DAMA_TRAINABLE_PROJECTOR: return .projector
         case DAMA_TRAINABLE_LORA:
             let targets = try strings(lora_targets, lora_target_count, "lora_targets")
-            var adapters = try LowRankAdapters(rank: Int(lora_rank), alpha: lora_alpha)
-            if !targets.isEmpty {
-                adapters = try LowRankAdapters(rank: adapters.rank, alpha: adapters.alpha, targets: targets)
-            }
-            return .lora(adapters)
+            let (rank, alpha, dropout) = (Int(lora_rank), lora_alpha, lora_dropout)
+            return .lora(
+                targets.isEmpty
+                    ? try LowRankAdapters(rank: rank, alpha: alpha, dropout: dropout)
+                    : try LowRankAdapters(rank: rank, alpha: alpha, targets: targets, dropout: dropout))
         case DAMA_TRAINABLE_PATTERNS:
             let patterns = try strings(patterns, pattern_count, "patterns")
             guard !patterns.isEmpty else {

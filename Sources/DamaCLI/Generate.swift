@@ -20,7 +20,7 @@ struct Generate: ParsableCommand {
 
     @OptionGroup(title: "Model")
     var policy: PolicyArguments
-    @Option(help: ArgumentHelp("A JPEG or PNG file, for a model that takes images.", valueName: "file"))
+    @Option(help: ArgumentHelp("An image file, for a model that takes images.", valueName: "file"))
     var image: String?
     @Option(
         parsing: .unconditional, help: ArgumentHelp("The question (default: standard input).", valueName: "text"))

@@ -7,16 +7,29 @@ struct PolicyArguments: ParsableArguments {
     var model: String
     @Option(
         help: ArgumentHelp(
-            "The prompt template: \(PromptTemplate.names.joined(separator: ", ")), or a text with the placeholders "
-                + "{question} and {response}, and optionally {image}, {system} and {end} (default: the model's own chat "
-                + "template, if it is supported).", valueName: "name|text"))
+            "The chat template: \(ChatTemplate.names.joined(separator: ", ")), a text with the placeholders {question} "
+                + "and {response}, and optionally {image}, {system} and {end}, or a .jinja file (default: the model's "
+                + "own).", valueName: "name|text|file"))
     var template: String?
+    @Option(
+        help: ArgumentHelp(
+            "What a template that writes today's date gets, so that the result does not depend on the day of the run.",
+            valueName: "date"))
+    var templateDate = PolicyOptions().templateDate
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp("The system prompt (default: the template's own).", valueName: "text"))
     var system: String?
-    @Option(help: "How an image becomes square: crop its centre (crop), or pad it with the mean colour (pad).")
-    var imageMode: ImageMode = .crop
+    @Option(
+        help: ArgumentHelp(
+            "How an image becomes square: crop its centre (crop), pad it with the mean colour (pad), or as the model's "
+                + "files say (checkpoint)."))
+    var imageMode: PolicyOptions.ImageMode = .checkpoint
+    @Option(
+        help: ArgumentHelp(
+            "Folder of the vision tower, for a model in LLaVA's original layout (default: mm_vision_tower of its "
+                + "config.json).", valueName: "dir"))
+    var visionTower: String?
     @OptionGroup
     var images: ImageArguments
     @Option(help: ArgumentHelp("Threads for inference; 0 for one per processor.", valueName: "n"))
@@ -28,13 +41,13 @@ struct PolicyArguments: ParsableArguments {
             "The ONNX Runtime library (default: $DAMA_ONNXRUNTIME, then the system's).", valueName: "file"))
     var onnxruntime: String?
 
-    enum ImageMode: String, ExpressibleByArgument, CaseIterable { case crop, pad }
-
     func options() throws(DamaError) -> PolicyOptions {
         var options = PolicyOptions()
         options.template = template
+        options.templateDate = templateDate
         options.system = system
-        options.imageMode = imageMode == .pad ? .pad : .crop
+        options.imageMode = imageMode
+        options.visionTower = visionTower
         options.imageDecoding = images.decoding
         options.threads = threads
         options.device = try Device(provider)
@@ -42,3 +55,5 @@ struct PolicyArguments: ParsableArguments {
         return options
     }
 }
+
+extension PolicyOptions.ImageMode: ExpressibleByArgument {}

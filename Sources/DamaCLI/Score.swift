@@ -47,11 +47,11 @@ struct Score: ParsableCommand {
         let display = ProgressDisplay()
         do throws(DamaError) {
             let options = try options()
-            var encoderOptions = CLIPEncoder.Options()
+            var encoderOptions = DualEncoder.Options()
             encoderOptions.threads = threads
             encoderOptions.imageDecoding = images.decoding
             encoderOptions.runtimePath = onnxruntime
-            let encoder = try CLIPEncoder(directory: model, options: encoderOptions)
+            let encoder = try DualEncoder(directory: model, options: encoderOptions)
             Interruption.listen()
             let run = try encoder.makeRunOptions()
             let watch = try Interruption.cancel(run)

@@ -4,24 +4,33 @@ import DamaSupport
 ///
 /// x Wᵀ becomes x Wᵀ + scale · (x Aᵀ) Bᵀ, with W [out, in], A [rank, in] and B [out, rank]. The weight `q_proj.weight`
 /// gets `q_proj.lora_A.weight` and `q_proj.lora_B.weight`, as PEFT names them.
+///
+/// With dropout A takes x ∘ m, where m is an input of the graph (``mask``), and the product is multiplied by the input
+/// ``Graph/dropoutScale``: 1 / (1 − p) in training, as in PEFT.
 public struct Adapter: Hashable, Sendable {
     /// The weight's name; it ends in `.weight`.
     public var weight: String
     public var rank: Int
     /// alpha / rank in the paper's terms.
     public var scale: Float
+    public var hasDropout: Bool
 
-    public init(weight: String, rank: Int, scale: Float) {
-        (self.weight, self.rank, self.scale) = (weight, rank, scale)
+    public init(weight: String, rank: Int, scale: Float, hasDropout: Bool = false) {
+        (self.weight, self.rank, self.scale, self.hasDropout) = (weight, rank, scale, hasDropout)
     }
 
     /// The weight's name without `.weight`.
     public var module: String { weight.hasSuffix(".weight") ? String(weight.dropLast(7)) : weight }
     public var nameA: String { "\(module).lora_A.weight" }
     public var nameB: String { "\(module).lora_B.weight" }
+    /// The input with the mask of dropout, in the shape of x: uint8, 1 keeps a number and 0 drops it.
+    public var mask: String { "\(module).lora_dropout" }
 }
 
 extension Graph {
+    /// The input, a scalar, by which the change of adapters with dropout is multiplied.
+    public static let dropoutScale = "lora_dropout.scale"
+
     /// The graph with an adapter beside each weight that `adapters` name.
     ///
     /// - Throws: ``DamaError/Code/invalidArgument`` for a weight that is not in the graph or is not the matrix of a
@@ -60,7 +69,7 @@ extension Graph {
             unused.remove(weight.id)
             let scopes = node.name.split(separator: "/").dropLast().joined(separator: "/")
             replaced[node.outputs[0].id] = try g.scope(scopes.isEmpty ? "adapter" : scopes) { () throws(DamaError) in
-                let low = try g.matmul(x, part.a, transposeB: true)
+                let low = try g.adapterInput(x, part.adapter, part.a)
                 let change = try g.matmul(low, part.b, transposeB: true, scale: part.adapter.scale)
                 return try g.add(node.outputs[0], change)
             }
@@ -85,5 +94,21 @@ extension Graph {
         var copy = self
         (copy.nodes, copy.regions) = ([], [])
         return copy
+    }
+}
+
+extension GraphBuilder {
+    /// x Aᵀ, or scale · (x ∘ m) Aᵀ with dropout.
+    fileprivate func adapterInput(_ x: Value, _ adapter: Adapter, _ a: Value) throws(DamaError) -> Value {
+        guard adapter.hasDropout else { return try matmul(x, a, transposeB: true) }
+        let scale: Value
+        if let known = graph.inputs.first(where: { graph.name(of: $0) == Graph.dropoutScale }) {
+            scale = known
+        } else {
+            scale = try input(Graph.dropoutScale, x.type, [])
+        }
+        let mask = try input(adapter.mask, .uint8, x.shape)
+        let low = try matmul(multiply(x, cast(mask, to: x.type)), a, transposeB: true)
+        return try multiply(low, scale)
     }
 }

@@ -22,6 +22,11 @@ enum ExifOrientation {
         return orientation(exif: metadata.exif, xmp: metadata.xmp)
     }
 
+    static func ofWebP(_ bytes: UnsafeRawBufferPointer) -> Int {
+        let (exif, xmp) = WebPFile.metadata(bytes)
+        return orientation(exif: exif, xmp: xmp)
+    }
+
     private static func orientation(exif: [UInt8]?, xmp: [UInt8]?) -> Int {
         if let exif, let found = TIFFDirectory.orientation(in: exif) { return found }
         return xmp.flatMap { orientation(inXMP: $0) } ?? 1

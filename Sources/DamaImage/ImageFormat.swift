@@ -2,7 +2,10 @@
 package enum ImageFormat: Equatable {
     case jpeg
     case png
-    /// A format that is not supported, in words.
+    case webp
+    case gif
+    case bmp
+    /// Another kind of file, in words.
     case known(String)
     case unknown
 
@@ -15,12 +18,12 @@ package enum ImageFormat: Equatable {
             self = .jpeg
         } else if starts(with: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]) {
             self = .png
-        } else if starts(with: "GIF8") {
-            self = .known("a GIF")
+        } else if starts(with: "GIF87a") || starts(with: "GIF89a") {
+            self = .gif
         } else if starts(with: "RIFF"), starts(with: "WEBP", at: 8) {
-            self = .known("a WebP")
+            self = .webp
         } else if starts(with: "BM") {
-            self = .known("a BMP")
+            self = .bmp
         } else if starts(with: [0x49, 0x49, 0x2A, 0]) || starts(with: [0x4D, 0x4D, 0, 0x2A])
             || starts(with: [0x49, 0x49, 0x2B, 0]) || starts(with: [0x4D, 0x4D, 0, 0x2B])
         {
@@ -35,6 +38,16 @@ package enum ImageFormat: Equatable {
             self = .known("a Photoshop file")
         } else if starts(with: [0, 0, 1, 0]) {
             self = .known("an icon (ICO)")
+        } else if starts(with: "GIF8") {
+            self = .known("a GIF of an unknown version")
+        } else if starts(with: "PK") {
+            self = .known("a ZIP archive")
+        } else if starts(with: [0x1F, 0x8B]) {
+            self = .known("a gzip file")
+        } else if starts(with: "%PDF") {
+            self = .known("a PDF")
+        } else if ["<svg", "<?xml", "<!DOCTYPE", "<!doctype", "<html"].contains(where: { starts(with: $0) }) {
+            self = .known("an SVG, XML or HTML text")
         } else if bytes.count > 2, bytes[0] == UInt8(ascii: "P"), (0x31...0x37).contains(bytes[1]),
             [0x0A, 0x0D, 0x20, 0x09].contains(bytes[2])
         {

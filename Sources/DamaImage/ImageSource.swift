@@ -2,9 +2,9 @@ import DamaSupport
 
 /// An image in one of the forms that callers have.
 public enum ImageSource: Sendable {
-    /// A JPEG or PNG file.
+    /// An image file of a kind that ``ImageDecoder`` reads.
     case path(String)
-    /// The bytes of a JPEG or PNG file.
+    /// The bytes of such a file.
     case bytes([UInt8])
     /// Decoded pixels.
     case pixels(RGBImage)

@@ -30,7 +30,7 @@ public enum JPEGEncoder {
             &count, &message)
         guard status == CDAMA_IMAGE_OK else {
             if status == CDAMA_IMAGE_NO_MEMORY { throw .outOfMemory("no memory to encode a JPEG image") }
-            throw .internal("cannot encode a JPEG image: \(ImageDecoder.text(message))")
+            throw .internal("cannot encode a JPEG image: \(ImageMessage.text(message))")
         }
         defer { free(bytes) }
         return Array(UnsafeBufferPointer(start: bytes, count: count))

@@ -16,6 +16,25 @@ package struct CalendarDate: Equatable, Sendable {
         (self.hour, self.minute, self.second) = (hour, minute, second)
     }
 
+    /// A day written as `2024-07-26`; `nil` for anything else, such as a 30th of February.
+    package init?(_ text: String) {
+        let parts = text.split(separator: "-", omittingEmptySubsequences: false)
+        guard parts.count == 3, parts[0].utf8.count == 4, parts[1].utf8.count == 2, parts[2].utf8.count == 2,
+            parts.joined().utf8.allSatisfy({ (0x30...0x39).contains($0) }),
+            let year = Int(parts[0]), let month = Int(parts[1]), let day = Int(parts[2]), year >= 1,
+            (1...12).contains(month), (1...Self.lengths(year: year)[month - 1]).contains(day)
+        else { return nil }
+        self.init(year: year, month: month, day: day)
+    }
+
+    /// The day as `2024-07-26`.
+    package var description: String { (try? text("%F")) ?? "" }
+
+    private static func lengths(year: Int) -> [Int] {
+        let isLeap = year.isMultiple(of: 4) && (!year.isMultiple(of: 100) || year.isMultiple(of: 400))
+        return [31, isLeap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+    }
+
     private static let months = [
         "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
         "December",
@@ -30,9 +49,7 @@ package struct CalendarDate: Equatable, Sendable {
     }
 
     private var dayOfYear: Int {
-        let isLeap = year.isMultiple(of: 4) && (!year.isMultiple(of: 100) || year.isMultiple(of: 400))
-        let lengths = [31, isLeap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
-        return lengths.prefix(max(0, month - 1)).reduce(day, +)
+        Self.lengths(year: year).prefix(max(0, month - 1)).reduce(day, +)
     }
 
     /// The date in a format of C's `strftime`, in the C locale.

@@ -15,15 +15,7 @@ enum ModelDirectory {
                     : "\(path) is a file; \(directoryWanted)")
         }
         let config = "\(path)/config.json"
-        guard !Files.exists(config) else {
-            guard let json = try? Files.readJSON(config),
-                json["mm_vision_tower"] != nil || json["mm_projector_type"] != nil
-            else { return }
-            throw .unsupported(
-                "\(config): this is LLaVA's original layout (mm_vision_tower), which is not supported; use a model in "
-                    + "Hugging Face's layout (llava-hf/…), or convert this one with transformers' "
-                    + "convert_llava_weights_to_hf.py")
-        }
+        guard !Files.exists(config) else { return }
         guard Files.isDirectory(path), let names = try? Files.names(in: path) else { return }
         if names.contains("adapter_config.json") {
             let base = (try? Files.readJSON("\(path)/adapter_config.json"))?["base_model_name_or_path"]?.string
@@ -49,12 +41,14 @@ enum ModelDirectory {
         if names.contains("adapter_model.safetensors") {
             return " but adapter_model.safetensors, which is a PEFT adapter; merge it into its model"
         }
+        if let name = names.first(where: { $0.hasPrefix("pytorch_model-") && $0.hasSuffix(".bin") }) {
+            return " but \(name); the index of these shards, pytorch_model.bin.index.json, is missing"
+        }
         let pickled = [".bin", ".pth", ".pt", ".ckpt"]
         if let name = names.first(where: { name in
             pickled.contains(where: name.hasSuffix) && name != "training_args.bin"
         }) {
-            return " but \(name): pickled weights are not supported; load the model with transformers and save it "
-                + "again (save_pretrained)"
+            return " but \(name); load the model with transformers and save it again (save_pretrained)"
         }
         if let name = names.first(where: { $0.hasSuffix(".gguf") }) { return " but \(name): GGUF is not supported" }
         return ""

@@ -37,4 +37,32 @@ package enum UnicodeClass {
         default: return false
         }
     }
+
+    /// `\w` of Rust's expressions, which follow Unicode 16.
+    package static func isWord(_ scalar: Unicode.Scalar) -> Bool {
+        if isAssigned(scalar, after: 16) { return false }
+        let properties = scalar.properties
+        if properties.isAlphabetic || properties.isJoinControl { return true }
+        switch properties.generalCategory {
+        case .nonspacingMark, .spacingMark, .enclosingMark, .decimalNumber, .connectorPunctuation: return true
+        default: return false
+        }
+    }
+
+    /// ASCII punctuation with its symbols, and the categories of punctuation in Unicode 8.
+    package static func isPunctuation(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.value {
+        case 0x21...0x2F, 0x3A...0x40, 0x5B...0x60, 0x7B...0x7E: return true
+        // Later versions count these among symbols and marks.
+        case 0x166D, 0x111C9: return true
+        case ..<0x80: return false
+        default: break
+        }
+        switch scalar.properties.generalCategory {
+        case .connectorPunctuation, .dashPunctuation, .openPunctuation, .closePunctuation, .initialPunctuation,
+            .finalPunctuation, .otherPunctuation:
+            return scalar.properties.age.map { $0.major <= 8 } ?? false
+        default: return false
+        }
+    }
 }

@@ -83,8 +83,8 @@ struct AddedTokens: Sendable {
             guard let token = tokens[match.id] else { continue }
             var range = match.range
             if token.isSingleWord {
-                let before = range.lowerBound > text.startIndex && Self.isWord(text[range.lowerBound - 1])
-                let after = range.upperBound < text.endIndex && Self.isWord(text[range.upperBound])
+                let before = range.lowerBound > text.startIndex && UnicodeClass.isWord(text[range.lowerBound - 1])
+                let after = range.upperBound < text.endIndex && UnicodeClass.isWord(text[range.upperBound])
                 if before || after { continue }
             }
             if token.stripsLeft {
@@ -103,15 +103,6 @@ struct AddedTokens: Sendable {
         }
         if end < text.endIndex { segments.append(.text(piece.part(end..<text.endIndex))) }
         return segments
-    }
-
-    private static func isWord(_ scalar: Unicode.Scalar) -> Bool {
-        let properties = scalar.properties
-        if properties.isAlphabetic || properties.isJoinControl { return true }
-        switch properties.generalCategory {
-        case .nonspacingMark, .spacingMark, .enclosingMark, .decimalNumber, .connectorPunctuation: return true
-        default: return false
-        }
     }
 }
 

@@ -6,7 +6,7 @@ import Synchronization
 /// The result equals that of Hugging Face's `BPE` model, options included: unknown tokens (fused or not), byte
 /// fallback, `end_of_word_suffix`, `continuing_subword_prefix`, `ignore_merges`. Dropout is rejected, because it would
 /// make encoding random.
-final class BytePairEncoding: Sendable {
+final class BytePairEncoding: SubwordModel {
     struct Options: Sendable {
         var unknownToken: String?
         var continuingPrefix = ""
@@ -20,8 +20,7 @@ final class BytePairEncoding: Sendable {
     let options: Options
     private let merges: MergeTable
     let unknownID: Int32?
-    /// Ids of "<0x00>" … "<0xFF>"; -1 if the vocabulary has no such token.
-    private let byteIDs: [Int32]
+    private let bytes: ByteTokens
     /// Ids of the characters below U+0400, in the middle of a word and at its end; -1 if there is none.
     private let innerIDs: [Int32]
     private let finalIDs: [Int32]
@@ -31,14 +30,11 @@ final class BytePairEncoding: Sendable {
     private static let cachedWords = 16_384
     private static let longestCachedWord = 64
 
-    /// - Parameter merges: Pairs of tokens, lowest rank first.
-    /// - Throws: ``DamaError/Code/model`` if a merge names a token that is not in the vocabulary, or the unknown token
-    ///   is missing.
-    init(
-        vocabulary: TokenTable, merges pairs: [(left: String, right: String)], options: Options
-    ) throws(DamaError) {
+    /// - Throws: ``DamaError/Code/model`` if the unknown token is not in the vocabulary.
+    init(vocabulary: TokenTable, merges: MergeTable, options: Options) throws(DamaError) {
         self.vocabulary = vocabulary
         self.options = options
+        self.merges = merges
         if let token = options.unknownToken {
             guard let id = vocabulary.id(of: token) else {
                 throw .model("model.unk_token: \(quoted(token)) is not in model.vocab")
@@ -47,6 +43,24 @@ final class BytePairEncoding: Sendable {
         } else {
             unknownID = nil
         }
+        bytes = ByteTokens(vocabulary)
+        let plain = (0..<Self.directCharacters).map { vocabulary.id(of: String(Unicode.Scalar($0) ?? " ")) ?? -1 }
+        let suffix = options.endOfWordSuffix
+        innerIDs = plain
+        finalIDs =
+            suffix.isEmpty
+            ? plain
+            : (0..<Self.directCharacters).map {
+                vocabulary.id(of: String(Unicode.Scalar($0) ?? " ") + suffix) ?? -1
+            }
+    }
+
+    /// - Parameter pairs: Pairs of tokens, lowest rank first.
+    /// - Throws: ``DamaError/Code/model`` if a merge names a token that is not in the vocabulary, or the unknown token
+    ///   is missing.
+    convenience init(
+        vocabulary: TokenTable, merges pairs: [(left: String, right: String)], options: Options
+    ) throws(DamaError) {
         guard pairs.count < Int32.max else { throw .model("model.merges: too many merges (\(pairs.count))") }
         var table = MergeTable(capacity: pairs.count)
         for (rank, pair) in pairs.enumerated() {
@@ -69,21 +83,7 @@ final class BytePairEncoding: Sendable {
             }
             table.insert(left, right, MergeTable.Merge(rank: UInt32(rank), id: merged))
         }
-        merges = table
-
-        byteIDs = (0..<256).map { byte in
-            let digits = String(byte, radix: 16, uppercase: true)
-            return vocabulary.id(of: "<0x\(byte < 16 ? "0" : "")\(digits)>") ?? -1
-        }
-        let plain = (0..<Self.directCharacters).map { vocabulary.id(of: String(Unicode.Scalar($0) ?? " ")) ?? -1 }
-        let suffix = options.endOfWordSuffix
-        innerIDs = plain
-        finalIDs =
-            suffix.isEmpty
-            ? plain
-            : (0..<Self.directCharacters).map {
-                vocabulary.id(of: String(Unicode.Scalar($0) ?? " ") + suffix) ?? -1
-            }
+        try self.init(vocabulary: vocabulary, merges: table, options: options)
     }
 
     /// Appends the ids of one word, a piece from the pre-tokenizer.
@@ -126,13 +126,11 @@ final class BytePairEncoding: Sendable {
                 symbols.append(id)
                 continue
             }
-            if options.fallsBackToBytes {
-                let text = spelling(word[index], isFirst: isFirst, isLast: isLast)
-                let bytes = text.utf8.map { byteIDs[Int($0)] }
-                if !bytes.contains(-1) {
-                    symbols.append(contentsOf: bytes)
-                    continue
-                }
+            if options.fallsBackToBytes,
+                let found = bytes.ids(of: spelling(word[index], isFirst: isFirst, isLast: isLast))
+            {
+                symbols.append(contentsOf: found)
+                continue
             }
             guard let unknownID else { continue }
             if let unknown = pending, !options.fusesUnknown { symbols.append(unknown) }
@@ -202,9 +200,5 @@ final class BytePairEncoding: Sendable {
 
 extension TokenTable {
     /// The id of a token given as scalars.
-    func id(of scalars: ArraySlice<Unicode.Scalar>) -> Int32? {
-        var text = String.UnicodeScalarView()
-        text.append(contentsOf: scalars)
-        return id(of: String(text))
-    }
+    func id(of scalars: ArraySlice<Unicode.Scalar>) -> Int32? { id(of: String(scalars: scalars)) }
 }

@@ -10,12 +10,18 @@ indirect enum Normalizer: Sendable {
     case replace(SplitPattern, with: [Unicode.Scalar])
     case prepend([Unicode.Scalar])
     case strip(left: Bool, right: Bool)
+    /// SentencePiece's table; `nil` changes nothing.
+    case precompiled(CharacterMap?)
 
+    /// - Returns: Whether characters at the start were removed: the text then no longer begins where the input does.
     /// - Throws: ``DamaError/Code/model`` if a pattern takes more steps than are left.
-    func apply(to text: inout [Unicode.Scalar], budget: inout StepBudget) throws(DamaError) {
+    @discardableResult
+    func apply(to text: inout [Unicode.Scalar], budget: inout StepBudget) throws(DamaError) -> Bool {
         switch self {
         case .sequence(let steps):
-            for step in steps { try step.apply(to: &text, budget: &budget) }
+            var removesStart = false
+            for step in steps where try step.apply(to: &text, budget: &budget) { removesStart = true }
+            return removesStart
         case .composed:
             // Nothing below U+0300 changes, which covers most text.
             if text.contains(where: { $0.value >= 0x300 }) { text = CanonicalForm.composed.apply(to: text) }
@@ -35,18 +41,26 @@ indirect enum Normalizer: Sendable {
             }
             text = lower
         case .replace(let pattern, let content):
-            Self.replace(try pattern.matches(in: text[...], budget: &budget), with: content, in: &text)
+            let matches = try pattern.matches(in: text[...], budget: &budget)
+            Self.replace(matches, with: content, in: &text)
+            return content.isEmpty && matches.first.map { $0.lowerBound == 0 && !$0.isEmpty } ?? false
         case .prepend(let prefix):
             if !text.isEmpty { text.insert(contentsOf: prefix, at: 0) }
         case .strip(let left, let right):
             if right, let last = text.lastIndex(where: { !UnicodeClass.isSpace($0) }) {
                 text.removeSubrange((last + 1)...)
             }
+            var removed = 0
             if left, let first = text.firstIndex(where: { !UnicodeClass.isSpace($0) }) {
+                removed = first
                 text.removeSubrange(..<first)
             }
             if left || right, text.allSatisfy(UnicodeClass.isSpace) { text = [] }
+            return removed > 0
+        case .precompiled(let map):
+            if let map { text = map.applyByGraphemes(to: text) }
         }
+        return false
     }
 }
 
@@ -73,10 +87,11 @@ extension Normalizer {
         case .composed, .decomposed, .lowercase, .strip: 1
         case .replace(let pattern, let content): pattern.growth(replacedBy: content.count)
         case .prepend(let prefix): 1 + prefix.count
+        case .precompiled(let map): max(1, map?.longest ?? 1)
         }
     }
 
-    private static let known = "Sequence, NFC, NFD, Lowercase, Replace, Prepend and Strip"
+    private static let known = "Sequence, NFC, NFD, Lowercase, Replace, Prepend, Strip and Precompiled"
 
     init(_ field: JSONField) throws(DamaError) {
         let type = try field.string("type")
@@ -99,6 +114,9 @@ extension Normalizer {
         case "Strip":
             self = .strip(
                 left: try field.bool("strip_left", default: true), right: try field.bool("strip_right", default: true))
+        case "Precompiled":
+            self = .precompiled(try CharacterMap(field.require("precompiled_charsmap")))
+            try Growth.check(growth, field)
         default: throw field.unknownType(type, known: Self.known)
         }
     }

@@ -6,8 +6,17 @@ import DamaSupport
 struct PostProcessor: Sendable, Equatable {
     var prefix: [Int32] = []
     var suffix: [Int32] = []
+    /// Whether a text that ends in the suffix gets it once more.
+    var repeatsSuffix = true
 
     init() {}
+
+    /// Adds the suffix to the ids of a text.
+    func finish(_ ids: inout [Int32]) {
+        if repeatsSuffix || suffix.isEmpty || !ids.dropFirst(prefix.count).suffix(suffix.count).elementsEqual(suffix) {
+            ids += suffix
+        }
+    }
 
     private static let known = "TemplateProcessing, RobertaProcessing, BertProcessing, ByteLevel and Sequence"
 

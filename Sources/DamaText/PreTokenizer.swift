@@ -9,6 +9,10 @@ indirect enum PreTokenizer: Sendable {
     case metaspace(Metaspace)
     case digits(areIndividual: Bool)
     case whitespace
+    /// `\w+|[^\w\s]+`
+    case words
+    case punctuation(SplitBehavior)
+    case sentencePiece(SentencePieceText)
 
     /// - Throws: ``DamaError/Code/model`` if a pattern takes more steps than are left.
     func apply(to pieces: [Piece], budget: inout StepBudget) throws(DamaError) -> [Piece] {
@@ -51,7 +55,30 @@ indirect enum PreTokenizer: Sendable {
                 let matches = piece.scalars.indices.filter { UnicodeClass.isSpace(piece.scalars[$0]) }
                 return piece.split(at: matches.map { $0..<$0 + 1 }, .removed)
             }
+        case .words: return pieces.flatMap(Self.words)
+        case .punctuation(let behavior):
+            return pieces.flatMap { piece in
+                let matches = piece.scalars.indices.filter { UnicodeClass.isPunctuation(piece.scalars[$0]) }
+                return piece.split(at: matches.map { $0..<$0 + 1 }, behavior)
+            }
+        case .sentencePiece(let text): return pieces.flatMap(text.apply)
         }
+    }
+
+    /// Runs of word characters, and runs of others that are no spaces.
+    private static func words(_ piece: Piece) -> [Piece] {
+        var result: [Piece] = []
+        var start = piece.scalars.startIndex
+        func kind(_ scalar: Unicode.Scalar) -> Int {
+            UnicodeClass.isWord(scalar) ? 2 : UnicodeClass.isSpace(scalar) ? 0 : 1
+        }
+        while start < piece.scalars.endIndex {
+            let first = kind(piece.scalars[start])
+            let end = piece.scalars[start...].firstIndex { kind($0) != first } ?? piece.scalars.endIndex
+            if first > 0 { result.append(piece.part(start..<end)) }
+            start = end
+        }
+        return result
     }
 
     /// GPT-2's splitting, which is part of `ByteLevel`.
@@ -104,14 +131,16 @@ extension PreTokenizer {
     private var growth: Int {
         switch self {
         case .sequence(let steps): Growth.product(steps.map(\.growth))
-        case .split, .digits, .whitespace: 1
+        case .split, .digits, .whitespace, .words, .punctuation: 1
+        case .sentencePiece(let text): text.growth
         // Four bytes of one character; a space before each piece.
         case .byteLevel: 5
         case .metaspace: 2
         }
     }
 
-    private static let known = "Sequence, Split, ByteLevel, Metaspace, Digits and WhitespaceSplit"
+    private static let known =
+        "Sequence, Split, ByteLevel, Metaspace, Digits, Whitespace, WhitespaceSplit and Punctuation"
 
     init(_ field: JSONField) throws(DamaError) {
         let type = try field.string("type")
@@ -122,13 +151,8 @@ extension PreTokenizer {
             self = .sequence(steps)
             try Growth.check(growth, field)
         case "Split":
-            let behavior = try field.require("behavior")
-            let name = try behavior.string()
-            guard let value = SplitBehavior(rawValue: name) else {
-                throw .model("\(behavior.path): unknown behavior \(quoted(name))")
-            }
             self = .split(
-                try SplitPattern(field.require("pattern")), value,
+                try SplitPattern(field.require("pattern")), try SplitBehavior(field.require("behavior")),
                 isInverted: try field.bool("invert", default: false))
         case "ByteLevel":
             self = .byteLevel(
@@ -137,7 +161,22 @@ extension PreTokenizer {
         case "Metaspace": self = .metaspace(try Metaspace(field))
         case "Digits": self = .digits(areIndividual: try field.bool("individual_digits", default: false))
         case "WhitespaceSplit": self = .whitespace
+        case "Whitespace": self = .words
+        case "Punctuation":
+            var behavior = SplitBehavior.isolated
+            if let field = field["behavior"] { behavior = try SplitBehavior(field) }
+            self = .punctuation(behavior)
         default: throw field.unknownType(type, known: Self.known)
         }
+    }
+}
+
+extension SplitBehavior {
+    init(_ field: JSONField) throws(DamaError) {
+        let name = try field.string()
+        guard let value = SplitBehavior(rawValue: name) else {
+            throw .model("\(field.path): unknown behavior \(quoted(name))")
+        }
+        self = value
     }
 }

@@ -1,23 +1,36 @@
 import DamaSupport
 
 extension Tokenizer {
-    /// Reads the tokenizer of a Hugging Face directory: tokenizer.json, or CLIP's vocab.json and merges.txt. The roles
-    /// of special tokens, and added tokens that are missing in tokenizer.json, come from tokenizer_config.json,
-    /// special_tokens_map.json and added_tokens.json if these exist.
+    /// Reads the tokenizer of a Hugging Face directory. The first of these that exists: tokenizer.json; CLIP's
+    /// vocab.json and merges.txt; a SentencePiece model, tokenizer.model or spiece.model. The roles of special tokens,
+    /// and added tokens that are missing in these files, come from tokenizer_config.json, special_tokens_map.json and
+    /// added_tokens.json if these exist.
     ///
-    /// - Throws: ``DamaError/Code/io`` if neither exists; ``DamaError/Code/model`` naming the file and the field.
+    /// - Throws: ``DamaError/Code/io`` if none exists; ``DamaError/Code/model`` naming the file and the field;
+    ///   ``DamaError/Code/unsupported`` for a kind of tokenizer that is not supported.
     public convenience init(directory: String) throws(DamaError) {
         let roles = try TokenizerConfiguration(directory: directory)
-        let json = "\(directory)/tokenizer.json"
-        let vocabulary = "\(directory)/vocab.json"
-        let merges = "\(directory)/merges.txt"
-        if Files.exists(json) {
-            try self.init(file: json, roles: roles)
-        } else if Files.exists(vocabulary), Files.exists(merges) {
-            try self.init(vocabulary: vocabulary, merges: merges)
+        let files = try Self.files(in: directory).map { "\(directory)/\($0)" }
+        if files.count == 2 {
+            try self.init(vocabulary: files[0], merges: files[1])
+        } else if files[0].hasSuffix(".json") {
+            try self.init(file: files[0], roles: roles)
         } else {
-            throw .io("\(directory) contains neither tokenizer.json nor vocab.json with merges.txt")
+            let config = "\(directory)/tokenizer_config.json"
+            try self.init(
+                sentencePiece: files[0], config: Files.exists(config) ? try Files.readJSON(config) : nil, roles: roles)
         }
+    }
+
+    /// The names of the one or two files that hold the vocabulary of a directory's tokenizer.
+    ///
+    /// - Throws: ``DamaError/Code/io`` if there are none.
+    package static func files(in directory: String) throws(DamaError) -> [String] {
+        for names in [["tokenizer.json"], ["vocab.json", "merges.txt"], ["tokenizer.model"], ["spiece.model"]]
+        where names.allSatisfy({ Files.exists("\(directory)/\($0)") }) { return names }
+        throw .io(
+            "\(directory) contains neither tokenizer.json nor vocab.json with merges.txt nor tokenizer.model nor "
+                + "spiece.model")
     }
 
     /// Reads one tokenizer.json.
@@ -42,7 +55,7 @@ extension Tokenizer {
     convenience init(_ json: JSON, roles: TokenizerConfiguration) throws(DamaError) {
         guard json.object != nil else { throw .model("expected an object, found \(json.kind)") }
         let root = JSONField(json, "")
-        let model = try BytePairEncoding(root.require("model"))
+        let model = try SubwordModels.read(root.require("model"))
         var normalizer: Normalizer?
         if let field = root["normalizer"] { normalizer = try Normalizer(field) }
         var preTokenizer: PreTokenizer?
@@ -71,7 +84,7 @@ extension Tokenizer {
             specialTokens: roles.resolve(unknown: model.unknownID) {
                 added.table.id(of: $0) ?? model.vocabulary.id(of: $0)
             },
-            tokensBesideFile: changes.map(\.key))
+            roleTexts: roles.roleTexts, tokensBesideFile: changes.map(\.key))
     }
 }
 
@@ -105,9 +118,6 @@ extension AddedTokens.Token {
 extension BytePairEncoding {
     /// The `model` of a tokenizer.json.
     convenience init(_ field: JSONField) throws(DamaError) {
-        // Old files omit the type; merges distinguish byte-pair encoding from the others.
-        let type = try field["type"]?.string() ?? (field["merges"] == nil ? "" : "BPE")
-        guard type == "BPE" else { throw field.unknownType(type, known: "BPE") }
         if let dropout = field["dropout"] {
             guard dropout.value.double == 0 else {
                 throw .unsupported("\(dropout.path): dropout makes encoding random; set it to null")

@@ -1,16 +1,17 @@
 import DamaPattern
 import DamaSupport
 
-/// Converts text to token ids and back, as Hugging Face's `tokenizers` does with the same tokenizer.json.
+/// Converts text to token ids and back, as Hugging Face's `tokenizers` does with the same tokenizer.json, or SentencePiece
+/// with the same tokenizer.model.
 ///
-/// The pipeline is: added tokens → normaliser → pre-tokeniser → byte-pair encoding → special tokens around the text.
+/// The pipeline is: added tokens → normaliser → pre-tokeniser → byte-pair encoding or unigram model → special tokens around the text.
 /// The decoder reverses it. Truncation and padding settings of the file are not applied: no text is lost silently.
 ///
 /// A tokenizer is immutable; all methods may be called from any thread.
 public final class Tokenizer: Sendable {
     let normalizer: Normalizer?
     let preTokenizer: PreTokenizer?
-    let model: BytePairEncoding
+    let model: any SubwordModel
     let postProcessor: PostProcessor
     let decoder: TokenDecoder?
     let added: AddedTokens
@@ -22,6 +23,8 @@ public final class Tokenizer: Sendable {
     public let idEnd: Int
     /// Ids of the tokens with a role, if the directory's configuration names them.
     public let specialTokens: SpecialTokens
+    /// The text of each token with a role, by the role's name in the configuration, such as `eos_token`.
+    package let roleTexts: [String: String]
     /// Tokens that the file itself does not contain, or defines differently. With the file, this determines encoding.
     package let tokensBesideFile: [String]
 
@@ -45,10 +48,11 @@ public final class Tokenizer: Sendable {
     }
 
     init(
-        normalizer: Normalizer?, preTokenizer: PreTokenizer?, model: BytePairEncoding, postProcessor: PostProcessor,
-        decoder: TokenDecoder?, added: AddedTokens, specialTokens: SpecialTokens,
+        normalizer: Normalizer?, preTokenizer: PreTokenizer?, model: any SubwordModel, postProcessor: PostProcessor,
+        decoder: TokenDecoder?, added: AddedTokens, specialTokens: SpecialTokens, roleTexts: [String: String] = [:],
         tokensBesideFile: [String] = []
     ) {
+        self.roleTexts = roleTexts
         self.tokensBesideFile = tokensBesideFile
         self.normalizer = normalizer
         self.preTokenizer = preTokenizer
@@ -68,7 +72,7 @@ public final class Tokenizer: Sendable {
     /// - Parameter addSpecialTokens: Whether to add the special tokens around a text. Special tokens inside the text
     ///   are recognised in either case.
     /// - Throws: ``DamaError/Code/model`` if the file's patterns take more steps on this text than any real tokenizer's
-    ///   (``StepBudget``).
+    ///   (``StepBudget``), or no token covers a character and there is no unknown token.
     public func encode(_ text: String, addSpecialTokens: Bool = true) throws(DamaError) -> [Int32] {
         var ids = addSpecialTokens ? postProcessor.prefix : []
         let scalars = Array(text.unicodeScalars)
@@ -79,7 +83,7 @@ public final class Tokenizer: Sendable {
             case .text(let piece): try encode(piece, into: &ids, budget: &budget)
             }
         }
-        if addSpecialTokens { ids += postProcessor.suffix }
+        if addSpecialTokens { postProcessor.finish(&ids) }
         return ids
     }
 
@@ -94,7 +98,7 @@ public final class Tokenizer: Sendable {
         var piece = piece
         if let normalizer {
             var scalars = Array(piece.scalars)
-            try normalizer.apply(to: &scalars, budget: &budget)
+            if try normalizer.apply(to: &scalars, budget: &budget) { piece.startsText = false }
             piece.scalars = scalars[...]
         }
         for segment in added.splitNormalized(piece) {
@@ -103,7 +107,7 @@ public final class Tokenizer: Sendable {
             case .text(let text):
                 var words = [text]
                 if let preTokenizer { words = try preTokenizer.apply(to: words, budget: &budget) }
-                for word in words { model.encode(word.scalars, into: &ids) }
+                for word in words { try model.encode(word.scalars, into: &ids) }
             }
         }
     }

@@ -5,10 +5,8 @@ import DamaSupport
 /// Read as transformers does: tokenizer_config.json; if it has no `added_tokens_decoder`, special_tokens_map.json,
 /// whose roles take precedence, and added_tokens.json.
 struct TokenizerConfiguration {
-    private var bos: String?
-    private var eos: String?
-    private var pad: String?
-    private var unk: String?
+    /// The text of each token with a role, by the role's name, such as `eos_token`.
+    private(set) var roleTexts: [String: String] = [:]
     /// Tokens with their declared ids.
     private var declared: [Named] = []
     /// Tokens named without an id, in their order.
@@ -31,11 +29,11 @@ struct TokenizerConfiguration {
         if let config { try fields.take(config) }
         // If `added_tokens_decoder` exists, the other two files are older.
         if decoder == nil, let map = try Self.read("\(directory)/special_tokens_map.json") { try fields.take(map) }
-        bos = try Self.name(fields.roles["bos_token"])
-        eos = try Self.name(fields.roles["eos_token"])
-        pad = try Self.name(fields.roles["pad_token"])
-        unk = try Self.name(fields.roles["unk_token"])
-        for key in fields.order { if let field = fields.roles[key] { try name(field) } }
+        for key in fields.order {
+            guard let field = fields.roles[key] else { continue }
+            roleTexts[key] = try Self.name(field)
+            try name(field)
+        }
         // A token with a role is special, regardless of its declaration.
         let withRole = Set(named.map(\.token.content))
         for index in declared.indices where withRole.contains(declared[index].token.content) {
@@ -129,7 +127,7 @@ struct TokenizerConfiguration {
 
     // MARK: Use
 
-    /// Adds the tokens that are missing in tokenizer.json, whose own are `tokens`.
+    /// Adds the tokens that are missing in tokenizer.json or another `file`, whose own are `tokens`.
     ///
     /// A token of the vocabulary keeps its id; a new one gets the next id after all others. A declared token replaces
     /// one of the same text.
@@ -137,7 +135,7 @@ struct TokenizerConfiguration {
     /// - Returns: The tokens that are new or differ from tokenizer.json.
     /// - Throws: ``DamaError/Code/model`` if a declared id is not the one that the token gets.
     func addTokens(
-        to tokens: inout [AddedTokens.Token], vocabulary: TokenTable
+        to tokens: inout [AddedTokens.Token], vocabulary: TokenTable, of file: String = "tokenizer.json"
     ) throws(DamaError) -> [AddedTokens.Token] {
         var changes: [AddedTokens.Token] = []
         var places: [ExactText: Int] = [:]
@@ -167,14 +165,15 @@ struct TokenizerConfiguration {
             guard !entry.hasID || token.id == entry.token.id else {
                 throw .model(
                     "\(entry.path): \(quoted(token.content)) has id \(entry.token.id) here, but \(token.id) from "
-                        + "tokenizer.json")
+                        + file)
             }
         }
         return changes
     }
 
     func resolve(unknown: Int32?, id: (String) -> Int32?) -> Tokenizer.SpecialTokens {
-        Tokenizer.SpecialTokens(
-            bos: bos.flatMap(id), eos: eos.flatMap(id), pad: pad.flatMap(id), unk: unk.flatMap(id) ?? unknown)
+        func role(_ name: String) -> Int32? { roleTexts[name].flatMap(id) }
+        return Tokenizer.SpecialTokens(
+            bos: role("bos_token"), eos: role("eos_token"), pad: role("pad_token"), unk: role("unk_token") ?? unknown)
     }
 }

@@ -3,7 +3,7 @@ import DamaRuntime
 import DamaSupport
 
 extension TrainedPolicy {
-    /// log π of every response. Keeps everything that ``backward(_:chosen:rejected:_:run:)`` needs.
+    /// log π of every response, without dropout. Keeps everything that ``backward(_:chosen:rejected:_:run:)`` needs.
     ///
     /// - Parameters:
     ///   - pairs: pairs prepared by ``base``.
@@ -12,13 +12,16 @@ extension TrainedPolicy {
         _ pairs: [PreparedPair], use: PassUse = .once, run: RunOptions? = nil
     ) throws(DamaError) -> ForwardPass {
         var features = ImageFeatures()
-        return try forward(pairs, features: &features, use: use, run: run)
+        var dropout: Dropout?
+        return try forward(pairs, features: &features, dropout: &dropout, use: use, run: run)
     }
 
-    /// - Parameter features: image features of the batch that the base already computed. They are used if the vision
-    ///   part is not trained.
+    /// - Parameters:
+    ///   - features: image features of the batch that the base already computed. They are used if the vision part is not
+    ///     trained.
+    ///   - dropout: the dropout of the adapters; `nil` for none.
     func forward(
-        _ pairs: [PreparedPair], features: inout ImageFeatures, use: PassUse, run: RunOptions?
+        _ pairs: [PreparedPair], features: inout ImageFeatures, dropout: inout Dropout?, use: PassUse, run: RunOptions?
     ) throws(DamaError) -> ForwardPass {
         guard !pairs.isEmpty else { throw .invalidArgument("the batch is empty; expected at least one pair") }
         var seen: (pass: DifferentiableModel.Pass, shape: [Int])?
@@ -30,7 +33,8 @@ extension TrainedPolicy {
         } else {
             rows = try base.decoderRows(pairs, &features, run: run)
         }
-        let inputs = try decoder.trainingInputs(rows, table: selection.table?.value)
+        var inputs = try decoder.trainingInputs(rows, table: selection.table?.value)
+        inputs.merge(try dropoutInputs(&dropout, inputs)) { $1 }
         guard let length = inputs[decoder.embeddingInput]?.shape[1] else { throw .internal("the decoder has no input") }
         let pass = try decoderModel.forward(inputs, run: run)
         guard let output = pass.outputs[decoder.trainingOutput] else { throw .internal("no log-probabilities") }

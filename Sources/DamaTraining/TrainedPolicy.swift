@@ -23,6 +23,8 @@ public final class TrainedPolicy {
     /// The trained adapters, if ``trainable`` is ``Trainable/lora(_:)``.
     public let adapters: LowRankAdapters?
 
+    /// The seed of the adapters' initial values and of their dropout.
+    private let seed: UInt64
     let decoder: any TrainableDecoder
     /// The trained weights of the decoder.
     let selection: DecoderSelection
@@ -30,7 +32,7 @@ public final class TrainedPolicy {
     /// The vision part, if some of its weights are trained.
     let vision: (encoder: any TrainableImageEncoder, model: DifferentiableModel)?
 
-    /// - Parameter seed: the seed of the adapters' initial values.
+    /// - Parameter seed: the seed of the adapters' initial values and of their dropout.
     /// - Throws: ``DamaError/Code/invalidArgument`` if no weight is selected, naming the patterns;
     ///   ``DamaError/Code/unsupported`` for a policy that cannot be trained, such as one from ONNX files, and for a
     ///   runtime with wrong gradients.
@@ -47,6 +49,7 @@ public final class TrainedPolicy {
         guard !parameters.isEmpty else { throw Self.nothingSelected(base, trainable, decoder) }
         if case .lora(let adapters) = trainable { self.adapters = adapters } else { adapters = nil }
         (self.base, self.trainable, self.decoder, self.selection) = (base, trainable, decoder, selection)
+        self.seed = seed
 
         try GradientCheck.require(decoder.runtime, decoder.device)
         decoderModel = try DifferentiableModel(
@@ -95,6 +98,12 @@ public final class TrainedPolicy {
                     + "\(decoder.weights.store.names.prefix(3).joined(separator: ", ")), …")
         default: .invalidArgument("no weight is selected for training")
         }
+    }
+
+    /// The dropout of a step; `nil` if there is none.
+    func dropout(step: UInt64) -> Dropout? {
+        guard let adapters, adapters.dropout > 0 else { return nil }
+        return Dropout(adapters, seed: seed, step: step)
     }
 
     /// Sets all gradients to 0.

@@ -20,6 +20,8 @@ struct DecoderSelection {
     /// The embedding table, if it is trained. Lookup happens on the host.
     let table: Parameter?
     let adapters: [AdapterParameters]
+    /// The masks of dropout, which the graph takes.
+    let masks: [Value]
 
     /// Whether the table is also a weight of the graph. The graph then computes a part of its gradient.
     var isTableInGraph: Bool { graphParameters.contains { $0 === table } }
@@ -56,6 +58,7 @@ struct DecoderSelection {
                 of: store)
         }
         self.graph = graph
+        masks = adapters.filter(\.hasDropout).compactMap { graph.value(named: $0.mask) }
         self.table = table
         graphParameters = found
         parameters = found + (isInGraph ? [] : [table].compactMap(\.self))

@@ -11,7 +11,8 @@ extension Trainer {
         fileprivate let passes: [(members: [Int], pass: ForwardPass)]
     }
 
-    /// log π of every response. Keeps everything that ``backward(_:chosen:rejected:_:run:)`` needs.
+    /// log π of every response, with the dropout of the next update. Keeps everything that
+    /// ``backward(_:chosen:rejected:_:run:)`` needs.
     ///
     /// - Parameter use: how often the backward run uses the pass.
     /// - Throws: ``DamaError/cancelled`` if `run` was stopped; input errors name the pair.
@@ -67,9 +68,11 @@ extension Trainer {
         prepared pairs: [PreparedPair], features: inout ImageFeatures, use: PassUse, run: RunOptions?
     ) throws(DamaError) -> Forward {
         var passes: [(members: [Int], pass: ForwardPass)] = []
+        var dropout = policy.dropout(step: steps &+ skipped)
         var found: [(index: Int, values: PairLogProbabilities)] = []
         for members in LengthBatches.plan(pairs.map(\.tokenCount), budget: options.tokensPerRun) {
-            let pass = try policy.forward(members.map { pairs[$0] }, features: &features, use: use, run: run)
+            let pass = try policy.forward(
+                members.map { pairs[$0] }, features: &features, dropout: &dropout, use: use, run: run)
             for (member, values) in zip(members, pass.logProbabilities) { found.append((member, values)) }
             passes.append((members, pass))
         }

@@ -70,6 +70,17 @@ public struct StepMetrics: Equatable, Sendable {
     /// The share of pairs whose chosen response gained more than the rejected one.
     public var accuracy = 0.0
     public var marginMean = 0.0
+    /// The standard deviation of the margins h, and of the pairs' losses; with divisor N − 1, NaN for a single pair.
+    public var marginDeviation = 0.0
+    public var lossDeviation = 0.0
+    /// The number of pairs whose β is the floor or the ceiling.
+    public var betaClamped = 0
+    /// Means of log π(y | I, x) by the policy.
+    public var logpsChosen = 0.0
+    public var logpsRejected = 0.0
+    /// The same by the reference; NaN for a loss without a reference.
+    public var referenceChosen = 0.0
+    public var referenceRejected = 0.0
     /// The mean of β · margin, with plain β, over the pairs of each third by hardness; NaN for a third without pairs.
     public var gapByThird = [Double](repeating: .nan, count: 3)
     public var rewardChosen = 0.0
@@ -158,6 +169,10 @@ public final class Trainer {
             chosenLengths: normalizes ? found.map { Int64($0.chosen.count) } : nil,
             rejectedLengths: normalizes ? found.map { Int64($0.rejected.count) } : nil)
         describe(result, batch, in: &metrics)
+        metrics.logpsChosen = mean(found.map(\.chosen.sum))
+        metrics.logpsRejected = mean(found.map(\.rejected.sum))
+        metrics.referenceChosen = references.map { mean($0.map(\.chosen)) } ?? .nan
+        metrics.referenceRejected = references.map { mean($0.map(\.rejected)) } ?? .nan
 
         try backward(forward, chosen: result.gradChosen, rejected: result.gradRejected, .replace, run: run)
         metrics.seconds.backward = clock.lap()
@@ -260,17 +275,20 @@ public final class Trainer {
     }
 
     private func describe(_ result: AdaptiveBeta.Step, _ batch: [TrainingPair], in metrics: inout StepMetrics) {
-        let count = Double(batch.count)
+        let limits = controller.configuration
         metrics.loss = result.loss
         metrics.alphaModel = result.alphaModel
         metrics.kept = result.summary.kept
         metrics.accuracy = result.summary.accuracy
-        metrics.betaMean = result.beta.reduce(0, +) / count
+        metrics.betaMean = mean(result.beta)
+        metrics.betaClamped = result.beta.count { $0 <= limits.floor || $0 >= limits.ceiling }
         metrics.betaMinimum = result.beta.min() ?? .nan
         metrics.betaMaximum = result.beta.max() ?? .nan
-        metrics.marginMean = result.margins.reduce(0, +) / count
-        metrics.rewardChosen = result.rewardChosen.reduce(0, +) / count
-        metrics.rewardRejected = result.rewardRejected.reduce(0, +) / count
+        metrics.marginMean = mean(result.margins)
+        metrics.marginDeviation = deviation(result.margins)
+        metrics.lossDeviation = deviation(result.losses)
+        metrics.rewardChosen = mean(result.rewardChosen)
+        metrics.rewardRejected = mean(result.rewardRejected)
         for third in 0..<3 {
             let members = batch.indices.filter { batch[$0].hardnessThird == third }
             guard !members.isEmpty else { continue }
@@ -278,6 +296,14 @@ public final class Trainer {
             metrics.gapByThird[third] = sum / Double(members.count)
         }
     }
+}
+
+private func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }
+
+/// The standard deviation with divisor N − 1, as torch's `std`.
+private func deviation(_ values: [Double]) -> Double {
+    let middle = mean(values)
+    return (values.reduce(0) { $0 + ($1 - middle) * ($1 - middle) } / Double(values.count - 1)).squareRoot()
 }
 
 /// Measures the seconds between laps.

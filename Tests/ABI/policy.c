@@ -41,6 +41,10 @@ static void options(void) {
     options.image_mode = (dama_image_mode)7;
     CHECK_FAILS(dama_policy_create(&policy, model, &options), DAMA_INVALID_ARGUMENT, "image_mode 7");
     dama_policy_options_init(&options);
+    options.vision_tower = "ignored by this model";
+    CHECK(dama_policy_create(&policy, model, &options) == DAMA_OK);
+    dama_policy_free(policy);
+    dama_policy_options_init(&options);
     options.overlong = (dama_overlong)7;
     CHECK_FAILS(dama_policy_create(&policy, model, &options), DAMA_INVALID_ARGUMENT, "overlong 7");
     dama_policy_options_init(&options);

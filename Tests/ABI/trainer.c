@@ -618,6 +618,7 @@ static void bad_options(const dama_policy *policy) {
     BAD((options.trainable = DAMA_TRAINABLE_PATTERNS, options.patterns = nothing, options.pattern_count = 1),
         "no weight matches *.layer.*");
     BAD((options.trainable = DAMA_TRAINABLE_LORA, options.lora_rank = 0), "rank is 0");
+    BAD((options.trainable = DAMA_TRAINABLE_LORA, options.lora_dropout = 1), "LoRA dropout is 1.0");
     BAD((options.trainable = DAMA_TRAINABLE_LORA, options.lora_alpha = NAN), "alpha is nan");
     BAD((options.trainable = DAMA_TRAINABLE_LORA, options.lora_target_count = 2), "lora_targets is NULL");
     BAD((options.trainable = DAMA_TRAINABLE_LORA, options.lora_targets = unknown, options.lora_target_count = 2),

@@ -97,6 +97,46 @@ final class AdapterTests: XCTestCase {
         }
     }
 
+    /// x Wᵀ + scale · s · ((x ∘ m) Aᵀ) Bᵀ and its gradients, by definition.
+    func testDropout() throws {
+        let g = GraphBuilder("layer")
+        try g.output("y", g.linear(g.input("x", .float32, ["rows", 4]), g.weight("up.weight", .float32, [6, 4])))
+        let adapter = Adapter(weight: "up.weight", rank: 2, scale: 0.5, hasDropout: true)
+        let graph = try g.graph.adding([adapter])
+        var generator = RandomGenerator(seed: 9)
+        var feeds: [String: Tensor] = [:]
+        for (name, shape) in [
+            ("x", [5, 4]), ("up.weight", [6, 4]), (adapter.nameA, [2, 4]), (adapter.nameB, [6, 2]), ("y.seed", [5, 6]),
+        ] { feeds[name] = Tensor(random: &generator, shape) }
+        let kept = (0..<20).map { Double($0 % 3 == 1 ? 0 : 1) }
+        feeds[adapter.mask] = Tensor(kept, [5, 4], .uint8)
+        feeds[Graph.dropoutScale] = Tensor([1.25], [])
+        let (x, seed) = (try XCTUnwrap(feeds["x"]), try XCTUnwrap(feeds["y.seed"]))
+        let (a, b) = (try XCTUnwrap(feeds[adapter.nameA]), try XCTUnwrap(feeds[adapter.nameB]))
+        let weight = try XCTUnwrap(feeds["up.weight"])
+        func sum(_ p: Tensor, _ factor: Double, _ q: Tensor) -> Tensor {
+            Tensor(zip(p.values, q.values).map { $0 + factor * $1 }, p.shape)
+        }
+        func masked(_ x: Tensor) -> Tensor { Tensor(zip(x.values, kept).map { $0 * $1 }, x.shape) }
+        func scaled(_ x: Tensor) -> Tensor { Tensor(x.values.map { 0.5 * 1.25 * $0 }, x.shape) }
+        let low = product(masked(x), a, transposeB: true)
+        let y = sum(product(x, weight, transposeB: true), 0.5 * 1.25, product(low, b, transposeB: true))
+        XCTAssertLessThan(try XCTUnwrap(graph.run(feeds)["y"]).distance(to: y), 1e-5)
+
+        let result = try graph.differentiate(outputs: ["y"], trainable: [adapter.nameA, adapter.nameB, "x"])
+        let gradients = try result.backward.run(feeds.merging(try result.forward.run(feeds)) { $1 })
+        let back = product(seed, b)
+        for (name, expected) in [
+            (adapter.nameA, scaled(product(back, masked(x), transposeA: true))),
+            (adapter.nameB, scaled(product(seed, low, transposeA: true))),
+            ("x", sum(product(seed, weight), 0.5 * 1.25, masked(product(back, a)))),
+        ] {
+            XCTAssertLessThan(try XCTUnwrap(gradients["\(name).gradient"]).distance(to: expected), 1e-5, name)
+        }
+        // The mask is an input; the backward half makes numbers of it again.
+        XCTAssertFalse(result.activations.contains { $0.contains("cast") }, "\(result.activations)")
+    }
+
     func testErrors() throws {
         let graph = try graph()
         func fails(_ text: String, _ adapter: Adapter, line: UInt = #line) {

@@ -127,13 +127,15 @@ final class EmptySumTests: XCTestCase {
         }
     }
 
-    private func imageConfiguration(_ more: [(key: String, value: JSON)] = []) throws -> ConfigReader {
+    private func imageConfiguration(
+        _ tower: String = "clip_vision_model", more: [(key: String, value: JSON)]
+    ) throws -> ConfigReader {
         let members: [(key: String, value: JSON)] = [
             (
                 "vision_config",
                 [
-                    "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 3, "num_attention_heads": 4,
-                    "image_size": 16, "patch_size": 4,
+                    "model_type": .string(tower), "hidden_size": 24, "intermediate_size": 40,
+                    "num_hidden_layers": 3, "num_attention_heads": 4, "image_size": 16, "patch_size": 4,
                 ]
             ),
             (
@@ -165,19 +167,25 @@ final class EmptySumTests: XCTestCase {
     }
 
     func testVision() throws {
-        let graph = try LlavaVision.graph(
-            LlavaConfiguration(imageConfiguration([("image_token_index", 5)])),
-            (tower: "vision_tower.", projector: "multi_modal_projector."))
-        try checkVision(
-            graph, projector: "multi_modal_projector",
-            (1...9).map {
-                ("\($0) images", ["pixel_values": [$0, 3, 16, 16], "image_features.seed": [$0, 16, 20]])
-            })
+        for (model, strategy) in [("clip_vision_model", "default"), ("siglip_vision_model", "full")] {
+            let reader = try imageConfiguration(
+                model, more: [("image_token_index", 5), ("vision_feature_select_strategy", .string(strategy))])
+            let graph = try LlavaVision.graph(
+                LlavaConfiguration(reader),
+                LlavaVision.Names(tower: "vision_tower.", projector: "multi_modal_projector."))
+            try checkVision(
+                graph, projector: "multi_modal_projector",
+                (1...9).map {
+                    ("\($0) images", ["pixel_values": [$0, 3, 16, 16], "image_features.seed": [$0, 16, 20]])
+                })
+        }
     }
 
     func testVisionOfTiles() throws {
-        let next = try LlavaNextConfiguration(imageConfiguration([("image_token_index", 5)]))
-        let prefixes = (tower: "vision_tower.", projector: "multi_modal_projector.", newline: "image_newline")
+        let next = try LlavaNextConfiguration(imageConfiguration(more: [("image_token_index", 5)]))
+        let names = LlavaNextGraph.Names(
+            llava: LlavaVision.Names(tower: "vision_tower.", projector: "multi_modal_projector."),
+            newline: "image_newline")
         func feeds(_ tiles: Int, _ rows: Int) -> [String: [Int]] {
             [
                 "pixel_values": [tiles, 3, 16, 16], "rows": [rows], "line_breaks": [rows, 1],
@@ -187,16 +195,16 @@ final class EmptySumTests: XCTestCase {
         // One image whose grid shows nothing of it, one of a full grid, and several.
         let batches = [(2, 16), (5, 88), (7, 123)]
         try checkVision(
-            LlavaNextGraph.graph(next, prefixes, trainable: true), projector: "multi_modal_projector",
+            LlavaNextGraph.graph(next, names, trainable: true), projector: "multi_modal_projector",
             batches.map { ("\($0) tiles", feeds($0, $1)) })
         for (tiles, rows) in batches {
-            let forward = LengthEvaluator(graph: try LlavaNextGraph.graph(next, prefixes))
+            let forward = LengthEvaluator(graph: try LlavaNextGraph.graph(next, names))
             let known = feeds(tiles, rows).mapValues { Known(shape: $0) }
             XCTAssertEqual(try forward.run(known).emptySums, [], "\(tiles) tiles")
         }
         // With tiles of the positions' size, and smaller ones, which look their positions up.
         for tile in [16, 8] {
-            let reader = try imageConfiguration([("image_token_id", 5), ("model_type", "smolvlm")])
+            let reader = try imageConfiguration(more: [("image_token_id", 5), ("model_type", "smolvlm")])
             let graph = try Idefics3Graph.graph(Idefics3Configuration(reader, tile: tile))
             let tokens = (tile / 8) * (tile / 8)
             try checkVision(
@@ -230,6 +238,22 @@ final class EmptySumTests: XCTestCase {
                 ]
                 XCTAssertEqual(try text.run(feeds.mapValues { Known(shape: $0) }).emptySums, [], "\(length)")
             }
+        }
+    }
+
+    func testSigLIP() throws {
+        let config = try ConfigReader(
+            path: Fixtures.path("../../DamaModelsTests/Fixtures/siglip/config.json"))
+        let graph = SiglipGraph(try SiglipConfiguration(config))
+        let (vision, text) = (
+            LengthEvaluator(graph: try graph.vision()), LengthEvaluator(graph: try graph.text())
+        )
+        let (size, length) = (graph.configuration.vision.imageSize, graph.configuration.text.length)
+        for batch in 1...13 {
+            let pixels = [SiglipGraph.Port.pixels: Known(shape: [batch, 3, size, size])]
+            XCTAssertEqual(try vision.run(pixels).emptySums, [], "\(batch) images")
+            let tokens = [SiglipGraph.Port.tokens: Known(shape: [batch, length])]
+            XCTAssertEqual(try text.run(tokens).emptySums, [], "\(batch) texts")
         }
     }
 

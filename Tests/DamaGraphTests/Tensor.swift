@@ -27,6 +27,7 @@ struct Tensor: Equatable {
         case .float32: try TensorValue(runtime, values.map(Float.init), shape: shape)
         case .int64: try TensorValue(runtime, values.map { Int64($0) }, shape: shape)
         case .bool: try TensorValue(runtime, values.map { $0 != 0 }, shape: shape)
+        case .uint8: try TensorValue(runtime, values.map { UInt8($0) }, shape: shape)
         default: throw DamaError.internal("no \(type) in these tests")
         }
     }

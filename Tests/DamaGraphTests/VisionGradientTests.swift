@@ -24,7 +24,7 @@ final class VisionGradientTests: XCTestCase {
         ])
         return try LlavaVision.graph(
             LlavaConfiguration(ConfigReader(config, place: "config.json")),
-            (tower: "vision_tower.", projector: "multi_modal_projector."))
+            LlavaVision.Names(tower: "vision_tower.", projector: "multi_modal_projector."))
     }
 
     func testGradientsAreTorchs() throws {

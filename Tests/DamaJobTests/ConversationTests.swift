@@ -2,21 +2,19 @@ import XCTest
 
 @testable import Dama
 
-/// Messages as written by LLaVA, RLAIF-V, TRL and LLaMA-Factory. A row with anything other than a system prompt, one
-/// question and one response is rejected: using a part of it would score a conversation that nobody wrote.
+/// Messages as written by LLaVA, ShareGPT, RLAIF-V, TRL and LLaMA-Factory, with their roles, turns and places of images.
 final class ConversationTests: XCTestCase {
     private func read(_ fields: String) throws -> PairRecord {
         try PairRecord(RawRow(index: 0, line: 1, bytes: Array("{\"image\":\"a\",\(fields)}".utf8)), names: FieldNames())
     }
 
     private func assertRead(
-        _ fields: String, system: String? = nil, _ question: String?, _ chosen: String = "c",
-        _ rejected: String = "r", line: UInt = #line
+        _ fields: String, _ messages: [ChatMessage]?, _ chosen: String = "c", _ rejected: String = "r",
+        line: UInt = #line
     ) {
         do {
             let record = try read(fields)
-            XCTAssertEqual(record.system, system, line: line)
-            XCTAssertEqual(record.question, question, line: line)
+            XCTAssertEqual(record.messages, messages, line: line)
             XCTAssertEqual([record.chosen, record.rejected], [chosen, rejected], line: line)
         } catch {
             XCTFail("\(error)", line: line)
@@ -32,40 +30,52 @@ final class ConversationTests: XCTestCase {
     }
 
     private let responses = #""chosen":"c","rejected":"r""#
+    private let (q, a, s) = (ChatMessage(.user, "Q"), ChatMessage(.assistant, "A"), ChatMessage(.system, "S"))
 
-    // Before the fix, a system message was scored as the question, and so was the first or the last of several
-    // questions.
+    // Before 0.1's fix, a system message was scored as the question, and so was the first or the last of several
+    // questions. 0.1 then refused several turns.
     func testRolesOfConversations() {
         let human = #"{"from":"human","value":"<image>\nQ"}"#
         let gpt = #"{"from":"gpt","value":"A"}"#
         let system = #"{"from":"system","value":"S"}"#
-        assertRead(#""conversations":[\#(human)],\#(responses)"#, "<image>\nQ")
-        assertRead(#""conversations":[\#(human),\#(gpt)],\#(responses)"#, "<image>\nQ")
-        assertRead(#""conversations":[\#(system),\#(human)],\#(responses)"#, system: "S", "<image>\nQ")
-        assertRead(#""conversations":[\#(system),\#(human),\#(gpt)],\#(responses)"#, system: "S", "<image>\nQ")
-        assertRead(#""conversations":[{"value":"Q"}],\#(responses)"#, "Q")
-        for list in [
-            "\(human),\(gpt),\(human)", "\(human),\(gpt),\(human),\(gpt)", "\(human),\(human)", "\(human),\(system)",
-            "\(system),\(system),\(human)", "\(gpt),\(human)", "\(human),\(gpt),\(gpt)",
+        let marked = ChatMessage(.user, "<image>\nQ")
+        for (list, messages) in [
+            ("\(human)", [marked]), ("\(human),\(gpt)", [marked]), ("\(system),\(human)", [s, marked]),
+            ("\(system),\(human),\(gpt)", [s, marked]), ("\(human),\(gpt),\(human)", [marked, a, marked]),
+            ("\(human),\(gpt),\(human),\(gpt)", [marked, a, marked]), ("\(human),\(human)", [marked, marked]),
+            // Whether such a conversation can be written is up to the template.
+            ("\(gpt),\(human)", [a, marked]), (#"{"value":"Q"}"#, [q]),
+            (
+                #"\#(human),\#(gpt),{"role":"tool","content":"T"}"#,
+                [marked, a, ChatMessage(.init(rawValue: "tool"), "T")]
+            ),
         ] {
-            assertRejected(#""conversations":[\#(list)],\#(responses)"#, "\"conversations\" has the messages ")
+            assertRead(#""conversations":[\#(list)],\#(responses)"#, messages)
         }
-        assertRejected(#""conversations":[{"from":"tool","value":"Q"}],\#(responses)"#, #"role "tool""#)
+        assertRejected(
+            #""conversations":[\#(human),\#(gpt),\#(gpt)],\#(responses)"#,
+            #""conversations" ends with an answer (the messages user, assistant); responses must be"#)
+        assertRejected(
+            #""conversations":[\#(human),\#(system)],\#(responses)"#,
+            #""conversations" has the messages user, system; expected a question at its end"#)
+        assertRejected(#""conversations":[\#(system)],\#(responses)"#, "the messages system; expected a question")
+        assertRejected(#""conversations":[{"from":"observer","value":"Q"}],\#(responses)"#, #"role "observer""#)
     }
 
     func testRolesOfPrompts() {
         func message(_ role: String, _ text: String) -> String { #"{"role":"\#(role)","content":"\#(text)"}"# }
         let (user, assistant, system) = (message("user", "Q"), message("assistant", "A"), message("system", "S"))
-        assertRead(#""prompt":"Q",\#(responses)"#, "Q")
-        assertRead(#""prompt":[\#(user)],\#(responses)"#, "Q")
-        assertRead(#""prompt":\#(user),\#(responses)"#, "Q")
-        assertRead(#""prompt":[\#(system),\#(user)],\#(responses)"#, system: "S", "Q")
-        assertRead(#""prompt":[\#(message("developer", "S")),\#(user)],\#(responses)"#, system: "S", "Q")
-        assertRejected(#""prompt":[\#(user),\#(assistant),\#(user)],\#(responses)"#, "user, assistant, user")
+        assertRead(#""prompt":"Q",\#(responses)"#, [q])
+        assertRead(#""prompt":[\#(user)],\#(responses)"#, [q])
+        assertRead(#""prompt":\#(user),\#(responses)"#, [q])
+        assertRead(#""prompt":[\#(system),\#(user)],\#(responses)"#, [s, q])
+        assertRead(#""prompt":[\#(message("developer", "S")),\#(user)],\#(responses)"#, [s, q])
+        assertRead(#""prompt":[\#(user),\#(assistant),\#(user)],\#(responses)"#, [q, a, q])
         assertRejected(#""prompt":[\#(user),\#(assistant)],\#(responses)"#, "ends with an answer")
         // Text and image parts, as processors in transformers take them.
         assertRead(
-            #""prompt":[{"role":"user","content":[{"type":"image"},{"type":"text","text":"Q"}]}],\#(responses)"#, "Q")
+            #""prompt":[{"role":"user","content":["B ",{"type":"image_url","image_url":"x"},{"type":"text","text":"Q"}]}],\#(responses)"#,
+            [ChatMessage(.user, [.text("B "), .image, .text("Q")])])
         assertRejected(
             #""prompt":[{"role":"user","content":[{"type":"audio","audio":"x"},{"type":"text","text":"Q"}]}],\#(responses)"#,
             "neither text nor image")
@@ -79,28 +89,40 @@ final class ConversationTests: XCTestCase {
         func talk(_ messages: (String, String)...) -> String {
             "[" + messages.map { #"{"role":"\#($0.0)","content":"\#($0.1)"}"# }.joined(separator: ",") + "]"
         }
-        assertRead(pair(talk(("assistant", "c")), talk(("assistant", "r")), #""prompt":"Q","#), "Q")
+        assertRead(pair(talk(("assistant", "c")), talk(("assistant", "r")), #""prompt":"Q","#), [q])
         assertRead(pair(#"{"from":"gpt","value":"c"}"#, #"{"from":"gpt","value":"r"}"#), nil)
         // TRL's implicit prompt.
         let (chosen, rejected) = (talk(("user", "Q"), ("assistant", "c")), talk(("user", "Q"), ("assistant", "r")))
-        assertRead(pair(chosen, rejected), "Q")
-        assertRead(pair(chosen, rejected, #""prompt":"Q","#), "Q")
-        assertRead(pair(chosen, rejected, #""prompt":"<image>\nQ","#), "<image>\nQ")
+        assertRead(pair(chosen, rejected), [q])
+        assertRead(pair(chosen, rejected, #""prompt":"Q","#), [q])
+        assertRead(pair(chosen, rejected, #""prompt":"<image>\nQ","#), [ChatMessage(.user, "<image>\nQ")])
+        // A system prompt that the responses do not repeat.
         assertRead(
             pair(
-                talk(("system", "S"), ("user", "Q"), ("assistant", "c")),
-                talk(("system", "S"), ("user", "Q"), ("assistant", "r"))), system: "S", "Q")
+                chosen, rejected,
+                #""prompt":[{"role":"system","content":"S"},{"role":"user","content":"Q"}],"#), [s, q])
+        assertRead(
+            pair(
+                talk(("system", "S"), ("user", "Q"), ("assistant", "A"), ("user", "Q"), ("assistant", "c")),
+                talk(("system", "S"), ("user", "Q"), ("assistant", "A"), ("user", "Q"), ("assistant", "r"))),
+            [s, q, a, q])
         assertRejected(pair(chosen, rejected, #""prompt":"other","#), "has other messages before the response")
+        assertRejected(
+            pair(
+                talk(("user", "P"), ("assistant", "A"), ("user", "Q"), ("assistant", "c")), rejected, #""prompt":"Q","#),
+            "\"chosen\" has other messages before the response")
         assertRejected(pair(chosen, talk(("user", "P"), ("assistant", "r"))), "answer different messages")
         assertRejected(pair(chosen, "\"r\""), "answer different messages")
+        let twice = talk(("assistant", "c"), ("assistant", "d"))
+        assertRejected(pair(twice, twice), "\"chosen\" has the messages assistant; expected a question")
         for bad in [
             talk(("user", "Q")), talk(("assistant", "c"), ("user", "Q")),
-            talk(("user", "Q"), ("assistant", "c"), ("user", "P")),
-            talk(("user", "P"), ("assistant", "A"), ("user", "Q"), ("assistant", "c")),
-            #"{"role":"user","content":"c"}"#,
+            talk(("user", "Q"), ("assistant", "c"), ("user", "P")), #"{"role":"user","content":"c"}"#,
         ] {
-            assertRejected(pair(bad, bad, #""prompt":"Q","#), "\"chosen\"")
+            assertRejected(pair(bad, bad, #""prompt":"Q","#), "\"chosen\" does not end with a message of the assistant")
         }
+        let image = #"{"role":"assistant","content":[{"type":"image"},{"type":"text","text":"c"}]}"#
+        assertRejected(pair(image, image), "holds an image in the response")
     }
 
     /// Generation reads only the question, in the same forms.
@@ -113,9 +135,10 @@ final class ConversationTests: XCTestCase {
             #"[{"role":"user","content":"Q"},{"role":"assistant","content":"\#(answer)"}]"#
         }
         let record = try question(#""chosen":\#(talk("c")),"rejected":\#(talk("r"))"#)
-        XCTAssertEqual(record.question, "Q")
+        XCTAssertEqual(record.messages, [q])
         XCTAssertEqual(
-            try question(#""conversations":[{"from":"system","value":"S"},{"from":"human","value":"Q"}]"#).system, "S")
+            try question(#""conversations":[{"from":"system","value":"S"},{"from":"human","value":"Q"}]"#).messages,
+            [s, q])
         XCTAssertThrowsError(try question(#""conversations":[{"from":"system","value":"S"}]"#))
     }
 }

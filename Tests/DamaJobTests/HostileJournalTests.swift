@@ -38,7 +38,7 @@ final class HostileJournalTests: JobTestCase {
     func testALengthThatTheFileHasNot() throws {
         let path = "\(folder.path)/journal"
         var journal = try RowJournal(path: path, settings: ["a": 1])
-        try journal.append(BlockOutcome(rows: [.rejected([1, 2])], state: [], images: [nil]))
+        try journal.append(BlockOutcome(rows: [.rejected([1, 2])], state: [], images: [[]]))
         var record = ByteWriter()
         record.append(UInt32(1) << 30)
         record.append(UInt32(0))

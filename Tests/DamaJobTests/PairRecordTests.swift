@@ -24,10 +24,12 @@ final class PairRecordTests: XCTestCase {
         let record = try read(
             #"{"idx": 3, "image": "a.jpg", "question": "Q?", "chosen": "yes.", "rejected": "no."}"#)
         XCTAssertEqual(
-            record, PairRecord(id: 3, image: "a.jpg", question: "Q?", chosen: "yes.", rejected: "no."))
+            record,
+            PairRecord(
+                id: 3, images: ["a.jpg"], messages: [ChatMessage(.user, "Q?")], chosen: "yes.", rejected: "no."))
         let other = try read(#"{"image": null, "image_path": "b.jpg", "chosen": "x", "rejected": "y"}"#)
         XCTAssertEqual(
-            other, PairRecord(id: 5, image: "b.jpg", chosen: "x", rejected: "y"),
+            other, PairRecord(id: 5, images: ["b.jpg"], chosen: "x", rejected: "y"),
             "the id is the row's position")
     }
 
@@ -35,7 +37,7 @@ final class PairRecordTests: XCTestCase {
         let record = try read(
             #"{"key": "k1", "pic": "a", "good": "g", "bad": "b", "chosen": 1}"#,
             ["idx=key", "image_path=pic", "chosen=good", "rejected=bad"])
-        XCTAssertEqual(record, PairRecord(id: "k1", image: "a", chosen: "g", rejected: "b"))
+        XCTAssertEqual(record, PairRecord(id: "k1", images: ["a"], chosen: "g", rejected: "b"))
         XCTAssertThrowsError(try FieldNames(mappings: ["chosen"]))
         XCTAssertThrowsError(try FieldNames(mappings: ["chosen="]))
         XCTAssertThrowsError(try FieldNames(mappings: ["answer=good"])) {
@@ -51,7 +53,9 @@ final class PairRecordTests: XCTestCase {
              "rejected": {"from": "gpt", "value": "r"}}
             """)
         XCTAssertEqual(
-            record, PairRecord(id: 5, image: "a.jpg", question: "Q?", chosen: "c", rejected: "r"))
+            record,
+            PairRecord(
+                id: 5, images: ["a.jpg"], messages: [ChatMessage(.user, "Q?")], chosen: "c", rejected: "r"))
     }
 
     func testGivenSubSentences() throws {

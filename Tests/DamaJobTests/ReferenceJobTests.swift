@@ -292,24 +292,4 @@ final class ReferenceJobTests: XCTestCase {
             XCTAssertEqual(try Files.read(again.rows.output), try Files.read(options.rows.output))
         }
     }
-
-    // Before the fix, a row's own system prompt was dropped, or taken for the question. A template has one for all
-    // rows.
-    func testASystemPromptOfARowIsTheJobsOrTheRowIsLeftOut() throws {
-        let folder = try TemporaryDirectory()
-        _ = try dataset(folder, count: 1)
-        let row = { (system: String) in
-            #"{"image":"image.png","conversations":[{"from":"system","value":"\#(system)"},{"from":"human","value":"a b"}],"#
-                + #""chosen":"a","rejected":"b"}"#
-        }
-        let path = try folder.write(Array("\(row("Be kind."))\n\(row("Be terse."))".utf8), to: "system.jsonl")
-        let policy = try policy { $0.system = "Be kind." }
-        let summary = try ReferenceJob(
-            ReferenceOptions(data: path, output: folder.path + "/out.jsonl"), policy: policy
-        ).run()
-        XCTAssertEqual([summary.rows, summary.rowsRejected], [2, 1])
-        let rejects = try String(contentsOfFile: folder.path + "/out.rejects.jsonl", encoding: .utf8)
-        XCTAssertTrue(rejects.contains(#""line":2,"kind":"unsupported_conversation""#), rejects)
-        XCTAssertTrue(rejects.contains("Be terse."), rejects)
-    }
 }

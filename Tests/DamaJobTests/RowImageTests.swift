@@ -31,9 +31,11 @@ final class RowImageTests: XCTestCase {
             #""images":[{"bytes":null,"path":"x.jpg"}]"#, #""images":["x.jpg",null]"#,
             #""image":null,"images":["x.jpg"]"#,
         ] {
-            XCTAssertEqual(try read(fields).image, "x.jpg", fields)
+            XCTAssertEqual(try read(fields).images, ["x.jpg"], fields)
         }
-        assertRejected(#""images":["x.jpg","y.jpg"]"#, .severalImages, "holds 2 images")
+        XCTAssertEqual(try read(#""images":["x.jpg",{"path":"y.jpg"}]"#).images, ["x.jpg", "y.jpg"])
+        let many = Array(repeating: "\"x.jpg\"", count: 256).joined(separator: ",")
+        assertRejected(#""images":[\#(many)]"#, .severalImages, "holds 256 images; a row has at most 255")
         assertRejected(#""images":[]"#, .missingField, "empty list")
         assertRejected(#""images":[["x.jpg"]]"#, .wrongType, "a nested list")
     }
@@ -41,7 +43,7 @@ final class RowImageTests: XCTestCase {
     // Before the fix, an `image` object without a path hid a valid `image_path`.
     func testWhatHoldsNoImageHidesNone() throws {
         for value in [#"{}"#, #"{"bytes":null,"path":null}"#, #"{"path":""}"#, "\"\"", "[]", "3", "true"] {
-            XCTAssertEqual(try read(#""image":\#(value),"image_path":"x.jpg""#).image, "x.jpg", value)
+            XCTAssertEqual(try read(#""image":\#(value),"image_path":"x.jpg""#).images, ["x.jpg"], value)
         }
         assertRejected(#""image":{"bytes":null,"path":null}"#, .missingField, "neither bytes nor a path")
         assertRejected(#""image":{},"image_path":3"#, .missingField, "\"image\"")
@@ -60,11 +62,11 @@ final class RowImageTests: XCTestCase {
             #""image":{"bytes":"data:image/jpeg;base64,\#(base64)"}"#,
             #""image":{"type":"image_url","image_url":{"url":"data:image/jpeg;base64,\#(base64)"}}"#,
         ] {
-            XCTAssertEqual(try read(fields).image, .bytes(file), fields)
+            XCTAssertEqual(try read(fields).images, [.bytes(file)], fields)
         }
         // A path that looks like base64 is a path, unless it decodes to an image.
         for path in ["/9j/1.jpg", "/9j/x", "abcd", String(repeating: "abcd", count: 30)] {
-            XCTAssertEqual(try read(#""image":"\#(path)""#).image, .path(path))
+            XCTAssertEqual(try read(#""image":"\#(path)""#).images, [.path(path)])
         }
         assertRejected(#""image":{"bytes":"\\xff\\xd8"}"#, .wrongType, "not base64")
         assertRejected(#""image":{"bytes":[255,216]}"#, .wrongType, "base64 text")
@@ -91,7 +93,10 @@ final class RowImageTests: XCTestCase {
         let inner: JSON = ["question": "Q \u{E9}", "chosen": "C", "rejected": "R", "idx": 4]
         let row: JSON = ["image": "x.jpg", "idx": 3, "text": .string(inner.text)]
         let record = try PairRecord(RawRow(index: 0, line: 1, bytes: Array(row.text.utf8)), names: FieldNames())
-        XCTAssertEqual(record, PairRecord(id: 3, image: "x.jpg", question: "Q \u{E9}", chosen: "C", rejected: "R"))
+        XCTAssertEqual(
+            record,
+            PairRecord(
+                id: 3, images: ["x.jpg"], messages: [ChatMessage(.user, "Q \u{E9}")], chosen: "C", rejected: "R"))
         XCTAssertEqual(try read(#""image":"x.jpg","text":"no object""#).chosen, "c")
         XCTAssertEqual(
             try read(#""image":"x.jpg","text":"{\"chosen\":\"other\"}""#).chosen, "c", "the row's own counts")
@@ -100,7 +105,8 @@ final class RowImageTests: XCTestCase {
     // Before the fix, a NaN in an unused field rejected the row.
     func testNumbersThatNobodyReads() throws {
         for number in ["NaN", "Infinity", "-Infinity", "1e400", "-1e400", "123456789012345678901234567890"] {
-            XCTAssertEqual(try read(#""image":"x.jpg","score":\#(number),"more":[\#(number)]"#).image, "x.jpg", number)
+            XCTAssertEqual(
+                try read(#""image":"x.jpg","score":\#(number),"more":[\#(number)]"#).images, ["x.jpg"], number)
         }
         for number in ["NaN", "Infinity", "-Infinity"] {
             assertRejected(#""image":"x.jpg","idx":\#(number)"#, .wrongType, number)
@@ -132,6 +138,13 @@ final class RowImageTests: XCTestCase {
         for (index, id) in ids.enumerated() {
             let record = try read(#""image":"x.jpg","idx":\#(id)"#)
             XCTAssertEqual(table[record.id]?.alphaData, Double(index + 1), id)
+        }
+        // A given δ̄: α_D = σ(δ) / σ(δ̄) by Eq. (7).
+        let again = try ScoreTable(path: path, meanDelta: 0.25)
+        for (index, id) in ids.enumerated() {
+            let expected = (1 + exp(-0.25)) / (1 + exp(-Double(index)))
+            let record = try read(#""image":"x.jpg","idx":\#(id)"#)
+            XCTAssertEqual(try XCTUnwrap(again[record.id]).alphaData, expected, accuracy: 1e-15, id)
         }
         try folder.write(Array((lines + [lines[2]]).joined(separator: "\n").utf8), to: "scores.jsonl")
         assertFails(.model, "two lines with the id 18446744073709551615") { _ = try ScoreTable(path: path) }

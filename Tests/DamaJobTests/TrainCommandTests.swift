@@ -127,7 +127,7 @@ final class TrainCommandTests: TrainTestCase {
             ("", ["--set", "trainable=everything"], "expected full, lora, projector, or a list"),
             ("lora: {rank: 2}", [], "unless trainable is lora"),
             ("trainable: lora", ["--set", "lora.targets=[z_proj]"], "LoRA target \"z_proj\" is unknown"),
-            ("trainable: lora", ["--set", "lora.dropout=0.1"], "adapters are trained without dropout"),
+            ("trainable: lora", ["--set", "lora.dropout=1"], "LoRA dropout is 1.0; it must be 0 or more, and below 1"),
             ("", ["--set", "export.format=peft"], "it requires trainable: lora"),
             ("", ["--set", "model=/nowhere"], "/nowhere"), ("", ["--set", "data=/nowhere"], "/nowhere"),
             ("", ["--set", "oops"], "expected key=value"), ("a: [", [], ".yaml"), ("- list", [], ".yaml"),

@@ -114,7 +114,9 @@ final class TrainJobTests: TrainTestCase {
 
     /// Every pair occurs once per epoch, except for those that do not fill a batch.
     func testEpochsShuffle() {
-        var order = BatchOrder(pairs: 10, batchSize: 3, seed: 1)
+        var options = TrainOptions(data: "", output: "")
+        (options.batchSize, options.seed) = (3, 1)
+        var order = BatchOrder(options, pairs: 10)
         var epochs: [[Int]] = []
         for epoch in 0..<3 {
             let seen = (0..<3).flatMap { Array(order.batch(3 * epoch + $0)) }
@@ -126,6 +128,21 @@ final class TrainJobTests: TrainTestCase {
         XCTAssertEqual(Set(epochs).count, 3)
         // Requested out of order, as by a resumed run.
         XCTAssertEqual(Array(order.batch(4)), Array(epochs[1][3..<6]))
+    }
+
+    /// The order of the authors' trainer, which takes the short last batch of each epoch too.
+    func testEpochsInTheOrderOfTheFile() {
+        var options = TrainOptions(data: "", output: "")
+        (options.batchSize, options.epochs, options.shuffles, options.dropsLast) = (3, 2, false, false)
+        XCTAssertEqual(options.batches(pairs: 10), 8)
+        var order = BatchOrder(options, pairs: 10)
+        let epoch = [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9]]
+        XCTAssertEqual((0..<8).map { Array(order.batch($0)) }, epoch + epoch)
+        XCTAssertEqual((0..<8).map(order.epoch(of:)), [0, 0, 0, 0, 1, 1, 1, 1])
+        options.dropsLast = true
+        XCTAssertEqual(options.batches(pairs: 10), 6)
+        options.dropsLast = false
+        XCTAssertEqual(options.batches(pairs: 9), 6)
     }
 
     func testADamagedCheckpointIsNamedAndTheOneBeforeItUsed() throws {

@@ -50,10 +50,11 @@ final class CLIPBadInputTests: XCTestCase {
 
     func testOtherArchitectures() throws {
         try assertFails(
-            .unsupported, "model_type is \"siglip\"; scoring supports \"clip\"", replacing: "\"model_type\": \"clip\"",
-            with: "\"model_type\": \"siglip\"")
+            .unsupported, "model_type is \"align\"; scoring supports \"clip\" (CLIPModel), \"siglip\"",
+            replacing: "\"model_type\": \"clip\"",
+            with: "\"model_type\": \"align\"")
         try assertFails(
-            .unsupported, "hidden_act is \"relu\"; supported are \"quick_gelu\", \"gelu\"",
+            .unsupported, "hidden_act is \"relu\"; supported are \"quick_gelu\", \"gelu\", \"gelu_pytorch_tanh\"",
             replacing: "\"quick_gelu\"", with: "\"relu\"")
     }
 

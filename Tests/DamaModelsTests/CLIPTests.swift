@@ -72,7 +72,7 @@ final class CLIPTests: XCTestCase {
         }
         for variant in Self.variants {
             let expected = try Expected(variant)
-            let encoder = try CLIPEncoder(directory: Self.directory(variant))
+            let encoder = try DualEncoder(directory: Self.directory(variant))
             let texts = try encoder.embed(texts: expected.sentences)
             let scores = try Scorer.scores(
                 images: encoder.embed(images: images), texts: texts, scale: encoder.logitScale)
@@ -148,14 +148,14 @@ final class CLIPTests: XCTestCase {
     func testFingerprints() throws {
         var seen = Set<String>()
         for variant in Self.variants + ["exported"] {
-            let first = try CLIPEncoder(directory: Self.directory(variant)).fingerprint
-            XCTAssertEqual(first, try CLIPEncoder(directory: Self.directory(variant)).fingerprint)
+            let first = try DualEncoder(directory: Self.directory(variant)).fingerprint
+            XCTAssertEqual(first, try DualEncoder(directory: Self.directory(variant)).fingerprint)
             XCTAssertEqual(first.count, 64)
             seen.insert(first)
         }
         var options = Scorer.Options()
         options.longTexts = .cut
-        seen.insert(try CLIPEncoder(directory: Self.directory("legacy"), options: options).fingerprint)
+        seen.insert(try DualEncoder(directory: Self.directory("legacy"), options: options).fingerprint)
         XCTAssertEqual(seen.count, 5)
     }
 

@@ -13,6 +13,7 @@ final class FamilyTests: XCTestCase {
 
     private static let cases = [
         "mistral", "qwen2_window", "qwen3", "qwen3_window", "llava_mistral", "llava_qwen2", "llava_qwen3",
+        "llava_siglip",
     ]
 
     private func policy(_ family: FamilyFixture, sharesPrefix: Bool = true) throws -> Policy {
@@ -64,6 +65,16 @@ final class FamilyTests: XCTestCase {
             XCTAssertEqual(found.map(\.text), try cases.map { try text($0, "text") }, name)
             let single = try requests.map { try policy.generate([$0], options)[0].tokens }
             XCTAssertEqual(single, found.map(\.tokens), name)
+        }
+    }
+
+    func testALlavaNamesTheTowersThatItTakes() throws {
+        let config = try ConfigReader(["vision_config": ["model_type": "dinov2"]], place: "config.json")
+        assertFails(
+            .unsupported,
+            "vision_config: model_type is \"dinov2\"; supported are \"clip_vision_model\", \"siglip_vision_model\""
+        ) {
+            _ = try LlavaConfiguration(config)
         }
     }
 

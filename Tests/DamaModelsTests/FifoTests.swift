@@ -55,6 +55,6 @@ final class FifoTests: XCTestCase {
     }
 
     func testEncoder() throws {
-        try check(Fixtures.path("../../../models/shapes-clip")) { _ = try CLIPEncoder(directory: $0) }
+        try check(Fixtures.path("../../../models/shapes-clip")) { _ = try DualEncoder(directory: $0) }
     }
 }

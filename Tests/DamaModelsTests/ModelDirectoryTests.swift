@@ -22,7 +22,7 @@ final class ModelDirectoryTests: XCTestCase {
     private func assertPolicyAndEncoderFail(_ text: String, at path: String? = nil, line: UInt = #line) {
         let path = path ?? folder.path
         assertFails(.unsupported, text, line: line) { _ = try Policy(directory: path) }
-        assertFails(.unsupported, text, line: line) { _ = try CLIPEncoder(directory: path) }
+        assertFails(.unsupported, text, line: line) { _ = try DualEncoder(directory: path) }
     }
 
     func testAnAdapterIsNoModel() throws {
@@ -45,18 +45,17 @@ final class ModelDirectoryTests: XCTestCase {
         assertPolicyAndEncoderFail("is a file; expected a Hugging Face", at: "\(folder.path)/model.safetensors")
         try make(["params.json": "{}", "consolidated.00.pth": ""])
         assertPolicyAndEncoderFail("params.json and consolidated.00.pth: this is Llama's original layout")
-        try make(["config.json": #"{"model_type": "llava_llama", "mm_vision_tower": "openai/clip"}"#])
-        assertPolicyAndEncoderFail("config.json: this is LLaVA's original layout (mm_vision_tower)")
         try make([:])
         assertFails(.io, "config.json") { _ = try Policy(directory: self.folder.path) }
     }
 
     func testWeightsThatAreNoSafetensors() throws {
         for (file, text) in [
-            ("pytorch_model-00001-of-00002.bin", "pytorch_model-00001-of-00002.bin: pickled weights are not supported"),
+            ("pytorch_model-00001-of-00002.bin", "00002.bin; the index of these shards, pytorch_model.bin.index.json, is missing"),
+            ("consolidated.pth", "but consolidated.pth; load the model with transformers and save it again"),
             ("adapter_model.safetensors", "is a PEFT adapter; merge it"),
             ("model.gguf", "model.gguf: GGUF is not supported"),
-            ("training_args.bin", "nor model.safetensors.index.json"),
+            ("training_args.bin", "has no weights; expected one of model.safetensors, model.safetensors.index.json, pytorch_model.bin"),
         ] {
             try make([file: ""])
             assertFails(.io, text) { _ = try WeightStore(directory: self.folder.path) }

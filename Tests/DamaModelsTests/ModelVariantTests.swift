@@ -139,10 +139,11 @@ final class ModelVariantTests: XCTestCase {
     func testAResponseEndsWithTheTokenizersOwnEndToken() throws {
         for test in try variants("end_tokens") {
             let policy = try Policy(directory: try edited("llava/default", try XCTUnwrap(test["files"])))
-            XCTAssertEqual(policy.template.name, "vicuna_v1")
+            XCTAssertEqual(policy.template.program, try ChatTemplate("vicuna_v1").program)
             let response = try XCTUnwrap(test["response"]?.string)
             let encoded = try policy.text.encode(
-                prompt: "What?", responses: [response], imageTokens: [TokenSequence.placeholders(policy.imageTokens)])
+                [ChatMessage(.user, "What?")], responses: [response],
+                imageTokens: [TokenSequence.placeholders(policy.imageTokens)])
             let image = try XCTUnwrap(policy.text.image)
             var ids = encoded.prompt + encoded.responses[0]
             let start = try XCTUnwrap(ids.firstIndex(of: TokenSequence.imagePlaceholder))
@@ -161,12 +162,13 @@ final class ModelVariantTests: XCTestCase {
                     "text_config.eos_token_id": .null
                 ],
             ])
-        assertFails(.invalidArgument, "\"vicuna_v1\" needs the end token, but neither tokenizer nor configuration") {
-            _ = try Policy(directory: path)
-        }
+        let policy = try Policy(directory: path)
+        assertFails(
+            .invalidArgument, "chat_template.jinja needs the end token, but neither tokenizer nor configuration"
+        ) { try policy.checkResponses() }
         // The end token of config.json is used if the tokenizer names none.
         let other = try edited("llava/default", ["tokenizer_config.json": ["eos_token": .null]])
-        XCTAssertEqual(try Policy(directory: other).template.responseSuffix, "</s>")
+        XCTAssertEqual(try Policy(directory: other).text.format.tokens["eos_token"], "</s>")
     }
 
     /// A change of the files beside tokenizer.json that changes tokens must change the identity.

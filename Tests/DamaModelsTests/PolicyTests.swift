@@ -117,7 +117,8 @@ final class PolicyTests: XCTestCase {
         let full = try XCTUnwrap(json["rejected_ids"]?.array?.count)
         let limit =
             try policy("default").text.encode(
-                prompt: "What is in the image?", responses: ["x", "y"], imageTokens: [TokenSequence.placeholders(16)]
+                [ChatMessage(.user, "What is in the image?")], responses: ["x", "y"],
+                imageTokens: [TokenSequence.placeholders(16)]
             )
             .prompt.count + 10
         assertFails(.invalidArgument, "pair 0: prompt") {
@@ -179,8 +180,8 @@ final class PolicyTests: XCTestCase {
         fails("pair 1: a response is empty") { $0.chosen = "" }
         fails("pair 1: the prompt contains <image> 2 times") { $0.prompt = "<image> <image>" }
         assertFails(.invalidArgument, "batch is empty") { _ = try policy.logProbabilities([]) }
-        assertFails(.invalidArgument, "no place {image}") {
-            _ = try self.policy("default") { $0.template = "{question} {response}" }.logProbabilities([good])
+        assertFails(.invalidArgument, "the template's date is \"today\"") {
+            _ = try self.policy("default") { $0.templateDate = "today" }
         }
         assertFails(.io, "config.json") { _ = try Policy(directory: "/nonexistent") }
         assertFails(.unsupported, "supported are \"llama\"") { _ = try Policy(directory: Fixtures.path("clip/legacy")) }

@@ -35,7 +35,8 @@ final class Qwen2Tests: XCTestCase {
                     prompt: try text($0, "prompt"), chosen: try text($0, "chosen"), rejected: try text($0, "rejected"))
             }
             for (found, json) in zip(try policy.logProbabilities(pairs), cases) {
-                XCTAssertEqual(try policy.text.encode(prompt: text(json, "prompt")), try ids(json, "prompt_ids"))
+                let question = ChatMessage(.user, try text(json, "prompt"))
+                XCTAssertEqual(try policy.text.encode([question]), try ids(json, "prompt_ids"))
                 for (response, key) in [(found.chosen, "chosen_logps"), (found.rejected, "rejected_logps")] {
                     let logps = try XCTUnwrap(json[key]?.array).map { Float(try XCTUnwrap($0.double)) }
                     XCTAssertEqual(response.count, logps.count, "\(name), \(key)")

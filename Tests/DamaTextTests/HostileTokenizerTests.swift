@@ -1,4 +1,5 @@
 import DamaSupport
+import DamaTestSupport
 import XCTest
 
 @testable import DamaText
@@ -72,9 +73,39 @@ final class HostileTokenizerTests: XCTestCase {
 
     func testOptions() {
         expect(file(model: ["dropout": 0.1]), "model.dropout", .unsupported)
-        expect(file(model: ["type": "Unigram"]), "model.type: \"Unigram\"", .unsupported)
+        expect(file(model: ["type": "WordPiece"]), "\"WordPiece\" is not supported; supported are BPE and", .unsupported)
         expect(file(model: ["byte_fallback": "yes"]), "model.byte_fallback: expected true or false")
         expect(file(model: ["end_of_word_suffix": 1]), "model.end_of_word_suffix: expected a string")
+    }
+
+    func testUnigram() throws {
+        let unigram: (JSON, JSON) -> JSON = { ["model": ["type": "Unigram", "vocab": $0, "unk_id": $1]] }
+        let pieces: JSON = [["<unk>", 0], ["a", -1.5], ["ab", -2]]
+        XCTAssertEqual(try Tokenizer(json: unigram(pieces, 0)).encode("abaxx"), [2, 1, 0])
+        // The type may be missing.
+        XCTAssertEqual(try Tokenizer(json: ["model": ["vocab": pieces, "unk_id": 0]]).encode("ab"), [2])
+        expect(unigram(["<unk>": 0], 0), "model.vocab: expected an array, found an object")
+        expect(unigram([], 0), "model.vocab is empty")
+        expect(unigram([["a"]], 0), "model.vocab[0]: expected [\"piece\", score]")
+        expect(unigram([["a", "b"]], 0), "model.vocab[0]")
+        expect(unigram([["a", 0], ["a", 0]], 0), "duplicate token \"a\"")
+        expect(unigram(pieces, 3), "model.unk_id: 3 is out of range; model.vocab has 3 pieces")
+        expect(unigram(pieces, -1), "model.unk_id: -1")
+        expect(unigram([["a", 0], .array([.string(String(repeating: "a", count: 300)), 0])], 0), "piece 1", .unsupported)
+        let bare = try Tokenizer(json: unigram(pieces, .null))
+        XCTAssertEqual(try bare.encode("aba"), [2, 1])
+        assertFails(.model, "no token covers \"x\", and the tokenizer has no unknown token") { _ = try bare.encode("ax") }
+    }
+
+    func testCharacterMaps() {
+        let map: (JSON) -> JSON = { ["type": "Precompiled", "precompiled_charsmap": $0] }
+        expect(file(["normalizer": map("*")]), "normalizer.precompiled_charsmap is not base64")
+        expect(file(["normalizer": map("AAA=")]), "the character map has 2 bytes")
+        expect(file(["normalizer": map("/////wAA")]), "the character map's tree has 4294967295 bytes")
+        expect(file(["normalizer": map("BAAAAAAAAAD/")]), "replacements are not valid UTF-8")
+        XCTAssertNoThrow(try Tokenizer(json: file(["normalizer": map("")])))
+        // A tree that leads out of itself.
+        XCTAssertEqual(try Tokenizer(json: file(["normalizer": map("BAAAAP////8=")])).encode("ab"), [2])
     }
 
     func testComponents() {

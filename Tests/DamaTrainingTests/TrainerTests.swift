@@ -59,6 +59,18 @@ final class TrainerTests: XCTestCase {
             XCTAssertEqual(metrics.runningMean, try XCTUnwrap(step["running_mean"]?.double), accuracy: 1e-4, what)
             let norm = try XCTUnwrap(step["gradient_norm"]?.double)
             XCTAssertEqual(metrics.gradientNorm, norm, accuracy: 1e-3 * norm, "\(what), step \(number)")
+            // Margins and losses of torch's run; the losses follow from Eqs. (3), (16) and (17).
+            let margins = try XCTUnwrap(step["margins"]?.array).map { try XCTUnwrap($0.double) }
+            let losses = try zip(margins, batch).map { margin, pair in
+                let beta = 0.5 * pair.alphaData * (try XCTUnwrap(step["alpha_model"]?.double))
+                return log1p(exp(-beta * margin))
+            }
+            XCTAssertEqual(metrics.marginDeviation, deviation(margins), accuracy: 1e-3, what)
+            XCTAssertEqual(metrics.lossDeviation, deviation(losses), accuracy: 1e-3, what)
+            let margin =
+                metrics.logpsChosen - metrics.referenceChosen - (metrics.logpsRejected - metrics.referenceRejected)
+            XCTAssertEqual(margin, margins.reduce(0, +) / Double(margins.count), accuracy: 1e-3, what)
+            XCTAssertEqual(metrics.betaClamped, 0)
             guard number == 0 else { continue }
             let gradients = try trainer.policy.parameters.map { try tensor("gradient", $0) }
             let largest = gradients.joined().map(abs).max() ?? 0
@@ -75,6 +87,26 @@ final class TrainerTests: XCTestCase {
                 XCTAssertEqual(a, b, accuracy: 1e-4 * scale, "\(what): \(parameter.name)")
             }
         }
+    }
+
+    /// torch.std
+    private func deviation(_ values: [Double]) -> Double {
+        let mean = values.reduce(0, +) / Double(values.count)
+        return (values.map { ($0 - mean) * ($0 - mean) }.reduce(0, +) / Double(values.count - 1)).squareRoot()
+    }
+
+    func testBetaAtItsLimitsIsCounted() throws {
+        let trainer = try trainer(.full)
+        var configuration = trainer.controller.configuration
+        configuration.floor = 0.6
+        let other = try Trainer(
+            trainer.policy, reference: trainer.reference, controller: AdaptiveBeta(configuration),
+            options: trainer.options)
+        // Before the first step α_M is 1, so that β is 0.5 · α_D.
+        let batch = try batches()[0]
+        let below = batch.count { 0.5 * $0.alphaData <= 0.6 }
+        XCTAssertTrue((1..<batch.count).contains(below), "\(batch.map(\.alphaData))")
+        XCTAssertEqual(try other.step(batch).betaClamped, below)
     }
 
     func testTenFullStepsEqualTorch() throws {

@@ -43,8 +43,8 @@ final class VariableImageTests: XCTestCase {
         let runtime = base.decoder.runtime
         let vision = PatchVision(
             ModelWeights(try WeightStore(file: path), runtime), runtime, hiddenSize: base.hiddenSize)
-        let policy = try Policy(
-            directory: directory, options: PolicyOptions(), tokenizer: base.tokenizer, template: base.template,
+        let policy = Policy(
+            directory: directory, options: PolicyOptions(), tokenizer: base.tokenizer, format: base.text.format,
             parts: ModelParts(decoder: base.decoder, vision: vision), image: base.text.image)
         return (policy, vision)
     }

@@ -15,10 +15,11 @@ let images: [Any.Type] = [
     PixelSize.self, PreparedImage.self, RGBImage.self, ResizeFilter.self,
 ]
 let models: [Any.Type] = [
-    CLIPEncoder.self, Device.self, FinishReason.self, GenerationOptions.self, GenerationRequest.self,
+    ChatMessage.self, ChatTemplate.self, Device.self, DualEncoder.self, FinishReason.self, GenerationOptions.self,
+    GenerationRequest.self,
     (any ImageTextEncoder).self, LowRankAdapters.self, OnnxRuntime.self, PairHardness.self, PairLogProbabilities.self,
     Policy.self, PolicyImage.self, PolicyOptions.self, PreferencePair.self, PreparedImages.self, PreparedPair.self,
-    PreparedPrompt.self, PromptTemplate.self, ResponseLogProbability.self, RunOptions.self, SamplingOptions.self,
+    PreparedPrompt.self, ResponseLogProbability.self, RunOptions.self, SamplingOptions.self,
     Scorer.self, WeightType.self,
 ]
 let training: [Any.Type] = [

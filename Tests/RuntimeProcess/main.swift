@@ -33,7 +33,7 @@ func step<Result>(_ name: String, _ body: () throws(DamaError) -> Result) throws
 }
 
 do throws(DamaError) {
-    let encoder = try step("CLIP") { () throws(DamaError) in try CLIPEncoder(directory: arguments[1]) }
+    let encoder = try step("CLIP") { () throws(DamaError) in try DualEncoder(directory: arguments[1]) }
     _ = try step("texts") { () throws(DamaError) in try encoder.embed(texts: ["a red circle", "two squares"]) }
     let policy = try step("LLaVA") { () throws(DamaError) in try Policy(directory: arguments[2]) }
     let pair = PreferencePair(image: .path(arguments[3]), prompt: "What?", chosen: "A circle.", rejected: "A square.")

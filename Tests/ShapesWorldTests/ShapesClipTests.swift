@@ -43,7 +43,7 @@ final class ShapesClipTests: XCTestCase {
     /// would make every unfinished job of that version start again. It changes with the files of the model.
     func testTheFingerprintIsThatOfEarlierVersions() throws {
         XCTAssertEqual(
-            try CLIPEncoder(directory: Self.model("shapes-clip")).fingerprint,
+            try DualEncoder(directory: Self.model("shapes-clip")).fingerprint,
             "84f893fa5a452b667e49dcc462b0e059f4279ae5625e7192d757ddd96a7e2006")
     }
 

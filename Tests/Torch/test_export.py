@@ -54,7 +54,7 @@ def llama(tmp_path_factory):
         )
     )
     model.save_pretrained(folder)
-    tokenizer.chat_template = (TESTS.parent / "docs/templates/plain.jinja").read_text()
+    tokenizer.chat_template = (TESTS.parent / "Sources/DamaModels/Prompts/Named/plain.jinja").read_text()
     tokenizer.save_pretrained(folder)
     return folder
 

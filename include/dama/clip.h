@@ -1,4 +1,4 @@
-/* CLIP scores, and the hardness of a pair. */
+/* Scores of CLIP and similar models, and the hardness of a pair. */
 #ifndef DAMA_CLIP_H
 #define DAMA_CLIP_H
 
@@ -10,10 +10,10 @@ extern "C" {
 #endif
 
 /**
- * A CLIP model. It computes logits Γ(I, S), Eq. (4), and embeddings of images and sentences. It needs ONNX Runtime 1.21
- * or later, which is opened when the process loads its first model: the file that the options name, otherwise the file
- * that the environment variable DAMA_ONNXRUNTIME names, otherwise libonnxruntime.so.1 or libonnxruntime.so on the
- * loader's path. A process uses one ONNX Runtime.
+ * A CLIP model or a similar one. It computes logits Γ(I, S), Eq. (4), and embeddings of images and sentences. It needs
+ * ONNX Runtime 1.21 or later, which is opened when the process loads its first model: the file that the options name,
+ * otherwise the file that the environment variable DAMA_ONNXRUNTIME names, otherwise libonnxruntime.so.1 or
+ * libonnxruntime.so on the loader's path. A process uses one ONNX Runtime.
  *
  * Several threads may use one scorer at the same time. dama_scorer_free() must come after all other calls.
  */
@@ -55,10 +55,10 @@ typedef struct dama_scorer_options {
 DAMA_API void dama_scorer_options_init_sized(dama_scorer_options *options, size_t size);
 
 /**
- * Opens a CLIP model: a Hugging Face directory of a CLIPModel with config.json, safetensors (fp32, fp16 or bf16, one
- * file or sharded), tokenizer.json (or vocab.json and merges.txt) and preprocessor_config.json. text_model.onnx and
- * vision_model.onnx, in the directory or in its folder onnx, may replace the safetensors. The files must not change
- * while the scorer exists.
+ * Opens a Hugging Face directory of a CLIPModel or a SiglipModel, with config.json, safetensors (fp32, fp16 or bf16,
+ * one file or sharded), tokenizer.json (for CLIP also vocab.json and merges.txt) and preprocessor_config.json. For CLIP,
+ * text_model.onnx and vision_model.onnx, in the directory or in its folder onnx, may replace the safetensors. The files
+ * must not change while the scorer exists.
  *
  * @param[out] out
  * @param[in]  model_dir
@@ -98,9 +98,9 @@ DAMA_API DAMA_NODISCARD dama_status dama_scorer_describe(const dama_scorer *scor
 
 /** An image in one of three forms: path, bytes or rgb. The other two are NULL. */
 typedef struct dama_image {
-    /** The path of a JPEG or PNG file, which must be a regular file. */
+    /** The path of a JPEG, PNG, WebP, GIF or BMP file, which must be a regular file. */
     const char *path;
-    /** [size] the contents of a JPEG or PNG file. */
+    /** [size] the contents of such a file. */
     const uint8_t *bytes;
     size_t size;
     /** [height, width, 3] pixels in the order red, green, blue. */
@@ -120,8 +120,8 @@ typedef struct dama_image {
  * @param[out] scores        [count]
  * @param[in]  cancellation  Or NULL.
  * @return DAMA_OK; DAMA_INVALID_ARGUMENT, also for a sentence that is too long; DAMA_IO for a file that cannot be read;
- *         DAMA_MODEL for a damaged image, and for data that is no image; DAMA_UNSUPPORTED for a format other than JPEG
- *         and PNG; DAMA_OUT_OF_MEMORY for an image over max_image_pixels, or with a side of more than 2^20 pixels.
+ *         DAMA_MODEL for a damaged image; DAMA_UNSUPPORTED for another format, and for data that is no image;
+ *         DAMA_OUT_OF_MEMORY for an image over max_image_pixels, or with a side of more than 2^20 pixels.
  */
 DAMA_API DAMA_NODISCARD dama_status dama_scorer_score(const dama_scorer *scorer, const dama_image *image,
                                                       const char *const *sentences, size_t count, float *scores,

@@ -22,7 +22,9 @@ typedef enum dama_image_mode {
     DAMA_IMAGE_MODE_CROP = 0,
     /** The image is first padded to a square with the mean colour, as the original LLaVA trainer does. Refused by models
      *  that cut images into tiles. */
-    DAMA_IMAGE_MODE_PAD = 1
+    DAMA_IMAGE_MODE_PAD = 1,
+    /** As the model's files say: do_pad of its processor, or image_aspect_ratio in LLaVA's original layout. */
+    DAMA_IMAGE_MODE_CHECKPOINT = 2
 } dama_image_mode;
 
 /** What happens if image, prompt and response together are longer than max_length. */
@@ -42,14 +44,14 @@ typedef struct dama_policy_options {
     const char *provider;
     const char *onnxruntime;
     /**
-     * How a question becomes a prompt: a name of dama_prompt_templates(), or a text with the placeholders {question}
-     * and {response}, and optionally {image}, {system} and {end}. NULL: the chat template of the directory; it is an
-     * error if that is missing or unknown.
+     * How a question becomes a prompt: a name of dama_prompt_templates(); a text with the placeholders {question} and
+     * {response}, and optionally {image}, {system} and {end}; or the path of a .jinja file. NULL: the chat template of
+     * the directory; it is an error if there is none.
      */
     const char *prompt_template;
     /** The system prompt, "" for none; NULL: the system prompt of the template. */
     const char *system;
-    /** DAMA_IMAGE_MODE_CROP. */
+    /** DAMA_IMAGE_MODE_CHECKPOINT. */
     dama_image_mode image_mode;
     /** DAMA_OVERLONG_ERROR. */
     dama_overlong overlong;
@@ -67,6 +69,11 @@ typedef struct dama_policy_options {
     /** As in dama_scorer_options. */
     int32_t ignore_orientation;
     int32_t drop_alpha;
+    /**
+     * The directory of the vision tower, for a model in LLaVA's original layout, which keeps it apart; NULL: the
+     * directory that config.json names (mm_vision_tower). Other models ignore it.
+     */
+    const char *vision_tower;
 } dama_policy_options;
 
 #define dama_policy_options_init(options) dama_policy_options_init_sized((options), sizeof(dama_policy_options))
@@ -75,8 +82,10 @@ DAMA_API void dama_policy_options_init_sized(dama_policy_options *options, size_
 /**
  * Opens a model: a Hugging Face directory of an architecture that docs/policies.md lists, such as LlamaForCausalLM or
  * LlavaForConditionalGeneration, with config.json, safetensors (fp32, fp16 or bf16, one file or sharded), tokenizer.json
- * and, with images, preprocessor_config.json. The hub's ONNX layout (onnx/decoder_model_merged.onnx; for LLaVA also
- * embed_tokens.onnx and vision_encoder.onnx) may replace the safetensors; such a model cannot be trained.
+ * and, with images, preprocessor_config.json. pytorch_model.bin, one file or sharded, may replace the safetensors, and a
+ * model may have LLaVA's original layout (LlavaLlamaForCausalLM with mm_vision_tower). The hub's ONNX layout
+ * (onnx/decoder_model_merged.onnx; for LLaVA also embed_tokens.onnx and vision_encoder.onnx) may replace the safetensors;
+ * such a model cannot be trained.
  *
  * @param[out] out
  * @param[in]  model_dir
@@ -99,7 +108,7 @@ typedef struct dama_policy_facts {
     uint32_t max_length;
     /** The number of tokens of an image; 0 for a text-only model. */
     uint32_t image_tokens;
-    /** The name or the text of the template in use; valid until dama_policy_free(). */
+    /** The name, the text or the file of the template in use; valid until dama_policy_free(). */
     const char *prompt_template;
 } dama_policy_facts;
 

@@ -106,6 +106,15 @@ typedef struct dama_train_dataset_options {
     int32_t no_export;
     /** 0. */
     uint32_t reserved;
+    /** Boolean: each epoch has its own order of the pairs; otherwise all have the order of the file. 1. */
+    int32_t shuffle;
+    /**
+     * Boolean: the last pairs of an epoch that do not fill a batch are left out of it; otherwise they are a smaller
+     * batch. 1.
+     */
+    int32_t drop_last;
+    /** The mean of δ for α_D, Eq. (7): α_D is computed again from δ. NaN: α_D of scores. NaN. */
+    double mean_delta;
 } dama_train_dataset_options;
 
 #define dama_train_dataset_options_init(options) \

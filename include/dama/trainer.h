@@ -66,6 +66,9 @@ typedef struct dama_trainer_options {
     uint32_t tokens_per_run;
     /** Threads of the optimizer; 0: one for each processor. The models use the policy's threads. 0. */
     uint32_t threads;
+    /** The probability, 0 ≤ p < 1, with which a number that an adapter takes is set to 0; the others grow by 1 / (1 − p).
+     *  0. */
+    double lora_dropout;
 } dama_trainer_options;
 
 #define dama_trainer_options_init(options) dama_trainer_options_init_sized((options), sizeof(dama_trainer_options))
@@ -156,6 +159,16 @@ typedef struct dama_step_metrics {
     double seconds_forward;
     double seconds_backward;
     double seconds_update;
+    /** Standard deviations of h and of the pairs' losses, with divisor N − 1; NaN for a single pair. */
+    double margin_std;
+    double loss_std;
+    /** Means of log π(y | I, x) by the policy and by the reference; NaN for a loss without a reference. */
+    double logps_chosen;
+    double logps_rejected;
+    double reference_chosen;
+    double reference_rejected;
+    /** Pairs whose β is the floor or the ceiling. */
+    size_t beta_clamped;
 } dama_step_metrics;
 
 #define dama_step_metrics_init(metrics) dama_step_metrics_init_sized((metrics), sizeof(dama_step_metrics))

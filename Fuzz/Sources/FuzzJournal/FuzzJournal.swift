@@ -63,7 +63,7 @@ private func takeUp() throws(DamaError) {
         try cache.commit()
         guard cache.value(key) == [Float(index), 1] else { fatalError("an embedding is gone") }
     }
-    try journal.append(BlockOutcome(rows: [.rejected(Array("{}".utf8))], state: cache.stateBytes, images: [nil]))
+    try journal.append(BlockOutcome(rows: [.rejected(Array("{}".utf8))], state: cache.stateBytes, images: [[]]))
     var options = ScoreOptions(data: "data", output: "\(folder)/scores.jsonl")
     for source in [ScoreOptions.DeltaSource.probabilities, .scores] {
         options.deltaSource = source

@@ -26,18 +26,21 @@ public func fuzzRows(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
             let question = try QuestionRecord(row, names: names, takesImage: true)
             // A pair has the prompt of its question.
             guard let pair else { return }
-            guard question.image == pair.image, question.id == pair.id, question.system == pair.system,
-                pair.question == question.question
-            else { fatalError("another question: \(question), \(pair)") }
+            guard question.images == pair.images, question.id == pair.id, question.messages == pair.messages else 
+                fatalError("another question: \(question), \(pair)")
+            }
         }
     }
     return 0
 }
 
 private func check(_ pair: PairRecord, _ row: RawRow) {
-    switch pair.image {
-    case .path(let path): guard !path.isEmpty else { fatalError("a pair without an image") }
-    case .bytes(let bytes): guard !bytes.isEmpty else { fatalError("an image without bytes") }
+    guard !pair.images.isEmpty else { fatalError("a pair without an image") }
+    for image in pair.images {
+        switch image {
+        case .path(let path): guard !path.isEmpty else { fatalError("an image without a path") }
+        case .bytes(let bytes): guard !bytes.isEmpty else { fatalError("an image without bytes") }
+        }
     }
     guard !pair.chosen.isEmpty, !pair.rejected.isEmpty else { fatalError("a pair without a response") }
     // Ids are compared in their written form.

@@ -101,17 +101,6 @@ static void clip_grey(uint8_t *rgb, const uint8_t *grey, size_t width) {
     }
 }
 
-// Pillow's alpha_composite over opaque white: 7 more bits than a byte, every division rounded.
-static void blend_on_white(uint8_t *rgb, const uint8_t *rgba, size_t width) {
-    for (size_t x = 0; x < width; x++, rgb += 3, rgba += 4) {
-        uint32_t ink = (uint32_t)rgba[3] << 7, white = (255u << 7) - ink;
-        for (int c = 0; c < 3; c++) {
-            uint32_t sum = rgba[c] * ink + 255u * white + (0x80u << 7);
-            rgb[c] = rgba[3] == 0 ? 255 : (uint8_t)((((sum >> 8) + sum) >> 8) >> 7);
-        }
-    }
-}
-
 // Pixels of the one transparent colour become white. Pillow compares 8-bit pixels with the low byte of the colour,
 // whatever the file's depth.
 static void whiten(uint8_t *rgb, const uint8_t key[3], size_t count) {
@@ -196,7 +185,7 @@ static void read_image(cdama_png *file, uint8_t *rgb, int on_white) {
     if (png_get_rowbytes(png, info) != row_bytes) {
         png_error(png, "rows of an unexpected length");
     }
-    read_rows(file, rgb, row_bytes, is_grey16 ? clip_grey : has_alpha ? blend_on_white : NULL);
+    read_rows(file, rgb, row_bytes, is_grey16 ? clip_grey : has_alpha ? cdama_blend_on_white : NULL);
     if (has_key) {
         whiten(rgb, key, width * height);
     }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 // libjpeg and libpng report errors by longjmp, which must not cross a Swift frame. All functions here catch them.
+// libwebp and giflib return them.
 
 /// The result of a call.
 typedef enum cdama_image_status {
@@ -20,6 +21,7 @@ typedef enum cdama_image_status {
 /// size is allocated.
 typedef struct cdama_jpeg cdama_jpeg;
 typedef struct cdama_png cdama_png;
+typedef struct cdama_webp cdama_webp;
 
 enum { CDAMA_IMAGE_MESSAGE_SIZE = 256 };
 
@@ -51,6 +53,28 @@ cdama_image_status cdama_png_read(cdama_png *png, uint8_t *rgb, int on_white, ch
 
 /// NULL is allowed.
 void cdama_png_close(cdama_png *png);
+
+/// Like cdama_jpeg_open, for WebP: the size is the canvas's.
+cdama_image_status cdama_webp_open(
+    cdama_webp **out, const void *bytes, size_t count, uint32_t *width, uint32_t *height, char *message);
+
+/// The contents of the first chunk of that name (EXIF, "XMP "), inside the file's bytes; NULL if there is none.
+const uint8_t *cdama_webp_chunk(cdama_webp *webp, const char *name, size_t *count);
+
+/// Like cdama_png_read, for WebP. Of an animation, the canvas with the first frame. libwebp works on two canvases of 4
+/// bytes a pixel.
+cdama_image_status cdama_webp_read(cdama_webp *webp, uint8_t *rgb, int on_white, char *message);
+
+/// NULL is allowed.
+void cdama_webp_close(cdama_webp *webp);
+
+/// Decodes the data of a picture in a GIF file: the byte with the size of codes, then blocks. Writes the palette
+/// indices of `pixels` pixels, in the order of the data; what follows them is not read. CDAMA_IMAGE_CORRUPT for data
+/// that ends before, and for codes that Pillow rejects.
+cdama_image_status cdama_gif_read(const void *data, size_t count, uint8_t *indices, size_t pixels);
+
+/// Red, green and blue of `count` pixels over opaque white, with the arithmetic of Pillow's alpha_composite.
+void cdama_blend_on_white(uint8_t *rgb, const uint8_t *rgba, size_t count);
 
 /// Decompresses zlib's format, at most `capacity` bytes, and returns their number. `*ended` is 1 if the stream ended
 /// properly, 0 if the capacity was reached or the input ended first, −1 if the stream is damaged.

@@ -187,6 +187,8 @@ private struct BackwardHalf {
         case "Reshape", "Identity", "Expand": true
         // The shape of an input; the shape of a value within the graph is smaller than the value.
         case "Shape": node.inputs.allSatisfy { $0.map { !isForward($0) } ?? true }
+        // A mask that is an input takes a quarter of its numbers' memory.
+        case "Cast": node.inputs.allSatisfy { $0.map { !isForward($0) } ?? true }
         // Arithmetic on lengths.
         case "Concat", "Add", "Sub", "Mul", "Div", "Min", "Max": node.outputs.allSatisfy { $0.type == .int64 }
         default: false

@@ -41,7 +41,7 @@ extension Renderer {
         case "title": return .string(try titled(string(of: value)))
         case "trim":
             var set: Text?
-            if let chars = arguments.value(0, "chars"), case .string(let text) = chars { set = text }
+            if let chars = arguments.value(0, "chars"), !chars.isNone { set = try text(chars, "trim") }
             return .string(try string(of: value).trimmed(set))
         case "replace":
             let text = try string(of: value)
@@ -54,7 +54,11 @@ extension Renderer {
         case "center":
             return .string(try padded(string(of: value), arguments.value(0, "width")?.integer ?? 80, "center", " "))
         case "truncate": return .string(try truncated(value, arguments))
-        case "wordcount": return .int(try string(of: value).split(nil, limit: nil).count)
+        case "wordcount":
+            let marks = try string(of: value).scalars.map {
+                $0.isLetter || $0.properties.numericType != nil || $0 == "_"
+            }
+            return .int(zip(marks, [false] + marks).count { $0 && !$1 })
         case "escape", "e":
             var text = try string(of: value)
             for (mark, name) in [("&", "&amp;"), (">", "&gt;"), ("<", "&lt;"), ("'", "&#39;"), ("\"", "&#34;")] {
@@ -174,6 +178,7 @@ extension Renderer {
             return .float(abs(number))
         case "int":
             let fallback = arguments.value(0, "default") ?? .int(0)
+            if case .undefined(let what) = value { throw error(what) }
             if let integer = value.integer { return .int(integer) }
             if let number = value.number {
                 return Int(exactly: number.rounded(.towardZero)).map { .int($0) } ?? fallback
@@ -185,6 +190,7 @@ extension Renderer {
             return Double(trimmed).flatMap { Int(exactly: $0.rounded(.towardZero)) }.map { .int($0) } ?? fallback
         case "float":
             let fallback = arguments.value(0, "default") ?? .float(0)
+            if case .undefined(let what) = value { throw error(what) }
             if let number = value.number { return .float(number) }
             guard case .string(let text) = value else { return fallback }
             return Double(text.trimmed().string).map { .float($0) } ?? fallback
@@ -196,7 +202,7 @@ extension Renderer {
                 let rounded = FixedPoint.rounded(number, digits: digits)
                 // An integer stays one.
                 guard value.integer != nil, let integer = Int(exactly: rounded) else { return .float(rounded) }
-                return digits >= 0 ? value : .int(integer)
+                return .int(digits >= 0 ? value.integer ?? integer : integer)
             }
             var scale = 1.0
             for _ in 0..<min(abs(digits), 400) { scale *= 10 }

@@ -6,19 +6,32 @@ extension Renderer {
         switch name {
         case "length", "count": return .int(try count(of: value))
         case "list": return .list(try elements(of: value))
-        case "first": return try elements(of: value).first ?? .undefined("no first item, the sequence was empty")
-        case "last": return try elements(of: value).last ?? .undefined("no last item, the sequence was empty")
+        case "first":
+            let first: Value?
+            if case .iteration(let iteration) = value {
+                first = iteration.next()
+            } else {
+                first = try elements(of: value).first
+            }
+            return first ?? .undefined("no first item, the sequence was empty")
+        case "last":
+            if case .iteration(let iteration) = value, iteration.count == nil {
+                throw error("last needs a list, not a generator; put | list before it")
+            }
+            return try elements(of: value).last ?? .undefined("no last item, the sequence was empty")
         case "reverse":
             if case .string(let text) = value { return .string(Text(text.scalars.reversed())) }
-            return .list(try elements(of: value).reversed())
+            let elements = try elements(of: value).reversed() as [Value]
+            if case .iteration(let iteration) = value, iteration.count == nil { return .list(elements) }
+            return Self.generator(elements)
         case "join": return .string(try joined(value, arguments))
         case "items":
-            if value.isUndefined { return .list([]) }
+            if value.isUndefined { return Self.generator([]) }
             guard case .dict(let mapping) = value else { throw error("items needs a mapping") }
-            return .list(mapping.items.map { .tuple([$0.key, $0.value]) })
+            return Self.generator(mapping.items.map { .tuple([$0.key, $0.value]) })
         case "dictsort": return try sortedMapping(value, arguments)
         case "sort": return .list(try sorted(value, arguments))
-        case "unique": return .list(try unique(value, arguments))
+        case "unique": return Self.generator(try unique(value, arguments))
         case "min", "max":
             let items = try elements(of: value)
             guard var best = items.first else { return .undefined("no item, the sequence was empty") }
@@ -35,19 +48,23 @@ extension Renderer {
                 total = try binary(.add, total, part)
             }
             return total
-        case "map": return .list(try mapped(value, arguments))
-        case "select", "reject": return .list(try chosen(value, arguments, keeps: name == "select", byAttribute: false))
+        case "map": return Self.generator(try mapped(value, arguments))
+        case "select", "reject":
+            return Self.generator(try chosen(value, arguments, keeps: name == "select", byAttribute: false))
         case "selectattr", "rejectattr":
-            return .list(try chosen(value, arguments, keeps: name == "selectattr", byAttribute: true))
+            return Self.generator(try chosen(value, arguments, keeps: name == "selectattr", byAttribute: true))
         case "groupby": return .list(try grouped(value, arguments))
-        case "batch", "slice": return .list(try divided(name, value, arguments))
+        case "batch", "slice": return Self.generator(try divided(name, value, arguments))
         case "attr":
             let name = try text(arguments.value(0, "name"), "attr").string
+            if case .undefined(let what) = value { throw error(what) }
             return method(name, of: value) ?? member(Text(name), of: value)
                 ?? .undefined("a value of type \(value.typeName) has no '\(name)'")
         default: return nil
         }
     }
+
+    private static func generator(_ elements: [Value]) -> Value { .iteration(Iteration(.generator, elements)) }
 
     func count(of value: Value) throws(DamaError) -> Int {
         switch value {
@@ -55,6 +72,9 @@ extension Renderer {
         case .string(let text): return text.count
         case .list(let elements), .tuple(let elements): return elements.count
         case .dict(let mapping): return mapping.count
+        case .iteration(let iteration):
+            guard let count = iteration.count else { throw error("a generator has no length; put | list before it") }
+            return count
         case .loop(let loop): return loop.items.count
         default: throw error("a value of type \(value.typeName) has no length")
         }
@@ -76,7 +96,7 @@ extension Renderer {
     // MARK: Order
 
     /// `a.b.0` of a value, an integer for a place; the value itself without a path.
-    private mutating func path(_ path: Value?, of value: Value) throws(DamaError) -> Value {
+    mutating func path(_ path: Value?, of value: Value) throws(DamaError) -> Value {
         guard let path, !path.isNone else { return value }
         if path.integer != nil { return try item(path, of: value) }
         var result = value
@@ -120,7 +140,19 @@ extension Renderer {
 
     private mutating func sorted(_ value: Value, _ arguments: Arguments) throws(DamaError) -> [Value] {
         var items: [(key: Value, value: Value)] = []
-        for item in try elements(of: value) { items.append((try key(item, arguments, place: 1, attribute: 2), item)) }
+        // `attribute="a,b"` orders by a, then by b.
+        var paths: [Value] = [arguments.value(2, "attribute") ?? .none]
+        if case .string(let names) = paths[0] { paths = names.split(",", limit: nil).map { .string($0) } }
+        for item in try elements(of: value) {
+            var keys: [Value] = []
+            for path in paths {
+                keys.append(
+                    try key(
+                        item, Arguments(positional: [arguments.value(1, "case_sensitive") ?? .bool(false), path]),
+                        place: 0))
+            }
+            items.append((.list(keys), item))
+        }
         return try sorted(items, descending: arguments.value(0, "reverse")?.isTrue ?? false)
     }
 
@@ -194,49 +226,6 @@ extension Renderer {
             if let fill, index >= extra, extra > 0 { part.append(fill) }
             result.append(.list(part))
             start = end
-        }
-        return result
-    }
-
-    // MARK: Choosing
-
-    private mutating func mapped(_ value: Value, _ arguments: Arguments) throws(DamaError) -> [Value] {
-        var result: [Value] = []
-        for item in try elements(of: value) {
-            try step()
-            if let attribute = arguments["attribute"] {
-                let found = try path(attribute, of: item)
-                result.append(found.isUndefined ? arguments["default"] ?? found : found)
-                continue
-            }
-            var rest = arguments
-            guard !rest.positional.isEmpty else { throw error("map needs a filter or an attribute") }
-            let name = try text(rest.positional.removeFirst(), "map").string
-            result.append(try filter(name, item, rest))
-        }
-        return result
-    }
-
-    private mutating func chosen(
-        _ value: Value, _ arguments: Arguments, keeps: Bool, byAttribute: Bool
-    ) throws(DamaError) -> [Value] {
-        var result: [Value] = []
-        for item in try elements(of: value) {
-            try step()
-            var rest = arguments
-            var tested = item
-            if byAttribute {
-                guard !rest.positional.isEmpty else { throw error("selectattr needs an attribute") }
-                tested = try path(rest.positional.removeFirst(), of: item)
-            }
-            let isChosen: Bool
-            if rest.positional.isEmpty {
-                isChosen = tested.isTrue
-            } else {
-                let name = try text(rest.positional.removeFirst(), "select").string
-                isChosen = try test(name, tested, rest)
-            }
-            if isChosen == keeps { result.append(item) }
         }
         return result
     }

@@ -31,11 +31,13 @@ extension Renderer {
         case "get":
             return function { (renderer, arguments) throws(DamaError) in
                 guard let key = arguments.positional.first else { throw renderer.error("dict.get needs a key") }
+                guard key.isHashable else { throw renderer.error("a \(key.typeName) cannot be a key") }
                 return mapping[key] ?? arguments.value(1, "default") ?? .none
             }
-        case "items": return function { _, _ in .list(mapping.items.map { .tuple([$0.key, $0.value]) }) }
-        case "keys": return function { _, _ in .list(mapping.keys) }
-        case "values": return function { _, _ in .list(mapping.values) }
+        case "items":
+            return function { _, _ in .iteration(Iteration(.items, mapping.items.map { .tuple([$0.key, $0.value]) })) }
+        case "keys": return function { _, _ in .iteration(Iteration(.keys, mapping.keys)) }
+        case "values": return function { _, _ in .iteration(Iteration(.values, mapping.values)) }
         case "copy": return function { _, _ in .dict(mapping) }
         case "update", "pop", "popitem", "setdefault", "clear": return unsafe(name, "dict")
         default: return nil

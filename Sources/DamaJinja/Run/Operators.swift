@@ -116,6 +116,9 @@ extension Renderer {
     // MARK: Comparison
 
     mutating func compare(_ operation: ComparisonOperator, _ left: Value, _ right: Value) throws(DamaError) -> Bool {
+        if [.lessOrEqual, .greaterOrEqual].contains(operation) {
+            for case .undefined(let what) in [left, right] { throw error(what) }
+        }
         switch operation {
         case .equal: return Self.areEqual(left, right)
         case .notEqual: return !Self.areEqual(left, right)
@@ -141,6 +144,7 @@ extension Renderer {
                 && a.items.allSatisfy { key, value in b[key].map { areEqual($0, value) } ?? false }
         case (.namespace(let a), .namespace(let b)): return a === b
         case (.function(let a), .function(let b)): return a === b
+        case (.iteration(let a), .iteration(let b)): return a === b
         case (.loop(let a), .loop(let b)): return a === b
         default: return false
         }
@@ -174,7 +178,16 @@ extension Renderer {
         case .list(let elements), .tuple(let elements):
             try step(elements.count)
             return elements.contains { Self.areEqual($0, element) }
-        case .dict(let mapping): return mapping[element] != nil
+        case .dict(let mapping):
+            guard element.isHashable else { throw error("a \(element.typeName) cannot be a key") }
+            return mapping[element] != nil
+        case .iteration(let iteration):
+            guard iteration.count == nil else { return iteration.elements().contains { Self.areEqual($0, element) } }
+            while let next = iteration.next() {
+                try step()
+                if Self.areEqual(next, element) { return true }
+            }
+            return false
         default: throw error("'in' cannot look into a value of type \(container.typeName)")
         }
     }

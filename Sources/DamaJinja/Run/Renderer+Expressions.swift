@@ -205,6 +205,7 @@ extension Renderer {
         case .undefined: return []
         case .list(let elements), .tuple(let elements): return elements
         case .dict(let mapping): return mapping.keys
+        case .iteration(let iteration): return iteration.elements()
         case .string(let text):
             try step(text.count / 16)
             return text.scalars.map { .string(Text([$0])) }

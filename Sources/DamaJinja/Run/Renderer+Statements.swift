@@ -81,10 +81,6 @@ extension Renderer {
             }
             items = kept
         }
-        guard !items.isEmpty else {
-            _ = try scoped { renderer throws(DamaError) in try renderer.run(loop.otherwise) }
-            return
-        }
         let state = LoopState(items: items, depth: depth)
         let around = scope
         if loop.isRecursive {
@@ -99,6 +95,7 @@ extension Renderer {
                 return .string(text)
             }
         }
+        var isCompleted = false
         for (index, item) in items.enumerated() {
             try step()
             state.index = index
@@ -108,7 +105,11 @@ extension Renderer {
                 return try renderer.run(loop.body)
             }
             if case .breakLoop = flow { break }
+            if case .normal = flow { isCompleted = true }
         }
+        // Jinja's rule: `else` runs unless one pass came to its end.
+        guard !isCompleted else { return }
+        _ = try scoped { renderer throws(DamaError) in try renderer.run(loop.otherwise) }
     }
 
     // MARK: Assignment
@@ -161,11 +162,19 @@ extension Renderer {
             }
         }
         let rest = arguments.positional.dropFirst(macro.parameters.count)
+        guard rest.isEmpty || macro.extras.contains("varargs") else {
+            throw error("the macro '\(macro.name)' takes not more than \(macro.parameters.count) arguments")
+        }
         scope.values["varargs"] = .tuple(Array(rest))
-        if let index = named.firstIndex(where: { $0.name == "caller" }) {
+        if !macro.extras.contains("caller") {
+            // A caller that the macro does not call counts as one argument too many.
+        } else if let index = named.firstIndex(where: { $0.name == "caller" }) {
             scope.values["caller"] = named.remove(at: index).value
         } else if !macro.parameters.contains("caller") {
             scope.values["caller"] = .undefined("'caller' is undefined")
+        }
+        if let name = named.first?.name, !macro.extras.contains("kwargs") {
+            throw error("the macro '\(macro.name)' takes no argument '\(name)'")
         }
         scope.values["kwargs"] = .dict(Mapping(named.map { ($0.name, $0.value) }))
     }

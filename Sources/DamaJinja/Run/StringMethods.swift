@@ -88,29 +88,49 @@ enum StringMethods {
 
     // MARK: Searching
 
+    /// What a search goes through: from the second argument up to the third one. `nil` if it begins behind the end,
+    /// where not even an empty text is found.
+    private static func bounded(
+        _ text: Text, _ arguments: Arguments, _ method: String, _ renderer: Renderer
+    ) throws(DamaError) -> (text: Text, start: Int)? {
+        func bound(_ place: Int, _ fallback: Int) throws(DamaError) -> Int {
+            guard let value = arguments.value(place, ""), !value.isNone else { return fallback }
+            guard let bound = value.integer else { throw renderer.error("str.\(method) needs integers as bounds") }
+            return bound < 0 ? max(0, bound.addingReportingOverflow(text.count).partialValue) : bound
+        }
+        let (start, end) = (try bound(1, 0), min(try bound(2, text.count), text.count))
+        return start <= end ? (Text(text.scalars[start..<end]), start) : nil
+    }
+
     private static func searching(_ name: String, _ text: Text) -> Body? {
         switch name {
         case "startswith", "endswith":
             return { (renderer, arguments) throws(DamaError) in
+                let searched = try bounded(text, arguments, name, renderer)?.text
                 var parts: [Value] = arguments.positional.first.map { [$0] } ?? []
                 if case .tuple(let several)? = arguments.positional.first { parts = several }
                 for part in parts {
                     let part = try self.text(part, name, renderer)
-                    if name == "startswith" ? text.hasPrefix(part) : text.hasSuffix(part) { return .bool(true) }
+                    guard let searched else { continue }
+                    if name == "startswith" ? searched.hasPrefix(part) : searched.hasSuffix(part) { return .bool(true) }
                 }
                 guard !arguments.positional.isEmpty else { throw renderer.error("str.\(name) needs a string") }
                 return .bool(false)
             }
         case "find", "rfind", "index", "rindex":
             return { (renderer, arguments) throws(DamaError) in
-                let part = try self.text(arguments.positional.first, name, renderer)
-                let place = name.hasPrefix("r") ? text.lastIndex(of: part) : text.firstIndex(of: part)
+                let wanted = try self.text(arguments.positional.first, name, renderer)
+                let place = try bounded(text, arguments, name, renderer).flatMap { part in
+                    (name.hasPrefix("r") ? part.text.lastIndex(of: wanted) : part.text.firstIndex(of: wanted))
+                        .map { $0 + part.start }
+                }
                 guard place != nil || name.hasSuffix("find") else { throw renderer.error("str.\(name): not found") }
                 return .int(place ?? -1)
             }
         case "count":
             return { (renderer, arguments) throws(DamaError) in
-                .int(text.count(of: try self.text(arguments.positional.first, name, renderer)))
+                let wanted = try self.text(arguments.positional.first, name, renderer)
+                return .int(try bounded(text, arguments, name, renderer)?.text.count(of: wanted) ?? 0)
             }
         default: return nil
         }
@@ -197,7 +217,11 @@ enum StringMethods {
             return { (renderer, arguments) throws(DamaError) in
                 .string(try renderer.braceFormatted(text, arguments))
             }
-        case "expandtabs": return { _, _ in .string(text.replacing("\t", with: "        ")) }
+        case "expandtabs":
+            return { (renderer, arguments) throws(DamaError) in
+                let size = try renderer.integer(arguments.value(0, "tabsize") ?? .int(8), "str.expandtabs")
+                return .string(try renderer.expanded(text, tabSize: size))
+            }
         default: return nil
         }
     }
@@ -209,63 +233,5 @@ extension Unicode.Scalar {
         case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter: true
         default: false
         }
-    }
-}
-
-extension Renderer {
-    /// A replacement may make a text much longer: its length is known before it is made.
-    func checkReplacement(_ text: Text, _ old: Text, _ new: Text) throws(DamaError) {
-        let (added, overflow) = text.count(of: old).multipliedReportingOverflow(by: new.count)
-        try check(characters: overflow ? .max : text.count.addingReportingOverflow(added).partialValue)
-    }
-
-    func padded(_ text: Text, _ width: Int, _ side: String, _ fill: Unicode.Scalar) throws(DamaError) -> Text {
-        let missing = width.subtractingReportingOverflow(text.count).partialValue
-        guard missing > 0 else { return text }
-        try check(characters: missing)
-        func pad(_ count: Int) -> Text { Text(repeatElement(fill, count: count)) }
-        switch side {
-        case "ljust": return text + pad(missing)
-        case "center":
-            // Python's choice where the rest is odd.
-            let left = missing / 2 + (missing & width & 1)
-            return pad(left) + text + pad(missing - left)
-        case "zfill":
-            guard let sign = text.scalars.first, sign == "-" || sign == "+" else { return pad(missing) + text }
-            return Text([sign]) + pad(missing) + Text(text.scalars.dropFirst())
-        default: return pad(missing) + text
-        }
-    }
-
-    /// `str.format` with places and names, without format specifications.
-    mutating func braceFormatted(_ format: Text, _ arguments: Arguments) throws(DamaError) -> Text {
-        var result: [Unicode.Scalar] = []
-        var rest = format.scalars[...]
-        var next = 0
-        while let scalar = rest.popFirst() {
-            if scalar == "{" || scalar == "}", rest.first == scalar {
-                rest.removeFirst()
-                result.append(scalar)
-            } else if scalar == "{" {
-                guard let end = rest.firstIndex(of: "}") else { throw error("a format string does not close {") }
-                let field = Text(rest[..<end]).string
-                rest = rest[(end + 1)...]
-                let value: Value?
-                if field.isEmpty {
-                    value = arguments.positional.indices.contains(next) ? arguments.positional[next] : nil
-                    next += 1
-                } else if let place = Int(field) {
-                    value = arguments.positional.indices.contains(place) ? arguments.positional[place] : nil
-                } else {
-                    value = arguments[field]
-                }
-                guard let value else { throw error("a format string asks for '\(field)', which is not given") }
-                result += try string(of: value).scalars
-            } else {
-                result.append(scalar)
-            }
-            try check(characters: result.count)
-        }
-        return Text(result)
     }
 }

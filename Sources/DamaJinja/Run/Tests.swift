@@ -1,6 +1,11 @@
 import DamaSupport
 
 extension Renderer {
+    private static let plainTests: Set<String> = [
+        "defined", "undefined", "none", "boolean", "true", "false", "integer", "float", "number", "string", "mapping",
+        "sequence", "iterable", "callable", "even", "odd", "upper", "lower", "escaped",
+    ]
+
     /// `value is name(arguments)`
     ///
     /// - Throws: ``DamaError/Code/unsupported`` for a test that is not known.
@@ -9,6 +14,9 @@ extension Renderer {
         func given() throws(DamaError) -> Value {
             guard let argument else { throw error("the test '\(name)' needs an argument") }
             return argument
+        }
+        guard argument == nil || !Self.plainTests.contains(name) else {
+            throw error("the test '\(name)' takes no argument")
         }
         switch name {
         case "defined": return !value.isUndefined
@@ -29,16 +37,18 @@ extension Renderer {
             }
         case "iterable":
             switch value {
-            case .string, .list, .tuple, .dict, .loop, .undefined: return true
+            case .string, .list, .tuple, .dict, .iteration, .loop, .undefined: return true
             default: return false
             }
         case "callable":
             switch value {
-            case .function, .loop: return true
+            case .function, .loop, .undefined: return true
             default: return false
             }
-        case "even": return try integer(value, "the test even").isMultiple(of: 2)
-        case "odd": return try !integer(value, "the test odd").isMultiple(of: 2)
+        case "even", "odd":
+            guard let number = value.number else { throw error("the test \(name) needs a number") }
+            let rest = value.integer.map { $0.isMultiple(of: 2) ? 0 : 1 } ?? abs(number.remainder(dividingBy: 2))
+            return rest == (name == "even" ? 0 : 1)
         case "divisibleby":
             let divisor = try integer(try given(), "divisibleby")
             guard divisor != 0 else { throw error("division by zero") }

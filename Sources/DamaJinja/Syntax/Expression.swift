@@ -97,6 +97,9 @@ indirect enum Statement: Sendable {
         /// Of the last parameters.
         var defaults: [Expression]
         var body: [Statement]
+        /// Those of `varargs`, `kwargs` and `caller` that its body names: without them it takes no more than its
+        /// parameters.
+        var extras: Set<String>
         var line: Int
     }
 }

@@ -251,6 +251,17 @@ struct Lexer {
             { index += 1 }
             return index
         }
+        if let radix = radix() {
+            let start = place + 2
+            let end = source[start...].firstIndex { $0 != "_" && !$0.properties.isASCIIHexDigit } ?? source.count
+            let text = Text(source[start..<end].filter { $0 != "_" }).string
+            guard let value = Int(text, radix: radix) else {
+                throw TemplateError.syntax("the number 0\(source[place + 1])\(text) cannot be read", line: line)
+            }
+            emit(.int(value))
+            advance(to: end)
+            return
+        }
         var end = digits(from: place)
         var isFloat = false
         if end + 1 < source.count, source[end] == ".", source[end + 1].isDigit {
@@ -274,6 +285,12 @@ struct Lexer {
             throw TemplateError.syntax("the number \(text) is too large", line: line)
         }
         advance(to: end)
+    }
+
+    /// 16, 8 or 2 before a number such as `0x1F`.
+    private func radix() -> Int? {
+        guard place + 1 < source.count, source[place] == "0" else { return nil }
+        return ["x": 16, "X": 16, "o": 8, "O": 8, "b": 2, "B": 2][source[place + 1]]
     }
 
     private mutating func readString(_ quote: Unicode.Scalar) throws(DamaError) {

@@ -308,10 +308,10 @@ extension Parser {
         return .test(value, name, arguments, isNegated: isNegated)
     }
 
-    /// Whether a test has an argument without brackets: `is divisibleby 3`.
+    /// Whether a test has an argument without brackets: `is divisibleby 3`. Jinja takes even `if` for one.
     private var startsTestArgument: Bool {
         switch token {
-        case .name(let name): !["else", "or", "and", "if", "in", "not"].contains(name)
+        case .name(let name): !["else", "or", "and"].contains(name)
         case .string, .int, .float: true
         case .symbol(let symbol): ["[", "{"].contains(symbol)
         default: false

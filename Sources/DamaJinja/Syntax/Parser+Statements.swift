@@ -59,14 +59,13 @@ extension Parser {
         case "with": return try with(line)
         case "macro":
             let name = try expectName()
-            return .macro(try macro(name, until: "endmacro", line))
+            let (parameters, defaults) = try self.parameters()
+            return .macro(try macro(name, parameters, defaults, until: "endmacro", line))
         case "call":
             let (parameters, defaults) = isSymbol("(") ? try self.parameters() : ([], [])
             let call = try expression()
-            let body = try body(until: "endcall")
-            return .callBlock(
-                Statement.Macro(name: "caller", parameters: parameters, defaults: defaults, body: body, line: line),
-                call: call, line: line)
+            let caller = try macro("caller", parameters, defaults, until: "endcall", line)
+            return .callBlock(caller, call: call, line: line)
         case "filter":
             var filters = [try filter()]
             while skip(symbol: "|") { filters.append(try filter()) }
@@ -141,10 +140,14 @@ extension Parser {
         return .with(values, try body(until: "endwith"), line: line)
     }
 
-    private mutating func macro(_ name: String, until end: String, _ line: Int) throws(DamaError) -> Statement.Macro {
-        let (parameters, defaults) = try parameters()
-        let body = try body(until: end)
-        return Statement.Macro(name: name, parameters: parameters, defaults: defaults, body: body, line: line)
+    private mutating func macro(
+        _ name: String, _ parameters: [String], _ defaults: [Expression], until end: String, _ line: Int
+    ) throws(DamaError) -> Statement.Macro {
+        let (body, extras) = try names(of: ["varargs", "kwargs", "caller"]) { parser throws(DamaError) in
+            try parser.body(until: end)
+        }
+        return Statement.Macro(
+            name: name, parameters: parameters, defaults: defaults, body: body, extras: extras, line: line)
     }
 
     private mutating func parameters() throws(DamaError) -> ([String], [Expression]) {

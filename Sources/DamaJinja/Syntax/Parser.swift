@@ -16,6 +16,16 @@ struct Parser {
     var line: Int { tokens[place].line }
     func peek(_ offset: Int) -> Token { tokens[min(place + offset, tokens.count - 1)].token }
 
+    /// The names that `body` passes over, of these.
+    mutating func names<T>(
+        of wanted: Set<String>, in body: (inout Parser) throws(DamaError) -> T
+    ) throws(DamaError) -> (T, Set<String>) {
+        let start = place
+        let result = try body(&self)
+        let found = tokens[start..<place].compactMap { if case .name(let name) = $0.token { name } else { nil } }
+        return (result, wanted.intersection(found))
+    }
+
     mutating func advance() { if place < tokens.count - 1 { place += 1 } }
 
     func isSymbol(_ symbol: String) -> Bool { token == .symbol(symbol) }

@@ -30,6 +30,11 @@ extension Renderer {
         case .tuple(let elements): try represent(elements, "(", elements.count == 1 ? ",)" : ")", into: &result)
         case .dict(let mapping): try represent(mapping, into: &result)
         case .namespace: result += "<Namespace>".unicodeScalars
+        case .iteration(let iteration):
+            // Python writes where a generator lies in memory.
+            guard iteration.count != nil else { throw error("a generator is written out; put | list behind it") }
+            result += "\(iteration.kind.rawValue)(".unicodeScalars
+            try represent(iteration.elements(), "[", "])", into: &result)
         case .function(let function): result += "<function \(function.name)>".unicodeScalars
         case .loop: result += "<LoopContext>".unicodeScalars
         }
@@ -268,6 +273,14 @@ extension Renderer {
                 text = flags.contains("-") ? text + Text(repeatElement(" ", count: missing)) : pad + text
             }
             result += text.scalars
+        }
+        let isTakenForMapping: Bool
+        switch values {
+        case .dict, .list, .undefined: isTakenForMapping = true
+        default: isTakenForMapping = false
+        }
+        guard arguments.isEmpty || isTakenForMapping else {
+            throw error("a format string has fewer places than there are values")
         }
         return Text(result)
     }

@@ -14,7 +14,7 @@ package struct Text: Hashable, Sendable {
     }
 
     var count: Int { scalars.count }
-    var isEmpty: Bool { scalars.isEmpty }
+    package var isEmpty: Bool { scalars.isEmpty }
 
     static func + (left: Text, right: Text) -> Text { Text(left.scalars + right.scalars) }
 
@@ -45,7 +45,7 @@ extension Unicode.Scalar {
 
 extension Text {
     /// The first place of `other` from `start` on; `nil` if there is none. An empty text is found at once.
-    func firstIndex(of other: Text, from start: Int = 0) -> Int? {
+    package func firstIndex(of other: Text, from start: Int = 0) -> Int? {
         guard start <= count, other.count <= count - start else { return nil }
         guard let first = other.scalars.first else { return start }
         for index in start...(count - other.count) where scalars[index] == first {
@@ -54,7 +54,7 @@ extension Text {
         return nil
     }
 
-    func lastIndex(of other: Text) -> Int? {
+    package func lastIndex(of other: Text) -> Int? {
         guard other.count <= count else { return nil }
         return (0...(count - other.count)).last {
             scalars[$0..<$0 + other.count].elementsEqual(other.scalars)
@@ -67,7 +67,7 @@ extension Text {
     func hasSuffix(_ other: Text) -> Bool { scalars.suffix(other.count).elementsEqual(other.scalars) }
 
     /// How often `other` occurs without overlaps.
-    func count(of other: Text) -> Int {
+    package func count(of other: Text) -> Int {
         guard !other.isEmpty else { return count + 1 }
         var (found, place) = (0, 0)
         while let next = firstIndex(of: other, from: place) {
@@ -78,7 +78,7 @@ extension Text {
     }
 
     /// Without leading and trailing characters of `set`, white space by default.
-    func trimmed(_ set: Text? = nil, left: Bool = true, right: Bool = true) -> Text {
+    package func trimmed(_ set: Text? = nil, left: Bool = true, right: Bool = true) -> Text {
         func isCut(_ scalar: Unicode.Scalar) -> Bool { set.map { $0.scalars.contains(scalar) } ?? scalar.isPythonSpace }
         var part = scalars[...]
         if left { part = part.drop(while: isCut) }
@@ -112,7 +112,7 @@ extension Text {
     }
 
     /// `str.split(separator, limit)`; without a separator, by runs of white space.
-    func split(_ separator: Text?, limit: Int?) -> [Text] {
+    package func split(_ separator: Text?, limit: Int?) -> [Text] {
         guard let separator else { return splitWhiteSpace(limit: limit) }
         var parts: [Text] = []
         var place = 0
@@ -169,22 +169,37 @@ extension Text {
 
 extension Text {
     var uppercased: Text { Text(scalars.flatMap { $0.properties.uppercaseMapping.unicodeScalars }) }
-    var lowercased: Text { Text(scalars.flatMap { $0.properties.lowercaseMapping.unicodeScalars }) }
+
+    var lowercased: Text { Text(scalars.indices.flatMap(lowercase)) }
+
+    /// A capital sigma at the end of a word becomes the final one.
+    private func lowercase(_ place: Int) -> String.UnicodeScalarView {
+        let scalar = scalars[place]
+        return scalar == "\u{3A3}" && isFinal(place)
+            ? "\u{3C2}".unicodeScalars : scalar.properties.lowercaseMapping.unicodeScalars
+    }
+
+    /// Unicode's condition Final_Sigma: a cased character before it and none behind it, case-ignorable ones aside.
+    private func isFinal(_ place: Int) -> Bool {
+        func next(_ part: some Sequence<Unicode.Scalar>) -> Bool {
+            part.first { !$0.properties.isCaseIgnorable }?.properties.isCased ?? false
+        }
+        return next(scalars[..<place].reversed()) && !next(scalars[(place + 1)...])
+    }
 
     /// First character in title case, the rest in lower case.
     var capitalized: Text {
         guard let first = scalars.first else { return self }
-        return Text(first.properties.titlecaseMapping) + Text(scalars.dropFirst()).lowercased
+        return Text(first.properties.titlecaseMapping) + Text(scalars.indices.dropFirst().flatMap(lowercase))
     }
 
     /// `str.title()`: each run of cased characters begins with title case.
     var titlecased: Text {
         var result: [Unicode.Scalar] = []
         var isInside = false
-        for scalar in scalars {
-            let properties = scalar.properties
-            result += (isInside ? properties.lowercaseMapping : properties.titlecaseMapping).unicodeScalars
-            isInside = properties.isCased
+        for place in scalars.indices {
+            result += isInside ? lowercase(place) : scalars[place].properties.titlecaseMapping.unicodeScalars
+            isInside = scalars[place].properties.isCased
         }
         return Text(result)
     }

@@ -14,6 +14,7 @@ package indirect enum Value: Sendable {
     case tuple([Value])
     case dict(Mapping)
     case namespace(Namespace)
+    case iteration(Iteration)
     case function(Function)
     case loop(LoopState)
 }
@@ -119,6 +120,15 @@ extension Value {
 
     static func text(_ string: String) -> Value { .string(Text(string)) }
 
+    /// Whether Python would take it for a key.
+    var isHashable: Bool {
+        switch self {
+        case .list, .dict: false
+        case .tuple(let elements): elements.allSatisfy(\.isHashable)
+        default: true
+        }
+    }
+
     var isUndefined: Bool { if case .undefined = self { true } else { false } }
 
     /// Python's name of the type, for messages.
@@ -134,6 +144,7 @@ extension Value {
         case .tuple: "tuple"
         case .dict: "dict"
         case .namespace: "namespace"
+        case .iteration(let iteration): iteration.kind.rawValue
         case .function: "function"
         case .loop: "loop"
         }
@@ -148,6 +159,7 @@ extension Value {
         case .string(let text): !text.isEmpty
         case .list(let elements), .tuple(let elements): !elements.isEmpty
         case .dict(let mapping): mapping.count > 0
+        case .iteration(let iteration): iteration.count != 0
         case .namespace, .function, .loop: true
         }
     }

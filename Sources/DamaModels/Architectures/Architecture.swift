@@ -12,6 +12,8 @@ protocol Architecture: Sendable {
     /// The last parts of the names of modules that take low-rank adapters, in the order of a layer.
     static var adapterModules: [String] { get }
 
+    /// Whether the family reads this config.json; by default, whether it has one of ``modelTypes``.
+    static func reads(_ config: ConfigReader) throws(DamaError) -> Bool
     /// Reads the configuration. ``open(_:)`` reads the weights later, which takes longer.
     static func read(_ source: ModelSource) throws(DamaError) -> any Architecture
 
@@ -20,9 +22,23 @@ protocol Architecture: Sendable {
     var endTokens: [Int] { get }
     /// The token that marks an image's place; `nil` for a text-only model.
     var imageToken: Int32? { get }
+    /// The text of ``imageToken`` if the tokenizer does not know it; the token is then no id of the vocabulary.
+    var imageMark: String? { get }
+    /// The name of the template of a directory without one, where the family has a single one.
+    var defaultTemplate: String? { get }
 
     /// Opens the weights.
     func open(_ opening: ModelOpening) throws(DamaError) -> ModelParts
+}
+
+extension Architecture {
+    static func reads(_ config: ConfigReader) throws(DamaError) -> Bool {
+        let type = try config.string("model_type", default: "")
+        return modelTypes.contains { $0.name == type }
+    }
+
+    var imageMark: String? { nil }
+    var defaultTemplate: String? { nil }
 }
 
 /// A value of `model_type`, and the class of transformers that it denotes.
@@ -38,6 +54,8 @@ struct ModelSource {
     var directory: String
     var config: ConfigReader
     var imageMode: PolicyOptions.ImageMode
+    /// The directory of a vision tower that the model's directory does not hold; `nil` uses the configuration's.
+    var visionTower: String?
 }
 
 /// The inputs that an architecture opens its weights with.

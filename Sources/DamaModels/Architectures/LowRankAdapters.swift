@@ -7,6 +7,8 @@ public struct LowRankAdapters: Equatable, Sendable {
     public var rank: Int
     /// α
     public var alpha: Double
+    /// The probability p with which training sets a number that A takes to 0; the others are divided by 1 − p.
+    public var dropout: Double
     /// The last parts of module names: `q_proj`, `down_proj`, ….
     public private(set) var targets: [String]
     /// Whether every module of the model that takes adapters gets one.
@@ -15,13 +17,16 @@ public struct LowRankAdapters: Equatable, Sendable {
     /// The modules of the supported architectures; `all-linear` means all of a model's modules, as in PEFT.
     public static var knownTargets: [String] { Architectures.adapterModules }
 
-    /// There is no dropout: the same input always gives the same gradient.
-    ///
-    /// - Throws: ``DamaError/Code/invalidArgument`` for a rank outside 1 to 4096, an α that is not positive, no target
-    ///   or an unknown one.
-    public init(rank: Int, alpha: Double, targets: [String] = ["q_proj", "v_proj"]) throws(DamaError) {
+    /// - Throws: ``DamaError/Code/invalidArgument`` for a rank outside 1 to 4096, an α that is not positive, a dropout
+    ///   outside 0 ≤ p < 1, no target or an unknown one.
+    public init(
+        rank: Int, alpha: Double, targets: [String] = ["q_proj", "v_proj"], dropout: Double = 0
+    ) throws(DamaError) {
         guard (1...4096).contains(rank) else { throw .invalidArgument("LoRA rank is \(rank); it must be 1 to 4096") }
         guard alpha.isFinite, alpha > 0 else { throw .invalidArgument("LoRA alpha is \(alpha); it must be positive") }
+        guard dropout >= 0, dropout < 1 else {
+            throw .invalidArgument("LoRA dropout is \(dropout); it must be 0 or more, and below 1")
+        }
         guard !targets.isEmpty else { throw .invalidArgument("LoRA has no target modules") }
         let known = Self.knownTargets
         if let unknown = targets.first(where: { $0 != "all-linear" && !known.contains($0) }) {
@@ -30,6 +35,7 @@ public struct LowRankAdapters: Equatable, Sendable {
         }
         self.rank = rank
         self.alpha = alpha
+        self.dropout = dropout
         takesAll = targets.contains("all-linear")
         // Without duplicates, in the order of the layer.
         self.targets = takesAll ? known : known.filter { targets.contains($0) }
@@ -62,7 +68,7 @@ public struct LowRankAdapters: Equatable, Sendable {
             guard parts.count > 1, parts.last == "weight", targets.contains(String(parts[parts.count - 2])) else {
                 return nil
             }
-            return Adapter(weight: name, rank: rank, scale: Float(scale))
+            return Adapter(weight: name, rank: rank, scale: Float(scale), hasDropout: dropout > 0)
         }
     }
 }

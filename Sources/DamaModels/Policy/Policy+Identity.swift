@@ -1,23 +1,21 @@
 import DamaSupport
+import DamaText
 
 extension Policy {
     /// Everything that log-probabilities depend on, by part, so that an error can name the difference. The keys are
     /// stored in files and must not change.
     ///
-    /// Up to version 0.1 "architecture" was a hash. Such a file differs from this identity, and the error shows both
-    /// values.
+    /// Up to version 0.1 "architecture" was a hash and "template" a text. Such a file differs from this identity, and the
+    /// error shows both values.
     package func identity() throws(DamaError) -> JSON {
         var hash = SHA256()
-        hash.update(try Files.read("\(directory)/tokenizer.json"))
+        for name in try Tokenizer.files(in: directory) { hash.update(try Files.read("\(directory)/\(name)")) }
         for token in tokenizer.tokensBesideFile { hash.update("\(token)\n".utf8) }
         return [
             "weights": .string(try decoder.fingerprint),
             "architecture": ["decoder": decoder.identity, "vision": vision?.identity ?? .null],
             "tokenizer": .string(hash.hexDigest),
-            "template": .string(
-                "\(template.prompt)\(template.responsePrefix){response}\(template.responseSuffix)|"
-                    + "\(template.systemText(options.system))"
-                    + (template.trimming == .none ? "" : "|\(template.trimming.rawValue) trimmed")),
+            "template": text.format.identity,
             "image_processing": vision?.processing ?? .null,
             "image_decoding": vision == nil ? .null : options.imageDecoding.json,
             "maximum_length": .int(Int64(maximumLength)),

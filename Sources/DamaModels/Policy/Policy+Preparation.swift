@@ -49,7 +49,7 @@ extension Policy {
     /// - Parameter imageTokens: the tokens of each image.
     private func layOut(_ pair: PreferencePair, imageTokens: [[Int32]]) throws(DamaError) -> (TokenSequence, [Bool]) {
         let encoded = try text.encode(
-            prompt: pair.prompt, responses: [pair.chosen, pair.rejected], imageTokens: imageTokens)
+            pair.messages, responses: [pair.chosen, pair.rejected], imageTokens: imageTokens)
         let room = maximumLength - encoded.prompt.count
         var responses = encoded.responses
         var cuts = [false, false]
@@ -95,7 +95,7 @@ extension Policy {
         checked request: GenerationRequest, _ memory: PreparedImages
     ) throws(DamaError) -> PreparedPrompt {
         let images = try prepare(request.images, memory)
-        let tokens = try text.encode(prompt: request.prompt, imageTokens: images.map(\.expansion))
+        let tokens = try text.encode(request.messages, imageTokens: images.map(\.expansion))
         guard !tokens.isEmpty else { throw .invalidArgument("the prompt has no tokens") }
         guard tokens.count < decoder.maximumPositions else {
             throw .shapeMismatch(

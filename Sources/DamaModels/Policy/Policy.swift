@@ -1,4 +1,5 @@
 import DamaImage
+import DamaJinja
 import DamaRuntime
 import DamaSupport
 import DamaText
@@ -16,7 +17,8 @@ public final class Policy: Sendable {
     public let directory: String
     public let options: PolicyOptions
     public let tokenizer: Tokenizer
-    public let template: PromptTemplate
+    /// The template in use.
+    public var template: ChatTemplate { text.format.template }
     package let decoder: any CausalDecoder
     /// `nil` for a text-only model.
     package let vision: (any ImageFeatureEncoder)?
@@ -45,10 +47,11 @@ public final class Policy: Sendable {
         let runtime = try OnnxRuntime.load(path: options.runtimePath, threads: options.threads)
         let tokenizer = try Tokenizer(directory: directory)
         let architecture = try Architectures.read(
-            ModelSource(directory: directory, config: config, imageMode: options.imageMode))
+            ModelSource(
+                directory: directory, config: config, imageMode: options.imageMode, visionTower: options.visionTower))
         var image: (token: String, id: Int32)?
         if let id = architecture.imageToken {
-            guard let token = tokenizer.token(of: id) else {
+            guard let token = architecture.imageMark ?? tokenizer.token(of: id) else {
                 throw .model(
                     "\(directory): the tokenizer has no token \(id), the image token of config.json")
             }
@@ -61,44 +64,40 @@ public final class Policy: Sendable {
                     + "\(architecture.vocabularySize)")
         }
         // Checked before the weights, which take longer to open.
-        let templateName: String
+        let template: ChatTemplate
         if let given = options.template {
-            templateName = given
+            template = try ChatTemplate(given)
         } else {
-            templateName = try PromptTemplate.detect(directory: directory, takesImage: image != nil)
+            template = try ChatTemplate(
+                directory: directory, takesImage: image != nil, fallback: architecture.defaultTemplate)
         }
-        let template = try PromptTemplate.named(templateName, endToken: Self.endToken(tokenizer, endTokens))
+        guard let date = CalendarDate(options.templateDate) else {
+            throw .invalidArgument(
+                "the template's date is \(JSON.string(options.templateDate).text); it must be a day such as 2026-01-31")
+        }
+        let format = try ChatFormat(
+            template, tokenizer: tokenizer, endTokens: endTokens, imageToken: image?.token, system: options.system,
+            date: date)
         let parts = try architecture.open(
             ModelOpening(
                 directory: directory, runtime: runtime, device: options.device, tokenizer: tokenizer,
                 endTokens: endTokens))
-        try self.init(
-            directory: directory, options: options, tokenizer: tokenizer, template: template, parts: parts, image: image
-        )
+        self.init(
+            directory: directory, options: options, tokenizer: tokenizer, format: format, parts: parts, image: image)
     }
 
     /// Creates a policy from opened networks.
     ///
     /// - Parameter image: the text and the id of the image token; `nil` for a text-only model.
     init(
-        directory: String, options: PolicyOptions, tokenizer: Tokenizer, template: PromptTemplate, parts: ModelParts,
+        directory: String, options: PolicyOptions, tokenizer: Tokenizer, format: ChatFormat, parts: ModelParts,
         image: (token: String, id: Int32)?
-    ) throws(DamaError) {
+    ) {
         self.directory = directory
         self.options = options
         self.tokenizer = tokenizer
-        self.template = template
         (decoder, vision) = (parts.decoder, parts.vision)
-        text = PolicyTokens(tokenizer: tokenizer, template: template, system: options.system, image: image)
-        // Fails early if the template has no place for the system prompt.
-        _ = try template.render(question: "", system: options.system)
-    }
-
-    /// The text of the token that ends a sequence: the tokenizer's end token, or else the first one of the
-    /// configuration; empty if there is neither.
-    private static func endToken(_ tokenizer: Tokenizer, _ endTokens: [Int]) -> String {
-        if let end = tokenizer.specialTokens.eos.flatMap(tokenizer.token(of:)) { return end }
-        return endTokens.first.flatMap { tokenizer.token(of: Int32(clamping: $0)) } ?? ""
+        text = PolicyTokens(tokenizer: tokenizer, format: format, image: image)
     }
 
     /// The end tokens of generation_config.json take precedence over those of config.json.
@@ -113,6 +112,11 @@ public final class Policy: Sendable {
         if !architecture.endTokens.isEmpty { return architecture.endTokens }
         return tokenizer.specialTokens.eos.map { [Int($0)] } ?? []
     }
+
+    /// Checks that the template can write a response, so that pairs can be prepared.
+    ///
+    /// - Throws: ``DamaError/Code/unsupported`` and ``DamaError/Code/invalidArgument`` naming the template.
+    package func checkResponses() throws(DamaError) { try text.format.checkResponses() }
 
     /// Options by which another thread can stop ``logProbabilities(_:run:)`` and ``generate(_:_:stop:run:onText:)``.
     public func makeRunOptions() throws(DamaError) -> RunOptions { try RunOptions(decoder.runtime) }

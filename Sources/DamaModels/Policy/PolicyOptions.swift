@@ -5,6 +5,8 @@ import DamaRuntime
 public struct PolicyOptions: Sendable {
     /// How an image becomes the square that the vision tower takes.
     public enum ImageMode: String, CaseIterable, Sendable {
+        /// As the model's files say: `do_pad` of its processor, or `image_aspect_ratio` in LLaVA's original layout.
+        case checkpoint
         /// The shorter side is scaled and the centre cropped, as Hugging Face's processor does.
         case crop
         /// The image is first padded to a square with the mean colour, as the original LLaVA trainer does.
@@ -24,14 +26,20 @@ public struct PolicyOptions: Sendable {
     /// Threads of ONNX Runtime's pool, if this is the first use of the runtime in the process; 0 is one for each core.
     public var threads = 0
     public var device: Device = .cpu
-    /// A name or a text for ``PromptTemplate/named(_:endToken:)``.
+    /// A name, a text with places or the path of a file; see ``ChatTemplate/init(_:)``.
     ///
-    /// `nil` uses the directory's own chat template if it is a known one (``KnownTemplates``). A missing or unknown
-    /// template is an error. ``Policy/template`` is the template in use.
+    /// `nil` uses the directory's own chat template, and it is an error if there is none. ``Policy/template`` is the
+    /// template in use.
     public var template: String?
-    /// The system prompt, empty for none; `nil` uses the template's own.
+    /// What a template that asks for today's date gets, as `2026-01-31`, so that texts do not depend on the day of a
+    /// run. The default is the day that the templates of Llama 3.2 write where they have no clock.
+    public var templateDate = "2024-07-26"
+    /// The system prompt of conversations that have none, empty for none; `nil` leaves it to the template.
     public var system: String?
-    public var imageMode: ImageMode = .crop
+    public var imageMode: ImageMode = .checkpoint
+    /// The directory of the vision tower, for a model in LLaVA's original layout, which keeps it apart; `nil` uses
+    /// `mm_vision_tower` of config.json. Other models ignore it.
+    public var visionTower: String?
     /// The most tokens of image, prompt and one response together; `nil` is the model's number of positions.
     public var maximumLength: Int?
     public var overlong: Overlong = .error

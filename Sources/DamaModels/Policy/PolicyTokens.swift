@@ -1,13 +1,13 @@
+import DamaJinja
 import DamaSupport
 import DamaText
 
 /// Converts prompts and responses to the token ids that a model was trained on.
 struct PolicyTokens: Sendable {
     let tokenizer: Tokenizer
-    let template: PromptTemplate
-    /// `nil` uses the template's own.
-    let system: String?
-    /// The text and the id of the image token; `nil` for a text-only model.
+    let format: ChatFormat
+    /// The text and the id of the image token; `nil` for a text-only model. The id is negative if the tokenizer has no
+    /// such token.
     let image: (token: String, id: Int32)?
 
     /// A prompt with its responses.
@@ -20,8 +20,9 @@ struct PolicyTokens: Sendable {
     /// The tokens of a prompt without a response, for generation.
     ///
     /// - Parameter imageTokens: the tokens that replace each image's place.
-    func encode(prompt: String, imageTokens: [[Int32]] = []) throws(DamaError) -> [Int32] {
-        try expandImages(try tokenizer.encode(try promptText(prompt, images: imageTokens.count)), imageTokens)
+    func encode(_ messages: [ChatMessage], imageTokens: [[Int32]] = []) throws(DamaError) -> [Int32] {
+        let text = try format.prompt(messages.placing(images: imageTokens.count, token: image?.token))
+        return try expandImages(try tokens(of: text, after: text), imageTokens)
     }
 
     /// The tokens of a prompt and of the responses that follow it.
@@ -30,18 +31,21 @@ struct PolicyTokens: Sendable {
     /// prompt is the longest common prefix of all token sequences.
     ///
     /// - Parameter imageTokens: the tokens that replace each image's place.
-    func encode(prompt: String, responses: [String], imageTokens: [[Int32]] = []) throws(DamaError) -> Encoded {
-        let text = try promptText(prompt, images: imageTokens.count)
-        let alone = try tokenizer.encode(text)
+    func encode(
+        _ messages: [ChatMessage], responses: [String], imageTokens: [[Int32]] = []
+    ) throws(DamaError) -> Encoded {
+        let messages = try messages.placing(images: imageTokens.count, token: image?.token)
+        let text = try format.prompt(messages)
+        let alone = try tokens(of: text, after: text)
         // A tokenizer may append special tokens, which would separate prompt and response.
-        let ending = tokenizer.surroundingTokens.after
+        let ending = format.addsSpecialTokens(to: text) ? tokenizer.surroundingTokens.after : []
         let prefix = Array(alone.suffix(ending.count)) == ending ? Array(alone.dropLast(ending.count)) : alone
         var whole: [[Int32]] = []
         for response in responses {
             guard !response.utf8.isEmpty else {
                 throw .invalidArgument("a response is empty; expected at least one token")
             }
-            var tokens = try tokenizer.encode(text + template.responseText(response))
+            var tokens = try tokens(of: format.text(messages, response: response, after: text), after: text)
             if !ending.isEmpty, tokens.suffix(ending.count).elementsEqual(ending) { tokens.removeLast(ending.count) }
             whole.append(tokens)
         }
@@ -64,17 +68,18 @@ struct PolicyTokens: Sendable {
             responses: whole.map { Array($0[shared...]) })
     }
 
-    private func promptText(_ prompt: String, images: Int) throws(DamaError) -> String {
-        guard let image else {
-            // A template with a place for an image also works without images.
-            let rendered = try template.render(question: prompt, system: system)
-            return rendered.beforeImage + (rendered.afterImage ?? "")
+    /// The tokens of a text that begins with `prompt`. If the tokenizer has no image token, the parts of the text around
+    /// its marks are tokenised each by itself, as LLaVA's `tokenizer_image_token` does.
+    private func tokens(of text: String, after prompt: String) throws(DamaError) -> [Int32] {
+        let isWhole = format.addsSpecialTokens(to: prompt)
+        guard let image, image.id < 0 else { return try tokenizer.encode(text, addSpecialTokens: isWhole) }
+        let around = tokenizer.surroundingTokens
+        var ids = isWhole ? around.before : []
+        for (index, part) in Text(text).split(Text(image.token), limit: nil).enumerated() {
+            if index > 0 { ids.append(image.id) }
+            ids += try tokenizer.encode(part.string, addSpecialTokens: false)
         }
-        let rendered = try template.render(question: prompt, system: system, images: images, imageToken: image.token)
-        guard let afterImage = rendered.afterImage else {
-            throw .invalidArgument("the template has no place {image}, but the model takes an image")
-        }
-        return rendered.beforeImage + template.imageText(images, token: image.token) + afterImage
+        return isWhole ? ids + around.after : ids
     }
 
     /// Replaces the image tokens, one for each image, by the tokens that the image takes.

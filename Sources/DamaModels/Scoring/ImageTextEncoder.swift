@@ -2,7 +2,7 @@ import DamaImage
 import DamaRuntime
 import DamaSupport
 
-/// A model that embeds images and sentences in one space: CLIP, or a test double with known answers.
+/// A model that embeds images and sentences in one space: a ``DualEncoder``, or a test double with known answers.
 ///
 /// Γ(I, S) of Eq. (4) is ``logitScale`` · ⟨image embedding, text embedding⟩. Jobs over datasets use models through this
 /// protocol: a job prepares images on several threads while the model embeds the previous batch, and caches the

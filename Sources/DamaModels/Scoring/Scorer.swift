@@ -2,24 +2,25 @@ import DamaImage
 import DamaRuntime
 import DamaSupport
 
-/// Γ(I, S) of Eq. (4): CLIP's image-text logits, logit scale times cosine. May be used from several threads at once.
+/// Γ(I, S) of Eq. (4): image-text logits of CLIP or SigLIP, logit scale times cosine. SigLIP's bias is not part of it:
+/// it cancels in Eq. (5). May be used from several threads at once.
 ///
 /// ```swift
 /// let scorer = try Scorer(directory: "clip-vit-base-patch32")
 /// let scores = try scorer.score(image: .path("cat.jpg"), sentences: ["a cat", "a dog"])
 /// ```
 public final class Scorer: Sendable {
-    public typealias Options = CLIPEncoder.Options
+    public typealias Options = DualEncoder.Options
 
     public typealias Image = ImageSource
 
-    public let encoder: CLIPEncoder
+    public let encoder: DualEncoder
     public var dimension: Int { encoder.dimension }
     public var logitScale: Float { encoder.logitScale }
 
-    /// Opens a CLIP model. See ``CLIPEncoder/init(directory:options:)``.
+    /// Opens a model. See ``DualEncoder/init(directory:options:)``.
     public init(directory: String, options: Options = Options()) throws(DamaError) {
-        encoder = try CLIPEncoder(directory: directory, options: options)
+        encoder = try DualEncoder(directory: directory, options: options)
     }
 
     /// Options by which another thread can stop a call that takes them.

@@ -11,6 +11,11 @@ public struct TensorView: @unchecked Sendable {
     /// Keeps `bytes` valid.
     public let owner: MappedFile
 
+    /// The same weight under another name.
+    func named(_ name: String) -> TensorView {
+        TensorView(name: name, type: type, shape: shape, bytes: bytes, owner: owner)
+    }
+
     /// The number of elements.
     public var count: Int { shape.reduce(1, *) }
 

@@ -1,53 +1,87 @@
 import DamaSupport
 import Synchronization
 
-/// The weights of a model in one safetensors file or in shards with an index, as one table of tensors. May be used from
-/// several threads.
+/// The weights of a model in one file or in shards with an index, safetensors or files of `torch.save`, as one table of
+/// tensors. May be used from several threads.
 public final class WeightStore: Sendable {
     /// The directory or the file of the weights.
     public let path: String
     /// Every tensor's name, sorted.
     public let names: [String]
+    /// The names of the tensors that ``adding(_:renamed:)`` took from other files.
+    public let addedNames: Set<String>
     private let tensors: [String: TensorView]
     private let cachedFingerprint = Mutex<String?>(nil)
 
-    /// Opens `model.safetensors` of a Hugging Face directory, or the shards that `model.safetensors.index.json` lists.
-    /// If both exist, the single file is used, as in transformers.
+    /// The names of one file of weights, best first. The index of its shards has the name with `.index.json`.
+    private static let fileNames = ["model.safetensors", "pytorch_model.bin"]
+
+    /// Opens `model.safetensors` of a Hugging Face directory, or the shards that `model.safetensors.index.json` lists;
+    /// without these `pytorch_model.bin` or its shards. A single file goes before shards, as in transformers.
     ///
-    /// - Throws: ``DamaError/Code/io`` for missing files; ``DamaError/Code/model`` for wrong contents.
+    /// - Throws: ``DamaError/Code/io`` for missing files; ``DamaError/Code/model`` for wrong contents;
+    ///   ``DamaError/Code/unsupported`` for a file of `torch.save` with other objects than tensors.
     public convenience init(directory: String) throws(DamaError) {
-        let single = "\(directory)/model.safetensors"
-        let index = "\(directory)/model.safetensors.index.json"
-        if Files.exists(single) {
-            try self.init(file: single)
-        } else if Files.exists(index) {
-            self.init(path: directory, tensors: try Self.shards(directory: directory, index: index))
-        } else if !Files.isDirectory(directory) {
-            throw .io("\(directory) is not a directory; expected one that holds a model")
-        } else {
-            throw .io(
-                "\(directory) has neither model.safetensors nor model.safetensors.index.json"
-                    + ModelDirectory.weightsInstead(directory))
+        for name in Self.fileNames {
+            let single = "\(directory)/\(name)"
+            if Files.exists(single) {
+                try self.init(file: single)
+                return
+            }
+            let index = "\(single).index.json"
+            if Files.exists(index) {
+                self.init(path: directory, tensors: try Self.shards(directory: directory, index: index))
+                return
+            }
         }
+        guard Files.isDirectory(directory) else {
+            throw .io("\(directory) is not a directory; expected one that holds a model")
+        }
+        let wanted = Self.fileNames.flatMap { [$0, "\($0).index.json"] }
+        throw .io(
+            "\(directory) has no weights; expected one of \(wanted.joined(separator: ", "))"
+                + ModelDirectory.weightsInstead(directory))
     }
 
-    /// Opens one safetensors file.
+    /// Opens one file: of `torch.save` if its name ends in `.bin`, `.pt` or `.pth`, otherwise safetensors.
     public convenience init(file path: String) throws(DamaError) {
-        let file = try SafetensorsFile(path: path)
-        var tensors = [String: TensorView](minimumCapacity: file.names.count)
-        for name in file.names { tensors[name] = file[name] }
-        self.init(path: path, tensors: tensors)
+        self.init(path: path, tensors: try Self.tensors(file: path))
     }
 
-    private init(path: String, tensors: [String: TensorView]) {
+    private init(path: String, tensors: [String: TensorView], addedNames: Set<String> = []) {
         self.path = path
         self.tensors = tensors
+        self.addedNames = addedNames
         names = tensors.keys.sorted()
     }
 
-    /// Whether the directory has weights in safetensors.
+    /// These weights and those of `other`, with another name each; a name that is here already stays as it is.
+    func adding(_ other: WeightStore, renamed: (String) -> String?) -> WeightStore {
+        var (tensors, added) = (tensors, addedNames)
+        for name in other.names {
+            guard let tensor = other.tensors[name], let name = renamed(name), tensors[name] == nil else { continue }
+            tensors[name] = tensor.named(name)
+            added.insert(name)
+        }
+        return WeightStore(path: path, tensors: tensors, addedNames: added)
+    }
+
+    /// Whether the directory has weights.
     static func exists(in directory: String) -> Bool {
-        Files.exists("\(directory)/model.safetensors") || Files.exists("\(directory)/model.safetensors.index.json")
+        fileNames.contains { Files.exists("\(directory)/\($0)") || Files.exists("\(directory)/\($0).index.json") }
+    }
+
+    private static func tensors(file path: String) throws(DamaError) -> [String: TensorView] {
+        let views: [TensorView]
+        if [".bin", ".pt", ".pth"].contains(where: path.hasSuffix) {
+            views = try TorchFile(path: path).tensors
+        } else {
+            let file = try SafetensorsFile(path: path)
+            views = file.names.compactMap { file[$0] }
+        }
+        var tensors = [String: TensorView](minimumCapacity: views.count)
+        for view in views { tensors[view.name] = view }
+        return tensors
     }
 
     // MARK: Tensors
@@ -113,7 +147,7 @@ public final class WeightStore: Sendable {
             throw .model("\(index): expected an object \"weight_map\" from tensor names to file names")
         }
         if let name = map.repeatedKey { throw .model("\(index): \"weight_map\" names tensor \"\(name)\" twice") }
-        var files: [String: SafetensorsFile] = [:]
+        var files: [String: [String: TensorView]] = [:]
         var tensors = [String: TensorView](minimumCapacity: map.count)
         for member in map.members {
             guard let shard = member.value.string else {
@@ -128,7 +162,7 @@ public final class WeightStore: Sendable {
                 guard Files.exists("\(directory)/\(shard)") else {
                     throw .io("\(directory)/\(shard) is missing; \(index) places tensor \"\(member.key)\" there")
                 }
-                files[shard] = try SafetensorsFile(path: "\(directory)/\(shard)")
+                files[shard] = try Self.tensors(file: "\(directory)/\(shard)")
             }
             guard let tensor = files[shard]?[member.key] else {
                 throw .model("\(directory)/\(shard) has no tensor \"\(member.key)\"; \(index) places it there")

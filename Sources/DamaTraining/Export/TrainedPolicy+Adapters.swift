@@ -44,7 +44,7 @@ extension TrainedPolicy {
             "inference_mode": true,
             "init_lora_weights": true,
             "lora_alpha": alpha,
-            "lora_dropout": 0.0,
+            "lora_dropout": .double(adapters.dropout),
             "modules_to_save": .null,
             "peft_type": "LORA",
             "r": .int(Int64(adapters.rank)),

@@ -28,7 +28,8 @@ extension TrainedPolicy {
         }
     }
 
-    /// Every tensor of the base model's files, with its value after training.
+    /// Every tensor of the base model's files, with its value after training. A vision tower in a directory of its own is
+    /// not part of them.
     private func exportedTensors(as type: WeightType) throws(DamaError) -> [SafetensorsWriter.Tensor] {
         var trained: [String: Parameter] = [:]
         for parameter in parameters { trained[parameter.name] = parameter }
@@ -37,7 +38,7 @@ extension TrainedPolicy {
         let products = lowRankProducts()
         let store = decoder.weights.store
         var tensors: [SafetensorsWriter.Tensor] = []
-        for name in store.names {
+        for name in store.names where !store.addedNames.contains(name) {
             let tensor = try store.tensor(name)
             if let product = products[name] {
                 tensors.append(.merged(tensor, product, as: type))

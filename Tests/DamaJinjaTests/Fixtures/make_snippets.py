@@ -115,6 +115,38 @@ line" }}
 {{ -"a" }}
 {{ "b" < 1 }}
 {{ [1, "a"] | sort }}
+{% if rows | selectattr("role", "eq", "nobody") %}a generator is true{% endif %} {% if d.items() %}yes{% endif %}{% if {}.items() %}no{% endif %}
+{% set g = l | map("string") %}{{ g | join("-") }}|{{ g | join("-") }}|{% for i in g %}{{ i }}{% else %}used up{% endfor %}
+{% set g = l | select %}{{ g | first }} {{ g | first }} {{ 9 in g }} {{ g | list }} {{ (l | reverse)[0] is defined }} {{ d.keys()[0] is defined }}
+{{ l | map("string") | length }}
+{{ l | select | last }}
+{{ (l | select) + [1] }}
+{{ l | reject("odd") | tojson }}
+{{ d.keys() | length }} {{ d.items() | last }} {{ d.keys() }} {{ d.values() is sequence }} {{ l | map("string") is iterable }} {{ "b" in d.keys() }} {{ l | unique is sequence }}
+{% for i in l %}{% continue %}{% else %}no pass ended{% endfor %} {% for i in l %}{% if loop.first %}{% break %}{% endif %}{% else %}nor here{% endfor %} {% for i in l %}{% if loop.last %}{% break %}{% endif %}{{ i }}{% else %}one did{% endfor %}
+{% macro m(a) %}{{ a }}{% endmacro %}{{ m(1, 2) }}
+{% macro m(a) %}{{ a }}{% endmacro %}{{ m(1, b=2) }}
+{% macro m(a) %}{{ a }}{% endmacro %}{{ m(1, a=2) }}
+{% macro m() %}x{% endmacro %}{% call m() %}never{% endcall %}
+{{ "abcabc".find("a", 1) }} {{ "abcabc".rfind("a", 0, 3) }} {{ "abcabc".find("a", -2) }} {{ "abcabc".count("c", 3) }} {{ "abc".startswith("b", 1) }} {{ "abc".endswith("b", 0, 2) }} {{ "abc".find("", 4) }} {{ "abc".find("", 3) }} {{ "abc".startswith("", 4) }} {{ "abc".index("c", -1) }}
+{{ "abcabc".index("a", 4) }}
+{{ "a\tbc\td\n\te".expandtabs(4) }} {{ "a\tb".expandtabs() }} {{ "a\tb".expandtabs(0) }}
+{{ 0x1F }} {{ 0b101 }} {{ 0o17 }} {{ 0xdead_beef }}
+{{ "ΑΣ ΣΑΣ Σ ΑΣ. Α'Σ".lower() }} {{ "ΟΔΟΣ".capitalize() }} {{ "ΟΔΟΣ ΟΔΟΣ".title() }}
+{{ "a" % 1 }}
+{{ "%s" % (1, 2) }}
+{{ "a" % [1] }} {{ "%s" % [1, 2] }} {{ "a" % d }}
+{{ rows | sort(attribute="role,n") | map(attribute="n") | list }} {{ k | sort(attribute="x") }}
+{{ [] in d }}
+{{ d.get([]) }}
+{{ nothing | int }}
+{{ nothing | float }}
+{{ nothing | attr("x") }}
+{{ nothing <= nothing }}
+{{ 5 | trim(5) }}
+{{ n is none 5 }}
+{{ 1 if n is defined if t else 2 }}
+{{ true | round }} {{ x is even }} {{ 4.0 is even }} {{ 3.0 is odd }} {{ "a-b c_d, e" | wordcount }} {{ nothing is callable }}
 {{ u.split("ß") }} {{ "ﬁ".upper() }} {{ "ŉ" | title }} {{ "ÀÉ" | lower }}
 """
 

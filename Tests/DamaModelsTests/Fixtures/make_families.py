@@ -1,7 +1,8 @@
 """Small random decoders of Llama's relatives, alone and in a LLaVA, and what transformers makes of them in fp32.
 
-Run in the environment of `make test-torch`, after make_llava.py and make_training.py of the training tests. Writes
-families/ beside this file: tokenizer files, one set for all, and for each case its model in fp16,
+Run in the environment of `make test-torch`, after make_llava.py and make_training.py of the training tests; arguments are
+the cases to write, by default all. Writes families/ beside this file: tokenizer files, one set for all, and for each case
+its model in fp16,
 - expected.json: token log-probabilities of two responses behind a prompt, and greedy text;
 - training.json and training.safetensors: ten steps in PyTorch, with some of the first gradients and of the final parameters.
 """
@@ -17,6 +18,7 @@ from safetensors.torch import save_file
 from tokenizers import trainers
 from transformers import (
     CLIPVisionConfig,
+    LlamaConfig,
     LlavaConfig,
     LlavaForConditionalGeneration,
     MistralConfig,
@@ -26,8 +28,10 @@ from transformers import (
     Qwen2Tokenizer,
     Qwen3Config,
     Qwen3ForCausalLM,
+    SiglipVisionConfig,
 )
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
 HERE = Path(__file__).parent
 ROOT = HERE / "families"
@@ -55,10 +59,13 @@ CASES = {
     "llava_mistral": (None, MistralConfig, dict(sliding_window=None)),
     "llava_qwen2": (None, Qwen2Config, {}),
     "llava_qwen3": (None, Qwen3Config, dict(head_dim=8)),
+    "llava_siglip": (None, LlamaConfig, {}),
 }  # fmt: skip
 TRAINED = ["mistral", "qwen2_window", "qwen3", "qwen3_window", "llava_qwen3"]
 image = Image.open(HERE / "llava/image.png")
-image_processor = CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+clip_processor = CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+# Four patches of 8 pixels in a row, and a rest.
+siglip_processor = SiglipImageProcessorPil(size={"height": 36, "width": 36}, image_mean=[0.5] * 3, image_std=[0.5] * 3)
 
 
 def tokenizer():
@@ -84,11 +91,14 @@ def config(name, words):
     if architecture:
         return text(**{**fields, **changes})
     decoder = text(**{**fields, **changes, "num_hidden_layers": 1})
+    vision = dict(hidden_size=16, intermediate_size=24, num_hidden_layers=1, num_attention_heads=2, patch_size=8)
+    is_siglip = name == "llava_siglip"
     return LlavaConfig(
         text_config=decoder,
-        vision_config=CLIPVisionConfig(
-            hidden_size=16, intermediate_size=24, num_hidden_layers=1, num_attention_heads=2, image_size=32, patch_size=8
-        ),
+        vision_config=SiglipVisionConfig(**vision, image_size=36, vision_use_head=False)
+        if is_siglip
+        else CLIPVisionConfig(**vision, image_size=32),
+        vision_feature_select_strategy="full" if is_siglip else "default",
         image_token_index=IMAGE_TOKEN, image_seq_length=PATCHES, vision_feature_layer=-1,
     )  # fmt: skip
 
@@ -112,9 +122,10 @@ def fill(model, words):
 class Texts:
     """The inputs of a model for texts in the template of the tests."""
 
-    def __init__(self, words, takes_image):
-        self.words, self.takes_image = words, takes_image
-        self.pixels = image_processor(images=image, return_tensors="pt")["pixel_values"]
+    def __init__(self, words, image_processor):
+        self.words, self.takes_image = words, image_processor is not None
+        if self.takes_image:
+            self.pixels = image_processor(images=image, return_tensors="pt")["pixel_values"]
 
     def prompt(self, question):
         before = "<image>\n" if self.takes_image else ""
@@ -204,7 +215,8 @@ def make(name, words, seed):
     model = architecture(settings).eval()
     with torch.no_grad():
         fill(model, words)
-    texts = Texts(words, architecture is LlavaForConditionalGeneration)
+    image_processor = {True: siglip_processor, False: clip_processor}[name == "llava_siglip"]
+    texts = Texts(words, image_processor if architecture is LlavaForConditionalGeneration else None)
     results = expected(model, texts)
     if "window" in name or name == "mistral":
         other = architecture(full_attention(settings)).eval()
@@ -222,8 +234,9 @@ def make(name, words, seed):
         train(folder, architecture, texts)
 
 
-shutil.rmtree(ROOT, ignore_errors=True)
 words = tokenizer()
 words.save_pretrained(ROOT)
 for seed, name in enumerate(CASES):
-    make(name, words, seed)
+    if name in (sys.argv[1:] or CASES):
+        shutil.rmtree(ROOT / name, ignore_errors=True)
+        make(name, words, seed)

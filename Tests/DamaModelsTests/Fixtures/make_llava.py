@@ -121,7 +121,7 @@ for seed, (name, case) in enumerate(CASES.items()):
     tok.save_pretrained(folder)
     processor.image_processor.save_pretrained(folder)
     (folder / "generation_config.json").unlink(missing_ok=True)
-    shutil.copy(Path(__file__).parents[3] / "docs/templates/vicuna_v1.jinja", folder / "chat_template.jinja")
+    shutil.copy(Path(__file__).parents[3] / "Sources/DamaModels/Prompts/Named/vicuna_v1.jinja", folder / "chat_template.jinja")
 
     # The models were trained with the Pillow-based image processor.
     from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil

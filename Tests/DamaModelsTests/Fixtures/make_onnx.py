@@ -185,7 +185,7 @@ config = {**text.to_dict(), "architectures": ["LlamaForCausalLM"], "model_type":
 (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
 for name in ("tokenizer.json", "tokenizer_config.json"):
     shutil.copy(source / name, folder / name)
-shutil.copy(Path(__file__).parents[3] / "docs/templates/plain.jinja", folder / "chat_template.jinja")
+shutil.copy(Path(__file__).parents[3] / "Sources/DamaModels/Prompts/Named/plain.jinja", folder / "chat_template.jinja")
 
 model = LlamaForCausalLM(text).eval()
 model.model.load_state_dict(llava.model.language_model.state_dict())

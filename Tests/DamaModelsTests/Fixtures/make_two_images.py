@@ -46,7 +46,7 @@ processor = LlavaProcessor(
     vision_feature_select_strategy="default",
     num_additional_image_tokens=1,
     image_token="<image>",
-    chat_template=(HERE.parents[2] / "docs" / "templates" / "vicuna_v1.jinja").read_text(),
+    chat_template=(HERE.parents[2] / "Sources/DamaModels/Prompts/Named" / "vicuna_v1.jinja").read_text(),
 )
 
 

@@ -122,6 +122,7 @@ class dama_phase(IntEnum):
 class dama_image_mode(IntEnum):
     DAMA_IMAGE_MODE_CROP = 0
     DAMA_IMAGE_MODE_PAD = 1
+    DAMA_IMAGE_MODE_CHECKPOINT = 2
 
 
 class dama_overlong(IntEnum):
@@ -542,6 +543,7 @@ dama_policy_options._fields_ = [
     ("reserved", ctypes.c_uint32),
     ("ignore_orientation", ctypes.c_int32),
     ("drop_alpha", ctypes.c_int32),
+    ("vision_tower", ctypes.c_char_p),
 ]
 
 dama_policy_facts._fields_ = [
@@ -661,6 +663,7 @@ dama_trainer_options._fields_ = [
     ("max_gradient_norm", ctypes.c_double),
     ("tokens_per_run", ctypes.c_uint32),
     ("threads", ctypes.c_uint32),
+    ("lora_dropout", ctypes.c_double),
 ]
 
 dama_training_pair._fields_ = [
@@ -697,6 +700,13 @@ dama_step_metrics._fields_ = [
     ("seconds_forward", ctypes.c_double),
     ("seconds_backward", ctypes.c_double),
     ("seconds_update", ctypes.c_double),
+    ("margin_std", ctypes.c_double),
+    ("loss_std", ctypes.c_double),
+    ("logps_chosen", ctypes.c_double),
+    ("logps_rejected", ctypes.c_double),
+    ("reference_chosen", ctypes.c_double),
+    ("reference_rejected", ctypes.c_double),
+    ("beta_clamped", ctypes.c_size_t),
 ]
 
 dama_parameter._fields_ = [
@@ -767,6 +777,9 @@ dama_train_dataset_options._fields_ = [
     ("user", ctypes.c_void_p),
     ("no_export", ctypes.c_int32),
     ("reserved", ctypes.c_uint32),
+    ("shuffle", ctypes.c_int32),
+    ("drop_last", ctypes.c_int32),
+    ("mean_delta", ctypes.c_double),
 ]
 
 dama_train_dataset_result._fields_ = [

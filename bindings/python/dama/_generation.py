@@ -54,14 +54,17 @@ class Policy(PolicyModel):
     ``provider``
         ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
     ``template``
-        How a question becomes a prompt: a name of ``prompt_templates()``, or a text with the placeholders
-        ``{question}`` and ``{response}``, and optionally ``{image}``, ``{system}`` and ``{end}``. Default: the chat
-        template of the directory; it is an error if that is missing or unknown.
+        How a question becomes a prompt: a name of ``prompt_templates()``; a text with the placeholders
+        ``{question}`` and ``{response}``, and optionally ``{image}``, ``{system}`` and ``{end}``; or the path of a
+        ``.jinja`` file. Default: the chat template of the directory; it is an error if there is none.
     ``system``
         The system prompt, ``""`` for none. Default: the system prompt of the template.
     ``image_mode``
         ``"crop"`` crops the middle, as Hugging Face's processor does; ``"pad"`` pads the image to a square with the
-        mean colour, as the original LLaVA trainer does.
+        mean colour, as the original LLaVA trainer does. Default: ``"checkpoint"``, as the model's files say.
+    ``vision_tower``
+        The directory of the vision tower, for a model in LLaVA's original layout. Default: ``mm_vision_tower`` of its
+        config.json.
     ``max_length``, ``overlong``
         The most tokens of image, prompt and one response together (default: the number of the model's positions). A
         longer response is an ``"error"``, or its end is ``"cut"`` and the result says so.

@@ -75,7 +75,8 @@ class PolicyModel:
         provider: str = "cpu",
         template: Optional[str] = None,
         system: Optional[str] = None,
-        image_mode: str = "crop",
+        image_mode: str = "checkpoint",
+        vision_tower: Optional[Union[str, os.PathLike[str]]] = None,
         max_length: Optional[int] = None,
         overlong: str = "error",
         token_budget: int = 8192,
@@ -94,6 +95,8 @@ class PolicyModel:
         if system is not None:
             options.system = _c_string(system, "system")
         options.image_mode = _choice("image_mode", image_mode, _IMAGE_MODES)
+        if vision_tower is not None:
+            options.vision_tower = os.fsencode(vision_tower)
         options.overlong = _choice("overlong", overlong, _OVERLONG)
         if max_length is not None:
             options.max_length = _positive("max_length", max_length)
@@ -113,7 +116,7 @@ class PolicyModel:
         self.max_length: int = facts.max_length
         #: Number of tokens of an image; 0 for a text-only model.
         self.image_tokens: int = facts.image_tokens
-        #: The template in use: its name, or its text.
+        #: The template in use: its name, its text, or its file.
         self.template: str = facts.prompt_template.decode("utf-8")
 
     def __del__(self, free: Any = _abi.dama_policy_free) -> None:

@@ -19,7 +19,7 @@ from ._runtime import open_with
 from ._splitter import Splitter
 from ._text import _c_string, string_list
 
-#: A file's path, the bytes of a JPEG or PNG file, or uint8 pixels [H, W, 3].
+#: The path or the bytes of a JPEG, PNG, WebP, GIF or BMP file, or uint8 pixels [H, W, 3].
 Image = Union[str, os.PathLike, bytes, bytearray, memoryview, NDArray[np.uint8]]
 
 _LONG_TEXTS = choices(_abi.dama_long_texts, "DAMA_LONG_TEXTS_")
@@ -55,7 +55,8 @@ class PairHardness:
 
 
 class Scorer:
-    """A CLIP model, opened from a Hugging Face directory. Computes logits and embeddings of images and sentences.
+    """A CLIP or SigLIP model, opened from a Hugging Face directory. Computes logits and embeddings of images and
+    sentences.
 
     ``model_dir`` contains config.json, safetensors, tokenizer.json and preprocessor_config.json; text_model.onnx and
     vision_model.onnx may replace the safetensors. Several threads may use one scorer at the same time; ctypes releases

@@ -40,6 +40,8 @@ class LoRA:
     alpha: float = 32.0
     #: Last parts of module names: q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj; all-linear for all.
     targets: Sequence[str] = ("q_proj", "v_proj")
+    #: Probability with which a number that an adapter takes is set to 0 in training.
+    dropout: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,16 @@ class StepMetrics:
     skipped: int
     #: Seconds of each phase: "prepare", "reference", "forward", "backward" and "update".
     seconds: dict[str, float]
+    #: Standard deviations of h and of the pairs' losses, with divisor N − 1; NaN for a single pair.
+    margin_std: float
+    loss_std: float
+    #: Means of log π(y | I, x) by the policy and by the reference; NaN for a loss without a reference.
+    logps_chosen: float
+    logps_rejected: float
+    reference_chosen: float
+    reference_rejected: float
+    #: Number of pairs whose β is the floor or the ceiling.
+    beta_clamped: int
 
 
 @dataclass(frozen=True)
@@ -389,6 +401,7 @@ def _select(options: _abi.dama_trainer_options, trainable: Union[str, LoRA, Sequ
         options.trainable = _TRAINABLE["lora"]
         options.lora_rank = unsigned("rank", trainable.rank, 32)
         options.lora_alpha = trainable.alpha
+        options.lora_dropout = trainable.dropout
         targets = [c_text(target, "a target") for target in trainable.targets]
         if not targets:
             raise InvalidArgument("LoRA has no targets; at least one module must be named")

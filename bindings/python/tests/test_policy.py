@@ -65,7 +65,8 @@ def test_the_other_model_and_its_facts(policy):
         assert_equal(other.logps(IMAGE, one["prompt"], one["chosen"], one["rejected"]).chosen, one["chosen_logps"])
     # One token for each of 4 x 4 patches; "full" keeps the class token as well.
     assert (policy.image_tokens, other.image_tokens) == (16, 17)
-    assert (policy.hidden_size, policy.max_length, policy.template) == (32, 512, "vicuna_v1")
+    assert (policy.hidden_size, policy.max_length) == (32, 512)
+    assert policy.template == f"{FIXTURES}/default/chat_template.jinja"
     assert policy.vocabulary_size > len(dama.Tokenizer(FIXTURES / "default"))
 
 
@@ -262,8 +263,8 @@ def test_what_cannot_be(policy, tmp_path):
         dama.Policy(FIXTURES.parent / "clip" / "legacy")
     for options, message in [
         ({"template": "vicuna_v9"}, "unknown template"),
-        ({"template": "llava-1.5", "system": "x"}, "no place {system}"),
-        ({"image_mode": "stretch"}, "crop, pad"),
+        ({"template": "llava-1.5", "system": "x"}, "no place for a system prompt"),
+        ({"image_mode": "stretch"}, "crop, pad, checkpoint"),
         ({"overlong": "shorten"}, "error, cut"),
         ({"token_budget": 0}, "token_budget"),
         ({"max_length": 0}, "max_length"),
@@ -271,3 +272,18 @@ def test_what_cannot_be(policy, tmp_path):
     ]:
         with pytest.raises(ValueError, match=message):
             dama.Policy(FIXTURES / "default", **options)
+
+
+def test_llavas_original_layout_equals_transformers():
+    """Fixtures of Tests/DamaModelsTests/Fixtures/make_llava_original.py; fp32 on both sides."""
+    root = FIXTURES.parent / "llava_original"
+    policy = dama.Policy(root / "model", vision_tower=root / "tower")
+    assert policy.template == "vicuna_v1"
+    expected = [entry for entry in json.loads((root / "expected.json").read_text()) if entry["mode"] == "checkpoint"]
+    assert len(expected) == 2
+    for entry in expected:
+        found = policy.logps(str(root / "image.png"), entry["prompt"], entry["chosen"], entry["rejected"])
+        assert found.chosen.tokens == pytest.approx(entry["chosen_logps"], abs=1e-4)
+        assert found.rejected.tokens == pytest.approx(entry["rejected_logps"], abs=1e-4)
+    with pytest.raises(dama.InvalidArgument, match="give its directory"):
+        dama.Policy(root / "model")

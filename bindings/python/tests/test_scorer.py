@@ -149,7 +149,7 @@ def test_what_cannot_be(scorer, tmp_path):
         (pixels.astype(np.float32), "float32"),
         (3, "int"),
         (b"", "empty"),
-        (b"nonsense", "JPEG and PNG"),
+        (b"nonsense", "the supported images are JPEG, PNG, WebP"),
     ]:
         with pytest.raises(dama.DamaError, match=message):
             scorer.score(image, ["a"])

@@ -50,7 +50,7 @@ public:
     std::size_t dimension() const noexcept { return facts_.dimension; }
     float logit_scale() const noexcept { return facts_.logit_scale; }
 
-    /** The image in a JPEG or PNG file. `path` must outlive the call that uses the image. */
+    /** The image in a file. `path` must outlive the call that uses the image. */
     static dama_image file(const std::string &path) {
         dama_image image{};
         image.path = detail::c_string(path);

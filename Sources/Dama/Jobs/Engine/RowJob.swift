@@ -111,16 +111,17 @@ struct RowJob<Report: RowReport> {
         // Rows that share an image are mostly adjacent.
         var seen = Set<ExactText>()
         try journal.forEachBlock { block throws(DamaError) in
-            for image in block.images {
+            for files in block.images {
                 row += 1
-                guard let image, seen.insert(ExactText(image.path)).inserted else { continue }
-                do throws(DamaError) {
-                    try root.verify(image)
-                } catch {
-                    guard error.code == .invalidArgument else { throw error }
-                    throw .invalidArgument(
-                        "row \(row) was computed from another image: \(error.message); put it back as it was, or restart "
-                            + "the job")
+                for image in files where seen.insert(ExactText(image.path)).inserted {
+                    do throws(DamaError) {
+                        try root.verify(image)
+                    } catch {
+                        guard error.code == .invalidArgument else { throw error }
+                        throw .invalidArgument(
+                            "row \(row) was computed from another image: \(error.message); put it back as it was, or "
+                                + "restart the job")
+                    }
                 }
             }
             guard seen.count > 4096 else { return }

@@ -19,8 +19,8 @@ struct BlockOutcome: Equatable, Sendable {
     var rows: [RowOutcome]
     /// The task's state after the block, which is restored when the job resumes.
     var state: [UInt8]
-    /// For each row, the image file that it was computed from, if any.
-    var images: [ImageStamp?]
+    /// For each row, the image files that it was computed from.
+    var images: [[ImageStamp]]
 
     var rejectedCount: Int {
         rows.count { if case .rejected = $0 { true } else { false } }
@@ -41,14 +41,14 @@ struct BlockOutcome: Equatable, Sendable {
             writer.append(UInt32(truncatingIfNeeded: bytes.count))
             writer.append(bytes)
         }
-        for image in images {
-            writer.append(UInt8(image == nil ? 0 : 1))
-            image?.append(to: &writer)
+        for files in images {
+            writer.append(UInt8(clamping: files.count))
+            for file in files.prefix(Int(UInt8.max)) { file.append(to: &writer) }
         }
         return writer.bytes
     }
 
-    init(rows: [RowOutcome], state: [UInt8], images: [ImageStamp?]) {
+    init(rows: [RowOutcome], state: [UInt8], images: [[ImageStamp]]) {
         self.rows = rows
         self.state = state
         self.images = images
@@ -64,6 +64,10 @@ struct BlockOutcome: Equatable, Sendable {
             rows.append(tag == 0 ? .done(bytes) : .rejected(bytes))
         }
         images = []
-        for _ in rows { images.append(try reader.read(UInt8.self) == 1 ? try ImageStamp(&reader) : nil) }
+        for _ in rows {
+            var files: [ImageStamp] = []
+            for _ in 0..<(try reader.read(UInt8.self)) { files.append(try ImageStamp(&reader)) }
+            images.append(files)
+        }
     }
 }

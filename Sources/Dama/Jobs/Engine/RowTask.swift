@@ -33,5 +33,5 @@ protocol RowTask {
 /// Rows that are ready for the model.
 protocol RowBlock: Sendable {
     /// For each row, the image file that it was read from, if any.
-    var stamps: [ImageStamp?] { get }
+    var stamps: [[ImageStamp]] { get }
 }

@@ -27,22 +27,20 @@ struct GenerateTask: RowTask {
     ) -> @Sendable ([RawRow], Workers) throws(DamaError) -> PolicyBlock<PreparedQuestion> {
         let task = self
         return PolicyBlock.preparer(stop: stop, names: options.fields) {
-            (row, images, stamp) throws(RowFailure) in try task.read(row, images, &stamp)
+            (row, images, stamps) throws(RowFailure) in try task.read(row, images, &stamps)
         }
     }
 
     private func read(
-        _ row: RawRow, _ images: PreparedImages, _ stamp: inout ImageStamp?
+        _ row: RawRow, _ images: PreparedImages, _ stamps: inout [ImageStamp]
     ) throws(RowFailure) -> PreparedQuestion {
         let record = try RowFailure.parsing { () throws(Rejection) in
             try QuestionRecord(row, names: options.fields, takesImage: policy.takesImages)
         }
-        var bytes: [UInt8]?
-        if let rejection = Rejection.system(record.system, of: policy) { throw .row(rejection) }
-        if let image = record.image { bytes = try root.read(image, stamp: &stamp) }
+        let read = try PolicyPrompt(record.messages, record.images, root: root, policy: policy, stamps: &stamps)
         var prompt = try RowFailure.sorting { () throws(DamaError) in
             try policy.prepare(
-                GenerationRequest(image: bytes.map { .bytes($0) }, prompt: record.question), sharing: images)
+                GenerationRequest(images: read.images.map { .bytes($0) }, messages: read.messages), sharing: images)
         }
         prompt.streams = (0..<options.samples).map { GenerateOptions.stream(row: row.index, sample: $0) }
         return PreparedQuestion(id: record.id, prompt: prompt)

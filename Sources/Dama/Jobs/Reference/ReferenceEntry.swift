@@ -26,22 +26,56 @@ public struct ReferenceEntry: Equatable, Sendable {
         return hash.hexDigest
     }
 
-    /// The same as ``key(image:prompt:chosen:rejected:)``; reads the image if it is a file.
+    /// SHA-256 of a conversation with any messages and images. One question in one text with at most one image has the
+    /// key of ``key(image:prompt:chosen:rejected:)``.
+    static func key(images: [[UInt8]], messages: [ChatMessage], chosen: String, rejected: String) -> String {
+        if images.count <= 1, messages.count == 1, messages[0].role == .user, messages[0].content.count == 1,
+            case .text(let prompt) = messages[0].content[0]
+        {
+            return key(image: images.first, prompt: prompt, chosen: chosen, rejected: rejected)
+        }
+        var hash = SHA256()
+        func add(_ bytes: some Collection<UInt8>) {
+            hash.update(UInt64(bytes.count))
+            hash.update(Array(bytes))
+        }
+        // No text has this length, so no key is that of another kind.
+        hash.update(UInt64.max)
+        hash.update(UInt64(messages.count))
+        for message in messages {
+            add(message.role.rawValue.utf8)
+            hash.update(UInt64(message.content.count))
+            for part in message.content {
+                switch part {
+                case .image: hash.update(UInt64.max)
+                case .text(let text): add(text.utf8)
+                }
+            }
+        }
+        add(chosen.utf8)
+        add(rejected.utf8)
+        hash.update(UInt64(images.count))
+        for image in images { add(image) }
+        return hash.hexDigest
+    }
+
+    /// The key of a pair; reads the images that are files.
     ///
     /// - Throws: ``DamaError/Code/invalidArgument`` for an image given as pixels, because the bytes of its file are
     ///   unknown.
     public static func key(_ pair: PreferencePair) throws(DamaError) -> String {
-        var image: [UInt8]?
-        switch pair.image {
-        case nil: break
-        case .bytes(let bytes): image = bytes
-        case .path(let path): image = try ImageFile.read(path)
-        case .pixels:
-            throw .invalidArgument(
-                "the image is given as pixels, but a reference cache identifies images by their file: give its path or "
-                    + "bytes")
+        var images: [[UInt8]] = []
+        for image in pair.images {
+            switch image {
+            case .bytes(let bytes): images.append(bytes)
+            case .path(let path): images.append(try ImageFile.read(path))
+            case .pixels:
+                throw .invalidArgument(
+                    "the image is given as pixels, but a reference cache identifies images by their file: give its path "
+                        + "or bytes")
+            }
         }
-        return key(image: image, prompt: pair.prompt, chosen: pair.chosen, rejected: pair.rejected)
+        return key(images: images, messages: pair.messages, chosen: pair.chosen, rejected: pair.rejected)
     }
 
     func line(_ format: ReferenceOptions.Format) -> [UInt8] {

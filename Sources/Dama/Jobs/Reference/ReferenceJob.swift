@@ -25,6 +25,7 @@ public struct ReferenceJob: Sendable {
     public func run(
         run: RunOptions? = nil, observer: @escaping (JobProgress) throws(DamaError) -> Void = { _ in }
     ) throws(DamaError) -> LineJobSummary {
+        try policy.checkResponses()
         return try RowJob(options.rows, LineReport<ReferenceTask>()).run(observer: observer) {
             (contents, root) throws(DamaError) in
             .settings(

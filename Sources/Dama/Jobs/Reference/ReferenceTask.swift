@@ -27,16 +27,16 @@ struct ReferenceTask: RowTask {
     ) -> @Sendable ([RawRow], Workers) throws(DamaError) -> PolicyBlock<PreparedReference> {
         let task = self
         return PolicyBlock.preparer(stop: stop, names: options.fields) {
-            (row, images, stamp) throws(RowFailure) in try task.read(row, images, &stamp)
+            (row, images, stamps) throws(RowFailure) in try task.read(row, images, &stamps)
         }
     }
 
     private func read(
-        _ row: RawRow, _ images: PreparedImages, _ stamp: inout ImageStamp?
+        _ row: RawRow, _ images: PreparedImages, _ stamps: inout [ImageStamp]
     ) throws(RowFailure) -> PreparedReference {
-        let pair = try PolicyRow(row, names: options.fields, root: root, policy: policy, stamp: &stamp)
+        let pair = try PolicyRow(row, names: options.fields, root: root, policy: policy, stamps: &stamps)
         let prepared = try RowFailure.sorting { () throws(DamaError) in
-            try policy.prepare(pair.pair(image: pair.image.map { .bytes($0) }), sharing: images)
+            try policy.prepare(pair.pair(images: pair.prompt.images.map { .bytes($0) }), sharing: images)
         }
         return PreparedReference(id: pair.record.id, key: pair.key, pair: prepared)
     }

@@ -1,57 +1,29 @@
+import DamaModels
 import DamaSupport
 
-/// The messages of a row: an optional system prompt, one question, one answer.
-///
-/// A row with any other list of messages is rejected. Using only a part of it would score or train a conversation that
-/// nobody wrote.
+/// The messages of a field of a row, in the forms of LLaVA, ShareGPT, TRL and transformers. Which messages make sense is
+/// up to the template; here nothing is left out and nothing is put in another order.
 struct Conversation: Equatable {
-    var system: String?
-    var question: String?
-    var answer: String?
-
-    enum Role {
-        case system, user, assistant
-
-        init?(_ name: String) {
-            switch name {
-            case "system", "developer": self = .system
-            case "user", "human": self = .user
-            case "assistant", "gpt", "model": self = .assistant
-            default: return nil
-            }
-        }
-    }
+    var messages: [ChatMessage]
 
     /// Reads a list of messages, or one message.
     ///
     /// - Parameters:
     ///   - standing: The role of a single message that does not name one.
     ///   - field: The field's name in messages.
-    init(_ value: JSON, standing: Role, field: String) throws(Rejection) {
-        let messages = value.array ?? [value]
-        guard !messages.isEmpty else { throw Rejection(.wrongType, "\(field) is an empty list of messages") }
-        for (index, message) in messages.enumerated() {
-            let role = try Self.role(of: message, standing: messages.count == 1 ? standing : nil, field)
-            let text = try Self.text(of: message, field)
-            switch role {
-            case .system where index == 0: system = text
-            case .user where question == nil && answer == nil: question = text
-            case .assistant where answer == nil && (question != nil || index == 0): answer = text
-            default: throw Self.unsupported(field, messages)
-            }
+    init(_ value: JSON, standing: ChatMessage.Role, field: String) throws(Rejection) {
+        let elements = value.array ?? [value]
+        guard !elements.isEmpty else { throw Rejection(.wrongType, "\(field) is an empty list of messages") }
+        messages = []
+        for element in elements {
+            let role = try Self.role(of: element, standing: elements.count == 1 ? standing : nil, field)
+            messages.append(ChatMessage(role, try Self.content(of: element, field)))
         }
     }
 
-    /// More than one turn, or messages out of order.
-    private static func unsupported(_ field: String, _ messages: [JSON]) -> Rejection {
-        let roles = messages.prefix(6).map { $0["role"]?.string ?? $0["from"]?.string ?? "?" }
-        return Rejection(
-            .unsupportedConversation,
-            "\(field) has the messages \(roles.joined(separator: ", "))\(messages.count > 6 ? ", …" : ""); expected "
-                + "one question and one response, after an optional system prompt")
-    }
-
-    private static func role(of message: JSON, standing: Role?, _ field: String) throws(Rejection) -> Role {
+    private static func role(
+        of message: JSON, standing: ChatMessage.Role?, _ field: String
+    ) throws(Rejection) -> ChatMessage.Role {
         guard message.object != nil else {
             throw Rejection(.wrongType, "\(field) must hold messages, found \(message.kind)")
         }
@@ -61,41 +33,96 @@ struct Conversation: Equatable {
             }
             return standing
         }
-        guard let role = name.string.flatMap(Role.init) else {
+        switch name.string {
+        case "system", "developer": return .system
+        case "user", "human": return .user
+        case "assistant", "gpt", "model": return .assistant
+        case "tool": return ChatMessage.Role(rawValue: "tool")
+        default:
             throw Rejection(
                 .unsupportedConversation,
-                "\(field) holds a message of the role \(name.text.prefix(40)); expected system, user or assistant")
+                "\(field) holds a message of the role \(name.text.prefix(40)); expected system, user, assistant or tool"
+            )
         }
-        return role
     }
 
-    /// The text of a message, or of its parts. The position of images among the parts does not matter: the template
-    /// puts the row's image where the model expects it.
-    static func text(of message: JSON, _ field: String) throws(Rejection) -> String {
+    /// A message's text, or its parts: texts, and places of images.
+    private static func content(of message: JSON, _ field: String) throws(Rejection) -> [ChatMessage.Part] {
         guard let content = message["value"] ?? message["content"] else {
             throw Rejection(.wrongType, "\(field) holds a message without \"value\" or \"content\"")
         }
-        if let text = content.string { return text }
-        guard let parts = content.array else {
+        if let text = content.string { return [.text(text)] }
+        guard let elements = content.array else {
             throw Rejection(.wrongType, "\(field) holds a message whose content is \(content.kind), not text")
         }
-        var texts: [String] = []
-        var images = 0
-        for part in parts {
-            if let text = part.string ?? part["text"]?.string {
-                texts.append(text)
-            } else if let type = part["type"]?.string, ["image", "image_url", "text"].contains(type) {
-                images += type == "text" ? 0 : 1
-            } else {
+        var parts: [ChatMessage.Part] = []
+        for element in elements {
+            if let text = element.string ?? element["text"]?.string {
+                parts.append(.text(text))
+            } else if let type = element["type"]?.string, ["image", "image_url"].contains(type) {
+                parts.append(.image)
+            } else if element["type"]?.string != "text" {
                 throw Rejection(
                     .unsupportedConversation,
-                    "\(field) holds a message part that is neither text nor image: \(part.text.prefix(60))")
+                    "\(field) holds a message part that is neither text nor image: \(element.text.prefix(60))")
             }
         }
-        guard images <= 1 else {
-            throw Rejection(.severalImages, "\(field) holds a message with \(images) images; a row has one")
+        let hasText = parts.contains { if case .text = $0 { true } else { false } }
+        guard hasText else { throw Rejection(.wrongType, "\(field) holds a message without text") }
+        return parts
+    }
+
+    // MARK: Parts of a row
+
+    /// Whether the last message is an answer.
+    var isAnswered: Bool { messages.last?.role == .assistant }
+
+    /// Checks that an answer can follow.
+    func checkIsPrompt(_ field: String) throws(Rejection) {
+        guard messages.contains(where: { $0.role == .user }), let last = messages.last, last.role != .system else {
+            throw Rejection(.unsupportedConversation, "\(field) has \(roles); expected a question at its end")
         }
-        guard !texts.isEmpty else { throw Rejection(.wrongType, "\(field) holds a message without text") }
-        return texts.joined(separator: "\n")
+        guard !isAnswered else {
+            throw Rejection(
+                .unsupportedConversation,
+                "\(field) ends with an answer (\(roles)); responses must be in fields of their own")
+        }
+    }
+
+    /// The roles of the messages, for messages.
+    var roles: String {
+        let names = messages.prefix(6).map(\.role.rawValue).joined(separator: ", ")
+        return "the messages \(names)\(messages.count > 6 ? ", …" : "")"
+    }
+
+    /// Whether `other` has the same texts of the same roles, apart from the places of images, which are often in only
+    /// one of two copies. A system prompt that this conversation does not repeat agrees with any.
+    func agrees(with other: Conversation) -> Bool {
+        let own = messages[...]
+        var others = other.messages[...]
+        if own.first?.role != .system, others.first?.role == .system { others = others.dropFirst() }
+        return own.count == others.count
+            && zip(own, others).allSatisfy { $0.role == $1.role && $0.bareText == $1.bareText }
+    }
+}
+
+extension ChatMessage {
+    /// The text's bytes without the marks of images, and without the white space around it.
+    fileprivate var bareText: [UInt8] {
+        let mark = Array(Self.imageMark.utf8)
+        let bytes = Array(text.utf8)
+        var result: [UInt8] = []
+        var place = 0
+        while place < bytes.count {
+            if bytes[place] == mark[0], bytes[place...].starts(with: mark) {
+                place += mark.count
+            } else {
+                result.append(bytes[place])
+                place += 1
+            }
+        }
+        let isSpace: (UInt8) -> Bool = { $0 == 0x20 || (0x09...0x0D).contains($0) }
+        let end = result.lastIndex { !isSpace($0) }.map { $0 + 1 } ?? 0
+        return Array(result[..<end].drop(while: isSpace))
     }
 }

@@ -37,7 +37,25 @@ package final class ImageRoot: Sendable {
 
     deinit { close(descriptor) }
 
-    /// The bytes of the row's image.
+    /// The bytes of a row's images.
+    ///
+    /// - Parameter stamps: Gets the state of each file, also of one that cannot be read.
+    func read(_ images: [RowImage], stamps: inout [ImageStamp]) throws(RowFailure) -> [[UInt8]] {
+        var files: [[UInt8]] = []
+        for image in images {
+            var stamp: ImageStamp?
+            do throws(RowFailure) {
+                files.append(try read(image, stamp: &stamp))
+            } catch {
+                if let stamp { stamps.append(stamp) }
+                throw error
+            }
+            if let stamp { stamps.append(stamp) }
+        }
+        return files
+    }
+
+    /// The bytes of one image.
     ///
     /// - Parameter stamp: Set to the state of the file, even if it cannot be read; `nil` for an image embedded in the
     ///   row.

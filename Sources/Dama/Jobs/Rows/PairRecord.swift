@@ -1,13 +1,14 @@
+import DamaModels
 import DamaSupport
 
 /// A preference pair as stored in a row of a dataset.
 package struct PairRecord: Equatable, Sendable {
     /// The row's id (a string or a number); its position if it has none.
     package var id: JSON
-    package var image: RowImage
-    /// The row's own system prompt.
-    package var system: String?
-    package var question: String?
+    /// At least one, in the order of the prompt; empty for a text-only model.
+    package var images: [RowImage]
+    /// An optional system prompt, and questions and answers; the last message is the one that the responses answer.
+    package var messages: [ChatMessage]?
     package var chosen: String
     package var rejected: String
     /// Sub-sentences given in the data.
@@ -15,13 +16,12 @@ package struct PairRecord: Equatable, Sendable {
     package var rejectedSubSentences: [String]?
 
     package init(
-        id: JSON, image: RowImage, system: String? = nil, question: String? = nil, chosen: String, rejected: String,
+        id: JSON, images: [RowImage], messages: [ChatMessage]? = nil, chosen: String, rejected: String,
         chosenSubSentences: [String]? = nil, rejectedSubSentences: [String]? = nil
     ) {
         self.id = id
-        self.image = image
-        self.system = system
-        self.question = question
+        self.images = images
+        self.messages = messages
         self.chosen = chosen
         self.rejected = rejected
         self.chosenSubSentences = chosenSubSentences
@@ -34,21 +34,23 @@ extension PairRecord {
     ///
     /// - a response is a string, a message (`{"from": "gpt", "value": …}`, `{"role": "assistant", "content": …}`), or a
     ///   list of messages that ends with the assistant's;
-    /// - the image is a path, a data URI, base64, an object with `bytes` or a `path`, or a list of one of them;
+    /// - an image is a path, a data URI, base64, or an object with `bytes` or a `path`; several are a list;
     /// - the question is a string or messages; it may also be in `conversations`, or precede both responses;
     /// - fields that the row lacks are read from `text`, if that holds the text of an object.
-    package init(_ row: RawRow, names: FieldNames) throws(Rejection) {
+    ///
+    /// - Parameter takesImage: Whether the model takes images; a text-only model ignores the row's.
+    package init(_ row: RawRow, names: FieldNames, takesImage: Bool = true) throws(Rejection) {
         let json = try Self.object(row)
         let chosenGiven = try Self.sentences(.chosenSubSentences, in: json, names: names)
         let rejectedGiven = try Self.sentences(.rejectedSubSentences, in: json, names: names)
-        let image = try Self.image(in: json, names: names)
+        let images = takesImage ? try Self.images(in: json, names: names) : []
         var texts = try RowTexts(promptOf: json, names: names)
         let chosen = try Self.response(.chosen, in: json, names: names, given: chosenGiven)
         let rejected = try Self.response(.rejected, in: json, names: names, given: rejectedGiven)
         try texts.join(chosen, rejected, names: names)
         self.init(
-            id: try Self.identifier(in: json, names: names) ?? .int(Int64(row.index)), image: image,
-            system: texts.system, question: texts.question, chosen: chosen.text, rejected: rejected.text,
+            id: try Self.identifier(in: json, names: names) ?? .int(Int64(row.index)), images: images,
+            messages: texts.prompt?.messages, chosen: chosen.text, rejected: rejected.text,
             chosenSubSentences: chosenGiven, rejectedSubSentences: rejectedGiven)
     }
 
@@ -102,14 +104,14 @@ extension PairRecord {
         }
     }
 
-    /// The image under the first name that holds one.
-    static func image(in json: JSON, names: FieldNames) throws(Rejection) -> RowImage {
+    /// The images under the first name that holds any.
+    static func images(in json: JSON, names: FieldNames) throws(Rejection) -> [RowImage] {
         var first: Rejection?
         for (key, value) in names.values(.image, of: json) {
             do throws(Rejection) {
-                return try RowImage(value, field: "\"\(key)\"")
+                return try RowImage.list(value, field: "\"\(key)\"")
             } catch {
-                // Several images are an error, whatever another name holds.
+                // Too many images are an error, whatever another name holds.
                 if error.kind == .severalImages { throw error }
                 first = first ?? error
             }

@@ -9,7 +9,7 @@ struct PolicyBlock<Item: Sendable>: RowBlock {
     }
 
     var rows: [Row]
-    var stamps: [ImageStamp?]
+    var stamps: [[ImageStamp]]
 
     /// The items in the order of their rows.
     var items: [Item] {
@@ -22,24 +22,24 @@ struct PolicyBlock<Item: Sendable>: RowBlock {
     ///
     /// - Parameters:
     ///   - names: The names of the dataset's fields, for the `id` of a rejected row.
-    ///   - read: Prepares one row, and sets the stamp of its image file.
+    ///   - read: Prepares one row, and adds the stamps of its image files.
     static func preparer(
         stop: StopSignal, names: FieldNames,
-        read: @escaping @Sendable (RawRow, PreparedImages, inout ImageStamp?) throws(RowFailure) -> Item
+        read: @escaping @Sendable (RawRow, PreparedImages, inout [ImageStamp]) throws(RowFailure) -> Item
     ) -> @Sendable ([RawRow], Workers) throws(DamaError) -> PolicyBlock {
         { (rows, workers) throws(DamaError) in
             let images = PreparedImages()
-            let found = try workers.map(rows) { row throws(DamaError) -> (row: Row, stamp: ImageStamp?) in
+            let found = try workers.map(rows) { row throws(DamaError) -> (row: Row, stamps: [ImageStamp]) in
                 try stop.check()
-                var stamp: ImageStamp?
-                switch try RowFailure.result({ () throws(RowFailure) in try read(row, images, &stamp) }) {
-                case .success(let item): return (.item(item), stamp)
+                var stamps: [ImageStamp] = []
+                switch try RowFailure.result({ () throws(RowFailure) in try read(row, images, &stamps) }) {
+                case .success(let item): return (.item(item), stamps)
                 case .failure(let rejection):
                     let id = PairRecord.identifier(of: row, names: names)
-                    return (.rejected(.rejected(row, id: id, rejection)), stamp)
+                    return (.rejected(.rejected(row, id: id, rejection)), stamps)
                 }
             }
-            return PolicyBlock(rows: found.map(\.row), stamps: found.map(\.stamp))
+            return PolicyBlock(rows: found.map(\.row), stamps: found.map(\.stamps))
         }
     }
 }

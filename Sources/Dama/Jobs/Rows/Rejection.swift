@@ -14,11 +14,11 @@ package struct Rejection: Error, Equatable, Sendable {
         case missingField = "missing_field"
         /// A field of the wrong type.
         case wrongType = "wrong_type"
-        /// Messages other than one question and one response, or a system prompt that the job was not given.
+        /// Messages that are no prompt with a response, or of an unknown role.
         case unsupportedConversation = "unsupported_conversation"
         /// A response without words.
         case emptyResponse = "empty_response"
-        /// More than one image.
+        /// More images than the job takes for a row.
         case severalImages = "several_images"
         /// The image file does not exist.
         case imageMissing = "image_missing"

@@ -19,7 +19,6 @@ package enum RowImage: Sendable {
     static func short(_ path: String) -> String {
         path.utf8.count <= 300 ? path : "\(path.unicodeScalars.prefix(100))… (\(path.utf8.count) bytes)"
     }
-
 }
 
 extension RowImage: Equatable {
@@ -37,21 +36,29 @@ extension RowImage: ExpressibleByStringLiteral {
 }
 
 extension RowImage {
-    /// Reads a field's value: a path, a data URI, base64, an object as `datasets` writes it (`bytes` and `path`), or a
-    /// list of one of them.
+    /// The most images of a row.
+    static let countLimit = 255
+
+    /// Reads a field's value: an image, or a list of them.
     ///
     /// - Parameter field: The field's name in messages.
-    init(_ value: JSON, field: String) throws(Rejection) {
-        if let elements = value.array {
-            let images = elements.filter { $0 != .null }
-            guard let image = images.first else { throw Rejection(.missingField, "\(field) is an empty list") }
-            guard images.count == 1 else {
-                throw Rejection(.severalImages, "\(field) holds \(images.count) images; a row has one")
-            }
-            guard image.array == nil else { throw Rejection(.wrongType, "\(field) holds a nested list") }
-            try self.init(image, field: field)
-            return
+    static func list(_ value: JSON, field: String) throws(Rejection) -> [RowImage] {
+        let elements = (value.array ?? [value]).filter { $0 != .null }
+        guard !elements.isEmpty else { throw Rejection(.missingField, "\(field) is an empty list") }
+        guard elements.count <= countLimit else {
+            throw Rejection(
+                .severalImages, "\(field) holds \(elements.count) images; a row has at most \(countLimit)")
         }
+        var images: [RowImage] = []
+        for element in elements {
+            guard element.array == nil else { throw Rejection(.wrongType, "\(field) holds a nested list") }
+            images.append(try RowImage(element, field: field))
+        }
+        return images
+    }
+
+    /// Reads one image: a path, a data URI, base64, or an object as `datasets` writes it (`bytes` and `path`).
+    private init(_ value: JSON, field: String) throws(Rejection) {
         if let text = value.string {
             try self.init(text: text, field: field)
             return

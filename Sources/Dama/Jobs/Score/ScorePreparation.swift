@@ -5,7 +5,7 @@ import DamaText
 /// A block of rows, with responses split into sentences and images ready for the model.
 struct ScoreBlock: RowBlock {
     var rows: [Row]
-    var stamps: [ImageStamp?]
+    var stamps: [[ImageStamp]]
     /// Images by content, so that an image shared by several rows is decoded once.
     var images: [ContentKey: Image]
 
@@ -73,7 +73,7 @@ struct ScorePreparation: Sendable {
                     .rejected(.rejected(row, id: PairRecord.identifier(of: row, names: options.fields), rejection))
                 }
             },
-            stamps: results.map(\.stamp), images: Dictionary(uniqueKeysWithValues: prepared))
+            stamps: results.map { $0.stamp.map { [$0] } ?? [] }, images: Dictionary(uniqueKeysWithValues: prepared))
     }
 
     /// Decodes an image; an error becomes part of the result instead of being thrown.
@@ -89,14 +89,18 @@ struct ScorePreparation: Sendable {
         _ row: RawRow, _ stamp: inout ImageStamp?, _ stop: StopSignal
     ) throws(RowFailure) -> (ScoreBlock.Pair, [UInt8]) {
         let record = try RowFailure.parsing { () throws(Rejection) in try PairRecord(row, names: options.fields) }
+        guard let image = record.images.first, record.images.count == 1 else {
+            throw .row(
+                Rejection(.severalImages, "the row has \(record.images.count) images; hardness is about one image"))
+        }
         var flags: [String] = []
         let chosen = try sentences(record.chosen, record.chosenSubSentences, "chosen", &flags, stop)
         let rejected = try sentences(record.rejected, record.rejectedSubSentences, "rejected", &flags, stop)
         if record.chosen.hasSameBytes(as: record.rejected) { flags.append("same_response") }
-        let bytes = try root.read(record.image, stamp: &stamp)
+        let bytes = try root.read(image, stamp: &stamp)
         let pair = ScoreBlock.Pair(
             row: RawRow(index: row.index, line: row.line, bytes: []), id: record.id,
-            image: stamp?.digest ?? ContentKey(image: bytes), imageName: record.image.name,
+            image: stamp?.digest ?? ContentKey(image: bytes), imageName: image.name,
             chosen: chosen.map { ScoreBlock.Sentence($0) },
             rejected: rejected.map { ScoreBlock.Sentence($0) }, flags: flags)
         return (pair, bytes)

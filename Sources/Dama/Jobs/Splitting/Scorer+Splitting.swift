@@ -19,7 +19,7 @@ extension Scorer {
     /// another program.
     ///
     /// - Parameters:
-    ///   - splitter: Cuts responses into sub-sentences of at most ``CLIPEncoder/tokenLimit`` tokens.
+    ///   - splitter: Cuts responses into sub-sentences of at most ``DualEncoder/tokenLimit`` tokens.
     ///   - stop: Checked by the splitter while it waits.
     ///   - run: Stops a run of this model.
     /// - Throws: ``DamaError/Code/invalidArgument`` for a response without words, or if δ is undefined;

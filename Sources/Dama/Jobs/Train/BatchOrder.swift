@@ -2,27 +2,32 @@ import DamaSupport
 
 extension TrainOptions {
     /// The number of batches of the whole job. The last pairs of an epoch that do not fill a batch are left to the next
-    /// epoch's shuffle.
+    /// epoch's shuffle, or are a batch by themselves (``dropsLast``).
     func batches(pairs: Int) -> Int {
-        let (all, overflow) = (pairs / batchSize).multipliedReportingOverflow(by: epochs)
+        let perEpoch = BatchOrder(self, pairs: pairs).batchesPerEpoch
+        let (all, overflow) = perEpoch.multipliedReportingOverflow(by: epochs)
         return min(overflow ? .max : all, maximumSteps ?? .max)
     }
 }
 
-/// The pairs of each batch: each epoch has its own order, which depends only on the seed and the epoch.
+/// The pairs of each batch: each epoch has its own order, which depends only on the seed and the epoch, or all have the
+/// order of the file.
 struct BatchOrder {
     let pairs: Int
     let batchSize: Int
     let seed: UInt64
+    let shuffles: Bool
+    let batchesPerEpoch: Int
     private var current: (epoch: Int, order: [Int])?
 
-    init(pairs: Int, batchSize: Int, seed: UInt64) {
+    init(_ options: TrainOptions, pairs: Int) {
         self.pairs = pairs
-        self.batchSize = batchSize
-        self.seed = seed
+        batchSize = options.batchSize
+        seed = options.seed
+        shuffles = options.shuffles
+        let whole = pairs / batchSize
+        batchesPerEpoch = max(1, whole + (!options.dropsLast && !pairs.isMultiple(of: batchSize) ? 1 : 0))
     }
-
-    private var batchesPerEpoch: Int { max(1, pairs / batchSize) }
 
     func epoch(of batch: Int) -> Int { batch / batchesPerEpoch }
 
@@ -30,9 +35,9 @@ struct BatchOrder {
         let epoch = epoch(of: number)
         if current?.epoch != epoch {
             var generator = RandomGenerator(seed: seed, stream: UInt64(epoch) &+ 0x0DE2)
-            current = (epoch, generator.permutation(of: pairs))
+            current = (epoch, shuffles ? generator.permutation(of: pairs) : Array(0..<pairs))
         }
         let start = number % batchesPerEpoch * batchSize
-        return current?.order[start..<start + batchSize] ?? []
+        return current?.order[start..<min(start + batchSize, pairs)] ?? []
     }
 }

@@ -67,7 +67,10 @@ extension StepMetrics {
             ("beta/min", betaMinimum), ("beta/max", betaMaximum), ("kept", Double(kept)), ("accuracy", accuracy),
             ("margin_mean", marginMean), ("gap/hard", gapByThird[0]), ("gap/middle", gapByThird[1]),
             ("gap/easy", gapByThird[2]), ("reward/chosen", rewardChosen), ("reward/rejected", rewardRejected),
-            ("gradient_norm", gradientNorm), ("learning_rate", learningRate),
+            ("gradient_norm", gradientNorm), ("learning_rate", learningRate), ("margin_std", marginDeviation),
+            ("loss_std", lossDeviation), ("beta/clamped", Double(betaClamped)), ("logps/chosen", logpsChosen),
+            ("logps/rejected", logpsRejected), ("reference/chosen", referenceChosen),
+            ("reference/rejected", referenceRejected),
         ]
         return all.filter { $0.1.isFinite }
     }
@@ -90,6 +93,10 @@ extension StepMetrics {
                 "forward": number(seconds.forward), "backward": number(seconds.backward),
                 "update": number(seconds.update),
             ],
+            "margin_std": number(marginDeviation), "loss_std": number(lossDeviation),
+            "beta_clamped": .int(Int64(betaClamped)), "logps_chosen": number(logpsChosen),
+            "logps_rejected": number(logpsRejected), "reference_chosen": number(referenceChosen),
+            "reference_rejected": number(referenceRejected),
         ]
     }
 }

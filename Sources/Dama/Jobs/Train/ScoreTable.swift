@@ -1,3 +1,4 @@
+import DamaPreference
 import DamaSupport
 
 /// The scores that a training job reads from the lines of a ``ScoreJob``: α_D of each pair, and its third of the
@@ -12,9 +13,10 @@ struct ScoreTable {
 
     private var scores: [ExactText: Score] = [:]
 
+    /// - Parameter meanDelta: δ̄ for α_D, Eq. (7); `nil` takes α_D of the lines.
     /// - Throws: ``DamaError/Code/invalidArgument`` if the file is no longer the one that its summary, if present,
     ///   describes; ``DamaError/Code/model`` for an invalid line.
-    init(path: String) throws(DamaError) {
+    init(path: String, meanDelta: Double? = nil) throws(DamaError) {
         let summary = JobPaths(output: path).summary
         if Files.exists(summary), let described = try Files.readJSON(summary)["output"] {
             guard try ResultFile.isUnchanged(path, described) else {
@@ -29,8 +31,9 @@ struct ScoreTable {
             do throws(DamaError) {
                 if let rejection = row.rejection { throw .model(rejection.reason) }
                 let json = try JSON(parsing: row.bytes, numbers: .asWritten)
-                guard let id = json["id"], let delta = json["delta"]?.double, let alpha = json["alpha_data"]?.double
+                guard let id = json["id"], let delta = json["delta"]?.double, let written = json["alpha_data"]?.double
                 else { throw .model("expected id, delta and alpha_data, as the scoring job writes them") }
+                let alpha = meanDelta.map { Hardness.alphaData(delta: delta, meanDelta: $0) } ?? written
                 guard alpha.isFinite, alpha > 0 else { throw .model("alpha_data is \(alpha); it must be positive") }
                 found.append((id.text, delta, alpha))
             } catch {

@@ -41,6 +41,7 @@ public struct TrainJob: Sendable {
     ) throws(DamaError) -> TrainSummary {
         try options.check()
         try paths.refuseUnsuitable(options, base: policy.directory)
+        try policy.checkResponses()
         try Files.makeDirectory(options.output)
         let folder = try JobFolder(path: paths.checkpoints, isOurs: CheckpointFolder.isOurs)
         folder.removeTemporaryFiles()
@@ -86,7 +87,7 @@ public struct TrainJob: Sendable {
             try checkpoints.save(trainer, batch: batch, note: ["batch": .int(Int64(batch)), "identity": identity])
             saved = batch
         }
-        var order = BatchOrder(pairs: data.items.count, batchSize: options.batchSize, seed: options.seed)
+        var order = BatchOrder(options, pairs: data.items.count)
         do throws(DamaError) {
             while batch < batches {
                 var pairs: [TrainingPair] = []

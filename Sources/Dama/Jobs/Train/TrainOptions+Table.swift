@@ -6,30 +6,42 @@ import DamaTraining
 
 extension TrainOptions {
     /// All settings of a training job, under the names of its configuration files.
-    package static let table = SettingsTable<Self>(
-        RowJobOptions.table.part([
-            "data": "data", "output": "out", "image_root": "image_root", "follow_links": "follow_links",
-            "fields": "fields", "max_rejected": "max_bad",
-        ]).lifted(\Self.rows) + [
-            .optionalText("scores", \.scores),
-            .optionalText("reference", \.reference),
-            trainableSetting,
-            adaptersSetting,
-            .choice("activations", \.activations),
-            // Precedes the method, which uses the same seed unless it has its own.
-            seedSetting,
-            .section("method", \.method, AdaptiveBeta.Configuration.table),
-            .section("optimizer", \.self, optimizerTable),
-            .section("schedule", \.self, scheduleTable),
-            .int("batch_size", \.batchSize, in: 1...65536),
-            .int("epochs", \.epochs, in: 1...(1 << 24)),
-            .optionalInt("max_steps", \.maximumSteps, in: 1...(1 << 40)),
-            .int("tokens_per_run", \.tokensPerRun, in: 1...(1 << 40)),
-            .int("threads", \.threads, in: 0...4096, effect: .none),
-            .section("checkpoint", \.self, checkpointTable),
-            .bool("tensorboard", \.writesTensorBoard, effect: .none),
-            .section("export", \.self, exportTable),
-        ])
+    package static let table = SettingsTable<Self>(rowSettings + inputSettings + trainingSettings + resultSettings)
+
+    private static let rowSettings: [Setting<Self>] = RowJobOptions.table.part([
+        "data": "data", "output": "out", "image_root": "image_root", "follow_links": "follow_links",
+        "fields": "fields", "max_rejected": "max_bad",
+    ]).lifted(\Self.rows)
+
+    private static let inputSettings: [Setting<Self>] = [
+        .optionalText("scores", \.scores),
+        .optionalDouble("mean_delta", \.meanDelta),
+        .optionalText("reference", \.reference),
+    ]
+
+    private static let trainingSettings: [Setting<Self>] = [
+        trainableSetting,
+        adaptersSetting,
+        .choice("activations", \.activations),
+        // Precedes the method, which uses the same seed unless it has its own.
+        seedSetting,
+        .section("method", \.method, AdaptiveBeta.Configuration.table),
+        .section("optimizer", \.self, optimizerTable),
+        .section("schedule", \.self, scheduleTable),
+        .int("batch_size", \.batchSize, in: 1...65536),
+        .int("epochs", \.epochs, in: 1...(1 << 24)),
+        .bool("shuffle", \.shuffles),
+        .bool("drop_last", \.dropsLast),
+        .optionalInt("max_steps", \.maximumSteps, in: 1...(1 << 40)),
+        .int("tokens_per_run", \.tokensPerRun, in: 1...(1 << 40)),
+        .int("threads", \.threads, in: 0...4096, effect: .none),
+    ]
+
+    private static let resultSettings: [Setting<Self>] = [
+        .section("checkpoint", \.self, checkpointTable),
+        .bool("tensorboard", \.writesTensorBoard, effect: .none),
+        .section("export", \.self, exportTable),
+    ]
 
     // MARK: Sections
 
@@ -111,19 +123,19 @@ extension TrainOptions {
                 throw reader.wrong(name, "no such section unless trainable is lora")
             }
             let section = try reader.nested(name, fields: ["rank", "alpha", "dropout", "targets"])
-            guard try section.double("dropout", default: 0, in: 0...1) == 0 else {
-                throw section.wrong("dropout", "0: adapters are trained without dropout")
-            }
             root.trainable = .lora(
                 try LowRankAdapters(
                     rank: section.int("rank", default: adapters.rank, in: 1...4096),
                     alpha: section.double("alpha", default: adapters.alpha, in: 0...Double.greatestFiniteMagnitude),
-                    targets: section.strings("targets") ?? adapters.targets))
+                    targets: section.strings("targets") ?? adapters.targets,
+                    dropout: section.double("dropout", default: adapters.dropout, in: 0...1)))
         },
         write: {
             guard case .lora(let adapters) = $0.trainable else { return .null }
             return [
                 "rank": .int(Int64(adapters.rank)), "alpha": .double(adapters.alpha),
+                // Jobs without dropout keep their identity.
+                "dropout": adapters.dropout > 0 ? .double(adapters.dropout) : .null,
                 "targets": .array(adapters.targets.map { .string($0) }),
             ]
         })

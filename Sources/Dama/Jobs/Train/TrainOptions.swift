@@ -11,6 +11,8 @@ public struct TrainOptions: RowJobSettings {
     public var rows: RowJobOptions
     /// The output of ``ScoreJob`` for the dataset; `nil` for α_D = 1 throughout.
     public var scores: String?
+    /// δ̄ of Eq. (7): α_D = σ(δ) / σ(δ̄) is computed again from the scores' δ; `nil` takes their α_D.
+    public var meanDelta: Double?
     /// The output of ``ReferenceJob`` for the dataset; `nil` computes it first, into the output folder. If it is the
     /// dataset itself, its `logps` are used.
     public var reference: String?
@@ -25,6 +27,11 @@ public struct TrainOptions: RowJobSettings {
     /// N, the number of pairs per step.
     public var batchSize = 16
     public var epochs = 4
+    /// Whether each epoch has an order of its own; otherwise every epoch has the order of the file.
+    public var shuffles = true
+    /// Whether the last pairs of an epoch that do not fill a batch are left out of it; otherwise they are a smaller
+    /// batch.
+    public var dropsLast = true
     /// Stops after this many steps, even in the middle of an epoch; the schedule ends there too.
     public var maximumSteps: Int?
     public var tokensPerRun = 4096

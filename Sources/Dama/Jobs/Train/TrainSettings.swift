@@ -36,8 +36,15 @@ extension PolicyOptions {
     /// The settings of a model in a configuration file.
     static let table = SettingsTable<Self>([
         .optionalText("template", \.template),
+        Setting(
+            "template_date",
+            read: { (root, reader, name) throws(DamaError) in
+                if reader.has(name) { root.templateDate = try reader.string(name) }
+            },
+            write: { .string($0.templateDate) }),
         .optionalText("system", \.system),
         .choice("image_mode", \.imageMode),
+        .optionalText("vision_tower", \.visionTower),
         .bool("exif_orientation", \.imageDecoding.appliesOrientation),
         .bool("white_background", \.imageDecoding.blendsOnWhite),
         .optionalInt("max_length", \.maximumLength, in: 1...(1 << 24)),

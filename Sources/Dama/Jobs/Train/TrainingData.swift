@@ -6,11 +6,13 @@ import DamaTraining
 /// Images stay in their files.
 struct TrainingData: Sendable {
     struct Item: Sendable {
+        /// The row, whose images are read from their files again in every step.
         var record: PairRecord
-        var question: String
-        /// The key of the image's bytes, which every step reads again; `nil` for a text-only model.
-        var image: ContentKey?
-        /// The position of the row in the dataset, if the row embeds the image.
+        /// The messages as the policy takes them.
+        var messages: [ChatMessage]
+        /// The keys of the images' bytes; empty for a text-only model.
+        var images: [ContentKey]
+        /// The position of the row in the dataset, if the row embeds an image.
         var place: (offset: Int, count: Int)?
         var alphaData = 1.0
         var hardnessThird: Int?
@@ -28,7 +30,9 @@ struct TrainingData: Sendable {
     /// not.
     var imagesDigest: String {
         var writer = ByteWriter()
-        for item in items { (item.image ?? ContentKey()).append(to: &writer) }
+        for item in items {
+            for image in item.images.isEmpty ? [ContentKey()] : item.images { image.append(to: &writer) }
+        }
         return SHA256.hex(of: writer.bytes)
     }
 
@@ -43,7 +47,9 @@ struct TrainingData: Sendable {
         _ options: TrainOptions, policy: Policy, root: ImageRoot, reference: ReferenceSource?,
         checkpoint: () throws(DamaError) -> Void
     ) throws(DamaError) {
-        let scores = try options.scores.map { path throws(DamaError) in try ScoreTable(path: path) }
+        let scores = try options.scores.map { path throws(DamaError) in try
+            ScoreTable(path: path, meanDelta: options.meanDelta)
+        }
         source = try DatasetBytes(path: options.data)
         fields = options.fields
         var reader = try RowReader(path: options.data)
@@ -98,18 +104,21 @@ struct TrainingData: Sendable {
         _ row: RawRow, _ options: TrainOptions, _ policy: Policy, _ root: ImageRoot, _ reference: ReferenceSource?
     ) throws(RowFailure) -> Item {
         // Images are read now, so that a missing one is reported at the start and not in a later epoch.
-        var stamp: ImageStamp?
-        let pair = try PolicyRow(row, names: options.fields, root: root, policy: policy, stamp: &stamp)
-        var item = Item(record: pair.record, question: pair.question)
-        item.image = stamp?.digest ?? pair.image.map { ContentKey(image: $0) }
-        if case .bytes = pair.record.image {
+        var stamps: [ImageStamp] = []
+        let pair = try PolicyRow(row, names: options.fields, root: root, policy: policy, stamps: &stamps)
+        var item = Item(
+            record: pair.record, messages: pair.prompt.messages,
+            images: pair.prompt.images.map { ContentKey(image: $0) })
+        item.record.messages = nil
+        for index in pair.record.images.indices {
+            guard case .bytes = pair.record.images[index] else { continue }
             // Image bytes are not kept in memory, including those embedded in rows.
-            item.record.image = .bytes([])
+            item.record.images[index] = .bytes([])
             item.place = (row.offset, row.bytes.count)
         }
         guard let reference else {
             do throws(DamaError) {
-                try policy.checkTexts(of: pair.pair(image: nil), images: 1)
+                try policy.checkTexts(of: pair.pair(images: []), images: pair.prompt.images.count)
             } catch {
                 throw .row(Rejection(.doesNotFit, error.message))
             }
@@ -131,15 +140,16 @@ struct TrainingData: Sendable {
     /// A pair as the trainer takes it, with its image read again.
     func pair(_ index: Int, _ root: ImageRoot, takesImage: Bool) throws(DamaError) -> TrainingPair {
         let item = items[index]
-        var image: ImageSource?
+        var images: [ImageSource] = []
         if takesImage {
-            let bytes: [UInt8]
             do throws(RowFailure) {
-                var stamp: ImageStamp?
-                bytes = try root.read(self.image(of: item), stamp: &stamp)
-                guard stamp?.digest ?? ContentKey(image: bytes) == item.image else {
-                    throw .job(
-                        .io("pair \(item.record.id.text): \(item.record.image.name) has changed since the job began"))
+                for (image, key) in zip(try self.images(of: item), item.images) {
+                    var stamp: ImageStamp?
+                    let bytes = try root.read(image, stamp: &stamp)
+                    guard stamp?.digest ?? ContentKey(image: bytes) == key else {
+                        throw .job(.io("pair \(item.record.id.text): \(image.name) has changed since the job began"))
+                    }
+                    images.append(.bytes(bytes))
                 }
             } catch {
                 switch error {
@@ -147,16 +157,15 @@ struct TrainingData: Sendable {
                 case .job(let error): throw error
                 }
             }
-            image = .bytes(bytes)
         }
         return TrainingPair(
             PreferencePair(
-                image: image, prompt: item.question, chosen: item.record.chosen, rejected: item.record.rejected),
+                images: images, messages: item.messages, chosen: item.record.chosen, rejected: item.record.rejected),
             alphaData: item.alphaData, hardnessThird: item.hardnessThird, reference: item.reference)
     }
 
-    private func image(of item: Item) throws(RowFailure) -> RowImage {
-        guard let place = item.place else { return item.record.image }
+    private func images(of item: Item) throws(RowFailure) -> [RowImage] {
+        guard let place = item.place else { return item.record.images }
         let bytes: [UInt8]
         do throws(DamaError) {
             bytes = try source.read(place.offset, place.count)
@@ -164,7 +173,7 @@ struct TrainingData: Sendable {
             throw .job(error)
         }
         return try RowFailure.parsing { () throws(Rejection) in
-            try PairRecord.image(
+            try PairRecord.images(
                 in: PairRecord.object(RawRow(index: 0, line: 1, bytes: bytes)), names: fields)
         }
     }

@@ -31,12 +31,12 @@ extension CLIPVisionConfiguration {
 }
 
 extension CLIPTowerConfiguration {
-    fileprivate var identity: String {
+    var identity: String {
         let activationName =
             switch activation {
             case .quickGelu: "quickGelu"
             case .gelu: "gelu"
-            case .geluTanh: "geluTanh"
+            case .tanhGelu: "tanhGelu"
             }
         return "DamaModels.CLIPTowerConfiguration(hiddenSize: \(hiddenSize), intermediateSize: \(intermediateSize), "
             + "layers: \(layers), heads: \(heads), "

@@ -9,19 +9,12 @@ public struct CLIPConfiguration: Equatable, Sendable {
 
     /// Reads config.json of a Hugging Face directory.
     ///
-    /// - Throws: ``DamaError/Code/unsupported`` for another architecture; ``DamaError/Code/model`` for a field that is
-    ///   missing, out of range or does not fit the others.
+    /// - Throws: ``DamaError/Code/model`` for a field that is missing, out of range or does not fit the others.
     public init(directory: String) throws(DamaError) {
         try self.init(ConfigReader(path: "\(directory)/config.json"))
     }
 
     init(_ config: ConfigReader) throws(DamaError) {
-        let architectures = config.json["architectures"]?.array?.compactMap(\.string) ?? []
-        let type = try config.string("model_type", default: architectures.contains("CLIPModel") ? "clip" : "")
-        guard type == "clip" else {
-            let found = type.isEmpty ? "is missing" : "is \"\(type)\""
-            throw .unsupported("\(config.place): model_type \(found); scoring supports \"clip\" (CLIPModel)")
-        }
         projectionSize = try config.size("projection_dim", default: 512)
         text = try CLIPTextConfiguration(Self.merged(config, "text_config"))
         vision = try CLIPVisionConfiguration(Self.merged(config, "vision_config"))
@@ -43,8 +36,8 @@ public struct CLIPTowerConfiguration: Equatable, Sendable {
         case quickGelu = "quick_gelu"
         /// x Φ(x), in LAION's.
         case gelu
-        /// x Φ(x) in the form with tanh, in SigLIP's.
-        case geluTanh = "gelu_pytorch_tanh"
+        /// Its approximation with tanh, in SigLIP.
+        case tanhGelu = "gelu_pytorch_tanh"
     }
 
     public var hiddenSize: Int
@@ -55,6 +48,7 @@ public struct CLIPTowerConfiguration: Equatable, Sendable {
     /// ε of the layer normalisations.
     public var epsilon: Float
 
+    /// Reads a stack's fields, with these defaults.
     init(
         _ config: ConfigReader, hidden: Int, intermediate: Int, heads defaultHeads: Int,
         activation defaultActivation: Activation = .quickGelu, epsilon defaultEpsilon: Double = 1e-5

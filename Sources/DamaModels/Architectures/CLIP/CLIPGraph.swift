@@ -175,19 +175,19 @@ struct CLIPTower {
             var hidden = try select?(x) ?? x
             hidden = try g.add(hidden, linear(g.mergeHeads(attended), "\(name).self_attn.out_proj", width, width))
             let expanded = try linear(norm(hidden, "\(name).layer_norm2"), "\(name).mlp.fc1", width, inner)
-            return try g.add(hidden, linear(active(expanded), "\(name).mlp.fc2", inner, width))
+            return try g.add(hidden, linear(activated(expanded), "\(name).mlp.fc2", inner, width))
         }
     }
 
-    private func active(_ x: Value) throws(DamaError) -> Value {
+    func activated(_ x: Value) throws(DamaError) -> Value {
         switch configuration.activation {
         case .quickGelu: try g.quickGelu(x)
         case .gelu: try g.gelu(x)
-        case .geluTanh: try g.gelu(x, approximate: true)
+        case .tanhGelu: try g.gelu(x, approximate: true)
         }
     }
 
-    private func linear(_ x: Value, _ name: String, _ input: Int, _ output: Int) throws(DamaError) -> Value {
+    func linear(_ x: Value, _ name: String, _ input: Int, _ output: Int) throws(DamaError) -> Value {
         try g.linear(
             x, weight("\(prefix)\(name).weight", [output, input]), bias: weight("\(prefix)\(name).bias", [output]))
     }

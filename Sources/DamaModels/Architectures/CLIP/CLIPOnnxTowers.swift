@@ -3,19 +3,18 @@ import DamaRuntime
 import DamaSupport
 
 /// The hub's ONNX layout: `text_model.onnx` and `vision_model.onnx`, in the directory or its folder `onnx`.
-final class CLIPOnnxTowers: CLIPTowers {
+final class CLIPOnnxTowers: EncoderTowers {
     let dimension: Int
     let logitScale: Float
     let vocabularySize: Int?
     let maximumLength: Int
-    let endRule: CLIPTextConfiguration.EndRule
+    private let endRule: CLIPTextConfiguration.EndRule
     let imageSize: Int?
     let runtime: OnnxRuntime
     private let text: Session
     private let vision: Session
     private let files: [String]
 
-    private static let imagesPerRun = 8
     /// The most texts of one run.
     private static let textsPerRun = 32
 
@@ -69,6 +68,8 @@ final class CLIPOnnxTowers: CLIPTowers {
         }
     }
 
+    func sequence(_ tokens: [Int32]) -> [Int32] { endRule.sequence(tokens) }
+
     func embed(sequences: [[Int32]], run: RunOptions?) throws(DamaError) -> [[Float]] {
         var embeddings = [[Float]](repeating: [], count: sequences.count)
         // Texts of similar length run together, so that there is little padding.
@@ -102,12 +103,6 @@ final class CLIPOnnxTowers: CLIPTowers {
     }
 
     func embed(images: [PreparedImage], run: RunOptions?) throws(DamaError) -> [[Float]] {
-        var embeddings: [[Float]] = []
-        for start in stride(from: 0, to: images.count, by: Self.imagesPerRun) {
-            let pixels = try TensorValue.pixels(runtime, images[start..<min(start + Self.imagesPerRun, images.count)])
-            embeddings += try rows(
-                vision.run(["pixel_values": pixels], outputs: ["image_embeds"], options: run)[0], "image_embeds")
-        }
-        return embeddings
+        try embed(images, vision, "pixel_values", "image_embeds", run: run)
     }
 }

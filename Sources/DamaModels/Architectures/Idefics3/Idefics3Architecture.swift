@@ -16,10 +16,8 @@ struct Idefics3Architecture: Architecture {
     static func read(_ source: ModelSource) throws(DamaError) -> any Architecture {
         let processor = try SplitImageProcessor(directory: source.directory)
         let configuration = try Idefics3Configuration(source.config, tile: processor.tile)
-        guard source.imageMode == .crop else {
-            throw .unsupported(
-                "the image mode is \"\(source.imageMode.rawValue)\"; this model cuts images into tiles and has no "
-                    + "other mode than \"\(PolicyOptions.ImageMode.crop.rawValue)\"")
+        guard source.imageMode != .pad else {
+            throw .unsupported("the image mode is \"pad\"; this model cuts images into tiles instead of padding them")
         }
         let path = "\(source.directory)/processor_config.json"
         if Files.exists(path) {

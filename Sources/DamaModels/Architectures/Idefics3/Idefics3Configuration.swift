@@ -21,7 +21,7 @@ package struct Idefics3Configuration: Equatable, Sendable {
         let vision = try config.nested("vision_config")
         // Those of transformers' Idefics3VisionConfig.
         tower = try CLIPTowerConfiguration(
-            vision, hidden: 1152, intermediate: 3072, heads: 16, activation: .geluTanh, epsilon: 1e-6)
+            vision, hidden: 1152, intermediate: 3072, heads: 16, activation: .tanhGelu, epsilon: 1e-6)
         channels = try vision.int("num_channels", default: 3, in: 3...3)
         let imageSize = try vision.int("image_size", default: 224, in: 1...65536)
         patchSize = try vision.int("patch_size", default: 32, in: 1...imageSize)

@@ -12,7 +12,11 @@ struct LlavaArchitecture: Architecture {
     static func read(_ source: ModelSource) throws(DamaError) -> any Architecture {
         let configuration = try LlavaConfiguration(source.config)
         var processor = try ImageProcessor(directory: source.directory)
-        if source.imageMode == .pad { processor.padsToSquare = true }
+        switch source.imageMode {
+        case .checkpoint: break
+        case .crop: processor.padsToSquare = false
+        case .pad: processor.padsToSquare = true
+        }
         return LlavaArchitecture(configuration: configuration, processor: processor)
     }
 

@@ -4,11 +4,11 @@ import DamaRuntime
 import DamaSupport
 
 extension LlavaVision: TrainableImageEncoder {
-    package func trainingGraph() throws(DamaError) -> Graph { try Self.graph(configuration, prefixes) }
+    package func trainingGraph() throws(DamaError) -> Graph { try Self.graph(configuration, names) }
 
     package var trainingOutput: String { Port.features }
 
-    package func isProjector(_ weight: String) -> Bool { weight.hasPrefix(prefixes.projector) }
+    package func isProjector(_ weight: String) -> Bool { weight.hasPrefix(names.projector) }
 
     package func trainingInputs(_ images: [PreparedImage]) throws(DamaError) -> [String: TensorValue] {
         [Port.pixels: try TensorValue.pixels(runtime, images[...])]

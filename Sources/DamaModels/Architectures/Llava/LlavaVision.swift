@@ -8,7 +8,7 @@ public final class LlavaVision: ImageFeatureEncoder {
     public let configuration: LlavaConfiguration
     package let weights: ModelWeights
     let runtime: OnnxRuntime
-    let prefixes: (tower: String, projector: String)
+    let names: Names
     private let processor: ImageProcessor
     private let session: Session
 
@@ -17,25 +17,47 @@ public final class LlavaVision: ImageFeatureEncoder {
         package static let features = "image_features"
     }
 
+    /// The names of the weights in the files.
+    package struct Names: Sendable {
+        /// The prefix of the tower's weights.
+        package var tower: String
+        /// The prefix of the projector's weights.
+        package var projector: String
+        /// The projector's two layers, after its prefix.
+        package var layers: (first: String, second: String)
+
+        package init(
+            tower: String, projector: String, layers: (first: String, second: String) = ("linear_1", "linear_2")
+        ) {
+            (self.tower, self.projector, self.layers) = (tower, projector, layers)
+        }
+    }
+
     /// Prefixes of the parts in files of different versions.
     private static let knownTowers = [
         "vision_tower.vision_model.", "vision_tower.", "model.vision_tower.vision_model.", "model.vision_tower.",
+        "model.vision_tower.vision_tower.vision_model.",
     ]
-    private static let knownProjectors = ["multi_modal_projector.", "model.multi_modal_projector."]
+    /// The last one is LLaVA's original layout.
+    private static let knownProjectors = [
+        ("multi_modal_projector.", ("linear_1", "linear_2")),
+        ("model.multi_modal_projector.", ("linear_1", "linear_2")),
+        ("model.mm_projector.", ("0", "2")),
+    ]
 
     public init(
         _ configuration: LlavaConfiguration, _ weights: ModelWeights, _ runtime: OnnxRuntime, processor: ImageProcessor,
         device: Device = .cpu
     ) throws(DamaError) {
-        let prefixes = try Self.prefixes(weights.store)
+        let names = try Self.names(weights.store)
         var options = SessionOptions()
         options.device = device
-        let graph = try Self.graph(configuration, prefixes)
+        let graph = try Self.graph(configuration, names)
         session = try weights.session(
             graph, named: "\(weights.store.path) (vision)", placement: .mappedFile, options: options)
         self.configuration = configuration
         self.weights = weights
-        self.prefixes = prefixes
+        self.names = names
         self.processor = processor
         self.runtime = runtime
     }
@@ -46,43 +68,46 @@ public final class LlavaVision: ImageFeatureEncoder {
     package var identity: JSON { configuration.identity }
     package var processing: JSON { processor.settings }
 
-    /// The prefixes of the tower's and of the projector's weights.
-    package static func prefixes(_ store: WeightStore) throws(DamaError) -> (tower: String, projector: String) {
-        func prefix(_ known: [String], _ name: String) throws(DamaError) -> String {
-            if let prefix = known.first(where: { store.contains($0 + name) }) { return prefix }
-            throw .model("\(store.path) has none of the tensors \(known.map { $0 + name }.joined(separator: ", "))")
+    /// The names of the tower's and of the projector's weights.
+    package static func names(_ store: WeightStore) throws(DamaError) -> Names {
+        func missing(_ known: [String]) -> DamaError {
+            .model("\(store.path) has none of the tensors \(known.joined(separator: ", "))")
         }
-        return (
-            try prefix(knownTowers, "embeddings.class_embedding"), try prefix(knownProjectors, "linear_1.weight")
-        )
+        let towers = knownTowers.map { "\($0)embeddings.patch_embedding.weight" }
+        guard let tower = zip(knownTowers, towers).first(where: { store.contains($0.1) })?.0 else {
+            throw missing(towers)
+        }
+        let projectors = knownProjectors.map { "\($0.0)\($0.1.0).weight" }
+        guard let projector = zip(knownProjectors, projectors).first(where: { store.contains($0.1) })?.0 else {
+            throw missing(projectors)
+        }
+        return Names(tower: tower, projector: projector.0, layers: projector.1)
     }
 
     /// The graph: pixels [batch, 3, size, size] to features [batch, image tokens, hidden of the text model].
-    package static func graph(
-        _ c: LlavaConfiguration, _ prefixes: (tower: String, projector: String)
-    ) throws(DamaError) -> Graph {
+    package static func graph(_ c: LlavaConfiguration, _ names: Names) throws(DamaError) -> Graph {
         let g = GraphBuilder("llava-vision")
-        try g.output(Port.features, projected(g, c, prefixes))
+        try g.output(Port.features, projected(g, c, names))
         return g.graph
     }
 
     /// The projected features of pixels, which become an input: [batch, image tokens, hidden of the text model].
     static func projected(
-        _ g: GraphBuilder, _ c: LlavaConfiguration, _ prefixes: (tower: String, projector: String)
+        _ g: GraphBuilder, _ c: LlavaConfiguration, _ names: Names
     ) throws(DamaError) -> Value {
         let source: CLIPGraph.WeightSource = { name, shape throws(DamaError) in try g.weight(name, .float32, shape) }
         let size = Dimension.fixed(c.vision.imageSize)
         let pixels = try g.input(Port.pixels, .float32, ["batch", .fixed(c.vision.channels), size, size])
-        let stack = CLIPVisionStack(g, c.vision, prefix: prefixes.tower, weight: source)
-        var hidden = try stack.hiddenStates(pixels, layers: c.visionLayers)
+        var hidden = try c.vision.hiddenStates(
+            g, pixels, layers: c.visionLayers, prefix: names.tower, weight: source)
         if c.selection == .default { hidden = try g.slice(hidden, axis: 1, from: 1) }
         func linear(_ x: Value, _ name: String, _ from: Int) throws(DamaError) -> Value {
             try g.linear(
-                x, source("\(prefixes.projector)\(name).weight", [c.text.hiddenSize, from]),
-                bias: c.projectorBias ? source("\(prefixes.projector)\(name).bias", [c.text.hiddenSize]) : nil)
+                x, source("\(names.projector)\(name).weight", [c.text.hiddenSize, from]),
+                bias: c.projectorBias ? source("\(names.projector)\(name).bias", [c.text.hiddenSize]) : nil)
         }
-        let inner = try g.gelu(linear(hidden, "linear_1", c.vision.tower.hiddenSize))
-        return try linear(inner, "linear_2", c.text.hiddenSize)
+        let inner = try g.gelu(linear(hidden, names.layers.first, c.vision.tower.hiddenSize))
+        return try linear(inner, names.layers.second, c.text.hiddenSize)
     }
 
     /// The features of images, [image tokens, hidden of the text model] each.

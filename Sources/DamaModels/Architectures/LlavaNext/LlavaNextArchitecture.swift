@@ -12,10 +12,8 @@ struct LlavaNextArchitecture: Architecture {
     static func read(_ source: ModelSource) throws(DamaError) -> any Architecture {
         let configuration = try LlavaNextConfiguration(source.config)
         let processor = try GridImageProcessor(directory: source.directory)
-        guard source.imageMode == .crop else {
-            throw .unsupported(
-                "the image mode is \"\(source.imageMode.rawValue)\"; a llava_next cuts images into tiles and has no "
-                    + "other mode than \"\(PolicyOptions.ImageMode.crop.rawValue)\"")
+        guard source.imageMode != .pad else {
+            throw .unsupported("the image mode is \"pad\"; a llava_next cuts images into tiles instead of padding them")
         }
         let side = configuration.llava.vision.imageSize
         guard processor.tile == side, processor.side == side else {

@@ -10,10 +10,10 @@ package struct LlavaNextConfiguration: Equatable, Sendable {
 
     package init(_ config: ConfigReader) throws(DamaError) {
         llava = try LlavaConfiguration(config)
-        guard llava.selection == .default else {
+        guard llava.imageTokens == llava.vision.patches else {
             throw .unsupported(
                 "\(config.place): vision_feature_select_strategy is \"\(llava.selection.rawValue)\"; it must be "
-                    + "\"default\", since the patches of the tiles form one grid")
+                    + "\"default\" for CLIP's tower and \"full\" for SigLIP's, since the patches form one grid")
         }
         grids = try GridImageProcessor.grids(config, default: GridImageProcessor.defaultGrids)
     }

@@ -5,7 +5,12 @@ import DamaSupport
 
 /// LLaVA-1.6's vision part as a graph.
 enum LlavaNextGraph {
-    typealias Prefixes = (tower: String, projector: String, newline: String)
+    /// The names of the weights in the files.
+    struct Names {
+        var llava: LlavaVision.Names
+        /// The line break's vector.
+        var newline: String
+    }
 
     /// Inputs besides the pixels.
     enum Port {
@@ -23,27 +28,26 @@ enum LlavaNextGraph {
     /// Names of the line break's vector in files of different versions.
     private static let knownNewlines = ["image_newline", "model.image_newline"]
 
-    /// The prefixes of the tower's and of the projector's weights, and the name of the line break's vector.
-    static func prefixes(_ store: WeightStore) throws(DamaError) -> Prefixes {
-        let (tower, projector) = try LlavaVision.prefixes(store)
+    static func names(_ store: WeightStore) throws(DamaError) -> Names {
+        let llava = try LlavaVision.names(store)
         guard let newline = knownNewlines.first(where: store.contains) else {
             throw .model("\(store.path) has none of the tensors \(knownNewlines.joined(separator: ", "))")
         }
-        return (tower, projector, newline)
+        return Names(llava: llava, newline: newline)
     }
 
     /// The graph: pixels [tiles, 3, size, size] to features [rows, hidden of the text model].
     static func graph(
-        _ c: LlavaNextConfiguration, _ prefixes: Prefixes, trainable: Bool = false
+        _ c: LlavaNextConfiguration, _ names: Names, trainable: Bool = false
     ) throws(DamaError) -> Graph {
         let g = GraphBuilder("llava-next-vision")
         let width = c.llava.text.hiddenSize
         let patches = try g.reshape(
-            LlavaVision.projected(g, c.llava, (prefixes.tower, prefixes.projector)),
+            LlavaVision.projected(g, c.llava, names.llava),
             [.symbol(patchAxis), .fixed(width)])
         let rows = try g.input(Port.rows, .int64, [.symbol(TrainingAxis.rows)])
         let breaks = try g.input(Port.breaks, .float32, [.symbol(TrainingAxis.rows), 1])
-        let newline = try g.weight(prefixes.newline, .float32, [width])
+        let newline = try g.weight(names.newline, .float32, [width])
         let picked: Value
         if trainable {
             let inverse = try g.input(Port.inverseRows, .int64, [.symbol(patchAxis), "uses"])

@@ -9,7 +9,7 @@ final class LlavaNextVision: ImageFeatureEncoder {
     let configuration: LlavaNextConfiguration
     let weights: ModelWeights
     let runtime: OnnxRuntime
-    let prefixes: LlavaNextGraph.Prefixes
+    let names: LlavaNextGraph.Names
     private let processor: GridImageProcessor
     private let session: Session
 
@@ -17,10 +17,10 @@ final class LlavaNextVision: ImageFeatureEncoder {
         _ configuration: LlavaNextConfiguration, _ weights: ModelWeights, _ runtime: OnnxRuntime,
         processor: GridImageProcessor, device: Device
     ) throws(DamaError) {
-        prefixes = try LlavaNextGraph.prefixes(weights.store)
+        names = try LlavaNextGraph.names(weights.store)
         var options = SessionOptions()
         options.device = device
-        let graph = try LlavaNextGraph.graph(configuration, prefixes)
+        let graph = try LlavaNextGraph.graph(configuration, names)
         session = try weights.session(
             graph, named: "\(weights.store.path) (vision)", placement: .mappedFile, options: options)
         self.configuration = configuration
@@ -60,12 +60,12 @@ final class LlavaNextVision: ImageFeatureEncoder {
 
 extension LlavaNextVision: TrainableImageEncoder {
     func trainingGraph() throws(DamaError) -> Graph {
-        try LlavaNextGraph.graph(configuration, prefixes, trainable: true)
+        try LlavaNextGraph.graph(configuration, names, trainable: true)
     }
 
     var trainingOutput: String { LlavaVision.Port.features }
 
-    func isProjector(_ weight: String) -> Bool { weight.hasPrefix(prefixes.projector) || weight == prefixes.newline }
+    func isProjector(_ weight: String) -> Bool { weight.hasPrefix(names.llava.projector) || weight == names.newline }
 
     func trainingInputs(_ images: [PreparedImage]) throws(DamaError) -> [String: TensorValue] {
         let rows = try LlavaNextRows(images, configuration)

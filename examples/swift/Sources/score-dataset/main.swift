@@ -14,7 +14,7 @@ var options = ScoreOptions(data: arguments[arguments.startIndex + 1], output: ou
 options.imageRoot = arguments[arguments.startIndex + 2]
 
 do {
-    let encoder = try CLIPEncoder(directory: model)
+    let encoder = try DualEncoder(directory: model)
     let summary = try ScoreJob(options, encoder: encoder).run { progress in
         // Throwing DamaError.cancelled here would stop the job.
         if progress.phase == .computing { print("\(progress.rowsDone) of \(progress.rowsTotal) rows") }

@@ -1,0 +1,30 @@
+import DamaSupport
+
+/// CLIP in safetensors or in the hub's ONNX layout.
+enum CLIPEncoders: EncoderFamily {
+    static let modelTypes = [ModelType("clip", className: "CLIPModel")]
+
+    static func open(_ opening: EncoderOpening) throws(DamaError) -> any EncoderTowers {
+        let directory = opening.directory
+        if let files = CLIPOnnxTowers.files(in: directory), !WeightStore.exists(in: directory) {
+            return try CLIPOnnxTowers(
+                directory: directory, text: files.text, vision: files.vision, logitScale: opening.logitScale,
+                runtime: opening.runtime, options: opening.session)
+        }
+        return try CLIPGraphTowers(
+            CLIPConfiguration(directory: directory), directory: directory, runtime: opening.runtime,
+            options: opening.session)
+    }
+}
+
+extension CLIPTextConfiguration.EndRule {
+    /// The tokens up to the one whose row becomes the embedding: in a causal tower later tokens do not affect it.
+    func sequence(_ tokens: [Int32]) -> [Int32] {
+        let end: Int? =
+            switch self {
+            case .largestToken: tokens.max().flatMap { tokens.firstIndex(of: $0) }
+            case .first(let id): tokens.firstIndex { Int($0) == id }
+            }
+        return Array(tokens.prefix((end ?? 0) + 1))
+    }
+}
