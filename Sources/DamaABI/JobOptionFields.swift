@@ -42,7 +42,7 @@ extension dama_reference_dataset_options: JobOptionFields {
     func settings() throws -> [JSONObject.Member] {
         try requireZero(reserved)
         return [
-            ("format", try OptionField.choice(format.rawValue, ["full": 0, "logps": 1], "format")),
+            ("format", try OptionField.choice(format.rawValue, ["full": 0, "logps": 1, "released": 2], "format")),
             ("data", .string(try string(data, "data"))),
             ("image_root", try OptionField.text(image_root, "image_root")),
             ("output", .string(try string(output, "output"))),
@@ -54,11 +54,12 @@ extension dama_reference_dataset_options: JobOptionFields {
             ("row_limit", OptionField.number(row_limit)),
             ("image_limit", OptionField.number(image_limit)),
             ("follow_links", .bool(follow_links != 0)),
+            ("scores", try OptionField.text(scores, "scores")),
         ]
     }
 
     mutating func set(_ values: JSONObject) {
-        format = dama_reference_format(OptionField.choice(values["format"], ["full": 0, "logps": 1]))
+        format = dama_reference_format(OptionField.choice(values["format"], ["full": 0, "logps": 1, "released": 2]))
         max_rejected = OptionField.number(values["max_rejected"]) as Int64
         restart = values["restart"]?.bool == true ? 1 : 0
         workers = OptionField.number(values["workers"]) as UInt32

@@ -21,8 +21,16 @@ struct Reference: ParsableCommand {
     var dataset: DatasetArguments
     @OptionGroup(title: "Dataset")
     var rows: RowJobArguments
-    @Option(help: "The format of a line: all values, or the `logps` field that RLAIF-V's and DAMA's trainers read.")
-    var format: FormatChoice = .full
+    @Option(
+        help: ArgumentHelp(
+            "The format of the output: lines with all values (full), lines with the `logps` field of RLAIF-V's data (logps), "
+                + "or a JSON array of whole rows for the trainer of DAMA's authors (released)."))
+    var format: ReferenceOptions.Format = .full
+    @Option(
+        help: ArgumentHelp(
+            "For --format released: the output of `dama score`, for chosen_logits and rejected_logits.",
+            valueName: "file"))
+    var scores: String?
     @Option(help: ArgumentHelp("The maximum number of tokens of image, prompt and one response.", valueName: "tokens"))
     var maxLength: Int?
     @Option(help: ArgumentHelp("How to handle longer rows: error (reject the row) or cut.", valueName: "what"))
@@ -32,13 +40,12 @@ struct Reference: ParsableCommand {
     )
     var tokenBudget = 8192
 
-    enum FormatChoice: String, ExpressibleByArgument, CaseIterable { case full, logps }
-
     func run() throws {
         let display = ProgressDisplay()
         do throws(DamaError) {
             var options = ReferenceOptions(data: dataset.data, output: dataset.out)
-            options.format = format == .full ? .full : .logps
+            options.format = format
+            options.scores = scores
             try rows.fill(&options, by: ReferenceOptions.table)
             let policy = try Policy(directory: model.model, options: policyOptions())
             Interruption.listen()
@@ -65,3 +72,5 @@ struct Reference: ParsableCommand {
         return options
     }
 }
+
+extension ReferenceOptions.Format: ExpressibleByArgument {}

@@ -4,7 +4,7 @@ import Dama
 
 struct Score: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Score the pairs of a dataset for hardness with a CLIP model.",
+        abstract: "Score the pairs of a dataset for hardness with CLIP or SigLIP.",
         discussion: """
             Reads JSON Lines or one JSON array with the fields image (or image_path), chosen and rejected, and writes \
             one line per row: id, delta, alpha_data, the sub-sentences of both responses with score and probability, \
@@ -18,7 +18,7 @@ struct Score: ParsableCommand {
             Ctrl-C and SIGTERM.
             """)
 
-    @Option(help: ArgumentHelp("Folder of a CLIP model in the Hugging Face layout.", valueName: "dir"))
+    @Option(help: ArgumentHelp("Folder of a CLIP, SigLIP or OpenCLIP model.", valueName: "dir"))
     var model: String
     @OptionGroup(title: "Dataset")
     var dataset: DatasetArguments

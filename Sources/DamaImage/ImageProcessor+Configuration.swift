@@ -60,7 +60,7 @@ extension ImageProcessor {
             case .shortestEdge(let edge): ["shortest_edge": .int(Int64(edge))]
             case .exact(let size): Self.json(size)
             }
-        return [
+        let fields: JSONObject = [
             "pad_to_square": .bool(padsToSquare),
             "resize": resize,
             "resample": .int(Int64(filter.rawValue)),
@@ -70,6 +70,9 @@ extension ImageProcessor {
             "mean": .array(mean.map(JSON.double)),
             "std": .array(deviation.map(JSON.double)),
         ]
+        // Only of OpenCLIP: the settings of other directories stay what they were.
+        guard cropsToEven else { return .object(fields) }
+        return .object(JSONObject(fields.members + [(key: "crop_to_even", value: true)]))
     }
 
     // MARK: Kinds

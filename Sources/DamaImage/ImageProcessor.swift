@@ -25,6 +25,8 @@ public struct ImageProcessor: Sendable, Equatable {
     public var filter: ResizeFilter
     /// The central part to keep; black (zero before normalisation) outside a smaller picture.
     public var crop: PixelSize?
+    /// Half a pixel beside the centre is rounded to an even offset of the crop, as torchvision does, and not down.
+    package var cropsToEven = false
     /// The factor of grey levels; `nil` leaves them at 0 to 255.
     public var rescaleFactor: Double?
     /// The mean of red, green and blue, after rescaling. Also the colour of the padding.
@@ -79,8 +81,8 @@ extension ImageProcessor {
             return Self.planes(of: scaled, left: 0, top: 0, size: full, levels: levels)
         }
         // Only the part inside the crop is computed; outside the picture there is nothing to compute.
-        let left = Self.floorHalf(full.width - crop.width)
-        let top = Self.floorHalf(full.height - crop.height)
+        let left = half(full.width - crop.width)
+        let top = half(full.height - crop.height)
         let part = PixelRect(
             left: max(left, 0), top: max(top, 0), width: min(full.width, crop.width),
             height: min(full.height, crop.height))
@@ -97,8 +99,8 @@ extension ImageProcessor {
         try process(ImageDecoder.decode(fileBytes, limits: limits, decoding))
     }
 
-    /// ⌊n / 2⌋, also below zero.
-    private static func floorHalf(_ n: Int) -> Int { n >> 1 }
+    /// n / 2, rounded down (also below zero) or to even.
+    private func half(_ n: Int) -> Int { n >> 1 + (cropsToEven && n & 3 == 3 ? 1 : 0) }
 
     /// The size of the result for a picture that is not padded; it must be a square if the shorter edge is scaled.
     func size(of picture: PixelSize) -> PixelSize {

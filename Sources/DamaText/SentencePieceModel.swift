@@ -4,9 +4,15 @@ import DamaSupport
 ///
 /// Field numbers and defaults: sentencepiece_model.proto of SentencePiece 0.2.
 struct SentencePieceModel: Sendable {
-    enum Kind: Int { case unigram = 1, bpe, word, char }
+    enum Kind: Int {
+        case unigram = 1
+        case bpe, word, char
+    }
 
-    enum PieceType: Int { case normal = 1, unknown, control, userDefined, unused, byte }
+    enum PieceType: Int {
+        case normal = 1
+        case unknown, control, userDefined, unused, byte
+    }
 
     struct Piece: Sendable {
         var text = ""
@@ -53,7 +59,8 @@ struct SentencePieceModel: Sendable {
         }
         guard !pieces.isEmpty else { throw reader.broken("it has no pieces") }
         guard kind == .unigram || kind == .bpe else {
-            throw .unsupported("model_type \(kind == .word ? "WORD" : "CHAR") is not supported; supported are UNIGRAM and BPE")
+            let name = kind == .word ? "WORD" : "CHAR"
+            throw .unsupported("model_type \(name) is not supported; supported are UNIGRAM and BPE")
         }
         guard !isDenormalized else { throw .unsupported("a denormalizer_spec with a character map is not supported") }
         try index()
@@ -80,7 +87,7 @@ struct SentencePieceModel: Sendable {
         return piece
     }
 
-    /// Pieces with their names and ids; their types stand in `pieces`.
+    /// The id and the name of a piece with a role.
     private struct Role {
         var id: Int
         var piece: String

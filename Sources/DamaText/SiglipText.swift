@@ -43,8 +43,8 @@ struct SiglipText: Sendable {
         UnicodeClass.isSpace(scalar) || (0x1C...0x1F).contains(scalar.value)
     }
 
-    /// As Python's `str.lower`: "Σ" at the end of a word becomes "ς". Python's version decides which of the newest scripts
-    /// it knows (3.11: those of Unicode 14); here all are lower-cased.
+    /// As Python's `str.lower`: "Σ" at the end of a word becomes "ς". Which of the newest scripts it knows depends on
+    /// Python's version (3.11: those of Unicode 14); here all are lower-cased.
     private static func lowercased(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
         var lower: [Unicode.Scalar] = []
         lower.reserveCapacity(text.count)

@@ -112,7 +112,11 @@ extension SentencePieceModel {
 
 /// The fields of tokenizer_config.json that say how transformers uses a SentencePiece model.
 struct SentencePieceSettings {
-    enum Family: String, CaseIterable { case llama = "LlamaTokenizer", t5 = "T5Tokenizer", siglip = "SiglipTokenizer" }
+    enum Family: String, CaseIterable {
+        case llama = "LlamaTokenizer"
+        case t5 = "T5Tokenizer"
+        case siglip = "SiglipTokenizer"
+    }
 
     /// `nil`: the model's kind decides.
     var family: Family?

@@ -1,11 +1,12 @@
 import DamaPattern
 import DamaSupport
 
-/// Converts text to token ids and back, as Hugging Face's `tokenizers` does with the same tokenizer.json, or SentencePiece
-/// with the same tokenizer.model.
+/// Converts text to token ids and back, as Hugging Face's `tokenizers` does with the same tokenizer.json, or
+/// SentencePiece with the same tokenizer.model.
 ///
-/// The pipeline is: added tokens → normaliser → pre-tokeniser → byte-pair encoding or unigram model → special tokens around the text.
-/// The decoder reverses it. Truncation and padding settings of the file are not applied: no text is lost silently.
+/// The pipeline is: added tokens → normaliser → pre-tokeniser → byte-pair encoding or unigram model → special tokens
+/// around the text. The decoder reverses it. Truncation and padding settings of the file are not applied: no text is
+/// lost silently.
 ///
 /// A tokenizer is immutable; all methods may be called from any thread.
 public final class Tokenizer: Sendable {

@@ -43,8 +43,7 @@ final class Unigram: SubwordModel {
         var lowest = Double.infinity
         for piece in pieces {
             let scalars = piece.text.unicodeScalars
-            // No piece, however long its characters are in UTF-8.
-            guard piece.text.utf8.count <= 4 * Self.longestPiece, scalars.count <= Self.longestPiece else {
+            guard scalars.count <= Self.longestPiece else {
                 throw .unsupported(
                     "piece \(piece.id) has more than \(Self.longestPiece) characters, which is not supported")
             }

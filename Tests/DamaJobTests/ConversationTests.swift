@@ -32,8 +32,7 @@ final class ConversationTests: XCTestCase {
     private let responses = #""chosen":"c","rejected":"r""#
     private let (q, a, s) = (ChatMessage(.user, "Q"), ChatMessage(.assistant, "A"), ChatMessage(.system, "S"))
 
-    // Before 0.1's fix, a system message was scored as the question, and so was the first or the last of several
-    // questions. 0.1 then refused several turns.
+    // Before the fix, a system message was scored as the question, and so was the first or the last of several questions.
     func testRolesOfConversations() {
         let human = #"{"from":"human","value":"<image>\nQ"}"#
         let gpt = #"{"from":"gpt","value":"A"}"#

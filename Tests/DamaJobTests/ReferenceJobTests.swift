@@ -56,7 +56,7 @@ final class ReferenceJobTests: XCTestCase {
     }
 
     func testBothFormatsHoldWhatTransformersComputes() throws {
-        for format in ReferenceOptions.Format.allCases {
+        for format in [ReferenceOptions.Format.full, .logps] {
             let folder = try TemporaryDirectory()
             var options = ReferenceOptions(
                 data: try dataset(folder, count: 7, bad: true), output: folder.path + "/reference.jsonl")

@@ -5,11 +5,10 @@ import XCTest
 @testable import DamaTraining
 
 final class TrainDocumentationTests: XCTestCase {
-    /// docs/train.md.
-    private func lines() throws -> [Substring] {
+    private func lines(_ page: String = "train.md") throws -> [Substring] {
         let docs =
             URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent().path + "/docs/train.md"
+            .deletingLastPathComponent().path + "/docs/\(page)"
         return String(decoding: try Files.read(docs), as: UTF8.self).split(
             separator: "\n", omittingEmptySubsequences: false)
     }
@@ -21,6 +20,19 @@ final class TrainDocumentationTests: XCTestCase {
         XCTAssertEqual(
             row.split(separator: "`", omittingEmptySubsequences: false).enumerated()
                 .filter { $0.offset % 2 == 1 }.dropFirst().map { String($0.element) }, fields)
+    }
+
+    /// Every configuration on these pages is one.
+    func testConfigurationsAreRead() throws {
+        for (page, count) in [("train.md", 1), ("migration.md", 3)] {
+            let blocks = try lines(page).split { $0.hasPrefix("```") }
+            let fences = try lines(page).filter { $0.hasPrefix("```") }
+            let texts = zip(fences, blocks.dropFirst()).filter { $0.0 == "```yaml" }.map {
+                $0.1.joined(separator: "\n")
+            }
+            XCTAssertEqual(texts.count, count, page)
+            for text in texts { _ = try TrainSettings(yaml: text, place: page) }
+        }
     }
 
     /// docs/train.md describes every field of a configuration.

@@ -73,7 +73,8 @@ final class HostileTokenizerTests: XCTestCase {
 
     func testOptions() {
         expect(file(model: ["dropout": 0.1]), "model.dropout", .unsupported)
-        expect(file(model: ["type": "WordPiece"]), "\"WordPiece\" is not supported; supported are BPE and", .unsupported)
+        expect(
+            file(model: ["type": "WordPiece"]), "\"WordPiece\" is not supported; supported are BPE and", .unsupported)
         expect(file(model: ["byte_fallback": "yes"]), "model.byte_fallback: expected true or false")
         expect(file(model: ["end_of_word_suffix": 1]), "model.end_of_word_suffix: expected a string")
     }
@@ -91,10 +92,13 @@ final class HostileTokenizerTests: XCTestCase {
         expect(unigram([["a", 0], ["a", 0]], 0), "duplicate token \"a\"")
         expect(unigram(pieces, 3), "model.unk_id: 3 is out of range; model.vocab has 3 pieces")
         expect(unigram(pieces, -1), "model.unk_id: -1")
-        expect(unigram([["a", 0], .array([.string(String(repeating: "a", count: 300)), 0])], 0), "piece 1", .unsupported)
+        expect(
+            unigram([["a", 0], .array([.string(String(repeating: "a", count: 300)), 0])], 0), "piece 1", .unsupported)
         let bare = try Tokenizer(json: unigram(pieces, .null))
         XCTAssertEqual(try bare.encode("aba"), [2, 1])
-        assertFails(.model, "no token covers \"x\", and the tokenizer has no unknown token") { _ = try bare.encode("ax") }
+        assertFails(.model, "no token covers \"x\", and the tokenizer has no unknown token") {
+            _ = try bare.encode("ax")
+        }
     }
 
     func testCharacterMaps() {

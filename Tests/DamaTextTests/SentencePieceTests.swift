@@ -104,7 +104,9 @@ final class SentencePieceTests: XCTestCase {
 
     func testAClassWithOtherIDsIsRefused() throws {
         let config: JSON = ["tokenizer_config.json": ["tokenizer_class": "XLMRobertaTokenizer"]]
-        assertFails(.unsupported, "tokenizer_class: \"XLMRobertaTokenizer\" is not supported with a SentencePiece model") {
+        assertFails(
+            .unsupported, "tokenizer_class: \"XLMRobertaTokenizer\" is not supported with a SentencePiece model"
+        ) {
             _ = try self.open("unigram", as: "tokenizer.model", config)
         }
     }

@@ -1,4 +1,4 @@
-"""Llama, LLaVA and LLaVA-1.6 models with random weights, as Hugging Face directories, so that no hub is needed.
+"""Llama, its relatives, LLaVA and LLaVA-1.6 with random weights, as Hugging Face directories, so that no hub is needed.
 
 The tokenizer is of Llama 2's kind (SentencePiece's spaces, byte fallback, <s> first), trained on CLIP's vocabulary.
 """
@@ -22,7 +22,10 @@ from transformers import (
     LlavaNextForConditionalGeneration,
     LlavaNextProcessor,
     LlavaProcessor,
+    MistralForCausalLM,
     PreTrainedTokenizerFast,
+    Qwen2ForCausalLM,
+    Qwen3ForCausalLM,
 )
 from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
 
@@ -30,6 +33,9 @@ CLASSES = {
     "llama": LlamaForCausalLM,
     "llava": LlavaForConditionalGeneration,
     "llava_next": LlavaNextForConditionalGeneration,
+    "mistral": MistralForCausalLM,
+    "qwen2": Qwen2ForCausalLM,
+    "qwen3": Qwen3ForCausalLM,
 }
 
 
@@ -94,7 +100,7 @@ def write(
     model.tie_weights()
     model.save_pretrained(directory, max_shard_size=shards)
     words.save_pretrained(directory)
-    if config.model_type != "llama":
+    if config.model_type.startswith("llava"):
         image_processor(config).save_pretrained(directory)
     return directory
 

@@ -1,7 +1,6 @@
 """Policies against transformers in fp32: token log-probabilities and greedy text of random models.
 
-Small models of every kind; LLaVA-1.5 with its true widths and vision tower but only one decoder layer; LLaVA-1.6 and
-SmolVLM-256M with their true widths and tiles.
+Small models of every kind, and some with their true widths but only one decoder layer.
 """
 
 from __future__ import annotations
@@ -25,6 +24,9 @@ from transformers import (
     LlamaConfig,
     LlavaConfig,
     LlavaNextConfig,
+    MistralConfig,
+    Qwen2Config,
+    Qwen3Config,
     SmolVLMConfig,
     SmolVLMForConditionalGeneration,
 )
@@ -40,9 +42,11 @@ SYSTEM = (
     "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, detailed, and "
     "polite answers to the user's questions."
 )
-LLAVA = SYSTEM + " USER: <image>\n{} ASSISTANT: "
-TEMPLATES = {"llama": "{} ", "llava": LLAVA, "llava_next": LLAVA}
 GREEDY = 24
+
+
+def template(kind: str) -> str:
+    return SYSTEM + " USER: <image>\n{} ASSISTANT: " if kind.startswith("llava") else "{} "
 
 
 def sentences(count: int, length: int, seed: int) -> list[str]:
@@ -64,18 +68,18 @@ class Reference:
         self.kind, self.config = config.model_type, config
         self.model = random_llama.CLASSES[self.kind].from_pretrained(directory, dtype=torch.float32).eval()
         self.words, self.images = words, images
-        if self.kind != "llama":
+        if self.kind.startswith("llava"):
             self.processor = random_llama.processor(config, words)
 
     def inputs(self, text: str, index: int):
-        if self.kind == "llama":
+        if not self.kind.startswith("llava"):
             return dict(self.words(text, return_tensors="pt", return_token_type_ids=False))
         image = Image.fromarray(self.images[index])
         return {k: v for k, v in self.processor(text=text, images=image, return_tensors="pt").items()
                 if k != "token_type_ids"}  # fmt: skip
 
     def logps(self, index: int, question: str, *responses: str) -> list[np.ndarray]:
-        prompt = TEMPLATES[self.kind].format(question)
+        prompt = template(self.kind).format(question)
         whole = [self.inputs(prompt + response + "</s>", index) for response in responses]
         # The response begins at the first token in which the prompt, without its final space, and the texts differ.
         alone = self.inputs(prompt.rstrip(" "), index)["input_ids"][0].tolist()
@@ -90,7 +94,7 @@ class Reference:
         return found
 
     def greedy(self, index: int, question: str) -> list[int]:
-        inputs = self.inputs(TEMPLATES[self.kind].format(question).rstrip(" "), index)
+        inputs = self.inputs(template(self.kind).format(question).rstrip(" "), index)
         with torch.inference_mode():
             tokens = self.model.generate(**inputs, do_sample=False, max_new_tokens=GREEDY)
         continuation = tokens[0, inputs["input_ids"].shape[1] :].tolist()
@@ -108,8 +112,7 @@ def compare(directory, config, words, images, asked) -> None:
     del reference
     gc.collect()
 
-    template = "plain" if config.model_type == "llama" else "vicuna_v1"
-    policy = dama.Policy(directory, template=template)
+    policy = dama.Policy(directory, template="vicuna_v1" if config.model_type.startswith("llava") else "plain")
     pairs = [(image, *texts) for image, texts in zip(images, asked)]
     for found, pair in zip(policy.logps_batch(pairs), expected):
         for response, logps in zip((found.chosen, found.rejected), pair):
@@ -250,3 +253,32 @@ def test_smolvlm_of_true_width_equals_transformers(tmp_path):
         tokens = policy.generate(case[1], image, max_tokens=GREEDY).tokens.tolist()
         assert tokens == known["continuation"][: len(tokens)] and len(tokens) > 5
     assert np.ptp([value for known in expected for value in known["chosen_logps"]]) > 1
+
+
+# One layer of Mistral-7B, Qwen2.5-7B and Qwen3-4B, with this file's vocabulary. A window shorter than the texts.
+TRUE_WIDTHS = {
+    "Mistral-7B": MistralConfig(
+        hidden_size=4096, intermediate_size=14336, num_attention_heads=32, num_key_value_heads=8, sliding_window=16,
+        max_position_embeddings=32768, rms_norm_eps=1e-5,
+    ),
+    "Qwen2.5-7B": Qwen2Config(
+        hidden_size=3584, intermediate_size=18944, num_attention_heads=28, num_key_value_heads=4,
+        rope_parameters={"rope_type": "default", "rope_theta": 1e6},
+    ),
+    "Qwen3-4B": Qwen3Config(
+        hidden_size=2560, intermediate_size=9728, num_attention_heads=32, num_key_value_heads=8, head_dim=128,
+        tie_word_embeddings=True, rope_parameters={"rope_type": "default", "rope_theta": 1e6},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TRUE_WIDTHS)
+def test_decoders_of_true_width_equal_transformers(name, vocabularies, tmp_path):
+    """Each takes up to 4 GB."""
+    config = TRUE_WIDTHS[name]
+    config.num_hidden_layers, config.vocab_size = 1, 32_000
+    config.bos_token_id, config.eos_token_id, config.pad_token_id = 1, 2, None
+    if hasattr(config, "layer_types"):
+        config.layer_types = config.layer_types[:1]
+    directory = random_llama.write(tmp_path, config, vocabularies[32_000], "bf16")
+    compare(directory, config, vocabularies[32_000], [None] * 2, questions(seed=3)[:2])

@@ -55,7 +55,8 @@ typedef struct dama_scorer_options {
 DAMA_API void dama_scorer_options_init_sized(dama_scorer_options *options, size_t size);
 
 /**
- * Opens a Hugging Face directory of a CLIPModel or a SiglipModel, with config.json, safetensors (fp32, fp16 or bf16,
+ * Opens OpenCLIP's layout of the hub (open_clip_config.json, open_clip_model.safetensors and tokenizer.json), or a
+ * Hugging Face directory of a CLIPModel or a SiglipModel, with config.json, safetensors (fp32, fp16 or bf16,
  * one file or sharded), tokenizer.json (for CLIP also vocab.json and merges.txt) and preprocessor_config.json. For CLIP,
  * text_model.onnx and vision_model.onnx, in the directory or in its folder onnx, may replace the safetensors. The files
  * must not change while the scorer exists.

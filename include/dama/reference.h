@@ -9,12 +9,19 @@
 extern "C" {
 #endif
 
-/** The contents of a line of the output. dama_reference_cache_open() reads both formats. */
+/** The contents of a line of the output. dama_reference_cache_open() reads the first two. */
 typedef enum dama_reference_format {
     /** id and key; sum, mean, count, was_cut and tokens of both responses. */
     DAMA_REFERENCE_FULL = 0,
     /** idx, key and logps, the text of six fields that the RLAIF-V and DAMA trainers read. */
-    DAMA_REFERENCE_LOGPS = 1
+    DAMA_REFERENCE_LOGPS = 1,
+    /**
+     * One JSON array of whole rows that the authors' trainer reads: the fields of the dataset, idx, question, chosen,
+     * rejected, image_path, logps with a number for every position, and chosen_logits and rejected_logits from scores.
+     * Rows with several messages or images, or an embedded image, are rejected. dama_reference_cache_open() does not read
+     * it; dama_train_dataset_options.reference does, as the dataset itself.
+     */
+    DAMA_REFERENCE_RELEASED = 2
 } dama_reference_format;
 
 /** The options of dama_reference_dataset(); data and output are required. */
@@ -48,6 +55,8 @@ typedef struct dama_reference_dataset_options {
     int32_t follow_links;
     /** 0. */
     uint32_t reserved;
+    /** For DAMA_REFERENCE_RELEASED: the output of dama_score_dataset() for the dataset; NULL: rows without probabilities. */
+    const char *scores;
 } dama_reference_dataset_options;
 
 #define dama_reference_dataset_options_init(options) \

@@ -9,8 +9,8 @@ extern "C" {
 #endif
 
 /**
- * A tokenizer defined by Hugging Face's tokenizer.json: byte-pair encoding as in CLIP, Llama and GPT-2. It never
- * changes; all threads may use one handle at the same time.
+ * A tokenizer defined by Hugging Face's tokenizer.json (byte-pair encoding as in CLIP, Llama and GPT-2, or a unigram
+ * model as in T5) or by a SentencePiece model. It never changes; all threads may use one handle at the same time.
  */
 typedef struct dama_tokenizer dama_tokenizer;
 
@@ -18,7 +18,8 @@ typedef struct dama_tokenizer dama_tokenizer;
  * Reads a tokenizer.
  *
  * @param[out] out
- * @param[in]  path  A tokenizer.json, or a directory that contains tokenizer.json, or CLIP's vocab.json and merges.txt.
+ * @param[in]  path  A tokenizer.json, or a directory. The first of these in it is read: tokenizer.json; CLIP's
+ *                   vocab.json and merges.txt; a SentencePiece model, tokenizer.model or spiece.model.
  * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL; DAMA_IO if the file does not exist; DAMA_MODEL for a wrong field,
  *         which the message names; DAMA_UNSUPPORTED for a kind of tokenizer or a pattern that is not supported.
  */

@@ -64,7 +64,10 @@ typedef struct dama_train_dataset_options {
     /** [field_count] other names of fields, "question=prompt"; may be NULL if field_count is 0. */
     const char *const *fields;
     size_t field_count;
-    /** The output of dama_score_dataset() for the dataset; NULL: α_D is 1 for every pair. */
+    /**
+     * The output of dama_score_dataset() for the dataset, or the dataset itself if its rows have chosen_logits and
+     * rejected_logits; NULL: α_D is 1 for every pair.
+     */
     const char *scores;
     /**
      * The output of dama_reference_dataset() for the dataset, or the dataset itself if its rows have logps; NULL: the

@@ -26,7 +26,7 @@ public func fuzzRows(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
             let question = try QuestionRecord(row, names: names, takesImage: true)
             // A pair has the prompt of its question.
             guard let pair else { return }
-            guard question.images == pair.images, question.id == pair.id, question.messages == pair.messages else 
+            guard question.images == pair.images, question.id == pair.id, question.messages == pair.messages else {
                 fatalError("another question: \(question), \(pair)")
             }
         }

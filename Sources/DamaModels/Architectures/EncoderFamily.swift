@@ -7,7 +7,7 @@ import DamaText
 ///
 /// To add one, add its folder next to the others and its type to ``Encoders/all``.
 protocol EncoderFamily: Sendable {
-    /// The family's values of `model_type` in config.json.
+    /// The family's values of `model_type` in config.json; empty for a layout without it.
     static var modelTypes: [ModelType] { get }
 
     static func open(_ opening: EncoderOpening) throws(DamaError) -> any EncoderTowers
@@ -34,13 +34,14 @@ struct EncoderOpening {
 
 /// The supported image-text models.
 enum Encoders {
-    static let all: [any EncoderFamily.Type] = [CLIPEncoders.self, SiglipEncoders.self]
+    static let all: [any EncoderFamily.Type] = [CLIPEncoders.self, SiglipEncoders.self, OpenCLIPEncoders.self]
 
     /// The family of the model in `directory`.
     ///
     /// - Throws: ``DamaError/Code/unsupported`` for any other `model_type`, with a list of the supported ones.
     static func family(of directory: String) throws(DamaError) -> any EncoderFamily.Type {
         let path = "\(directory)/config.json"
+        if OpenCLIPEncoders.describes(directory) { return OpenCLIPEncoders.self }
         // ONNX files may come without it.
         guard Files.exists(path) || CLIPOnnxTowers.files(in: directory) == nil else { return CLIPEncoders.self }
         let config = try ConfigReader(path: path)
@@ -54,6 +55,6 @@ enum Encoders {
         }
         let known = all.flatMap { $0.modelTypes }.map { "\"\($0.name)\" (\($0.className))" }.joined(separator: ", ")
         let found = type.isEmpty ? "is missing" : "is \"\(type)\""
-        throw .unsupported("\(path): model_type \(found); scoring supports \(known)")
+        throw .unsupported("\(path): model_type \(found); scoring supports \(known), and OpenCLIP's layout")
     }
 }

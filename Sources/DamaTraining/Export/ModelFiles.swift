@@ -6,7 +6,8 @@ enum ModelFiles {
     /// The other files of a model, which training does not change.
     private static let settings = [
         "generation_config.json", "tokenizer.json", "tokenizer_config.json", "tokenizer.model",
-        "spiece.model", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "chat_template.jinja",
+        "spiece.model", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
+        "chat_template.jinja",
         "chat_template.json", "preprocessor_config.json", "processor_config.json", "LICENSE", "LICENSE.txt",
         "LICENSE.md", "NOTICE", "USE_POLICY.md",
     ]

@@ -17,6 +17,7 @@ import unicodedata
 from pathlib import Path
 
 import sentencepiece
+from sentencepiece import sentencepiece_model_pb2 as proto
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import LlamaTokenizer, SiglipTokenizer, T5Tokenizer
 
@@ -77,7 +78,11 @@ def train(name, **options):
             input=str(texts), model_prefix=f"{folder}/model", num_threads=1, input_sentence_size=0, minloglevel=2,
             hard_vocab_limit=False, **options,
         )
-        shutil.copy(f"{folder}/model.model", FOLDER / f"{name}.model")
+        model = proto.ModelProto.FromString(Path(f"{folder}/model.model").read_bytes())
+        for field in ("input", "model_prefix"):
+            model.trainer_spec.ClearField(field)
+        model.normalizer_spec.ClearField("normalization_rule_tsv")
+        (FOLDER / f"{name}.model").write_bytes(model.SerializeToString())
 
 
 def added(content, **flags):

@@ -139,6 +139,7 @@ class dama_finish(IntEnum):
 class dama_reference_format(IntEnum):
     DAMA_REFERENCE_FULL = 0
     DAMA_REFERENCE_LOGPS = 1
+    DAMA_REFERENCE_RELEASED = 2
 
 
 class dama_trainable(IntEnum):
@@ -605,6 +606,7 @@ dama_reference_dataset_options._fields_ = [
     ("user", ctypes.c_void_p),
     ("follow_links", ctypes.c_int32),
     ("reserved", ctypes.c_uint32),
+    ("scores", ctypes.c_char_p),
 ]
 
 dama_reference_dataset_result._fields_ = [

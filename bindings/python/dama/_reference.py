@@ -54,6 +54,7 @@ def reference_dataset(
     follow_links: bool = False,
     progress: Optional[Callable[[Progress], object]] = None,
     cancellation: Optional[Cancellation] = None,
+    scores: Optional[AnyPath] = None,
     **more: Any,
 ) -> ReferenceResult:
     """Computes the reference's log π of both responses of every pair of a dataset, from a file to a file.
@@ -62,13 +63,14 @@ def reference_dataset(
     stops and resumes, are as for :func:`score_dataset`; the rows also need the field ``question`` (or ``prompt``).
     ``format`` determines the lines of ``output``: ``"full"`` (id and key; sum, mean, count, was_cut and tokens of both
     responses) or ``"logps"`` (idx, key and the text of six fields that the RLAIF-V and DAMA trainers read).
-    :class:`ReferenceCache` reads both.
+    :class:`ReferenceCache` reads both. ``"released"`` writes one JSON array of whole rows for the trainer of DAMA's
+    authors; with ``scores``, the output of :func:`score_dataset`, they have ``chosen_logits`` and ``rejected_logits``.
     """
     options = _row_job.options_of(
         _abi.dama_reference_dataset_options, _abi.dama_reference_dataset_options_init, {"format": _FORMATS},
         data=data, output=output, image_root=image_root, format=format, fields=fields, max_rejected=max_rejected,
         restart=restart, workers=workers, block_rows=block_rows, row_limit=row_limit, image_limit=image_limit,
-        follow_links=follow_links, **more,
+        follow_links=follow_links, scores=scores, **more,
     )  # fmt: skip
     policy = model if isinstance(model, PolicyModel) else PolicyModel(model)
     result = _abi.dama_reference_dataset_result()

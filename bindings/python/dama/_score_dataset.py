@@ -60,7 +60,7 @@ def score_dataset(
 ) -> ScoreResult:
     """Computes the hardness of every pair of a dataset, Eqs. (4) to (7), from a file to a file.
 
-    ``model`` is a :class:`Scorer` or the folder of a CLIP model. ``data`` is JSON Lines or one JSON array with the
+    ``model`` is a :class:`Scorer` or the folder of one. ``data`` is JSON Lines or one JSON array with the
     fields ``image`` (or ``image_path``), ``chosen`` and ``rejected``, or with the fields that ``fields`` names
     (``{"chosen": "answer_good"}``). Image paths are relative to ``image_root`` (default: the dataset's folder) and
     cannot leave it, except through symbolic links with ``follow_links``. ``output``, ``NAME.jsonl``, gets a line for

@@ -29,8 +29,9 @@ def _c_string(text: str, name: str) -> bytes:
 class Tokenizer:
     """Converts text to token ids and back, as Hugging Face's ``tokenizers`` does with the same tokenizer.json.
 
-    ``path`` is a tokenizer.json, or a directory that contains tokenizer.json, or CLIP's vocab.json and merges.txt.
-    Byte-pair encoding as in CLIP, Llama and GPT-2 is supported; anything else in the file raises ``Unsupported`` with
+    ``path`` is a tokenizer.json, or a directory. The first of these in it is read: tokenizer.json; CLIP's vocab.json
+    and merges.txt; a SentencePiece model, tokenizer.model or spiece.model. Byte-pair encoding as in CLIP, Llama and
+    GPT-2 and unigram models as in T5 and SigLIP are supported; anything else in the file raises ``Unsupported`` with
     its name. Truncation and padding in the file are ignored. A tokenizer is immutable and thread-safe.
     """
 

@@ -11,22 +11,30 @@ public struct LineJobSummary: Equatable, Sendable {
 }
 
 extension RowOutcome {
-    /// A row's line of output, for a ``LineReport``.
+    /// A row's line of output, without its line feed, for a ``LineReport``.
     static func line(_ line: [UInt8], isCut: Bool) -> RowOutcome { .done([isCut ? 1 : 0] + line) }
 }
 
 /// The results of a job that writes one line per row: its outcomes are ``RowOutcome/line(_:isCut:)`` and rejected rows.
 struct LineReport<Task: RowTask>: RowReport {
+    /// Whether the lines are the elements of one JSON array.
+    var isArray = false
+
     func write(
         _ journal: borrowing RowJournal, to output: inout ResultFile, in folder: borrowing ResultFolder,
         checkpoint: () throws(DamaError) -> Void
     ) throws(DamaError) -> LineJobSummary {
         var summary = LineJobSummary(rows: journal.rowCount, rowsRejected: journal.rejectedCount, rowsCut: 0)
+        var isFirst = true
         try journal.forEachRow { outcome throws(DamaError) in
             guard case .done(let stored) = outcome else { return }
             summary.rowsCut += stored.first == 1 ? 1 : 0
+            if isArray { try output.append(Array((isFirst ? "[" : ",\n").utf8)) }
+            isFirst = false
             try output.append(Array(stored.dropFirst()))
+            if !isArray { try output.append([UInt8(ascii: "\n")]) }
         }
+        if isArray { try output.append(Array("]\n".utf8)) }
         return summary
     }
 

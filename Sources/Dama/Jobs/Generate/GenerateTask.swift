@@ -77,6 +77,6 @@ struct GenerateTask: RowTask {
             options.samples == 1
             ? ["id": id, "response": texts[0], "finish": finishes[0]]
             : ["id": id, "responses": .array(texts), "finish": .array(finishes)]
-        return Array(json.text.utf8) + [UInt8(ascii: "\n")]
+        return Array(json.text.utf8)
     }
 }

@@ -78,8 +78,8 @@ public struct ReferenceEntry: Equatable, Sendable {
         return key(images: images, messages: pair.messages, chosen: pair.chosen, rejected: pair.rejected)
     }
 
-    func line(_ format: ReferenceOptions.Format) -> [UInt8] {
-        let json: JSON
+    /// The entry as a line of output.
+    func json(_ format: ReferenceOptions.Format) -> JSON {
         switch format {
         case .full:
             func part(_ response: ResponseLogProbability) -> JSON {
@@ -88,16 +88,15 @@ public struct ReferenceEntry: Equatable, Sendable {
                     "was_cut": .bool(response.wasCut), "tokens": .array(response.tokens.map { .double(Double($0)) }),
                 ]
             }
-            json = [
+            return [
                 "id": id, "key": .string(key), "chosen": part(logProbabilities.chosen),
                 "rejected": part(logProbabilities.rejected),
             ]
-        case .logps:
+        case .logps, .released:
             let fields = [logProbabilities.chosen, logProbabilities.rejected].flatMap { response -> [JSON] in
                 [.double(response.sum), .double(response.mean), .array(response.tokens.map { .double(Double($0)) })]
             }
-            json = ["idx": id, "key": .string(key), "logps": .string(JSON.array(fields).text)]
+            return ["idx": id, "key": .string(key), "logps": .string(JSON.array(fields).text)]
         }
-        return Array(json.text.utf8) + [UInt8(ascii: "\n")]
     }
 }

@@ -26,12 +26,21 @@ public struct ReferenceJob: Sendable {
         run: RunOptions? = nil, observer: @escaping (JobProgress) throws(DamaError) -> Void = { _ in }
     ) throws(DamaError) -> LineJobSummary {
         try policy.checkResponses()
-        return try RowJob(options.rows, LineReport<ReferenceTask>()).run(observer: observer) {
+        try options.check()
+        let report = LineReport<ReferenceTask>(isArray: options.format == .released)
+        let scores = try options.scores.map { path throws(DamaError) in try Files.digest(path).sha256 }
+        return try RowJob(options.rows, report).run(observer: observer) {
             (contents, root) throws(DamaError) in
             .settings(
-                job: "reference", contents, ["model": try policy.identity()], ReferenceOptions.table, options, root)
-        } task: { (root, _, _) in
-            ReferenceTask(policy: policy, root: root, options: options, run: run)
+                job: "reference", contents,
+                ["model": try policy.identity(), "scores": scores.map { .string($0) } ?? .null], ReferenceOptions.table,
+                options, root)
+        } task: { (root, _, _) throws(DamaError) in
+            ReferenceTask(
+                policy: policy, root: root, options: options,
+                scores: try options.scores.map { path throws(DamaError) in
+                    try SubSentenceProbabilities.table(path: path)
+                }, run: run)
         }
     }
 }

@@ -5,6 +5,9 @@ public struct ReferenceOptions: RowJobSettings {
     /// Input, output and the options of every job over rows.
     public var rows: RowJobOptions
     public var format = Format.full
+    /// The output of ``ScoreJob`` for the dataset, for ``Format/released``: its rows then have the probabilities of their
+    /// sub-sentences (`chosen_logits`, `rejected_logits`); `nil` leaves them out.
+    public var scores: String?
 
     /// The format of a line of output.
     public enum Format: String, CaseIterable, Sendable {
@@ -13,6 +16,8 @@ public struct ReferenceOptions: RowJobSettings {
         case full
         /// idx, key, and `logps`: the JSON text of six fields that the RLAIF-V and DAMA trainers read.
         case logps
+        /// One JSON array of whole rows that the authors' trainer takes: see ``ReleasedRow``.
+        case released
     }
 
     public init(data: String, output: String) {
@@ -21,5 +26,13 @@ public struct ReferenceOptions: RowJobSettings {
     }
 
     /// All settings, under the names of the C ABI.
-    package static let table = table([.choice("format", key: "line", \.format)])
+    package static let table = table([
+        .choice("format", key: "line", \.format), .optionalText("scores", \.scores, effect: .none),
+    ])
+
+    func check() throws(DamaError) {
+        guard scores == nil || format == .released else {
+            throw .invalidArgument("scores belong to the format \"released\"; the format is \"\(format.rawValue)\"")
+        }
+    }
 }

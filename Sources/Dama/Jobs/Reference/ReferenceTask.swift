@@ -7,6 +7,8 @@ struct PreparedReference: Sendable {
     var id: JSON
     var key: String
     var pair: PreparedPair
+    /// For ``ReferenceOptions/Format/released``.
+    var released: ReleasedRow?
 }
 
 /// Log-probabilities of a reference model as a job over rows.
@@ -14,6 +16,8 @@ struct ReferenceTask: RowTask {
     let policy: Policy
     let root: ImageRoot
     let options: ReferenceOptions
+    /// For ``ReferenceOptions/Format/released``, by id.
+    let scores: [ExactText: SubSentenceProbabilities]?
     /// Lets another thread stop the model.
     let run: RunOptions?
 
@@ -38,7 +42,17 @@ struct ReferenceTask: RowTask {
         let prepared = try RowFailure.sorting { () throws(DamaError) in
             try policy.prepare(pair.pair(images: pair.prompt.images.map { .bytes($0) }), sharing: images)
         }
-        return PreparedReference(id: pair.record.id, key: pair.key, pair: prepared)
+        var released: ReleasedRow?
+        if options.format == .released {
+            released = try RowFailure.parsing { () throws(Rejection) in
+                let score = scores?[ExactText(pair.record.id.text)]
+                guard scores == nil || score != nil else {
+                    throw Rejection(.noScore, "the scores have no line for this id")
+                }
+                return try ReleasedRow(row, pair.record, score: score)
+            }
+        }
+        return PreparedReference(id: pair.record.id, key: pair.key, pair: prepared, released: released)
     }
 
     mutating func process(
@@ -54,9 +68,11 @@ struct ReferenceTask: RowTask {
             switch row {
             case .rejected(let outcome): outcomes.append(outcome)
             case .item(let item):
-                let entry = ReferenceEntry(id: item.id, key: item.key, logProbabilities: found[next])
+                let json =
+                    item.released?.json(found[next], prefix: item.pair.sequence.prefixLength)
+                    ?? ReferenceEntry(id: item.id, key: item.key, logProbabilities: found[next]).json(options.format)
                 next += 1
-                outcomes.append(.line(entry.line(options.format), isCut: item.pair.cuts.contains(true)))
+                outcomes.append(.line(Array(json.text.utf8), isCut: item.pair.cuts.contains(true)))
             }
         }
         return outcomes

@@ -1,8 +1,7 @@
 import DamaPreference
 import DamaSupport
 
-/// The scores that a training job reads from the lines of a ``ScoreJob``: α_D of each pair, and its third of the
-/// dataset by hardness.
+/// The hardness that a training job reads: α_D of each pair, and its third of the dataset by δ.
 struct ScoreTable {
     struct Score {
         var alphaData: Double
@@ -13,10 +12,74 @@ struct ScoreTable {
 
     private var scores: [ExactText: Score] = [:]
 
+    /// A pair's δ, and its α_D if the file has it.
+    private struct Line {
+        var id: JSON
+        var delta: Double
+        var alphaData: Double?
+    }
+
+    /// Reads the lines of a ``ScoreJob``.
+    ///
     /// - Parameter meanDelta: δ̄ for α_D, Eq. (7); `nil` takes α_D of the lines.
     /// - Throws: ``DamaError/Code/invalidArgument`` if the file is no longer the one that its summary, if present,
     ///   describes; ``DamaError/Code/model`` for an invalid line.
     init(path: String, meanDelta: Double? = nil) throws(DamaError) {
+        var found: [Line] = []
+        try Self.forEachLine(of: path) { json throws(DamaError) in
+            guard let id = json["id"], let delta = json["delta"]?.double, let alpha = json["alpha_data"]?.double
+            else { throw .model("expected id, delta and alpha_data, as the scoring job writes them") }
+            guard alpha.isFinite, alpha > 0 else { throw .model("alpha_data is \(alpha); it must be positive") }
+            found.append(Line(id: id, delta: delta, alphaData: alpha))
+        }
+        guard !found.isEmpty else { throw .model("\(path) holds no scores") }
+        try self.init(found, meanDelta: meanDelta, path: path)
+    }
+
+    /// Reads `chosen_logits` and `rejected_logits` of a dataset's rows, as the authors' trainer does.
+    ///
+    /// - Parameter meanDelta: δ̄ for α_D, Eq. (7); `nil` takes the mean over the rows with both fields. The authors'
+    ///   trainer has the constant 0.0482190464911681.
+    /// - Throws: ``DamaError/Code/model`` for a row with other values in these fields, and for a dataset without them.
+    init(dataset path: String, fields: FieldNames, meanDelta: Double? = nil) throws(DamaError) {
+        var found: [Line] = []
+        var reader = try RowReader(path: path)
+        while let row = try reader.next() {
+            guard let json = try? PairRecord.object(row) else { continue }
+            do throws(DamaError) {
+                guard let probabilities = try SubSentenceProbabilities(released: json) else { continue }
+                let id = PairRecord.identifier(of: row, names: fields) ?? .int(Int64(row.index))
+                found.append(Line(id: id, delta: probabilities.delta))
+            } catch {
+                throw DamaError(.model, "\(path), line \(row.line): \(error.message)")
+            }
+        }
+        guard !found.isEmpty else {
+            throw .model("\(path) has no row with \"chosen_logits\" and \"rejected_logits\"")
+        }
+        let mean = meanDelta ?? found.reduce(0) { $0 + $1.delta } / Double(found.count)
+        try self.init(found, meanDelta: mean, path: path)
+    }
+
+    private init(_ lines: [Line], meanDelta: Double?, path: String) throws(DamaError) {
+        let order = lines.indices.sorted { (lines[$0].delta, $0) < (lines[$1].delta, $1) }
+        for (position, index) in order.enumerated() {
+            let line = lines[index]
+            let alpha = meanDelta.map { Hardness.alphaData(delta: line.delta, meanDelta: $0) } ?? line.alphaData ?? 1
+            let score = Score(alphaData: alpha, third: 3 * position / lines.count)
+            guard scores.updateValue(score, forKey: ExactText(line.id.text)) == nil else {
+                throw .model("\(path) has two lines with the id \(line.id.text); every pair must have its own id")
+            }
+        }
+    }
+
+    subscript(id: JSON) -> Score? { scores[ExactText(id.text)] }
+
+    /// Calls `body` with every line of a ``ScoreJob``'s output.
+    ///
+    /// - Throws: ``DamaError/Code/invalidArgument`` if the file is no longer the one that its summary, if present,
+    ///   describes; ``DamaError/Code/model``, naming the line, for an error of `body`.
+    static func forEachLine(of path: String, _ body: (JSON) throws(DamaError) -> Void) throws(DamaError) {
         let summary = JobPaths(output: path).summary
         if Files.exists(summary), let described = try Files.readJSON(summary)["output"] {
             guard try ResultFile.isUnchanged(path, described) else {
@@ -26,29 +89,13 @@ struct ScoreTable {
             }
         }
         var reader = try RowReader(path: path, rowLimit: 64 << 20)
-        var found: [(id: String, delta: Double, alphaData: Double)] = []
         while let row = try reader.next() {
             do throws(DamaError) {
                 if let rejection = row.rejection { throw .model(rejection.reason) }
-                let json = try JSON(parsing: row.bytes, numbers: .asWritten)
-                guard let id = json["id"], let delta = json["delta"]?.double, let written = json["alpha_data"]?.double
-                else { throw .model("expected id, delta and alpha_data, as the scoring job writes them") }
-                let alpha = meanDelta.map { Hardness.alphaData(delta: delta, meanDelta: $0) } ?? written
-                guard alpha.isFinite, alpha > 0 else { throw .model("alpha_data is \(alpha); it must be positive") }
-                found.append((id.text, delta, alpha))
+                try body(try JSON(parsing: row.bytes, numbers: .asWritten))
             } catch {
                 throw DamaError(.model, "\(path), line \(row.line): \(error.message)")
             }
         }
-        guard !found.isEmpty else { throw .model("\(path) holds no scores") }
-        let order = found.indices.sorted { (found[$0].delta, $0) < (found[$1].delta, $1) }
-        for (position, index) in order.enumerated() {
-            let score = Score(alphaData: found[index].alphaData, third: 3 * position / found.count)
-            guard scores.updateValue(score, forKey: ExactText(found[index].id)) == nil else {
-                throw .model("\(path) has two lines with the id \(found[index].id); every pair must have its own id")
-            }
-        }
     }
-
-    subscript(id: JSON) -> Score? { scores[ExactText(id.text)] }
 }

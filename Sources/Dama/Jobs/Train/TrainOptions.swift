@@ -9,7 +9,8 @@ import DamaTraining
 public struct TrainOptions: RowJobSettings {
     /// The preference dataset, as for ``ScoreJob``, and the output folder.
     public var rows: RowJobOptions
-    /// The output of ``ScoreJob`` for the dataset; `nil` for α_D = 1 throughout.
+    /// The output of ``ScoreJob`` for the dataset; `nil` for α_D = 1 throughout. If it is the dataset itself, its
+    /// `chosen_logits` and `rejected_logits` are used.
     public var scores: String?
     /// δ̄ of Eq. (7): α_D = σ(δ) / σ(δ̄) is computed again from the scores' δ; `nil` takes their α_D.
     public var meanDelta: Double?

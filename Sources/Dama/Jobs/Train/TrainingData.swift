@@ -47,8 +47,11 @@ struct TrainingData: Sendable {
         _ options: TrainOptions, policy: Policy, root: ImageRoot, reference: ReferenceSource?,
         checkpoint: () throws(DamaError) -> Void
     ) throws(DamaError) {
-        let scores = try options.scores.map { path throws(DamaError) in try
-            ScoreTable(path: path, meanDelta: options.meanDelta)
+        let scores = try options.scores.map { path throws(DamaError) in
+            if Files.areSame(path, options.data) {
+                return try ScoreTable(dataset: path, fields: options.fields, meanDelta: options.meanDelta)
+            }
+            return try ScoreTable(path: path, meanDelta: options.meanDelta)
         }
         source = try DatasetBytes(path: options.data)
         fields = options.fields

@@ -6,7 +6,9 @@ public struct CLIPConfiguration: Equatable, Sendable {
     public var vision: CLIPVisionConfiguration
     /// Numbers in one embedding.
     public var projectionSize: Int
+}
 
+extension CLIPConfiguration {
     /// Reads config.json of a Hugging Face directory.
     ///
     /// - Throws: ``DamaError/Code/model`` for a field that is missing, out of range or does not fit the others.
@@ -47,7 +49,9 @@ public struct CLIPTowerConfiguration: Equatable, Sendable {
     public var activation: Activation
     /// ε of the layer normalisations.
     public var epsilon: Float
+}
 
+extension CLIPTowerConfiguration {
     /// Reads a stack's fields, with these defaults.
     init(
         _ config: ConfigReader, hidden: Int, intermediate: Int, heads defaultHeads: Int,
@@ -81,7 +85,9 @@ public struct CLIPTextConfiguration: Equatable, Sendable {
     /// The most tokens a text may have, start and end included.
     public var maximumLength: Int
     public var endRule: EndRule
+}
 
+extension CLIPTextConfiguration {
     init(_ config: ConfigReader) throws(DamaError) {
         tower = try CLIPTowerConfiguration(config, hidden: 512, intermediate: 2048, heads: 8)
         vocabularySize = try config.size("vocab_size", default: 49408)
@@ -103,7 +109,9 @@ public struct CLIPVisionConfiguration: Equatable, Sendable {
     public var patchSize: Int
 
     public var patches: Int { (imageSize / patchSize) * (imageSize / patchSize) }
+}
 
+extension CLIPVisionConfiguration {
     /// Reads the `vision_config` of CLIP or of a model with a CLIP vision tower.
     package init(_ config: ConfigReader) throws(DamaError) {
         tower = try CLIPTowerConfiguration(config, hidden: 768, intermediate: 3072, heads: 12)

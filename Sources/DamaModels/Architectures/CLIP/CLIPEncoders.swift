@@ -11,9 +11,8 @@ enum CLIPEncoders: EncoderFamily {
                 directory: directory, text: files.text, vision: files.vision, logitScale: opening.logitScale,
                 runtime: opening.runtime, options: opening.session)
         }
-        return try CLIPGraphTowers(
-            CLIPConfiguration(directory: directory), directory: directory, runtime: opening.runtime,
-            options: opening.session)
+        let configuration = try CLIPConfiguration(directory: directory)
+        return try CLIPGraphTowers(CLIPGraph(configuration), WeightStore(directory: directory), opening)
     }
 }
 

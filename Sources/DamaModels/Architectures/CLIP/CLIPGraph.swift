@@ -34,15 +34,25 @@ public struct CLIPGraph: Sendable {
     }
 
     public let configuration: CLIPConfiguration
+    /// Makes a graph's source of weights under the names of `CLIPModel`.
+    private let weights: @Sendable (GraphBuilder) -> WeightSource
 
-    public init(_ configuration: CLIPConfiguration) { self.configuration = configuration }
+    public init(_ configuration: CLIPConfiguration) {
+        self.init(configuration) { g in { name, shape throws(DamaError) in try g.weight(name, .float32, shape) } }
+    }
+
+    /// - Parameter weights: makes a graph's source of weights, for files with other names and shapes.
+    init(_ configuration: CLIPConfiguration, weights: @escaping @Sendable (GraphBuilder) -> WeightSource) {
+        self.configuration = configuration
+        self.weights = weights
+    }
 
     // MARK: Towers
 
     /// Images to embeddings.
     public func vision() throws(DamaError) -> Graph {
         let g = GraphBuilder("clip-vision")
-        let source = Self.weights(g)
+        let source = weights(g)
         let vision = configuration.vision
         let size = Dimension.fixed(vision.imageSize)
         let pixels = try g.input(Port.pixels, .float32, ["batch", .fixed(vision.channels), size, size])
@@ -61,7 +71,7 @@ public struct CLIPGraph: Sendable {
     /// Texts to embeddings, with several texts in one sequence: see ``TokenPacks``.
     public func text() throws(DamaError) -> Graph {
         let g = GraphBuilder("clip-text")
-        let source = Self.weights(g)
+        let source = weights(g)
         let text = configuration.text
         let width = text.tower.hiddenSize
         let tokens = try g.input(Port.tokens, .int64, ["packs", "length"])
@@ -84,9 +94,6 @@ public struct CLIPGraph: Sendable {
         return g.graph
     }
 
-    private static func weights(_ g: GraphBuilder) -> WeightSource {
-        { name, shape throws(DamaError) in try g.weight(name, .float32, shape) }
-    }
 }
 
 /// The vision tower's embeddings and layers, for CLIP and for models that use its hidden states.

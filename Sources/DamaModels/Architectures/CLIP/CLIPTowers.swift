@@ -2,7 +2,7 @@ import DamaImage
 import DamaRuntime
 import DamaSupport
 
-/// Our graphs over a Hugging Face directory's safetensors.
+/// Our graphs over safetensors.
 final class CLIPGraphTowers: EncoderTowers {
     let configuration: CLIPConfiguration
     let logitScale: Float
@@ -16,19 +16,16 @@ final class CLIPGraphTowers: EncoderTowers {
     var maximumLength: Int { configuration.text.maximumLength }
     var imageSize: Int? { configuration.vision.imageSize }
 
-    init(
-        _ configuration: CLIPConfiguration, directory: String, runtime: OnnxRuntime, options: SessionOptions
-    ) throws(DamaError) {
-        let weights = ModelWeights.shared(try WeightStore(directory: directory), runtime)
-        let graph = CLIPGraph(configuration)
-        logitScale = try weights.store.logitScale()
+    init(_ graph: CLIPGraph, _ store: WeightStore, _ opening: EncoderOpening) throws(DamaError) {
+        let weights = ModelWeights.shared(store, opening.runtime)
+        logitScale = try store.logitScale()
         text = try weights.session(
-            graph.text(), named: "\(directory) (text)", placement: .mappedFile, options: options)
+            graph.text(), named: "\(opening.directory) (text)", placement: .mappedFile, options: opening.session)
         vision = try weights.session(
-            graph.vision(), named: "\(directory) (vision)", placement: .mappedFile, options: options)
-        self.configuration = configuration
+            graph.vision(), named: "\(opening.directory) (vision)", placement: .mappedFile, options: opening.session)
+        configuration = graph.configuration
         self.weights = weights
-        self.runtime = runtime
+        runtime = opening.runtime
     }
 
     var fingerprint: String {
