@@ -20,6 +20,19 @@ public struct PreparedImage: Sendable {
 
     /// The number of tiles.
     public var tileCount: Int { tiling?.tileCount ?? 1 }
+
+    /// Each tile as an image.
+    ///
+    /// - Throws: ``DamaError/Code/shapeMismatch`` if the pixels are not those of ``tileCount`` tiles.
+    package func separateTiles() throws(DamaError) -> [PreparedImage] {
+        let size = 3 * height * width
+        guard pixels.count == tileCount * size else {
+            throw .shapeMismatch("\(pixels.count) values are not \(tileCount) tiles of 3 × \(height) × \(width)")
+        }
+        return (0..<tileCount).map {
+            PreparedImage(pixels: Array(pixels[$0 * size..<($0 + 1) * size]), height: height, width: width)
+        }
+    }
 }
 
 /// The tiles that a picture was cut into. One more tile shows the whole picture.
@@ -43,7 +56,7 @@ public struct ImageTiling: Sendable, Equatable {
 
 extension PreparedImage {
     /// The most tiles of a picture.
-    static let mostTiles = 1024
+    package static let mostTiles = 1024
 
     /// Prepares pictures as the tiles of one image.
     ///

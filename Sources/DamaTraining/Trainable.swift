@@ -7,7 +7,7 @@ public enum Trainable: Equatable, Sendable {
     case full
     /// Low-rank adapters of frozen weights.
     case lora(LowRankAdapters)
-    /// Only LLaVA's projector.
+    /// Only the projector of images; in LLaVA-1.6 also the vector behind each row of patches (`image_newline`).
     case projector
     /// Weights whose name in the files matches one of these patterns; `*` matches any text.
     case patterns([String])

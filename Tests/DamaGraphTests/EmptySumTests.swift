@@ -127,40 +127,91 @@ final class EmptySumTests: XCTestCase {
         }
     }
 
-    func testVision() throws {
-        for model in ["clip_vision_model", "siglip_vision_model"] { try checkVision(model) }
+    private func imageConfiguration(
+        _ tower: String = "clip_vision_model", more: [(key: String, value: JSON)]
+    ) throws -> ConfigReader {
+        let members: [(key: String, value: JSON)] = [
+            (
+                "vision_config",
+                [
+                    "model_type": .string(tower), "hidden_size": 24, "intermediate_size": 40,
+                    "num_hidden_layers": 3, "num_attention_heads": 4, "image_size": 16, "patch_size": 4,
+                ]
+            ),
+            (
+                "text_config",
+                [
+                    "vocab_size": 32, "hidden_size": 20, "intermediate_size": 16, "num_hidden_layers": 1,
+                    "num_attention_heads": 2,
+                ]
+            ),
+        ]
+        return try ConfigReader(.object(JSONObject(members + more)), place: "config.json")
     }
 
-    private func checkVision(_ model: String) throws {
-        let config = JSON.object([
-            "vision_config": .object([
-                "model_type": .string(model), "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 3,
-                "num_attention_heads": 4,
-                "image_size": 16, "patch_size": 4,
-            ]),
-            "text_config": .object([
-                "vocab_size": 32, "hidden_size": 20, "intermediate_size": 16, "num_hidden_layers": 1,
-                "num_attention_heads": 2,
-            ]),
-            "image_token_index": 5, "vision_feature_select_strategy": model.hasPrefix("clip") ? "default" : "full",
-        ])
-        let graph = try LlavaVision.graph(
-            LlavaConfiguration(ConfigReader(config, place: "config.json")),
-            LlavaVision.Names(tower: "vision_tower.", projector: "multi_modal_projector."))
+    /// Trains all weights, with and without recomputation, and the projector alone.
+    private func checkVision(
+        _ graph: Graph, projector: String, _ batches: [(what: String, feeds: [String: [Int]])]
+    ) throws {
         let weights = graph.weights.map(graph.name(of:))
-        for (trainable, scopes) in [
-            (weights, []), (weights, graph.scopes), (weights.filter { $0.hasPrefix("multi_modal_projector") }, []),
-        ] {
+        let projected = weights.filter { $0.hasPrefix(projector) }
+        XCTAssertFalse(projected.isEmpty)
+        for (trainable, scopes) in [(weights, []), (weights, graph.scopes), (projected, [])] {
             let result = try graph.differentiate(
                 outputs: ["image_features"], trainable: trainable, recompute: scopes)
             let adding = try result.accumulating(Set(trainable))
-            for batch in 1...9 {
-                let feeds = [
-                    "pixel_values": Known(shape: [batch, 3, 16, 16]),
-                    "image_features.seed": Known(shape: [batch, 16, 20]),
-                ]
-                try check(result, adding, feeds, "\(trainable.count) trained, \(batch) images")
+            for (what, feeds) in batches {
+                try check(result, adding, feeds.mapValues { Known(shape: $0) }, "\(trainable.count) trained, \(what)")
             }
+        }
+    }
+
+    func testVision() throws {
+        for (model, strategy) in [("clip_vision_model", "default"), ("siglip_vision_model", "full")] {
+            let reader = try imageConfiguration(
+                model, more: [("image_token_index", 5), ("vision_feature_select_strategy", .string(strategy))])
+            let graph = try LlavaVision.graph(
+                LlavaConfiguration(reader),
+                LlavaVision.Names(tower: "vision_tower.", projector: "multi_modal_projector."))
+            try checkVision(
+                graph, projector: "multi_modal_projector",
+                (1...9).map {
+                    ("\($0) images", ["pixel_values": [$0, 3, 16, 16], "image_features.seed": [$0, 16, 20]])
+                })
+        }
+    }
+
+    func testVisionOfTiles() throws {
+        let next = try LlavaNextConfiguration(imageConfiguration(more: [("image_token_index", 5)]))
+        let names = LlavaNextGraph.Names(
+            llava: LlavaVision.Names(tower: "vision_tower.", projector: "multi_modal_projector."),
+            newline: "image_newline")
+        func feeds(_ tiles: Int, _ rows: Int) -> [String: [Int]] {
+            [
+                "pixel_values": [tiles, 3, 16, 16], "rows": [rows], "line_breaks": [rows, 1],
+                "inverse_rows": [tiles * 16, 1], "image_features.seed": [rows, 20],
+            ]
+        }
+        // One image whose grid shows nothing of it, one of a full grid, and several.
+        let batches = [(2, 16), (5, 88), (7, 123)]
+        try checkVision(
+            LlavaNextGraph.graph(next, names, trainable: true), projector: "multi_modal_projector",
+            batches.map { ("\($0) tiles", feeds($0, $1)) })
+        for (tiles, rows) in batches {
+            let forward = LengthEvaluator(graph: try LlavaNextGraph.graph(next, names))
+            let known = feeds(tiles, rows).mapValues { Known(shape: $0) }
+            XCTAssertEqual(try forward.run(known).emptySums, [], "\(tiles) tiles")
+        }
+        // With tiles of the positions' size, and smaller ones, which look their positions up.
+        for tile in [16, 8] {
+            let reader = try imageConfiguration(more: [("image_token_id", 5), ("model_type", "smolvlm")])
+            let graph = try Idefics3Graph.graph(Idefics3Configuration(reader, tile: tile))
+            let tokens = (tile / 8) * (tile / 8)
+            try checkVision(
+                graph, projector: "model.connector",
+                [1, 2, 17].map {
+                    ("\($0) tiles", ["pixel_values": [$0, 3, tile, tile], "image_features.seed": [$0, tokens, 20]])
+                })
         }
     }
 

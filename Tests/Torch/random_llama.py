@@ -1,4 +1,4 @@
-"""Llama, its relatives and LLaVA with random weights, as Hugging Face directories, so that no hub is needed.
+"""Llama, its relatives, LLaVA and LLaVA-1.6 with random weights, as Hugging Face directories, so that no hub is needed.
 
 The tokenizer is of Llama 2's kind (SentencePiece's spaces, byte fallback, <s> first), trained on CLIP's vocabulary.
 """
@@ -14,21 +14,25 @@ import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, processors, trainers
 from transformers import (
     CLIPImageProcessorPil,
-    CLIPVisionConfig,
     LlamaConfig,
     LlamaForCausalLM,
     LlavaConfig,
     LlavaForConditionalGeneration,
+    LlavaNextConfig,
+    LlavaNextForConditionalGeneration,
+    LlavaNextProcessor,
     LlavaProcessor,
     MistralForCausalLM,
     PreTrainedTokenizerFast,
     Qwen2ForCausalLM,
     Qwen3ForCausalLM,
 )
+from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
 
 CLASSES = {
     "llama": LlamaForCausalLM,
     "llava": LlavaForConditionalGeneration,
+    "llava_next": LlavaNextForConditionalGeneration,
     "mistral": MistralForCausalLM,
     "qwen2": Qwen2ForCausalLM,
     "qwen3": Qwen3ForCausalLM,
@@ -69,7 +73,11 @@ def tokenizer(size: int) -> PreTrainedTokenizerFast:
 
 
 def write(
-    directory: Path, config: LlamaConfig | LlavaConfig, words: PreTrainedTokenizerFast, dtype: str, shards: str = "50GB"
+    directory: Path,
+    config: LlamaConfig | LlavaConfig | LlavaNextConfig,
+    words: PreTrainedTokenizerFast,
+    dtype: str,
+    shards: str = "50GB",
 ) -> Path:
     """Writes the model that ``config`` describes; ``shards`` is the maximum size of a file."""
     with torch.device("meta"):
@@ -92,20 +100,25 @@ def write(
     model.tie_weights()
     model.save_pretrained(directory, max_shard_size=shards)
     words.save_pretrained(directory)
-    if config.model_type == "llava":
-        image_processor(config.vision_config).save_pretrained(directory)
+    if config.model_type.startswith("llava"):
+        image_processor(config).save_pretrained(directory)
     return directory
 
 
-def image_processor(config: CLIPVisionConfig) -> CLIPImageProcessorPil:
+def image_processor(config: LlavaConfig | LlavaNextConfig) -> CLIPImageProcessorPil | LlavaNextImageProcessorPil:
     """The Pillow-based processor, with which the original models were trained."""
-    side = config.image_size
-    return CLIPImageProcessorPil(size={"shortest_edge": side}, crop_size={"height": side, "width": side})
+    side = config.vision_config.image_size
+    sizes = {"size": {"shortest_edge": side}, "crop_size": {"height": side, "width": side}}
+    if config.model_type == "llava":
+        return CLIPImageProcessorPil(**sizes)
+    return LlavaNextImageProcessorPil(**sizes, image_grid_pinpoints=config.image_grid_pinpoints)
 
 
-def processor(config: LlavaConfig, words: PreTrainedTokenizerFast) -> LlavaProcessor:
-    return LlavaProcessor(
-        image_processor=image_processor(config.vision_config),
+def processor(
+    config: LlavaConfig | LlavaNextConfig, words: PreTrainedTokenizerFast
+) -> LlavaProcessor | LlavaNextProcessor:
+    return {"llava": LlavaProcessor, "llava_next": LlavaNextProcessor}[config.model_type](
+        image_processor=image_processor(config),
         tokenizer=words,
         patch_size=config.vision_config.patch_size,
         vision_feature_select_strategy=config.vision_feature_select_strategy,

@@ -16,13 +16,25 @@ import peft
 import pytest
 import torch
 from PIL import Image
-from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, LlavaForConditionalGeneration
+from transformers import (
+    AutoTokenizer,
+    Idefics3ForConditionalGeneration,
+    Idefics3Processor,
+    LlamaConfig,
+    LlamaForCausalLM,
+    LlavaForConditionalGeneration,
+    LlavaNextForConditionalGeneration,
+    LlavaNextProcessor,
+)
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
+from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
 
 TESTS = Path(__file__).parents[1]
 PROCESS = TESTS.parent / ".build/debug/TrainingProcess"
 BATCHES = TESTS / "DamaTrainingTests/Fixtures/batches.json"
 LLAVA = TESTS / "DamaModelsTests/Fixtures/llava"
+TILED = {kind: TESTS / "DamaModelsTests/Fixtures" / kind for kind in ("llava_next", "idefics3")}
 SYSTEM = (
     "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, detailed, "
     "and polite answers to the user's questions."
@@ -57,12 +69,28 @@ def half(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="session")
+def tiled(tmp_path_factory):
+    """Small models that cut images into tiles, each with its tokenizer in its directory."""
+    folders = {}
+    for kind, (case, tokenizer) in {"llava_next": ("default", LLAVA / "default"), "idefics3": ("idefics3", "")}.items():
+        folders[kind] = tmp_path_factory.mktemp(kind)
+        shutil.copytree(TILED[kind] / case, folders[kind], dirs_exist_ok=True)
+        for file in ("tokenizer.json", "tokenizer_config.json"):
+            shutil.copy((tokenizer or TILED[kind]) / file, folders[kind])
+    return folders
+
+
+IDEFICS = "User:{image}{question}<end_of_utterance>\nAssistant: {response}<end_of_utterance>"
+
+
 def train(model, kind, output):
     """Trains and exports; returns the token log-probabilities of the last batch, [[chosen, rejected], ...]."""
     image = "" if "llama" in model.name else LLAVA / "image.png"
+    template = [IDEFICS] if "idefics3" in model.name else ["vicuna_v1"] if "llava_next" in model.name else []
     library = next(Path(onnxruntime.__file__).parent.glob("capi/libonnxruntime.so*"))
     done = subprocess.run(
-        [PROCESS, model, BATCHES, str(image), kind, output], stdout=subprocess.PIPE, check=True,
+        [PROCESS, model, BATCHES, str(image), kind, output, *template], stdout=subprocess.PIPE, check=True,
         env={**os.environ, "DAMA_ONNXRUNTIME": str(library)},
     )
     return json.loads(done.stdout)
@@ -95,6 +123,36 @@ def log_probabilities(model, directory):
                 logits = model(input_ids=tokens, attention_mask=torch.ones_like(tokens), **arguments).logits[0]
             logps = torch.log_softmax(logits[length - 1 : -1].float(), -1)
             row.append(logps.gather(1, tokens[0, length:, None])[:, 0].tolist())
+        found.append(row)
+    return found
+
+
+def log_probabilities_of_tiles(model, directory):
+    """As ``log_probabilities``, with transformers' processor of the model."""
+    tokenizer = AutoTokenizer.from_pretrained(directory)
+    if model.config.model_type == "llava_next":
+        processor = LlavaNextProcessor(
+            LlavaNextImageProcessorPil.from_pretrained(directory), tokenizer, patch_size=4,
+            vision_feature_select_strategy="default", num_additional_image_tokens=1,
+        )  # fmt: skip
+        prompt, ending = f"{SYSTEM} USER: <image>\n{{}} ASSISTANT:", "</s>"
+    else:
+        processor = Idefics3Processor(Idefics3ImageProcessorPil.from_pretrained(directory), tokenizer, image_seq_len=9)
+        prompt, ending = "User:<image>{}<end_of_utterance>\nAssistant:", "<end_of_utterance>"
+    image = Image.open(LLAVA / "image.png")
+    found = []
+    for pair in json.loads(BATCHES.read_text())[-1]:
+        text = prompt.format(pair["prompt"])
+        whole = [processor(text=f"{text} {pair[response]}{ending}", images=image, return_tensors="pt")
+                 for response in ("chosen", "rejected")]  # fmt: skip
+        alone = processor(text=text, images=image)["input_ids"][0]
+        start = len(os.path.commonprefix([list(alone), *(inputs["input_ids"][0].tolist() for inputs in whole)]))
+        row = []
+        for inputs in whole:
+            with torch.no_grad():
+                logits = model(**{k: v for k, v in inputs.items() if "type_ids" not in k}).logits[0]
+            logps = torch.log_softmax(logits[start - 1 : -1].float(), -1)
+            row.append(logps.gather(1, inputs["input_ids"][0, start:, None])[:, 0].tolist())
         found.append(row)
     return found
 
@@ -153,3 +211,34 @@ def test_peft_loads_the_adapters(base, tmp_path):
     assert not any("vision_tower" in name for name in matrices)
     compare(log_probabilities(model, directory), expected, plain)
     compare(log_probabilities(model.merge_and_unload(), directory), expected, plain)
+
+
+@pytest.mark.parametrize("kind", ["full", "lora"])
+@pytest.mark.parametrize(
+    "name,architecture",
+    [("llava_next", LlavaNextForConditionalGeneration), ("idefics3", Idefics3ForConditionalGeneration)],
+)
+def test_transformers_loads_a_model_with_tiles(tiled, name, architecture, kind, tmp_path):
+    directory, output = tiled[name], tmp_path / "exported"
+    expected = train(directory, kind, output)
+    model, info = architecture.from_pretrained(output, dtype=torch.float32, output_loading_info=True)
+    assert not any(info.values()), info
+    base = architecture.from_pretrained(directory, dtype=torch.float32).eval()
+    compare(
+        log_probabilities_of_tiles(model.eval(), output), expected, log_probabilities_of_tiles(base, directory)
+    )
+
+
+@pytest.mark.parametrize(
+    "name,architecture",
+    [("llava_next", LlavaNextForConditionalGeneration), ("idefics3", Idefics3ForConditionalGeneration)],
+)
+def test_peft_loads_the_adapters_of_a_model_with_tiles(tiled, name, architecture, tmp_path):
+    directory, output = tiled[name], tmp_path / "adapters"
+    expected = train(directory, "adapters", output)
+    base = architecture.from_pretrained(directory, dtype=torch.float32).eval()
+    plain = log_probabilities_of_tiles(base, directory)
+    model = peft.PeftModel.from_pretrained(base, output).eval()
+    matrices = [name for name, _ in model.named_parameters() if "lora_" in name]
+    assert len(matrices) == 2 * 3 * 2
+    compare(log_probabilities_of_tiles(model, directory), expected, plain)

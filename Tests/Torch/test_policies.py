@@ -8,6 +8,8 @@ from __future__ import annotations
 import gc
 import itertools
 import random
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +17,26 @@ import random_llama
 import skimage
 import torch
 from PIL import Image
-from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, MistralConfig, Qwen2Config, Qwen3Config
+from transformers import (
+    AutoTokenizer,
+    CLIPVisionConfig,
+    Idefics3Processor,
+    LlamaConfig,
+    LlavaConfig,
+    LlavaNextConfig,
+    MistralConfig,
+    Qwen2Config,
+    Qwen3Config,
+    SmolVLMConfig,
+    SmolVLMForConditionalGeneration,
+)
+from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
 import dama
+
+FIXTURES = Path(__file__).parents[1] / "DamaModelsTests/Fixtures"
+sys.path.insert(0, str(FIXTURES))
+import policy_oracle  # noqa: E402
 
 SYSTEM = (
     "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, detailed, and "
@@ -27,7 +46,7 @@ GREEDY = 24
 
 
 def template(kind: str) -> str:
-    return SYSTEM + " USER: <image>\n{} ASSISTANT: " if kind == "llava" else "{} "
+    return SYSTEM + " USER: <image>\n{} ASSISTANT: " if kind.startswith("llava") else "{} "
 
 
 def sentences(count: int, length: int, seed: int) -> list[str]:
@@ -49,11 +68,11 @@ class Reference:
         self.kind, self.config = config.model_type, config
         self.model = random_llama.CLASSES[self.kind].from_pretrained(directory, dtype=torch.float32).eval()
         self.words, self.images = words, images
-        if self.kind == "llava":
+        if self.kind.startswith("llava"):
             self.processor = random_llama.processor(config, words)
 
     def inputs(self, text: str, index: int):
-        if self.kind != "llava":
+        if not self.kind.startswith("llava"):
             return dict(self.words(text, return_tensors="pt", return_token_type_ids=False))
         image = Image.fromarray(self.images[index])
         return {k: v for k, v in self.processor(text=text, images=image, return_tensors="pt").items()
@@ -93,7 +112,7 @@ def compare(directory, config, words, images, asked) -> None:
     del reference
     gc.collect()
 
-    policy = dama.Policy(directory, template="vicuna_v1" if config.model_type == "llava" else "plain")
+    policy = dama.Policy(directory, template="vicuna_v1" if config.model_type.startswith("llava") else "plain")
     pairs = [(image, *texts) for image, texts in zip(images, asked)]
     for found, pair in zip(policy.logps_batch(pairs), expected):
         for response, logps in zip((found.chosen, found.rejected), pair):
@@ -165,6 +184,75 @@ def test_llava_of_true_width_equals_transformers(vocabularies, tmp_path):
     )  # fmt: skip
     directory = random_llama.write(tmp_path, config, words, "fp16", "1GB")
     compare(directory, config, words, photographs()[:2], questions(seed=7)[:2])
+
+
+def test_llava_next_of_true_width_equals_transformers(vocabularies, tmp_path):
+    """LLaVA-1.6-7B's widths, tiles and grids, with one layer of its decoder and one used layer of its vision tower."""
+    words = vocabularies[32_000]
+    config = LlavaNextConfig(
+        text_config=LlamaConfig(
+            vocab_size=32_064, hidden_size=4096, intermediate_size=11008, num_hidden_layers=1, num_attention_heads=32,
+            max_position_embeddings=4096, rms_norm_eps=1e-5,
+        ),
+        vision_config=CLIPVisionConfig(
+            hidden_size=1024, intermediate_size=4096, num_hidden_layers=2, num_attention_heads=16, image_size=336,
+            patch_size=14, projection_dim=768,
+        ),
+        image_token_index=words.convert_tokens_to_ids("<image>"), image_seq_length=576, vision_feature_layer=-2,
+    )  # fmt: skip
+    directory = random_llama.write(tmp_path, config, words, "fp16", "1GB")
+    # Two grids, of 2 × 2 and of 2 × 1 tiles, each with padding.
+    compare(directory, config, words, [skimage.data.coffee(), skimage.data.rocket()[:, 200:330]], questions(seed=8)[:2])
+
+
+def test_smolvlm_of_true_width_equals_transformers(tmp_path):
+    """SmolVLM-256M's widths and tiles of 512 pixels, 64 tokens each, with one layer of its decoder and of its tower."""
+    words = AutoTokenizer.from_pretrained(FIXTURES / "idefics3")
+    tiles = [f"<row_{row}_col_{column}>" for row in range(1, 5) for column in range(1, 5)]
+    words.add_special_tokens({"additional_special_tokens": tiles}, replace_extra_special_tokens=False)
+    config = SmolVLMConfig(
+        vision_config={
+            "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 1, "num_attention_heads": 12,
+            "image_size": 512, "patch_size": 16,
+        },
+        text_config=LlamaConfig(
+            vocab_size=len(words), hidden_size=576, intermediate_size=1536, num_hidden_layers=1, num_attention_heads=9,
+            num_key_value_heads=3, max_position_embeddings=8192, rms_norm_eps=1e-5, rope_theta=100_000, bos_token_id=0,
+            eos_token_id=0, pad_token_id=0,
+        ),
+        image_token_id=words.convert_tokens_to_ids("<image>"), scale_factor=4, pad_token_id=0,
+    )  # fmt: skip
+    model = SmolVLMForConditionalGeneration(config)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if parameter.ndim < 2:
+                parameter.normal_(1.0 if "norm" in name and name.endswith("weight") else 0.0, 0.1)
+            else:
+                parameter.normal_(0.0, 1.5 * parameter[0].numel() ** -0.5)
+    model.eval().save_pretrained(tmp_path)
+    words.save_pretrained(tmp_path)
+    cutter = SmolVLMImageProcessorPil(size={"longest_edge": 2048}, max_image_size={"longest_edge": 512})
+    cutter.save_pretrained(tmp_path)
+    processor = Idefics3Processor(cutter, words, image_seq_len=64)
+    # 3 × 4 tiles and 4 × 2 tiles, each with the whole picture.
+    images = {"coffee": skimage.data.coffee(), "rocket": skimage.data.rocket()[:, 200:380]}
+    oracle = policy_oracle.Oracle(
+        model, processor, lambda question, images: f"User:<image>{question}<end_of_utterance>\nAssistant: ",
+        "<end_of_utterance>",
+    )  # fmt: skip
+    cases = [(["coffee"], "What is it?", "A star.", "There is a large square."), (["rocket"], "Colour?", "Blue.", "red")]
+    expected = oracle.expected(cases, {name: Image.fromarray(image) for name, image in images.items()}, GREEDY)
+    policy = dama.Policy(
+        tmp_path, template="User:{image}{question}<end_of_utterance>\nAssistant: {response}<end_of_utterance>"
+    )
+    for case, known in zip(cases, expected):
+        image = images[case[0][0]]
+        found = policy.logps(image, *case[1:])
+        np.testing.assert_allclose(found.chosen.tokens, known["chosen_logps"], atol=1e-4, rtol=0)
+        np.testing.assert_allclose(found.rejected.tokens, known["rejected_logps"], atol=1e-4, rtol=0)
+        tokens = policy.generate(case[1], image, max_tokens=GREEDY).tokens.tolist()
+        assert tokens == known["continuation"][: len(tokens)] and len(tokens) > 5
+    assert np.ptp([value for known in expected for value in known["chosen_logps"]]) > 1
 
 
 # One layer of Mistral-7B, Qwen2.5-7B and Qwen3-4B, with this file's vocabulary. A window shorter than the texts.

@@ -5,14 +5,14 @@ import DamaTraining
 import Glibc
 import TrainingTestSupport
 
-// TrainingProcess MODEL BATCHES IMAGE KIND OUTPUT: takes three steps and exports to OUTPUT, for tests that load the
-// result with other software. IMAGE is empty for a text-only model. KIND is full, lora, or adapters, which is lora with
+// TrainingProcess MODEL BATCHES IMAGE KIND OUTPUT [TEMPLATE]: takes three steps and exports to OUTPUT, for tests that
+// load the result with other software. IMAGE is empty for a text-only model. KIND is full, lora, or adapters, which is lora with
 // only its adapters written. Prints the trained policy's token log-probabilities of the last batch:
 // [[chosen, rejected], …].
 //
 // TrainingProcess events DIRECTORY: writes the scalars of a run that ended after step 4 and resumed at step 3.
 let arguments = CommandLine.arguments
-guard arguments.count == 6 || arguments.count == 3 && arguments[1] == "events" else { exit(64) }
+guard arguments.count == 6 || arguments.count == 7 || arguments.count == 3 && arguments[1] == "events" else { exit(64) }
 
 func writeEvents() throws(DamaError) {
     let first = try EventFileWriter(directory: arguments[2])
@@ -24,7 +24,9 @@ func writeEvents() throws(DamaError) {
 func run() throws(DamaError) -> JSON {
     let image = arguments[3].isEmpty ? nil : ImageSource.path(arguments[3])
     let batches = try TrainingBatches.read(arguments[2], image: image)
-    let base = try Policy(directory: arguments[1])
+    var setup = PolicyOptions()
+    if arguments.count == 7 { setup.template = arguments[6] }
+    let base = try Policy(directory: arguments[1], options: setup)
     let trainable: Trainable =
         arguments[4] == "full"
         ? .full : .lora(try LowRankAdapters(rank: 4, alpha: 6, targets: ["q_proj", "v_proj", "down_proj"]))

@@ -20,7 +20,8 @@ typedef struct dama_policy dama_policy;
 typedef enum dama_image_mode {
     /** The shorter side is scaled and the middle is cropped, as Hugging Face's processor does. */
     DAMA_IMAGE_MODE_CROP = 0,
-    /** The image is first padded to a square with the mean colour, as the original LLaVA trainer does. */
+    /** The image is first padded to a square with the mean colour, as the original LLaVA trainer does. Refused by models
+     *  that cut images into tiles. */
     DAMA_IMAGE_MODE_PAD = 1,
     /** As the model's files say: do_pad of its processor, or image_aspect_ratio in LLaVA's original layout. */
     DAMA_IMAGE_MODE_CHECKPOINT = 2
@@ -81,9 +82,10 @@ DAMA_API void dama_policy_options_init_sized(dama_policy_options *options, size_
 /**
  * Opens a model: a Hugging Face directory of an architecture that docs/policies.md lists, such as LlamaForCausalLM or
  * LlavaForConditionalGeneration, with config.json, safetensors (fp32, fp16 or bf16, one file or sharded), tokenizer.json
- * and, for LLaVA, preprocessor_config.json. pytorch_model.bin, one file or sharded, may replace the safetensors, and a
- * model may have LLaVA's original layout (LlavaLlamaForCausalLM with mm_vision_tower). The hub's ONNX layout (onnx/decoder_model_merged.onnx; for LLaVA also
- * embed_tokens.onnx and vision_encoder.onnx) may replace the safetensors; such a model cannot be trained.
+ * and, with images, preprocessor_config.json. pytorch_model.bin, one file or sharded, may replace the safetensors, and a
+ * model may have LLaVA's original layout (LlavaLlamaForCausalLM with mm_vision_tower). The hub's ONNX layout
+ * (onnx/decoder_model_merged.onnx; for LLaVA also embed_tokens.onnx and vision_encoder.onnx) may replace the safetensors;
+ * such a model cannot be trained.
  *
  * @param[out] out
  * @param[in]  model_dir

@@ -16,7 +16,7 @@ typedef enum dama_trainable {
     DAMA_TRAINABLE_FULL = 0,
     /** Low-rank matrices that are added to frozen weights (LoRA, Hu et al. 2021). */
     DAMA_TRAINABLE_LORA = 1,
-    /** Only LLaVA's projector. */
+    /** Only the projector of images; in LLaVA-1.6 also the vector behind each row of patches. */
     DAMA_TRAINABLE_PROJECTOR = 2,
     /** The weights whose names in the files match a pattern. */
     DAMA_TRAINABLE_PATTERNS = 3

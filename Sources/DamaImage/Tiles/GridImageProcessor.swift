@@ -123,8 +123,8 @@ public struct GridImageProcessor: Sendable, Equatable {
         }
         guard let best else {
             throw .invalidArgument(
-                "an image of \(picture.width) × \(picture.height) pixels is too narrow: nothing of it remains in any grid "
-                    + "of image_grid_pinpoints")
+                "an image of \(picture.width) × \(picture.height) pixels is too narrow: nothing of it remains in any "
+                    + "grid of image_grid_pinpoints")
         }
         return best.grid
     }

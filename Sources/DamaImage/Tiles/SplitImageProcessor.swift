@@ -3,7 +3,7 @@ import DamaSupport
 /// The image processor of Idefics3 and SmolVLM: a large picture is cut into tiles, and the whole in one tile follows
 /// them; without splitting the whole is the only tile.
 ///
-/// Equal to transformers' Pillow-based processors, as ``ImageProcessor``. All tiles are full, so that nothing is padded.
+/// Equal to transformers' Pillow-based processors, as ``ImageProcessor``. All tiles are full: nothing is padded.
 public struct SplitImageProcessor: Sendable, Equatable {
     /// The first scaling of a picture.
     public enum Resizing: Sendable, Equatable {
@@ -110,8 +110,8 @@ public struct SplitImageProcessor: Sendable, Equatable {
         let (count, overflow) = rows.multipliedReportingOverflow(by: columns)
         guard !overflow, count < PreparedImage.mostTiles else {
             throw .outOfMemory(
-                "an image of \(image.width) × \(image.height) pixels would become \(rows) × \(columns) tiles; the most is "
-                    + "\(PreparedImage.mostTiles)")
+                "an image of \(image.width) × \(image.height) pixels would become \(rows) × \(columns) tiles; the "
+                    + "most is \(PreparedImage.mostTiles)")
         }
         return try PreparedImage(
             tiles: scaled.tiles(rows: rows, columns: columns, side: tile) + [resized(scaled, square)], steps,

@@ -1,6 +1,7 @@
 import DamaImage
 import DamaRuntime
 import DamaSupport
+import DamaText
 
 /// A family of models: reads its config.json and opens its decoder and vision part.
 ///
@@ -62,6 +63,7 @@ struct ModelOpening {
     var directory: String
     var runtime: OnnxRuntime
     var device: Device
+    var tokenizer: Tokenizer
     /// The tokens that end a text, from generation_config.json, config.json or the tokenizer.
     var endTokens: [Int]
 }

@@ -5,7 +5,10 @@ enum Architectures {
     ///
     /// The first one that reads a config.json opens the model.
     static let all: [any Architecture.Type] =
-        LlamaFamilies.all + [LlavaOriginalArchitecture.self, LlavaArchitecture.self]
+        LlamaFamilies.all + [
+            LlavaOriginalArchitecture.self, LlavaArchitecture.self, LlavaNextArchitecture.self,
+            Idefics3Architecture.self,
+        ]
 
     /// Reads the configuration of a directory.
     ///

@@ -36,7 +36,7 @@ public final class Policy: Sendable {
 
     // MARK: Opening
 
-    /// Opens a directory with config.json, safetensors, tokenizer.json and, for LLaVA, preprocessor_config.json. The
+    /// Opens a directory with config.json, safetensors, tokenizer.json and, with images, preprocessor_config.json. The
     /// hub's ONNX layout may replace the safetensors, for inference only.
     ///
     /// - Throws: ``DamaError/Code/unsupported`` for another architecture, with a list of the supported ones; otherwise
@@ -79,7 +79,9 @@ public final class Policy: Sendable {
             template, tokenizer: tokenizer, endTokens: endTokens, imageToken: image?.token, system: options.system,
             date: date)
         let parts = try architecture.open(
-            ModelOpening(directory: directory, runtime: runtime, device: options.device, endTokens: endTokens))
+            ModelOpening(
+                directory: directory, runtime: runtime, device: options.device, tokenizer: tokenizer,
+                endTokens: endTokens))
         self.init(
             directory: directory, options: options, tokenizer: tokenizer, format: format, parts: parts, image: image)
     }

@@ -69,16 +69,20 @@ extension TensorValue {
         _ runtime: OnnxRuntime, _ images: ArraySlice<PreparedImage>
     ) throws(DamaError) -> TensorValue {
         guard let first = images.first else { throw .internal("no images") }
-        let size = first.pixels.count
-        guard images.allSatisfy({ $0.height == first.height && $0.width == first.width && $0.pixels.count == size }),
-            size == 3 * first.height * first.width
+        let size = 3 * first.height * first.width
+        guard
+            images.allSatisfy({
+                $0.height == first.height && $0.width == first.width && $0.pixels.count == $0.tileCount * size
+            })
         else { throw .shapeMismatch("images of one run differ in size, or their pixels are not [3, height, width]") }
-        let tensor = try TensorValue(
-            runtime, allocating: .float32, shape: [images.count, 3, first.height, first.width])
+        let tiles = images.reduce(0) { $0 + $1.tileCount }
+        let tensor = try TensorValue(runtime, allocating: .float32, shape: [tiles, 3, first.height, first.width])
         try tensor.withMutableElements(of: Float.self) { target throws(DamaError) in
-            for (index, image) in images.enumerated() {
-                _ = UnsafeMutableBufferPointer(rebasing: target[index * size..<(index + 1) * size])
+            var start = 0
+            for image in images {
+                _ = UnsafeMutableBufferPointer(rebasing: target[start..<start + image.pixels.count])
                     .update(fromContentsOf: image.pixels)
+                start += image.pixels.count
             }
         }
         return tensor

@@ -21,7 +21,7 @@ public final class LlamaDecoder: CausalDecoder {
 
     enum Kind: Hashable { case logProbabilities, logits, generation }
 
-    /// The names of the weights in the files; `LlamaForCausalLM` and versions of LLaVA use different prefixes.
+    /// The names of the weights in the files; `LlamaForCausalLM` and models with images use different prefixes.
     package struct Names: Sendable {
         /// Replaces `model.`.
         var decoder: String
@@ -32,6 +32,7 @@ public final class LlamaDecoder: CausalDecoder {
             Names(decoder: "model.", head: "lm_head.weight"),
             Names(decoder: "language_model.model.", head: "language_model.lm_head.weight"),
             Names(decoder: "model.language_model.", head: "lm_head.weight"),
+            Names(decoder: "model.text_model.", head: "lm_head.weight"),
         ]
 
         package func fileName(_ name: String) -> String {

@@ -39,11 +39,21 @@ enum LlamaFamilies {
         LlamaArchitecture.self, MistralArchitecture.self, Qwen2Architecture.self, Qwen3Architecture.self,
     ]
 
-    /// Reads the decoder's part of a model with images.
+    /// Reads the decoder's part of a model with images, `text_config`; without a `model_type` it is a Llama, as in
+    /// transformers.
     ///
-    /// - Parameter config: `text_config`; without a `model_type` it is a Llama, as in transformers.
     /// - Throws: ``DamaError/Code/unsupported`` for any other `model_type`, with a list of the supported ones.
-    static func configuration(ofPart config: ConfigReader) throws(DamaError) -> LlamaConfiguration {
+    static func configuration(partOf config: ConfigReader) throws(DamaError) -> LlamaConfiguration {
+        var text = try configuration(ofPart: config.nested("text_config"))
+        // As in transformers: the end tokens of the whole model take precedence over those of its language model, and
+        // either part may tie the head.
+        let ends = try config.ints("eos_token_id", in: 0...(text.vocabularySize - 1))
+        if !ends.isEmpty { text.endTokens = ends }
+        if try config.bool("tie_word_embeddings", default: false) { text.tiesEmbeddings = true }
+        return text
+    }
+
+    private static func configuration(ofPart config: ConfigReader) throws(DamaError) -> LlamaConfiguration {
         let type = try config.string("model_type", default: "llama")
         for family in all where family.modelTypes.contains(where: { $0.name == type }) {
             return try family.configuration(config)

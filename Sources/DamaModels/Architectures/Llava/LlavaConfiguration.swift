@@ -24,13 +24,7 @@ public struct LlavaConfiguration: Equatable, Sendable {
 
     package init(_ config: ConfigReader) throws(DamaError) {
         vision = try VisionTower(config.nested("vision_config"))
-        text = try LlamaFamilies.configuration(ofPart: config.nested("text_config"))
-        // As in transformers: the end tokens of the whole model take precedence over those of its language model, and
-        // either part may tie the head.
-        let ids = 0...(text.vocabularySize - 1)
-        let ends = try config.ints("eos_token_id", in: ids)
-        if !ends.isEmpty { text.endTokens = ends }
-        if try config.bool("tie_word_embeddings", default: false) { text.tiesEmbeddings = true }
+        text = try LlamaFamilies.configuration(partOf: config)
         let key = config.has("image_token_id") ? "image_token_id" : "image_token_index"
         imageToken = Int32(try config.int(key, default: 32000, in: 0...(text.vocabularySize - 1)))
 

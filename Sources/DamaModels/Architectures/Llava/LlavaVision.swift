@@ -40,7 +40,8 @@ public final class LlavaVision: ImageFeatureEncoder {
     ]
     /// The last one is LLaVA's original layout.
     private static let knownProjectors = [
-        ("multi_modal_projector.", ("linear_1", "linear_2")), ("model.multi_modal_projector.", ("linear_1", "linear_2")),
+        ("multi_modal_projector.", ("linear_1", "linear_2")),
+        ("model.multi_modal_projector.", ("linear_1", "linear_2")),
         ("model.mm_projector.", ("0", "2")),
     ]
 
@@ -86,6 +87,14 @@ public final class LlavaVision: ImageFeatureEncoder {
     /// The graph: pixels [batch, 3, size, size] to features [batch, image tokens, hidden of the text model].
     package static func graph(_ c: LlavaConfiguration, _ names: Names) throws(DamaError) -> Graph {
         let g = GraphBuilder("llava-vision")
+        try g.output(Port.features, projected(g, c, names))
+        return g.graph
+    }
+
+    /// The projected features of pixels, which become an input: [batch, image tokens, hidden of the text model].
+    static func projected(
+        _ g: GraphBuilder, _ c: LlavaConfiguration, _ names: Names
+    ) throws(DamaError) -> Value {
         let source: CLIPGraph.WeightSource = { name, shape throws(DamaError) in try g.weight(name, .float32, shape) }
         let size = Dimension.fixed(c.vision.imageSize)
         let pixels = try g.input(Port.pixels, .float32, ["batch", .fixed(c.vision.channels), size, size])
@@ -97,9 +106,8 @@ public final class LlavaVision: ImageFeatureEncoder {
                 x, source("\(names.projector)\(name).weight", [c.text.hiddenSize, from]),
                 bias: c.projectorBias ? source("\(names.projector)\(name).bias", [c.text.hiddenSize]) : nil)
         }
-        let projected = try g.gelu(linear(hidden, names.layers.first, c.vision.tower.hiddenSize))
-        try g.output(Port.features, linear(projected, names.layers.second, c.text.hiddenSize))
-        return g.graph
+        let inner = try g.gelu(linear(hidden, names.layers.first, c.vision.tower.hiddenSize))
+        return try linear(inner, names.layers.second, c.text.hiddenSize)
     }
 
     /// The features of images, [image tokens, hidden of the text model] each.
