@@ -50,6 +50,18 @@ final class Idefics3Tests: XCTestCase {
         XCTAssertEqual(policy.vision?.tokenCounts, 7...7)
     }
 
+    /// A template in the models' own form, which gets messages as lists of parts.
+    func testTheDirectorysTemplatePlacesImages() throws {
+        let fixture = try fixture("idefics3")
+        let template = """
+            {% for message in messages %}{{ message.role | capitalize }}:{% for part in message.content %}\
+            {% if part.type == 'image' %}<image>{% else %}{{ part.text }}{% endif %}{% endfor %}<end_of_utterance>
+            {% endfor %}{% if add_generation_prompt %}Assistant:{% endif %}
+            """
+        try Files.writeAtomically(Array(template.utf8), to: "\(fixture.directory)/chat_template.jinja")
+        try TiledOracle.compareGreedyText(policy(fixture) { $0.template = nil }, fixture)
+    }
+
     func testPositionsEqualTransformers() throws {
         let entries = try XCTUnwrap(Fixtures.json("idefics3/positions.json").array)
         XCTAssertEqual(entries.count, 20)

@@ -91,8 +91,8 @@ final class LlavaNextTests: XCTestCase {
             assertFails(code, message) { _ = try policy(fixture) }
         }
         try fails(
-            .unsupported, "is \"full\"; it must be \"default\" for CLIP", "config.json", "vision_feature_select_strategy", "full"
-        )
+            .unsupported, "is \"full\"; it must be \"default\" for CLIP", "config.json",
+            "vision_feature_select_strategy", "full")
         try fails(.model, "image_grid_pinpoints of config.json", "config.json", "image_grid_pinpoints", [[16, 16]])
         try fails(
             .unsupported, "it must be LlavaNextImageProcessor", "preprocessor_config.json", "image_processor_type",
