@@ -28,7 +28,7 @@ static void test_options(void) {
     CHECK_FAILS(dama_scorer_create(NULL, model, NULL), DAMA_INVALID_ARGUMENT, "out is NULL");
     CHECK_FAILS(dama_scorer_create(&scorer, NULL, NULL), DAMA_INVALID_ARGUMENT, "model_dir is NULL");
     CHECK_FAILS(dama_scorer_create(&scorer, "/nowhere", NULL), DAMA_IO, "/nowhere is not a directory");
-    CHECK_FAILS(dama_scorer_create(&scorer, "/", NULL), DAMA_IO, "tokenizer.json");
+    CHECK_FAILS(dama_scorer_create(&scorer, "/", NULL), DAMA_IO, "config.json");
     options.struct_size = 3;
     CHECK_FAILS(dama_scorer_create(&scorer, model, &options), DAMA_INVALID_ARGUMENT, "struct_size 3");
     dama_scorer_options_init(&options);

@@ -95,6 +95,20 @@ final class LanguageModelSplitterTests: XCTestCase {
         assertFails(.unsupported, "text-only") { _ = try PolicyWriter(policy) }
     }
 
+    /// Answers are kept under the name. Before the fix, another template found those of the first.
+    func testTheNameHoldsTheTemplate() throws {
+        let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        TestRuntime.configure()
+        let names = try ["chatml", "plain", "chatml"].map { template in
+            var options = PolicyOptions()
+            options.template = template
+            let folder = tests.path + "/DamaModelsTests/Fixtures/qwen2/tied"
+            return try PolicyWriter(Policy(directory: folder, options: options)).name
+        }
+        XCTAssertEqual(names[0], names[2])
+        XCTAssertNotEqual(names[0], names[1])
+    }
+
     /// Summaries and journals contain the name. Before the fix, they contained passwords and commands with keys.
     func testNamesHoldNoSecrets() throws {
         let endpoint = ChatEndpoint(url: "http://user:hidden@example.org/v1?key=s3cret", model: "m")

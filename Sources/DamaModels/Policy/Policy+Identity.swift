@@ -2,6 +2,9 @@ import DamaSupport
 import DamaText
 
 extension Policy {
+    /// SHA-256, in hexadecimal, of everything that the texts of prompts depend on.
+    package var formatDigest: String { SHA256.hex(of: Array(text.format.identity.text.utf8)) }
+
     /// Everything that log-probabilities depend on, by part, so that an error can name the difference. The keys are
     /// stored in files and must not change.
     ///

@@ -285,5 +285,5 @@ def test_llavas_original_layout_equals_transformers():
         found = policy.logps(str(root / "image.png"), entry["prompt"], entry["chosen"], entry["rejected"])
         assert found.chosen.tokens == pytest.approx(entry["chosen_logps"], abs=1e-4)
         assert found.rejected.tokens == pytest.approx(entry["rejected_logps"], abs=1e-4)
-    with pytest.raises(dama.InvalidArgument, match="give its directory"):
+    with pytest.raises(ValueError, match="give its directory"):
         dama.Policy(root / "model")

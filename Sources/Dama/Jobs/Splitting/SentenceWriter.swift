@@ -34,7 +34,8 @@ public struct PolicyWriter: SentenceWriter {
             throw .unsupported("\(policy.directory) takes an image; the splitter needs a text-only model")
         }
         self.policy = policy
-        name = "model \(try policy.decoder.fingerprint)"
+        // Another template gives other answers.
+        name = "model \(try policy.decoder.fingerprint), format \(policy.formatDigest)"
     }
 
     public func write(_ response: String, stop: StopSignal) throws(DamaError) -> String {
