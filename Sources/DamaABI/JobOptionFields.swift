@@ -21,6 +21,7 @@ extension dama_score_dataset_options: JobOptionFields {
             ("row_limit", OptionField.number(row_limit)),
             ("image_limit", OptionField.number(image_limit)),
             ("follow_links", .bool(follow_links != 0)),
+            ("data_format", try OptionField.text(data_format, "data_format")),
         ]
     }
 
@@ -55,6 +56,7 @@ extension dama_reference_dataset_options: JobOptionFields {
             ("image_limit", OptionField.number(image_limit)),
             ("follow_links", .bool(follow_links != 0)),
             ("scores", try OptionField.text(scores, "scores")),
+            ("data_format", try OptionField.text(data_format, "data_format")),
         ]
     }
 
@@ -85,6 +87,7 @@ extension dama_generate_dataset_options: JobOptionFields {
             ("follow_links", .bool(follow_links != 0)),
             ("row_limit", OptionField.number(row_limit)),
             ("image_limit", OptionField.number(image_limit)),
+            ("data_format", try OptionField.text(data_format, "data_format")),
         ]
     }
 
@@ -124,6 +127,7 @@ extension dama_train_dataset_options: JobOptionFields {
             ("shuffle", .bool(shuffle != 0)),
             ("drop_last", .bool(drop_last != 0)),
             ("mean_delta", OptionField.number(mean_delta)),
+            ("data_format", try OptionField.text(data_format, "data_format")),
         ]
     }
 

@@ -24,6 +24,11 @@ struct RowJobArguments: ParsableArguments {
             "Another name for a field, such as chosen=answer_good; can be repeated. The fields are "
                 + "\(FieldNames.Field.allCases.map(\.rawValue).joined(separator: ", ")).", valueName: "field=name"))
     var field: [String] = []
+    @Option(
+        help: ArgumentHelp(
+            "The form of the rows: \(RowFormat.allCases.map(\.rawValue).joined(separator: ", ")) (default: auto, each row "
+                + "by its fields).", valueName: "name"))
+    var dataFormat: RowFormat = .automatic
     @Option(help: ArgumentHelp("Stop when more rows than this are rejected.", valueName: "n"))
     var maxBad: Int?
     @Option(help: ArgumentHelp("Threads for reading and decoding; 0 for one per processor, at most 8.", valueName: "n"))
@@ -64,6 +69,7 @@ struct RowJobArguments: ParsableArguments {
         rows.imageRoot = imageRoot
         rows.followsLinks = followSymlinks
         rows.fields = try FieldNames(mappings: field)
+        rows.fields.format = dataFormat
         rows.restart = restart
     }
 
@@ -94,3 +100,5 @@ struct RowJobArguments: ParsableArguments {
         }
     }
 }
+
+extension RowFormat: ExpressibleByArgument {}

@@ -32,7 +32,8 @@ final class ReleasedFormatTests: XCTestCase {
                 values.map { #"{"text":"t","score":1,"probability":\#($0)}"# }.joined(separator: ",")
             }
             scores.append(
-                #"{"id":\#(index),"delta":0,"alpha_data":1,"chosen":[\#(list(a))],"rejected":[\#(list(b))],"flags":[]}"#)
+                #"{"id":\#(index),"delta":0,"alpha_data":1,"chosen":[\#(list(a))],"rejected":[\#(list(b))],"flags":[]}"#
+            )
         }
         let embedded = try base64(folder.path + "/image.png")
         let more: [JSON] = [

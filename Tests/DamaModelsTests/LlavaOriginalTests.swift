@@ -96,7 +96,10 @@ final class LlavaOriginalTests: XCTestCase {
 
     func testOtherVariantsAreRefusedByName() throws {
         for (fields, text) in [
-            (["mm_projector_type": "linear"] as JSONObject, #"mm_projector_type is "linear"; supported is "mlp2x_gelu""#),
+            (
+                ["mm_projector_type": "linear"] as JSONObject,
+                #"mm_projector_type is "linear"; supported is "mlp2x_gelu""#
+            ),
             (["mm_use_im_start_end": true], "mm_use_im_start_end is true"),
             (["image_aspect_ratio": "anyres"], #"image_aspect_ratio is "anyres""#),
             (["mm_patch_merge_type": "spatial_unpad"], #"mm_patch_merge_type is "spatial_unpad""#),

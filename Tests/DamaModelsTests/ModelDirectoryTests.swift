@@ -51,11 +51,17 @@ final class ModelDirectoryTests: XCTestCase {
 
     func testWeightsThatAreNoSafetensors() throws {
         for (file, text) in [
-            ("pytorch_model-00001-of-00002.bin", "00002.bin; the index of these shards, pytorch_model.bin.index.json, is missing"),
+            (
+                "pytorch_model-00001-of-00002.bin",
+                "00002.bin; the index of these shards, pytorch_model.bin.index.json, is missing"
+            ),
             ("consolidated.pth", "but consolidated.pth; load the model with transformers and save it again"),
             ("adapter_model.safetensors", "is a PEFT adapter; merge it"),
             ("model.gguf", "model.gguf: GGUF is not supported"),
-            ("training_args.bin", "has no weights; expected one of model.safetensors, model.safetensors.index.json, pytorch_model.bin"),
+            (
+                "training_args.bin",
+                "has no weights; expected one of model.safetensors, model.safetensors.index.json, pytorch_model.bin"
+            ),
         ] {
             try make([file: ""])
             assertFails(.io, text) { _ = try WeightStore(directory: self.folder.path) }

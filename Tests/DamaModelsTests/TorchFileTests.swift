@@ -20,7 +20,9 @@ final class TorchFileTests: XCTestCase {
                 XCTAssertEqual(try tensor.floats().map(Double.init), values, key, line: line)
             case "int64":
                 XCTAssertEqual(tensor.type, .other("I64"), line: line)
-                let found = (0..<tensor.count).map { tensor.bytes.loadUnaligned(fromByteOffset: 8 * $0, as: Int64.self) }
+                let found = (0..<tensor.count).map {
+                    tensor.bytes.loadUnaligned(fromByteOffset: 8 * $0, as: Int64.self)
+                }
                 XCTAssertEqual(found.map(Double.init), values, key, line: line)
             case "bool":
                 XCTAssertEqual(tensor.type, .other("BOOL"), line: line)

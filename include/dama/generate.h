@@ -44,6 +44,8 @@ typedef struct dama_generate_dataset_options {
     /** Or NULL. */
     dama_progress_callback progress;
     void *user;
+    /** As in dama_score_dataset_options. */
+    const char *data_format;
 } dama_generate_dataset_options;
 
 #define dama_generate_dataset_options_init(options) \

@@ -82,6 +82,11 @@ typedef struct dama_score_dataset_options {
     uint32_t reserved;
     /** Splits the responses for which the data has no sub-sentences; NULL: the built-in rules. */
     const dama_splitter *splitter;
+    /**
+     * The form of the rows: "llava", "rlaif_v", "trl", "sharegpt" (LLaMA-Factory, ms-swift), "fields" (the names of fields
+     * alone) or "auto", each row by its fields; docs/score.md describes them. NULL: "auto".
+     */
+    const char *data_format;
 } dama_score_dataset_options;
 
 #define dama_score_dataset_options_init(options) \

@@ -57,6 +57,8 @@ typedef struct dama_reference_dataset_options {
     uint32_t reserved;
     /** For DAMA_REFERENCE_RELEASED: the output of dama_score_dataset() for the dataset; NULL: rows without probabilities. */
     const char *scores;
+    /** As in dama_score_dataset_options. */
+    const char *data_format;
 } dama_reference_dataset_options;
 
 #define dama_reference_dataset_options_init(options) \

@@ -118,6 +118,8 @@ typedef struct dama_train_dataset_options {
     int32_t drop_last;
     /** The mean of δ for α_D, Eq. (7): α_D is computed again from δ. NaN: α_D of scores. NaN. */
     double mean_delta;
+    /** As in dama_score_dataset_options. */
+    const char *data_format;
 } dama_train_dataset_options;
 
 #define dama_train_dataset_options_init(options) \

@@ -516,6 +516,7 @@ dama_score_dataset_options._fields_ = [
     ("follow_links", ctypes.c_int32),
     ("reserved", ctypes.c_uint32),
     ("splitter", ctypes.c_void_p),
+    ("data_format", ctypes.c_char_p),
 ]
 
 dama_score_dataset_result._fields_ = [
@@ -607,6 +608,7 @@ dama_reference_dataset_options._fields_ = [
     ("follow_links", ctypes.c_int32),
     ("reserved", ctypes.c_uint32),
     ("scores", ctypes.c_char_p),
+    ("data_format", ctypes.c_char_p),
 ]
 
 dama_reference_dataset_result._fields_ = [
@@ -635,6 +637,7 @@ dama_generate_dataset_options._fields_ = [
     ("generation", ctypes.POINTER(dama_generation_options)),
     ("progress", dama_progress_callback),
     ("user", ctypes.c_void_p),
+    ("data_format", ctypes.c_char_p),
 ]
 
 dama_generate_dataset_result._fields_ = [
@@ -782,6 +785,7 @@ dama_train_dataset_options._fields_ = [
     ("shuffle", ctypes.c_int32),
     ("drop_last", ctypes.c_int32),
     ("mean_delta", ctypes.c_double),
+    ("data_format", ctypes.c_char_p),
 ]
 
 dama_train_dataset_result._fields_ = [

@@ -22,7 +22,8 @@ struct ReleasedRow: Sendable {
         }
         guard record.images.count == 1, case .path(let path) = record.images[0] else {
             throw Rejection(
-                .wrongType, "the format \"released\" holds one image as the path of a file; write embedded images to files")
+                .wrongType,
+                "the format \"released\" holds one image as the path of a file; write embedded images to files")
         }
         let question = messages[0].content.compactMap { part in
             if case .text(let text) = part { text } else { nil }

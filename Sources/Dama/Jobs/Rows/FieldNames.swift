@@ -2,6 +2,8 @@ import DamaSupport
 
 /// The names of a dataset's fields in its rows.
 public struct FieldNames: Equatable, Sendable {
+    /// The form of the rows.
+    public var format = RowFormat.automatic
     /// The fields, each with the names looked for in the rows, best first.
     private var names: [(field: Field, keys: [String])] = [
         (.id, ["idx", "id"]),
@@ -73,5 +75,5 @@ public struct FieldNames: Equatable, Sendable {
         .object(JSONObject(names.map { (key: $0.field.rawValue, value: .array($0.keys.map { .string($0) })) }))
     }
 
-    public static func == (a: FieldNames, b: FieldNames) -> Bool { a.json == b.json }
+    public static func == (a: FieldNames, b: FieldNames) -> Bool { a.json == b.json && a.format == b.format }
 }

@@ -40,7 +40,7 @@ extension PairRecord {
     ///
     /// - Parameter takesImage: Whether the model takes images; a text-only model ignores the row's.
     package init(_ row: RawRow, names: FieldNames, takesImage: Bool = true) throws(Rejection) {
-        let json = try Self.object(row)
+        let json = try names.format.usual(Self.object(row))
         let chosenGiven = try Self.sentences(.chosenSubSentences, in: json, names: names)
         let rejectedGiven = try Self.sentences(.rejectedSubSentences, in: json, names: names)
         let images = takesImage ? try Self.images(in: json, names: names) : []

@@ -15,7 +15,7 @@ package struct QuestionRecord: Equatable, Sendable {
     ///
     /// - Parameter takesImage: Whether the model takes images; a text-only model ignores the row's.
     package init(_ row: RawRow, names: FieldNames, takesImage: Bool) throws(Rejection) {
-        let json = try PairRecord.object(row)
+        let json = try names.format.usual(PairRecord.object(row))
         id = try PairRecord.identifier(in: json, names: names) ?? .int(Int64(row.index))
         images = takesImage ? try PairRecord.images(in: json, names: names) : []
         var texts = try RowTexts(promptOf: json, names: names)

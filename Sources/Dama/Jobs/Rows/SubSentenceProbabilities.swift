@@ -47,7 +47,8 @@ struct SubSentenceProbabilities: Equatable, Sendable {
         var found: [ExactText: SubSentenceProbabilities] = [:]
         try ScoreTable.forEachLine(of: path) { json throws(DamaError) in
             guard let id = json["id"] else { throw .model("expected id, as the scoring job writes it") }
-            guard found.updateValue(try SubSentenceProbabilities(scored: json), forKey: ExactText(id.text)) == nil else {
+            guard found.updateValue(try SubSentenceProbabilities(scored: json), forKey: ExactText(id.text)) == nil
+            else {
                 throw .model("the id \(id.text) is a duplicate; every pair must have its own id")
             }
         }

@@ -8,6 +8,7 @@ extension RowJobOptions {
         .optionalText("image_root", \.imageRoot),
         .bool("follow_links", \.followsLinks),
         fieldsSetting,
+        formatSetting,
         .int("block_rows", \.blockRows, in: 1...4096),
         .int("row_limit", \.rowLimit, in: 1...(.max)),
         .int("image_limit", \.imageByteLimit, in: 1...(.max)),
@@ -19,9 +20,24 @@ extension RowJobOptions {
     private static let fieldsSetting = Setting<Self>(
         "fields",
         read: { (root, reader, name) throws(DamaError) in
-            if let mappings = try reader.strings(name) { root.fields = try FieldNames(mappings: mappings) }
+            guard let mappings = try reader.strings(name) else { return }
+            let format = root.fields.format
+            root.fields = try FieldNames(mappings: mappings)
+            root.fields.format = format
         },
         write: { $0.fields.json })
+
+    /// `null` for rows of any form, so that jobs without a format keep their identity.
+    private static let formatSetting = Setting<Self>(
+        "data_format",
+        read: { (root, reader, name) throws(DamaError) in
+            guard reader.has(name) else { return }
+            guard let format = RowFormat(rawValue: try reader.string(name)) else {
+                throw reader.wrong(name, "one of \(RowFormat.allCases.map(\.rawValue).joined(separator: ", "))")
+            }
+            root.fields.format = format
+        },
+        write: { $0.fields.format == .automatic ? .null : .string($0.fields.format.rawValue) })
 }
 
 extension RowJobSettings {

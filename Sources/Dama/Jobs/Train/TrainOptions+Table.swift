@@ -10,7 +10,7 @@ extension TrainOptions {
 
     private static let rowSettings: [Setting<Self>] = RowJobOptions.table.part([
         "data": "data", "output": "out", "image_root": "image_root", "follow_links": "follow_links",
-        "fields": "fields", "max_rejected": "max_bad",
+        "fields": "fields", "data_format": "data_format", "max_rejected": "max_bad",
     ]).lifted(\Self.rows)
 
     private static let inputSettings: [Setting<Self>] = [

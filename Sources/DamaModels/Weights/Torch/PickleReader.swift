@@ -85,7 +85,9 @@ struct PickleReader {
             case UInt8(ascii: "b"):
                 // Attributes of the dictionary, such as the versions of its modules.
                 let target = try pop(2)[0]
-                guard case .dictionary = target else { throw .unsupported("the pickle sets the state of \(target.kind)") }
+                guard case .dictionary = target else {
+                    throw .unsupported("the pickle sets the state of \(target.kind)")
+                }
                 stack.append(target)
             default:
                 throw .unsupported(
