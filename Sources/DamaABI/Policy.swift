@@ -49,6 +49,7 @@ extension dama_policy_options {
         options.template = prompt_template.map { String(cString: $0) }
         options.system = system.map { String(cString: $0) }
         options.visionTower = vision_tower.map { String(cString: $0) }
+        if let template_date { options.templateDate = String(cString: template_date) }
         switch image_mode {
         case DAMA_IMAGE_MODE_CROP: options.imageMode = .crop
         case DAMA_IMAGE_MODE_PAD: options.imageMode = .pad

@@ -41,6 +41,9 @@ static void options(void) {
     options.image_mode = (dama_image_mode)7;
     CHECK_FAILS(dama_policy_create(&policy, model, &options), DAMA_INVALID_ARGUMENT, "image_mode 7");
     dama_policy_options_init(&options);
+    options.template_date = "tomorrow";
+    CHECK_FAILS(dama_policy_create(&policy, model, &options), DAMA_INVALID_ARGUMENT, "such as 2026-01-31");
+    options.template_date = "2026-01-31";
     options.vision_tower = "ignored by this model";
     dama_policy *other = NULL;
     CHECK(dama_policy_create(&other, model, &options) == DAMA_OK);

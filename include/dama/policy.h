@@ -74,6 +74,8 @@ typedef struct dama_policy_options {
      * directory that config.json names (mm_vision_tower). Other models ignore it.
      */
     const char *vision_tower;
+    /** The day that a template takes for today, such as "2026-01-31"; NULL: 2024-07-26. */
+    const char *template_date;
 } dama_policy_options;
 
 #define dama_policy_options_init(options) dama_policy_options_init_sized((options), sizeof(dama_policy_options))

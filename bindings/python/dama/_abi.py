@@ -546,6 +546,7 @@ dama_policy_options._fields_ = [
     ("ignore_orientation", ctypes.c_int32),
     ("drop_alpha", ctypes.c_int32),
     ("vision_tower", ctypes.c_char_p),
+    ("template_date", ctypes.c_char_p),
 ]
 
 dama_policy_facts._fields_ = [

@@ -62,6 +62,9 @@ class Policy(PolicyModel):
     ``image_mode``
         ``"crop"`` crops the middle, as Hugging Face's processor does; ``"pad"`` pads the image to a square with the
         mean colour, as the original LLaVA trainer does. Default: ``"checkpoint"``, as the model's files say.
+    ``template_date``
+        The day that a template takes for today, such as ``"2026-01-31"``. Default: 2024-07-26, so that results do not
+        depend on the day of the run.
     ``vision_tower``
         The directory of the vision tower, for a model in LLaVA's original layout. Default: ``mm_vision_tower`` of its
         config.json.

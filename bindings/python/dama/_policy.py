@@ -77,6 +77,7 @@ class PolicyModel:
         system: Optional[str] = None,
         image_mode: str = "checkpoint",
         vision_tower: Optional[Union[str, os.PathLike[str]]] = None,
+        template_date: Optional[str] = None,
         max_length: Optional[int] = None,
         overlong: str = "error",
         token_budget: int = 8192,
@@ -95,6 +96,8 @@ class PolicyModel:
         if system is not None:
             options.system = _c_string(system, "system")
         options.image_mode = _choice("image_mode", image_mode, _IMAGE_MODES)
+        if template_date is not None:
+            options.template_date = _c_string(template_date, "template_date")
         if vision_tower is not None:
             options.vision_tower = os.fsencode(vision_tower)
         options.overlong = _choice("overlong", overlong, _OVERLONG)

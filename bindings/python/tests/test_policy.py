@@ -264,6 +264,7 @@ def test_what_cannot_be(policy, tmp_path):
     for options, message in [
         ({"template": "vicuna_v9"}, "unknown template"),
         ({"template": "llava-1.5", "system": "x"}, "no place for a system prompt"),
+        ({"template_date": "31.1.2026"}, "such as 2026-01-31"),
         ({"image_mode": "stretch"}, "crop, pad, checkpoint"),
         ({"overlong": "shorten"}, "error, cut"),
         ({"token_budget": 0}, "token_budget"),
