@@ -108,9 +108,11 @@ def log_probabilities(model, directory):
     found = []
     for pair in json.loads(BATCHES.read_text())[-1]:
         prompt = f"{SYSTEM} USER: <image>\n{pair['prompt']} ASSISTANT:" if is_llava else pair["prompt"]
-        # The response begins at the first token that differs from the prompt alone or from the other response.
-        whole = [tokenizer(f"{prompt} {pair[response]}</s>")["input_ids"] for response in ("chosen", "rejected")]
-        start = len(os.path.commonprefix([tokenizer(prompt)["input_ids"], *whole]))
+        # The response begins at the first token that differs from the prompt alone or from the other response. A processor
+        # adds the start token; a tokenizer's chat template would have to write it.
+        texts = [prompt, *(f"{prompt} {pair[response]}</s>" for response in ("chosen", "rejected"))]
+        first, *whole = (tokenizer(text, add_special_tokens=is_llava)["input_ids"] for text in texts)
+        start = len(os.path.commonprefix([first, *whole]))
         row = []
         for ids in whole:
             length = start
