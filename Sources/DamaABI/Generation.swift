@@ -45,10 +45,11 @@ extension dama_generation_options {
 
 // MARK: - Generation
 
-@c @implementation
-public func dama_policy_generate(
-    _ out: UnsafeMutablePointer<OpaquePointer?>?, _ handle: OpaquePointer?, _ prompts: UnsafePointer<dama_prompt>?,
-    _ count: Int, _ options: UnsafePointer<dama_generation_options>?, _ cancellation: OpaquePointer?
+/// Generates texts for the requests that `make` reads from the caller's memory.
+private func generate(
+    _ out: UnsafeMutablePointer<OpaquePointer?>?, _ handle: OpaquePointer?,
+    _ options: UnsafePointer<dama_generation_options>?, _ cancellation: OpaquePointer?,
+    _ make: () throws -> [GenerationRequest]
 ) -> dama_status {
     guarded {
         let out = try require(out, "out")
@@ -57,11 +58,7 @@ public func dama_policy_generate(
         if let options {
             settings = try readStruct(options, "options", defaults: defaultGeneration())
         }
-        let requests = try buffer(prompts, count, "prompts").enumerated().map { index, prompt in
-            GenerationRequest(
-                image: try prompt.image?.pointee.swift("prompts[\(index)].image"),
-                prompt: try string(prompt.text, "prompts[\(index)].text"))
-        }
+        let requests = try make()
         let stop = try strings(settings.stop, settings.stop_count, "options.stop")
         let (onText, user) = (settings.on_text, settings.user)
         let run = try Cancellation.run(cancellation, policy.makeRunOptions)
@@ -72,6 +69,31 @@ public func dama_policy_generate(
             guard status == DAMA_OK else { throw .stopped(by: status) }
         }
         out.pointee = OpaquePointer(Unmanaged.passRetained(Texts(texts)).toOpaque())
+    }
+}
+
+@c @implementation
+public func dama_policy_generate(
+    _ out: UnsafeMutablePointer<OpaquePointer?>?, _ handle: OpaquePointer?, _ prompts: UnsafePointer<dama_prompt>?,
+    _ count: Int, _ options: UnsafePointer<dama_generation_options>?, _ cancellation: OpaquePointer?
+) -> dama_status {
+    generate(out, handle, options, cancellation) {
+        try buffer(prompts, count, "prompts").enumerated().map { index, prompt in
+            GenerationRequest(
+                image: try prompt.image?.pointee.swift("prompts[\(index)].image"),
+                prompt: try string(prompt.text, "prompts[\(index)].text"))
+        }
+    }
+}
+
+@c @implementation
+public func dama_policy_chat(
+    _ out: UnsafeMutablePointer<OpaquePointer?>?, _ handle: OpaquePointer?,
+    _ conversations: UnsafePointer<dama_conversation>?, _ count: Int,
+    _ options: UnsafePointer<dama_generation_options>?, _ cancellation: OpaquePointer?
+) -> dama_status {
+    generate(out, handle, options, cancellation) {
+        try buffer(conversations, count, "conversations").enumerated().map { try $1.request("conversations[\($0)]") }
     }
 }
 

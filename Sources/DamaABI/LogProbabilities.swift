@@ -55,6 +55,51 @@ extension PreferencePair {
     }
 }
 
+extension dama_conversation {
+    /// The messages and their images. Errors call the conversation `name`.
+    fileprivate func prompt(_ name: String) throws -> (messages: [ChatMessage], images: [ImageSource]) {
+        (
+            try ChatMessage.list(json: string(messages, "\(name).messages"), name: "\(name).messages"),
+            try buffer(images, image_count, "\(name).images").enumerated().map {
+                try $1.swift("\(name).images[\($0)]")
+            }
+        )
+    }
+
+    /// Errors call the conversation `name`.
+    fileprivate func pair(_ name: String) throws -> PreferencePair {
+        let (messages, images) = try prompt(name)
+        return PreferencePair(
+            images: images, messages: messages, chosen: try string(chosen, "\(name).chosen"),
+            rejected: try string(rejected, "\(name).rejected"))
+    }
+
+    /// Errors call the conversation `name`.
+    func request(_ name: String) throws -> GenerationRequest {
+        let (messages, images) = try prompt(name)
+        guard chosen == nil, rejected == nil else {
+            throw DamaError.invalidArgument("\(name) has responses; a conversation that is continued has none")
+        }
+        return GenerationRequest(images: images, messages: messages)
+    }
+}
+
+@c @implementation
+public func dama_policy_chat_logps(
+    _ out: UnsafeMutablePointer<OpaquePointer?>?, _ handle: OpaquePointer?,
+    _ conversations: UnsafePointer<dama_conversation>?, _ count: Int, _ cancellation: OpaquePointer?
+) -> dama_status {
+    guarded {
+        let out = try require(out, "out")
+        let policy = try PolicyHandle.from(handle).policy
+        let pairs = try buffer(conversations, count, "conversations").enumerated().map {
+            try $1.pair("conversations[\($0)]")
+        }
+        let run = try Cancellation.run(cancellation, policy.makeRunOptions)
+        out.pointee = LogProbabilities(try policy.logProbabilities(pairs, run: run)).handle
+    }
+}
+
 @c @implementation
 public func dama_policy_logps(
     _ out: UnsafeMutablePointer<OpaquePointer?>?, _ handle: OpaquePointer?,

@@ -310,6 +310,56 @@ static void overlong(const dama_image *image) {
     }
 }
 
+/* One question about one image is the same as a conversation; other messages are covered in Python. */
+static void conversations(const dama_policy *policy, const dama_image *image) {
+    const dama_preference_pair pair = {image, "What is in the image?", "A star.", "A cat."};
+    dama_conversation chat = {"[{\"role\": \"user\", \"content\": \"<image>\\nWhat is in the image?\"}]", image, 1, "A star.",
+                              "A cat."};
+    dama_logps *one = NULL, *other = NULL;
+    CHECK(dama_policy_logps(&one, policy, &pair, 1, NULL) == DAMA_OK);
+    CHECK(dama_policy_chat_logps(&other, policy, &chat, 1, NULL) == DAMA_OK);
+    double a = 0, b = 1;
+    CHECK(dama_logps_sums(one, DAMA_CHOSEN, &a, 1) == DAMA_OK && dama_logps_sums(other, DAMA_CHOSEN, &b, 1) == DAMA_OK);
+    CHECK(a == b && a < 0);
+    dama_logps_free(one);
+    dama_logps_free(other);
+
+    other = NULL;
+    dama_texts *texts = NULL, *plain = NULL;
+    CHECK_FAILS(dama_policy_chat(&texts, policy, &chat, 1, NULL, NULL), DAMA_INVALID_ARGUMENT, "has responses");
+    chat.chosen = NULL;
+    CHECK_FAILS(dama_policy_chat_logps(&other, policy, &chat, 1, NULL), DAMA_INVALID_ARGUMENT,
+                "conversations[0].chosen is NULL");
+    chat.rejected = NULL;
+    dama_generation_options options;
+    dama_generation_options_init(&options);
+    options.max_tokens = 5;
+    const dama_prompt prompt = {image, "What is in the image?"};
+    CHECK(dama_policy_chat(&texts, policy, &chat, 1, &options, NULL) == DAMA_OK);
+    CHECK(dama_policy_generate(&plain, policy, &prompt, 1, &options, NULL) == DAMA_OK);
+    CHECK(dama_texts_count(texts) == 1 && strcmp(dama_texts_at(texts, 0), dama_texts_at(plain, 0)) == 0);
+    dama_texts_free(texts);
+    dama_texts_free(plain);
+
+    texts = NULL;
+    chat.image_count = 0;
+    CHECK_FAILS(dama_policy_chat(&texts, policy, &chat, 1, &options, NULL), DAMA_INVALID_ARGUMENT, "prompt 0");
+    chat.image_count = 1;
+    chat.images = NULL;
+    CHECK_FAILS(dama_policy_chat(&texts, policy, &chat, 1, &options, NULL), DAMA_INVALID_ARGUMENT,
+                "conversations[0].images is NULL");
+    chat.images = image;
+    chat.messages = "[{]";
+    CHECK_FAILS(dama_policy_chat(&texts, policy, &chat, 1, &options, NULL), DAMA_INVALID_ARGUMENT,
+                "conversations[0].messages: not valid JSON");
+    chat.messages = "[{\"role\": \"assistant\", \"content\": \"A\"}]";
+    CHECK_FAILS(dama_policy_chat(&texts, policy, &chat, 1, &options, NULL), DAMA_INVALID_ARGUMENT,
+                "expected a question at its end");
+    chat.messages = "[{\"role\": \"cook\", \"content\": \"A\"}]";
+    CHECK_FAILS(dama_policy_chat(&texts, policy, &chat, 1, &options, NULL), DAMA_INVALID_ARGUMENT, "cook");
+    CHECK(texts == NULL && other == NULL);
+}
+
 int main(void) {
     const char *fixtures = getenv("DAMA_LLAVA_FIXTURES");
     if (!fixtures) {
@@ -327,6 +377,7 @@ int main(void) {
         facts(policy);
         logps(policy, &image);
         generate(policy, &image);
+        conversations(policy, &image);
         overlong(&image);
     }
     dama_policy_free(policy);

@@ -36,6 +36,17 @@ void logps(const dama::Policy &policy, const dama_image &image) {
     CHECK_THROWS_A(policy.logps({{&image, prompt, std::string("a\0b", 3), rejected}}), std::invalid_argument, "NUL");
 }
 
+void chat(const dama::Policy &policy, const dama_image &image) {
+    const std::string messages = "[{\"role\": \"user\", \"content\": \"" + prompt + "\"}]";
+    const auto found = policy.chat_logps({{messages, {image}, chosen, rejected}});
+    CHECK(found.size() == 1 && std::fabs(found.at(0).chosen.sum + 139.1931) < 1e-3);
+    auto options = dama::Policy::generation_options();
+    options.max_tokens = 12;
+    const auto texts = policy.chat({{messages, {image}, "", ""}}, options);
+    CHECK(texts.size() == 1 && texts.at(0).tokens == policy.generate(prompt, &image, options).tokens);
+    CHECK_THROWS(policy.chat({{"{}", {image}, "", ""}}, options), DAMA_INVALID_ARGUMENT, "conversations[0].messages");
+}
+
 void generate(const dama::Policy &policy, const dama_image &image) {
     auto options = dama::Policy::generation_options();
     options.max_tokens = 12;
@@ -115,6 +126,7 @@ int main() {
         facts(policy);
         logps(policy, image);
         generate(policy, image);
+        chat(policy, image);
         stopping(policy, image);
         splitter();
         CHECK_THROWS(dama::Splitter::policy(policy), DAMA_UNSUPPORTED, "text-only");

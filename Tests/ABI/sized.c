@@ -214,6 +214,9 @@ static void policy(dama_policy *policy) {
     dama_prompt prompt = {&image, "What is it?"};
     COVERED_INPUT(dama_policy_generate, dama_generation_options, INIT(dama_generation_options), it->max_tokens = 2,
                   (MADE(texts, dama_policy_generate(&made_texts, policy, &prompt, 1, it, NULL), dama_texts_free)));
+    dama_conversation chat = {"[{\"role\": \"user\", \"content\": \"What?\"}]", &image, 1, NULL, NULL};
+    COVERED_INPUT(dama_policy_chat, dama_generation_options, INIT(dama_generation_options), it->max_tokens = 2,
+                  (MADE(texts, dama_policy_chat(&made_texts, policy, &chat, 1, it, NULL), dama_texts_free)));
     dama_reference_dataset_options options;
     dama_reference_dataset_options_init(&options);
     options.data = below("pairs.jsonl");

@@ -174,6 +174,35 @@ DAMA_API DAMA_NODISCARD dama_status dama_policy_logps(dama_logps **out, const da
                                                       const dama_preference_pair *pairs, size_t count,
                                                       const dama_cancellation *cancellation);
 
+/** A conversation with its images, and responses to its last message. */
+typedef struct dama_conversation {
+    /**
+     * JSON: a list of messages with role and content, as in rows of datasets (docs/score.md). "<image>" in a text, or a part
+     * {"type": "image"}, is the place of an image; without places, all images come first.
+     */
+    const char *messages;
+    /** [image_count] in the order of their places; may be NULL if image_count is 0. */
+    const dama_image *images;
+    size_t image_count;
+    /** NULL for dama_policy_chat(). */
+    const char *chosen;
+    const char *rejected;
+} dama_conversation;
+
+/**
+ * Computes log π(y | x) of both responses of every conversation, as dama_policy_logps() does for a question about one image.
+ *
+ * @param[out] out            In the order of conversations.
+ * @param[in]  policy
+ * @param[in]  conversations  [count]
+ * @param[in]  count, cancellation  As for dama_policy_logps().
+ * @return As dama_policy_logps(); DAMA_INVALID_ARGUMENT also for messages that are not such a list, that do not end with a
+ *         question or that the template refuses, and for a number of places that is not that of the images.
+ */
+DAMA_API DAMA_NODISCARD dama_status dama_policy_chat_logps(dama_logps **out, const dama_policy *policy,
+                                                           const dama_conversation *conversations, size_t count,
+                                                           const dama_cancellation *cancellation);
+
 /** Frees log-probabilities. */
 DAMA_API void dama_logps_free(dama_logps *logps);
 
@@ -300,6 +329,20 @@ DAMA_API DAMA_NODISCARD dama_status dama_policy_generate(dama_texts **out, const
                                                          const dama_prompt *prompts, size_t count,
                                                          const dama_generation_options *options,
                                                          const dama_cancellation *cancellation);
+
+/**
+ * Continues every conversation, as dama_policy_generate() does for a question about one image.
+ *
+ * @param[out] out            In the order of conversations.
+ * @param[in]  policy
+ * @param[in]  conversations  [count], without responses.
+ * @param[in]  count, options, cancellation  As for dama_policy_generate().
+ * @return As dama_policy_generate() and dama_policy_chat_logps().
+ */
+DAMA_API DAMA_NODISCARD dama_status dama_policy_chat(dama_texts **out, const dama_policy *policy,
+                                                     const dama_conversation *conversations, size_t count,
+                                                     const dama_generation_options *options,
+                                                     const dama_cancellation *cancellation);
 
 /** Frees texts. */
 DAMA_API void dama_texts_free(dama_texts *texts);

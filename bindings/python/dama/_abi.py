@@ -251,6 +251,10 @@ class dama_preference_pair(ctypes.Structure):
     pass
 
 
+class dama_conversation(ctypes.Structure):
+    pass
+
+
 class dama_response_logp(ctypes.Structure):
     pass
 
@@ -561,6 +565,14 @@ dama_policy_facts._fields_ = [
 dama_preference_pair._fields_ = [
     ("image", ctypes.POINTER(dama_image)),
     ("prompt", ctypes.c_char_p),
+    ("chosen", ctypes.c_char_p),
+    ("rejected", ctypes.c_char_p),
+]
+
+dama_conversation._fields_ = [
+    ("messages", ctypes.c_char_p),
+    ("images", ctypes.POINTER(dama_image)),
+    ("image_count", ctypes.c_size_t),
     ("chosen", ctypes.c_char_p),
     ("rejected", ctypes.c_char_p),
 ]
@@ -1227,6 +1239,16 @@ dama_policy_logps.argtypes = [
 ]
 dama_policy_logps.restype = ctypes.c_uint
 
+dama_policy_chat_logps = _library.dama_policy_chat_logps
+dama_policy_chat_logps.argtypes = [
+    ctypes.POINTER(ctypes.c_void_p),
+    ctypes.c_void_p,
+    ctypes.POINTER(dama_conversation),
+    ctypes.c_size_t,
+    ctypes.c_void_p,
+]
+dama_policy_chat_logps.restype = ctypes.c_uint
+
 dama_logps_free = _library.dama_logps_free
 dama_logps_free.argtypes = [ctypes.c_void_p]
 dama_logps_free.restype = None
@@ -1268,6 +1290,17 @@ dama_policy_generate.argtypes = [
     ctypes.c_void_p,
 ]
 dama_policy_generate.restype = ctypes.c_uint
+
+dama_policy_chat = _library.dama_policy_chat
+dama_policy_chat.argtypes = [
+    ctypes.POINTER(ctypes.c_void_p),
+    ctypes.c_void_p,
+    ctypes.POINTER(dama_conversation),
+    ctypes.c_size_t,
+    ctypes.POINTER(dama_generation_options),
+    ctypes.c_void_p,
+]
+dama_policy_chat.restype = ctypes.c_uint
 
 dama_texts_free = _library.dama_texts_free
 dama_texts_free.argtypes = [ctypes.c_void_p]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from . import _abi
 from ._cancellation import Cancellation, run_stoppable
+from ._conversation import Messages, conversation
 from ._errors import InvalidArgument
 from ._interrupt import Interrupt
 from ._native import check, choices
@@ -126,30 +127,67 @@ class Policy(PolicyModel):
         array = (_abi.dama_prompt * len(prompts))(
             *[_abi.dama_prompt(image_pointer(one, keep), text) for one, text in zip(images, texts_in)]
         )
-        options = _abi.dama_generation_options()
-        _abi.dama_generation_options_init(options)
-        options.max_tokens = _positive("max_tokens", max_tokens)
-        options.temperature, options.top_p = temperature, top_p
-        options.top_k = unsigned("top_k", top_k, 32)
-        options.seed = unsigned("seed", seed, 64)
-        stops = [c_text(text, "stop") for text in ([stop] if isinstance(stop, str) else stop)]
-        options.stop = (ctypes.c_char_p * len(stops))(*stops)
-        options.stop_count = len(stops)
+        options = _options(max_tokens, temperature, top_k, top_p, stop, seed)
+        texts = self._texts(_abi.dama_policy_generate, array, options, callback, cancellation)
+        return texts[0] if isinstance(prompt, str) else texts
 
+    def chat(
+        self,
+        messages: Messages,
+        images: Union[None, Image, Sequence[Image]] = None,
+        *,
+        max_tokens: int = 256,
+        temperature: float = 0.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        stop: Union[str, Sequence[str]] = (),
+        seed: int = 0,
+        callback: Optional[Callback] = None,
+        cancellation: Optional[Cancellation] = None,
+    ) -> Generated:
+        """Answers the last of the ``messages``, each with ``role`` and ``content``.
+
+        ``images`` are in the order of their places: ``<image>`` in a text, or a part ``{"type": "image"}``. Without
+        places all images come first. What the template refuses is an error. The options are those of ``generate``.
+        """
+        keep: list[Any] = []
+        array = (_abi.dama_conversation * 1)(conversation(messages, images, None, "the conversation", keep))
+        options = _options(max_tokens, temperature, top_k, top_p, stop, seed)
+        return self._texts(_abi.dama_policy_chat, array, options, callback, cancellation)[0]
+
+    def _texts(
+        self, function: Any, array: Any, options: _abi.dama_generation_options, callback: Optional[Callback],
+        cancellation: Optional[Cancellation],
+    ) -> list[Generated]:  # fmt: skip
         found = _HANDLE()
 
         def call(token: ctypes.c_void_p) -> int:
-            return _abi.dama_policy_generate(found, self._handle, array, len(prompts), options, token)
+            status: int = function(found, self._handle, array, len(array), options, token)
+            return status
 
         try:
             if callback is None:
                 run_stoppable(call, cancellation)
             else:
                 _run_with(callback, options, lambda: call(cancellation._handle if cancellation else _HANDLE()))
-            texts = [_generated(found, index) for index in range(len(prompts))]
+            return [_generated(found, index) for index in range(len(array))]
         finally:
             _abi.dama_texts_free(found)
-        return texts[0] if isinstance(prompt, str) else texts
+
+
+def _options(
+    max_tokens: int, temperature: float, top_k: int, top_p: float, stop: Union[str, Sequence[str]], seed: int
+) -> _abi.dama_generation_options:
+    options = _abi.dama_generation_options()
+    _abi.dama_generation_options_init(options)
+    options.max_tokens = _positive("max_tokens", max_tokens)
+    options.temperature, options.top_p = temperature, top_p
+    options.top_k = unsigned("top_k", top_k, 32)
+    options.seed = unsigned("seed", seed, 64)
+    stops = [c_text(text, "stop") for text in ([stop] if isinstance(stop, str) else stop)]
+    options.stop = (ctypes.c_char_p * len(stops))(*stops)
+    options.stop_count = len(stops)
+    return options
 
 
 def _run_with(callback: Callback, options: _abi.dama_generation_options, call: Callable[[], int]) -> None:

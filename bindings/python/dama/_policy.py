@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from . import _abi
 from ._cancellation import Cancellation, run_stoppable
+from ._conversation import conversation_array
 from ._errors import InvalidArgument
 from ._native import check, choices
 from ._runtime import open_with
@@ -60,7 +61,8 @@ class PairLogps:
     rejected: ResponseLogps
 
 
-#: (image, prompt, chosen, rejected), or a mapping with these keys. For a text-only model the image is None.
+#: (image, prompt, chosen, rejected), or a mapping with these keys. For a text-only model the image is None. Instead of a
+#: prompt and an image, a mapping may have ``messages`` (several turns, a system prompt) and ``images`` at their places.
 Pair = Union[tuple[Optional[Image], str, str, str], Mapping[str, Any]]
 
 
@@ -143,10 +145,11 @@ class PolicyModel:
         which raises ``Cancelled``.
         """
         keep: list[Any] = []
-        array = pair_array(pairs, keep)
-        return found_logps(
-            lambda found, token: _abi.dama_policy_logps(found, self._handle, array, len(pairs), token), cancellation
-        )
+        if any(isinstance(pair, Mapping) and "messages" in pair for pair in pairs):
+            call, array = _abi.dama_policy_chat_logps, conversation_array(pairs, keep)
+        else:
+            call, array = _abi.dama_policy_logps, pair_array(pairs, keep)
+        return found_logps(lambda found, token: call(found, self._handle, array, len(pairs), token), cancellation)
 
 
 def found_logps(

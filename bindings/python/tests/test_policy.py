@@ -288,3 +288,39 @@ def test_llavas_original_layout_equals_transformers():
         assert found.rejected.tokens == pytest.approx(entry["rejected_logps"], abs=1e-4)
     with pytest.raises(ValueError, match="give its directory"):
         dama.Policy(root / "model")
+
+
+def test_conversations_equal_transformers():
+    """Several turns, a system prompt, several images (Tests/DamaModelsTests/Fixtures/make_turns.py); fp32 on both sides."""
+    folder = FIXTURES.parent / "two_images"
+    paths = {"image.png": str(FIXTURES / "image.png"), "second.png": str(folder / "second.png")}
+    policy = dama.Policy(FIXTURES / "default")
+    cases = [case for case in json.loads((folder / "turns.json").read_text()) if "conversations" in case["row"]]
+    assert len(cases) == 2
+    for case in cases:
+        row = case["row"]
+        messages = row["conversations"]
+        if messages[-1]["from"] == "gpt":
+            messages = messages[:-1]
+        images = [paths[image if isinstance(image, str) else image["path"]] for image in row["images"]]
+        texts = {key: row[key] if isinstance(row[key], str) else row[key]["value"] for key in ("chosen", "rejected")}
+        found = policy.logps_batch([{"messages": messages, "images": images, **texts}])[0]
+        assert found.chosen.tokens == pytest.approx(case["chosen_logps"], abs=1e-4)
+        assert found.rejected.tokens == pytest.approx(case["rejected_logps"], abs=1e-4)
+
+    question = [{"role": "user", "content": "What is in the image?"}]
+    image = str(FIXTURES / "image.png")
+    heard = []
+    text = policy.chat(question, image, max_tokens=12, callback=lambda index, piece: heard.append(piece))
+    assert text.text == policy.generate("What is in the image?", image, max_tokens=12).text == "".join(heard)
+    for pair, what in [
+        ({"messages": question, "chosen": "a"}, "has no 'rejected'"),
+        ({"messages": [object()], "chosen": "a", "rejected": "b"}, "list of messages"),
+        ({"messages": "Hi?", "chosen": "a", "rejected": "b"}, "must hold messages, found a string"),
+        ({"messages": question, "image": image, "chosen": 1, "rejected": "b"}, "chosen is int"),
+        ({"messages": question, "images": [image, image], "chosen": "a", "rejected": ""}, "is empty"),
+    ]:
+        with pytest.raises(ValueError, match=what):
+            policy.logps_batch([pair])
+    with pytest.raises(ValueError, match="2 times"):
+        policy.chat([{"role": "user", "content": "<image> <image>"}], image)

@@ -21,6 +21,14 @@ struct Prompt {
     std::string text;
 };
 
+/** Messages as JSON with their images, and two responses, which are empty for Policy::chat(). See dama_conversation. */
+struct Conversation {
+    std::string messages;
+    std::vector<dama_image> images;
+    std::string chosen;
+    std::string rejected;
+};
+
 /** A generated text. */
 struct Generated {
     std::string text;
@@ -72,25 +80,39 @@ public:
         });
     }
 
+    /** See dama_policy_chat_logps(). */
+    std::vector<PairLogps> chat_logps(const std::vector<Conversation> &conversations,
+                                      const Cancellation *cancellation = nullptr) const {
+        const auto views = this->views(conversations, true);
+        return detail::logps([&](dama_logps **out) {
+            return dama_policy_chat_logps(out, handle_.get(), views.data(), views.size(), detail::handle(cancellation));
+        });
+    }
+
+    /** See dama_policy_chat(). Rethrows what `on_text` throws. */
+    std::vector<Generated> chat(const std::vector<Conversation> &conversations,
+                                const GenerationOptions &options = generation_options(),
+                                const BatchCallback &on_text = nullptr,
+                                const Cancellation *cancellation = nullptr) const {
+        const auto views = this->views(conversations, false);
+        return texts(options, on_text, [&](dama_texts **out, const GenerationOptions &heard) {
+            return dama_policy_chat(out, handle_.get(), views.data(), views.size(), &heard,
+                                    detail::handle(cancellation));
+        });
+    }
+
     /** See dama_policy_generate(). Rethrows what `on_text` throws. */
     std::vector<Generated> generate(const std::vector<Prompt> &prompts,
-                                    GenerationOptions options = generation_options(),
+                                    const GenerationOptions &options = generation_options(),
                                     const BatchCallback &on_text = nullptr,
                                     const Cancellation *cancellation = nullptr) const {
         std::vector<dama_prompt> views;
         views.reserve(prompts.size());
         for (const auto &prompt : prompts) views.push_back({prompt.image, detail::c_string(prompt.text)});
-        Hearing hearing{&on_text, {}};
-        if (on_text) {
-            options.on_text = hear;
-            options.user = &hearing;
-        }
-        dama_texts *found = nullptr;
-        const dama_status status = dama_policy_generate(&found, handle_.get(), views.data(), views.size(), &options,
-                                                        detail::handle(cancellation));
-        const Texts owner(found);
-        hearing.listener.check(status);
-        return copied(found);
+        return texts(options, on_text, [&](dama_texts **out, const GenerationOptions &heard) {
+            return dama_policy_generate(out, handle_.get(), views.data(), views.size(), &heard,
+                                        detail::handle(cancellation));
+        });
     }
 
     /** See dama_policy_generate(); for one prompt. Rethrows what `on_text` throws. */
@@ -117,6 +139,30 @@ private:
     static dama_status hear(std::size_t index, const char *text, void *user) {
         auto *self = static_cast<Hearing *>(user);
         return self->listener.hear([&] { return (*self->callback)(index, text); });
+    }
+
+    static std::vector<dama_conversation> views(const std::vector<Conversation> &conversations, bool has_responses) {
+        std::vector<dama_conversation> views;
+        views.reserve(conversations.size());
+        for (const auto &it : conversations)
+            views.push_back({detail::c_string(it.messages), it.images.data(), it.images.size(),
+                             has_responses ? detail::c_string(it.chosen) : nullptr,
+                             has_responses ? detail::c_string(it.rejected) : nullptr});
+        return views;
+    }
+
+    template <typename Call>
+    static std::vector<Generated> texts(GenerationOptions options, const BatchCallback &on_text, const Call &call) {
+        Hearing hearing{&on_text, {}};
+        if (on_text) {
+            options.on_text = hear;
+            options.user = &hearing;
+        }
+        dama_texts *found = nullptr;
+        const dama_status status = call(&found, options);
+        const Texts owner(found);
+        hearing.listener.check(status);
+        return copied(found);
     }
 
     static std::vector<Generated> copied(const dama_texts *texts) {
