@@ -3,7 +3,7 @@ import DamaSupport
 /// Reads the part of Python's pickle format that `torch.save` uses for a dictionary of tensors, and nothing else.
 ///
 /// A pickle is a program for a stack machine that may call any function of Python. This reader knows the operations,
-/// and the six kinds of names, that a state dictionary needs (``PickleGlobal``). Anything else is refused by its name.
+/// and the four kinds of names, that a state dictionary needs (``PickleGlobal``). Anything else is refused by its name.
 /// So a file can run nothing, and takes no more memory than its own size times a constant.
 ///
 /// Source: Python's `pickletools`, protocol 2; `torch.serialization` and `torch._utils`.
