@@ -2,7 +2,6 @@ import DamaSupport
 
 /// The supported architectures.
 enum Architectures {
-    ///
     /// The first one that reads a config.json opens the model.
     static let all: [any Architecture.Type] =
         LlamaFamilies.all + [

@@ -1,5 +1,6 @@
 import DamaImage
 import DamaRuntime
+import DamaSupport
 
 /// How a policy is opened and how its inputs are laid out.
 public struct PolicyOptions: Sendable {
@@ -11,6 +12,15 @@ public struct PolicyOptions: Sendable {
         case crop
         /// The image is first padded to a square with the mean colour, as the original LLaVA trainer does.
         case pad
+
+        /// Whether images are padded, if `files` tells it for ``checkpoint``.
+        func padsToSquare(files: () throws(DamaError) -> Bool) throws(DamaError) -> Bool {
+            switch self {
+            case .checkpoint: try files()
+            case .crop: false
+            case .pad: true
+            }
+        }
     }
 
     /// What happens to a sequence longer than ``PolicyOptions/maximumLength``.

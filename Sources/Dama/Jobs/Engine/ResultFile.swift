@@ -34,6 +34,18 @@ struct ResultFile: ~Copyable {
         buffer.removeAll(keepingCapacity: true)
     }
 
+    /// - Parameter summary: the path of the summary that holds `description`.
+    /// - Throws: ``DamaError/Code/invalidArgument`` unless the file at `path` is the one that ``seal()`` described.
+    static func requireUnchanged(
+        _ path: String, _ description: JSON?, summary: String
+    ) throws(DamaError) {
+        guard try isUnchanged(path, description) else {
+            throw .invalidArgument(
+                "\(path) has changed since it was computed: it is not the file that \(summary) describes; compute it "
+                    + "again")
+        }
+    }
+
     /// Whether the file at `path` exists and is the one that ``seal()`` described.
     ///
     /// - Throws: ``DamaError/Code/io`` if it cannot be read.

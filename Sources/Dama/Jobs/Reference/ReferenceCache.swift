@@ -28,11 +28,7 @@ public final class ReferenceCache: Sendable {
             throw .invalidArgument(
                 "\(path) was computed with \(differences.joined(separator: "; ")); compute it again for this model")
         }
-        guard try ResultFile.isUnchanged(path, summary["output"]) else {
-            throw .invalidArgument(
-                "\(path) has changed since it was computed: it is not the file that \(paths.summary) describes; compute it "
-                    + "again")
-        }
+        try ResultFile.requireUnchanged(path, summary["output"], summary: paths.summary)
         try self.init(path: path)
     }
 

@@ -25,12 +25,11 @@ struct ReleasedRow: Sendable {
                 .wrongType,
                 "the format \"released\" holds one image as the path of a file; write embedded images to files")
         }
-        let question = messages[0].content.compactMap { part in
-            if case .text(let text) = part { text } else { nil }
-        }.joined(separator: "\n")
         // The trainer itself puts "<image>\n" before the question.
+        let text = ChatMessage(.user, messages[0].text)
+        let question = text.hasMarks ? String(decoding: text.bareText, as: UTF8.self) : text.text
         let own: [JSONObject.Member] = [
-            ("idx", record.id), ("question", .string(Self.withoutMark(question))), ("chosen", .string(record.chosen)),
+            ("idx", record.id), ("question", .string(question)), ("chosen", .string(record.chosen)),
             ("rejected", .string(record.rejected)), ("image_path", .string(path)),
         ]
         let given = try PairRecord.object(row).object?.members ?? []
@@ -62,18 +61,5 @@ struct ReleasedRow: Sendable {
         }
         let logps: JSON = ["logps": .array(fields)]
         return .object(JSONObject(members + [("logps", .string(logps.text))]))
-    }
-
-    private static func withoutMark(_ question: String) -> String {
-        let mark = Array("<image>".utf8)
-        var bytes = Array(question.utf8)
-        let isSpace: (UInt8) -> Bool = { $0 == 0x20 || (0x09...0x0D).contains($0) }
-        if bytes.starts(with: mark) {
-            bytes = Array(bytes.dropFirst(mark.count).drop(while: isSpace))
-        } else if bytes.suffix(mark.count).elementsEqual(mark) {
-            bytes.removeLast(mark.count)
-            while bytes.last.map(isSpace) ?? false { bytes.removeLast() }
-        }
-        return String(decoding: bytes, as: UTF8.self)
     }
 }

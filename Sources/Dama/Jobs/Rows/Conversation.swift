@@ -33,16 +33,23 @@ struct Conversation: Equatable {
             }
             return standing
         }
-        switch name.string {
-        case "system", "developer": return .system
-        case "user", "human": return .user
-        case "assistant", "gpt", "model": return .assistant
-        case "tool": return ChatMessage.Role(rawValue: "tool")
-        default:
+        guard let role = role(named: name.string) else {
             throw Rejection(
                 .unsupportedConversation,
                 "\(field) holds a message of the role \(name.text.prefix(40)); expected system, user, assistant or tool"
             )
+        }
+        return role
+    }
+
+    /// The role that datasets call `name`; `nil` for another word.
+    static func role(named name: String?) -> ChatMessage.Role? {
+        switch name {
+        case "system", "developer": .system
+        case "user", "human": .user
+        case "assistant", "gpt", "model": .assistant
+        case "tool": ChatMessage.Role(rawValue: "tool")
+        default: nil
         }
     }
 
@@ -108,7 +115,7 @@ struct Conversation: Equatable {
 
 extension ChatMessage {
     /// The text's bytes without the marks of images, and without the white space around it.
-    fileprivate var bareText: [UInt8] {
+    var bareText: [UInt8] {
         let mark = Array(Self.imageMark.utf8)
         let bytes = Array(text.utf8)
         var result: [UInt8] = []

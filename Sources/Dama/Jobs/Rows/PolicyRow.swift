@@ -42,7 +42,7 @@ struct PolicyPrompt: Sendable {
 
 extension ChatMessage {
     /// Whether a text contains the mark of an image.
-    fileprivate var hasMarks: Bool {
+    var hasMarks: Bool {
         content.contains { part in
             guard case .text(let text) = part else { return false }
             return text.contains(Self.imageMark)

@@ -1,3 +1,4 @@
+import DamaModels
 import DamaSupport
 
 /// The form of a dataset's rows. All forms become the fields that ``PairRecord`` reads.
@@ -73,27 +74,22 @@ public enum RowFormat: String, CaseIterable, Sendable {
 
     /// ms-swift: the last of `messages` is the chosen response.
     private static func swift(_ json: JSON, _ messages: [JSON], _ system: JSON?) throws(Rejection) -> JSON {
-        guard let chosen = messages.last, role(chosen) == "assistant" else {
+        guard let chosen = messages.last, role(chosen) == .assistant else {
             throw Rejection(
                 .unsupportedConversation,
                 "\"messages\" does not end with the chosen response, a message of the assistant")
         }
-        var fields: JSONObject = [
-            "conversations": .array(with(system, Array(messages.dropLast()))), "chosen": chosen,
-        ]
-        if let rejected = json["rejected_response"] ?? json["rejected"] {
-            fields = JSONObject(fields.members + [("rejected", rejected)])
-        } else if let rejected = json["rejected_messages"]?.array?.last {
-            fields = JSONObject(fields.members + [("rejected", rejected)])
-        }
-        return replacing(json, fields)
+        let rejected = json["rejected_response"] ?? json["rejected"] ?? json["rejected_messages"]?.array?.last
+        return replacing(
+            json,
+            [
+                "conversations": .array(with(system, Array(messages.dropLast()))), "chosen": chosen,
+                "rejected": rejected ?? .null,
+            ])
     }
 
-    private static func role(_ message: JSON) -> String? {
-        switch (message["role"] ?? message["from"])?.string {
-        case "assistant", "gpt", "model": "assistant"
-        case let other: other
-        }
+    private static func role(_ message: JSON) -> ChatMessage.Role? {
+        Conversation.role(named: (message["role"] ?? message["from"])?.string)
     }
 
     /// Alpaca's question: the instruction, and the input on a line of its own.
@@ -113,7 +109,7 @@ public enum RowFormat: String, CaseIterable, Sendable {
 
     /// The messages behind the row's system prompt, unless they have their own.
     private static func with(_ system: JSON?, _ messages: [JSON]) -> [JSON] {
-        guard let system, messages.first.flatMap(role) != "system" else { return messages }
+        guard let system, messages.first.flatMap(role) != .system else { return messages }
         return [system] + messages
     }
 

@@ -26,7 +26,7 @@ struct ScoreTable {
     ///   describes; ``DamaError/Code/model`` for an invalid line.
     init(path: String, meanDelta: Double? = nil) throws(DamaError) {
         var found: [Line] = []
-        try Self.forEachLine(of: path) { json throws(DamaError) in
+        try ScoreLines.forEach(of: path) { json throws(DamaError) in
             guard let id = json["id"], let delta = json["delta"]?.double, let alpha = json["alpha_data"]?.double
             else { throw .model("expected id, delta and alpha_data, as the scoring job writes them") }
             guard alpha.isFinite, alpha > 0 else { throw .model("alpha_data is \(alpha); it must be positive") }
@@ -74,28 +74,4 @@ struct ScoreTable {
     }
 
     subscript(id: JSON) -> Score? { scores[ExactText(id.text)] }
-
-    /// Calls `body` with every line of a ``ScoreJob``'s output.
-    ///
-    /// - Throws: ``DamaError/Code/invalidArgument`` if the file is no longer the one that its summary, if present,
-    ///   describes; ``DamaError/Code/model``, naming the line, for an error of `body`.
-    static func forEachLine(of path: String, _ body: (JSON) throws(DamaError) -> Void) throws(DamaError) {
-        let summary = JobPaths(output: path).summary
-        if Files.exists(summary), let described = try Files.readJSON(summary)["output"] {
-            guard try ResultFile.isUnchanged(path, described) else {
-                throw .invalidArgument(
-                    "\(path) has changed since it was computed: it is not the file that \(summary) describes; compute it "
-                        + "again")
-            }
-        }
-        var reader = try RowReader(path: path, rowLimit: 64 << 20)
-        while let row = try reader.next() {
-            do throws(DamaError) {
-                if let rejection = row.rejection { throw .model(rejection.reason) }
-                try body(try JSON(parsing: row.bytes, numbers: .asWritten))
-            } catch {
-                throw DamaError(.model, "\(path), line \(row.line): \(error.message)")
-            }
-        }
-    }
 }

@@ -93,7 +93,6 @@ public struct CLIPGraph: Sendable {
         try g.output(Port.textEmbeddings, g.linear(tower.norm(rows, "final_layer_norm"), projection))
         return g.graph
     }
-
 }
 
 /// The vision tower's embeddings and layers, for CLIP and for models that use its hidden states.

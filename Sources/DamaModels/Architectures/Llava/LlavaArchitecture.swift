@@ -12,11 +12,8 @@ struct LlavaArchitecture: Architecture {
     static func read(_ source: ModelSource) throws(DamaError) -> any Architecture {
         let configuration = try LlavaConfiguration(source.config)
         var processor = try ImageProcessor(directory: source.directory)
-        switch source.imageMode {
-        case .checkpoint: break
-        case .crop: processor.padsToSquare = false
-        case .pad: processor.padsToSquare = true
-        }
+        let isPadded = processor.padsToSquare
+        processor.padsToSquare = try source.imageMode.padsToSquare { isPadded }
         return LlavaArchitecture(configuration: configuration, processor: processor)
     }
 

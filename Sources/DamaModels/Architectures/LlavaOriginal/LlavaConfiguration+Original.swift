@@ -11,8 +11,10 @@ extension LlavaConfiguration {
     init(original config: ConfigReader, vision: CLIPVisionConfiguration) throws(DamaError) {
         try Self.requireValue(config, "mm_projector_type", ["mlp2x_gelu"], default: "linear")
         try Self.requireValue(config, "mm_patch_merge_type", ["flat"], default: "flat")
-        for key in ["mm_use_im_start_end"] where try config.bool(key, default: false) {
-            throw .unsupported("\(config.place): \(key) is true; LLaVA-1.5 marks an image by its features alone")
+        try Self.requireValue(config, "mm_vision_select_feature", ["patch", "cls_patch"], default: "patch")
+        if try config.bool("mm_use_im_start_end", default: false) {
+            throw .unsupported(
+                "\(config.place): mm_use_im_start_end is true; LLaVA-1.5 marks an image by its features alone")
         }
         let width = try config.size("mm_hidden_size", default: vision.tower.hiddenSize)
         guard width == vision.tower.hiddenSize else {
@@ -26,7 +28,6 @@ extension LlavaConfiguration {
             selection: try config.string("mm_vision_select_feature", default: "patch") == "cls_patch"
                 ? .full : .default,
             projectorBias: true)
-        try Self.requireValue(config, "mm_vision_select_feature", ["patch", "cls_patch"], default: "patch")
     }
 
     /// Reads the configuration of a directory with CLIP or its vision model alone.

@@ -27,12 +27,9 @@ struct LlavaOriginalArchitecture: Architecture {
         let tower = try towerDirectory(source)
         let vision = try LlavaConfiguration.towerConfiguration(directory: tower)
         var processor = try ImageProcessor(directory: tower)
-        processor.padsToSquare =
-            switch source.imageMode {
-            case .checkpoint: try padsToSquare(source.config)
-            case .crop: false
-            case .pad: true
-            }
+        processor.padsToSquare = try source.imageMode.padsToSquare { () throws(DamaError) in
+            try padsToSquare(source.config)
+        }
         return LlavaOriginalArchitecture(
             configuration: try LlavaConfiguration(original: source.config, vision: vision), processor: processor,
             tower: tower)
@@ -72,8 +69,8 @@ struct LlavaOriginalArchitecture: Architecture {
             }
             return given
         }
-        for path in named.hasPrefix("/") ? [named] : ["\(source.directory)/\(named)"]
-        where !named.isEmpty && Files.isDirectory(path) { return path }
+        let path = named.hasPrefix("/") ? named : "\(source.directory)/\(named)"
+        if !named.isEmpty, Files.isDirectory(path) { return path }
         throw .invalidArgument(
             "\(config.place) names the vision tower \(quoted(named)), which is not a directory there; give its "
                 + "directory (vision_tower, --vision-tower)")

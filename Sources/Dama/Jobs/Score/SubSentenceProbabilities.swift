@@ -45,7 +45,7 @@ struct SubSentenceProbabilities: Equatable, Sendable {
     /// The probabilities of all lines of a score job's output, by id.
     static func table(path: String) throws(DamaError) -> [ExactText: SubSentenceProbabilities] {
         var found: [ExactText: SubSentenceProbabilities] = [:]
-        try ScoreTable.forEachLine(of: path) { json throws(DamaError) in
+        try ScoreLines.forEach(of: path) { json throws(DamaError) in
             guard let id = json["id"] else { throw .model("expected id, as the scoring job writes it") }
             guard found.updateValue(try SubSentenceProbabilities(scored: json), forKey: ExactText(id.text)) == nil
             else {
