@@ -23,7 +23,7 @@ enum ExifOrientation {
     }
 
     static func ofWebP(_ bytes: UnsafeRawBufferPointer) -> Int {
-        let (exif, xmp) = WebPFile.metadata(bytes)
+        let (exif, xmp) = ImageLibrary.webPMetadata(bytes)
         return orientation(exif: exif, xmp: xmp)
     }
 

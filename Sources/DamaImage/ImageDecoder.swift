@@ -21,13 +21,13 @@ public enum ImageDecoder {
         guard !bytes.isEmpty else { throw .model("the image is empty") }
         switch ImageFormat(of: bytes) {
         case .jpeg:
-            let image = try JPEGFile.decode(bytes, limits, decoding)
+            let image = try ImageLibrary.jpeg.decode(bytes, limits, decoding)
             return decoding.appliesOrientation ? image.turned(ExifOrientation.ofJPEG(bytes)) : image
         case .png:
             let image = try decodePNG(bytes, limits, decoding)
             return decoding.appliesOrientation ? image.turned(ExifOrientation.ofPNG(bytes)) : image
         case .webp:
-            let image = try WebPFile.decode(bytes, limits, decoding)
+            let image = try ImageLibrary.webP.decode(bytes, limits, decoding)
             return decoding.appliesOrientation ? image.turned(ExifOrientation.ofWebP(bytes)) : image
         case .gif: return try GIFFile(bytes).decode(limits: limits, decoding)
         case .bmp: return try BMPFile(bytes).decode(limits: limits, decoding)
@@ -65,11 +65,11 @@ public enum ImageDecoder {
         _ bytes: UnsafeRawBufferPointer, _ limits: ImageLimits, _ decoding: ImageDecoding
     ) throws(DamaError) -> RGBImage {
         do {
-            return try PNGFile.decode(bytes, limits, decoding)
+            return try ImageLibrary.png.decode(bytes, limits, decoding)
         } catch {
             guard error.code == .model, let mended = try PNGRepair.mended(bytes, limits) else { throw error }
             return try mended.withUnsafeBufferPointer { buffer throws(DamaError) in
-                try PNGFile.decode(UnsafeRawBufferPointer(buffer), limits, decoding)
+                try ImageLibrary.png.decode(UnsafeRawBufferPointer(buffer), limits, decoding)
             }
         }
     }
