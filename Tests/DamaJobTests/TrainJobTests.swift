@@ -129,7 +129,7 @@ final class TrainJobTests: TrainTestCase {
         XCTAssertEqual(seen[..<24].sorted(), Array(0..<24))
 
         options.output = folder.path + "/b"
-        assertFails(.cancelled, "") {
+        assertFails(.cancelled, "stopped") {
             _ = try self.run(options) { event throws(DamaError) in
                 if case .progress(let progress) = event, progress.batch == 5 { throw .cancelled }
             }

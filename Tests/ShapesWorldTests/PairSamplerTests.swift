@@ -134,7 +134,9 @@ final class PairSamplerTests: XCTestCase {
     func testAJudgeErrsOnHardPairs() {
         // Differences of 1 and of 1/2, in turn.
         let questions = (0..<4000).map { index in
-            question(index, index % 2 == 0 ? [circle, falseShape] : ["\(circle) \(falsePlace)", "\(falseShape) \(falsePlace)"])
+            question(
+                index,
+                index % 2 == 0 ? [circle, falseShape] : ["\(circle) \(falsePlace)", "\(falseShape) \(falsePlace)"])
         }
         var judge = sampler(flips: 0.25)
         judge.noise = .hard
