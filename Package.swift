@@ -38,6 +38,7 @@ let package = Package(
         .target(name: "DamaKernels", dependencies: ["DamaSupport", "CDamaShims"]),
         .target(name: "DamaPattern", dependencies: ["DamaSupport"]),
         .target(name: "DamaText", dependencies: ["DamaSupport", "DamaPattern"]),
+        .target(name: "DamaWords", dependencies: ["DamaSupport", "DamaArchive"]),
         .target(name: "DamaJinja", dependencies: ["DamaSupport"]),
         .target(name: "DamaImage", dependencies: ["DamaSupport", "CDamaShims"]),
         .target(name: "DamaRuntime", dependencies: ["DamaSupport", "CDamaShims", "COnnxRuntime"]),
@@ -60,7 +61,7 @@ let package = Package(
         .target(
             name: "Dama",
             dependencies: [
-                "DamaSupport", "DamaPreference", "DamaKernels", "DamaText", "DamaImage", "DamaRuntime",
+                "DamaSupport", "DamaPreference", "DamaKernels", "DamaText", "DamaWords", "DamaImage", "DamaRuntime",
                 "DamaModels", "DamaTraining", "CDamaShims", "CYAML",
             ]),
 
@@ -95,6 +96,9 @@ let package = Package(
         .executableTarget(
             name: "RuntimeProcess", dependencies: ["DamaSupport", "DamaImage", "DamaModels", "CDamaShims"],
             path: "Tests/RuntimeProcess"),
+        // Word data, for the comparison with NLTK.
+        .executableTarget(
+            name: "WordsProcess", dependencies: ["DamaSupport", "DamaWords"], path: "Tests/WordsProcess"),
         // Training batches, for the tests and for a process whose exports other readers load.
         .target(
             name: "TrainingTestSupport",
@@ -130,6 +134,9 @@ let package = Package(
         .testTarget(name: "DamaPatternTests", dependencies: ["DamaSupport", "DamaPattern"]),
         .testTarget(
             name: "DamaTextTests", dependencies: ["DamaSupport", "DamaText", "DamaTestSupport"],
+            exclude: ["Fixtures"]),
+        .testTarget(
+            name: "DamaWordsTests", dependencies: ["DamaSupport", "DamaArchive", "DamaWords", "DamaTestSupport"],
             exclude: ["Fixtures"]),
         .testTarget(
             name: "DamaJinjaTests", dependencies: ["DamaSupport", "DamaJinja", "DamaTestSupport"],
