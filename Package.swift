@@ -33,10 +33,12 @@ let package = Package(
 
         // MARK: Core
         .target(name: "DamaSupport", dependencies: ["CDamaShims"]),
+        .target(name: "DamaArchive", dependencies: ["DamaSupport", "CDamaShims"]),
         .target(name: "DamaPreference", dependencies: ["DamaSupport"]),
         .target(name: "DamaKernels", dependencies: ["DamaSupport", "CDamaShims"]),
         .target(name: "DamaPattern", dependencies: ["DamaSupport"]),
         .target(name: "DamaText", dependencies: ["DamaSupport", "DamaPattern"]),
+        .target(name: "DamaWords", dependencies: ["DamaSupport", "DamaArchive"]),
         .target(name: "DamaJinja", dependencies: ["DamaSupport"]),
         .target(name: "DamaImage", dependencies: ["DamaSupport", "CDamaShims"]),
         .target(name: "DamaRuntime", dependencies: ["DamaSupport", "CDamaShims", "COnnxRuntime"]),
@@ -44,8 +46,8 @@ let package = Package(
         .target(
             name: "DamaModels",
             dependencies: [
-                "DamaSupport", "DamaPreference", "DamaKernels", "DamaText", "DamaJinja", "DamaImage", "DamaRuntime",
-                "DamaGraph", "CDamaShims",
+                "DamaSupport", "DamaArchive", "DamaPreference", "DamaKernels", "DamaText", "DamaJinja", "DamaImage",
+                "DamaRuntime", "DamaGraph", "CDamaShims",
             ],
             resources: [
                 "chatml", "llama-2", "llama-3", "llava-1.5", "plain", "smollm2", "vicuna_v1", "zephyr",
@@ -95,6 +97,9 @@ let package = Package(
         .executableTarget(
             name: "RuntimeProcess", dependencies: ["DamaSupport", "DamaImage", "DamaModels", "CDamaShims"],
             path: "Tests/RuntimeProcess"),
+        // Word data, for the comparison with NLTK.
+        .executableTarget(
+            name: "WordsProcess", dependencies: ["DamaSupport", "DamaWords"], path: "Tests/WordsProcess"),
         // Training batches, for the tests and for a process whose exports other readers load.
         .target(
             name: "TrainingTestSupport",
@@ -119,6 +124,9 @@ let package = Package(
         .testTarget(
             name: "DamaSupportTests", dependencies: ["DamaSupport", "DamaTestSupport"], exclude: ["Fixtures"]),
         .testTarget(
+            name: "DamaArchiveTests", dependencies: ["DamaSupport", "DamaArchive", "DamaTestSupport"],
+            exclude: ["Fixtures"]),
+        .testTarget(
             name: "DamaPreferenceTests", dependencies: ["DamaSupport", "DamaPreference", "DamaTestSupport"],
             exclude: ["Fixtures"]),
         .testTarget(
@@ -130,6 +138,9 @@ let package = Package(
         .testTarget(name: "DamaPatternTests", dependencies: ["DamaSupport", "DamaPattern"]),
         .testTarget(
             name: "DamaTextTests", dependencies: ["DamaSupport", "DamaText", "DamaTestSupport"],
+            exclude: ["Fixtures"]),
+        .testTarget(
+            name: "DamaWordsTests", dependencies: ["DamaSupport", "DamaArchive", "DamaWords", "DamaTestSupport"],
             exclude: ["Fixtures"]),
         .testTarget(
             name: "DamaJinjaTests", dependencies: ["DamaSupport", "DamaJinja", "DamaTestSupport"],
@@ -148,8 +159,8 @@ let package = Package(
         .testTarget(
             name: "DamaModelsTests",
             dependencies: [
-                "DamaSupport", "DamaPreference", "DamaText", "DamaJinja", "DamaImage", "DamaRuntime", "DamaGraph",
-                "DamaModels", "DamaTestSupport",
+                "DamaSupport", "DamaArchive", "DamaPreference", "DamaText", "DamaJinja", "DamaImage", "DamaRuntime",
+                "DamaGraph", "DamaModels", "DamaTestSupport",
             ],
             exclude: ["Fixtures"]),
         .testTarget(
