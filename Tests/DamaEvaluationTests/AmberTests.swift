@@ -124,6 +124,40 @@ final class AmberTests: XCTestCase {
         XCTAssertGreaterThan(hallucinated, 100)
     }
 
+    /// The nouns are the lemmas of the words that NLTK 3.9.1 tags NN…, with the small data of DamaWordsTests.
+    func testNounsAreThoseOfNLTK() throws {
+        let directory = try TemporaryDirectory()
+        let words = "../../DamaWordsTests/Fixtures"
+        for (fixture, name) in [
+            ("tagger.zip", "averaged_perceptron_tagger.zip"), ("punkt_tab.zip", "punkt_tab.zip"),
+            ("wordnet/index.noun", "index.noun"), ("wordnet/noun.exc", "noun.exc"),
+        ] { try Files.copy(Fixtures.path("\(words)/\(fixture)"), to: "\(directory.path)/\(name)") }
+        try prepare(directory, ["en_own_vectors-1.2.3-py3-none-any.whl"])
+        let preparation = DataPreparation(benchmark: "amber", inputs: Amber.inputs)
+        let downloads = ["averaged_perceptron_tagger.zip", "punkt_tab.zip", "index.noun", "noun.exc"]
+        let report = try preparation.run(
+            from: downloads.map { "\(directory.path)/\($0)" }, to: "\(directory.path)/data")
+        XCTAssertEqual(report.made, ["words.bin"])
+        let amber = try Amber(
+            DataFolder(path: "\(directory.path)/data", benchmark: "amber"), BenchmarkSettings(part: "generative"))
+        XCTAssertEqual(amber.identity["words"]?["rules"], "NLTK 3.9.1")
+
+        let cases = try XCTUnwrap(Fixtures.json("\(words)/expected-3.9.1.json")["cases"]?.array)
+        var count = 0
+        for json in cases {
+            let answer = try amber.answer(in: ["id": 1, "response": json["text"] ?? .null], at: 0)
+            let score = try amber.score(answer, run: 0, judge: nil, stop: StopSignal())
+            let tokens = try XCTUnwrap(json["tokens"]?.array)
+            let tags = json["tags"]?.string?.split(separator: " ") ?? []
+            let nouns = zip(tokens, tags).enumerated().filter { $0.element.1.hasPrefix("NN") }.map { index, word in
+                json["lemmas"]?["\(index)"] ?? word.0
+            }
+            XCTAssertEqual(score.evidence["nouns"], .array(nouns), json["text"]?.string ?? "")
+            count += nouns.count
+        }
+        XCTAssertGreaterThan(count, 100)
+    }
+
     func testRepliesAreReadByTheirFirstWordIfWanted() {
         for (text, exact, firstWord) in [
             ("Yes", "yes", "yes"), ("No", "no", "no"), ("yes", "other", "yes"), ("No.", "other", "no"),
