@@ -58,7 +58,7 @@ let package = Package(
                 "DamaSupport", "DamaPreference", "DamaKernels", "DamaModels", "DamaGraph", "DamaRuntime",
                 "DamaImage",
             ]),
-        .target(name: "DamaEvaluation", dependencies: ["DamaSupport"]),
+        .target(name: "DamaEvaluation", dependencies: ["DamaSupport", "DamaArchive", "DamaWords"]),
         .target(
             name: "Dama",
             dependencies: [
@@ -133,7 +133,8 @@ let package = Package(
             name: "DamaKernelsTests", dependencies: ["DamaSupport", "DamaKernels", "CDamaShims", "DamaTestSupport"],
             exclude: ["Fixtures"]),
         .testTarget(
-            name: "DamaEvaluationTests", dependencies: ["DamaSupport", "DamaEvaluation", "DamaTestSupport"],
+            name: "DamaEvaluationTests",
+            dependencies: ["DamaSupport", "DamaArchive", "DamaWords", "DamaEvaluation", "DamaTestSupport"],
             exclude: ["Fixtures"]),
         .testTarget(name: "DamaPatternTests", dependencies: ["DamaSupport", "DamaPattern"]),
         .testTarget(

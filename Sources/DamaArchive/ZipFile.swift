@@ -45,6 +45,25 @@ public struct ZipFile: Sendable {
         }
     }
 
+    /// The number of bytes of a member's data, as the archive states it; `nil` if there is no such member.
+    public func size(of name: String) -> Int? { directory[name]?.size }
+
+    /// Passes the data of a member to `body` in pieces of `pieceSize` bytes, the last one of fewer. The data need not fit
+    /// into memory. A member without data has no piece.
+    ///
+    /// - Throws: What ``contents(of:limit:)`` throws, after pieces that were right so far.
+    public func forEachPiece(
+        of name: String, pieceSize: Int = 1 << 20, _ body: (UnsafeRawBufferPointer) throws(DamaError) -> Void
+    ) throws(DamaError) {
+        do throws(DamaError) {
+            guard let member = directory[name] else { throw .model("the zip archive has no member \(quoted(name))") }
+            var stream = try ZipStream(member, in: file.bytes, pieceSize: pieceSize)
+            while try stream.next(body) {}
+        } catch {
+            throw Self.named(path, error)
+        }
+    }
+
     private static func named(_ path: String, _ error: DamaError) -> DamaError {
         DamaError(error.code, "\(path): \(error.message)")
     }
@@ -62,14 +81,21 @@ public struct ZipFile: Sendable {
         switch member.method {
         case 0: data = Array(stored)
         case 8: data = try inflated(stored, member)
-        case let method:
-            throw .unsupported(
-                "the member \(name) of the zip archive has the method \(method); expected 0 or 8 (deflate)")
+        default: throw unknownMethod(member)
         }
-        guard CRC32.of(data) == member.checksum else {
-            throw .model("the member \(name) of the zip archive does not have the checksum that the archive states")
-        }
+        guard CRC32.of(data) == member.checksum else { throw wrongChecksum(member) }
         return data
+    }
+
+    static func unknownMethod(_ member: ZipDirectory.Member) -> DamaError {
+        .unsupported(
+            "the member \(quoted(member.name)) of the zip archive has the method \(member.method); expected 0 or 8 "
+                + "(deflate)")
+    }
+
+    static func wrongChecksum(_ member: ZipDirectory.Member) -> DamaError {
+        .model(
+            "the member \(quoted(member.name)) of the zip archive does not have the checksum that the archive states")
     }
 
     private static func inflated(

@@ -50,6 +50,9 @@ package protocol Benchmark: Sendable {
 
     /// The metrics of one run, from the sums of the counts of all answers, in the order of the official script.
     func metrics(_ counts: Counts) -> [Metric]
+
+    /// The metrics of one run, from the counts of all answers, in the order of the questions.
+    func metrics(of answers: [Counts]) -> [Metric]
 }
 
 extension Benchmark {
@@ -59,6 +62,7 @@ extension Benchmark {
     package var identity: JSONObject { [:] }
     package var needsJudge: Bool { false }
     package func rows(of object: JSONObject) -> [JSON]? { nil }
+    package func metrics(of answers: [Counts]) -> [Metric] { metrics(answers.reduce(into: Counts()) { $0 += $1 }) }
 }
 
 /// What a user chooses about a benchmark.
