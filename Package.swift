@@ -33,6 +33,7 @@ let package = Package(
 
         // MARK: Core
         .target(name: "DamaSupport", dependencies: ["CDamaShims"]),
+        .target(name: "DamaArchive", dependencies: ["DamaSupport", "CDamaShims"]),
         .target(name: "DamaPreference", dependencies: ["DamaSupport"]),
         .target(name: "DamaKernels", dependencies: ["DamaSupport", "CDamaShims"]),
         .target(name: "DamaPattern", dependencies: ["DamaSupport"]),
@@ -44,8 +45,8 @@ let package = Package(
         .target(
             name: "DamaModels",
             dependencies: [
-                "DamaSupport", "DamaPreference", "DamaKernels", "DamaText", "DamaJinja", "DamaImage", "DamaRuntime",
-                "DamaGraph", "CDamaShims",
+                "DamaSupport", "DamaArchive", "DamaPreference", "DamaKernels", "DamaText", "DamaJinja", "DamaImage",
+                "DamaRuntime", "DamaGraph", "CDamaShims",
             ],
             resources: [
                 "chatml", "llama-2", "llama-3", "llava-1.5", "plain", "smollm2", "vicuna_v1", "zephyr",
@@ -119,6 +120,9 @@ let package = Package(
         .testTarget(
             name: "DamaSupportTests", dependencies: ["DamaSupport", "DamaTestSupport"], exclude: ["Fixtures"]),
         .testTarget(
+            name: "DamaArchiveTests", dependencies: ["DamaSupport", "DamaArchive", "DamaTestSupport"],
+            exclude: ["Fixtures"]),
+        .testTarget(
             name: "DamaPreferenceTests", dependencies: ["DamaSupport", "DamaPreference", "DamaTestSupport"],
             exclude: ["Fixtures"]),
         .testTarget(
@@ -148,8 +152,8 @@ let package = Package(
         .testTarget(
             name: "DamaModelsTests",
             dependencies: [
-                "DamaSupport", "DamaPreference", "DamaText", "DamaJinja", "DamaImage", "DamaRuntime", "DamaGraph",
-                "DamaModels", "DamaTestSupport",
+                "DamaSupport", "DamaArchive", "DamaPreference", "DamaText", "DamaJinja", "DamaImage", "DamaRuntime",
+                "DamaGraph", "DamaModels", "DamaTestSupport",
             ],
             exclude: ["Fixtures"]),
         .testTarget(

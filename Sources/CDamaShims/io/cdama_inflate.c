@@ -1,15 +1,17 @@
-#include "cdama_image.h"
+#include "cdama_inflate.h"
 
 #include <limits.h>
 #include <string.h>
 
 #include <zlib.h>
 
-size_t cdama_inflate(const void *source, size_t count, void *target, size_t capacity, int *ended) {
+/// `window` is zlib's windowBits: positive for zlib's format, negative for deflate's alone.
+static size_t inflate_all(
+    const void *source, size_t count, void *target, size_t capacity, int window, int *ended) {
     z_stream stream;
     memset(&stream, 0, sizeof stream);
     *ended = 0;
-    if (inflateInit(&stream) != Z_OK) {
+    if (inflateInit2(&stream, window) != Z_OK) {
         return 0;
     }
     const Bytef *input = source;
@@ -32,6 +34,14 @@ size_t cdama_inflate(const void *source, size_t count, void *target, size_t capa
     *ended = status == Z_STREAM_END ? 1 : status < 0 && status != Z_BUF_ERROR ? -1 : 0;
     inflateEnd(&stream);
     return done;
+}
+
+size_t cdama_inflate(const void *source, size_t count, void *target, size_t capacity, int *ended) {
+    return inflate_all(source, count, target, capacity, MAX_WBITS, ended);
+}
+
+size_t cdama_inflate_raw(const void *source, size_t count, void *target, size_t capacity, int *ended) {
+    return inflate_all(source, count, target, capacity, -MAX_WBITS, ended);
 }
 
 uint32_t cdama_adler32(const void *bytes, size_t count) {
