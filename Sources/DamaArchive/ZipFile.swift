@@ -36,16 +36,29 @@ public struct ZipFile: Sendable {
     ///   ``DamaError/Code/outOfMemory`` above the limit. The message names the file.
     public func contents(of name: String, limit: Int = 1 << 31) throws(DamaError) -> [UInt8] {
         do throws(DamaError) {
-            guard let member = directory[name] else {
-                throw .model("the zip archive has no member \(quoted(name))")
-            }
-            return try Self.data(of: member, in: file.bytes, limit: limit)
+            return try Self.data(of: member(name), in: file.bytes, limit: limit)
         } catch {
             throw Self.named(path, error)
         }
     }
 
-    private static func named(_ path: String, _ error: DamaError) -> DamaError {
+    /// The data of a member piece by piece, for members that are too large to be held.
+    ///
+    /// - Throws: What ``contents(of:limit:)`` throws, but for the size and the checksum, which are known at the end.
+    package func stream(of name: String) throws(DamaError) -> ZipMemberBytes {
+        do throws(DamaError) {
+            return try ZipMemberBytes(member(name), path: path)
+        } catch {
+            throw Self.named(path, error)
+        }
+    }
+
+    private func member(_ name: String) throws(DamaError) -> ZipDirectory.Member {
+        guard let member = directory[name] else { throw .model("the zip archive has no member \(quoted(name))") }
+        return member
+    }
+
+    static func named(_ path: String, _ error: DamaError) -> DamaError {
         DamaError(error.code, "\(path): \(error.message)")
     }
 
@@ -62,14 +75,18 @@ public struct ZipFile: Sendable {
         switch member.method {
         case 0: data = Array(stored)
         case 8: data = try inflated(stored, member)
-        case let method:
-            throw .unsupported(
-                "the member \(name) of the zip archive has the method \(method); expected 0 or 8 (deflate)")
+        default: throw unsupported(member)
         }
         guard CRC32.of(data) == member.checksum else {
             throw .model("the member \(name) of the zip archive does not have the checksum that the archive states")
         }
         return data
+    }
+
+    static func unsupported(_ member: ZipDirectory.Member) -> DamaError {
+        .unsupported(
+            "the member \(quoted(member.name)) of the zip archive has the method \(member.method); expected 0 or 8 "
+                + "(deflate)")
     }
 
     private static func inflated(
