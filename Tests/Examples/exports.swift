@@ -32,8 +32,10 @@ let jobs: [Any.Type] = [
     TrainEvent.self, TrainJob.self, TrainOptions.self, TrainProgress.self, TrainSettings.self, TrainSummary.self,
 ]
 let splitting: [Any.Type] = [
-    ChatEndpoint.self, CommandWriter.self, EndpointWriter.self, LanguageModelSplitter.self, NamedSplitter.self,
-    PolicyWriter.self, (any ResponseSplitter).self, (any SentenceWriter).self, SplitCache.self, SplitResponse.self,
+    ChatAnswer.self, ChatEndpoint.self, ChatRequest.self, CommandWriter.self, EndpointWriter.self,
+    LanguageModelSplitter.self, NamedSplitter.self,
+    PolicyWriter.self, RequestRate.self, (any ResponseSplitter).self, (any SentenceWriter).self, SplitCache.self,
+    SplitResponse.self,
 ]
 
 // Members of exported types, whichever file declares them.
