@@ -38,6 +38,11 @@ let splitting: [Any.Type] = [
     SplitResponse.self,
 ]
 
+let judges: [Any.Type] = [
+    CachedJudge.self, CommandJudge.self, EndpointJudge.self, (any Judge).self, JudgeAnswer.self, JudgeCache.self,
+    JudgeRequest.self, ModelEcho.self, PolicyJudge.self,
+]
+
 // Members of exported types, whichever file declares them.
 func members(_ policy: Policy, _ trainer: Trainer, _ pair: PreferencePair) throws {
     _ = try policy.logProbabilities([pair])
