@@ -34,6 +34,7 @@ let package = Package(
         // MARK: Core
         .target(name: "DamaSupport", dependencies: ["CDamaShims"]),
         .target(name: "DamaArchive", dependencies: ["DamaSupport", "CDamaShims"]),
+        .target(name: "DamaWords", dependencies: ["DamaSupport", "DamaArchive"]),
         .target(name: "DamaPreference", dependencies: ["DamaSupport"]),
         .target(name: "DamaKernels", dependencies: ["DamaSupport", "CDamaShims"]),
         .target(name: "DamaPattern", dependencies: ["DamaSupport"]),
@@ -57,7 +58,7 @@ let package = Package(
                 "DamaSupport", "DamaPreference", "DamaKernels", "DamaModels", "DamaGraph", "DamaRuntime",
                 "DamaImage",
             ]),
-        .target(name: "DamaEvaluation", dependencies: ["DamaSupport"]),
+        .target(name: "DamaEvaluation", dependencies: ["DamaSupport", "DamaArchive", "DamaWords"]),
         .target(
             name: "Dama",
             dependencies: [
@@ -129,7 +130,8 @@ let package = Package(
             name: "DamaKernelsTests", dependencies: ["DamaSupport", "DamaKernels", "CDamaShims", "DamaTestSupport"],
             exclude: ["Fixtures"]),
         .testTarget(
-            name: "DamaEvaluationTests", dependencies: ["DamaSupport", "DamaEvaluation", "DamaTestSupport"],
+            name: "DamaEvaluationTests",
+            dependencies: ["DamaSupport", "DamaArchive", "DamaWords", "DamaEvaluation", "DamaTestSupport"],
             exclude: ["Fixtures"]),
         .testTarget(name: "DamaPatternTests", dependencies: ["DamaSupport", "DamaPattern"]),
         .testTarget(

@@ -36,26 +36,44 @@ public struct ZipFile: Sendable {
     ///   ``DamaError/Code/outOfMemory`` above the limit. The message names the file.
     public func contents(of name: String, limit: Int = 1 << 31) throws(DamaError) -> [UInt8] {
         do throws(DamaError) {
-            return try Self.data(of: member(name), in: file.bytes, limit: limit)
+            guard let member = directory[name] else {
+                throw .model("the zip archive has no member \(quoted(name))")
+            }
+            return try Self.data(of: member, in: file.bytes, limit: limit)
         } catch {
             throw Self.named(path, error)
         }
     }
 
-    /// The data of a member piece by piece, for members that are too large to be held.
+    /// The number of bytes of a member's data, as the archive states it; `nil` if there is no such member.
+    public func size(of name: String) -> Int? { directory[name]?.size }
+
+    /// Passes the data of a member to `body` in pieces of `pieceSize` bytes, the last one of fewer. The data need not fit
+    /// into memory. A member without data has no piece.
     ///
-    /// - Throws: What ``contents(of:limit:)`` throws, but for the size and the checksum, which are known at the end.
-    package func stream(of name: String) throws(DamaError) -> ZipMemberBytes {
+    /// - Throws: What ``contents(of:limit:)`` throws, after pieces that were right so far.
+    public func forEachPiece(
+        of name: String, pieceSize: Int = 1 << 20, _ body: (UnsafeRawBufferPointer) throws(DamaError) -> Void
+    ) throws(DamaError) {
         do throws(DamaError) {
-            return try ZipMemberBytes(member(name), path: path)
+            guard let member = directory[name] else { throw .model("the zip archive has no member \(quoted(name))") }
+            var stream = try ZipStream(member, in: file.bytes, pieceSize: pieceSize)
+            while try stream.next(body) {}
         } catch {
             throw Self.named(path, error)
         }
     }
 
-    private func member(_ name: String) throws(DamaError) -> ZipDirectory.Member {
-        guard let member = directory[name] else { throw .model("the zip archive has no member \(quoted(name))") }
-        return member
+    /// The data of a member as a source of bytes, which checks size and checksum at its end.
+    ///
+    /// - Throws: What ``contents(of:limit:)`` throws for the archive's directory.
+    package func bytes(of name: String) throws(DamaError) -> ZipMemberBytes {
+        do throws(DamaError) {
+            guard let member = directory[name] else { throw .model("the zip archive has no member \(quoted(name))") }
+            return try ZipMemberBytes(member, in: file)
+        } catch {
+            throw Self.named(path, error)
+        }
     }
 
     static func named(_ path: String, _ error: DamaError) -> DamaError {
@@ -75,18 +93,21 @@ public struct ZipFile: Sendable {
         switch member.method {
         case 0: data = Array(stored)
         case 8: data = try inflated(stored, member)
-        default: throw unsupported(member)
+        default: throw unknownMethod(member)
         }
-        guard CRC32.of(data) == member.checksum else {
-            throw .model("the member \(name) of the zip archive does not have the checksum that the archive states")
-        }
+        guard CRC32.of(data) == member.checksum else { throw wrongChecksum(member) }
         return data
     }
 
-    static func unsupported(_ member: ZipDirectory.Member) -> DamaError {
+    static func unknownMethod(_ member: ZipDirectory.Member) -> DamaError {
         .unsupported(
             "the member \(quoted(member.name)) of the zip archive has the method \(member.method); expected 0 or 8 "
                 + "(deflate)")
+    }
+
+    static func wrongChecksum(_ member: ZipDirectory.Member) -> DamaError {
+        .model(
+            "the member \(quoted(member.name)) of the zip archive does not have the checksum that the archive states")
     }
 
     private static func inflated(

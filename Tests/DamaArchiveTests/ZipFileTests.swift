@@ -21,6 +21,34 @@ final class ZipFileTests: XCTestCase {
         XCTAssertEqual(try streamed.contents(of: "lines.txt"), Array(lines.utf8))
     }
 
+    func testPiecesAreTheContents() throws {
+        let file = try ZipFile(path: Fixtures.path("mixed.zip"))
+        for name in file.names {
+            let contents = try file.contents(of: name)
+            XCTAssertEqual(file.size(of: name), contents.count)
+            for size in [1, 7, 18889, 18890, 1 << 20] {
+                var pieces: [[UInt8]] = []
+                try file.forEachPiece(of: name, pieceSize: size) { pieces.append(Array($0)) }
+                XCTAssertEqual(pieces.flatMap { $0 }, contents)
+                XCTAssertTrue(pieces.dropLast().allSatisfy { $0.count == size })
+                XCTAssertEqual(pieces.count, (contents.count + size - 1) / size)
+            }
+        }
+        XCTAssertNil(file.size(of: "other"))
+        assertFails(.model, #"mixed.zip: the zip archive has no member "other""#) {
+            try file.forEachPiece(of: "other") { _ in }
+        }
+        assertFails(.invalidArgument, "pieceSize is 0") {
+            try file.forEachPiece(of: "stored.bin", pieceSize: 0) { _ in }
+        }
+        assertFails(.unsupported, "has the method 12; expected 0 or 8 (deflate)") {
+            try ZipFile(path: Fixtures.path("bzip2.zip")).forEachPiece(of: "lines.txt") { _ in }
+        }
+        assertFails(.cancelled, "stopped") {
+            try file.forEachPiece(of: "stored.bin") { _ throws(DamaError) in throw .cancelled }
+        }
+    }
+
     func testWhatCannotBeReadIsNamed() throws {
         let file = try ZipFile(path: Fixtures.path("mixed.zip"))
         assertFails(.model, #"mixed.zip: the zip archive has no member "other""#) { _ = try file.contents(of: "other") }

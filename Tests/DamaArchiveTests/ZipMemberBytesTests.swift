@@ -15,14 +15,14 @@ final class ZipMemberBytesTests: XCTestCase {
         for name in ["mixed.zip", "streamed.zip"] {
             let file = try ZipFile(path: Fixtures.path(name))
             for member in file.names {
-                XCTAssertEqual(try all(file.stream(of: member)), try file.contents(of: member), member)
+                XCTAssertEqual(try all(file.bytes(of: member)), try file.contents(of: member), member)
             }
         }
         assertFails(.unsupported, "bzip2.zip: the member \"lines.txt\" of the zip archive has the method 12") {
-            _ = try ZipFile(path: Fixtures.path("bzip2.zip")).stream(of: "lines.txt")
+            _ = try ZipFile(path: Fixtures.path("bzip2.zip")).bytes(of: "lines.txt")
         }
         assertFails(.model, #"has no member "other""#) {
-            _ = try ZipFile(path: Fixtures.path("mixed.zip")).stream(of: "other")
+            _ = try ZipFile(path: Fixtures.path("mixed.zip")).bytes(of: "other")
         }
     }
 
@@ -36,7 +36,7 @@ final class ZipMemberBytesTests: XCTestCase {
             var changed = bytes
             changed[position] ^= 0x55
             let path = try folder.write(changed, to: "changed.zip")
-            guard let stream = try? ZipFile(path: path).stream(of: "lines.txt"), let data = try? all(stream) else {
+            guard let stream = try? ZipFile(path: path).bytes(of: "lines.txt"), let data = try? all(stream) else {
                 refused += 1
                 continue
             }

@@ -53,6 +53,9 @@ package protocol Benchmark: Sendable {
 
     /// The metrics of one run, from the sums of the counts of all answers, in the order of the official script.
     func metrics(_ counts: Counts) -> [Metric]
+
+    /// The metrics of one run, from the counts of all answers, in the order of the questions.
+    func metrics(of answers: [Counts]) -> [Metric]
 }
 
 extension Benchmark {
@@ -63,6 +66,7 @@ extension Benchmark {
     package var needsJudge: Bool { false }
     package var maximumRuns: Int? { needsJudge ? nil : 1 }
     package func rows(of object: JSONObject) -> [JSON]? { nil }
+    package func metrics(of answers: [Counts]) -> [Metric] { metrics(answers.reduce(into: Counts()) { $0 += $1 }) }
 }
 
 /// What a user chooses about a benchmark.

@@ -48,7 +48,8 @@ package struct DataPreparation: Sendable {
                 } else {
                     report.missing.append(
                         Missing(
-                            name: input.name, purpose: input.purpose, isOptional: input.isOptional, downloads: missing))
+                            name: input.name, purpose: input.purpose, isOptional: input.isOptional,
+                            downloads: missing.isEmpty ? input.downloads : missing))
                 }
                 continue
             }
@@ -91,7 +92,7 @@ package struct DataPreparation: Sendable {
                 throw .invalidArgument(
                     "\(path): no file of \(benchmark) has this name or contents; \(expected(downloads))")
             }
-            guard download.versions.isEmpty || acceptsAnyVersion else {
+            guard download.versions.isEmpty || download.acceptsOthers || acceptsAnyVersion else {
                 let known = download.versions.map { "\($0.sha256) (\($0.name))" }.joined(separator: ", ")
                 throw .invalidArgument(
                     "\(path) has the SHA-256 \(digest), which is no known version of \(download.name): \(known); "
