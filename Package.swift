@@ -34,11 +34,11 @@ let package = Package(
         // MARK: Core
         .target(name: "DamaSupport", dependencies: ["CDamaShims"]),
         .target(name: "DamaArchive", dependencies: ["DamaSupport", "CDamaShims"]),
-        .target(name: "DamaWords", dependencies: ["DamaSupport", "DamaArchive"]),
         .target(name: "DamaPreference", dependencies: ["DamaSupport"]),
         .target(name: "DamaKernels", dependencies: ["DamaSupport", "CDamaShims"]),
         .target(name: "DamaPattern", dependencies: ["DamaSupport"]),
         .target(name: "DamaText", dependencies: ["DamaSupport", "DamaPattern"]),
+        .target(name: "DamaWords", dependencies: ["DamaSupport", "DamaArchive"]),
         .target(name: "DamaJinja", dependencies: ["DamaSupport"]),
         .target(name: "DamaImage", dependencies: ["DamaSupport", "CDamaShims"]),
         .target(name: "DamaRuntime", dependencies: ["DamaSupport", "CDamaShims", "COnnxRuntime"]),
@@ -62,7 +62,7 @@ let package = Package(
         .target(
             name: "Dama",
             dependencies: [
-                "DamaSupport", "DamaPreference", "DamaKernels", "DamaText", "DamaImage", "DamaRuntime",
+                "DamaSupport", "DamaPreference", "DamaKernels", "DamaText", "DamaWords", "DamaImage", "DamaRuntime",
                 "DamaModels", "DamaTraining", "DamaEvaluation", "CDamaShims", "CYAML",
             ]),
 
@@ -97,6 +97,9 @@ let package = Package(
         .executableTarget(
             name: "RuntimeProcess", dependencies: ["DamaSupport", "DamaImage", "DamaModels", "CDamaShims"],
             path: "Tests/RuntimeProcess"),
+        // Word data, for the comparison with NLTK.
+        .executableTarget(
+            name: "WordsProcess", dependencies: ["DamaSupport", "DamaWords"], path: "Tests/WordsProcess"),
         // Training batches, for the tests and for a process whose exports other readers load.
         .target(
             name: "TrainingTestSupport",
@@ -136,6 +139,9 @@ let package = Package(
         .testTarget(name: "DamaPatternTests", dependencies: ["DamaSupport", "DamaPattern"]),
         .testTarget(
             name: "DamaTextTests", dependencies: ["DamaSupport", "DamaText", "DamaTestSupport"],
+            exclude: ["Fixtures"]),
+        .testTarget(
+            name: "DamaWordsTests", dependencies: ["DamaSupport", "DamaArchive", "DamaWords", "DamaTestSupport"],
             exclude: ["Fixtures"]),
         .testTarget(
             name: "DamaJinjaTests", dependencies: ["DamaSupport", "DamaJinja", "DamaTestSupport"],

@@ -39,8 +39,8 @@ package struct ZipDirectory: Sendable {
         file.count >= 4 && file.loadUnaligned(as: UInt32.self).littleEndian == memberSignature
     }
 
-    /// - Throws: ``DamaError/Code/model`` for an archive that is cut or inconsistent; ``DamaError/Code/unsupported`` for
-    ///   a member that is encrypted.
+    /// - Throws: ``DamaError/Code/model`` for an archive that is cut or inconsistent; ``DamaError/Code/unsupported``
+    ///   for a member that is encrypted.
     package init(_ file: UnsafeRawBufferPointer) throws(DamaError) {
         let bytes = LittleEndianBytes(file)
         var (count, start, size) = try Self.directory(bytes)

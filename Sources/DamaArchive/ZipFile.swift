@@ -12,8 +12,8 @@ public struct ZipFile: Sendable {
     private let file: MappedFile
     private let directory: ZipDirectory
 
-    /// - Throws: ``DamaError/Code/io`` if the file cannot be read; ``DamaError/Code/model`` if it is no zip archive or a
-    ///   damaged one; ``DamaError/Code/unsupported`` if a member is encrypted. The message names the file.
+    /// - Throws: ``DamaError/Code/io`` if the file cannot be read; ``DamaError/Code/model`` if it is no zip archive or
+    ///   a damaged one; ``DamaError/Code/unsupported`` if a member is encrypted. The message names the file.
     public init(path: String) throws(DamaError) {
         self.path = path
         file = try MappedFile(path: path)

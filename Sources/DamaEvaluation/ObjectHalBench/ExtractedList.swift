@@ -1,4 +1,5 @@
 import DamaSupport
+import DamaWords
 
 /// A judge's list of objects.
 ///

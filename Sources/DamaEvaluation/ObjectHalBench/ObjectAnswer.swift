@@ -1,4 +1,5 @@
 import DamaSupport
+import DamaWords
 
 /// Answers as they stand in the files that the official scripts read, and in this library's own.
 enum ObjectAnswer {

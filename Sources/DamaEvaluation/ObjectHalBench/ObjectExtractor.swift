@@ -1,4 +1,5 @@
 import DamaSupport
+import DamaWords
 
 /// Lists the objects that an answer names by asking a language model, or from ready lists.
 ///

@@ -36,7 +36,8 @@ class Pipe:
 with open(here / "streamed.zip", "wb") as out, zipfile.ZipFile(Pipe(out), "w") as file:
     file.writestr(entry("lines.txt"), members["folder/lines.txt"], zipfile.ZIP_DEFLATED)
 
-value = ({"a": {"NN": 0.5, "VB": -1.25e-3}, "b": {}}, [1, -2, 300, 70000, 1 << 40, None, True, False], {"x", "x"}, ("é",))
+numbers = [1, -2, 300, 70000, 1 << 40, None, True, False]
+value = ({"a": {"NN": 0.5, "VB": -1.25e-3}, "b": {}}, numbers, {"x", "x"}, ("é",))
 (here / "plain2.pickle").write_bytes(pickle.dumps(value, protocol=2))
 (here / "plain3.pickle").write_bytes(pickle.dumps(value, protocol=3))
 

@@ -375,8 +375,9 @@ with tempfile.TemporaryDirectory() as name:
             "metrics": metrics, "printed": printed, "summary": summary(result, folder), "rows": rows(result)
         }
         if variant == "llm":
-            # Without what the tests do not read.
+            # Without what the tests do not read; the script's own order is that in which replies came.
             sentences = [{key: row[key] for key in ("image_id", "words")} for row in result["sentences"]]
+            sentences.sort(key=lambda row: row["image_id"])
             write("hall_obj_halbench_answer_-1.json", {"sentences": sentences, "overall_metrics": metrics})
     # Captions of images that have no question, in CHAIR's form.
     ids = IMAGES[:40] + [5000, 5001]
