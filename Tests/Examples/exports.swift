@@ -32,8 +32,15 @@ let jobs: [Any.Type] = [
     TrainEvent.self, TrainJob.self, TrainOptions.self, TrainProgress.self, TrainSettings.self, TrainSummary.self,
 ]
 let splitting: [Any.Type] = [
-    ChatEndpoint.self, CommandWriter.self, EndpointWriter.self, LanguageModelSplitter.self, NamedSplitter.self,
-    PolicyWriter.self, (any ResponseSplitter).self, (any SentenceWriter).self, SplitCache.self, SplitResponse.self,
+    ChatAnswer.self, ChatEndpoint.self, ChatRequest.self, CommandWriter.self, EndpointWriter.self,
+    LanguageModelSplitter.self, NamedSplitter.self,
+    PolicyWriter.self, RequestRate.self, (any ResponseSplitter).self, (any SentenceWriter).self, SplitCache.self,
+    SplitResponse.self,
+]
+
+let judges: [Any.Type] = [
+    CachedJudge.self, CommandJudge.self, EndpointJudge.self, (any Judge).self, JudgeAnswer.self, JudgeCache.self,
+    JudgeRequest.self, ModelEcho.self, PolicyJudge.self,
 ]
 
 // Members of exported types, whichever file declares them.

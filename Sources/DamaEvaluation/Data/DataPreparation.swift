@@ -41,7 +41,10 @@ package struct DataPreparation: Sendable {
         let found = try recognize(paths)
         var report = Report()
         for input in inputs {
-            let missing = input.downloads.filter { found[$0.name] == nil && !$0.isOptional }
+            let missing = input.downloads.filter { download in
+                !download.isOptional && found[download.name] == nil
+                    && (download.archive.map { found[$0] == nil } ?? true)
+            }
             guard missing.isEmpty, input.downloads.contains(where: { found[$0.name] != nil }) else {
                 if entries.contains(where: { $0.name == input.name }) {
                     report.kept.append(input.name)
