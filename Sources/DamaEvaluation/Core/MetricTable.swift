@@ -69,7 +69,7 @@ public struct EvaluationMetric: Equatable, Sendable {
     }
 
     init?(name: String, _ json: JSON) {
-        guard let value = json["value"] else { return nil }
+        guard let value = json.object?["value"] else { return nil }
         self.name = name
         runs = json["runs"]?.array?.map(\.double) ?? [value.double]
         official = json["official"]?.string
