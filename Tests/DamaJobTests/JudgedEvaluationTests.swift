@@ -93,11 +93,16 @@ final class JudgedEvaluationTests: JudgeTestCase {
     }
 
     func testAnotherModelEndsTheJob() throws {
-        let server = try LocalServer([answer("0.5", model: "small")])
+        let server = try LocalServer((0..<6).map { _ in answer("0.5", model: "small") })
         defer { server.stop() }
+        var options = options()
+        options.rows.blockRows = 6
+        let block = options
         assertFails(.model, "must be \"m\", but \"small\" answered") {
-            try EvaluateJob(self.options(), judge: try self.judge(server)).run()
+            try EvaluateJob(block, judge: try self.judge(server)).run()
         }
+        // The rest of the block is not asked.
+        XCTAssertEqual(server.requests.count, 1)
         assertFails(.invalidArgument, "mm-vet needs a judge") { try EvaluateJob(self.options()).run() }
     }
 
