@@ -18,6 +18,7 @@
 @_exported import struct DamaModels.ChatMessage
 @_exported import struct DamaModels.ChatTemplate
 @_exported import class DamaModels.DualEncoder
+@_exported import enum DamaModels.EarlyStopping
 @_exported import enum DamaModels.FinishReason
 @_exported import struct DamaModels.GenerationOptions
 @_exported import struct DamaModels.GenerationRequest
