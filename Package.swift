@@ -56,11 +56,12 @@ let package = Package(
                 "DamaSupport", "DamaPreference", "DamaKernels", "DamaModels", "DamaGraph", "DamaRuntime",
                 "DamaImage",
             ]),
+        .target(name: "DamaEvaluation", dependencies: ["DamaSupport"]),
         .target(
             name: "Dama",
             dependencies: [
                 "DamaSupport", "DamaPreference", "DamaKernels", "DamaText", "DamaImage", "DamaRuntime",
-                "DamaModels", "DamaTraining", "CDamaShims", "CYAML",
+                "DamaModels", "DamaTraining", "DamaEvaluation", "CDamaShims", "CYAML",
             ]),
 
         // MARK: Interfaces
@@ -122,6 +123,9 @@ let package = Package(
             exclude: ["Fixtures"]),
         .testTarget(
             name: "DamaKernelsTests", dependencies: ["DamaSupport", "DamaKernels", "CDamaShims", "DamaTestSupport"],
+            exclude: ["Fixtures"]),
+        .testTarget(
+            name: "DamaEvaluationTests", dependencies: ["DamaSupport", "DamaEvaluation", "DamaTestSupport"],
             exclude: ["Fixtures"]),
         .testTarget(name: "DamaPatternTests", dependencies: ["DamaSupport", "DamaPattern"]),
         .testTarget(

@@ -8,7 +8,9 @@ struct DamaCommand: ParsableCommand {
         commandName: "dama",
         abstract: "Data- and model-aware preference alignment of multimodal language models.",
         version: "\(libraryVersion)",
-        subcommands: [Score.self, Reference.self, Train.self, Split.self, Generate.self, Version.self])
+        subcommands: [
+            Score.self, Reference.self, Train.self, Split.self, Generate.self, Evaluate.self, Version.self,
+        ])
 
     static func main() {
         StandardOutput.checkAtExit()

@@ -2,8 +2,8 @@ import Dama
 
 /// `--set name=value`: settings of a table by their names.
 enum NamedSettings {
-    /// The files of a job have required options of their own.
-    private static let required = ["data", "output"]
+    /// What a job cannot do without has options of its own.
+    private static let required = ["data", "output", "benchmark", "responses"]
 
     /// Sets what `arguments` name. A value is JSON, or else a text.
     ///

@@ -63,7 +63,7 @@ struct BlockSource<Block: Sendable>: Sendable {
         into queue: BoundedQueue<Result<Prepared?, DamaError>>, _ stop: StopSignal
     ) throws(DamaError) {
         let workers = Workers(count: options.workers)
-        var reader = try RowReader(path: options.data, rowLimit: options.rowLimit)
+        var reader = try RowReader(options)
         for _ in 0..<first {
             try stop.check()
             _ = try reader.next()

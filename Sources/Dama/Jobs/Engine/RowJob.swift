@@ -60,7 +60,7 @@ struct RowJob<Report: RowReport> {
 
     /// Reads the dataset once. The contents identify it later.
     private func scan(_ progress: inout ProgressReporter) throws(DamaError) -> DatasetContents {
-        var reader = try RowReader(path: options.data, rowLimit: options.rowLimit)
+        var reader = try RowReader(options)
         try progress.report()
         var rows = 0
         while try reader.next() != nil {

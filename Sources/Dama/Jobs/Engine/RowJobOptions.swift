@@ -25,6 +25,9 @@ public struct RowJobOptions: Sendable {
     /// Discards the unfinished state of an earlier run, and replaces its output.
     public var restart = false
 
+    /// Reads files of another form than rows.
+    var converter: RowReader.Converter?
+
     public init(data: String, output: String) {
         self.data = data
         self.output = output
@@ -55,5 +58,12 @@ extension ImageRoot {
     convenience init(_ options: RowJobOptions) throws(DamaError) {
         try self.init(
             path: options.imageFolder, byteLimit: options.imageByteLimit, followsLinks: options.followsLinks)
+    }
+}
+
+extension RowReader {
+    /// Reads a job's dataset.
+    init(_ options: RowJobOptions) throws(DamaError) {
+        try self.init(path: options.data, rowLimit: options.rowLimit, convert: options.converter)
     }
 }

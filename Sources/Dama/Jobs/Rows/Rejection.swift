@@ -42,6 +42,10 @@ package struct Rejection: Error, Equatable, Sendable {
         case noScore = "no_score"
         /// A pair to train on that has no reference log-probabilities.
         case noReference = "no_reference"
+        /// An answer to a question that the benchmark does not have.
+        case unknownQuestion = "unknown_question"
+        /// A second answer to a question.
+        case repeatedAnswer = "repeated_answer"
     }
 
     package var kind: Kind

@@ -57,14 +57,14 @@ extension JSON {
     /// Everything that the outcomes of a job's rows depend on: a job resumes only if all of it is equal.
     static func settings<Options: RowJobSettings>(
         job: String, _ contents: DatasetContents, _ models: KeyValuePairs<String, JSON>,
-        _ table: SettingsTable<Options>, _ options: Options, _ root: ImageRoot
+        _ table: SettingsTable<Options>, _ options: Options, _ root: ImageRoot?
     ) -> JSON {
         var members: [JSONObject.Member] = [
             ("job", .string(job)), ("format", 1), ("input", .string(contents.sha256)),
             ("input_bytes", .int(Int64(contents.byteCount))),
         ]
         members += models.map { ($0.key, $0.value) }
-        members.append(("image_root", .string(root.path)))
+        if let root { members.append(("image_root", .string(root.path))) }
         members += table.values(of: options, .results)
         return .object(JSONObject(members))
     }

@@ -1,0 +1,6 @@
+/// The benchmarks by name. A new one needs a line here.
+package enum Benchmarks {
+    package static let all: [any Benchmark.Type] = [Pope.self, Custom.self]
+
+    package static var names: [String] { all.map { $0.name } }
+}
