@@ -27,6 +27,7 @@ let training: [Any.Type] = [
     Trainable.self, TrainedPolicy.self, Trainer.self, TrainerOptions.self, TrainingPair.self,
 ]
 let jobs: [Any.Type] = [
+    ComparisonOptions.self, EvaluationComparison.self,
     GenerateJob.self, GenerateOptions.self, JobProgress.self, LineJobSummary.self, ReferenceCache.self,
     ReferenceJob.self, ReferenceOptions.self, RowJobOptions.self, ScoreJob.self, ScoreOptions.self, ScoreSummary.self,
     TrainEvent.self, TrainJob.self, TrainOptions.self, TrainProgress.self, TrainSettings.self, TrainSummary.self,
