@@ -1,6 +1,7 @@
 // The types that `import Dama` exports from the modules below, besides this module's own jobs.
 // Tests/Examples/exports.swift names each, and Tests/Examples/hidden.txt names some that must not be exported.
 
+@_exported import struct DamaEvaluation.EvaluationMetric
 @_exported import protocol DamaEvaluation.Judge
 @_exported import struct DamaEvaluation.JudgeAnswer
 @_exported import struct DamaEvaluation.JudgeRequest

@@ -7,9 +7,21 @@ from . import kernels, losses
 from ._adaptive_beta import AdaptiveBeta, AdaptiveBetaStep
 from ._cancellation import Cancellation
 from ._errors import Cancelled, DamaError
+from ._evaluate import (
+    Download,
+    EvaluateResult,
+    Metric,
+    MissingFile,
+    Preparation,
+    evaluate,
+    evaluate_benchmarks,
+    evaluate_prepare,
+    evaluate_questions,
+)
 from ._generate_dataset import GenerateResult, generate_dataset
 from ._generation import Generated, Policy
 from ._hardness import alpha_data, hardness, hardness_from_scores
+from ._judge import Judge, JudgeAnswer, JudgeRequest
 from ._library import library_path
 from ._native import version
 from ._policy import PairLogps, ResponseLogps, prompt_templates
@@ -28,13 +40,21 @@ __all__ = [
     "Cancellation",
     "Cancelled",
     "DamaError",
+    "Download",
+    "EvaluateResult",
     "GenerateResult",
     "Generated",
+    "Judge",
+    "JudgeAnswer",
+    "JudgeRequest",
     "LoRA",
+    "Metric",
+    "MissingFile",
     "PairHardness",
     "PairLogps",
     "Parameter",
     "Policy",
+    "Preparation",
     "Progress",
     "ReferenceCache",
     "ReferenceResult",
@@ -50,6 +70,10 @@ __all__ = [
     "TrainResult",
     "Trainer",
     "alpha_data",
+    "evaluate",
+    "evaluate_benchmarks",
+    "evaluate_prepare",
+    "evaluate_questions",
     "generate_dataset",
     "hardness",
     "hardness_from_scores",
