@@ -69,7 +69,8 @@ public struct EvaluationMetric: Equatable, Sendable {
     }
 
     init?(name: String, _ json: JSON) {
-        guard let value = json["value"] else { return nil }
+        // The value may be null.
+        guard let value = json.object?["value"] else { return nil }
         self.name = name
         runs = json["runs"]?.array?.map(\.double) ?? [value.double]
         official = json["official"]?.string

@@ -1,0 +1,169 @@
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+import dama
+
+FIXTURES = Path(__file__).parents[3] / "Tests" / "DamaEvaluationTests" / "Fixtures" / "pope"
+PARTS = ("random", "popular", "adversarial")
+SETS = [FIXTURES / f"coco_pope_{part}.json" for part in PARTS]
+IDS = FIXTURES / "llava_pope_test.jsonl"
+
+
+@pytest.fixture
+def data(tmp_path):
+    dama.evaluate_prepare("pope", [*SETS, IDS], tmp_path / "data")
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def job(data, tmp_path):
+    """An evaluation of the fixture's answers; keywords override."""
+
+    def run(benchmark="pope", **keywords):
+        given = {"data": data, "responses": FIXTURES / "answers.jsonl", "output": tmp_path / "results.jsonl"}
+        return dama.evaluate(benchmark, **{**given, **keywords})
+
+    return run
+
+
+def rows(path):
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def test_the_metrics_are_those_of_scikit_learn(job):
+    result = job()
+    assert (result.questions, result.answered, result.missing, result.rows_rejected) == (360, 360, 0, 0)
+    assert result.empty == sum(not row["text"].strip() for row in rows(FIXTURES / "answers.jsonl"))
+    expected = json.loads((FIXTURES / "expected.json").read_text("utf-8"))
+    for part in PARTS:
+        for name in ("f1", "accuracy", "precision", "recall", "yes_ratio"):
+            value, official = expected[part][name]
+            metric = result.metrics[f"{part}_{name}"]
+            assert math.isclose(metric.value, value, rel_tol=1e-15) and metric.official == official
+            assert metric.runs == [metric.value] and metric.std is None
+    # The official script does not print all sets together.
+    assert math.isclose(result.metrics["f1"].value, expected["all"]["f1"][0], rel_tol=1e-15)
+    assert result.metrics["f1"].official is None
+    assert list(result.metrics) == list(result.summary["metrics"])
+    assert [row["id"] for row in rows(result.output)] == list(range(360))
+    again = job()
+    assert again.was_complete and again.metrics == result.metrics
+
+
+def test_the_data_is_made_of_downloads(tmp_path):
+    assert "pope" in dama.evaluate_benchmarks()
+    needed = dama.evaluate_prepare("pope", [], tmp_path / "data")
+    assert needed.made == needed.kept == [] and not (tmp_path / "data").exists()
+    first = needed.missing[0]
+    assert (first.name, first.is_optional) == ("random.jsonl", True) and first.purpose
+    assert first.downloads[0].name == "coco_pope_random.json" and first.downloads[0].sha256 == []
+    assert first.downloads[0].address.startswith("https://")
+    made = dama.evaluate_prepare("pope", iter(SETS[:2]), str(tmp_path / "data"), any_version=True)
+    assert made.made == ["random.jsonl", "popular.jsonl"] and len(made.missing) == 2
+    assert dama.evaluate_prepare("pope", [IDS], tmp_path / "data").kept == ["random.jsonl", "popular.jsonl"]
+    with pytest.raises(ValueError, match="no file of pope has this name or contents"):
+        dama.evaluate_prepare("pope", [FIXTURES / "answers.jsonl"], tmp_path / "data")
+    with pytest.raises(ValueError, match="benchmark is \"popes\"; expected one of"):
+        dama.evaluate_prepare("popes", [], tmp_path / "data")
+    with pytest.raises(OSError, match="nowhere"):
+        dama.evaluate_prepare("pope", [tmp_path / "nowhere"], tmp_path / "data")
+    stopped = dama.Cancellation()
+    stopped.cancel()
+    with pytest.raises(dama.Cancelled):
+        dama.evaluate_prepare("pope", SETS, tmp_path / "more", cancellation=stopped)
+
+
+def test_the_questions_are_a_dataset(data, tmp_path):
+    output = tmp_path / "questions.jsonl"
+    assert dama.evaluate_questions("pope", data, output) == 360
+    found = rows(output)
+    assert list(found[0]) == ["idx", "image", "question"]
+    assert [row["question"] for row in found[:120]] == [row["text"] for row in rows(SETS[0])]
+    assert dama.evaluate_questions("pope", data, tmp_path / "popular.jsonl", part="popular") == 120
+    assert rows(tmp_path / "popular.jsonl") == found[120:240]
+    with pytest.raises(ValueError, match="is not replaced"):
+        dama.evaluate_questions("pope", data, output)
+
+
+def test_bad_answers_are_rejected_and_missing_ones_counted(job, tmp_path):
+    answers = rows(FIXTURES / "answers.jsonl")[3:]
+    answers += [answers[0], {"question_id": 400, "text": "No"}, {"question_id": 0}]
+    responses = tmp_path / "answers.json"
+    responses.write_text(json.dumps(answers))
+    with pytest.raises(dama.DamaError, match="3 of 360 questions have no answer, more than the 2 allowed"):
+        job(responses=responses, max_missing=2)
+    result = job(responses=responses, max_missing=3)
+    assert (result.answered, result.missing, result.rows_rejected) == (357, 3, 3)
+    assert [row["kind"] for row in rows(result.rejects)] == ["repeated_answer", "unknown_question", "missing_field"]
+    with pytest.raises(ValueError, match="3 of 360 rows were rejected, more than the 2 allowed"):
+        job(responses=responses, max_rejected=2, restart=True)
+
+
+def test_what_progress_raises_stops_the_job_which_goes_on(job):
+    def stop(it):
+        if it.phase == "computing" and it.rows_done >= 100:
+            raise LookupError("enough")
+
+    with pytest.raises(LookupError, match="enough"):
+        job(progress=stop, block_rows=50)
+    resumed = []
+    assert job(progress=lambda it: resumed.append(it.rows_resumed), block_rows=50).answered == 360
+    assert max(resumed) >= 100
+
+
+def test_bad_arguments_are_named(job):
+    for keywords, message in [
+        ({"part": "rare"}, "part is \"rare\"; expected random or popular or adversarial"),
+        ({"variant": "a"}, "variant is \"a\"; pope has none"),
+        ({"runs": 2}, "without a judge all runs would be the same"),
+        ({"runs": -1}, "runs is -1"),
+        ({"max_missing": -1}, "max_missing is -1"),
+        ({"data": FIXTURES}, "holds no benchmark.json"),
+        ({"benchmark": "popes"}, "benchmark is \"popes\""),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            job(**keywords)
+    with pytest.raises(TypeError, match="unknown option 'parts'"):
+        job(parts="random")
+
+
+# Judges
+
+
+def test_bad_judges_are_named(tmp_path):
+    endpoint = "http://127.0.0.1:9/v1/chat/completions"
+    for make, message in [
+        (lambda: dama.Judge.from_callable(str, ""), "name is empty"),
+        (lambda: dama.Judge.from_callable(str, "a", concurrency=0), "expected 1 to 256, found 0"),
+        (lambda: dama.Judge.command(" "), "command"),
+        (lambda: dama.Judge.command("cat", timeout=0), "timeout is 0"),
+        (lambda: dama.Judge.endpoint("ftp://a", "m"), "http"),
+        (lambda: dama.Judge.endpoint(endpoint, "m", requests_per_minute=-1), "-1"),
+        (lambda: dama.Judge.endpoint(endpoint, "m", requests_per_minute=math.nan), "0"),
+        (lambda: dama.Judge.endpoint(endpoint, "m", request_fields={"model": "b"}), "model"),
+        (lambda: dama.Judge.endpoint(endpoint, "m", any_model=True, expected_model="b"), "any_model and expected_model"),
+        (lambda: dama.Judge.endpoint(endpoint, "m", first_pause=-1.0), "first_pause is -1"),
+        (lambda: dama.Judge.endpoint(endpoint, "m\n"), "control character"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            make()
+    (tmp_path / "notes").write_text("not a cache\n")
+    with pytest.raises(ValueError, match="notes"):
+        dama.Judge.command("cat", cache=tmp_path / "notes")
+    assert (tmp_path / "notes").read_text() == "not a cache\n"
+
+
+def test_a_judge_is_a_text_model():
+    root = Path(__file__).parents[3] / "Tests" / "DamaModelsTests" / "Fixtures"
+    dama.Judge.policy(dama.Policy(root / "onnx" / "llama"))
+    with pytest.raises(NotImplementedError, match="takes an image"):
+        dama.Judge.policy(dama.Policy(root / "llava" / "default"))
+
+
+def test_a_benchmark_without_a_judge_ignores_it(job):
+    asked = []
+    judge = dama.Judge.from_callable(lambda request: asked.append(request) or "No", "no")
+    assert job(judge=judge).answered == 360 and asked == []
