@@ -22,8 +22,7 @@ package enum Hexadecimal {
         return high == nil ? result : nil
     }
 
-    /// The value of a digit; `nil` for another byte.
-    package static func value(of digit: UInt8) -> UInt8? {
+    private static func value(of digit: UInt8) -> UInt8? {
         switch digit {
         case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
         case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10

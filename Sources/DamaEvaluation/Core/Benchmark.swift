@@ -30,6 +30,9 @@ package protocol Benchmark: Sendable {
     /// Whether ``score(_:run:judge:stop:)`` needs a judge.
     var needsJudge: Bool { get }
 
+    /// The most runs that make sense; `nil` for any number. Without a judge, all runs are the same.
+    var maximumRuns: Int? { get }
+
     /// The answers in an official file that is one JSON object; `nil` if the object is a row itself.
     func rows(of object: JSONObject) -> [JSON]?
 
@@ -58,6 +61,7 @@ extension Benchmark {
     package static var passName: String? { nil }
     package var identity: JSONObject { [:] }
     package var needsJudge: Bool { false }
+    package var maximumRuns: Int? { needsJudge ? nil : 1 }
     package func rows(of object: JSONObject) -> [JSON]? { nil }
 }
 

@@ -1,6 +1,8 @@
 /// The benchmarks by name. A new one needs a line here.
 package enum Benchmarks {
-    package static let all: [any Benchmark.Type] = [Pope.self]
+    package static let all: [any Benchmark.Type] = [
+        Pope.self, MMHal.self, LlavaBench.self, MMVet.self,
+    ]
 
     package static var names: [String] { all.map { $0.name } }
 }
