@@ -116,6 +116,49 @@ final class EvaluateCommandTests: XCTestCase {
         XCTAssertEqual(rejected.code, 3, rejected.errors)
     }
 
+    /// A command and a server judge MM-Vet; answers are kept in a file.
+    func testJudges() throws {
+        let questions = #"{"v1_0": {"imagename": "a.jpg", "question": "What?", "answer": "b", "capability": ["rec"]}}"#
+        let file = try folder.write(Array(questions.utf8), to: "mm-vet.json")
+        let responses = try folder.write(Array(#"{"v1_0": "c"}"#.utf8), to: "answers.json")
+        XCTAssertEqual(try run(["prepare", "mm-vet", "--from", file, "--out", data]).code, 0)
+        let cache = folder.path + "/cache.jsonl"
+        func score(_ output: String, _ more: [String]) throws -> (code: Int32, output: String, errors: String) {
+            try run(
+                [
+                    "mm-vet", "--data", data, "--responses", responses, "--out", "\(folder.path)/\(output).jsonl",
+                    "--quiet", "--judge-cache", cache,
+                ] + more)
+        }
+        // Of two runs: their mean and deviation.
+        let grader = #"command:grep -q '"run":0' && echo 0.5 || echo 1.0"#
+        let byCommand = try score("command", ["--judge", grader, "--runs", "2"])
+        XCTAssertEqual(byCommand.code, 0, byCommand.errors)
+        XCTAssertTrue(byCommand.output.contains(" 75.000 ± 25.000\n"), byCommand.output)
+        XCTAssertEqual(try Files.read(cache).split(separator: 0x0A).count, 2)
+
+        let server = try LocalServer([
+            .init(body: #"{"model": "m-0613", "choices": [{"message": {"content": "0.7"}}]}"#),
+            .init(body: #"{"model": "n", "choices": [{"message": {"content": "0.7"}}]}"#),
+            .init(body: #"{"model": "n", "choices": [{"message": {"content": "0.3"}}]}"#),
+        ])
+        defer { server.stop() }
+        let judge = ["--judge", server.url, "--judge-rate", "6000", "--judge-fields", #"{"seed": 7}"#]
+        let first = try score("first", judge + ["--judge-model", "m"])
+        XCTAssertTrue(first.output.contains(" 70.0\n"), first.output + first.errors)
+        XCTAssertTrue(server.requests[0].contains(#""seed":7"#), server.requests[0])
+        let other = try score("other", judge + ["--judge-model", "o"])
+        XCTAssertEqual(other.code, 1)
+        XCTAssertTrue(other.errors.contains("the judge must be \"o\", but \"n\" answered"), other.errors)
+        let any = try score("other", judge + ["--judge-model", "o", "--judge-any-model"])
+        XCTAssertTrue(any.output.contains(" 30.0\n"), any.output + any.errors)
+        // The file answers, and the server is not asked again.
+        let kept = try score("kept", judge + ["--judge-model", "m", "--judge-expect", "m-0613"])
+        XCTAssertTrue(kept.output.contains(" 70.0\n"), kept.output + kept.errors)
+        XCTAssertEqual(server.requests.count, 3)
+        XCTAssertTrue(try score("none", []).errors.contains("mm-vet needs a judge"))
+    }
+
     /// A benchmark without a judge does not ask one.
     func testAJudgeIsNotAskedWithoutNeed() throws {
         XCTAssertEqual(try run(["prepare", "pope", "--from", set, "--out", data]).code, 0)

@@ -167,3 +167,126 @@ def test_a_benchmark_without_a_judge_ignores_it(job):
     asked = []
     judge = dama.Judge.from_callable(lambda request: asked.append(request) or "No", "no")
     assert job(judge=judge).answered == 360 and asked == []
+
+
+QUESTIONS = {
+    "v1_0": {"imagename": "a.jpg", "question": "What is it?", "answer": "cat", "capability": ["rec"]},
+    "v1_1": {"imagename": "b.jpg", "question": "How many?", "answer": "3", "capability": ["rec", "math"]},
+}
+ANSWERS = {"v1_0": "a cat\u2014red", "v1_1": "two"}
+
+
+@pytest.fixture
+def judged(tmp_path):
+    """An evaluation of two answers to a small MM-Vet."""
+    (tmp_path / "mm-vet.json").write_text(json.dumps(QUESTIONS))
+    (tmp_path / "answers.json").write_text(json.dumps(ANSWERS))
+    dama.evaluate_prepare("mm-vet", [tmp_path / "mm-vet.json"], tmp_path / "data")
+
+    def run(judge, output="results.jsonl", **keywords):
+        return dama.evaluate(
+            "mm-vet", data=tmp_path / "data", responses=tmp_path / "answers.json", output=tmp_path / output, judge=judge,
+            **keywords,
+        )  # fmt: skip
+
+    return run
+
+
+def test_a_function_judges_each_answer_in_each_run(judged, tmp_path):
+    requests = []
+
+    def grade(request):
+        requests.append(request)
+        text = request.messages[-1]["content"]
+        assert request.messages[-1]["role"] == "user" and request.temperature == 0 and request.max_tokens > 0
+        return dama.JudgeAnswer("0.0" if "two" in text else ("1.0", "0.6")[request.run], "grader-1")
+
+    cache = tmp_path / "cache.jsonl"
+    judge = dama.Judge.from_callable(grade, "grader", cache=cache)
+    result = judged(judge, runs=2)
+    assert sorted((it.run, "a cat\u2014red" in it.messages[0]["content"]) for it in requests) == [
+        (0, False), (0, True), (1, False), (1, True),
+    ]  # fmt: skip
+    total = result.metrics["total"]
+    # The mean, and the standard deviation by the number of runs, of 50 and 30.
+    assert total.runs == [50.0, 30.0] and (total.value, total.std, total.official) == (40.0, 10.0, None)
+    assert rows(result.output)[0]["runs"][1]["model"] == "grader-1"
+    assert len(rows(cache)) == 4
+    # Another judge of the same name takes its answers from the file.
+    again = judged(dama.Judge.from_callable(grade, "grader", cache=cache), "again.jsonl", runs=2)
+    assert again.metrics == result.metrics and len(requests) == 4
+    with pytest.raises(ValueError, match="stranger"):
+        judged(dama.Judge.from_callable(grade, "stranger"), runs=2)
+    with pytest.raises(ValueError, match="mm-vet needs a judge"):
+        judged(None, "none.jsonl")
+
+
+def test_what_a_function_raises_is_raised(judged):
+    def fail(_request):
+        raise LookupError("no idea")
+
+    calls = []
+    for function, kind, message in [
+        (fail, LookupError, "no idea"),
+        (lambda _: 0.5, TypeError, "the judge returned float"),
+        (lambda _: dama.JudgeAnswer("1", "a\0b"), ValueError, "NUL"),
+    ]:
+        judge = dama.Judge.from_callable(function, "broken", concurrency=1)
+        for _ in range(2):
+            with pytest.raises(kind, match=message):
+                judged(judge, "broken.jsonl")
+    judge = dama.Judge.from_callable(lambda _: calls.append(1) or "1\0\ud800", "broken", concurrency=1)
+    # No grade begins with these characters: five attempts for each answer, which then counts as failed.
+    assert judged(judge, "broken.jsonl").metrics["failed"].value == 2 and len(calls) == 10
+
+
+def test_a_cancellation_stops_a_judged_job(judged):
+    cancellation = dama.Cancellation()
+    judge = dama.Judge.from_callable(lambda _: cancellation.cancel() or "1", "slow", concurrency=1)
+    with pytest.raises(dama.Cancelled):
+        judged(judge, cancellation=cancellation)
+
+
+def test_a_command_judges(judged):
+    result = judged(dama.Judge.command("grep -q '\"max_tokens\"' && echo 0.25"))
+    assert result.metrics["total"].official == "25.0"
+    with pytest.raises(OSError, match="3"):
+        judged(dama.Judge.command("exit 3"), "failed.jsonl")
+
+
+def test_an_endpoint_judges(judged):
+    import threading
+    from http.server import BaseHTTPRequestHandler, HTTPServer
+
+    received = []
+
+    class Server(BaseHTTPRequestHandler):
+        def do_POST(self):
+            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            model = {"other": "another-model"}.get(received[-1]["model"], "grader-2024-01-31")
+            message = {"role": "assistant", "content": "0.5"}
+            body = json.dumps({"model": model, "choices": [{"message": message, "finish_reason": "stop"}]}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Server)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/v1/chat/completions"
+    try:
+        judge = dama.Judge.endpoint(url, "grader", api_key="secret", request_fields={"seed": 7}, requests_per_minute=6000)
+        result = judged(judge)
+        assert result.metrics["total"].official == "50.0"
+        assert rows(result.output)[0]["model"] == "grader-2024-01-31"
+        assert [it["seed"] for it in received] == [7, 7] and "secret" not in json.dumps(result.summary)
+        with pytest.raises(dama.DamaError, match="the judge must be \"other\", but \"another-model\" answered"):
+            judged(dama.Judge.endpoint(url, "other"), "other.jsonl")
+        for more in ({"any_model": True}, {"expected_model": "another-model"}):
+            assert judged(dama.Judge.endpoint(url, "other", **more), "other.jsonl", restart=True).answered == 2
+    finally:
+        server.shutdown()
+        server.server_close()
