@@ -1,145 +1,143 @@
 import DamaSupport
 import DamaTestSupport
-import Foundation
 import XCTest
 
 @testable import DamaEvaluation
 
 final class DataPreparationTests: XCTestCase {
     private var folder: TemporaryDirectory!
-    private var data: String { folder.path + "/data" }
-    // echo -n one | sha256sum
-    private let one = "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed"
+    private var output: String { folder.path + "/data" }
 
     override func setUpWithError() throws { folder = try TemporaryDirectory() }
 
-    private var inputs: [DataInput] {
-        let first = Download("first.txt", versions: [("1.0", one), ("2.0", "22")], address: "https://a.example/first")
-        let any = Download("any-*.txt", address: "https://a.example/any")
-        let images = Download("images", address: "https://a.example/images", isOptional: true, isFolder: true)
-        return [
-            DataInput("copy", "a copy", from: [first]),
-            DataInput("joined", "both files", from: [first, any, images], isOptional: true) {
-                (found, path) throws(DamaError) in
-                let bytes = try Files.read(found["first.txt"] ?? "") + Files.read(found["any-*.txt"] ?? "")
-                try Files.writeAtomically(bytes + (found["images"] == nil ? [] : [0x2B]), to: path)
-            },
-        ]
+    private func preparation() -> DataPreparation {
+        DataPreparation(
+            benchmark: "toy",
+            inputs: [
+                DataInput(
+                    "labels.json", "the labels",
+                    from: [
+                        Download(
+                            "labels.json",
+                            versions: [("1", SHA256.hex(of: Array("first version\n".utf8)))],
+                            address: "https://example.org/labels.json")
+                    ]),
+                DataInput(
+                    "pairs.txt", "the pairs",
+                    from: [
+                        Download("part-*.bin", address: "https://example.org/parts"),
+                        Download("extra.bin", address: "https://example.org/extra", isOptional: true),
+                    ], isOptional: true
+                ) { (found, path) throws(DamaError) in
+                    let names = found.keys.sorted().joined(separator: " ")
+                    try Files.writeAtomically(Array(names.utf8), to: path)
+                },
+            ])
     }
 
-    @discardableResult
-    private func prepare(
-        _ names: [String], anyVersion: Bool = false, benchmark: String = "trial"
-    ) throws -> DataPreparation.Report {
-        var preparation = DataPreparation(benchmark: benchmark, inputs: inputs)
-        preparation.acceptsAnyVersion = anyVersion
-        return try preparation.run(from: names.map { "\(folder.path)/\($0)" }, to: data)
+    func testAFileIsRecognisedByItsContents() throws {
+        let other = try folder.write(Array("first version\n".utf8), to: "renamed (1).json")
+        let report = try preparation().run(from: [other], to: output)
+        XCTAssertEqual(report.made, ["labels.json"])
+        XCTAssertEqual(report.missing.map(\.name), ["pairs.txt"])
+        XCTAssertEqual(report.missing.first?.downloads.map(\.name), ["part-*.bin"])
+        let data = try DataFolder(path: output, benchmark: "toy")
+        XCTAssertEqual(try data.text("labels.json"), "first version\n")
+        XCTAssertEqual(data.version(of: "labels.json", source: "labels.json"), "1")
     }
 
-    private func text(_ name: String) throws -> String {
-        String(decoding: try Files.read("\(data)/\(name)"), as: UTF8.self)
+    func testAnotherVersionIsRefusedUnlessAllowed() throws {
+        let other = try folder.write(Array("second version\n".utf8), to: "labels.json")
+        assertFails(.invalidArgument, "no known version of labels.json") {
+            _ = try preparation().run(from: [other], to: output)
+        }
+        XCTAssertFalse(Files.isThere(output))
+        var lenient = preparation()
+        lenient.acceptsAnyVersion = true
+        XCTAssertEqual(try lenient.run(from: [other], to: output).made, ["labels.json"])
+        let data = try DataFolder(path: output, benchmark: "toy")
+        XCTAssertNil(data.version(of: "labels.json", source: "labels.json"))
+        XCTAssertTrue(data.identity.text.contains("labels.json of no known version"))
     }
 
-    func testFilesAreAddedAsTheyCome() throws {
-        try folder.write(Array("one".utf8), to: "renamed.bin")
-        try folder.write(Array("two".utf8), to: "any-7.txt")
+    func testFilesAreAddedToTheFolder() throws {
+        let labels = try folder.write(Array("first version\n".utf8), to: "labels.json")
+        let part = try folder.write([1], to: "part-7.bin")
+        _ = try preparation().run(from: [part], to: output)
+        let report = try preparation().run(from: [labels], to: output)
+        XCTAssertEqual(report.made, ["labels.json"])
+        XCTAssertEqual(report.kept, ["pairs.txt"])
+        XCTAssertEqual(try DataFolder(path: output, benchmark: "toy").text("pairs.txt"), "part-*.bin")
+        let extra = try folder.write([2], to: "extra.bin")
+        XCTAssertEqual(try preparation().run(from: [extra, part], to: output).made, ["pairs.txt"])
+        XCTAssertEqual(try DataFolder(path: output, benchmark: "toy").text("pairs.txt"), "extra.bin part-*.bin")
+    }
+
+    func testWhatIsNeededIsListedWithoutFiles() throws {
+        let report = try preparation().run(from: [], to: output)
+        XCTAssertEqual(report.missing.map(\.name), ["labels.json", "pairs.txt"])
+        XCTAssertFalse(Files.isThere(output))
+    }
+
+    func testFilesOfOthersAreRefused() throws {
+        let stranger = try folder.write([1, 2, 3], to: "holiday.jpg")
+        assertFails(.invalidArgument, "expected labels.json, part-*.bin, extra.bin") {
+            _ = try preparation().run(from: [stranger], to: output)
+        }
+        try Files.makeDirectory(output)
+        _ = try folder.write([1], to: "data/own.txt")
+        let labels = try folder.write(Array("first version\n".utf8), to: "labels.json")
+        assertFails(.invalidArgument, "holds files of others") {
+            _ = try preparation().run(from: [labels], to: output)
+        }
+        XCTAssertEqual(try Files.names(in: output), ["own.txt"])
+        assertFails(.invalidArgument, "is not a folder") { _ = try preparation().run(from: [labels], to: labels) }
+        assertFails(.io, "no-such-file") { _ = try preparation().run(from: ["/no-such-file"], to: output + "2") }
+    }
+
+    func testADataFolderThatChangedIsRefused() throws {
+        let labels = try folder.write(Array("first version\n".utf8), to: "labels.json")
+        _ = try preparation().run(from: [labels], to: output)
+        assertFails(.invalidArgument, "the data of toy, not of other") {
+            _ = try DataFolder(path: output, benchmark: "other")
+        }
+        assertFails(.invalidArgument, "has no pairs.txt") {
+            _ = try DataFolder(path: output, benchmark: "toy").file("pairs.txt")
+        }
+        assertFails(.invalidArgument, "prepare the data") { _ = try DataFolder(path: folder.path, benchmark: "toy") }
+        _ = try folder.write(Array("first versioN\n".utf8), to: "data/labels.json")
+        assertFails(.invalidArgument, "has changed since it was prepared") {
+            _ = try DataFolder(path: output, benchmark: "toy").text("labels.json")
+        }
+        _ = try folder.write(Array("{\"format\": 9}".utf8), to: "data/benchmark.json")
+        assertFails(.invalidArgument, "another version") { _ = try DataFolder(path: output, benchmark: "toy") }
+    }
+
+    func testAFolderStandsForADownload() throws {
+        let images = Download("images", address: "https://example.org/images", isFolder: true)
+        let preparation = DataPreparation(
+            benchmark: "toy",
+            inputs: [
+                DataInput("names.txt", "the names", from: [images]) { (found, path) throws(DamaError) in
+                    let names = try Files.names(in: found["images"] ?? "")
+                    try Files.writeAtomically(Array(names.joined(separator: " ").utf8), to: path)
+                }
+            ])
         try Files.makeDirectory(folder.path + "/images")
-        let nothing = try prepare([])
-        XCTAssertEqual(nothing.missing.map(\.name), ["copy", "joined"])
-        XCTAssertEqual(nothing.missing[0].downloads.map(\.name), ["first.txt"])
-        XCTAssertEqual(nothing.missing[1].downloads.map(\.name), ["first.txt", "any-*.txt"])
-        XCTAssertFalse(Files.isThere(data))
-        // Recognised by its contents, whatever its name.
-        let first = try prepare(["renamed.bin"])
-        XCTAssertEqual([first.made, first.kept, first.missing.map(\.name)], [["copy"], [], ["joined"]])
-        XCTAssertEqual(first.missing[0].downloads.map(\.name), ["any-*.txt"])
-        let both = try prepare(["any-7.txt", "renamed.bin"])
-        XCTAssertEqual([both.made, both.kept, both.missing.map(\.name)], [["copy", "joined"], [], []])
-        XCTAssertEqual(try text("joined"), "onetwo")
-        XCTAssertEqual(try prepare([]).kept, ["copy", "joined"])
-        try prepare(["any-7.txt", "renamed.bin", "images"])
-        XCTAssertEqual(try text("joined"), "onetwo+")
-        let opened = try DataFolder(path: data, benchmark: "trial")
-        XCTAssertEqual(opened.version(of: "copy", source: "first.txt"), "1.0")
-        XCTAssertNil(opened.version(of: "joined", source: "any-*.txt"))
-        XCTAssertEqual(try opened.text("copy"), "one")
-    }
-
-    func testOtherVersionsNeedAWord() throws {
-        try folder.write(Array("won".utf8), to: "first.txt")
-        assertFails(.invalidArgument, "which is no known version of first.txt: \(one) (1.0), 22 (2.0)") {
-            try self.prepare(["first.txt"])
-        }
-        XCTAssertFalse(Files.isThere(data))
-        try prepare(["first.txt"], anyVersion: true)
-        let opened = try DataFolder(path: data, benchmark: "trial")
-        XCTAssertNil(opened.version(of: "copy", source: "first.txt"))
-        XCTAssertTrue(opened.identity.text.contains("first.txt of no known version"), opened.identity.text)
-    }
-
-    func testPathsThatNothingIsMadeOf() throws {
-        try folder.write([1], to: "other.txt")
-        try folder.write([1], to: "any-.txtx")
+        try folder.write([1], to: "images/a.jpg")
         try Files.makeDirectory(folder.path + "/pictures")
-        for name in ["other.txt", "any-.txtx"] {
-            assertFails(
-                .invalidArgument, "no file of trial has this name or contents; expected first.txt, any-*.txt, images"
-            ) { try self.prepare([name], anyVersion: true) }
+        assertFails(.invalidArgument, "pictures is a folder; expected images") {
+            _ = try preparation.run(from: [folder.path + "/pictures"], to: output)
         }
-        assertFails(.invalidArgument, "pictures is a folder; expected") { try self.prepare(["pictures"]) }
-        assertFails(.io, "nowhere") { try self.prepare(["nowhere"]) }
-        XCTAssertFalse(Files.isThere(data))
-    }
-
-    func testFoldersOfOthersStayAsTheyAre() throws {
-        try folder.write(Array("one".utf8), to: "first.txt")
-        try Files.makeDirectory(data)
-        try Files.writeAtomically([1], to: data + "/notes")
-        assertFails(.invalidArgument, "data holds files of others") { try self.prepare(["first.txt"]) }
-        XCTAssertEqual(try Files.names(in: data), ["notes"])
-        unlink(data + "/notes")
-        try prepare(["first.txt"], benchmark: "another")
-        assertFails(.invalidArgument, "holds the data of another, not of trial") { try self.prepare(["first.txt"]) }
-        try FileManager.default.removeItem(atPath: data)
-        try folder.write([1], to: "data")
-        assertFails(.invalidArgument, "data is not a folder") { try self.prepare(["first.txt"]) }
-    }
-
-    func testDamagedDataIsNotRead() throws {
-        try folder.write(Array("one".utf8), to: "first.txt")
-        try prepare(["first.txt"])
-        let manifest = try text("benchmark.json")
-        try Files.writeAtomically(Array("onE".utf8), to: data + "/copy")
-        assertFails(.invalidArgument, "copy has changed since it was prepared") {
-            _ = try DataFolder(path: self.data, benchmark: "trial").file("copy")
-        }
-        assertFails(.invalidArgument, "has no joined; run dama evaluate prepare trial") {
-            _ = try DataFolder(path: self.data, benchmark: "trial").file("joined")
-        }
-        for damaged in [
-            manifest.replacingOccurrences(of: #""format":1"#, with: #""format":2"#),
-            manifest.replacingOccurrences(of: "sha256", with: "sha"), "[]", "{}",
-        ] {
-            XCTAssertNotEqual(damaged, manifest)
-            try Files.writeAtomically(Array(damaged.utf8), to: data + "/benchmark.json")
-            assertFails(.invalidArgument, "benchmark.json is not that of prepared data") {
-                _ = try DataFolder(path: self.data, benchmark: "trial")
-            }
-        }
-        unlink(data + "/benchmark.json")
-        assertFails(.invalidArgument, "prepare the data: dama evaluate prepare trial") {
-            _ = try DataFolder(path: self.data, benchmark: "trial")
-        }
+        XCTAssertEqual(try preparation.run(from: [folder.path + "/images/"], to: output).made, ["names.txt"])
+        XCTAssertEqual(try DataFolder(path: output, benchmark: "toy").text("names.txt"), "a.jpg")
     }
 
     func testAStopEndsIt() throws {
-        try folder.write(Array("one".utf8), to: "first.txt")
+        let labels = try folder.write(Array("first version\n".utf8), to: "labels.json")
         let stop = StopSignal()
         stop.stop()
-        assertFails(.cancelled, "stopped") {
-            _ = try DataPreparation(benchmark: "trial", inputs: self.inputs)
-                .run(from: [self.folder.path + "/first.txt"], to: self.data, stop: stop)
-        }
-        XCTAssertFalse(Files.isThere(data))
+        assertFails(.cancelled, "stopped") { _ = try preparation().run(from: [labels], to: output, stop: stop) }
+        XCTAssertFalse(Files.isThere(output))
     }
 }

@@ -69,7 +69,6 @@ public struct EvaluationMetric: Equatable, Sendable {
     }
 
     init?(name: String, _ json: JSON) {
-        // The value may be null.
         guard let value = json.object?["value"] else { return nil }
         self.name = name
         runs = json["runs"]?.array?.map(\.double) ?? [value.double]
