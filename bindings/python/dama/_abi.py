@@ -130,6 +130,12 @@ class dama_overlong(IntEnum):
     DAMA_OVERLONG_CUT = 1
 
 
+class dama_early_stopping(IntEnum):
+    DAMA_EARLY_STOPPING_NO = 0
+    DAMA_EARLY_STOPPING_YES = 1
+    DAMA_EARLY_STOPPING_NEVER = 2
+
+
 class dama_finish(IntEnum):
     DAMA_FINISH_END = 0
     DAMA_FINISH_STOP = 1
@@ -638,6 +644,9 @@ dama_generation_options._fields_ = [
     ("seed", ctypes.c_uint64),
     ("on_text", dama_text_callback),
     ("user", ctypes.c_void_p),
+    ("num_beams", ctypes.c_uint32),
+    ("early_stopping", ctypes.c_uint),
+    ("length_penalty", ctypes.c_double),
 ]
 
 dama_reference_dataset_options._fields_ = [
