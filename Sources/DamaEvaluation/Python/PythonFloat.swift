@@ -7,9 +7,8 @@ enum PythonFloat {
     ///
     /// Digits of other scripts, which `float()` takes too, are not read.
     static func parse(_ text: String) -> Double? {
-        // A text of ASCII alone keeps the separators, which are white space for Python otherwise.
-        let isASCII = text.utf8.allSatisfy { $0 < 0x80 }
-        let scalars = strip(text.unicodeScalars) { isSpace($0) && !(isASCII && (0x1C...0x1F).contains($0.value)) }
+        // The four separators are white space for `str.strip()`, but not here.
+        let scalars = strip(text.unicodeScalars) { $0.properties.isWhitespace }
         var digits = ""
         var previous: Unicode.Scalar?
         for (index, scalar) in scalars.enumerated() {
