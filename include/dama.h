@@ -23,6 +23,7 @@
 #include "dama/generate.h"
 #include "dama/judge.h"
 #include "dama/evaluate.h"
+#include "dama/compare.h"
 #include "dama/trainer.h"
 #include "dama/train.h"
 

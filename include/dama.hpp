@@ -25,6 +25,7 @@
 #include "dama/cpp/generate.hpp"
 #include "dama/cpp/judge.hpp"
 #include "dama/cpp/evaluate.hpp"
+#include "dama/cpp/compare.hpp"
 #include "dama/cpp/trainer.hpp"
 #include "dama/cpp/train.hpp"
 

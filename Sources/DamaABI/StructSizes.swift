@@ -185,3 +185,8 @@ extension dama_evaluate_result: SizedStruct {
     static var firstSize: Int { 48 }
     static var name: String { "dama_evaluate_result" }
 }
+
+extension dama_comparison_options: SizedStruct {
+    static var firstSize: Int { 40 }
+    static var name: String { "dama_comparison_options" }
+}

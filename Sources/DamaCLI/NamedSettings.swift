@@ -2,7 +2,7 @@ import Dama
 
 /// `--set name=value`: settings of a table by their names.
 enum NamedSettings {
-    /// Sets what `arguments` name. A value is JSON, or else a text. What a job cannot do without has options of its own.
+    /// Sets what `arguments` name. A value is JSON, or else a text. Required settings have options of their own.
     ///
     /// - Throws: ``DamaError/Code/invalidArgument`` for an argument without `=`, an unknown name and a wrong value.
     static func apply<Root>(

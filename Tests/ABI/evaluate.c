@@ -200,6 +200,59 @@ static void scores(void) {
     CHECK_FAILS(dama_evaluate(NULL, &options, NULL, NULL), DAMA_INVALID_ARGUMENT, "max_missing");
 }
 
+static void compares(void) {
+    char data[64], responses[64], outputs[2][64], summaries[2][64];
+    snprintf(data, sizeof data, "%s", below("data"));
+    snprintf(responses, sizeof responses, "%s", below("better.jsonl"));
+    for (int i = 0; i < 2; i++) {
+        snprintf(outputs[i], sizeof outputs[i], "%s", below(i ? "better.results.jsonl" : "results.jsonl"));
+        snprintf(summaries[i], sizeof summaries[i], "%s",
+                 below(i ? "better.results.summary.json" : "results.summary.json"));
+    }
+    dama_evaluate_options options;
+    dama_evaluate_options_init(&options);
+    options.benchmark = "pope";
+    options.data = data;
+    options.responses = responses;
+    options.output = outputs[1];
+    CHECK(dama_evaluate(NULL, &options, NULL, NULL) == DAMA_OK);
+
+    const char *paths[] = {summaries[0], summaries[1]};
+    dama_comparison_options own;
+    dama_comparison_options_init(NULL);
+    dama_comparison_options_init(&own);
+    CHECK(own.resamples == 10000 && own.confidence == 0.95 && own.seed == 0 && own.allow_different == 0);
+    own.resamples = 200;
+    own.seed = 7;
+    dama_comparison *comparison = NULL;
+    CHECK(dama_evaluate_compare(&comparison, paths, 2, &own, NULL) == DAMA_OK);
+    /* The first answers 2 of 4 rightly, the second 3: it is right where the first is wrong once. */
+    CHECK(strstr(dama_comparison_json(comparison), "\"questions\":4") != NULL);
+    CHECK(strstr(dama_comparison_json(comparison), "\"only_first\":0,\"only_other\":1,\"neither\":1") != NULL);
+    CHECK(strstr(dama_comparison_text(comparison), "accuracy") != NULL);
+    CHECK(strncmp(dama_comparison_csv(comparison), "metric,result,value", 19) == 0);
+    CHECK(strstr(dama_comparison_page(comparison), "<html") != NULL);
+    dama_comparison_free(comparison);
+    CHECK(dama_comparison_text(NULL) == NULL && dama_comparison_json(NULL) == NULL);
+    CHECK(dama_comparison_csv(NULL) == NULL && dama_comparison_page(NULL) == NULL);
+
+    comparison = NULL;
+    CHECK_FAILS(dama_evaluate_compare(&comparison, paths, 1, NULL, NULL), DAMA_INVALID_ARGUMENT, "at least 2");
+    CHECK_FAILS(dama_evaluate_compare(&comparison, NULL, 2, NULL, NULL), DAMA_INVALID_ARGUMENT, "summaries is NULL");
+    CHECK_FAILS(dama_evaluate_compare(NULL, paths, 2, NULL, NULL), DAMA_INVALID_ARGUMENT, "out is NULL");
+    own.resamples = 0;
+    CHECK_FAILS(dama_evaluate_compare(&comparison, paths, 2, &own, NULL), DAMA_INVALID_ARGUMENT, "resamples");
+    own.resamples = 200;
+    own.confidence = 1;
+    CHECK_FAILS(dama_evaluate_compare(&comparison, paths, 2, &own, NULL), DAMA_INVALID_ARGUMENT, "confidence");
+    own.confidence = 0.95;
+    own.reserved = 1;
+    CHECK_FAILS(dama_evaluate_compare(&comparison, paths, 2, &own, NULL), DAMA_UNSUPPORTED, "reserved");
+    paths[1] = responses;
+    CHECK_FAILS(dama_evaluate_compare(&comparison, paths, 2, NULL, NULL), DAMA_INVALID_ARGUMENT, "is not a summary");
+    CHECK(comparison == NULL);
+}
+
 int main(void) {
     CHECK(mkdtemp(folder) != NULL);
     write_text("coco_pope_popular.json",
@@ -214,10 +267,15 @@ int main(void) {
                                 "{\"id\": \"popular/4\", \"response\": \"\"}\n"
                                 "{\"id\": 3, \"response\": \"There is no dog.\"}\n"
                                 "{\"id\": 9, \"response\": \"Yes\"}\n");
+    write_text("better.jsonl", "{\"id\": 1, \"response\": \"Yes.\"}\n"
+                               "{\"id\": 2, \"response\": \"Yes, a cat.\"}\n"
+                               "{\"id\": 3, \"response\": \"There is a dog.\"}\n"
+                               "{\"id\": 4, \"response\": \"Yes\"}\n");
     benchmarks();
     prepares();
     questions();
     scores();
+    compares();
     char command[64];
     snprintf(command, sizeof command, "rm -r %s", folder);
     CHECK(system(command) == 0);

@@ -69,6 +69,20 @@ int main() {
         CHECK(std::isnan(accuracy.standard_deviation) && accuracy.runs == std::vector<double>{accuracy.value});
         CHECK_THROWS_A(result.metric("chair"), std::out_of_range, "there is no metric chair");
         CHECK(dama::evaluate("pope", data, responses, output, options).was_complete);
+
+        const std::string other = folder / "other.jsonl", more = folder / "more.jsonl";
+        write_file(more, std::string(answers).replace(std::string(answers).find("Yes, there"), 10, "No, there "));
+        dama::evaluate("pope", data, more, other);
+        auto comparing = dama::comparison_options();
+        CHECK(comparing.resamples == 10000);
+        comparing.resamples = 100;
+        const std::vector<std::string> summaries{folder / "results.summary.json", folder / "other.summary.json"};
+        const auto comparison = dama::evaluate_compare(summaries, comparing);
+        CHECK(comparison.json.find("\"only_first\":0,\"only_other\":1") != std::string::npos);
+        CHECK(comparison.text.find("f1") != std::string::npos && comparison.csv.find("f1,") != std::string::npos);
+        CHECK(comparison.page.find("<html") != std::string::npos);
+        CHECK_THROWS(dama::evaluate_compare({summaries[0]}), DAMA_INVALID_ARGUMENT, "at least 2");
+
         options.max_missing = 0;
         options.part = "popular";
         CHECK_THROWS(dama::evaluate("pope", data, responses, output, options), DAMA_INVALID_ARGUMENT, "popular");

@@ -90,6 +90,7 @@ static dama_splitter *made_splitter;
 static dama_texts *made_texts;
 static dama_judge *made_judge;
 static dama_metrics *made_metrics;
+static dama_comparison *made_comparison;
 
 static char folder[] = "/tmp/dama-abi-XXXXXX";
 static char clip[4096], llava[4096], png[4096];
@@ -275,8 +276,8 @@ static void evaluation(void) {
     snprintf(set, sizeof set, "%s", below("coco_pope_random.json"));
     FILE *file = fopen(set, "w");
     if (!file) return;
-    fputs("{\"question_id\": 1, \"image\": \"a.jpg\", \"text\": \"Is it red?\", \"label\": \"yes\", \"response\": \"Yes\"}\n",
-          file);
+    fputs("{\"question_id\": 1, \"image\": \"a.jpg\", \"text\": \"Is it red?\", \"label\": \"yes\", "
+          "\"response\": \"Yes\"}\n", file);
     fclose(file);
     const char *files[] = {set};
     char data[64], output[64];
@@ -302,6 +303,13 @@ static void evaluation(void) {
     CHECK(dama_evaluate(&made_metrics, &options, NULL, NULL) == DAMA_OK);
     COVERED_OUTPUT(dama_metrics_at, dama_metric, INIT(dama_metric), (void)0, dama_metrics_at(made_metrics, 0, it));
     dama_metrics_free(made_metrics);
+
+    options.output = below("pope2.jsonl");
+    CHECK(dama_evaluate(NULL, &options, NULL, NULL) == DAMA_OK);
+    const char *summaries[] = {below("pope.summary.json"), below("pope2.summary.json")};
+    COVERED_INPUT(dama_evaluate_compare, dama_comparison_options, INIT(dama_comparison_options), it->resamples = 10,
+                  (MADE(comparison, dama_evaluate_compare(&made_comparison, summaries, 2, it, NULL),
+                        dama_comparison_free)));
 }
 
 static void train_job(dama_policy *policy) {

@@ -129,7 +129,8 @@ final class ComparisonTests: XCTestCase {
                 .init(result: 1, both: 1, onlyFirst: 1, onlyOther: 1, neither: 0, pValue: 1),
                 .init(result: 2, both: 1, onlyFirst: 1, onlyOther: 1, neither: 0, pValue: 1),
             ])
-        XCTAssertTrue(found.text.contains(#"left out of b: 1 of 4 questions, which another result does not have: "q3""#))
+        XCTAssertTrue(
+            found.text.contains(#"left out of b: 1 of 4 questions, which another result does not have: "q3""#))
         assertFails(.invalidArgument, "no question was answered in all of a, b") {
             _ = try self.compare([
                 .init(name: "a", lines: [self.line(1, [[1, 1]])]), .init(name: "b", lines: [self.line(2, [[1, 1]])]),

@@ -88,7 +88,8 @@ struct SmallJob {
     /// Answers to ten questions, among them a second one to a question, and one to no question.
     static func evaluate(_ inputs: String) throws -> SmallJob {
         let questions = (1...10).map { number in
-            #"{"question_id":\#(number),"image":"\#(number).jpg","text":"Is it red?","label":"\#(number % 3 == 0 ? "no" : "yes")"}"#
+            #"{"question_id":\#(number),"image":"\#(number).jpg","text":"Is it red?","#
+                + #""label":"\#(number % 3 == 0 ? "no" : "yes")"}"#
         }
         let answers =
             [7, 2, 9, 2, 4, 10, 3, 11, 1, 8].map { number in

@@ -1,5 +1,4 @@
-// The metrics of a model's answers to a benchmark, from C++; here POPE with questions about the pictures of the embedded
-// world.
+// The metrics of a model's answers to a benchmark, from C++: POPE with questions about pictures of the embedded world.
 //
 //     c++ -std=c++17 evaluate.cpp $(pkg-config --cflags --libs dama) -o evaluate
 //     ./evaluate SET.json ANSWERS.jsonl FOLDER

@@ -66,7 +66,8 @@ extension EvaluationComparison {
             let share = questions == 0 ? 0 : Double(test.both + test.onlyOther) / Double(questions)
             let change = questions == 0 ? 0 : Double(test.onlyOther - test.onlyFirst) / Double(questions)
             let fields = [
-                Self.csvField(passName), Self.csvField(results[test.result].name), number(share), "", "", number(change), "",
+                Self.csvField(passName), Self.csvField(results[test.result].name), number(share), "", "",
+                number(change), "",
                 "", "\(test.onlyFirst)", "\(test.onlyOther)", number(test.pValue),
             ]
             lines.append(fields.joined(separator: ","))

@@ -25,7 +25,9 @@ extension EvaluationComparison {
         let largest = ends.map(\.magnitude).max() ?? 0
         return zip(row.values, row.differences).enumerated().map { index, estimates in
             let (value, difference) = estimates
-            var cells = [index == 0 ? row.name : "", results[index].name, Self.number(value.value), Self.interval(value)]
+            var cells = [
+                index == 0 ? row.name : "", results[index].name, Self.number(value.value), Self.interval(value),
+            ]
             cells += difference.map { [Self.signed($0.value), Self.interval($0, signed: true)] } ?? ["", ""]
             let html = cells.map { "<td>\(Self.escaped($0))</td>" }.joined()
             let bar = difference.map { Self.bar($0, largest: largest) } ?? ""

@@ -14,7 +14,9 @@ extension EvaluationComparison {
         rows.flatMap { row in
             zip(row.values, row.differences).enumerated().map { index, estimates in
                 let (value, difference) = estimates
-                return [index == 0 ? row.name : "", results[index].name, Self.number(value.value), Self.interval(value)]
+                return [
+                    index == 0 ? row.name : "", results[index].name, Self.number(value.value), Self.interval(value),
+                ]
                     + (difference.map { [Self.signed($0.value), Self.interval($0, signed: true)] } ?? ["", ""])
             }
         }
@@ -22,7 +24,8 @@ extension EvaluationComparison {
 
     /// Columns of equal width; texts are aligned on the left, which the first two are.
     private static func aligned(_ rows: [[String]]) -> [String] {
-        let widths = (rows.first ?? []).indices.map { column in rows.map { $0[column].unicodeScalars.count }.max() ?? 0 }
+        let widths = (rows.first ?? []).indices.map { column in rows.map { $0[column].unicodeScalars.count }.max() ?? 0
+        }
         return rows.map { row in
             let fields = zip(row, widths).enumerated().map { column, field in
                 let space = String(repeating: " ", count: field.1 - field.0.unicodeScalars.count)

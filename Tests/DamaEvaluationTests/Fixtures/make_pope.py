@@ -20,8 +20,8 @@ THINGS = "circle square triangle star ring arrow cross crescent heart hexagon".s
 YES = [
     "Yes", "yes", "Yes, there is.", "Yes, there is a {}.", "There is a {} at the left.", "A {}.", "YES", "Sure",
     # None of these holds the word: not alone, not in the first sentence, or in another case.
-    "NO", "None", "nothing", "Notice the {}.", "Yes. No doubt.", "A {}. It is not red.", "cannot see it", "isn't it?", "",
-    " ", "no\tway", "yes\nno", "“No”", "no\u0301", "It is there.No", "…", "no; none", "No!", "not-so", "Well no\n.",
+    "NO", "None", "nothing", "Notice the {}.", "Yes. No doubt.", "A {}. It is not red.", "cannot see it", "isn't it?",
+    "", " ", "no\tway", "yes\nno", "“No”", "no\u0301", "It is there.No", "…", "no; none", "No!", "not-so", "Well no\n.",
     "a,no",
 ]  # fmt: skip
 NO = [

@@ -8,6 +8,7 @@ from ._adaptive_beta import AdaptiveBeta, AdaptiveBetaStep
 from ._cancellation import Cancellation
 from ._errors import Cancelled, DamaError
 from ._evaluate import (
+    Comparison,
     Download,
     EvaluateResult,
     Metric,
@@ -15,6 +16,7 @@ from ._evaluate import (
     Preparation,
     evaluate,
     evaluate_benchmarks,
+    evaluate_compare,
     evaluate_prepare,
     evaluate_questions,
 )
@@ -39,6 +41,7 @@ __all__ = [
     "AdaptiveBetaStep",
     "Cancellation",
     "Cancelled",
+    "Comparison",
     "DamaError",
     "Download",
     "EvaluateResult",
@@ -72,6 +75,7 @@ __all__ = [
     "alpha_data",
     "evaluate",
     "evaluate_benchmarks",
+    "evaluate_compare",
     "evaluate_prepare",
     "evaluate_questions",
     "generate_dataset",

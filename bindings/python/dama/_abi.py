@@ -321,6 +321,10 @@ class dama_evaluate_result(ctypes.Structure):
     pass
 
 
+class dama_comparison_options(ctypes.Structure):
+    pass
+
+
 class dama_trainer_options(ctypes.Structure):
     pass
 
@@ -795,6 +799,16 @@ dama_evaluate_result._fields_ = [
     ("missing", ctypes.c_uint64),
     ("empty", ctypes.c_uint64),
     ("rows_rejected", ctypes.c_uint64),
+]
+
+dama_comparison_options._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("resamples", ctypes.c_uint32),
+    ("data", ctypes.c_char_p),
+    ("confidence", ctypes.c_double),
+    ("seed", ctypes.c_uint64),
+    ("allow_different", ctypes.c_int32),
+    ("reserved", ctypes.c_uint32),
 ]
 
 dama_trainer_options._fields_ = [
@@ -1644,6 +1658,40 @@ dama_evaluate.argtypes = [
 ]
 dama_evaluate.restype = ctypes.c_uint
 
+dama_comparison_options_init_sized = _library.dama_comparison_options_init_sized
+dama_comparison_options_init_sized.argtypes = [ctypes.POINTER(dama_comparison_options), ctypes.c_size_t]
+dama_comparison_options_init_sized.restype = None
+
+dama_evaluate_compare = _library.dama_evaluate_compare
+dama_evaluate_compare.argtypes = [
+    ctypes.POINTER(ctypes.c_void_p),
+    ctypes.POINTER(ctypes.c_char_p),
+    ctypes.c_size_t,
+    ctypes.POINTER(dama_comparison_options),
+    ctypes.c_void_p,
+]
+dama_evaluate_compare.restype = ctypes.c_uint
+
+dama_comparison_free = _library.dama_comparison_free
+dama_comparison_free.argtypes = [ctypes.c_void_p]
+dama_comparison_free.restype = None
+
+dama_comparison_text = _library.dama_comparison_text
+dama_comparison_text.argtypes = [ctypes.c_void_p]
+dama_comparison_text.restype = ctypes.c_char_p
+
+dama_comparison_json = _library.dama_comparison_json
+dama_comparison_json.argtypes = [ctypes.c_void_p]
+dama_comparison_json.restype = ctypes.c_char_p
+
+dama_comparison_csv = _library.dama_comparison_csv
+dama_comparison_csv.argtypes = [ctypes.c_void_p]
+dama_comparison_csv.restype = ctypes.c_char_p
+
+dama_comparison_page = _library.dama_comparison_page
+dama_comparison_page.argtypes = [ctypes.c_void_p]
+dama_comparison_page.restype = ctypes.c_char_p
+
 dama_trainer_options_init_sized = _library.dama_trainer_options_init_sized
 dama_trainer_options_init_sized.argtypes = [ctypes.POINTER(dama_trainer_options), ctypes.c_size_t]
 dama_trainer_options_init_sized.restype = None
@@ -1881,6 +1929,10 @@ def dama_evaluate_options_init(options: dama_evaluate_options) -> None:
 
 def dama_evaluate_result_init(result: dama_evaluate_result) -> None:
     dama_evaluate_result_init_sized(result, ctypes.sizeof(dama_evaluate_result))
+
+
+def dama_comparison_options_init(options: dama_comparison_options) -> None:
+    dama_comparison_options_init_sized(options, ctypes.sizeof(dama_comparison_options))
 
 
 def dama_trainer_options_init(options: dama_trainer_options) -> None:

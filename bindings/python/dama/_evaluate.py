@@ -1,8 +1,9 @@
-"""Benchmarks: their data, their questions, and the job that scores a model's answers to them."""
+"""Benchmarks: their data, their questions, the job that scores a model's answers to them, and comparisons."""
 
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -246,3 +247,57 @@ def _metric(handle: ctypes.c_void_p, index: int) -> tuple[str, Metric]:
 def _number(value: float) -> Optional[float]:
     """NaN stands for None in C."""
     return value if value == value else None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The result of :func:`evaluate_compare`."""
+
+    #: All numbers; docs/evaluate.md describes the members.
+    results: dict[str, Any]
+    #: Tables for people.
+    text: str
+    #: A line for each metric of each evaluation, with a header.
+    csv: str
+    #: A page in HTML with tables and bars.
+    page: str
+
+
+def evaluate_compare(
+    summaries: Iterable[AnyPath],
+    *,
+    data: Optional[AnyPath] = None,
+    resamples: int = 10_000,
+    seed: int = 0,
+    confidence: float = 0.95,
+    allow_different: bool = False,
+    cancellation: Optional[Cancellation] = None,
+) -> Comparison:
+    """Compares evaluations of one benchmark over the questions that all of them answered.
+
+    ``summaries`` are at least two files ``NAME.summary.json`` of :func:`evaluate`, beside their results. Each metric
+    gets a percentile interval of probability ``confidence`` from ``resamples`` of the questions, and its difference to
+    the first evaluation that of the difference (the same resamples for all); a benchmark of right and wrong answers
+    also McNemar's exact test. ``data`` is the benchmark's folder, if it is no longer where the first evaluation read
+    it. Raises ``InvalidArgument`` for results that have changed, for different benchmarks, and for other data,
+    variants, parts, prompts or judges unless ``allow_different`` is set: the comparison then names them.
+    """
+    paths = [os.fsencode(path) for path in summaries]
+    array = (ctypes.c_char_p * len(paths))(*paths)
+    options = _row_job.options_of(
+        _abi.dama_comparison_options, _abi.dama_comparison_options_init, {},
+        data=data, resamples=resamples, seed=seed, confidence=confidence, allow_different=allow_different,
+    )  # fmt: skip
+    handle = ctypes.c_void_p()
+    try:
+        run_stoppable(
+            lambda token: _abi.dama_evaluate_compare(handle, array, len(paths), options, token), cancellation
+        )
+        return Comparison(
+            results=json.loads(_abi.dama_comparison_json(handle)),
+            text=_abi.dama_comparison_text(handle).decode(),
+            csv=_abi.dama_comparison_csv(handle).decode(),
+            page=_abi.dama_comparison_page(handle).decode(),
+        )
+    finally:
+        _abi.dama_comparison_free(handle)

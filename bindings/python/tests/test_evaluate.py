@@ -130,6 +130,43 @@ def test_bad_arguments_are_named(job):
         job(parts="random")
 
 
+def test_evaluations_are_compared(job, tmp_path):
+    job()
+    answers = rows(FIXTURES / "answers.jsonl")
+    labels = [row["label"] for path in SETS for row in rows(path)]
+    # Right in 30 more answers.
+    wrong = [row["id"] for row in rows(tmp_path / "results.jsonl") if not row["pass"]][:30]
+    for index in wrong:
+        answers[index]["text"] = {"yes": "Yes", "no": "No"}[labels[index]]
+    (tmp_path / "better.jsonl").write_text("".join(json.dumps(row) + "\n" for row in answers))
+    job(responses=tmp_path / "better.jsonl", output=tmp_path / "other.jsonl")
+    summaries = [tmp_path / "results.summary.json", tmp_path / "other.summary.json"]
+    found = dama.evaluate_compare(summaries, resamples=500, seed=2**64 - 1)
+    assert found.results["questions"] == 360 and found.results["seed"] == str(2**64 - 1)
+    accuracy = next(row for row in found.results["metrics"] if row["name"] == "accuracy")
+    assert math.isclose(accuracy["differences"][1]["value"], 30 / 360)
+    test = found.results["mcnemar"][0]
+    # Two-sided: all 30 of 30 changes in one direction.
+    assert (test["only_first"], test["only_other"]) == (0, 30) and math.isclose(test["p"], 2 * 0.5**30)
+    assert "accuracy" in found.text and found.csv.startswith("metric,") and "<html" in found.page
+    assert dama.evaluate_compare(iter(summaries), resamples=500, seed=2**64 - 1) == found
+    job(part="popular", output=tmp_path / "part.jsonl", responses=tmp_path / "better.jsonl")
+    mixed = [summaries[0], tmp_path / "part.summary.json"]
+    with pytest.raises(ValueError, match="part"):
+        dama.evaluate_compare(mixed)
+    assert dama.evaluate_compare(mixed, allow_different=True, resamples=10).results["discrepancies"]
+    for keywords, message in [
+        ({"resamples": 0}, "resamples"),
+        ({"confidence": 1.5}, "confidence"),
+        ({"confidence": math.nan}, "confidence"),
+        ({"data": tmp_path}, "benchmark.json"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            dama.evaluate_compare(summaries, **keywords)
+    with pytest.raises(ValueError, match="at least 2"):
+        dama.evaluate_compare(summaries[:1])
+
+
 # Judges
 
 
@@ -144,7 +181,7 @@ def test_bad_judges_are_named(tmp_path):
         (lambda: dama.Judge.endpoint(endpoint, "m", requests_per_minute=-1), "-1"),
         (lambda: dama.Judge.endpoint(endpoint, "m", requests_per_minute=math.nan), "0"),
         (lambda: dama.Judge.endpoint(endpoint, "m", request_fields={"model": "b"}), "model"),
-        (lambda: dama.Judge.endpoint(endpoint, "m", any_model=True, expected_model="b"), "any_model and expected_model"),
+        (lambda: dama.Judge.endpoint(endpoint, "m", any_model=True, expected_model="b"), "and expected_model"),
         (lambda: dama.Judge.endpoint(endpoint, "m", first_pause=-1.0), "first_pause is -1"),
         (lambda: dama.Judge.endpoint(endpoint, "m\n"), "control character"),
     ]:
@@ -185,8 +222,8 @@ def judged(tmp_path):
 
     def run(judge, output="results.jsonl", **keywords):
         return dama.evaluate(
-            "mm-vet", data=tmp_path / "data", responses=tmp_path / "answers.json", output=tmp_path / output, judge=judge,
-            **keywords,
+            "mm-vet", data=tmp_path / "data", responses=tmp_path / "answers.json", output=tmp_path / output,
+            judge=judge, **keywords,
         )  # fmt: skip
 
     return run
@@ -278,7 +315,8 @@ def test_an_endpoint_judges(judged):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}/v1/chat/completions"
     try:
-        judge = dama.Judge.endpoint(url, "grader", api_key="secret", request_fields={"seed": 7}, requests_per_minute=6000)
+        seed = {"seed": 7}
+        judge = dama.Judge.endpoint(url, "grader", api_key="secret", request_fields=seed, requests_per_minute=6000)
         result = judged(judge)
         assert result.metrics["total"].official == "50.0"
         assert rows(result.output)[0]["model"] == "grader-2024-01-31"

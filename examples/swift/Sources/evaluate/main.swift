@@ -1,5 +1,4 @@
-// The metrics of a model's answers to a benchmark, from Swift; here POPE with questions about the pictures of the embedded
-// world.
+// The metrics of a model's answers to a benchmark, from Swift: POPE with questions about pictures of the embedded world.
 //
 //     swift run --package-path examples/swift evaluate SET.json ANSWERS.jsonl FOLDER
 //
