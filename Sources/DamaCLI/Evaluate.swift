@@ -10,7 +10,7 @@ struct Evaluate: ParsableCommand {
             dama evaluate questions BENCHMARK --data DIR --out questions.jsonl
             dama generate --model MODEL --data questions.jsonl --image-root IMAGES --out responses.jsonl
             dama evaluate BENCHMARK --data DIR --responses responses.jsonl --out results.jsonl
-            dama evaluate compare --data DIR base.summary.json results.summary.json
+            dama evaluate compare base.summary.json results.summary.json
             """,
         subcommands: [EvaluateRun.self, EvaluateQuestions.self, EvaluatePrepare.self, EvaluateCompare.self],
         defaultSubcommand: EvaluateRun.self)

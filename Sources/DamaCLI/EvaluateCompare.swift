@@ -19,8 +19,11 @@ struct EvaluateCompare: ParsableCommand {
             "Summaries of finished evaluations, beside their results; differences are to the first.",
             valueName: "summary"))
     var summaries: [String]
-    @Option(help: ArgumentHelp("The benchmark's folder that `dama evaluate prepare` made.", valueName: "dir"))
-    var data: String
+    @Option(
+        help: ArgumentHelp(
+            "The benchmark's folder that `dama evaluate prepare` made (default: the first evaluation's).",
+            valueName: "dir"))
+    var data: String?
     @Option(help: ArgumentHelp("Write the numbers as CSV.", valueName: "file"))
     var csv: String?
     @Option(help: ArgumentHelp("Write a page with tables and bars.", valueName: "file"))
@@ -42,7 +45,8 @@ struct EvaluateCompare: ParsableCommand {
 
     func run() throws {
         do throws(DamaError) {
-            var options = ComparisonOptions(summaries: summaries, data: data)
+            var options = ComparisonOptions(summaries: summaries)
+            options.data = data
             options.resamples = resamples
             options.seed = seed
             options.confidence = confidence

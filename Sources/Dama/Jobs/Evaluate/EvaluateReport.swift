@@ -6,6 +6,8 @@ struct EvaluateReport: RowReport {
     typealias Task = EvaluateTask
 
     let benchmark: any Benchmark
+    /// The folder of its data.
+    let data: String
     let runs: Int
     let maximumMissing: Int?
 
@@ -47,7 +49,7 @@ struct EvaluateReport: RowReport {
 
     func json(_ summary: EvaluateSummary, output: JSON, rejects: JSON, settings: JSON) -> JSON {
         [
-            "benchmark": .string(type(of: benchmark).name),
+            "benchmark": .string(type(of: benchmark).name), "data": .string(Files.resolved(data)),
             "questions": .int(Int64(summary.questions)), "answered": .int(Int64(summary.answered)),
             "missing": .int(Int64(summary.missing)), "empty": .int(Int64(summary.empty)),
             "rows_rejected": .int(Int64(summary.rowsRejected)), "metrics": summary.metrics.json, "output": output,

@@ -3,8 +3,9 @@ public struct ComparisonOptions: Sendable {
     /// The summaries of finished evaluations, `NAME.summary.json` beside `NAME.jsonl`; at least two. Differences are to
     /// the first.
     public var summaries: [String]
-    /// The folder of the benchmark's prepared data, which gives the metrics' formulas.
-    public var data: String
+    /// The folder of the benchmark's prepared data, which the metrics' formulas may depend on; `nil` for the folder that
+    /// the first evaluation used.
+    public var data: String?
     /// Resamples of the questions, 1 to 1,000,000.
     public var resamples = 10_000
     public var seed: UInt64 = 0
@@ -13,8 +14,5 @@ public struct ComparisonOptions: Sendable {
     /// Whether results of other data, variants, parts, prompts or judges are compared too; the comparison names them.
     public var allowsDifferent = false
 
-    public init(summaries: [String], data: String) {
-        self.summaries = summaries
-        self.data = data
-    }
+    public init(summaries: [String]) { self.summaries = summaries }
 }

@@ -5,7 +5,7 @@ extension EvaluationComparison {
     /// Compares finished evaluations over the questions that all of them answered.
     ///
     /// ```swift
-    /// let options = ComparisonOptions(summaries: ["base.summary.json", "dama.summary.json"], data: "pope-data")
+    /// let options = ComparisonOptions(summaries: ["base.summary.json", "dama.summary.json"])
     /// print(try EvaluationComparison(options).text)
     /// ```
     ///
@@ -47,10 +47,11 @@ extension EvaluationComparison {
         ) { benchmark.metrics($0) }
     }
 
-    /// The files' names where they differ, otherwise their paths.
+    /// The files' names where they differ, otherwise with their folders, or the paths.
     private static func names(_ evaluations: [FinishedEvaluation]) -> [String] {
-        let short = evaluations.map(\.shortName)
-        return Set(short.map { ExactText($0) }).count == short.count ? short : evaluations.map(\.summaryPath)
+        for names in [evaluations.map(\.shortName), evaluations.map(\.longName)]
+        where Set(names.map { ExactText($0) }).count == names.count { return names }
+        return evaluations.map(\.summaryPath)
     }
 
     private static func discrepancies(_ evaluations: [FinishedEvaluation]) -> [Discrepancy] {
@@ -72,9 +73,14 @@ extension EvaluationComparison {
 
     /// The benchmark, whose data must be that of a result.
     private static func benchmark(
-        of evaluations: [FinishedEvaluation], data: String
+        of evaluations: [FinishedEvaluation], data: String?
     ) throws(DamaError) -> any Benchmark {
         let type = try Benchmarks.type(named: evaluations[0].benchmark)
+        let data = data ?? evaluations[0].data
+        guard Files.isThere(data) else {
+            throw .invalidArgument(
+                "the folder \(quoted(data)) of \(type.name)'s data is missing; give it with --data (data)")
+        }
         let folder = try DataFolder(path: data, benchmark: type.name)
         guard evaluations.contains(where: { $0.settings["benchmark"]?["data"] == folder.identity }) else {
             throw .invalidArgument(

@@ -5,6 +5,8 @@ import DamaSupport
 struct FinishedEvaluation {
     let summaryPath: String
     let outputPath: String
+    /// The folder of the benchmark's data.
+    let data: String
     /// The settings that the results depend on.
     let settings: JSON
 
@@ -29,15 +31,21 @@ struct FinishedEvaluation {
         try ResultFile.requireUnchanged(found, output, summary: path)
         summaryPath = path
         outputPath = found
+        data = json["data"]?.string ?? ""
         self.settings = settings
     }
 
     var benchmark: String { settings["benchmark"]?["name"]?.string ?? "" }
 
     /// The name of the file, without folder and suffix.
-    var shortName: String {
-        let name = summaryPath.utf8.split(separator: UInt8(ascii: "/")).last ?? summaryPath.utf8[...]
-        return String(decoding: name.dropLast(".summary.json".utf8.count), as: UTF8.self)
+    var shortName: String { parts.last ?? "" }
+
+    /// The name of the file and of its folder.
+    var longName: String { parts.suffix(2).joined(separator: "/") }
+
+    private var parts: [String] {
+        summaryPath.utf8.dropLast(".summary.json".utf8.count).split(separator: UInt8(ascii: "/"))
+            .map { String(decoding: $0, as: UTF8.self) }
     }
 
     /// - Throws: ``DamaError/Code/io`` for a line that is no result.
