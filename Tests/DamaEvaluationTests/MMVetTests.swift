@@ -77,6 +77,7 @@ final class MMVetTests: JudgedTestCase {
         let table = MetricTable(runs)
         for member in try XCTUnwrap(cases["exact_mean"]?.object?.members) {
             let row = try XCTUnwrap(table.rows.first { $0.name == member.key })
+            XCTAssertEqual(row.official, cases["mean"]?[member.key]?.string)
             // Sums of 40 numbers up to 100, in another order: some units of the last of 53 bits.
             XCTAssertEqual(try XCTUnwrap(row.value), try XCTUnwrap(member.value.double), accuracy: 1e-12)
             XCTAssertEqual(

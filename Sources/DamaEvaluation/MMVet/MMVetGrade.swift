@@ -39,7 +39,8 @@ enum MMVetSummary {
             let count = counts["\(group)answers"]
             // The script's order of operations.
             let value = count == 0 ? nil : counts["\(group)score"] / count * 100
-            return Metric(name, value, official: value.map { NumpyNumber.rounded($0, digits: 1).description })
+            return Metric(
+                name, value, official: value.map { NumpyNumber.rounded($0, digits: 1).description }, meanDigits: 1)
         }
         return [mean("total", "")] + capabilities.map { mean($0, "capability_\($0)_") }
             + sets.map { mean("set_\($0)", "set_\($0)_") }
