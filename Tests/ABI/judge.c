@@ -77,12 +77,14 @@ static dama_evaluate_options options_for(const dama_judge *judge, const char *ou
     return options;
 }
 
-static void is_mean(const dama_metrics *metrics, size_t index, const char *name, double first, double second) {
+static void is_mean(const dama_metrics *metrics, size_t index, const char *name, double first, double second,
+                    const char *official) {
     dama_metric metric;
     dama_metric_init(&metric);
     CHECK(dama_metrics_at(metrics, index, &metric) == DAMA_OK && strcmp(metric.name, name) == 0);
     CHECK(metric.run_count == 2 && fabs(metric.runs[0] - first) < 1e-12 && fabs(metric.runs[1] - second) < 1e-12);
-    CHECK(fabs(metric.value - (first + second) / 2) < 1e-12 && metric.official == NULL);
+    CHECK(fabs(metric.value - (first + second) / 2) < 1e-12);
+    CHECK(metric.official && strcmp(metric.official, official) == 0);
     CHECK(fabs(metric.standard_deviation - fabs(first - second) / 2) < 1e-12);
 }
 
@@ -129,8 +131,8 @@ static void callbacks(void) {
     dama_evaluate_result_init(&result);
     CHECK(dama_evaluate(&metrics, &options, &result, NULL) == DAMA_OK && result.answered == 3);
     CHECK(seen.calls == 6 && lines_of("cache.jsonl") == 6);
-    is_mean(metrics, 0, "total", 50, 50);
-    is_mean(metrics, 1, "rec", 50, 35);
+    is_mean(metrics, 0, "total", 50, 50, "50.0");
+    is_mean(metrics, 1, "rec", 50, 35, "42.5");
     dama_metrics_free(metrics);
     dama_judge_free(judge);
 

@@ -134,7 +134,7 @@ final class EvaluateCommandTests: XCTestCase {
         let grader = #"command:grep -q '"run":0' && echo 0.5 || echo 1.0"#
         let byCommand = try score("command", ["--judge", grader, "--runs", "2"])
         XCTAssertEqual(byCommand.code, 0, byCommand.errors)
-        XCTAssertTrue(byCommand.output.contains(" 75.000 ± 25.000\n"), byCommand.output)
+        XCTAssertTrue(byCommand.output.contains(" 75.0 ± 25.000\n"), byCommand.output)
         XCTAssertEqual(try Files.read(cache).split(separator: 0x0A).count, 2)
 
         let server = try LocalServer([

@@ -135,7 +135,8 @@ class Metric:
 
     #: The exact value in the unit of the official script, or the mean over the runs; ``None`` if a denominator is 0.
     value: Optional[float]
-    #: The number as the official script prints it; ``None`` for a metric that it does not have, and for several runs.
+    #: The number as the official script prints it; ``None`` for a metric that it does not have, and for several runs
+    #: where it prints no mean.
     official: Optional[str]
     #: The value of each run.
     runs: list[Optional[float]]

@@ -246,8 +246,8 @@ def test_a_function_judges_each_answer_in_each_run(judged, tmp_path):
     ]  # fmt: skip
     total = result.metrics["total"]
     # The mean, and the standard deviation by the number of runs, of 50 and 30.
-    assert total.runs == [50.0, 30.0] and (total.value, total.std, total.official) == (40.0, 10.0, None)
-    assert rows(result.output)[0]["runs"][1]["model"] == "grader-1"
+    assert total.runs == [50.0, 30.0] and (total.value, total.std, total.official) == (40.0, 10.0, "40.0")
+    assert rows(result.output)[0]["runs"][1]["judge_model"] == "grader-1"
     assert len(rows(cache)) == 4
     # Another judge of the same name takes its answers from the file.
     again = judged(dama.Judge.from_callable(grade, "grader", cache=cache), "again.jsonl", runs=2)
@@ -319,7 +319,7 @@ def test_an_endpoint_judges(judged):
         judge = dama.Judge.endpoint(url, "grader", api_key="secret", request_fields=seed, requests_per_minute=6000)
         result = judged(judge)
         assert result.metrics["total"].official == "50.0"
-        assert rows(result.output)[0]["model"] == "grader-2024-01-31"
+        assert rows(result.output)[0]["judge_model"] == "grader-2024-01-31"
         assert [it["seed"] for it in received] == [7, 7] and "secret" not in json.dumps(result.summary)
         with pytest.raises(dama.DamaError, match="the judge must be \"other\", but \"another-model\" answered"):
             judged(dama.Judge.endpoint(url, "other"), "other.jsonl")

@@ -1,6 +1,5 @@
 import DamaEvaluation
 import DamaSupport
-import Synchronization
 
 /// Scoring answers as a job over rows.
 struct EvaluateTask: RowTask {
@@ -42,32 +41,14 @@ struct EvaluateTask: RowTask {
     func makePreparer(stop: StopSignal) -> @Sendable ([RawRow], Workers) throws(DamaError) -> Block {
         let (benchmark, judge, runs) = (open.benchmark, judge, runs)
         return { (rows, workers) throws(DamaError) in
-            let failure = FirstFailure()
             let results = try workers.map(rows) { row throws(DamaError) -> Result<Scored, Rejection> in
-                try failure.noting { () throws(DamaError) in
-                    switch Self.answer(in: row, benchmark) {
-                    case .success(let answer):
-                        .success(try Self.score(answer, benchmark, runs: runs, judge: judge, stop: stop))
-                    case .failure(let rejection): .failure(rejection)
-                    }
+                switch Self.answer(in: row, benchmark) {
+                case .success(let answer):
+                    .success(try Self.score(answer, benchmark, runs: runs, judge: judge, stop: stop))
+                case .failure(let rejection): .failure(rejection)
                 }
             }
             return Block(rows: Array(zip(rows, results)))
-        }
-    }
-
-    /// Ends the work on a block after its first error: every further answer of a judge may cost money.
-    private final class FirstFailure: Sendable {
-        private let error = Mutex<DamaError?>(nil)
-
-        func noting<Output>(_ body: () throws(DamaError) -> Output) throws(DamaError) -> Output {
-            if let known = error.withLock({ $0 }) { throw known }
-            do throws(DamaError) {
-                return try body()
-            } catch {
-                self.error.withLock { if $0 == nil { $0 = error } }
-                throw error
-            }
         }
     }
 
