@@ -56,7 +56,12 @@ DAMA_API void dama_comparison_free(dama_comparison *comparison);
 /** Returns tables for people; NULL for NULL. */
 DAMA_API const char *dama_comparison_text(const dama_comparison *comparison);
 
-/** Returns all numbers as one JSON object, whose members docs/evaluate.md describes; NULL for NULL. */
+/**
+ * Returns all numbers as one JSON object; NULL for NULL. Its members: benchmark; questions, the number that all answered;
+ * results, each with name, runs, answered and left_out; metrics, each with name, and values and differences of all
+ * evaluations (value, low and high, or null); mcnemar, for each evaluation but the first both, only_first, only_other,
+ * neither and p; discrepancies of settings; pass_name, confidence, resamples and seed.
+ */
 DAMA_API const char *dama_comparison_json(const dama_comparison *comparison);
 
 /** Returns a line for each metric of each evaluation as CSV, with a header; NULL for NULL. */

@@ -126,8 +126,8 @@ typedef struct dama_metric {
     /** The standard deviation over the runs, with their number as divisor; NaN for one run. */
     double standard_deviation;
     /**
-     * The number as the official script prints it; NULL for a metric that it does not have, and for several runs where it
-     * prints no mean.
+     * The number as the official script prints it; NULL for a metric that it does not have, and for several runs where
+     * it prints no mean.
      */
     const char *official;
     /** [run_count] the value of each run. */

@@ -254,7 +254,8 @@ def _number(value: float) -> Optional[float]:
 class Comparison:
     """The result of :func:`evaluate_compare`."""
 
-    #: All numbers; docs/evaluate.md describes the members.
+    #: All numbers: ``questions`` (how many all answered), ``results``, ``metrics`` with the ``values`` and
+    #: ``differences`` of all evaluations, ``mcnemar``, ``discrepancies``.
     results: dict[str, Any]
     #: Tables for people.
     text: str
