@@ -71,7 +71,7 @@ let package = Package(
             name: "DamaABI",
             dependencies: [
                 "DamaSupport", "DamaPreference", "DamaKernels", "DamaText", "DamaImage", "DamaModels", "DamaTraining",
-                "Dama", "CDama", "CDamaShims",
+                "DamaEvaluation", "Dama", "CDama", "CDamaShims",
             ]),
         // Shared by both command lines, and not part of libdama.so.
         .target(name: "CommandLineSupport", dependencies: ["DamaSupport"]),

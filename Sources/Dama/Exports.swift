@@ -2,6 +2,7 @@
 // Tests/Examples/exports.swift names each, and Tests/Examples/hidden.txt names some that must not be exported.
 
 @_exported import struct DamaEvaluation.EvaluationComparison
+@_exported import struct DamaEvaluation.EvaluationMetric
 @_exported import protocol DamaEvaluation.Judge
 @_exported import struct DamaEvaluation.JudgeAnswer
 @_exported import struct DamaEvaluation.JudgeRequest

@@ -39,6 +39,11 @@ let splitting: [Any.Type] = [
     SplitResponse.self,
 ]
 
+let evaluation: [Any.Type] = [
+    EvaluateJob.self, EvaluateOptions.self, EvaluateSummary.self, EvaluationData.self, EvaluationMetric.self,
+    EvaluationQuestions.self,
+]
+
 let judges: [Any.Type] = [
     CachedJudge.self, CommandJudge.self, EndpointJudge.self, (any Judge).self, JudgeAnswer.self, JudgeCache.self,
     JudgeRequest.self, ModelEcho.self, PolicyJudge.self,
