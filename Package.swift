@@ -62,7 +62,7 @@ let package = Package(
         .target(
             name: "Dama",
             dependencies: [
-                "DamaSupport", "DamaPreference", "DamaKernels", "DamaText", "DamaWords", "DamaImage", "DamaRuntime",
+                "DamaSupport", "DamaPreference", "DamaKernels", "DamaText", "DamaImage", "DamaRuntime",
                 "DamaModels", "DamaTraining", "DamaEvaluation", "CDamaShims", "CYAML",
             ]),
 
@@ -71,7 +71,7 @@ let package = Package(
             name: "DamaABI",
             dependencies: [
                 "DamaSupport", "DamaPreference", "DamaKernels", "DamaText", "DamaImage", "DamaModels", "DamaTraining",
-                "Dama", "CDama", "CDamaShims",
+                "DamaEvaluation", "Dama", "CDama", "CDamaShims",
             ]),
         // Shared by both command lines, and not part of libdama.so.
         .target(name: "CommandLineSupport", dependencies: ["DamaSupport"]),

@@ -64,7 +64,19 @@ public struct ZipFile: Sendable {
         }
     }
 
-    private static func named(_ path: String, _ error: DamaError) -> DamaError {
+    /// The data of a member as a source of bytes, which checks size and checksum at its end.
+    ///
+    /// - Throws: What ``contents(of:limit:)`` throws for the archive's directory.
+    package func bytes(of name: String) throws(DamaError) -> ZipMemberBytes {
+        do throws(DamaError) {
+            guard let member = directory[name] else { throw .model("the zip archive has no member \(quoted(name))") }
+            return try ZipMemberBytes(member, in: file)
+        } catch {
+            throw Self.named(path, error)
+        }
+    }
+
+    static func named(_ path: String, _ error: DamaError) -> DamaError {
         DamaError(error.code, "\(path): \(error.message)")
     }
 

@@ -88,6 +88,10 @@ struct Score: ParsableCommand {
         try StandardOutput.writeLine(line)
         try StandardOutput.writeLine(
             "mean delta \(summary.meanDelta), from \(summary.smallestDelta) to \(summary.largestDelta)")
+        if let count = summary.rowsBelowZero, summary.rowsScored > 0 {
+            let share = FixedPoint.text(100 * Double(count) / Double(summary.rowsScored), digits: 1)
+            try StandardOutput.writeLine("delta is below 0 in \(count) rows (\(share) %)")
+        }
         try StandardOutput.writeLine("\(paths.output)  \(paths.summary)")
     }
 }

@@ -116,6 +116,8 @@ public final class Trainer {
     public private(set) var steps: UInt64 = 0
     /// The number of updates skipped because the loss or the gradient was not finite.
     public private(set) var skipped: UInt64 = 0
+    /// β, margin, mask and gradient of each pair in the last ``step(_:run:)``; `nil` before the first.
+    public private(set) var lastStep: AdaptiveBeta.Step?
 
     public init(
         _ policy: TrainedPolicy, reference: Policy?, controller: AdaptiveBeta,
@@ -190,6 +192,7 @@ public final class Trainer {
             skipped += 1
             metrics.updated = false
         }
+        lastStep = result
         metrics.seconds.update = clock.lap()
         metrics.runningMean = self.controller.runningMean
         metrics.step = steps

@@ -6,8 +6,9 @@ import DamaSupport
 /// from a model, some are wrong. Length does not distinguish the sides; otherwise a model would learn to say less
 /// instead of saying what is true.
 package struct PairSampler: Sendable {
-    /// The probability that a label is wrong.
+    /// The share of labels that are wrong, in expectation.
     package var flips = 0.05
+    package var noise = LabelNoise.random
     package var seed: UInt64 = 0
 
     package init() {}
@@ -33,28 +34,36 @@ package struct PairSampler: Sendable {
     package func pairs(of questions: [Question]) -> (pairs: [SampledPair], statistics: SamplingStatistics) {
         var statistics = SamplingStatistics()
         var pairs: [SampledPair] = []
+        var draws: [Double] = []
         for (index, question) in questions.enumerated() {
             let responses = question.responses.map { JudgedResponse($0, scene: question.scene) }
             statistics.add(responses)
             guard
-                var pair = SampledPair(
+                let pair = SampledPair(
                     id: question.id, image: question.image, question: question.text, scene: question.scene,
                     responses: responses)
             else { continue }
-            // The generator depends only on the question's position, so that more questions do not change the labels
-            // before them.
+            // A draw depends only on the question's position, so that more questions do not change those before them.
             var random = RandomGenerator(seed: seed ^ 0xF11B, stream: UInt64(index))
-            if random.uniform() < flips { pair.flip() }
+            draws.append(random.uniform())
             pairs.append(pair)
         }
-        let kept = balanced(pairs)
+        let kept: [SampledPair]
+        if noise == .length {
+            // Balanced by the true labels: otherwise the judge's taste for length would be balanced away.
+            let indices = balanced(pairs)
+            kept = noise.labels(indices.map { pairs[$0] }, draws: indices.map { draws[$0] }, share: flips)
+        } else {
+            let labelled = noise.labels(pairs, draws: draws, share: flips)
+            kept = balanced(labelled).map { labelled[$0] }
+        }
         statistics.finish(pairs: kept, unbalanced: pairs.count - kept.count)
         return (kept, statistics)
     }
 
-    /// The pairs without some, so that for every difference in length the longer response is chosen as often as it is
-    /// rejected.
-    func balanced(_ pairs: [SampledPair]) -> [SampledPair] {
+    /// The indices of the pairs without some, so that for every difference in length the longer response is chosen as
+    /// often as it is rejected.
+    func balanced(_ pairs: [SampledPair]) -> [Int] {
         var groups: [Int: (longer: [Int], shorter: [Int])] = [:]
         for (index, pair) in pairs.enumerated() where pair.wordDifference != 0 {
             let isLonger = pair.wordDifference > 0
@@ -69,7 +78,7 @@ package struct PairSampler: Sendable {
             var random = RandomGenerator(seed: seed ^ 0xBA1A, stream: UInt64(difference))
             dropped.formUnion(random.shuffled(more).dropFirst(fewer.count))
         }
-        return pairs.indices.filter { !dropped.contains($0) }.map { pairs[$0] }
+        return pairs.indices.filter { !dropped.contains($0) }
     }
 }
 

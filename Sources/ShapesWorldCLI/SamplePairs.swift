@@ -18,15 +18,24 @@ struct SamplePairs: ParsableCommand {
     var responses: String
     @Option(help: "Folder to write pairs.jsonl and truth.jsonl into.")
     var out: String
-    @Option(help: "Probability that a label is wrong.")
+    @Option(help: "The share of labels that are wrong, in expectation.")
     var flips = 0.05
+    @Option(
+        help: """
+            Which labels are wrong: any (random), those of the half whose responses differ least (hard), or those of a \
+            judge that prefers the longer response (length).
+            """)
+    var noise = LabelNoise.random
     @Option(help: "Seed of the flipped labels, and of the pairs left out to balance lengths.")
     var seed: UInt64 = 0
     @Option(help: "File to write the figures into as well, as JSON.")
     var summary: String?
 
     func validate() throws {
-        guard (0...1).contains(flips) else { throw ValidationError("--flips is \(flips); expected 0 to 1") }
+        let limit = noise == .random ? 1 : 0.5
+        guard (0...limit).contains(flips) else {
+            throw ValidationError("--flips is \(flips); expected 0 to \(limit) with --noise \(noise.rawValue)")
+        }
     }
 
     func run() throws {
@@ -45,6 +54,7 @@ struct SamplePairs: ParsableCommand {
         }
         var sampler = PairSampler()
         sampler.flips = flips
+        sampler.noise = noise
         sampler.seed = seed
         let (pairs, statistics) = sampler.pairs(of: questions)
         try FileManager.default.createDirectory(atPath: out, withIntermediateDirectories: true)
@@ -57,3 +67,5 @@ struct SamplePairs: ParsableCommand {
         try StandardOutput.writeLine(statistics.text)
     }
 }
+
+extension LabelNoise: ExpressibleByArgument {}

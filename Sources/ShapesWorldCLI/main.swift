@@ -6,7 +6,10 @@ struct ShapesWorldCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "shapes-world",
         abstract: "A world of rendered shapes in which every claim of a response can be checked.",
-        subcommands: [Pairs.self, Scenes.self, SamplePairs.self, Judge.self, Report.self, ExportTraining.self])
+        subcommands: [
+            Pairs.self, Scenes.self, SamplePairs.self, Judge.self, Benchmark.self, JudgeAnswer.self, Report.self,
+            ExportTraining.self,
+        ])
 }
 
 extension Split: ExpressibleByArgument {}

@@ -45,6 +45,9 @@ final class ScoreJobTests: JobTestCase {
                 row["alpha_data"]?.double ?? 9, sigmoid(delta) / sigmoid(mean), accuracy: tolerance)
         }
         XCTAssertEqual(summary.rowsScored, 23)
+        let negative = deltas.count { $0 < 0 }
+        XCTAssertTrue((1..<23).contains(negative))
+        XCTAssertEqual(summary.rowsBelowZero, negative)
         XCTAssertEqual(summary.histogram.reduce(0, +), 23)
         XCTAssertEqual(summary.quantiles[3], deltas.sorted()[11], accuracy: tolerance)
         XCTAssertEqual(summary.chosenSubSentences, dataset.pairs.map(\.chosen.count).reduce(0, +))
@@ -57,6 +60,7 @@ final class ScoreJobTests: JobTestCase {
         let summary = try run(options())
         let json = try Files.readJSON(folder.path + "/scores.summary.json")
         XCTAssertEqual(json["mean_delta"]?.double, summary.meanDelta)
+        XCTAssertEqual(json["delta"]?["below_zero"]?.int, try XCTUnwrap(summary.rowsBelowZero))
         XCTAssertEqual(json["settings"]?["model"]?.string, "angles")
         XCTAssertEqual(json["delta"]?["histogram"]?["edges"]?.array?.count, 41)
         XCTAssertEqual(json["output"]?["sha256"]?.string, SHA256.hex(of: try bytes("scores.jsonl")))

@@ -98,6 +98,47 @@ final class TrainJobTests: TrainTestCase {
         }
     }
 
+    /// What the log says of each pair agrees with the metrics and with the derivative of the sigmoid loss,
+    /// −β σ(−β h) / kept. A run that was stopped ends with the same log.
+    func testTheLogOfPairs() throws {
+        try writeDataset(count: 24)
+        var options = options("a")
+        options.logsPairs = true
+        _ = try run(options)
+        let metrics = try metrics("a")
+        let lines = try bytes("a/pairs.jsonl").split(separator: 0x0A).map { try JSON(parsing: $0) }
+        XCTAssertEqual(lines.count, metrics.count)
+        var seen: [Int] = []
+        for (line, step) in zip(lines, metrics) {
+            func numbers(_ name: String) throws -> [Double] {
+                try XCTUnwrap(line[name]?.array).map { try XCTUnwrap($0.double) }
+            }
+            let (beta, margin, weight) = (try numbers("beta"), try numbers("margin"), try numbers("weight"))
+            let kept = try XCTUnwrap(line["kept"]?.array).map { $0 == true }
+            XCTAssertEqual(kept.count { $0 }, step["kept"]?.int)
+            XCTAssertEqual(line["batch"], step["batch"])
+            seen += try XCTUnwrap(line["id"]?.array).compactMap(\.int)
+            let count = Double(beta.count)
+            XCTAssertEqual(margin.reduce(0, +) / count, try XCTUnwrap(step["margin_mean"]?.double), accuracy: 1e-12)
+            XCTAssertEqual(beta.reduce(0, +) / count, try XCTUnwrap(step["beta_mean"]?.double), accuracy: 1e-12)
+            for index in beta.indices {
+                let derivative = beta[index] / (1 + exp(beta[index] * margin[index])) / Double(kept.count { $0 })
+                XCTAssertEqual(weight[index], kept[index] ? derivative : 0, accuracy: 1e-12)
+            }
+        }
+        XCTAssertEqual(seen[..<24].sorted(), Array(0..<24))
+
+        options.output = folder.path + "/b"
+        assertFails(.cancelled, "stopped") {
+            _ = try self.run(options) { event throws(DamaError) in
+                if case .progress(let progress) = event, progress.batch == 5 { throw .cancelled }
+            }
+        }
+        _ = try run(options)
+        XCTAssertEqual(try bytes("b/pairs.jsonl"), try bytes("a/pairs.jsonl"))
+        try assertSame("a", "b")
+    }
+
     /// Two runs with the same seed are equal bit for bit; another seed changes the order of the pairs.
     func testTheSeedDecides() throws {
         try writeDataset(count: 24)

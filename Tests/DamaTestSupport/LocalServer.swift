@@ -5,13 +5,18 @@ package final class LocalServer: @unchecked Sendable {
     package struct Answer {
         package var status = 200
         package var body = ""
+        /// Further header lines, such as `Retry-After: 3`.
+        package var headers: [String] = []
         /// The delay of the answer in seconds.
         package var delay = 0.0
         /// Closes the connection without an answer.
         package var hangsUp = false
 
-        package init(status: Int = 200, body: String = "", delay: Double = 0, hangsUp: Bool = false) {
-            (self.status, self.body, self.delay, self.hangsUp) = (status, body, delay, hangsUp)
+        package init(
+            status: Int = 200, body: String = "", headers: [String] = [], delay: Double = 0, hangsUp: Bool = false
+        ) {
+            (self.status, self.body, self.headers) = (status, body, headers)
+            (self.delay, self.hangsUp) = (delay, hangsUp)
         }
     }
 
@@ -62,8 +67,10 @@ package final class LocalServer: @unchecked Sendable {
             }
             if let answer, !answer.hangsUp {
                 if answer.delay > 0 { Thread.sleep(forTimeInterval: answer.delay) }
-                let head =
-                    "HTTP/1.1 \(answer.status) X\r\nContent-Length: \(answer.body.utf8.count)\r\nConnection: close\r\n\r\n"
+                let lines =
+                    ["HTTP/1.1 \(answer.status) X", "Content-Length: \(answer.body.utf8.count)", "Connection: close"]
+                    + answer.headers
+                let head = lines.joined(separator: "\r\n") + "\r\n\r\n"
                 let bytes = Array((head + answer.body).utf8)
                 // A client that gave up must not end the test with SIGPIPE.
                 _ = send(connection, bytes, bytes.count, Int32(MSG_NOSIGNAL))

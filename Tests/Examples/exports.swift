@@ -15,8 +15,8 @@ let images: [Any.Type] = [
     PixelSize.self, PreparedImage.self, RGBImage.self, ResizeFilter.self,
 ]
 let models: [Any.Type] = [
-    ChatMessage.self, ChatTemplate.self, Device.self, DualEncoder.self, FinishReason.self, GenerationOptions.self,
-    GenerationRequest.self,
+    ChatMessage.self, ChatTemplate.self, Device.self, DualEncoder.self, EarlyStopping.self, FinishReason.self,
+    GenerationOptions.self, GenerationRequest.self,
     (any ImageTextEncoder).self, LowRankAdapters.self, OnnxRuntime.self, PairHardness.self, PairLogProbabilities.self,
     Policy.self, PolicyImage.self, PolicyOptions.self, PreferencePair.self, PreparedImages.self, PreparedPair.self,
     PreparedPrompt.self, ResponseLogProbability.self, RunOptions.self, SamplingOptions.self,
@@ -27,13 +27,26 @@ let training: [Any.Type] = [
     Trainable.self, TrainedPolicy.self, Trainer.self, TrainerOptions.self, TrainingPair.self,
 ]
 let jobs: [Any.Type] = [
+    ComparisonOptions.self, EvaluationComparison.self,
     GenerateJob.self, GenerateOptions.self, JobProgress.self, LineJobSummary.self, ReferenceCache.self,
     ReferenceJob.self, ReferenceOptions.self, RowJobOptions.self, ScoreJob.self, ScoreOptions.self, ScoreSummary.self,
     TrainEvent.self, TrainJob.self, TrainOptions.self, TrainProgress.self, TrainSettings.self, TrainSummary.self,
 ]
 let splitting: [Any.Type] = [
-    ChatEndpoint.self, CommandWriter.self, EndpointWriter.self, LanguageModelSplitter.self, NamedSplitter.self,
-    PolicyWriter.self, (any ResponseSplitter).self, (any SentenceWriter).self, SplitCache.self, SplitResponse.self,
+    ChatAnswer.self, ChatEndpoint.self, ChatRequest.self, CommandWriter.self, EndpointWriter.self,
+    LanguageModelSplitter.self, NamedSplitter.self,
+    PolicyWriter.self, RequestRate.self, (any ResponseSplitter).self, (any SentenceWriter).self, SplitCache.self,
+    SplitResponse.self,
+]
+
+let evaluation: [Any.Type] = [
+    EvaluateJob.self, EvaluateOptions.self, EvaluateSummary.self, EvaluationData.self, EvaluationMetric.self,
+    EvaluationQuestions.self,
+]
+
+let judges: [Any.Type] = [
+    CachedJudge.self, CommandJudge.self, EndpointJudge.self, (any Judge).self, JudgeAnswer.self, JudgeCache.self,
+    JudgeRequest.self, ModelEcho.self, PolicyJudge.self,
 ]
 
 // Members of exported types, whichever file declares them.

@@ -13,8 +13,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts" / "reprod
 
 import results as pages
 from reproduce import Benchmark, choosing, reporting
-from rows import BETAS, RATES, ROWS, TABLES
+from noise import axis_table, why_row
+from rows import BETAS, RATES, RIVALS, RIVALS_TABLE, ROWS, SMOOTHING, TABLES
+from settings import AXIS, SETTINGS
 from tables import Results, chosen, describe_training, run_name, student_p
+from why import area_under_curve, describe_pairs
 
 
 def line(step: int, easy: float, hard: float | None, alpha: float) -> dict[str, object]:
@@ -76,16 +79,22 @@ def test_the_best_of_the_grid_is_chosen_and_the_rest_is_missing(tmp_path: Path) 
         folder.mkdir(parents=True)
         level = 0.9 if (job.beta, job.rate) == (BETAS[1], RATES[0]) else 0.5
         (folder / "result.json").write_text(json.dumps({"response_level": level, "mention_level": 0.5}))
-    assert benchmark.best(row) == (BETAS[1], RATES[0])
-    assert [job.seed for job in reporting(row, (BETAS[1], RATES[0]), 5)] == [1, 2, 3, 4, 5]
+    assert benchmark.best(row) == (BETAS[1], RATES[0], None)
+    assert [job.seed for job in reporting(row, (BETAS[1], RATES[0], None), 5)] == [1, 2, 3, 4, 5]
     fixed = next(row for row in ROWS if row.fixed)
-    assert choosing(fixed) == [] and benchmark.best(fixed) == fixed.fixed
+    assert choosing(fixed) == [] and fixed.fixed and benchmark.best(fixed) == (*fixed.fixed, None)
+    smoothed = next(row for row in RIVALS if row.smoothing)
+    assert len({job.name for job in choosing(smoothed)}) == len(BETAS) * len(RATES) * len(SMOOTHING)
 
 
 def test_the_tables_name_rows_that_there_are(tmp_path: Path) -> None:
     names = {row.name for row in ROWS}
     assert all(set(table) <= names for _, table in TABLES) and {row.base for row in ROWS} <= names
     assert {name for _, table in TABLES for name in table} == names
+    rivals = {row.name for row in RIVALS}
+    assert not rivals & names and rivals <= set(RIVALS_TABLE[1]) <= names | rivals
+    assert all(set(AXIS) <= set(setting.rows) <= names | rivals for setting in SETTINGS)
+    assert len({setting.name for setting in SETTINGS}) == len(SETTINGS)
 
 
 def test_files_are_written(tmp_path: Path) -> None:
@@ -104,6 +113,46 @@ def test_files_are_written(tmp_path: Path) -> None:
     assert "+25.0" in text and "| **100.0** |" in text
     assert chosen(Results(tmp_path))[1] == ["DAMA (preset paper)", "**100.0**"]
     rows = (tmp_path / "results.csv").read_text().splitlines()
-    assert len(rows) == 6 and rows[0].startswith("row,split,beta,rate,seed,response_level")
+    assert len(rows) == 6 and rows[0].startswith("noise,share,row,split,beta,rate,smoothing,seed,response_level")
+    assert rows[1].startswith("random,0.05,dama,validation,0.5,6e-05,,0,1.0")
+    assert "| 5 % |" in text and (tmp_path / "noise.svg").read_text().startswith("<svg xmlns")
     html = (tmp_path / "report.html").read_text()
     assert html.count("<svg") >= 6 and "http" not in html.replace("http-equiv", "").replace("http://www.w3.org", "")
+
+
+def test_how_well_values_find_wrong_labels() -> None:
+    values, wrong = [0.1, 0.4, 0.2, 0.4, -0.3, 0.9], [True, False, False, True, True, False]
+    # All pairs of a wrong and a right label, one by one.
+    wins = [
+        1.0 if a < b else 0.5 if a == b else 0.0
+        for a, is_wrong in zip(values, wrong) if is_wrong
+        for b, other in zip(values, wrong) if not other
+    ]  # fmt: skip
+    assert area_under_curve(values, wrong) == pytest.approx(sum(wins) / len(wins))
+    assert area_under_curve([1, 1, 1], [True, False, False]) == 0.5
+    assert area_under_curve([1, 2], [False, False]) is None
+
+
+def test_what_became_of_wrong_pairs(tmp_path: Path) -> None:
+    def entry(kept: list[bool], margin: float) -> dict[str, object]:
+        return {"id": [1, "b"], "kept": kept, "beta": [0.1, 0.3], "margin": [2.0, margin],
+                "weight": [0.03 if kept[0] else 0, 0.01 if kept[1] else 0]}  # fmt: skip
+
+    lines = [entry([True, True], 0.0), entry([True, False], 1.0), entry([True, True], 3.0), entry([False, True], 4.0)]
+    found = describe_pairs(lines, {"1": False, "b": True}, beta=0.2)
+    assert found["share_wrong"] == [1, 0, 1, 1] and found["share_right"] == [1, 1, 1, 0]
+    assert found["beta_right"] == [0.5, 0.5, 0.5, None] and found["beta_wrong"] == pytest.approx([1.5, None, 1.5, 1.5])
+    assert found["weight_wrong"] == pytest.approx([0.25, 0, 0.25, 1])
+    assert found["margin_wrong"] == [0, 1, 3, 4] and found["margin_right"] == [2, 2, 2, 2]
+
+    setting = SETTINGS[1]
+    folder = setting.folder(tmp_path)
+    add(folder, "dpo", 1, [True, False])
+    add(folder, "dpo", 2, [True, True])
+    results = Results(tmp_path, setting)
+    assert results.reported("dpo") and why_row(results, "dpo") is None
+    (results.folder(results.reported("dpo")[0]) / "why.json").write_text(json.dumps(found))
+    assert why_row(results, "dpo") == [
+        "DPO", "75.0 / 75.0", "0.50 / 1.50", "25.0 → 100.0", "2.00 / 4.00",
+    ]  # fmt: skip
+    assert axis_table([results])[1] == ["25 %", "75.0 ± 35.4", "–", "–", "–", "–", "–"]

@@ -131,6 +131,35 @@ final class PairSamplerTests: XCTestCase {
         XCTAssertNotEqual(other.pairs(of: questions).pairs, all)
     }
 
+    func testAJudgeErrsOnHardPairs() {
+        // Differences of 1 and of 1/2, in turn.
+        let questions = (0..<4000).map { index in
+            question(
+                index,
+                index % 2 == 0 ? [circle, falseShape] : ["\(circle) \(falsePlace)", "\(falseShape) \(falsePlace)"])
+        }
+        var judge = sampler(flips: 0.25)
+        judge.noise = .hard
+        let pairs = judge.pairs(of: questions).pairs
+        XCTAssertEqual(pairs.count, 4000)
+        XCTAssertFalse(pairs.contains { $0.isFlipped && abs($0.shareDifference) == 1 })
+        // Half of the hard half: binomial, mean 1000, standard deviation 22.4; four of them.
+        XCTAssertEqual(Double(pairs.count { $0.isFlipped }), 1000, accuracy: 90)
+    }
+
+    func testAJudgeThatPrefersLength() {
+        var judge = sampler(flips: 0.2)
+        judge.noise = .length
+        let (pairs, statistics) = judge.pairs(of: biased(2000))
+        // Before the judge errs, lengths are balanced: half of the chosen responses are the shorter ones, and of those
+        // two fifths become wrong. Four standard deviations of a share of about 1000 pairs are 0.05.
+        XCTAssertEqual(Double(statistics.flipped) / Double(pairs.count), 0.2, accuracy: 0.05)
+        XCTAssertTrue(pairs.allSatisfy { !$0.isFlipped || $0.wordDifference > 0 })
+        let longer = pairs.count { $0.wordDifference > 0 }
+        XCTAssertEqual(Double(longer) / Double(pairs.count), 0.7, accuracy: 0.05)
+        XCTAssertGreaterThan(statistics.chosenWords, statistics.rejectedWords + 1)
+    }
+
     func testResponsesOfAnyShapeAreRead() throws {
         for (line, field, expected) in [
             (["id": 3, "responses": ["a", "b"], "finish": ["stop", "stop"]], nil, ["a", "b"]),

@@ -117,8 +117,10 @@ def figure(title: str, caption: str, svg: str, legend: Sequence[tuple[str, str, 
     )
 
 
-def line_chart(title: str, caption: str, lines: Sequence[Line], y_label: str, marks: Sequence[float] = ()) -> str:
-    """Lines over the steps; `marks` are horizontal reference lines."""
+def line_chart(
+    title: str, caption: str, lines: Sequence[Line], y_label: str, marks: Sequence[float] = (), x_label: str = "step"
+) -> str:
+    """Lines over the steps, or over another number; `marks` are horizontal reference lines."""
     smoothed = [moving_mean(line.y, line.smooth) for line in lines]
     values = [v for line in smoothed for v in line if v is not None] + list(marks)
     # With more than two lines the single steps would clutter the chart.
@@ -132,7 +134,7 @@ def line_chart(title: str, caption: str, lines: Sequence[Line], y_label: str, ma
     if not values:
         return figure(title, caption, "<p>no values</p>")
     x = [v for line in lines for v in line.x]
-    axes = Axes((min(x), max(x)), (min(values), max(values)), "step", y_label)
+    axes = Axes((min(x), max(x)), (min(values), max(values)), x_label, y_label)
     for mark in marks:
         axes.path([axes.x0, axes.x1], [mark, mark], 'stroke="#888" stroke-width="1" stroke-dasharray="2 3"')
     for line, mean in zip(lines, smoothed):

@@ -2,11 +2,13 @@
 """The paper's tables in the embedded world: every method of rows.py on the same preference pairs, with the same grid of
 β and learning rate, chosen on validation scenes and reported on test scenes, over several seeds.
 
-    reproduce.py --build build --out build/reproduce [--seeds 5] [--jobs 1] [--rows dpo,dama]
+    reproduce.py --build build --out build/reproduce [--seeds 5] [--jobs 1] [--noise random-0.05] [--rows dpo,dama]
 
-All steps use the built command line. A run is a folder in OUT/runs; it is complete when it has result.json. After an
-interruption at any moment the same command resumes, and several processes can work on one OUT at the same time. At the
-end the script writes results.csv, tables.md and report.html from all complete runs.
+settings.py lists the kinds and shares of wrong labels, and the rows that are run under each.
+
+All steps use the built command line. A run is a folder in OUT/runs, or in OUT/noise/NAME/runs; it is complete when it has
+result.json. After an interruption at any moment the same command resumes, and several processes can work on one OUT at
+the same time. At the end the script writes results.csv, tables.md and report.html from all complete runs.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import argparse
 import fcntl
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -25,8 +28,13 @@ from pathlib import Path
 from typing import Any, Optional
 
 from results import write_results
-from rows import BETAS, CHOOSING_SEED, RATES, ROWS, Row
+from rows import BETAS, CHOOSING_SEED, RATES, Row
+from settings import SETTINGS, Setting, row_named
 from tables import run_name
+
+# After tables, which adds its folder to sys.path.
+import report
+from why import area_under_curve, describe_pairs
 
 POLICY, CLIP = "models/shapes-llava", "models/shapes-clip"
 #: (split, seed, scenes); no two splits share a layout.
@@ -42,15 +50,23 @@ class Job:
     rate: float
     seed: int
     split: str
+    smoothing: Optional[float] = None
 
     @property
     def name(self) -> str:
-        return run_name(self.row.name, self.beta, self.rate, self.seed)
+        return run_name(self.row.name, self.beta, self.rate, self.seed, self.smoothing)
+
+
+#: β, learning rate and label smoothing.
+Point = tuple[float, float, Optional[float]]
 
 
 class Benchmark:
-    def __init__(self, build: Path, out: Path):
-        self.bin, self.out = build / "bin", out
+    """The runs under one setting. Scenes, sampled answers and the base's figures are those of all settings."""
+
+    def __init__(self, build: Path, out: Path, setting: Setting = SETTINGS[0]):
+        self.bin, self.out, self.setting = build / "bin", out, setting
+        self.place = setting.folder(out)
 
     def call(self, program: str, *arguments: object) -> None:
         command = [str(self.bin / program), *map(str, arguments)]
@@ -70,37 +86,81 @@ class Benchmark:
     # Data
 
     def prepare(self) -> None:
-        """Makes scenes, the policy's answers, pairs, hardness of both kinds, the reference and the base's figures."""
+        """Makes scenes, the policy's answers, the base's figures, pairs, hardness of both kinds, and the reference."""
+        self.prepare_scenes()
+        self.prepare_pairs()
+
+    def prepare_scenes(self) -> None:
         out = self.out
         with exclusive(out / "data.lock"):
             if (out / "base" / "test.json").exists():
                 return
-            say("scenes, sampled answers, pairs, hardness, reference")
+            say("scenes and sampled answers")
             for name, (split, seed, count) in SCENES.items():
                 if not (out / name / "truth.jsonl").exists():
                     self.call("shapes-world", "scenes", "--split", split, "--seed", seed, "--count", count,
                               "--out", out / name)  # fmt: skip
-            scenes, pairs = out / "preference", out / "pairs"
+            scenes = out / "preference"
             self.generate(POLICY, scenes / "questions.jsonl", scenes / "answers.jsonl", "--samples", 5,
                           "--temperature", 1, "--seed", 1)  # fmt: skip
-            self.call("shapes-world", "sample-pairs", "--scenes", scenes, "--responses", scenes / "answers.jsonl",
-                      "--out", pairs, "--seed", 1, "--summary", out / "pairs.json")  # fmt: skip
-            rows = ["--data", pairs / "pairs.jsonl", "--image-root", scenes, "--threads", 1, "--quiet"]
-            for name, delta in (("scores", "probabilities"), ("ratios", "scores")):
-                self.call("dama", "score", "--model", CLIP, *rows, "--out", pairs / f"{name}.jsonl", "--delta", delta)
-            self.call("dama", "reference", "--model", POLICY, *rows, "--out", pairs / "reference.jsonl")
             (out / "base").mkdir(exist_ok=True)
             for split in ("validation", "test"):
                 answers = out / split / "base.jsonl"
                 self.generate(POLICY, out / split / "questions.jsonl", answers)
                 self.judge(split, answers, out / "base")
 
+    def prepare_pairs(self) -> None:
+        with exclusive(self.place / "pairs.lock"):
+            if (self.place / "labels.json").exists():
+                return
+            say(f"pairs with {self.setting.label}: hardness, reference")
+            scenes, pairs = self.out / "preference", self.place / "pairs"
+            self.call("shapes-world", "sample-pairs", "--scenes", scenes, "--responses", scenes / "answers.jsonl",
+                      "--out", pairs, "--seed", 1, "--noise", self.setting.noise, "--flips", self.setting.share,
+                      "--summary", self.place / "pairs.json")  # fmt: skip
+            rows = ["--data", pairs / "pairs.jsonl", "--image-root", scenes, "--threads", 1, "--quiet"]
+            for name, delta in (("scores", "probabilities"), ("ratios", "scores")):
+                self.call("dama", "score", "--model", CLIP, *rows, "--out", pairs / f"{name}.jsonl", "--delta", delta)
+            self.call("dama", "reference", "--model", POLICY, *rows, "--out", pairs / "reference.jsonl")
+            self.write_variants(pairs)
+
+    def write_variants(self, pairs: Path) -> None:
+        """Writes the pairs and scores that are not those of `sample-pairs` and `dama score`, and how well δ knows."""
+        rows, scores = report.read_lines(pairs / "pairs.jsonl"), report.read_lines(pairs / "scores.jsonl")
+        delta = {str(score["id"]): float(score["delta"]) for score in scores}
+        agreeing = [row for row in rows if delta[str(row["idx"])] >= 0]
+        turned = [row if delta[str(row["idx"])] >= 0 else {**row, "chosen": row["rejected"], "rejected": row["chosen"]}
+                  for row in rows]  # fmt: skip
+        others = scores.copy()
+        random.Random(1).shuffle(others)
+        permuted = [{**score, "delta": other["delta"], "alpha_data": other["alpha_data"]}
+                    for score, other in zip(scores, others)]  # fmt: skip
+        for name, lines in (("agreeing", agreeing), ("turned", turned), ("permuted", permuted)):
+            write(pairs / f"{name}.jsonl", "\n".join(json.dumps(line, ensure_ascii=False) for line in lines))
+        wrong = self.wrong_labels()
+        alpha = {str(score["id"]): float(score["alpha_data"]) for score in scores}
+        keys = sorted(wrong)
+        labels: dict[str, Any] = {
+            "pairs": len(keys), "wrong": sum(wrong.values()),
+            "delta_below_0": sum(value < 0 for value in delta.values()),
+            "wrong_of_delta_below_0": sum(wrong[key] for key in keys if delta[key] < 0),
+            "auc_of_delta": area_under_curve([delta[key] for key in keys], [wrong[key] for key in keys]),
+            "alpha_right": mean_of([alpha[key] for key in keys if not wrong[key]]),
+            "alpha_wrong": mean_of([alpha[key] for key in keys if wrong[key]]),
+        }  # fmt: skip
+        write(self.place / "labels.json", json.dumps(labels))
+
+    def wrong_labels(self) -> dict[str, bool]:
+        """Whether the label of each pair is wrong."""
+        truth = report.read_lines(self.place / "pairs" / "truth.jsonl")
+        return {str(line["idx"]): bool(line["flipped"]) for line in truth}
+
     # ------------------------------------------------------------------------------------------------------------------
     # Runs
 
     def run(self, job: Job) -> bool:
         """Trains, answers, judges. Returns False if another process holds the run."""
-        folder = self.out / "runs" / job.name
+        folder = self.place / "runs" / job.name
         if (folder / "result.json").exists():
             return True
         folder.mkdir(parents=True, exist_ok=True)
@@ -115,22 +175,28 @@ class Benchmark:
             self.generate(folder / "run" / "model", self.out / job.split / "questions.jsonl", answers, "--restart")
             self.judge(job.split, answers, folder)
             shutil.copy(folder / "run" / "metrics.jsonl", folder / "metrics.jsonl")
+            # The pairs of turned labels are not those whose truth is known.
+            if job.split == "test" and job.row.pairs != "turned":
+                lines = report.read_lines(folder / "run" / "pairs.jsonl")
+                write(folder / "why.json", json.dumps(describe_pairs(lines, self.wrong_labels(), job.beta)))
             figures = json.loads((folder / f"{job.split}.json").read_text(encoding="utf-8"))
             result = {"row": job.row.name, "beta": job.beta, "rate": job.rate, "seed": job.seed, "split": job.split,
-                      **figures, "seconds": round(time.monotonic() - began, 1)}  # fmt: skip
+                      "noise": self.setting.noise, "share": self.setting.share, "smoothing": job.smoothing, **figures, "seconds": round(time.monotonic() - began, 1)}  # fmt: skip
             write(folder / "result.json", json.dumps(result, ensure_ascii=False))
             # Weights are large, and the same command can make them again.
             shutil.rmtree(folder / "run")
         return True
 
     def train(self, job: Job, folder: Path) -> None:
-        pairs = self.out / "pairs"
+        pairs = self.place / "pairs"
+        data = "pairs" if job.row.pairs == "all" else job.row.pairs
+        smoothing = {} if job.smoothing is None else {"label_smoothing": job.smoothing}
         configuration: dict[str, Any] = {
-            "model": POLICY, "data": str(pairs / "pairs.jsonl"), "image_root": str(self.out / "preference"),
+            "model": POLICY, "data": str(pairs / f"{data}.jsonl"), "image_root": str(self.out / "preference"),
             "scores": str(pairs / f"{job.row.hardness}.jsonl"), "reference": str(pairs / "reference.jsonl"),
-            "out": str(folder / "run"), "method": {**job.row.method, "beta": job.beta},
+            "out": str(folder / "run"), "method": {**job.row.method, "beta": job.beta, **smoothing},
             "optimizer": {"learning_rate": job.rate}, "schedule": {"kind": "cosine", "warmup_ratio": 0.1},
-            "batch_size": 16, "epochs": 1, "seed": job.seed, "threads": 1, "tensorboard": False,
+            "batch_size": 16, "epochs": 1, "seed": job.seed, "threads": 1, "tensorboard": False, "log_pairs": True,
             "checkpoint": {"every": 1000}, "export": {"dtype": "float16"},
         }  # fmt: skip
         # JSON is YAML.
@@ -138,29 +204,37 @@ class Benchmark:
         self.call("dama", "train", "--config", folder / "dama.yaml", "--quiet")
 
     def result(self, job: Job) -> Optional[dict[str, Any]]:
-        path = self.out / "runs" / job.name / "result.json"
+        path = self.place / "runs" / job.name / "result.json"
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
-    def best(self, row: Row) -> Optional[tuple[float, float]]:
-        """β and learning rate with the best response-level rate on validation scenes; `None` while runs are missing."""
+    def best(self, row: Row) -> Optional[Point]:
+        """The point of the grid with the best response-level rate on validation scenes; `None` while runs are missing."""
         if row.fixed:
-            return row.fixed
+            return (*row.fixed, None)
         found = []
         for job in choosing(row):
             result = self.result(job)
             if result is None:
                 return None
-            found.append((result["response_level"], result["mention_level"], job.beta, job.rate))
-        return max(found)[2:]
+            figures = (result["response_level"], result["mention_level"], job.beta, job.rate, job.smoothing or 0.0)
+            found.append((figures, (job.beta, job.rate, job.smoothing)))
+        return max(found)[1]
 
 
 def choosing(row: Row) -> list[Job]:
-    grid = [] if row.fixed else [(beta, rate) for beta in BETAS for rate in RATES]
-    return [Job(row, beta, rate, CHOOSING_SEED, "validation") for beta, rate in grid]
+    if row.fixed:
+        return []
+    return [Job(row, beta, rate, CHOOSING_SEED, "validation", smoothing)
+            for smoothing in row.smoothing or (None,) for beta in BETAS for rate in RATES]  # fmt: skip
 
 
-def reporting(row: Row, choice: tuple[float, float], seeds: int) -> list[Job]:
-    return [Job(row, *choice, seed, "test") for seed in range(1, seeds + 1)]
+def reporting(row: Row, choice: Point, seeds: int) -> list[Job]:
+    beta, rate, smoothing = choice
+    return [Job(row, beta, rate, seed, "test", smoothing) for seed in range(1, seeds + 1)]
+
+
+def mean_of(values: list[float]) -> Optional[float]:
+    return sum(values) / len(values) if values else None
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -226,17 +300,19 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("build/reproduce"))
     parser.add_argument("--seeds", type=int, default=5, help="reported runs of each row")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="parallel runs, with one thread each")
-    parser.add_argument("--rows", help="row names from rows.py, separated by commas (default: all)")
+    parser.add_argument("--noise", help="names from settings.py, separated by commas (default: all)")
+    parser.add_argument("--rows", help="row names from rows.py, separated by commas (default: all of a setting)")
     parser.add_argument("--tables", action="store_true", help="only write the tables of the complete runs")
     arguments = parser.parse_args()
-    names = arguments.rows.split(",") if arguments.rows else [row.name for row in ROWS]
-    unknown = set(names) - {row.name for row in ROWS}
-    if unknown:
-        parser.error(f"unknown rows {', '.join(sorted(unknown))}; the rows are {', '.join(row.name for row in ROWS)}")
-    rows = [row for row in ROWS if row.name in names]
-    benchmark = Benchmark(arguments.build, arguments.out)
-    if not arguments.tables:
+    noise = chosen(parser, "--noise", arguments.noise, [setting.name for setting in SETTINGS])
+    names = chosen(parser, "--rows", arguments.rows, list(dict.fromkeys(name for s in SETTINGS for name in s.rows)))
+    for setting in SETTINGS:
+        if setting.name not in noise or arguments.tables:
+            continue
+        rows = [row_named(name) for name in setting.rows if name in names]
+        benchmark = Benchmark(arguments.build, arguments.out, setting)
         benchmark.prepare()
+        say(f"{setting.label}: {', '.join(row.name for row in rows)}")
         work(benchmark, [job for row in rows for job in choosing(row)], arguments.jobs, "choosing")
         jobs = []
         for seed in range(arguments.seeds):
@@ -246,6 +322,14 @@ def main() -> None:
                     jobs.append(reporting(row, choice, arguments.seeds)[seed])
         work(benchmark, jobs, arguments.jobs, "reporting")
     write_results(arguments.out)
+
+
+def chosen(parser: argparse.ArgumentParser, option: str, given: Optional[str], known: list[str]) -> list[str]:
+    names = given.split(",") if given else known
+    unknown = set(names) - set(known)
+    if unknown:
+        parser.error(f"{option}: unknown {', '.join(sorted(unknown))}; expected some of {', '.join(known)}")
+    return names
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Writes the results of reproduce.py: results.csv (a line for each run), tables.md, report.html."""
+"""Writes the results of reproduce.py: results.csv (a line for each run), tables.md, noise.svg, report.html."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import csv
 from html import escape
 from pathlib import Path
 
+from noise import WHY_HEAD, axis_chart, axis_table, why_tables
+from settings import SETTINGS
 from tables import FIGURES, HEAD, Results, chosen, markdown, tables
 
 # After tables, which adds its folder to sys.path.
 import report
 
-COLUMNS = ["row", "split", "beta", "rate", "seed", *FIGURES, "gap_ratio", "alpha_model_low", "alpha_model_high",
+COLUMNS = ["noise", "share", "row", "split", "beta", "rate", "smoothing", "seed", *FIGURES, "gap_ratio", "alpha_model_low", "alpha_model_high",
            "beta_low", "beta_high", "margin", "seconds"]  # fmt: skip
 
 #: The methods whose training is drawn; the first two with their easy and hard pairs, as in the paper's Figure 1.
@@ -19,22 +21,46 @@ DRAWN = [("DAMA", "dama"), ("DPO", "dpo"), ("D2PO", "d2po"), ("MDPO", "mdpo")]
 
 
 def write_results(out: Path) -> None:
-    results = Results(out)
-    if not results.runs:
+    found = [results for results in (Results(out, setting) for setting in SETTINGS) if results.runs]
+    if not found:
         return
+    runs = [run for results in found for run in results.runs]
     with (out / "results.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
         writer.writeheader()
-        writer.writerows(results.runs)
-    sections = tables(results)
-    texts = [f"**{title}**\n\n{markdown([HEAD, *lines])}" for title, lines in sections]
-    grid = chosen(results)
-    if len(grid) > 1:
-        title = "Responses free of hallucination on validation scenes; each row uses its best setting"
-        texts.append(f"**{title}**\n\n{markdown(grid)}")
+        writer.writerows(runs)
+    pages = [Page(results) for results in found]
+    texts = [f"## Wrong labels\n\n{markdown(axis_table(found))}"]
+    for page in pages:
+        texts.append(f"## {page.results.setting.label}")
+        texts += [f"**{title}**\n\n{markdown(table)}" for title, table in page.tables]
     (out / "tables.md").write_text("\n\n".join(texts) + "\n", encoding="utf-8")
-    (out / "report.html").write_text(page_of(results, sections, grid), encoding="utf-8")
-    print(f"{out / 'results.csv'}  {out / 'tables.md'}  {out / 'report.html'}")
+    (out / "noise.svg").write_text(standalone(axis_chart(found)), encoding="utf-8")
+    (out / "report.html").write_text(page_of(pages), encoding="utf-8")
+    print("  ".join(str(out / name) for name in ("results.csv", "tables.md", "noise.svg", "report.html")))
+
+
+class Page:
+    """The tables of one setting."""
+
+    def __init__(self, results: Results):
+        self.results = results
+        self.tables: list[tuple[str, list[list[str]]]] = [(title, [HEAD, *lines]) for title, lines in tables(results)]
+        grid = chosen(results)
+        if len(grid) > 1:
+            title = "Responses free of hallucination on validation scenes; each row uses its best setting"
+            self.tables.append((title, grid))
+        for title, lines in why_tables(results):
+            self.tables.append((title, [WHY_HEAD, *lines]))
+
+
+def standalone(html: str) -> str:
+    """The picture of a figure as a file of its own, with the colours that the page gives it."""
+    start, end = html.index('<svg viewBox="0 0'), html.rindex("</svg>") + len("</svg>")
+    style = ("<style>text{font:11px sans-serif;fill:#444}.label{font-size:12px}.grid{stroke:#ddd}"
+             ".axis{stroke:#888}</style><rect width='100%' height='100%' fill='white'/>")  # fmt: skip
+    svg = html[start:end].replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+    return svg.replace(">", f">{style}", 1) + "\n"
 
 
 def html_table(lines: list[list[str]]) -> str:
@@ -56,13 +82,16 @@ def drawn(results: Results) -> list[report.Run]:
     return runs
 
 
-def page_of(results: Results, sections: list[tuple[str, list[list[str]]]], grid: list[list[str]]) -> str:
-    body = [f"<h2>{escape(title)}</h2>{html_table([HEAD, *lines])}" for title, lines in sections]
-    if len(grid) > 1:
-        body.append(f"<h2>Choice of β and learning rate on validation scenes</h2>{html_table(grid)}")
-    runs = drawn(results)
-    if runs:
-        body.append("<h2>Training, first seed</h2>" + report.training_figures(runs, results.out / "pairs" / "scores.jsonl"))
+def page_of(pages: list[Page]) -> str:
+    found = [page.results for page in pages]
+    body = [f"<h2>Wrong labels</h2>{html_table(axis_table(found))}<div class=charts>{axis_chart(found)}</div>"]
+    for page in pages:
+        body.append(f"<h2>{escape(page.results.setting.label)}</h2>")
+        body += [f"<h3>{escape(title)}</h3>{html_table(table)}" for title, table in page.tables]
+        runs = drawn(page.results)
+        if runs:
+            scores = page.results.place / "pairs" / "scores.jsonl"
+            body.append("<h3>Training, first seed</h3>" + report.training_figures(runs, scores))
     title = "The paper's tables in a world of shapes"
     lead = (
         '<p class="lead">Responses free of hallucination, mentions that are true and objects covered in per cent, mean ± '

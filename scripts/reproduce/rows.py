@@ -13,8 +13,13 @@ class Row:
     name: str
     label: str
     method: dict[str, object] = field(default_factory=dict)
-    # "scores" (probabilities, Eqs. (5) and (6)) or "ratios" (Table 2's ablation).
+    # "scores" (probabilities, Eqs. (5) and (6)), "ratios" (Table 2's ablation), or "permuted" (the values of "scores",
+    # given to other pairs).
     hardness: str = "scores"
+    # "all"; "agreeing" leaves out pairs whose δ is below 0; "turned" swaps their responses.
+    pairs: str = "all"
+    # Values of `label_smoothing` that are tried with each β and learning rate.
+    smoothing: tuple[float, ...] = ()
     # β and learning rate if they are fixed instead of chosen, and the row to compare with.
     fixed: Optional[tuple[float, float]] = None
     base: str = "dpo"
@@ -49,6 +54,21 @@ ROWS = [
     as_in_the_paper("dama", "DAMA (preset paper)"),
 ]
 
+#: The share of wrong labels that a loss assumes.
+SMOOTHING = (0.1, 0.25)
+
+#: Simpler ways to deal with wrong labels, and controls; at the shares of settings.py.
+RIVALS = [
+    Row("cdpo", "label-smoothed DPO", {"preset": "dpo", "loss": "cdpo"}, smoothing=SMOOTHING),
+    Row("robust", "robust DPO", {"preset": "dpo", "loss": "robust"}, smoothing=SMOOTHING),
+    Row("ipo", "IPO", {"preset": "dpo", "loss": "ipo"}),
+    Row("dpo-agreeing", "DPO without the pairs of δ < 0", {"preset": "dpo"}, pairs="agreeing"),
+    Row("dpo-turned", "DPO, the pairs of δ < 0 turned round", {"preset": "dpo"}, pairs="turned"),
+    Row("dama-agreeing", "DAMA without the pairs of δ < 0", {"preset": "paper"}, pairs="agreeing"),
+    Row("dama-permuted", "DAMA, α_D of other pairs", {"preset": "paper"}, hardness="permuted"),
+    Row("dama-robust", "DAMA, robust loss", {"preset": "paper", "loss": "robust"}, smoothing=SMOOTHING),
+]
+
 #: Tables and figures of the paper, as names of rows; some rows occur in several.
 TABLES = [
     ("Table 1: methods", ["dpo", "d2po", "mdpo", "dama"]),
@@ -61,6 +81,12 @@ TABLES = [
     ("Table 1 with the paper's β", [f"{name}-paper-beta" for name in ("dpo", "d2po", "mdpo", "dama")]),
     ("Presets and controls", ["dama", "dama-unnormalized", "dama-released", "dpo-random", "dpo"]),
 ]
+
+RIVALS_TABLE = (
+    "Rivals at the same noise",
+    ["dpo", *(row.name for row in RIVALS if row.name != "dama-permuted"), "d2po", "d2po-ratios", "mdpo", "dama",
+     "dama-permuted", "dama-released"],
+)
 
 #: Every row without a fixed setting tries each combination, and keeps the best one on validation scenes.
 BETAS = [0.1, 0.5]

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Optional
 
-from rows import ROWS, TABLES
+from rows import RIVALS, RIVALS_TABLE, ROWS, TABLES
+from settings import AXIS, SETTINGS, Setting, row_named
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "report"))
 import report
@@ -45,12 +46,13 @@ def describe_training(lines: list[dict[str, Any]], beta: float) -> dict[str, flo
 class Results:
     """Every complete run, and the scenes for which its response was free of hallucination."""
 
-    def __init__(self, out: Path):
-        self.out = out
+    def __init__(self, out: Path, setting: Setting = SETTINGS[0]):
+        self.out, self.setting, self.place = out, setting, setting.folder(out)
         self.runs: list[dict[str, Any]] = []
         self.free: dict[tuple[str, int], dict[str, float]] = {}
-        for path in sorted(out.glob("runs/*/*/result.json")):
+        for path in sorted(self.place.glob("runs/*/*/result.json")):
             run = json.loads(path.read_text(encoding="utf-8"))
+            run.update(noise=setting.noise, share=setting.share)
             run.update(describe_training(report.read_lines(path.parent / "metrics.jsonl"), run["beta"]))
             self.runs.append(run)
             if run["split"] == "test":
@@ -58,7 +60,8 @@ class Results:
                 self.free[run["row"], run["seed"]] = {str(d["idx"]): float(is_free(d)) for d in details}
 
     def folder(self, run: dict[str, Any]) -> Path:
-        return self.out / "runs" / run_name(run["row"], run["beta"], run["rate"], run["seed"])
+        name = run_name(run["row"], run["beta"], run["rate"], run["seed"], run.get("smoothing"))
+        return self.place / "runs" / name
 
     def reported(self, row: str) -> list[dict[str, Any]]:
         runs = [run for run in self.runs if run["row"] == row and run["split"] == "test"]
@@ -84,8 +87,9 @@ class Results:
         return center, 1.96 * error, p_scenes, p_seeds
 
 
-def run_name(row: str, beta: float, rate: float, seed: int) -> str:
-    return f"{row}/beta{beta:g}-rate{rate:g}-seed{seed}"
+def run_name(row: str, beta: float, rate: float, seed: int, smoothing: Optional[float] = None) -> str:
+    extra = "" if smoothing is None else f"-smoothing{smoothing:g}"
+    return f"{row}/beta{beta:g}-rate{rate:g}{extra}-seed{seed}"
 
 
 def is_free(detail: dict[str, Any]) -> bool:
@@ -119,11 +123,11 @@ def table_row(results: Results, name: str) -> Optional[list[str]]:
     runs = results.reported(name)
     if not runs:
         return None
-    row = next(row for row in ROWS if row.name == name)
+    row = row_named(name)
     versus = results.against(name, row.base)
     ratios = [run["gap_ratio"] for run in runs if math.isfinite(run["gap_ratio"])]
     return [
-        row.label, f"{runs[0]['beta']:g}, {runs[0]['rate']:g}",
+        row.label, point_text(runs[0], ", "),
         spread([r["response_level"] for r in runs], 100), spread([r["mention_level"] for r in runs], 100),
         spread([r["coverage"] for r in runs], 100), spread([r["mean_words"] for r in runs]),
         f"{100 * versus[0]:+.1f} ± {100 * versus[1]:.1f}" if versus else "–",
@@ -135,6 +139,12 @@ def table_row(results: Results, name: str) -> Optional[list[str]]:
     ]  # fmt: skip
 
 
+def point_text(run: dict[str, Any], between: str, names: tuple[str, str, str] = ("", "", "ε ")) -> str:
+    """The point of the grid: β, learning rate and, for losses that have it, label smoothing."""
+    parts = [(names[0], run["beta"]), (names[1], run["rate"]), (names[2], run.get("smoothing"))]
+    return between.join(f"{name}{value:g}" for name, value in parts if value is not None)
+
+
 def base_row(out: Path) -> list[str]:
     base = json.loads((out / "base" / "test.json").read_text(encoding="utf-8"))
     percent = [f"{100 * base[key]:.1f}" for key in FIGURES[:3]]
@@ -143,7 +153,7 @@ def base_row(out: Path) -> list[str]:
 
 def tables(results: Results) -> list[tuple[str, list[list[str]]]]:
     found = []
-    for title, names in TABLES:
+    for title, names in [*TABLES, RIVALS_TABLE] if results.setting.share == 0.25 else TABLES:
         lines = [line for line in (table_row(results, name) for name in names) if line]
         if lines:
             found.append((title, [base_row(results.out), *lines]))
@@ -152,17 +162,23 @@ def tables(results: Results) -> list[tuple[str, list[list[str]]]]:
 
 def chosen(results: Results) -> list[list[str]]:
     """Validation rates of the grid, a line for each row."""
-    grid = sorted({(run["beta"], run["rate"]) for run in results.runs if run["split"] == "validation"})
-    lines = [["", *(f"β {beta:g}, rate {rate:g}" for beta, rate in grid)]]
-    for row in ROWS:
-        cells = {(r["beta"], r["rate"]): r for r in results.runs if r["row"] == row.name and r["split"] == "validation"}
+    runs = [run for run in results.runs if run["split"] == "validation"]
+
+    def point(run: dict[str, Any]) -> tuple[float, float, float]:
+        return run.get("smoothing") or 0.0, run["beta"], run["rate"]
+
+    heads = {point(run): point_text(run, ", ", ("β ", "rate ", "ε ")) for run in runs}
+    grid = sorted(heads)
+    lines = [["", *(heads[at] for at in grid)]]
+    for row in ROWS + RIVALS:
+        cells = {point(run): run for run in runs if run["row"] == row.name}
         if cells:
             best = max(cells.values(), key=lambda r: (r["response_level"], r["mention_level"]))
             texts = [
-                "–" if point not in cells
-                else f"**{100 * cells[point]['response_level']:.1f}**" if cells[point] is best
-                else f"{100 * cells[point]['response_level']:.1f}"
-                for point in grid
+                "–" if at not in cells
+                else f"**{100 * cells[at]['response_level']:.1f}**" if cells[at] is best
+                else f"{100 * cells[at]['response_level']:.1f}"
+                for at in grid
             ]  # fmt: skip
             lines.append([row.label, *texts])
     return lines

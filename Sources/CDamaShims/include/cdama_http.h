@@ -7,6 +7,9 @@
 typedef struct cdama_http_response {
     /// The HTTP status; 0 if there was no answer.
     long status;
+    /// The seconds to wait that the answer's Retry-After header asks for; 0 without one, or if libcurl is older than
+    /// 7.66.
+    long long retry_after;
     char *body;
     size_t length;
     /// libcurl's description of the error; empty if there was an answer.

@@ -31,6 +31,7 @@ enum {
     OPTION_POSTFIELDSIZE_LARGE = 30120,
     OPTION_WRITEFUNCTION = 20011,
     INFO_RESPONSE_CODE = 0x200002,
+    INFO_RETRY_AFTER = 0x600000 + 57,
     PROTOCOL_HTTP_AND_HTTPS = 1 | 2,
     GLOBAL_ALL = 3,
     MESSAGE_DONE = 1,
@@ -188,6 +189,7 @@ int cdama_http_post(const char *url, const char *const *headers, size_t header_c
     curl.multi_add_handle(multi, handle);
     int code = perform(multi, handle, is_stopped, user, response);
     curl.easy_getinfo(handle, INFO_RESPONSE_CODE, &response->status);
+    curl.easy_getinfo(handle, INFO_RETRY_AFTER, &response->retry_after);
     curl.multi_remove_handle(multi, handle);
     if (code > 0 && response->error[0] == '\0') {
         strncpy(response->error, curl.easy_strerror(code), sizeof response->error - 1);

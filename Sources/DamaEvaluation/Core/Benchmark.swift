@@ -24,11 +24,17 @@ package protocol Benchmark: Sendable {
     /// All questions, in the benchmark's order.
     var questions: [BenchmarkQuestion] { get }
 
+    /// Calls `body` with each question in that order, with images that ``questions`` leaves out because they are large.
+    func forEachQuestion(_ body: (BenchmarkQuestion) throws(DamaError) -> Void) throws(DamaError)
+
     /// What the scores depend on besides the data's files: the prompts' name and hash, versions.
     var identity: JSONObject { get }
 
     /// Whether ``score(_:run:judge:stop:)`` needs a judge.
     var needsJudge: Bool { get }
+
+    /// The most runs that make sense; `nil` for any number. Without a judge, all runs are the same.
+    var maximumRuns: Int? { get }
 
     /// The answers in an official file that is one JSON object; `nil` if the object is a row itself.
     func rows(of object: JSONObject) -> [JSON]?
@@ -61,7 +67,13 @@ extension Benchmark {
     package static var passName: String? { nil }
     package var identity: JSONObject { [:] }
     package var needsJudge: Bool { false }
+    package var maximumRuns: Int? { needsJudge ? nil : 1 }
     package func rows(of object: JSONObject) -> [JSON]? { nil }
+
+    package func forEachQuestion(_ body: (BenchmarkQuestion) throws(DamaError) -> Void) throws(DamaError) {
+        for question in questions { try body(question) }
+    }
+
     package func metrics(of answers: [Counts]) -> [Metric] { metrics(answers.reduce(into: Counts()) { $0 += $1 }) }
 }
 

@@ -47,11 +47,14 @@ package struct Metric: Equatable, Sendable {
     package var value: Double?
     /// The number as the official script prints it; `nil` if no official script has this metric.
     package var official: String?
+    /// The digits behind the point of the mean over several runs, where the official script prints it with NumPy.
+    package var meanDigits: Int?
 
-    package init(_ name: String, _ value: Double?, official: String? = nil) {
+    package init(_ name: String, _ value: Double?, official: String? = nil, meanDigits: Int? = nil) {
         self.name = name
         self.value = value.flatMap { $0.isFinite ? $0 : nil }
         self.official = official
+        self.meanDigits = meanDigits
     }
 
     /// `scale · numerator / denominator`; without a value if the denominator is 0.

@@ -9,8 +9,13 @@ package struct MetricTable: Equatable, Sendable {
         guard let first = runs.first else { return }
         for (position, metric) in first.enumerated() {
             let values = runs.map { position < $0.count ? $0[position].value : nil }
-            rows.append(
-                EvaluationMetric(name: metric.name, runs: values, official: runs.count == 1 ? metric.official : nil))
+            var row = EvaluationMetric(name: metric.name, runs: values, official: metric.official)
+            if runs.count > 1 {
+                row.official = metric.meanDigits.flatMap { digits in
+                    row.value.map { NumpyNumber.rounded($0, digits: digits).description }
+                }
+            }
+            rows.append(row)
         }
     }
 
@@ -33,8 +38,9 @@ public struct EvaluationMetric: Equatable, Sendable {
     public let name: String
     /// The value of each run, in the unit of the official script; `nil` if its denominator is 0.
     public let runs: [Double?]
-    /// The number as the official script prints it; `nil` for a metric that is not its, and for several runs.
-    public let official: String?
+    /// The number as the official script prints it; `nil` for a metric that is not its, and for several runs where the
+    /// script prints no mean.
+    public internal(set) var official: String?
 
     /// The value, or the mean over the runs; `nil` if a run has none.
     public var value: Double? {
@@ -69,7 +75,7 @@ public struct EvaluationMetric: Equatable, Sendable {
     }
 
     init?(name: String, _ json: JSON) {
-        guard let value = json["value"] else { return nil }
+        guard let value = json.object?["value"] else { return nil }
         self.name = name
         runs = json["runs"]?.array?.map(\.double) ?? [value.double]
         official = json["official"]?.string

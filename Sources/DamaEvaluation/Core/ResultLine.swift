@@ -13,6 +13,9 @@ package struct ResultLine: Equatable, Sendable {
     /// A score for each run. With one run, its members are the line's.
     package var runs: [AnswerScore]
 
+    /// The members that are no evidence.
+    static let ownNames = ["id", "empty", "pass", "counts", "runs"]
+
     package init(id: JSON, isEmpty: Bool, runs: [AnswerScore]) {
         self.id = id
         self.isEmpty = isEmpty
@@ -49,8 +52,8 @@ package struct ResultLine: Equatable, Sendable {
         guard let counts = json["counts"].flatMap({ Counts($0) }), let members = json.object?.members else {
             return nil
         }
-        let own = ["id", "empty", "pass", "counts", "runs"]
         return AnswerScore(
-            pass: json["pass"]?.bool, counts: counts, evidence: JSONObject(members.filter { !own.contains($0.key) }))
+            pass: json["pass"]?.bool, counts: counts,
+            evidence: JSONObject(members.filter { !ownNames.contains($0.key) }))
     }
 }

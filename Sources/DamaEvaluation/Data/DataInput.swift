@@ -33,6 +33,8 @@ package struct Download: Sendable {
     package var versions: [(name: String, sha256: String)]
     /// Where it is to be had.
     package var address: String
+    /// Another download, which holds this one as well.
+    package var archive: String?
     /// Whether the benchmark can do without it.
     package var isOptional: Bool
     /// Whether a folder stands for it.

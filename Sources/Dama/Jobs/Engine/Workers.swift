@@ -14,13 +14,17 @@ struct Workers: Sendable {
         _ elements: [Element], _ transform: @Sendable (Element) throws(DamaError) -> Output
     ) throws(DamaError) -> [Output] {
         var results: [Result<Output, DamaError>?] = Array(repeating: nil, count: elements.count)
+        // Elements after a failed one need not be tried: each might wait long for a server that is gone.
+        let firstFailed = Atomic(Int.max)
         results.withUnsafeMutableBufferPointer { buffer in
             nonisolated(unsafe) let slots = buffer
             Concurrent.forEach(elements.count, threads: count) { index in
+                guard index < firstFailed.load(ordering: .relaxed) else { return }
                 do throws(DamaError) {
                     slots[index] = .success(try transform(elements[index]))
                 } catch {
                     slots[index] = .failure(error)
+                    firstFailed.min(index, ordering: .relaxed)
                 }
             }
         }

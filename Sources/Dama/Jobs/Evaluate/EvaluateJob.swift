@@ -38,7 +38,7 @@ public struct EvaluateJob: Sendable {
         var rows = options.rows
         rows.converter = open.converter
         let report = EvaluateReport(
-            benchmark: open.benchmark, runs: options.runs, maximumMissing: options.maximumMissing)
+            benchmark: open.benchmark, data: options.data, runs: options.runs, maximumMissing: options.maximumMissing)
         return try RowJob(rows, report).run(observer: observer) { (contents, _) throws(DamaError) in
             .settings(
                 job: "evaluate", contents,
@@ -50,12 +50,13 @@ public struct EvaluateJob: Sendable {
     }
 
     private func usedJudge(_ open: OpenBenchmark) throws(DamaError) -> (any Judge)? {
-        guard open.benchmark.needsJudge else {
-            guard options.runs == 1 else {
-                throw .invalidArgument("runs is \(options.runs); without a judge all runs would be the same")
-            }
-            return nil
+        if let maximum = open.benchmark.maximumRuns, options.runs > maximum {
+            throw .invalidArgument(
+                options.judgeAnswers == nil
+                    ? "runs is \(options.runs); without a judge all runs would be the same"
+                    : "runs is \(options.runs); the file of the judge's answers holds \(maximum)")
         }
+        guard open.benchmark.needsJudge else { return nil }
         guard let judge else {
             throw .invalidArgument(
                 "\(options.benchmark) needs a judge: an endpoint, a command, a local model, or a file of its answers")

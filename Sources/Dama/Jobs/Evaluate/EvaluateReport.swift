@@ -6,6 +6,8 @@ struct EvaluateReport: RowReport {
     typealias Task = EvaluateTask
 
     let benchmark: any Benchmark
+    /// The folder of its data.
+    let data: String
     let runs: Int
     let maximumMissing: Int?
 
@@ -26,6 +28,9 @@ struct EvaluateReport: RowReport {
                 throw .io("the journal holds a score of another benchmark; restart the job")
             }
             counts[found.question] = found.line.runs.map(\.counts)
+            for score in found.line.runs {
+                if let model = score.evidence["judge_model"]?.string { summary.judgeModels[model, default: 0] += 1 }
+            }
             summary.answered += 1
             if found.line.isEmpty { summary.empty += 1 }
             try output.append(Array(stored.dropFirst(4)) + [UInt8(ascii: "\n")])
@@ -44,10 +49,11 @@ struct EvaluateReport: RowReport {
 
     func json(_ summary: EvaluateSummary, output: JSON, rejects: JSON, settings: JSON) -> JSON {
         [
-            "benchmark": .string(type(of: benchmark).name),
+            "benchmark": .string(type(of: benchmark).name), "data": .string(Files.resolved(data)),
             "questions": .int(Int64(summary.questions)), "answered": .int(Int64(summary.answered)),
             "missing": .int(Int64(summary.missing)), "empty": .int(Int64(summary.empty)),
-            "rows_rejected": .int(Int64(summary.rowsRejected)), "metrics": summary.metrics.json, "output": output,
+            "rows_rejected": .int(Int64(summary.rowsRejected)), "judge_models": summary.judgeModelsJSON,
+            "metrics": summary.metrics.json, "output": output,
             "rejects": rejects, "settings": settings,
         ]
     }
@@ -63,6 +69,8 @@ public struct EvaluateSummary: Equatable, Sendable {
     /// Answers without text; they are scored as the benchmark scores them.
     public var empty = 0
     public var rowsRejected: Int
+    /// The models that answered as the judge, by the names that servers gave, and how many scores rest on each.
+    public var judgeModels: [String: Int] = [:]
     package var metrics = MetricTable([])
     /// Whether an earlier run had already finished the same job.
     public var wasComplete = false
@@ -84,8 +92,16 @@ public struct EvaluateSummary: Equatable, Sendable {
         self.answered = answered
         self.empty = empty
         rowsRejected = rejected
+        for member in json["judge_models"]?.object?.members ?? [] {
+            judgeModels[member.key] = member.value.int
+        }
         self.metrics = metrics
         wasComplete = true
+    }
+
+    var judgeModelsJSON: JSON {
+        .object(
+            JSONObject(judgeModels.sorted { $0.key < $1.key }.map { (key: $0.key, value: .int(Int64($0.value))) }))
     }
 
     /// The metrics in the benchmark's order: the value of one run, or the mean of several.

@@ -59,6 +59,7 @@ struct ScoreReport: RowReport {
         var summary = ScoreSummary(rows: journal.rowCount)
         var deltas = try NumberFile(path: folder.file("deltas"))
         var sum = 0.0
+        var belowZero = 0
         try journal.forEachRow { outcome throws(DamaError) in
             switch outcome {
             case .rejected(let line):
@@ -69,6 +70,7 @@ struct ScoreReport: RowReport {
                 let row = try StoredRow(decoding: bytes)
                 summary.rowsScored += 1
                 sum += row.delta
+                if row.delta < 0 { belowZero += 1 }
                 summary.smallestDelta = min(summary.smallestDelta, row.delta)
                 summary.largestDelta = max(summary.largestDelta, row.delta)
                 summary.chosenSubSentences += row.chosenCount
@@ -79,6 +81,7 @@ struct ScoreReport: RowReport {
             if (summary.rowsScored + summary.rowsRejected) % 1024 == 0 { try checkpoint() }
         }
         try deltas.flush()
+        summary.rowsBelowZero = belowZero
         summary.meanDelta = sum / Double(summary.rowsScored)
         summary.quantiles = try OrderStatistics.quantiles(
             ScoreSummary.quantileLevels, count: summary.rowsScored

@@ -14,6 +14,9 @@ public struct ScoreSummary: Equatable, Sendable {
     public var meanDeltaUsed: Double
     public var smallestDelta: Double
     public var largestDelta: Double
+    /// Rows with δ below 0: the image agrees more with the rejected response. Many of them are a sign of wrong labels.
+    /// `nil` in the summary of an earlier version.
+    public var rowsBelowZero: Int?
     /// Quantiles of δ at ``quantileLevels``.
     public var quantiles: [Double]
     /// The number of rows in each of 40 equal bins of δ, from the lower to the upper bound of ``histogramRange``.
@@ -42,6 +45,7 @@ public struct ScoreSummary: Equatable, Sendable {
             "delta": [
                 "min": .double(smallestDelta),
                 "max": .double(largestDelta),
+                "below_zero": rowsBelowZero.map { .int(Int64($0)) } ?? .null,
                 "quantiles": .object(
                     JSONObject(zip(Self.quantileLevels, quantiles).map { (key: "\($0)", value: .double($1)) })),
                 "histogram": ["edges": .array(edges), "counts": .array(histogram.map { .int(Int64($0)) })],
@@ -74,6 +78,7 @@ public struct ScoreSummary: Equatable, Sendable {
         meanDeltaUsed = used
         smallestDelta = smallest
         largestDelta = largest
+        rowsBelowZero = json["delta"]?["below_zero"]?.int
         quantiles = Self.quantileLevels.compactMap { json["delta"]?["quantiles"]?["\($0)"]?.double }
         histogram = counts.compactMap(\.int)
         histogramRange = low...high
@@ -92,6 +97,7 @@ public struct ScoreSummary: Equatable, Sendable {
         meanDeltaUsed = 0
         smallestDelta = .infinity
         largestDelta = -.infinity
+        rowsBelowZero = 0
         quantiles = []
         histogram = []
         histogramRange = -1...1

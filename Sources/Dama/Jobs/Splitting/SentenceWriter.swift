@@ -65,11 +65,8 @@ public struct EndpointWriter: SentenceWriter {
 
     /// - Parameter concurrency: The maximum number of concurrent requests.
     public init(_ endpoint: ChatEndpoint, concurrency: Int = standardConcurrency) throws(DamaError) {
-        guard (1...256).contains(concurrency) else {
-            throw .invalidArgument("requests at once: expected 1 to 256, found \(concurrency)")
-        }
         self.endpoint = endpoint
-        slots = Slots(count: concurrency)
+        slots = try Slots(concurrency: concurrency)
         name = "endpoint \(try endpoint.name)"
     }
 

@@ -1,7 +1,8 @@
+import DamaPreference
 import DamaSupport
 import DamaTraining
 
-/// metrics.jsonl: one line per batch, written as soon as the batch is done.
+/// metrics.jsonl and pairs.jsonl: one line per batch, written as soon as the batch is done.
 final class MetricsLog {
     private let path: String
     /// `nil` before the first line.
@@ -97,6 +98,18 @@ extension StepMetrics {
             "beta_clamped": .int(Int64(betaClamped)), "logps_chosen": number(logpsChosen),
             "logps_rejected": number(logpsRejected), "reference_chosen": number(referenceChosen),
             "reference_rejected": number(referenceRejected),
+        ]
+    }
+}
+
+extension AdaptiveBeta.Step {
+    /// A line of pairs.jsonl; docs/train.md describes the fields.
+    func json(batch: Int, _ step: UInt64, ids: [JSON]) -> JSON {
+        func numbers(_ values: [Double]) -> JSON { .array(values.map { $0.isFinite ? .double($0) : .null }) }
+        return [
+            "step": .int(Int64(clamping: step)), "batch": .int(Int64(batch)), "id": .array(ids),
+            "kept": .array(mask.map { .bool($0) }), "beta": numbers(beta), "margin": numbers(margins),
+            "weight": numbers(gradChosen.map(abs)),
         ]
     }
 }

@@ -75,6 +75,7 @@ public struct TrainJob: Sendable {
         try writeRejects(data, observer)
 
         let metrics = try MetricsLog(path: paths.metrics, after: batch)
+        let log = options.logsPairs ? try MetricsLog(path: paths.pairs, after: batch) : nil
         let events =
             options.writesTensorBoard
             ? try EventFileWriter(directory: paths.tensorBoard, resumingAt: batch > 0 ? batch + 1 : nil) : nil
@@ -84,6 +85,7 @@ public struct TrainJob: Sendable {
         func save() throws(DamaError) {
             guard saved != batch else { return }
             try metrics.synchronize()
+            try log?.synchronize()
             try checkpoints.save(trainer, batch: batch, note: ["batch": .int(Int64(batch)), "identity": identity])
             saved = batch
         }
@@ -91,12 +93,16 @@ public struct TrainJob: Sendable {
         do throws(DamaError) {
             while batch < batches {
                 var pairs: [TrainingPair] = []
-                for index in order.batch(batch) {
+                let indices = Array(order.batch(batch))
+                for index in indices {
                     pairs.append(try data.pair(index, root, takesImage: policy.takesImages))
                 }
                 let found = try trainer.step(pairs, run: run)
                 batch += 1
                 try metrics.append(found.json(batch: batch, epoch: order.epoch(of: batch - 1)))
+                if let log, let step = trainer.lastStep {
+                    try log.append(step.json(batch: batch, found.step, ids: indices.map { data.items[$0].record.id }))
+                }
                 try events?.add(step: batch, scalars: found.scalars)
                 if batch % options.checkpointEvery == 0 || batch == batches { try save() }
                 let seconds = monotonicSeconds() - start

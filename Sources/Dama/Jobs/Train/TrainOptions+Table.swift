@@ -40,6 +40,7 @@ extension TrainOptions {
     private static let resultSettings: [Setting<Self>] = [
         .section("checkpoint", \.self, checkpointTable),
         .bool("tensorboard", \.writesTensorBoard, effect: .none),
+        .bool("log_pairs", \.logsPairs, effect: .none),
         .section("export", \.self, exportTable),
     ]
 

@@ -46,6 +46,8 @@ public struct TrainOptions: RowJobSettings {
     /// The number of checkpoints to keep.
     public var checkpointsKept = 2
     public var writesTensorBoard = true
+    /// Whether the job writes ``TrainPaths/pairs``.
+    public var logsPairs = false
     public var export = Export.model
     public var exportType = WeightType.float32
 

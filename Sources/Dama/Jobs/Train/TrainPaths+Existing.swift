@@ -11,7 +11,7 @@ extension TrainPaths {
     func refuseUnsuitable(_ options: TrainOptions, base: String) throws(DamaError) {
         let ownReference =
             options.reference == nil && !options.method.loss.isReferenceFree ? JobPaths(output: reference) : nil
-        var files = [metrics, rejects, summary]
+        var files = [metrics, rejects, summary] + (options.logsPairs ? [pairs] : [])
         if let own = ownReference { files += [own.output, own.rejects, own.summary] }
         let directories = [checkpoints, tensorBoard, model] + (ownReference.map { [$0.partial] } ?? [])
         let inputs = [("data", options.data), ("scores", options.scores ?? ""), ("reference", options.reference ?? "")]
@@ -29,22 +29,24 @@ extension TrainPaths {
             throw .invalidArgument("\(file) is not a regular file, and the job writes one to this path")
         }
         try ownReference?.refuseForeign()
-        try refuseForeign(writesTensorBoard: options.writesTensorBoard)
+        try refuseForeign(options)
         if options.export != .none { try ExportFolder.check(model, base: base, replaces: false) }
     }
 
-    private func refuseForeign(writesTensorBoard: Bool) throws(DamaError) {
+    private func refuseForeign(_ options: TrainOptions) throws(DamaError) {
         func check(_ path: String, _ isOurs: Bool) throws(DamaError) {
             guard !isOurs else { return }
             throw .invalidArgument(
                 "\(path) exists, and no training job wrote it; choose another folder than \(folder), or remove it")
         }
-        if Files.isThere(metrics) { try check(metrics, MetricsLog.isLog(metrics)) }
+        for log in [metrics] + (options.logsPairs ? [pairs] : []) where Files.isThere(log) {
+            try check(log, MetricsLog.isLog(log))
+        }
         if Files.isThere(rejects) { try check(rejects, Rejection.isFile(rejects)) }
         if Files.isThere(summary) {
             try check(summary, (try? Files.readJSON(summary))?["settings"]?["training"]?["job"]?.string == "train")
         }
-        if writesTensorBoard, Files.isThere(tensorBoard) {
+        if options.writesTensorBoard, Files.isThere(tensorBoard) {
             for name in try Files.names(in: tensorBoard) {
                 try check("\(tensorBoard)/\(name)", EventFileWriter.isEventFile(name))
             }

@@ -6,6 +6,8 @@ public struct TrainPaths: Equatable, Sendable {
 
     /// The metrics, one line per batch.
     public var metrics: String { "\(folder)/metrics.jsonl" }
+    /// What each step did with its pairs, one line per batch, if asked for.
+    public var pairs: String { "\(folder)/pairs.jsonl" }
     /// The folder of TensorBoard event files.
     public var tensorBoard: String { "\(folder)/tensorboard" }
     public var checkpoints: String { "\(folder)/checkpoints" }
