@@ -6,7 +6,7 @@ import PackageDescription
 // line in the list below, and a few small seeds in Corpus/Name. Every finding becomes a test.
 let parsers = [
     "Checkpoint", "Controller", "Image", "JSON", "Jinja", "Journal", "Pattern", "Rows", "Safetensors",
-    "SentencePiece", "Tokenizer", "Torch", "Words", "YAML",
+    "SentencePiece", "Tokenizer", "Torch", "Vectors", "Words", "YAML",
 ]
 
 let package = Package(
