@@ -21,6 +21,9 @@
 #include "dama/policy.h"
 #include "dama/reference.h"
 #include "dama/generate.h"
+#include "dama/judge.h"
+#include "dama/evaluate.h"
+#include "dama/compare.h"
 #include "dama/trainer.h"
 #include "dama/train.h"
 

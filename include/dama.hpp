@@ -23,6 +23,9 @@
 #include "dama/cpp/jobs.hpp"
 #include "dama/cpp/reference.hpp"
 #include "dama/cpp/generate.hpp"
+#include "dama/cpp/judge.hpp"
+#include "dama/cpp/evaluate.hpp"
+#include "dama/cpp/compare.hpp"
 #include "dama/cpp/trainer.hpp"
 #include "dama/cpp/train.hpp"
 

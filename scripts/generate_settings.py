@@ -38,7 +38,7 @@ import Dama
 #: What belongs to the struct, not to its settings.
 PARTS = {"struct_size", "reserved"}
 #: Strings that have to be given.
-REQUIRED = {"data", "output"}
+REQUIRED = {"data", "output", "benchmark", "responses"}
 NUMBERS = {"uint32_t": "UInt32", "size_t": "Int", "uint64_t": "UInt64", "int64_t": "Int64"}
 
 
@@ -83,7 +83,7 @@ def option_fields() -> str:
     header = abi_header.read(abi_header.preprocessed())
     parts = [PREAMBLE]
     for struct, fields in header.structs.items():
-        if not re.fullmatch(r"dama_\w+_dataset_options", struct):
+        if not re.fullmatch(r"dama_(\w+_dataset|evaluate)_options", struct):
             continue
         counts = {field.name for field in fields if field.name.endswith("_count")}
         found = [(field.name, lines(field, counts, header)) for field in fields]

@@ -1,6 +1,8 @@
 // The types that `import Dama` exports from the modules below, besides this module's own jobs.
 // Tests/Examples/exports.swift names each, and Tests/Examples/hidden.txt names some that must not be exported.
 
+@_exported import struct DamaEvaluation.EvaluationComparison
+@_exported import struct DamaEvaluation.EvaluationMetric
 @_exported import protocol DamaEvaluation.Judge
 @_exported import struct DamaEvaluation.JudgeAnswer
 @_exported import struct DamaEvaluation.JudgeRequest
@@ -21,6 +23,7 @@
 @_exported import struct DamaModels.ChatMessage
 @_exported import struct DamaModels.ChatTemplate
 @_exported import class DamaModels.DualEncoder
+@_exported import enum DamaModels.EarlyStopping
 @_exported import enum DamaModels.FinishReason
 @_exported import struct DamaModels.GenerationOptions
 @_exported import struct DamaModels.GenerationRequest

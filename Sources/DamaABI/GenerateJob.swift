@@ -11,7 +11,7 @@ extension dama_generate_dataset_options {
         try read(GenerateOptions.table, into: &options)
         guard let generation else { return options }
         let given = try readStruct(generation, "options.generation", defaults: defaultGeneration())
-        options.generation = given.swift()
+        options.generation = try given.swift()
         options.stop = try strings(given.stop, given.stop_count, "options.generation.stop")
         return options
     }

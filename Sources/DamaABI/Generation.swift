@@ -25,6 +25,9 @@ func defaultGeneration() -> dama_generation_options {
     options.max_tokens = UInt32(standard.maximumTokens)
     options.temperature = standard.sampling.temperature
     options.top_p = standard.sampling.topP
+    options.num_beams = UInt32(standard.beams)
+    options.early_stopping = DAMA_EARLY_STOPPING_NO
+    options.length_penalty = standard.lengthPenalty
     return options
 }
 
@@ -34,11 +37,20 @@ public func dama_generation_options_init_sized(_ options: UnsafeMutablePointer<d
 }
 
 extension dama_generation_options {
-    func swift() -> GenerationOptions {
+    func swift() throws -> GenerationOptions {
         var options = GenerationOptions()
         options.maximumTokens = Int(max_tokens)
         options.sampling = SamplingOptions(temperature: temperature, topK: Int(top_k), topP: top_p)
         options.seed = seed
+        options.beams = Int(num_beams)
+        options.lengthPenalty = length_penalty
+        options.earlyStopping =
+            switch early_stopping {
+            case DAMA_EARLY_STOPPING_NO: .no
+            case DAMA_EARLY_STOPPING_YES: .yes
+            case DAMA_EARLY_STOPPING_NEVER: .never
+            default: throw DamaError.invalidArgument("early_stopping \(early_stopping.rawValue) is unknown")
+            }
         return options
     }
 }
@@ -62,12 +74,14 @@ private func generate(
         let stop = try strings(settings.stop, settings.stop_count, "options.stop")
         let (onText, user) = (settings.on_text, settings.user)
         let run = try Cancellation.run(cancellation, policy.makeRunOptions)
-        let texts = try policy.generate(requests, settings.swift(), stop: stop, run: run) {
-            index, text throws(DamaError) in
+        func tell(_ index: Int, _ text: String) throws(DamaError) {
             guard let onText else { return }
             let status = text.withCString { onText(index, $0, user) }
             guard status == DAMA_OK else { throw .stopped(by: status) }
         }
+        let texts = try policy.generate(
+            requests, settings.swift(), stop: stop, run: run, onText: tell,
+            onStep: { () throws(DamaError) in try tell(0, "") })
         out.pointee = OpaquePointer(Unmanaged.passRetained(Texts(texts)).toOpaque())
     }
 }

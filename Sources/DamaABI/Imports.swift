@@ -1,4 +1,5 @@
 // Every file of this target sees the whole modules below. `import Dama` alone exports only what a user needs.
+@_exported import DamaEvaluation
 @_exported import DamaImage
 @_exported import DamaKernels
 @_exported import DamaModels

@@ -103,6 +103,39 @@ extension dama_generate_dataset_options: JobOptionFields {
     }
 }
 
+extension dama_evaluate_options: JobOptionFields {
+    func settings() throws -> [JSONObject.Member] {
+        try requireZero(reserved)
+        return [
+            ("runs", OptionField.number(runs)),
+            ("benchmark", .string(try string(benchmark, "benchmark"))),
+            ("data", .string(try string(data, "data"))),
+            ("responses", .string(try string(responses, "responses"))),
+            ("output", .string(try string(output, "output"))),
+            ("variant", try OptionField.text(variant, "variant")),
+            ("part", try OptionField.text(part, "part")),
+            ("prompts", try OptionField.text(prompts, "prompts")),
+            ("judge_answers", try OptionField.text(judge_answers, "judge_answers")),
+            ("max_missing", OptionField.number(max_missing)),
+            ("max_rejected", OptionField.number(max_rejected)),
+            ("restart", .bool(restart != 0)),
+            ("workers", OptionField.number(workers)),
+            ("block_rows", OptionField.number(block_rows)),
+            ("row_limit", OptionField.number(row_limit)),
+        ]
+    }
+
+    mutating func set(_ values: JSONObject) {
+        runs = OptionField.number(values["runs"]) as UInt32
+        max_missing = OptionField.number(values["max_missing"]) as Int64
+        max_rejected = OptionField.number(values["max_rejected"]) as Int64
+        restart = values["restart"]?.bool == true ? 1 : 0
+        workers = OptionField.number(values["workers"]) as UInt32
+        block_rows = OptionField.number(values["block_rows"]) as UInt32
+        row_limit = OptionField.number(values["row_limit"]) as Int
+    }
+}
+
 extension dama_train_dataset_options: JobOptionFields {
     func settings() throws -> [JSONObject.Member] {
         try requireZero(reserved)

@@ -155,3 +155,38 @@ extension dama_train_yaml_options: SizedStruct {
     static var firstSize: Int { 32 }
     static var name: String { "dama_train_yaml_options" }
 }
+
+extension dama_judge_options: SizedStruct {
+    static var firstSize: Int { 72 }
+    static var name: String { "dama_judge_options" }
+}
+
+extension dama_judge_request: SizedStruct {
+    static var firstSize: Int { 48 }
+    static var name: String { "dama_judge_request" }
+}
+
+extension dama_missing_file: SizedStruct {
+    static var firstSize: Int { 40 }
+    static var name: String { "dama_missing_file" }
+}
+
+extension dama_metric: SizedStruct {
+    static var firstSize: Int { 56 }
+    static var name: String { "dama_metric" }
+}
+
+extension dama_evaluate_options: SizedStruct {
+    static var firstSize: Int { 136 }
+    static var name: String { "dama_evaluate_options" }
+}
+
+extension dama_evaluate_result: SizedStruct {
+    static var firstSize: Int { 48 }
+    static var name: String { "dama_evaluate_result" }
+}
+
+extension dama_comparison_options: SizedStruct {
+    static var firstSize: Int { 40 }
+    static var name: String { "dama_comparison_options" }
+}

@@ -10,8 +10,9 @@ struct Evaluate: ParsableCommand {
             dama evaluate questions BENCHMARK --data DIR --out questions.jsonl
             dama generate --model MODEL --data questions.jsonl --image-root IMAGES --out responses.jsonl
             dama evaluate BENCHMARK --data DIR --responses responses.jsonl --out results.jsonl
+            dama evaluate compare base.summary.json results.summary.json
             """,
-        subcommands: [EvaluateRun.self, EvaluateQuestions.self, EvaluatePrepare.self],
+        subcommands: [EvaluateRun.self, EvaluateQuestions.self, EvaluatePrepare.self, EvaluateCompare.self],
         defaultSubcommand: EvaluateRun.self)
 }
 
@@ -49,11 +50,16 @@ struct EvaluateRun: ParsableCommand {
     var variant: String?
     @Option(help: ArgumentHelp("Evaluate this part of the benchmark alone.", valueName: "name"))
     var part: String?
+    @OptionGroup(title: "Judge")
+    var judging: JudgeArguments
     @Option(help: ArgumentHelp("Fail if more questions than this have no answer.", valueName: "n"))
     var maxMissing: Int?
     @Option(help: ArgumentHelp("Stop when more rows than this are rejected.", valueName: "n"))
     var maxBad: Int?
-    @Option(help: ArgumentHelp("Threads; 0 for one per processor, at most 8.", valueName: "n"))
+    @Option(
+        help: ArgumentHelp(
+            "Threads that score; 0 for --judge-concurrency, or without a judge one per processor, at most 8.",
+            valueName: "n"))
     var workers = 0
     @Flag(help: "Start over: discard unfinished work, and replace the files of an earlier job.")
     var restart = false
@@ -61,6 +67,8 @@ struct EvaluateRun: ParsableCommand {
         help: ArgumentHelp(
             "Any option of the job by its name in C and Python; may be repeated.", valueName: "name=value"))
     var set: [String] = []
+    @Option(help: ArgumentHelp("The ONNX Runtime library, for a local judge.", valueName: "file"))
+    var onnxruntime: String?
     @Flag(help: "Do not show progress.")
     var quiet = false
 
@@ -75,9 +83,11 @@ struct EvaluateRun: ParsableCommand {
             options.rows.maximumRejected = maxBad
             options.rows.workers = workers
             options.rows.restart = restart
+            judging.fill(&options)
             try NamedSettings.apply(set, to: &options, by: EvaluateOptions.table)
             Interruption.listen()
-            let summary = try EvaluateJob(options).run { progress throws(DamaError) in
+            let judge = try judging.makeJudge(onnxruntime)
+            let summary = try EvaluateJob(options, judge: judge).run { progress throws(DamaError) in
                 if Interruption.signalNumber != nil { throw .cancelled }
                 if !quiet { display.show(progress) }
             }

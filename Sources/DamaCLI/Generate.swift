@@ -7,7 +7,8 @@ struct Generate: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Continue a prompt, or answer a dataset's questions, with a model.",
         discussion: """
-            With --prompt (or standard input) the text is written to standard output as it is generated. Ctrl-C stops it.
+            With --prompt (or standard input) the text is written to standard output as it is generated, or with \
+            --num-beams when the search has ended. Ctrl-C stops it.
 
             With --data one line is written per row of the dataset: id, response and finish (end_token, stop or length); \
             with --samples above 1, the lists responses and finish. In addition to NAME.jsonl it writes \
@@ -41,6 +42,8 @@ struct Generate: ParsableCommand {
     var stop: [String] = []
     @Option(help: ArgumentHelp("The random seed, used with a temperature above 0.", valueName: "n"))
     var seed: UInt64 = 0
+    @OptionGroup(title: "Beam search")
+    var search: BeamArguments
     @OptionGroup(title: "A whole dataset")
     var dataset: GenerateDataset
 
@@ -55,11 +58,12 @@ struct Generate: ParsableCommand {
         options.maximumTokens = maxTokens
         options.sampling = SamplingOptions(temperature: temperature, topK: topK, topP: topP)
         options.seed = seed
+        search.fill(&options)
         if let data = dataset.data { return try dataset.run(data: data, options, stop: stop, model: policy) }
         let prompt = try prompt ?? input()
         do throws(DamaError) {
             // Invalid options are reported before the model is loaded.
-            try options.sampling.validate()
+            try options.validate()
             let policy = try Policy(directory: policy.model, options: policy.options())
             Interruption.listen()
             let run = try policy.makeRunOptions()

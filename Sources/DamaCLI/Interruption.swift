@@ -25,11 +25,16 @@ enum Interruption {
     }
 
     /// Cancels `run` when a signal arrives. A run of a model may take long, so the signal must take effect inside it.
-    static func cancel(_ run: RunOptions) throws(DamaError) -> Watch {
+    static func cancel(_ run: RunOptions) throws(DamaError) -> Watch { try onSignal { run.cancel() } }
+
+    /// Sets `stop` when a signal arrives.
+    static func set(_ stop: StopSignal) throws(DamaError) -> Watch { try onSignal { stop.stop() } }
+
+    private static func onSignal(_ action: @escaping @Sendable () -> Void) throws(DamaError) -> Watch {
         let end = CountingSemaphore(value: 0)
         let thread = try BackgroundThread {
             while !end.wait(milliseconds: StopSignal.interval) {
-                if signalNumber != nil { run.cancel() }
+                if signalNumber != nil { action() }
             }
         }
         return Watch(end: end, thread: thread)

@@ -10,7 +10,8 @@ enum JobFailure {
             return ExitCode(128 + number)
         }
         Terminal.write("dama \(command): \(error.message)\n")
-        if error.code == .invalidArgument, error.message.contains("restart") {
+        let advice = ["restart the job", "job is restarted"]
+        if error.code == .invalidArgument, advice.contains(where: { error.message.contains($0) }) {
             Terminal.write("(--restart starts over and replaces the files of an earlier job)\n")
         }
         if let maxBad, let progress, progress.rowsRejected > maxBad { return ExitCode(3) }

@@ -2,10 +2,7 @@ import Dama
 
 /// `--set name=value`: settings of a table by their names.
 enum NamedSettings {
-    /// What a job cannot do without has options of its own.
-    private static let required = ["data", "output", "benchmark", "responses"]
-
-    /// Sets what `arguments` name. A value is JSON, or else a text.
+    /// Sets what `arguments` name. A value is JSON, or else a text. Required settings have options of their own.
     ///
     /// - Throws: ``DamaError/Code/invalidArgument`` for an argument without `=`, an unknown name and a wrong value.
     static func apply<Root>(
@@ -19,7 +16,7 @@ enum NamedSettings {
             let value = String(argument[argument.index(after: split)...])
             members.append((String(argument[..<split]), (try? JSON(parsing: value.utf8)) ?? .string(value)))
         }
-        let settable = SettingsTable(table.settings.filter { !required.contains($0.name) })
+        let settable = SettingsTable(table.settings.filter { !$0.isRequired })
         try settable.read(into: &root, .object(JSONObject(members)), place: "--set")
     }
 }

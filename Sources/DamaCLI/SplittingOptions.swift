@@ -1,6 +1,5 @@
 import ArgumentParser
 import Dama
-import Foundation
 
 /// The options for the splitter of responses.
 struct SplittingOptions: ParsableArguments {
@@ -42,23 +41,17 @@ struct SplittingOptions: ParsableArguments {
             options.template = splitterTemplate
             return try PolicyWriter(try Policy(directory: splitterModel, options: options))
         }
-        if splitter.hasPrefix("command:") {
-            return try CommandWriter(
-                String(splitter.dropFirst(8)), timeout: splitterTimeout, concurrency: splitterConcurrency)
-        }
-        if splitter.hasPrefix("http://") || splitter.hasPrefix("https://") {
-            guard let splitterModel else {
-                throw .invalidArgument(
-                    "--splitter \(ChatEndpoint.redacted(splitter)) requires --splitter-model, the model's name "
-                        + "on the server")
-            }
-            var endpoint = ChatEndpoint(
-                url: splitter, model: splitterModel, apiKey: ProcessInfo.processInfo.environment["DAMA_SPLITTER_KEY"])
-            endpoint.timeout = splitterTimeout
+        switch LanguageSource(splitter) {
+        case .command(let command):
+            return try CommandWriter(command, timeout: splitterTimeout, concurrency: splitterConcurrency)
+        case .endpoint(let address):
+            let endpoint = try LanguageSource.endpoint(
+                address, model: splitterModel, option: "--splitter", key: "DAMA_SPLITTER_KEY", timeout: splitterTimeout)
             return try EndpointWriter(endpoint, concurrency: splitterConcurrency)
+        case .other(let text):
+            throw .invalidArgument(
+                "--splitter \(ChatEndpoint.redacted(text)): expected built-in, llm, command:COMMAND or an http:// or "
+                    + "https:// address")
         }
-        throw .invalidArgument(
-            "--splitter \(ChatEndpoint.redacted(splitter)): expected built-in, llm, command:COMMAND or an http:// or https:// address"
-        )
     }
 }

@@ -181,6 +181,38 @@ static dama_status refuse(size_t index, const char *text, void *user) {
     return *(dama_status *)user;
 }
 
+static dama_status count_steps(size_t index, const char *text, void *user) {
+    *(int *)user += index == 0 && !*text;
+    return DAMA_OK;
+}
+
+/* transformers' tokens (Fixtures/make_beams.py, llava/default, the first case), and a call back before each step. */
+static void search(const dama_policy *policy, const dama_image *image) {
+    static const int32_t expected[] = {65,  326, 301, 28,  275, 28, 317, 165, 180, 411, 180, 268,
+                                       264, 107, 275, 66,  378, 141, 411, 408, 407, 217, 411, 161};
+    int32_t ids[64];
+    size_t count = 0;
+    int steps = 0;
+    dama_texts *texts = NULL;
+    dama_prompt prompts[1] = {{image, "What is in the image?"}};
+    dama_generation_options options;
+    dama_generation_options_init(&options);
+    options.max_tokens = 24;
+    options.num_beams = 2;
+    options.on_text = count_steps;
+    options.user = &steps;
+    CHECK(dama_policy_generate(&texts, policy, prompts, 1, &options, NULL) == DAMA_OK);
+    CHECK(dama_texts_tokens(texts, 0, ids, 64, &count, NULL) == DAMA_OK);
+    CHECK(count == sizeof expected / sizeof *expected && memcmp(ids, expected, sizeof expected) == 0);
+    CHECK(steps == 23);
+    dama_texts_free(texts);
+    dama_status told = DAMA_IO;
+    options.on_text = refuse;
+    options.user = &told;
+    texts = NULL;
+    CHECK_FAILS(dama_policy_generate(&texts, policy, prompts, 1, &options, NULL), DAMA_IO, "callback");
+}
+
 static void generate(const dama_policy *policy, const dama_image *image) {
     dama_prompt prompts[2];
     prompts[0].image = image;
@@ -193,6 +225,7 @@ static void generate(const dama_policy *policy, const dama_image *image) {
     dama_generation_options_init(&options);
     CHECK(options.struct_size == sizeof options && options.max_tokens == 256 && options.temperature == 0);
     CHECK(options.top_p == 1 && options.top_k == 0 && options.stop == NULL && options.on_text == NULL);
+    CHECK(options.num_beams == 1 && options.length_penalty == 1 && options.early_stopping == DAMA_EARLY_STOPPING_NO);
 
     heard all = {{"", ""}, 1000};
     dama_texts *texts = NULL;
@@ -266,6 +299,16 @@ static void generate(const dama_policy *policy, const dama_image *image) {
     options.max_tokens = 4;
     options.temperature = NAN;
     CHECK_FAILS(dama_policy_generate(&texts, policy, prompts, 2, &options, NULL), DAMA_INVALID_ARGUMENT, "temperature");
+    options.temperature = 0.5;
+    options.num_beams = 3;
+    CHECK_FAILS(dama_policy_generate(&texts, policy, prompts, 2, &options, NULL), DAMA_INVALID_ARGUMENT,
+                "num_beams is 3 and the temperature is 0.5");
+    options.temperature = 0;
+    options.early_stopping = (dama_early_stopping)3;
+    CHECK_FAILS(dama_policy_generate(&texts, policy, prompts, 2, &options, NULL), DAMA_INVALID_ARGUMENT,
+                "early_stopping 3");
+    options.early_stopping = DAMA_EARLY_STOPPING_NO;
+    options.num_beams = 1;
     options.temperature = 1;
     options.top_p = 0;
     CHECK_FAILS(dama_policy_generate(&texts, policy, prompts, 2, &options, NULL), DAMA_INVALID_ARGUMENT, "top_p");
@@ -377,6 +420,7 @@ int main(void) {
         facts(policy);
         logps(policy, &image);
         generate(policy, &image);
+        search(policy, &image);
         conversations(policy, &image);
         overlong(&image);
     }

@@ -88,6 +88,9 @@ static dama_trainer *made_trainer;
 static dama_strings *made_strings;
 static dama_splitter *made_splitter;
 static dama_texts *made_texts;
+static dama_judge *made_judge;
+static dama_metrics *made_metrics;
+static dama_comparison *made_comparison;
 
 static char folder[] = "/tmp/dama-abi-XXXXXX";
 static char clip[4096], llava[4096], png[4096];
@@ -250,6 +253,65 @@ static void generate_job(dama_policy *policy) {
                   (it->max_tokens = 2, options.generation = it), dama_generate_dataset(policy, &options, NULL, NULL));
 }
 
+static dama_status answer(const dama_judge_request *request, dama_judge_reply *reply, void *user) {
+    (void)request;
+    (void)user;
+    return dama_judge_reply_set(reply, "Yes", NULL);
+}
+
+static void evaluation(void) {
+    COVERED_INPUT(dama_judge_create_callback, dama_judge_options, INIT(dama_judge_options), it->concurrency = 1,
+                  (MADE(judge, dama_judge_create_callback(&made_judge, "yes", answer, it, NULL), dama_judge_free)));
+    COVERED_INPUT(dama_judge_create_command, dama_judge_options, INIT(dama_judge_options), it->timeout = 5,
+                  (MADE(judge, dama_judge_create_command(&made_judge, "cat", it), dama_judge_free)));
+    COVERED_INPUT(dama_judge_create_endpoint, dama_judge_options, INIT(dama_judge_options), it->retries = 0,
+                  (MADE(judge, dama_judge_create_endpoint(&made_judge, "http://[::1]:9", "m", it), dama_judge_free)));
+    dama_policy *writer = NULL;
+    CHECK(dama_policy_create(&writer, text_model, NULL) == DAMA_OK);
+    COVERED_INPUT(dama_judge_create_policy, dama_judge_options, INIT(dama_judge_options), (void)0,
+                  (MADE(judge, dama_judge_create_policy(&made_judge, writer, it), dama_judge_free)));
+    dama_policy_free(writer);
+
+    char set[64];
+    snprintf(set, sizeof set, "%s", below("coco_pope_random.json"));
+    FILE *file = fopen(set, "w");
+    if (!file) return;
+    fputs("{\"question_id\": 1, \"image\": \"a.jpg\", \"text\": \"Is it red?\", \"label\": \"yes\", "
+          "\"response\": \"Yes\"}\n", file);
+    fclose(file);
+    const char *files[] = {set};
+    char data[64], output[64];
+    snprintf(data, sizeof data, "%s", below("pope"));
+    snprintf(output, sizeof output, "%s", below("pope.jsonl"));
+    dama_preparation *preparation = NULL;
+    CHECK(dama_evaluate_prepare(&preparation, "pope", files, 1, 0, data, NULL) == DAMA_OK);
+    COVERED_OUTPUT(dama_preparation_at, dama_missing_file, INIT(dama_missing_file), (void)0,
+                   dama_preparation_at(preparation, 0, it));
+    dama_preparation_free(preparation);
+    dama_evaluate_options options;
+    dama_evaluate_options_init(&options);
+    options.benchmark = "pope";
+    options.data = data;
+    /* A question of POPE with an answer is an answer too. */
+    options.responses = set;
+    options.output = output;
+    COVERED_INPUT(dama_evaluate, dama_evaluate_options, INIT(dama_evaluate_options),
+                  (it->benchmark = "pope", it->data = data, it->responses = set, it->output = output),
+                  dama_evaluate(NULL, it, NULL, NULL));
+    COVERED_OUTPUT(dama_evaluate, dama_evaluate_result, INIT(dama_evaluate_result), (void)0,
+                   dama_evaluate(NULL, &options, it, NULL));
+    CHECK(dama_evaluate(&made_metrics, &options, NULL, NULL) == DAMA_OK);
+    COVERED_OUTPUT(dama_metrics_at, dama_metric, INIT(dama_metric), (void)0, dama_metrics_at(made_metrics, 0, it));
+    dama_metrics_free(made_metrics);
+
+    options.output = below("pope2.jsonl");
+    CHECK(dama_evaluate(NULL, &options, NULL, NULL) == DAMA_OK);
+    const char *summaries[] = {below("pope.summary.json"), below("pope2.summary.json")};
+    COVERED_INPUT(dama_evaluate_compare, dama_comparison_options, INIT(dama_comparison_options), it->resamples = 10,
+                  (MADE(comparison, dama_evaluate_compare(&made_comparison, summaries, 2, it, NULL),
+                        dama_comparison_free)));
+}
+
 static void train_job(dama_policy *policy) {
     dama_trainer_options trainer;
     dama_trainer_options_init(&trainer);
@@ -356,6 +418,7 @@ int main(void) {
     CHECK(dama_policy_create(&opened, llava, NULL) == DAMA_OK);
     policy(opened);
     generate_job(opened);
+    evaluation();
     train_job(opened);
     trainer(opened);
     dama_policy_free(opened);

@@ -112,4 +112,32 @@ final class DataPreparationTests: XCTestCase {
         _ = try folder.write(Array("{\"format\": 9}".utf8), to: "data/benchmark.json")
         assertFails(.invalidArgument, "another version") { _ = try DataFolder(path: output, benchmark: "toy") }
     }
+
+    func testAFolderStandsForADownload() throws {
+        let images = Download("images", address: "https://example.org/images", isFolder: true)
+        let preparation = DataPreparation(
+            benchmark: "toy",
+            inputs: [
+                DataInput("names.txt", "the names", from: [images]) { (found, path) throws(DamaError) in
+                    let names = try Files.names(in: found["images"] ?? "")
+                    try Files.writeAtomically(Array(names.joined(separator: " ").utf8), to: path)
+                }
+            ])
+        try Files.makeDirectory(folder.path + "/images")
+        try folder.write([1], to: "images/a.jpg")
+        try Files.makeDirectory(folder.path + "/pictures")
+        assertFails(.invalidArgument, "pictures is a folder; expected images") {
+            _ = try preparation.run(from: [folder.path + "/pictures"], to: output)
+        }
+        XCTAssertEqual(try preparation.run(from: [folder.path + "/images/"], to: output).made, ["names.txt"])
+        XCTAssertEqual(try DataFolder(path: output, benchmark: "toy").text("names.txt"), "a.jpg")
+    }
+
+    func testAStopEndsIt() throws {
+        let labels = try folder.write(Array("first version\n".utf8), to: "labels.json")
+        let stop = StopSignal()
+        stop.stop()
+        assertFails(.cancelled, "stopped") { _ = try preparation().run(from: [labels], to: output, stop: stop) }
+        XCTAssertFalse(Files.isThere(output))
+    }
 }

@@ -63,6 +63,27 @@ final class GenerateCommandTests: XCTestCase {
         XCTAssertNotEqual(try run(sampled + ["7"]).output, try run(sampled + ["8"]).output)
     }
 
+    func testBeamsAreTransformersBeams() throws {
+        let cases = try XCTUnwrap(Files.readJSON(fixtures + "/../beams/models.json")["llava/default"]?.array)
+        let known = try XCTUnwrap(cases.first { $0["end_tokens"] == [2] && $0["length_penalty"]?.double != 1 })
+        let prompt = try XCTUnwrap(known["prompts"]?.array?.first?["question"]?.string)
+        func text(_ name: String) -> String { known[name].map { $0.string ?? $0.text } ?? "" }
+        let arguments = [
+            "--model", model, "--image", fixtures + "/image.png", "--prompt", prompt, "--max-tokens",
+            text("max_tokens"),
+            "--num-beams", text("num_beams"), "--length-penalty", text("length_penalty"), "--early-stopping",
+            text("early_stopping"),
+        ]
+        let tokenizer = try Tokenizer(directory: model)
+        var decoder = StreamingDecoder(tokenizer)
+        let ids = try XCTUnwrap(known["tokens"]?.array?.first?.array).compactMap { $0.int.map(Int32.init) }
+        let expected = ids.map { decoder.push($0) }.joined() + decoder.finish()
+        XCTAssertEqual(try run(arguments).output, expected + "\n")
+        let refused = try run(arguments + ["--temperature", "0.5"])
+        XCTAssertEqual(refused.code, 1)
+        XCTAssertTrue(refused.errors.contains("beam search does not sample"), refused.errors)
+    }
+
     func testCtrlCStopsIt() throws {
         // Sampling makes an early end token unlikely; the text runs up to the model's 512 positions.
         let (process, output, errors) = try process([

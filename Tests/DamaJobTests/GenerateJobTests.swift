@@ -90,6 +90,89 @@ final class GenerateJobTests: XCTestCase {
             try lines(options.rows.output).map { $0["response"]?.string }, try expected().prefix(2).map(\.text))
     }
 
+    /// Rows as Object HalBench's: `question`, `image` as base64 and `image_id`, which is not an image but the row's id.
+    func testImagesAsBase64AndTheirIds() throws {
+        let policy = try policy
+        let folder = try TemporaryDirectory()
+        var options = try options(folder, count: 1)
+        let base64 = try Data(contentsOf: URL(fileURLWithPath: folder.path + "/image.png")).base64EncodedString()
+        let images: [JSON] = [
+            .string(base64), .string("data:image/png;base64,\(base64)"), ["bytes": .string(base64)],
+            ["bytes": .string(base64), "path": "elsewhere.png"],
+        ]
+        let (prompt, text) = try expected()[0]
+        let rows = images.enumerated().map { index, image -> String in
+            let row: JSON = [
+                "question": .string(prompt), "image": image, "image_id": .int(Int64(391_895 + index)),
+            ]
+            return row.text
+        }
+        options.rows.data = try folder.write(Array(rows.joined(separator: "\n").utf8), to: "halbench.jsonl")
+        options.rows.fields = try FieldNames(mappings: ["idx=image_id"])
+        XCTAssertEqual(try GenerateJob(options, policy: policy).run().rowsRejected, 0)
+        let found = try lines(options.rows.output)
+        XCTAssertEqual(found.map { $0["id"]?.int }, [391_895, 391_896, 391_897, 391_898])
+        XCTAssertEqual(found.map { $0["response"]?.string }, images.map { _ in text })
+    }
+
+    /// Whether images are padded or cropped follows the model's files.
+    func testTheImageModeIsTheCheckpoints() throws {
+        let folder = try TemporaryDirectory()
+        let model = folder.path + "/model"
+        try FileManager.default.copyItem(atPath: Self.models + "/default", toPath: model)
+        let path = model + "/preprocessor_config.json"
+        var members = try XCTUnwrap(Files.readJSON(path).object?.members)
+        members.removeAll { $0.key == "image_processor_type" }
+        members += [("image_processor_type", "LlavaImageProcessor"), ("do_pad", true)]
+        try Files.writeAtomically(Array(JSON.object(JSONObject(members)).text.utf8), to: path)
+        func responses(_ mode: PolicyOptions.ImageMode) throws -> [String] {
+            var policyOptions = PolicyOptions()
+            policyOptions.imageMode = mode
+            var options = try options(folder, count: 3)
+            options.rows.restart = true
+            try GenerateJob(options, policy: Policy(directory: model, options: policyOptions)).run()
+            return try lines(options.rows.output).compactMap { $0["response"]?.string }
+        }
+        let checkpoint = try responses(.checkpoint)
+        XCTAssertEqual(checkpoint, try responses(.pad))
+        XCTAssertNotEqual(checkpoint, try responses(.crop))
+        XCTAssertEqual(try responses(.crop), try expected().prefix(3).map(\.text))
+    }
+
+    /// A search stops between its steps, and the whole job ends with the same bytes.
+    func testABeamSearchStopsAndGoesOn() throws {
+        let policy = try policy
+        let folder = try TemporaryDirectory()
+        var options = try options(folder, count: 2)
+        options.generation.beams = 3
+        options.generation.lengthPenalty = 2
+        var calls = 0
+        try GenerateJob(options, policy: policy).run { _ throws(DamaError) in calls += 1 }
+        XCTAssertGreaterThan(calls, 20, "called at every step")
+        let whole = try Files.read(options.rows.output)
+        let requests = try expected().prefix(2).map {
+            GenerationRequest(image: .path(folder.path + "/image.png"), prompt: $0.prompt)
+        }
+        let texts = try policy.generate(requests, options.generation).map(\.text)
+        XCTAssertEqual(try lines(options.rows.output).map { $0["response"]?.string }, texts)
+        XCTAssertNotEqual(texts, try expected().prefix(2).map(\.text), "beam search finds other texts")
+        let settings = try Files.readJSON(folder.path + "/out.summary.json")["settings"]
+        XCTAssertEqual(settings?["num_beams"], 3)
+        XCTAssertEqual(settings?["length_penalty"]?.double, 2)
+
+        options.rows.restart = true
+        var left = 12
+        assertFails(.cancelled, "stopped") {
+            try GenerateJob(options, policy: policy).run { _ throws(DamaError) in
+                left -= 1
+                if left == 0 { throw .cancelled }
+            }
+        }
+        options.rows.restart = false
+        try GenerateJob(options, policy: policy).run()
+        XCTAssertEqual(try Files.read(options.rows.output), whole)
+    }
+
     func testGreedyTextsAreTransformersInBatchesOfAnySize() throws {
         let policy = try policy
         let expected = try expected()
@@ -193,5 +276,9 @@ final class GenerateJobTests: XCTestCase {
         fails("top_p") { $0.generation.sampling.topP = 0 }
         fails("stop string") { $0.stop = [""] }
         fails("block_rows is 0") { $0.rows.blockRows = 0 }
+        fails("2 samples by beam search") { ($0.samples, $0.generation.beams) = (2, 3) }
+        fails("num_beams is 3 and the temperature is 1.0") {
+            ($0.generation.beams, $0.generation.sampling.temperature) = (3, 1)
+        }
     }
 }

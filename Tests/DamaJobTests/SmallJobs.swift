@@ -85,6 +85,30 @@ struct SmallJob {
         }
     }
 
+    /// Answers to ten questions, among them a second one to a question, and one to no question.
+    static func evaluate(_ inputs: String) throws -> SmallJob {
+        let questions = (1...10).map { number in
+            #"{"question_id":\#(number),"image":"\#(number).jpg","text":"Is it red?","#
+                + #""label":"\#(number % 3 == 0 ? "no" : "yes")"}"#
+        }
+        let answers =
+            [7, 2, 9, 2, 4, 10, 3, 11, 1, 8].map { number in
+                #"{"id":\#(number),"response":"\#(number % 4 == 0 ? "No, it is not." : "Yes.")"}"#
+            } + ["{broken"]
+        let file = inputs + "/coco_pope_random.json"
+        try Files.writeAtomically(Array(questions.joined(separator: "\n").utf8), to: file)
+        try Files.writeAtomically(Array(answers.joined(separator: "\n").utf8), to: inputs + "/answers.jsonl")
+        try EvaluationData.prepare(benchmark: "pope", from: [file], to: inputs + "/pope")
+        return SmallJob(name: "evaluate", results: rowResults) { folder in
+            var options = EvaluateOptions(
+                benchmark: "pope", responses: inputs + "/answers.jsonl", data: inputs + "/pope",
+                output: folder + "/out.jsonl")
+            options.rows.blockRows = 1
+            options.rows.workers = 1
+            try EvaluateJob(options).run()
+        }
+    }
+
     /// Two batches with a checkpoint after each, after the reference log-probabilities of three pairs.
     static func train(_ inputs: String) throws -> SmallJob {
         let policy = try writePairs(inputs, count: 3)
@@ -105,5 +129,7 @@ struct SmallJob {
     }
 
     /// The jobs over rows.
-    static var rowJobs: [(_ inputs: String) throws -> SmallJob] { [score, reference, generate] }
+    static var rowJobs: [(_ inputs: String) throws -> SmallJob] {
+        [score, reference, generate, evaluate]
+    }
 }

@@ -15,8 +15,8 @@ let images: [Any.Type] = [
     PixelSize.self, PreparedImage.self, RGBImage.self, ResizeFilter.self,
 ]
 let models: [Any.Type] = [
-    ChatMessage.self, ChatTemplate.self, Device.self, DualEncoder.self, FinishReason.self, GenerationOptions.self,
-    GenerationRequest.self,
+    ChatMessage.self, ChatTemplate.self, Device.self, DualEncoder.self, EarlyStopping.self, FinishReason.self,
+    GenerationOptions.self, GenerationRequest.self,
     (any ImageTextEncoder).self, LowRankAdapters.self, OnnxRuntime.self, PairHardness.self, PairLogProbabilities.self,
     Policy.self, PolicyImage.self, PolicyOptions.self, PreferencePair.self, PreparedImages.self, PreparedPair.self,
     PreparedPrompt.self, ResponseLogProbability.self, RunOptions.self, SamplingOptions.self,
@@ -27,6 +27,7 @@ let training: [Any.Type] = [
     Trainable.self, TrainedPolicy.self, Trainer.self, TrainerOptions.self, TrainingPair.self,
 ]
 let jobs: [Any.Type] = [
+    ComparisonOptions.self, EvaluationComparison.self,
     GenerateJob.self, GenerateOptions.self, JobProgress.self, LineJobSummary.self, ReferenceCache.self,
     ReferenceJob.self, ReferenceOptions.self, RowJobOptions.self, ScoreJob.self, ScoreOptions.self, ScoreSummary.self,
     TrainEvent.self, TrainJob.self, TrainOptions.self, TrainProgress.self, TrainSettings.self, TrainSummary.self,
@@ -36,6 +37,11 @@ let splitting: [Any.Type] = [
     LanguageModelSplitter.self, NamedSplitter.self,
     PolicyWriter.self, RequestRate.self, (any ResponseSplitter).self, (any SentenceWriter).self, SplitCache.self,
     SplitResponse.self,
+]
+
+let evaluation: [Any.Type] = [
+    EvaluateJob.self, EvaluateOptions.self, EvaluateSummary.self, EvaluationData.self, EvaluationMetric.self,
+    EvaluationQuestions.self,
 ]
 
 let judges: [Any.Type] = [

@@ -73,7 +73,40 @@ def files(tmp_path):
     ]  # fmt: skip
     (tmp_path / "metrics.jsonl").write_text("\n".join(map(json.dumps, steps)))
     (tmp_path / "scores.jsonl").write_text("\n".join(json.dumps({"id": n, "delta": n / 10 - 1}) for n in range(21)))
+    (tmp_path / "comparison.json").write_text(json.dumps(COMPARISON))
     return tmp_path
+
+
+def estimate(value, low, high):
+    return {"value": value, "low": low, "high": high, "undefined": 0}
+
+
+# As `dama evaluate compare --json` writes it.
+COMPARISON = {
+    "benchmark": "pope", "questions": 20, "pass_name": "right", "confidence": 0.9, "resamples": 500, "seed": 0,
+    "discrepancies": [{"setting": "judge", "values": ["x", "<y>"]}],
+    "results": [
+        {"name": "base", "runs": 1, "answered": 20, "left_out": 0, "left_out_ids": []},
+        {"name": "<b>", "runs": 1, "answered": 23, "left_out": 3, "left_out_ids": ["1", "2", "3"]},
+    ],
+    "metrics": [
+        {"name": "f1", "values": [estimate(0.5, 0.4, 0.6), estimate(0.75, 0.7, 0.8)],
+         "differences": [None, estimate(0.25, 0.1, 0.5)]},
+        {"name": "recall", "values": [estimate(None, None, None)] * 2, "differences": [None, estimate(None, None, None)]},
+    ],
+    "mcnemar": [{"result": "<b>", "both": 8, "only_first": 2, "only_other": 6, "neither": 4, "p": 0.2890625}],
+}  # fmt: skip
+
+
+def test_a_comparison_has_intervals_and_bars():
+    text = report.comparison.table(COMPARISON)
+    assert "<td>f1</td><td>base</td><td>0.500</td><td>0.400 to 0.600</td><td></td><td></td><td></td></tr>" in text
+    assert "<td></td><td>&lt;b&gt;</td><td>0.750</td><td>0.700 to 0.800</td><td>+0.250</td><td>+0.100 to +0.500</td>" in text
+    # The scale ends at 0.5, 92 units from the line of 0; the interval does not hold 0.
+    assert f'<path stroke="{report.comparison.APART}" stroke-width="2" d="M118.4 8H192.0"/>' in text
+    assert text.count("<svg") == 1 and text.count("undefined") == 3
+    assert "right: only base 2, only &lt;b&gt; 6; McNemar&#x27;s exact test p = 0.29." in text
+    assert "3 questions of &lt;b&gt; are left out." in text and "different judge: base x, &lt;b&gt; &lt;y&gt;." in text
 
 
 def test_changes_are_paired(files):
@@ -92,6 +125,7 @@ def test_page_is_one_file_that_holds_everything(files):
         sys.executable, str(SCRIPTS / "report.py"), "--out", str(page), "--policy", f"base={files / 'base'}",
         "--policy", f"DAMA={files / 'aligned'}", "--metrics", f"DAMA={files / 'metrics.jsonl'}",
         "--metrics", f"DPO={files / 'metrics.jsonl'}", "--scores", str(files / "scores.jsonl"), "--scenes", str(files),
+        "--comparison", str(files / "comparison.json"),
     ]  # fmt: skip
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert "Responses free of hallucination (%)     25.0     75.0" in printed
@@ -120,6 +154,7 @@ def test_page_is_one_file_that_holds_everything(files):
     assert reader.open == []
     assert reader.counts["figure"] == 6
     assert reader.counts["img"] == 2
+    assert "<h2>Evaluation: pope</h2>" in text
     # One in the explanation, and two false mentions of base.
     assert reader.counts["mark"] == 3
     assert "url(" not in text and "Claim 0 &lt;about&gt; 1." in text and "nan" not in text.lower()

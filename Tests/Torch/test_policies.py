@@ -93,18 +93,27 @@ class Reference:
             found.append(rows.gather(1, ids[:, None])[:, 0].numpy())
         return found
 
-    def greedy(self, index: int, question: str) -> list[int]:
+    def continuation(self, index: int, question: str, **options) -> list[int]:
         inputs = self.inputs(template(self.kind).format(question).rstrip(" "), index)
         with torch.inference_mode():
-            tokens = self.model.generate(**inputs, do_sample=False, max_new_tokens=GREEDY)
+            tokens = self.model.generate(**inputs, do_sample=False, max_new_tokens=GREEDY, **options)
         continuation = tokens[0, inputs["input_ids"].shape[1] :].tolist()
         return continuation[: continuation.index(2)] if 2 in continuation else continuation
+
+
+BEAMS = [
+    {"num_beams": 2}, {"num_beams": 3, "length_penalty": 0.0, "early_stopping": True},
+    {"num_beams": 5, "length_penalty": 2.0, "early_stopping": "never"},
+]  # fmt: skip
 
 
 def compare(directory, config, words, images, asked) -> None:
     reference = Reference(directory, config, words, images)
     expected = [reference.logps(index, *texts) for index, texts in enumerate(asked)]
-    greedy = [reference.greedy(index, texts[0]) for index, texts in enumerate(asked)]
+    greedy, *beams = [
+        [reference.continuation(index, texts[0], **options) for index, texts in enumerate(asked)]
+        for options in ({}, *BEAMS)
+    ]
     flat = np.concatenate([logps for pair in expected for logps in pair])
     assert np.ptp(flat) > 3 and len(flat) > 30, "all tokens are equally likely; the test would be meaningless"
     assert len({token for tokens in greedy for token in tokens}) > 10, "the greedy texts have too few different tokens"
@@ -123,6 +132,9 @@ def compare(directory, config, words, images, asked) -> None:
     assert single == greedy
     batch = policy.generate(texts, None if images[0] is None else images, max_tokens=GREEDY)
     assert [found.tokens.tolist() for found in batch] == greedy
+    for options, known in zip(BEAMS, beams):
+        batch = policy.generate(texts, None if images[0] is None else images, max_tokens=GREEDY, **options)
+        assert [found.tokens.tolist() for found in batch] == known
 
 
 def photographs():

@@ -6,8 +6,8 @@ let package = Package(
     name: "DamaExamples",
     dependencies: [.package(name: "libdama", path: "../..")],
     targets: [
-        "adaptive-beta", "generate-dataset", "hardness", "kernels", "policy", "reference-dataset", "score-dataset",
-        "splitter", "tokenizer", "train", "train-dataset",
+        "adaptive-beta", "evaluate", "generate-dataset", "hardness", "kernels", "policy", "reference-dataset",
+        "score-dataset", "splitter", "tokenizer", "train", "train-dataset",
     ].map {
         .executableTarget(name: $0, dependencies: [.product(name: "Dama", package: "libdama")])
     }

@@ -268,12 +268,25 @@ typedef struct dama_prompt {
  * Receives each piece of text as soon as it is final: whole characters, without text that may become part of a stop
  * string. Called on the thread that called dama_policy_generate().
  *
+ * A beam search has no text before it ends: it calls back with index 0 and an empty text before each step of the model,
+ * and with a prompt's whole text when its search has ended.
+ *
  * @param[in] index  The index of the prompt.
  * @param[in] text   UTF-8, valid during the call.
  * @param[in] user   As in the options.
  * @return DAMA_OK to continue; any other status stops all prompts.
  */
 typedef dama_status (*dama_text_callback)(size_t index, const char *text, void *user);
+
+/** When a beam search ends, once it has num_beams finished beams. */
+typedef enum dama_early_stopping {
+    /** If the best running beam, at its length so far, does not exceed the worst finished one. */
+    DAMA_EARLY_STOPPING_NO = 0,
+    /** At once. */
+    DAMA_EARLY_STOPPING_YES = 1,
+    /** If the best running beam cannot exceed the worst finished one at any length. */
+    DAMA_EARLY_STOPPING_NEVER = 2
+} dama_early_stopping;
 
 /** How dama_policy_generate() chooses tokens and when it stops. */
 typedef struct dama_generation_options {
@@ -294,6 +307,11 @@ typedef struct dama_generation_options {
     /** Or NULL. */
     dama_text_callback on_text;
     void *user;
+    /** The number of beams of a beam search, 1 to 1024, which needs temperature 0; 1: none. 1. */
+    uint32_t num_beams;
+    dama_early_stopping early_stopping;
+    /** A finished beam of n tokens, end token included, has the score Σ log π / n^length_penalty; 1. */
+    double length_penalty;
 } dama_generation_options;
 
 #define dama_generation_options_init(options) \

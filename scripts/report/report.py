@@ -3,10 +3,11 @@
 course of the training. The script needs only the standard library, and the page needs no other file.
 
     report.py --out report.html --policy base=DIR --policy aligned=DIR --metrics DAMA=metrics.jsonl
-        [--metrics DPO=metrics.jsonl] [--scores scores.jsonl] [--scenes DIR] [--title TEXT] [--note TEXT]
+        [--metrics DPO=metrics.jsonl] [--scores scores.jsonl] [--scenes DIR] [--comparison comparison.json]
+        [--title TEXT] [--note TEXT]
 
 A policy's DIR holds the output of `shapes-world judge --out judge.json --details details.jsonl`, the scenes' DIR the
-output of `shapes-world scenes`.
+output of `shapes-world scenes`. A comparison is what `dama evaluate compare --json` writes; it may be repeated.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from html import escape
 from pathlib import Path
 from typing import Any, Optional
 
+import comparison
 from charts import Line, Number, histogram, line_chart
 
 BASE, ALIGNED = "#8a93a0", "#1f6fb2"
@@ -287,6 +289,11 @@ def description(side: Any) -> str:
 # ----------------------------------------------------------------------------------------------------------------------
 
 
+def evaluation(path: Path) -> str:
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return f"<h2>Evaluation: {escape(found['benchmark'])}</h2>{comparison.table(found)}"
+
+
 def page(title: str, body: str, style: str = "") -> str:
     """A self-contained HTML page; ``style`` follows the common style of all pages."""
     common = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
@@ -311,6 +318,7 @@ def main() -> None:
     parser.add_argument("--metrics", type=named, action="append", required=True, metavar="NAME=FILE")
     parser.add_argument("--scores", type=Path)
     parser.add_argument("--scenes", type=Path)
+    parser.add_argument("--comparison", type=Path, action="append", default=[])
     parser.add_argument("--title", default="Data- and model-aware alignment in a world of shapes")
     parser.add_argument("--note", default="", help="a paragraph under the title")
     arguments = parser.parse_args()
@@ -321,6 +329,7 @@ def main() -> None:
         f"<h1>{escape(arguments.title)}</h1>",
         f'<p class="lead">{escape(arguments.note)}</p>' if arguments.note else "",
         "<h2>Before and after</h2>", outcome_table(policies), faults_table(policies),
+        *(evaluation(path) for path in arguments.comparison),
         "<h2>Training</h2>", training_figures(runs, arguments.scores),
         f"<h2>Responses</h2><p>The first scenes for which the two policies make different numbers of false mentions. "
         f"False sentences are <mark>marked</mark>, with the kind of error.</p>{shown}" if shown else "",

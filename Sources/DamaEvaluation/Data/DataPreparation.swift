@@ -36,19 +36,26 @@ package struct DataPreparation: Sendable {
     ///
     /// - Throws: ``DamaError/Code/invalidArgument`` for a path that no file is made of, a file of another version, and a
     ///   folder with files of others; ``DamaError/Code/io`` for what cannot be read or written.
-    package func run(from paths: [String], to output: String) throws(DamaError) -> Report {
+    package func run(
+        from paths: [String], to output: String, stop: StopSignal = StopSignal()
+    ) throws(DamaError) -> Report {
         var entries = try existing(output)
-        let found = try recognize(paths)
+        let found = try recognize(paths, stop)
         var report = Report()
         for input in inputs {
-            let missing = input.downloads.filter { found[$0.name] == nil && !$0.isOptional }
+            try stop.check()
+            let missing = input.downloads.filter { download in
+                !download.isOptional && found[download.name] == nil
+                    && (download.archive.map { found[$0] == nil } ?? true)
+            }
             guard missing.isEmpty, input.downloads.contains(where: { found[$0.name] != nil }) else {
                 if entries.contains(where: { $0.name == input.name }) {
                     report.kept.append(input.name)
                 } else {
                     report.missing.append(
                         Missing(
-                            name: input.name, purpose: input.purpose, isOptional: input.isOptional, downloads: missing))
+                            name: input.name, purpose: input.purpose, isOptional: input.isOptional,
+                            downloads: missing.isEmpty ? input.downloads : missing))
                 }
                 continue
             }
@@ -71,10 +78,11 @@ package struct DataPreparation: Sendable {
         var version: String?
     }
 
-    private func recognize(_ paths: [String]) throws(DamaError) -> [String: Found] {
+    private func recognize(_ paths: [String], _ stop: StopSignal) throws(DamaError) -> [String: Found] {
         let downloads = inputs.flatMap(\.downloads)
         var found: [String: Found] = [:]
         for path in paths {
+            try stop.check()
             if Files.isDirectory(path) {
                 guard let download = downloads.first(where: { $0.isFolder && $0.name == lastPart(of: path) }) else {
                     throw .invalidArgument("\(path) is a folder; \(expected(downloads))")
@@ -91,7 +99,7 @@ package struct DataPreparation: Sendable {
                 throw .invalidArgument(
                     "\(path): no file of \(benchmark) has this name or contents; \(expected(downloads))")
             }
-            guard download.versions.isEmpty || acceptsAnyVersion else {
+            guard download.versions.isEmpty || download.acceptsOthers || acceptsAnyVersion else {
                 let known = download.versions.map { "\($0.sha256) (\($0.name))" }.joined(separator: ", ")
                 throw .invalidArgument(
                     "\(path) has the SHA-256 \(digest), which is no known version of \(download.name): \(known); "

@@ -1,28 +1,6 @@
 import DamaRuntime
 import DamaSupport
 
-/// Options that determine how tokens are chosen and where a continuation ends.
-public struct GenerationOptions: Sendable {
-    public var sampling: SamplingOptions = .greedy
-    /// The most tokens of one continuation.
-    public var maximumTokens = 256
-    /// Tokens that end a continuation, which does not include them; `nil` uses the model's own.
-    public var endTokens: [Int32]?
-    public var seed: UInt64 = 0
-
-    public init() {}
-}
-
-/// Why a continuation ended.
-public enum FinishReason: String, Sendable, CaseIterable {
-    /// The model produced an end token.
-    case endToken = "end_token"
-    /// A stop string occurred, or the caller's callback ended it.
-    case stop
-    /// ``GenerationOptions/maximumTokens`` or the model's positions are used up.
-    case length
-}
-
 /// A continuation in progress.
 private struct Growing {
     /// Its index in the results.
@@ -107,11 +85,9 @@ extension CausalDecoder {
         }
     }
 
-    private func check(_ prompts: [DecoderPrompt], _ options: GenerationOptions) throws(DamaError) {
-        try options.sampling.validate()
-        guard options.maximumTokens > 0 else {
-            throw .invalidArgument("max_tokens is \(options.maximumTokens); it must be positive")
-        }
+    /// - Throws: the errors of ``generate(_:_:run:onToken:)``.
+    func check(_ prompts: [DecoderPrompt], _ options: GenerationOptions) throws(DamaError) {
+        try options.validate()
         guard let longest = prompts.map(\.tokens.count).max() else {
             throw .invalidArgument("the batch is empty; expected at least one prompt")
         }

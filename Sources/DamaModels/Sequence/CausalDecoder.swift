@@ -36,6 +36,18 @@ package protocol KeyValueCache: AnyObject {
     /// Replaces the batch with these of its rows, in this order; a row may occur more than once.
     func keep(_ rows: [Int]) throws(DamaError)
 
+    /// Copies tokens between rows of sequences that are equal before these tokens, and of equal length.
+    func copy(_ copies: [CacheCopy]) throws(DamaError)
+
     /// Processes one more token of each sequence, at position `lengths[i]` of sequence i. Returns the logits after it.
     func step(_ tokens: [Int32], at lengths: [Int], run: RunOptions?) throws(DamaError) -> TensorValue
+}
+
+/// Tokens that a row of a cache takes from another row.
+package struct CacheCopy: Equatable, Sendable {
+    /// Copies read the rows as they were before all copies of the call.
+    package var source: Int
+    package var target: Int
+    /// Positions of the sequence; they end where the sequence does.
+    package var positions: Range<Int>
 }

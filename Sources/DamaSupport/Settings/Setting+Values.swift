@@ -85,12 +85,14 @@ extension Setting {
             write: { .bool($0[keyPath: path]) })
     }
 
+    /// A required string.
+    ///
     /// - Parameter missing: The error's text if the value is empty.
     package static func text(
         _ name: String, _ path: WritableKeyPath<Root, String> & Sendable, missing: String
     ) -> Setting {
         Setting(
-            name, effect: .none,
+            name, effect: .none, isRequired: true,
             read: { (root, reader, name) throws(DamaError) in root[keyPath: path] = try reader.string(name) },
             write: { .string($0[keyPath: path]) },
             check: { (root, _) throws(DamaError) in

@@ -11,6 +11,8 @@ package struct Setting<Root>: Sendable {
     package let effect: SettingEffect
     /// The fields of a section; empty for a single value.
     package let fields: [String]
+    /// Whether nothing works without a value.
+    package let isRequired: Bool
     /// Sets the value if the reader has a field of that name.
     let read: @Sendable (inout Root, SettingsReader, String) throws(DamaError) -> Void
     /// The value with its key, or those values of a section that have this effect.
@@ -25,12 +27,13 @@ package struct Setting<Root>: Sendable {
     ///   - check: Throws for a value outside its range.
     package init(
         _ name: String, key: String? = nil, effect: SettingEffect = .results, fields: [String] = [],
+        isRequired: Bool = false,
         read: @escaping @Sendable (inout Root, SettingsReader, String) throws(DamaError) -> Void,
         write: (@Sendable (Root) -> JSON)?,
         check: @escaping @Sendable (Root, String) throws(DamaError) -> Void = { _, _ in }
     ) {
         self.init(
-            name, key: key, effect: effect, fields: fields, read: read,
+            name, key: key, effect: effect, fields: fields, isRequired: isRequired, read: read,
             write: { root, wanted, key in
                 guard wanted == effect, let write else { return [] }
                 return [(key, write(root))]
@@ -38,7 +41,7 @@ package struct Setting<Root>: Sendable {
     }
 
     private init(
-        _ name: String, key: String?, effect: SettingEffect, fields: [String],
+        _ name: String, key: String?, effect: SettingEffect, fields: [String], isRequired: Bool,
         read: @escaping @Sendable (inout Root, SettingsReader, String) throws(DamaError) -> Void,
         write: @escaping @Sendable (Root, SettingEffect, String) -> [JSONObject.Member],
         check: @escaping @Sendable (Root, String) throws(DamaError) -> Void
@@ -47,6 +50,7 @@ package struct Setting<Root>: Sendable {
         self.key = key ?? name
         self.effect = effect
         self.fields = fields
+        self.isRequired = isRequired
         self.read = read
         self.write = write
         self.check = check
@@ -56,7 +60,7 @@ package struct Setting<Root>: Sendable {
     package func lifted<Outer>(_ path: WritableKeyPath<Outer, Root> & Sendable) -> Setting<Outer> {
         let (read, write, check) = (read, write, check)
         return Setting<Outer>(
-            name, key: key, effect: effect, fields: fields,
+            name, key: key, effect: effect, fields: fields, isRequired: isRequired,
             read: { (outer, reader, name) throws(DamaError) in try read(&outer[keyPath: path], reader, name) },
             write: { write($0[keyPath: path], $1, $2) },
             check: { (outer, name) throws(DamaError) in try check(outer[keyPath: path], name) })
@@ -64,7 +68,9 @@ package struct Setting<Root>: Sendable {
 
     /// The same setting under another name.
     package func renamed(_ name: String) -> Setting {
-        Setting(name, key: name, effect: effect, fields: fields, read: read, write: write, check: check)
+        Setting(
+            name, key: name, effect: effect, fields: fields, isRequired: isRequired, read: read, write: write,
+            check: check)
     }
 
     /// A nested object whose fields are those of `table`.
@@ -72,7 +78,7 @@ package struct Setting<Root>: Sendable {
         _ name: String, _ path: WritableKeyPath<Root, Part> & Sendable, _ table: SettingsTable<Part>
     ) -> Setting {
         Setting(
-            name, key: nil, effect: .results, fields: table.names,
+            name, key: nil, effect: .results, fields: table.names, isRequired: false,
             read: { (root, reader, name) throws(DamaError) in
                 try table.read(into: &root[keyPath: path], reader.nested(name, fields: table.names))
             },

@@ -7,9 +7,23 @@ from . import kernels, losses
 from ._adaptive_beta import AdaptiveBeta, AdaptiveBetaStep
 from ._cancellation import Cancellation
 from ._errors import Cancelled, DamaError
+from ._evaluate import (
+    Comparison,
+    Download,
+    EvaluateResult,
+    Metric,
+    MissingFile,
+    Preparation,
+    evaluate,
+    evaluate_benchmarks,
+    evaluate_compare,
+    evaluate_prepare,
+    evaluate_questions,
+)
 from ._generate_dataset import GenerateResult, generate_dataset
 from ._generation import Generated, Policy
 from ._hardness import alpha_data, hardness, hardness_from_scores
+from ._judge import Judge, JudgeAnswer, JudgeRequest
 from ._library import library_path
 from ._native import version
 from ._policy import PairLogps, ResponseLogps, prompt_templates
@@ -27,14 +41,23 @@ __all__ = [
     "AdaptiveBetaStep",
     "Cancellation",
     "Cancelled",
+    "Comparison",
     "DamaError",
+    "Download",
+    "EvaluateResult",
     "GenerateResult",
     "Generated",
+    "Judge",
+    "JudgeAnswer",
+    "JudgeRequest",
     "LoRA",
+    "Metric",
+    "MissingFile",
     "PairHardness",
     "PairLogps",
     "Parameter",
     "Policy",
+    "Preparation",
     "Progress",
     "ReferenceCache",
     "ReferenceResult",
@@ -50,6 +73,11 @@ __all__ = [
     "TrainResult",
     "Trainer",
     "alpha_data",
+    "evaluate",
+    "evaluate_benchmarks",
+    "evaluate_compare",
+    "evaluate_prepare",
+    "evaluate_questions",
     "generate_dataset",
     "hardness",
     "hardness_from_scores",

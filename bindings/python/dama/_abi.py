@@ -130,6 +130,12 @@ class dama_overlong(IntEnum):
     DAMA_OVERLONG_CUT = 1
 
 
+class dama_early_stopping(IntEnum):
+    DAMA_EARLY_STOPPING_NO = 0
+    DAMA_EARLY_STOPPING_YES = 1
+    DAMA_EARLY_STOPPING_NEVER = 2
+
+
 class dama_finish(IntEnum):
     DAMA_FINISH_END = 0
     DAMA_FINISH_STOP = 1
@@ -283,6 +289,42 @@ class dama_generate_dataset_result(ctypes.Structure):
     pass
 
 
+class dama_judge_options(ctypes.Structure):
+    pass
+
+
+class dama_judge_message(ctypes.Structure):
+    pass
+
+
+class dama_judge_request(ctypes.Structure):
+    pass
+
+
+class dama_download(ctypes.Structure):
+    pass
+
+
+class dama_missing_file(ctypes.Structure):
+    pass
+
+
+class dama_metric(ctypes.Structure):
+    pass
+
+
+class dama_evaluate_options(ctypes.Structure):
+    pass
+
+
+class dama_evaluate_result(ctypes.Structure):
+    pass
+
+
+class dama_comparison_options(ctypes.Structure):
+    pass
+
+
 class dama_trainer_options(ctypes.Structure):
     pass
 
@@ -325,6 +367,12 @@ class dama_train_yaml_options(ctypes.Structure):
 
 dama_progress_callback = ctypes.CFUNCTYPE(ctypes.c_uint, ctypes.POINTER(dama_progress), ctypes.c_void_p)
 dama_text_callback = ctypes.CFUNCTYPE(ctypes.c_uint, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_void_p)
+dama_judge_callback = ctypes.CFUNCTYPE(
+    ctypes.c_uint,
+    ctypes.POINTER(dama_judge_request),
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+)
 dama_train_callback = ctypes.CFUNCTYPE(ctypes.c_uint, ctypes.POINTER(dama_train_progress), ctypes.c_void_p)
 
 dama_adaptive_beta_options._fields_ = [
@@ -600,6 +648,9 @@ dama_generation_options._fields_ = [
     ("seed", ctypes.c_uint64),
     ("on_text", dama_text_callback),
     ("user", ctypes.c_void_p),
+    ("num_beams", ctypes.c_uint32),
+    ("early_stopping", ctypes.c_uint),
+    ("length_penalty", ctypes.c_double),
 ]
 
 dama_reference_dataset_options._fields_ = [
@@ -659,6 +710,105 @@ dama_generate_dataset_result._fields_ = [
     ("rows", ctypes.c_uint64),
     ("rows_rejected", ctypes.c_uint64),
     ("rows_cut", ctypes.c_uint64),
+]
+
+dama_judge_options._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("concurrency", ctypes.c_uint32),
+    ("timeout", ctypes.c_double),
+    ("cache", ctypes.c_char_p),
+    ("api_key", ctypes.c_char_p),
+    ("requests_per_minute", ctypes.c_double),
+    ("first_pause", ctypes.c_double),
+    ("retries", ctypes.c_uint32),
+    ("any_model", ctypes.c_int32),
+    ("expected_model", ctypes.c_char_p),
+    ("request_fields", ctypes.c_char_p),
+]
+
+dama_judge_message._fields_ = [
+    ("role", ctypes.c_char_p),
+    ("content", ctypes.c_char_p),
+]
+
+dama_judge_request._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("max_tokens", ctypes.c_uint32),
+    ("messages", ctypes.POINTER(dama_judge_message)),
+    ("message_count", ctypes.c_size_t),
+    ("temperature", ctypes.c_double),
+    ("top_p", ctypes.c_double),
+    ("run", ctypes.c_uint32),
+    ("attempt", ctypes.c_uint32),
+]
+
+dama_download._fields_ = [
+    ("name", ctypes.c_char_p),
+    ("address", ctypes.c_char_p),
+    ("sha256", ctypes.c_void_p),
+]
+
+dama_missing_file._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("is_optional", ctypes.c_int32),
+    ("name", ctypes.c_char_p),
+    ("purpose", ctypes.c_char_p),
+    ("downloads", ctypes.POINTER(dama_download)),
+    ("download_count", ctypes.c_size_t),
+]
+
+dama_metric._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("reserved", ctypes.c_uint32),
+    ("name", ctypes.c_char_p),
+    ("value", ctypes.c_double),
+    ("standard_deviation", ctypes.c_double),
+    ("official", ctypes.c_char_p),
+    ("runs", ctypes.c_void_p),
+    ("run_count", ctypes.c_size_t),
+]
+
+dama_evaluate_options._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("runs", ctypes.c_uint32),
+    ("benchmark", ctypes.c_char_p),
+    ("data", ctypes.c_char_p),
+    ("responses", ctypes.c_char_p),
+    ("output", ctypes.c_char_p),
+    ("variant", ctypes.c_char_p),
+    ("part", ctypes.c_char_p),
+    ("prompts", ctypes.c_char_p),
+    ("judge_answers", ctypes.c_char_p),
+    ("judge", ctypes.c_void_p),
+    ("max_missing", ctypes.c_int64),
+    ("max_rejected", ctypes.c_int64),
+    ("restart", ctypes.c_int32),
+    ("workers", ctypes.c_uint32),
+    ("block_rows", ctypes.c_uint32),
+    ("reserved", ctypes.c_uint32),
+    ("row_limit", ctypes.c_size_t),
+    ("progress", dama_progress_callback),
+    ("user", ctypes.c_void_p),
+]
+
+dama_evaluate_result._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("was_complete", ctypes.c_int32),
+    ("questions", ctypes.c_uint64),
+    ("answered", ctypes.c_uint64),
+    ("missing", ctypes.c_uint64),
+    ("empty", ctypes.c_uint64),
+    ("rows_rejected", ctypes.c_uint64),
+]
+
+dama_comparison_options._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("resamples", ctypes.c_uint32),
+    ("data", ctypes.c_char_p),
+    ("confidence", ctypes.c_double),
+    ("seed", ctypes.c_uint64),
+    ("allow_different", ctypes.c_int32),
+    ("reserved", ctypes.c_uint32),
 ]
 
 dama_trainer_options._fields_ = [
@@ -1384,6 +1534,164 @@ dama_generate_dataset.argtypes = [
 ]
 dama_generate_dataset.restype = ctypes.c_uint
 
+dama_judge_options_init_sized = _library.dama_judge_options_init_sized
+dama_judge_options_init_sized.argtypes = [ctypes.POINTER(dama_judge_options), ctypes.c_size_t]
+dama_judge_options_init_sized.restype = None
+
+dama_judge_reply_set = _library.dama_judge_reply_set
+dama_judge_reply_set.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p]
+dama_judge_reply_set.restype = ctypes.c_uint
+
+dama_judge_create_callback = _library.dama_judge_create_callback
+dama_judge_create_callback.argtypes = [
+    ctypes.POINTER(ctypes.c_void_p),
+    ctypes.c_char_p,
+    dama_judge_callback,
+    ctypes.POINTER(dama_judge_options),
+    ctypes.c_void_p,
+]
+dama_judge_create_callback.restype = ctypes.c_uint
+
+dama_judge_create_command = _library.dama_judge_create_command
+dama_judge_create_command.argtypes = [
+    ctypes.POINTER(ctypes.c_void_p),
+    ctypes.c_char_p,
+    ctypes.POINTER(dama_judge_options),
+]
+dama_judge_create_command.restype = ctypes.c_uint
+
+dama_judge_create_endpoint = _library.dama_judge_create_endpoint
+dama_judge_create_endpoint.argtypes = [
+    ctypes.POINTER(ctypes.c_void_p),
+    ctypes.c_char_p,
+    ctypes.c_char_p,
+    ctypes.POINTER(dama_judge_options),
+]
+dama_judge_create_endpoint.restype = ctypes.c_uint
+
+dama_judge_create_policy = _library.dama_judge_create_policy
+dama_judge_create_policy.argtypes = [
+    ctypes.POINTER(ctypes.c_void_p),
+    ctypes.c_void_p,
+    ctypes.POINTER(dama_judge_options),
+]
+dama_judge_create_policy.restype = ctypes.c_uint
+
+dama_judge_free = _library.dama_judge_free
+dama_judge_free.argtypes = [ctypes.c_void_p]
+dama_judge_free.restype = None
+
+dama_evaluate_benchmarks = _library.dama_evaluate_benchmarks
+dama_evaluate_benchmarks.argtypes = [ctypes.POINTER(ctypes.c_void_p)]
+dama_evaluate_benchmarks.restype = ctypes.c_uint
+
+dama_missing_file_init_sized = _library.dama_missing_file_init_sized
+dama_missing_file_init_sized.argtypes = [ctypes.POINTER(dama_missing_file), ctypes.c_size_t]
+dama_missing_file_init_sized.restype = None
+
+dama_evaluate_prepare = _library.dama_evaluate_prepare
+dama_evaluate_prepare.argtypes = [
+    ctypes.POINTER(ctypes.c_void_p),
+    ctypes.c_char_p,
+    ctypes.POINTER(ctypes.c_char_p),
+    ctypes.c_size_t,
+    ctypes.c_int32,
+    ctypes.c_char_p,
+    ctypes.c_void_p,
+]
+dama_evaluate_prepare.restype = ctypes.c_uint
+
+dama_preparation_free = _library.dama_preparation_free
+dama_preparation_free.argtypes = [ctypes.c_void_p]
+dama_preparation_free.restype = None
+
+dama_preparation_made = _library.dama_preparation_made
+dama_preparation_made.argtypes = [ctypes.c_void_p]
+dama_preparation_made.restype = ctypes.c_void_p
+
+dama_preparation_kept = _library.dama_preparation_kept
+dama_preparation_kept.argtypes = [ctypes.c_void_p]
+dama_preparation_kept.restype = ctypes.c_void_p
+
+dama_preparation_count = _library.dama_preparation_count
+dama_preparation_count.argtypes = [ctypes.c_void_p]
+dama_preparation_count.restype = ctypes.c_size_t
+
+dama_preparation_at = _library.dama_preparation_at
+dama_preparation_at.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.POINTER(dama_missing_file)]
+dama_preparation_at.restype = ctypes.c_uint
+
+dama_evaluate_questions = _library.dama_evaluate_questions
+dama_evaluate_questions.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p]
+dama_evaluate_questions.restype = ctypes.c_uint
+
+dama_metric_init_sized = _library.dama_metric_init_sized
+dama_metric_init_sized.argtypes = [ctypes.POINTER(dama_metric), ctypes.c_size_t]
+dama_metric_init_sized.restype = None
+
+dama_metrics_free = _library.dama_metrics_free
+dama_metrics_free.argtypes = [ctypes.c_void_p]
+dama_metrics_free.restype = None
+
+dama_metrics_count = _library.dama_metrics_count
+dama_metrics_count.argtypes = [ctypes.c_void_p]
+dama_metrics_count.restype = ctypes.c_size_t
+
+dama_metrics_at = _library.dama_metrics_at
+dama_metrics_at.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.POINTER(dama_metric)]
+dama_metrics_at.restype = ctypes.c_uint
+
+dama_evaluate_options_init_sized = _library.dama_evaluate_options_init_sized
+dama_evaluate_options_init_sized.argtypes = [ctypes.POINTER(dama_evaluate_options), ctypes.c_size_t]
+dama_evaluate_options_init_sized.restype = None
+
+dama_evaluate_result_init_sized = _library.dama_evaluate_result_init_sized
+dama_evaluate_result_init_sized.argtypes = [ctypes.POINTER(dama_evaluate_result), ctypes.c_size_t]
+dama_evaluate_result_init_sized.restype = None
+
+dama_evaluate = _library.dama_evaluate
+dama_evaluate.argtypes = [
+    ctypes.POINTER(ctypes.c_void_p),
+    ctypes.POINTER(dama_evaluate_options),
+    ctypes.POINTER(dama_evaluate_result),
+    ctypes.c_void_p,
+]
+dama_evaluate.restype = ctypes.c_uint
+
+dama_comparison_options_init_sized = _library.dama_comparison_options_init_sized
+dama_comparison_options_init_sized.argtypes = [ctypes.POINTER(dama_comparison_options), ctypes.c_size_t]
+dama_comparison_options_init_sized.restype = None
+
+dama_evaluate_compare = _library.dama_evaluate_compare
+dama_evaluate_compare.argtypes = [
+    ctypes.POINTER(ctypes.c_void_p),
+    ctypes.POINTER(ctypes.c_char_p),
+    ctypes.c_size_t,
+    ctypes.POINTER(dama_comparison_options),
+    ctypes.c_void_p,
+]
+dama_evaluate_compare.restype = ctypes.c_uint
+
+dama_comparison_free = _library.dama_comparison_free
+dama_comparison_free.argtypes = [ctypes.c_void_p]
+dama_comparison_free.restype = None
+
+dama_comparison_text = _library.dama_comparison_text
+dama_comparison_text.argtypes = [ctypes.c_void_p]
+dama_comparison_text.restype = ctypes.c_char_p
+
+dama_comparison_json = _library.dama_comparison_json
+dama_comparison_json.argtypes = [ctypes.c_void_p]
+dama_comparison_json.restype = ctypes.c_char_p
+
+dama_comparison_csv = _library.dama_comparison_csv
+dama_comparison_csv.argtypes = [ctypes.c_void_p]
+dama_comparison_csv.restype = ctypes.c_char_p
+
+dama_comparison_page = _library.dama_comparison_page
+dama_comparison_page.argtypes = [ctypes.c_void_p]
+dama_comparison_page.restype = ctypes.c_char_p
+
 dama_trainer_options_init_sized = _library.dama_trainer_options_init_sized
 dama_trainer_options_init_sized.argtypes = [ctypes.POINTER(dama_trainer_options), ctypes.c_size_t]
 dama_trainer_options_init_sized.restype = None
@@ -1601,6 +1909,30 @@ def dama_generate_dataset_options_init(options: dama_generate_dataset_options) -
 
 def dama_generate_dataset_result_init(result: dama_generate_dataset_result) -> None:
     dama_generate_dataset_result_init_sized(result, ctypes.sizeof(dama_generate_dataset_result))
+
+
+def dama_judge_options_init(options: dama_judge_options) -> None:
+    dama_judge_options_init_sized(options, ctypes.sizeof(dama_judge_options))
+
+
+def dama_missing_file_init(file: dama_missing_file) -> None:
+    dama_missing_file_init_sized(file, ctypes.sizeof(dama_missing_file))
+
+
+def dama_metric_init(metric: dama_metric) -> None:
+    dama_metric_init_sized(metric, ctypes.sizeof(dama_metric))
+
+
+def dama_evaluate_options_init(options: dama_evaluate_options) -> None:
+    dama_evaluate_options_init_sized(options, ctypes.sizeof(dama_evaluate_options))
+
+
+def dama_evaluate_result_init(result: dama_evaluate_result) -> None:
+    dama_evaluate_result_init_sized(result, ctypes.sizeof(dama_evaluate_result))
+
+
+def dama_comparison_options_init(options: dama_comparison_options) -> None:
+    dama_comparison_options_init_sized(options, ctypes.sizeof(dama_comparison_options))
 
 
 def dama_trainer_options_init(options: dama_trainer_options) -> None:

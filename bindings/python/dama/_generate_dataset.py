@@ -10,6 +10,7 @@ from typing import Any, Optional, Union
 
 from . import _abi, _row_job
 from ._cancellation import Cancellation
+from ._generation import EarlyStopping, early_stopping_number
 from ._policy import PolicyModel
 from ._row_job import AnyPath, Progress
 
@@ -43,6 +44,9 @@ def generate_dataset(
     top_p: float = 1.0,
     stop: Union[str, Sequence[str]] = (),
     seed: int = 0,
+    num_beams: int = 1,
+    length_penalty: float = 1.0,
+    early_stopping: EarlyStopping = False,
     image_root: Optional[AnyPath] = None,
     fields: Optional[Mapping[str, str]] = None,
     max_rejected: Optional[int] = None,
@@ -61,14 +65,15 @@ def generate_dataset(
     ``model`` is a :class:`Policy` or the folder of a model. ``data`` is JSON Lines or one JSON array
     with the fields ``question`` (or ``prompt``) and, unless the model is text-only, ``image``. A line of ``output``
     holds ``id``, ``response`` and ``finish`` ("end_token", "stop" or "length"); with ``samples`` above 1, which needs
-    a ``temperature``, it holds the lists ``responses`` and ``finish``. The arguments from ``max_tokens`` to ``seed``
-    are as for ``Policy.generate``. The other arguments, and how a job stops and resumes, are as for
+    a ``temperature``, it holds the lists ``responses`` and ``finish``. The arguments from ``max_tokens`` to
+    ``early_stopping`` are as for ``Policy.generate``. The other arguments, and how a job stops and resumes, are as for
     :func:`score_dataset`.
     """
     generation = _row_job.options_of(
         _abi.dama_generation_options, _abi.dama_generation_options_init, {}, max_tokens=max_tokens,
         temperature=temperature, top_k=top_k, top_p=top_p, seed=seed,
-        stop=[stop] if isinstance(stop, str) else stop,
+        stop=[stop] if isinstance(stop, str) else stop, num_beams=num_beams, length_penalty=length_penalty,
+        early_stopping=early_stopping_number(early_stopping),
     )  # fmt: skip
     options = _row_job.options_of(
         _abi.dama_generate_dataset_options, _abi.dama_generate_dataset_options_init, {},

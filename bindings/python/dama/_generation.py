@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Optional, Union, overload
+from typing import Any, Literal, Optional, Union, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ from ._scorer import Image
 _HANDLE = ctypes.c_void_p
 _OK, _CANCELLED = int(_abi.dama_status.DAMA_OK), int(_abi.dama_status.DAMA_CANCELLED)
 _FINISH = {number: name for name, number in choices(_abi.dama_finish, "DAMA_FINISH_").items()}
+
+#: When a beam search ends, as in transformers.
+EarlyStopping = Union[bool, Literal["never"]]
 
 #: Receives the prompt's index and a piece of its text; False stops all prompts.
 Callback = Callable[[int, str], Optional[bool]]
@@ -84,14 +87,16 @@ class Policy(PolicyModel):
     def generate(
         self, prompt: str, image: Optional[Image] = ..., *,
         max_tokens: int = ..., temperature: float = ..., top_k: int = ..., top_p: float = ...,
-        stop: Union[str, Sequence[str]] = ..., seed: int = ..., callback: Optional[Callback] = ...,
+        stop: Union[str, Sequence[str]] = ..., seed: int = ..., num_beams: int = ..., length_penalty: float = ...,
+        early_stopping: EarlyStopping = ..., callback: Optional[Callback] = ...,
         cancellation: Optional[Cancellation] = ...,
     ) -> Generated: ...  # fmt: skip
     @overload
     def generate(
         self, prompt: Union[list[str], tuple[str, ...]], image: Union[None, Image, Sequence[Image]] = ..., *,
         max_tokens: int = ..., temperature: float = ..., top_k: int = ..., top_p: float = ...,
-        stop: Union[str, Sequence[str]] = ..., seed: int = ..., callback: Optional[Callback] = ...,
+        stop: Union[str, Sequence[str]] = ..., seed: int = ..., num_beams: int = ..., length_penalty: float = ...,
+        early_stopping: EarlyStopping = ..., callback: Optional[Callback] = ...,
         cancellation: Optional[Cancellation] = ...,
     ) -> list[Generated]: ...  # fmt: skip
 
@@ -106,6 +111,9 @@ class Policy(PolicyModel):
         top_p: float = 1.0,
         stop: Union[str, Sequence[str]] = (),
         seed: int = 0,
+        num_beams: int = 1,
+        length_penalty: float = 1.0,
+        early_stopping: EarlyStopping = False,
         callback: Optional[Callback] = None,
         cancellation: Optional[Cancellation] = None,
     ) -> Union[Generated, list[Generated]]:
@@ -117,6 +125,10 @@ class Policy(PolicyModel):
         returns False, all prompts stop, which raises ``Cancelled``; an exception that it raises is raised here. Ctrl-C
         takes effect at once, or with a callback at the next piece of text. ``cancellation`` stops all prompts from
         another thread, which raises ``Cancelled``.
+
+        ``num_beams`` above 1 is a beam search, equal to transformers' with ``do_sample=False``; it needs temperature 0.
+        ``length_penalty`` and ``early_stopping`` (False, True or ``"never"``) are as there. A search has no text before
+        it ends: ``callback(0, "")`` is called before each step, and once with the whole text of a prompt.
         """
         prompts = [prompt] if isinstance(prompt, str) else list(prompt)
         images = list(image) if isinstance(image, (list, tuple)) else [image] * len(prompts)
@@ -127,7 +139,9 @@ class Policy(PolicyModel):
         array = (_abi.dama_prompt * len(prompts))(
             *[_abi.dama_prompt(image_pointer(one, keep), text) for one, text in zip(images, texts_in)]
         )
-        options = _options(max_tokens, temperature, top_k, top_p, stop, seed)
+        options = _options(
+            max_tokens, temperature, top_k, top_p, stop, seed, num_beams, length_penalty, early_stopping
+        )
         texts = self._texts(_abi.dama_policy_generate, array, options, callback, cancellation)
         return texts[0] if isinstance(prompt, str) else texts
 
@@ -142,6 +156,9 @@ class Policy(PolicyModel):
         top_p: float = 1.0,
         stop: Union[str, Sequence[str]] = (),
         seed: int = 0,
+        num_beams: int = 1,
+        length_penalty: float = 1.0,
+        early_stopping: EarlyStopping = False,
         callback: Optional[Callback] = None,
         cancellation: Optional[Cancellation] = None,
     ) -> Generated:
@@ -152,7 +169,9 @@ class Policy(PolicyModel):
         """
         keep: list[Any] = []
         array = (_abi.dama_conversation * 1)(conversation(messages, images, None, "the conversation", keep))
-        options = _options(max_tokens, temperature, top_k, top_p, stop, seed)
+        options = _options(
+            max_tokens, temperature, top_k, top_p, stop, seed, num_beams, length_penalty, early_stopping
+        )
         return self._texts(_abi.dama_policy_chat, array, options, callback, cancellation)[0]
 
     def _texts(
@@ -176,8 +195,9 @@ class Policy(PolicyModel):
 
 
 def _options(
-    max_tokens: int, temperature: float, top_k: int, top_p: float, stop: Union[str, Sequence[str]], seed: int
-) -> _abi.dama_generation_options:
+    max_tokens: int, temperature: float, top_k: int, top_p: float, stop: Union[str, Sequence[str]], seed: int,
+    num_beams: int, length_penalty: float, early_stopping: EarlyStopping,
+) -> _abi.dama_generation_options:  # fmt: skip
     options = _abi.dama_generation_options()
     _abi.dama_generation_options_init(options)
     options.max_tokens = _positive("max_tokens", max_tokens)
@@ -187,7 +207,17 @@ def _options(
     stops = [c_text(text, "stop") for text in ([stop] if isinstance(stop, str) else stop)]
     options.stop = (ctypes.c_char_p * len(stops))(*stops)
     options.stop_count = len(stops)
+    options.num_beams = _positive("num_beams", num_beams)
+    options.length_penalty = length_penalty
+    options.early_stopping = early_stopping_number(early_stopping)
     return options
+
+
+def early_stopping_number(value: EarlyStopping) -> int:
+    for known, number in ((False, "NO"), (True, "YES"), ("never", "NEVER")):
+        if value == known:
+            return int(_abi.dama_early_stopping[f"DAMA_EARLY_STOPPING_{number}"])
+    raise InvalidArgument(f"early_stopping is {value!r}; expected False, True or 'never'")
 
 
 def _run_with(callback: Callback, options: _abi.dama_generation_options, call: Callable[[], int]) -> None:

@@ -48,6 +48,19 @@ def test_answers_are_those_of_the_policy(job, policy):
         job(max_tokens=7)
 
 
+def test_beams_are_those_of_the_policy(job, policy):
+    result = job(num_beams=3, length_penalty=0.5, early_stopping=True)
+    settings = result.summary["settings"]
+    assert [settings[name] for name in ("num_beams", "length_penalty", "early_stopping")] == [3, 0.5, "true"]
+    alone = [
+        policy.generate(question, IMAGE, max_tokens=6, num_beams=3, length_penalty=0.5, early_stopping=True)
+        for question in QUESTIONS
+    ]
+    assert [row["response"] for row in rows(result.output)] == [one.text for one in alone]
+    with pytest.raises(ValueError, match="2 samples by beam search"):
+        job(num_beams=3, samples=2, restart=True)
+
+
 def test_samples_depend_on_the_seed_alone(job):
     first = rows(job(samples=3, temperature=1.5, seed=2**64 - 1).output)
     assert all(len(row["responses"]) == len(row["finish"]) == 3 for row in first)

@@ -151,6 +151,31 @@ def test_sampling_stop_strings_and_seeds(policy, expected):
         assert (found.finish, found.text) == ("stop", whole[: whole.index("start")])
 
 
+def test_beams_equal_transformers(policy):
+    cases = json.loads((FIXTURES.parent / "beams/models.json").read_text())["llava/default"]
+    for case in cases:
+        if case["end_tokens"] != [2]:
+            continue
+        names = ("num_beams", "length_penalty", "early_stopping", "max_tokens")
+        options = {name: case[name] for name in names}
+        heard = []
+        found = policy.generate(
+            [prompt["question"] for prompt in case["prompts"]], IMAGE, stop=case.get("stop", ()), **options,
+            callback=lambda index, text: heard.append((index, text)),
+        )  # fmt: skip
+        assert [one.tokens.tolist() for one in found] == case["tokens"]
+        assert {index: text for index, text in heard if text} == {i: one.text for i, one in enumerate(found) if one.text}
+        assert (0, "") in heard or case["max_tokens"] == 1
+    with pytest.raises(dama.Cancelled, match="callback"):
+        policy.generate("What?", IMAGE, num_beams=2, callback=lambda index, text: False)
+    for options, message in [
+        ({"temperature": 1.0}, "num_beams is 3 and the temperature is 1.0"), ({"early_stopping": "soon"}, "early_stopping"),
+        ({"length_penalty": float("nan")}, "length_penalty"), ({"num_beams": 1025}, "num_beams is 1025"),
+    ]:  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            policy.generate("What?", IMAGE, **{"num_beams": 3, **options})
+
+
 def test_a_callback_stops_everything(policy):
     heard = []
 

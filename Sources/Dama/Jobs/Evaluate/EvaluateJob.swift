@@ -38,7 +38,7 @@ public struct EvaluateJob: Sendable {
         var rows = options.rows
         rows.converter = open.converter
         let report = EvaluateReport(
-            benchmark: open.benchmark, runs: options.runs, maximumMissing: options.maximumMissing)
+            benchmark: open.benchmark, data: options.data, runs: options.runs, maximumMissing: options.maximumMissing)
         return try RowJob(rows, report).run(observer: observer) { (contents, _) throws(DamaError) in
             .settings(
                 job: "evaluate", contents,

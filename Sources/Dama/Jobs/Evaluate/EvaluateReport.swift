@@ -6,6 +6,8 @@ struct EvaluateReport: RowReport {
     typealias Task = EvaluateTask
 
     let benchmark: any Benchmark
+    /// The folder of its data.
+    let data: String
     let runs: Int
     let maximumMissing: Int?
 
@@ -39,18 +41,15 @@ struct EvaluateReport: RowReport {
                 "\(missing.count) of \(questions.count) questions have no answer, more than the \(maximumMissing) "
                     + "allowed: \(missing.prefix(3).joined(separator: ", "))\(missing.count > 3 ? ", …" : "")")
         }
-        // Summed in the order of the questions: the metrics do not depend on that of the answers.
-        var sums = Array(repeating: Counts(), count: runs)
-        for scores in counts {
-            for (run, score) in (scores ?? []).enumerated() { sums[run] += score }
-        }
-        summary.metrics = MetricTable(sums.map { benchmark.metrics($0) })
+        // In the order of the questions: the metrics do not depend on that of the answers.
+        summary.metrics = MetricTable(
+            (0..<runs).map { run in benchmark.metrics(of: counts.compactMap { $0?[run] }) })
         return summary
     }
 
     func json(_ summary: EvaluateSummary, output: JSON, rejects: JSON, settings: JSON) -> JSON {
         [
-            "benchmark": .string(type(of: benchmark).name),
+            "benchmark": .string(type(of: benchmark).name), "data": .string(Files.resolved(data)),
             "questions": .int(Int64(summary.questions)), "answered": .int(Int64(summary.answered)),
             "missing": .int(Int64(summary.missing)), "empty": .int(Int64(summary.empty)),
             "rows_rejected": .int(Int64(summary.rowsRejected)), "judge_models": summary.judgeModelsJSON,

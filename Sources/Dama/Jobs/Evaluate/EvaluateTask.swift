@@ -39,32 +39,35 @@ struct EvaluateTask: RowTask {
     mutating func commit() throws(DamaError) {}
 
     func makePreparer(stop: StopSignal) -> @Sendable ([RawRow], Workers) throws(DamaError) -> Block {
-        let (open, judge, runs) = (open, judge, runs)
+        let (benchmark, judge, runs) = (open.benchmark, judge, runs)
         return { (rows, workers) throws(DamaError) in
             let results = try workers.map(rows) { row throws(DamaError) -> Result<Scored, Rejection> in
-                try stop.check()
-                let answer: BenchmarkAnswer
-                switch Self.answer(in: row, open.benchmark) {
-                case .success(let found): answer = found
-                case .failure(let rejection): return .failure(rejection)
+                switch Self.answer(in: row, benchmark) {
+                case .success(let answer):
+                    .success(try Self.score(answer, benchmark, runs: runs, judge: judge, stop: stop))
+                case .failure(let rejection): .failure(rejection)
                 }
-                guard open.benchmark.questions.indices.contains(answer.question) else {
-                    throw .internal("an answer to question \(answer.question)")
-                }
-                var scores: [AnswerScore] = []
-                for run in 0..<runs {
-                    try stop.check()
-                    scores.append(try open.benchmark.score(answer, run: run, judge: judge, stop: stop))
-                }
-                return .success(
-                    Scored(
-                        question: answer.question,
-                        line: ResultLine(
-                            id: open.benchmark.questions[answer.question].id,
-                            isEmpty: answer.text.utf8.allSatisfy { $0 <= 0x20 }, runs: scores)))
             }
             return Block(rows: Array(zip(rows, results)))
         }
+    }
+
+    private static func score(
+        _ answer: BenchmarkAnswer, _ benchmark: any Benchmark, runs: Int, judge: (any Judge)?, stop: StopSignal
+    ) throws(DamaError) -> Scored {
+        guard benchmark.questions.indices.contains(answer.question) else {
+            throw .internal("an answer to question \(answer.question)")
+        }
+        var scores: [AnswerScore] = []
+        for run in 0..<runs {
+            try stop.check()
+            scores.append(try benchmark.score(answer, run: run, judge: judge, stop: stop))
+        }
+        return Scored(
+            question: answer.question,
+            line: ResultLine(
+                id: benchmark.questions[answer.question].id,
+                isEmpty: answer.text.utf8.allSatisfy { $0 <= 0x20 }, runs: scores))
     }
 
     private static func answer(

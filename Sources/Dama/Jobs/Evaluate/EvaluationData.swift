@@ -27,16 +27,18 @@ public enum EvaluationData {
     /// - Parameters:
     ///   - files: Downloads, recognised by their SHA-256, whatever their names; empty to see what is needed.
     ///   - acceptsAnyVersion: Whether a file that is no known version is taken by its name. Summaries say so.
+    ///   - stop: Checked before each file. Files that were made stay.
     /// - Throws: ``DamaError/Code/invalidArgument`` for a file that the benchmark does not use or of another version,
     ///   and for a folder that holds files of others; ``DamaError/Code/io`` for what cannot be read or written.
     @discardableResult
     public static func prepare(
-        benchmark: String, from files: [String], to output: String, acceptsAnyVersion: Bool = false
+        benchmark: String, from files: [String], to output: String, acceptsAnyVersion: Bool = false,
+        stop: StopSignal = StopSignal()
     ) throws(DamaError) -> Report {
         let type = try Benchmarks.type(named: benchmark)
         var preparation = DataPreparation(benchmark: type.name, inputs: type.inputs)
         preparation.acceptsAnyVersion = acceptsAnyVersion
-        let report = try preparation.run(from: files, to: output)
+        let report = try preparation.run(from: files, to: output, stop: stop)
         return Report(
             made: report.made, kept: report.kept,
             missing: report.missing.map { missing in

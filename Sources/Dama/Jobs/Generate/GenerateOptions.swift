@@ -28,7 +28,39 @@ public struct GenerateOptions: RowJobSettings {
             .int("max_tokens", \.generation.maximumTokens, in: 1...(.max)),
             endTokensSetting,
             .texts("stop", \.stop),
+            beamsSetting, lengthPenaltySetting, earlyStoppingSetting,
         ])
+
+    // `null` where they change nothing, so that jobs without a beam search keep their identity.
+    private static let beamsSetting = Setting<Self>(
+        "num_beams",
+        read: { (root, reader, name) throws(DamaError) in
+            root.generation.beams = try reader.int(
+                name, default: root.generation.beams, in: GenerationOptions.beamRange)
+        },
+        write: { $0.generation.beams == 1 ? .null : .int(Int64($0.generation.beams)) })
+
+    private static let lengthPenaltySetting = Setting<Self>(
+        "length_penalty",
+        read: { (root, reader, name) throws(DamaError) in
+            root.generation.lengthPenalty = try reader.double(
+                name, default: root.generation.lengthPenalty,
+                in: -.greatestFiniteMagnitude...(.greatestFiniteMagnitude))
+        },
+        write: { $0.generation.beams == 1 ? .null : .double($0.generation.lengthPenalty) })
+
+    private static let earlyStoppingSetting = Setting<Self>(
+        "early_stopping",
+        read: { (root, reader, name) throws(DamaError) in
+            guard reader.has(name) else { return }
+            // true and false may also be texts.
+            let text = reader.json[name]?.bool.map { String($0) } ?? reader.json[name]?.string
+            guard let found = text.flatMap(EarlyStopping.init) else {
+                throw reader.wrong(name, "true, false or never")
+            }
+            root.generation.earlyStopping = found
+        },
+        write: { $0.generation.beams == 1 ? .null : .string($0.generation.earlyStopping.rawValue) })
 
     private static let endTokensSetting = Setting<Self>(
         "end_tokens",
@@ -39,8 +71,12 @@ public struct GenerateOptions: RowJobSettings {
         write: { $0.generation.endTokens.map { .array($0.map { .int(Int64($0)) }) } ?? .null })
 
     func check() throws(DamaError) {
-        try generation.sampling.validate()
+        try generation.validate()
         try Self.table.check(self)
+        guard samples == 1 || generation.beams == 1 else {
+            throw .invalidArgument(
+                "\(samples) samples by beam search would all be the same; set samples 1 or num_beams 1")
+        }
         guard samples == 1 || generation.sampling.temperature > 0 else {
             throw .invalidArgument(
                 "\(samples) samples at temperature 0 would all be the same; set a temperature above 0")

@@ -54,9 +54,9 @@ struct GenerateTask: RowTask {
         let found =
             prompts.isEmpty
             ? []
-            : try policy.generate(prepared: prompts, options.generation, stop: options.stop, run: run) {
-                (_, _) throws(DamaError) in try checkpoint()
-            }
+            : try policy.generate(
+                prepared: prompts, options.generation, stop: options.stop, run: run,
+                onText: { (_, _) throws(DamaError) in try checkpoint() }, onStep: checkpoint)
         var next = 0
         return block.rows.map { row in
             switch row {

@@ -52,6 +52,13 @@ final class OnnxKeyValueCache: KeyValueCache {
         count = rows.count
     }
 
+    /// Takes whole rows: each run writes new tensors anyway.
+    func copy(_ copies: [CacheCopy]) throws(DamaError) {
+        var rows = Array(0..<count)
+        for copy in copies { rows[copy.target] = copy.source }
+        try keep(rows)
+    }
+
     private func select(_ rows: [Int], of tensor: TensorValue) throws(DamaError) -> TensorValue {
         let size = tensor.count / max(1, tensor.shape.first ?? 1)
         let selected = try TensorValue(

@@ -51,6 +51,32 @@ final class LlamaKeyValueCache: KeyValueCache {
         try bindMemory()
     }
 
+    func copy(_ copies: [CacheCopy]) throws(DamaError) {
+        let (heads, size) = (decoder.configuration.keyValueHeads, decoder.graphs.cachedHeadSize)
+        let total = copies.reduce(0) { $0 + $1.positions.count } * heads * size
+        try Allocation.check(total, of: MemoryLayout<Float>.size, for: "the keys and values that beams exchange")
+        var buffer: [Float] = []
+        buffer.reserveCapacity(total)
+        for memory in memory {
+            buffer.removeAll(keepingCapacity: true)
+            for copy in copies {
+                for head in 0..<heads {
+                    let start = ((copy.source * heads + head) * length + copy.positions.lowerBound) * size
+                    buffer += memory.elements[start..<start + copy.positions.count * size]
+                }
+            }
+            var rest = buffer[...]
+            for copy in copies {
+                for head in 0..<heads {
+                    let start = ((copy.target * heads + head) * length + copy.positions.lowerBound) * size
+                    let count = copy.positions.count * size
+                    _ = memory.elements.extracting(start..<start + count).update(fromContentsOf: rest.prefix(count))
+                    rest = rest.dropFirst(count)
+                }
+            }
+        }
+    }
+
     private func allocate(_ rows: Int) throws(DamaError) -> [FloatMemory] {
         let (count, overflow) = rowSize.multipliedReportingOverflow(by: rows)
         let parts = 2 * decoder.configuration.layers
