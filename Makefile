@@ -108,6 +108,13 @@ test-smollm2: build ## run the part of test-torch that needs a real model, SmolL
 	scripts/bootstrap torch
 	DAMA_LIBRARY=$(CURDIR)/$(BUILD)/lib/libdama.so PYTHONPATH=bindings/python .deps/torch/bin/python -m pytest -q -k smollm2 Tests/Torch
 
+# NLTK's data is the user's: docs/words.md says where it is to be had.
+.PHONY: test-words
+test-words: bootstrap ## compare words with NLTK on its data: make test-words NLTK_DATA=FOLDER WORDNET=FOLDER
+	scripts/bootstrap nltk
+	swift build -c release --product WordsProcess
+	Tests/Words/run .build/release/WordsProcess $(NLTK_DATA) $(WORDNET)
+
 .PHONY: bench
 bench: build ## measure speed and memory, compared with torch and others
 	scripts/bootstrap torch

@@ -33,10 +33,12 @@ let package = Package(
 
         // MARK: Core
         .target(name: "DamaSupport", dependencies: ["CDamaShims"]),
+        .target(name: "DamaArchive", dependencies: ["DamaSupport", "CDamaShims"]),
         .target(name: "DamaPreference", dependencies: ["DamaSupport"]),
         .target(name: "DamaKernels", dependencies: ["DamaSupport", "CDamaShims"]),
         .target(name: "DamaPattern", dependencies: ["DamaSupport"]),
         .target(name: "DamaText", dependencies: ["DamaSupport", "DamaPattern"]),
+        .target(name: "DamaWords", dependencies: ["DamaSupport", "DamaArchive"]),
         .target(name: "DamaJinja", dependencies: ["DamaSupport"]),
         .target(name: "DamaImage", dependencies: ["DamaSupport", "CDamaShims"]),
         .target(name: "DamaRuntime", dependencies: ["DamaSupport", "CDamaShims", "COnnxRuntime"]),
@@ -44,8 +46,8 @@ let package = Package(
         .target(
             name: "DamaModels",
             dependencies: [
-                "DamaSupport", "DamaPreference", "DamaKernels", "DamaText", "DamaJinja", "DamaImage", "DamaRuntime",
-                "DamaGraph", "CDamaShims",
+                "DamaSupport", "DamaArchive", "DamaPreference", "DamaKernels", "DamaText", "DamaJinja", "DamaImage",
+                "DamaRuntime", "DamaGraph", "CDamaShims",
             ],
             resources: [
                 "chatml", "llama-2", "llama-3", "llava-1.5", "plain", "smollm2", "vicuna_v1", "zephyr",
@@ -56,7 +58,7 @@ let package = Package(
                 "DamaSupport", "DamaPreference", "DamaKernels", "DamaModels", "DamaGraph", "DamaRuntime",
                 "DamaImage",
             ]),
-        .target(name: "DamaEvaluation", dependencies: ["DamaSupport"]),
+        .target(name: "DamaEvaluation", dependencies: ["DamaSupport", "DamaArchive", "DamaWords"]),
         .target(
             name: "Dama",
             dependencies: [
@@ -95,6 +97,9 @@ let package = Package(
         .executableTarget(
             name: "RuntimeProcess", dependencies: ["DamaSupport", "DamaImage", "DamaModels", "CDamaShims"],
             path: "Tests/RuntimeProcess"),
+        // Word data, for the comparison with NLTK.
+        .executableTarget(
+            name: "WordsProcess", dependencies: ["DamaSupport", "DamaWords"], path: "Tests/WordsProcess"),
         // Training batches, for the tests and for a process whose exports other readers load.
         .target(
             name: "TrainingTestSupport",
@@ -119,17 +124,24 @@ let package = Package(
         .testTarget(
             name: "DamaSupportTests", dependencies: ["DamaSupport", "DamaTestSupport"], exclude: ["Fixtures"]),
         .testTarget(
+            name: "DamaArchiveTests", dependencies: ["DamaSupport", "DamaArchive", "DamaTestSupport"],
+            exclude: ["Fixtures"]),
+        .testTarget(
             name: "DamaPreferenceTests", dependencies: ["DamaSupport", "DamaPreference", "DamaTestSupport"],
             exclude: ["Fixtures"]),
         .testTarget(
             name: "DamaKernelsTests", dependencies: ["DamaSupport", "DamaKernels", "CDamaShims", "DamaTestSupport"],
             exclude: ["Fixtures"]),
         .testTarget(
-            name: "DamaEvaluationTests", dependencies: ["DamaSupport", "DamaEvaluation", "DamaTestSupport"],
+            name: "DamaEvaluationTests",
+            dependencies: ["DamaSupport", "DamaArchive", "DamaWords", "DamaEvaluation", "DamaTestSupport"],
             exclude: ["Fixtures"]),
         .testTarget(name: "DamaPatternTests", dependencies: ["DamaSupport", "DamaPattern"]),
         .testTarget(
             name: "DamaTextTests", dependencies: ["DamaSupport", "DamaText", "DamaTestSupport"],
+            exclude: ["Fixtures"]),
+        .testTarget(
+            name: "DamaWordsTests", dependencies: ["DamaSupport", "DamaArchive", "DamaWords", "DamaTestSupport"],
             exclude: ["Fixtures"]),
         .testTarget(
             name: "DamaJinjaTests", dependencies: ["DamaSupport", "DamaJinja", "DamaTestSupport"],
@@ -148,8 +160,8 @@ let package = Package(
         .testTarget(
             name: "DamaModelsTests",
             dependencies: [
-                "DamaSupport", "DamaPreference", "DamaText", "DamaJinja", "DamaImage", "DamaRuntime", "DamaGraph",
-                "DamaModels", "DamaTestSupport",
+                "DamaSupport", "DamaArchive", "DamaPreference", "DamaText", "DamaJinja", "DamaImage", "DamaRuntime",
+                "DamaGraph", "DamaModels", "DamaTestSupport",
             ],
             exclude: ["Fixtures"]),
         .testTarget(

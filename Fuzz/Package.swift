@@ -6,7 +6,7 @@ import PackageDescription
 // line in the list below, and a few small seeds in Corpus/Name. Every finding becomes a test.
 let parsers = [
     "Checkpoint", "Controller", "Image", "JSON", "Jinja", "Journal", "Pattern", "Rows", "Safetensors",
-    "SentencePiece", "Tokenizer", "Torch", "YAML",
+    "SentencePiece", "Tokenizer", "Torch", "Words", "YAML",
 ]
 
 let package = Package(

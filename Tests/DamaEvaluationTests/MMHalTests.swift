@@ -131,9 +131,18 @@ final class MMHalTests: JudgedTestCase {
 
     func testBadAnswersAndData() throws {
         let benchmark = try benchmark(count: 8)
+        let good: [JSON] = [
+            ["question": "What is 3?", "text": "a"], ["question": "What is 3?", "answer": "a"],
+            ["question_id": 3, "question": "whatever", "text": "a"], ["model_answer": "a"],
+        ]
+        for row in good {
+            let answer = try benchmark.answer(in: row, at: 3)
+            XCTAssertEqual([answer.question.description, answer.text], ["3", "a"], row.text)
+        }
         let cases: [(JSON, Int, BadAnswer.Kind)] = [
             (["question": "What is 1?", "model_answer": "a"], 0, .unknownQuestion),
             (["model_answer": "a"], 8, .unknownQuestion), (["model_answer": 1], 0, .wrongType),
+            (["question": "What is 1?", "text": "a"], 0, .unknownQuestion), (["text": "a"], 0, .missingField),
             (["id": 8, "response": "a"], 0, .unknownQuestion), (["id": 1], 0, .missingField),
             (["response": "a"], 0, .missingField), (["id": 1, "response": 2], 0, .wrongType),
         ]

@@ -58,6 +58,6 @@ final class OfficialScriptTests: JudgedTestCase {
         }
         // The prompt itself is no rating.
         XCTAssertNil(MMHalRating(mmhal).found)
-        XCTAssertTrue(JudgePrompts.ownMMVet["prompt"].hasSuffix("| 0.0\n"))
+        XCTAssertTrue(JudgePrompts.ownMMVet["prompt"].hasSuffix("| 0.0"))
     }
 }

@@ -11,7 +11,7 @@ public func fuzzTorch(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
         }
         check(entry.shape, entry.range.count * 8, bits: entry.type.bits ?? 0)
     }
-    for (_, tensor) in (try? PickleReader.tensors(raw)) ?? [] {
+    for (_, tensor) in (try? TorchPickle.tensors(raw)) ?? [] {
         guard tensor.offset >= 0, tensor.offset + tensor.count <= tensor.storage.count else {
             fatalError("\(tensor) exceeds its storage")
         }

@@ -76,13 +76,6 @@ cdama_image_status cdama_gif_read(const void *data, size_t count, uint8_t *indic
 /// Red, green and blue of `count` pixels over opaque white, with the arithmetic of Pillow's alpha_composite.
 void cdama_blend_on_white(uint8_t *rgb, const uint8_t *rgba, size_t count);
 
-/// Decompresses zlib's format, at most `capacity` bytes, and returns their number. `*ended` is 1 if the stream ended
-/// properly, 0 if the capacity was reached or the input ended first, −1 if the stream is damaged.
-size_t cdama_inflate(const void *source, size_t count, void *target, size_t capacity, int *ended);
-
-/// The checksum at the end of zlib's format.
-uint32_t cdama_adler32(const void *bytes, size_t count);
-
 /// Pillow's filters with Pillow's numbers, which Hugging Face's configurations use.
 typedef enum cdama_filter {
     CDAMA_FILTER_NEAREST = 0,

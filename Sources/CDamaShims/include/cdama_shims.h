@@ -10,6 +10,7 @@
 #include "cdama_float.h"
 #include "cdama_float_control.h"
 #include "cdama_image.h"
+#include "cdama_inflate.h"
 #include "cdama_kernels.h"
 #include "cdama_sha256.h"
 #include "cdama_threads.h"

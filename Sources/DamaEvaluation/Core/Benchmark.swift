@@ -24,6 +24,9 @@ package protocol Benchmark: Sendable {
     /// All questions, in the benchmark's order.
     var questions: [BenchmarkQuestion] { get }
 
+    /// Calls `body` with each question in that order, with images that ``questions`` leaves out because they are large.
+    func forEachQuestion(_ body: (BenchmarkQuestion) throws(DamaError) -> Void) throws(DamaError)
+
     /// What the scores depend on besides the data's files: the prompts' name and hash, versions.
     var identity: JSONObject { get }
 
@@ -53,6 +56,9 @@ package protocol Benchmark: Sendable {
 
     /// The metrics of one run, from the sums of the counts of all answers, in the order of the official script.
     func metrics(_ counts: Counts) -> [Metric]
+
+    /// The metrics of one run, from the counts of all answers, in the order of the questions.
+    func metrics(of answers: [Counts]) -> [Metric]
 }
 
 extension Benchmark {
@@ -63,6 +69,12 @@ extension Benchmark {
     package var needsJudge: Bool { false }
     package var maximumRuns: Int? { needsJudge ? nil : 1 }
     package func rows(of object: JSONObject) -> [JSON]? { nil }
+
+    package func forEachQuestion(_ body: (BenchmarkQuestion) throws(DamaError) -> Void) throws(DamaError) {
+        for question in questions { try body(question) }
+    }
+
+    package func metrics(of answers: [Counts]) -> [Metric] { metrics(answers.reduce(into: Counts()) { $0 += $1 }) }
 }
 
 /// What a user chooses about a benchmark.

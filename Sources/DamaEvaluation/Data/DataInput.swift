@@ -6,7 +6,7 @@ package struct DataInput: Sendable {
     package var name: String
     /// What the file is for, for messages: `the answers' ground truth`.
     package var purpose: String
-    /// The downloads that the file is made of.
+    /// The downloads that the file is made of. If all are optional, it is made of those that are there, at least one.
     package var downloads: [Download]
     /// Whether the benchmark can be evaluated without it.
     package var isOptional: Bool
@@ -33,19 +33,24 @@ package struct Download: Sendable {
     package var versions: [(name: String, sha256: String)]
     /// Where it is to be had.
     package var address: String
+    /// Another download, which holds this one as well.
+    package var archive: String?
     /// Whether the benchmark can do without it.
     package var isOptional: Bool
     /// Whether a folder stands for it.
     package var isFolder: Bool
+    /// Whether a file that is no known version is taken by its name.
+    package var acceptsOthers: Bool
 
     package init(
         _ name: String, versions: [(name: String, sha256: String)] = [], address: String, isOptional: Bool = false,
-        isFolder: Bool = false
+        isFolder: Bool = false, acceptsOthers: Bool = false
     ) {
         self.name = name
         self.versions = versions
         self.address = address
         self.isOptional = isOptional
         self.isFolder = isFolder
+        self.acceptsOthers = acceptsOthers
     }
 }

@@ -44,14 +44,18 @@ package struct DataPreparation: Sendable {
         var report = Report()
         for input in inputs {
             try stop.check()
-            let missing = input.downloads.filter { found[$0.name] == nil && !$0.isOptional }
+            let missing = input.downloads.filter { download in
+                !download.isOptional && found[download.name] == nil
+                    && (download.archive.map { found[$0] == nil } ?? true)
+            }
             guard missing.isEmpty, input.downloads.contains(where: { found[$0.name] != nil }) else {
                 if entries.contains(where: { $0.name == input.name }) {
                     report.kept.append(input.name)
                 } else {
                     report.missing.append(
                         Missing(
-                            name: input.name, purpose: input.purpose, isOptional: input.isOptional, downloads: missing))
+                            name: input.name, purpose: input.purpose, isOptional: input.isOptional,
+                            downloads: missing.isEmpty ? input.downloads : missing))
                 }
                 continue
             }
@@ -95,7 +99,7 @@ package struct DataPreparation: Sendable {
                 throw .invalidArgument(
                     "\(path): no file of \(benchmark) has this name or contents; \(expected(downloads))")
             }
-            guard download.versions.isEmpty || acceptsAnyVersion else {
+            guard download.versions.isEmpty || download.acceptsOthers || acceptsAnyVersion else {
                 let known = download.versions.map { "\($0.sha256) (\($0.name))" }.joined(separator: ", ")
                 throw .invalidArgument(
                     "\(path) has the SHA-256 \(digest), which is no known version of \(download.name): \(known); "

@@ -85,10 +85,11 @@ package struct MMHal: Benchmark {
         return answers
     }
 
-    /// Official records have no id: their order is that of the questions, whose text they repeat.
+    /// Official records have no id: their order is that of the questions. LLaVA-RLHF's hold `model_answer`, RLAIF-V's
+    /// `answer` or `text` beside the question.
     package func answer(in row: JSON, at position: Int) throws(BadAnswer) -> BenchmarkAnswer {
-        if let text = row["model_answer"], row["id"] == nil {
-            guard let text = text.string else { throw BadAnswer(.wrongType, "\"model_answer\" is not a string") }
+        let text = try row.text(of: ["response", "model_answer", "answer", "text"])
+        if row["id"] == nil, row["question_id"] == nil, row["model_answer"] != nil || row["question"] != nil {
             guard questions.indices.contains(position) else {
                 throw BadAnswer(
                     .unknownQuestion, "record \(position) is beyond the benchmark's \(questions.count) questions")
@@ -100,10 +101,8 @@ package struct MMHal: Benchmark {
             }
             return BenchmarkAnswer(question: position, text: text)
         }
-        let id = try row.first(of: ["id", "question_id"])
         return BenchmarkAnswer(
-            question: try index.position(of: id),
-            text: try row.text(of: ["response", "text", "answer", "model_answer"]))
+            question: try index.position(of: try row.first(of: ["id", "question_id"])), text: text)
     }
 
     package func score(

@@ -17,7 +17,6 @@ extension JudgePrompts {
         How many birds are there, and where? | three <AND> on a wire | There are 3 of them on a wire. | 1.0
         What is the animal? | dog <OR> puppy | It is a small puppy. | 1.0
         What is the animal? | dog <OR> puppy | A cat. | 0.0
-
         """,
         "reminder": "\nThe answer must be a number from 0.0 to 1.0. The grade is: ",
     ])

@@ -41,12 +41,9 @@ struct EvaluateReport: RowReport {
                 "\(missing.count) of \(questions.count) questions have no answer, more than the \(maximumMissing) "
                     + "allowed: \(missing.prefix(3).joined(separator: ", "))\(missing.count > 3 ? ", …" : "")")
         }
-        // Summed in the order of the questions: the metrics do not depend on that of the answers.
-        var sums = Array(repeating: Counts(), count: runs)
-        for scores in counts {
-            for (run, score) in (scores ?? []).enumerated() { sums[run] += score }
-        }
-        summary.metrics = MetricTable(sums.map { benchmark.metrics($0) })
+        // In the order of the questions: the metrics do not depend on that of the answers.
+        summary.metrics = MetricTable(
+            (0..<runs).map { run in benchmark.metrics(of: counts.compactMap { $0?[run] }) })
         return summary
     }
 

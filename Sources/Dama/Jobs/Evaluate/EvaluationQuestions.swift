@@ -20,15 +20,17 @@ public enum EvaluationQuestions {
         }
         var options = EvaluateOptions(benchmark: benchmark, responses: output, data: data, output: output)
         options.part = part
-        let questions = try OpenBenchmark(options).benchmark.questions
+        let opened = try OpenBenchmark(options).benchmark
+        var count = 0
         try Files.replace(output) { sink throws(DamaError) in
-            for question in questions {
+            try opened.forEachQuestion { question throws(DamaError) in
                 var members: [JSONObject.Member] = [("idx", question.id)]
                 if let image = question.image { members.append(("image", image)) }
                 members.append(("question", .string(question.text)))
                 try sink.append(Array("\(JSON.object(JSONObject(members)).text)\n".utf8))
+                count += 1
             }
         }
-        return questions.count
+        return count
     }
 }

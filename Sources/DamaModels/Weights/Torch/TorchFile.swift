@@ -1,9 +1,10 @@
+import DamaArchive
 import DamaSupport
 
 /// A file of `torch.save` with a dictionary of tensors, mapped into memory: data is read on first use and never copied.
 ///
 /// Such a file is a zip archive: NAME/data.pkl describes the tensors, NAME/data/K holds the elements of storage K.
-/// ``PickleReader`` reads the description and can run nothing. The checksums of the archive are not verified, since
+/// ``TorchPickle`` reads the description and can run nothing. The checksums of the archive are not verified, since
 /// that would read all weights.
 struct TorchFile {
     /// The tensors in the order of the file.
@@ -39,24 +40,35 @@ struct TorchFile {
         guard ZipDirectory.begins(file) else { throw notAnArchive(file) }
         let archive = try ZipDirectory(file)
         let suffix = "/data.pkl"
-        guard let description = archive.members.keys.filter({ $0.hasSuffix(suffix) }).min(),
-            let pickle = archive.members[description]
+        guard let description = archive.names.filter({ $0.hasSuffix(suffix) }).min(),
+            let pickle = try stored(description, in: archive)
         else { throw .unsupported("the zip archive has no data.pkl; expected a file that torch.save wrote") }
         let folder = description.dropLast(suffix.count)
-        if let order = archive.members["\(folder)/byteorder"], !file[order].elementsEqual("little".utf8) {
+        if let order = try stored("\(folder)/byteorder", in: archive), !file[order].elementsEqual("little".utf8) {
             throw .unsupported("the file was written on a machine with another byte order than little-endian")
         }
         var entries: [Entry] = []
         var names: Set<ExactText> = []
-        for (name, tensor) in try PickleReader.tensors(UnsafeRawBufferPointer(rebasing: file[pickle])) {
+        for (name, tensor) in try TorchPickle.tensors(UnsafeRawBufferPointer(rebasing: file[pickle])) {
             guard names.insert(ExactText(name)).inserted else { throw .model("tensor \(quoted(name)) is there twice") }
-            guard let member = archive.members["\(folder)/data/\(tensor.storage.key)"] else {
+            guard let member = try stored("\(folder)/data/\(tensor.storage.key)", in: archive) else {
                 throw .model(
                     "tensor \(quoted(name)): the zip archive has no member data/\(tensor.storage.key), its storage")
             }
             entries.append(try entry(name, tensor, in: member))
         }
         return entries
+    }
+
+    /// The bytes of a member in the file; `nil` if there is no such member.
+    private static func stored(_ name: String, in archive: ZipDirectory) throws(DamaError) -> Range<Int>? {
+        guard let member = archive[name] else { return nil }
+        guard member.isStored else {
+            throw .unsupported(
+                "the member \(quoted(name)) of the zip archive is \(member.methodName); torch.save stores members as "
+                    + "they are")
+        }
+        return member.range
     }
 
     /// - Parameter member: the bytes of the tensor's storage.

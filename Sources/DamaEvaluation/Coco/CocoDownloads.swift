@@ -1,0 +1,53 @@
+import DamaArchive
+import DamaSupport
+
+/// COCO's annotation files of 2014, loose or in their archive.
+enum CocoDownloads {
+    private static let archive = "annotations_trainval2014.zip"
+    private static let address = "http://images.cocodataset.org/annotations/annotations_trainval2014.zip"
+
+    static let all: [Download] =
+        ["val", "train"].flatMap { part in
+            ["instances", "captions"].map { kind in
+                var download = Download(
+                    "\(kind)_\(part)2014.json", address: "\(archive), which will do itself: \(address)",
+                    isOptional: part == "train")
+                download.archive = archive
+                return download
+            }
+        } + [Download(archive, address: address, isOptional: true)]
+
+    /// Reads all files that were found.
+    ///
+    /// - Parameters:
+    ///   - found: The downloads' paths, by their names.
+    ///   - wanted: The images to keep; `nil` for all.
+    /// - Throws: ``DamaError/Code/invalidArgument`` if a wanted image is in none of the files.
+    static func images(_ found: [String: String], wanted: Set<Int>?) throws(DamaError) -> CocoImages {
+        var images = CocoImages(wanted: wanted)
+        let zip: ZipFile? = if let path = found[archive] { try ZipFile(path: path) } else { nil }
+        for part in ["val", "train"] {
+            if let (source, name) = try source("instances_\(part)2014.json", found, zip) {
+                try images.addInstances(source, name: name)
+            }
+            if let (source, name) = try source("captions_\(part)2014.json", found, zip) {
+                try images.addCaptions(source, name: name)
+            }
+        }
+        if let missing = wanted?.filter({ images.images[$0] == nil }).min() {
+            throw .invalidArgument(
+                "the image \(missing) is in none of the annotation files; give those of train2014 as well")
+        }
+        return images
+    }
+
+    /// A loose file, or else the archive's.
+    private static func source(
+        _ name: String, _ found: [String: String], _ zip: ZipFile?
+    ) throws(DamaError) -> (source: any ByteSource, name: String)? {
+        if let path = found[name] { return (try FileBytes(path: path), path) }
+        guard let zip else { return nil }
+        let member = "annotations/\(name)"
+        return (try zip.bytes(of: member), "\(zip.path)/\(member)")
+    }
+}
