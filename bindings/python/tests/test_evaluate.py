@@ -175,7 +175,7 @@ def test_bad_judges_are_named(tmp_path):
     for make, message in [
         (lambda: dama.Judge.from_callable(str, ""), "name is empty"),
         (lambda: dama.Judge.from_callable(str, "a", concurrency=0), "expected 1 to 256, found 0"),
-        (lambda: dama.Judge.command(" "), "command"),
+        (lambda: dama.Judge.command(""), "command"),
         (lambda: dama.Judge.command("cat", timeout=0), "timeout is 0"),
         (lambda: dama.Judge.endpoint("ftp://a", "m"), "http"),
         (lambda: dama.Judge.endpoint(endpoint, "m", requests_per_minute=-1), "-1"),
