@@ -75,18 +75,26 @@ final class JudgedEvaluationTests: JudgeTestCase {
         XCTAssertEqual(again.judgeModels, summary.judgeModels)
     }
 
-    /// A judge that fails ends the job; the next run asks for the rest alone, and writes what one run would have.
+    /// A judge that fails ends the job; the next run asks for the rest alone, and writes what one run would have. The
+    /// job itself keeps the answers to a block that was not completed.
     func testAFailureLosesNothing() throws {
+        var options = options()
+        options.rows.blockRows = 6
+        var wholeOptions = options
+        wholeOptions.rows.output = folder.path + "/whole.jsonl"
         let good = (0..<6).map { answer("0.\($0)") }
         let whole = try LocalServer(good)
         defer { whole.stop() }
-        try EvaluateJob(options("whole.jsonl"), judge: try judge(whole)).run()
+        try EvaluateJob(wholeOptions, judge: try judge(whole)).run()
         let server = try LocalServer(good[..<3] + [.init(status: 401, body: "no")] + good[3...])
         defer { server.stop() }
+        let stopped = options
         assertFails(.io, "status 401") {
-            try EvaluateJob(self.options(), judge: try self.judge(server, cache: "cache.jsonl")).run()
+            try EvaluateJob(stopped, judge: try self.judge(server)).run()
         }
-        try EvaluateJob(options(), judge: try judge(server, cache: "cache.jsonl")).run()
+        XCTAssertTrue(Files.isThere(folder.path + "/out.partial/judge"))
+        try EvaluateJob(options, judge: try judge(server)).run()
+        XCTAssertFalse(Files.isThere(folder.path + "/out.partial"))
         XCTAssertEqual(server.requests.count, 7)
         XCTAssertEqual(
             try Files.read(folder.path + "/out.jsonl"), try Files.read(folder.path + "/whole.jsonl"))

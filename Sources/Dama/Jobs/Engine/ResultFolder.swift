@@ -7,6 +7,7 @@ import DamaSupport
 /// |---|---|
 /// | `journal` | rows that are done: ``RowJournal`` |
 /// | `embeddings` | ``EmbeddingCache`` of a scoring job |
+/// | `judge` | a judge's answers of an evaluation: ``JudgeCache`` |
 /// | `deltas` | numbers for the summary's quantiles |
 /// | `output`, `rejects`, `summary` | results being written |
 /// | `placing` | sizes and digests of results while they are renamed to their final paths |
@@ -14,7 +15,9 @@ struct ResultFolder: ~Copyable {
     private let folder: JobFolder
     let paths: JobPaths
 
-    private static let names = ["journal", "placing", "embeddings", "deltas", "output", "rejects", "summary"]
+    private static let names = [
+        "journal", "placing", "embeddings", "judge", "deltas", "output", "rejects", "summary",
+    ]
 
     /// Locks the folder, and checks that the job may write its outputs before anything is computed.
     ///

@@ -44,8 +44,12 @@ public struct EvaluateJob: Sendable {
                 job: "evaluate", contents,
                 ["benchmark": open.identity, "judge": judge.map { .string($0.name) } ?? .null],
                 EvaluateOptions.table, options, nil)
-        } task: { (root, _, state) throws(DamaError) in
-            try EvaluateTask(open, judge: judge, runs: options.runs, root: root, stored: state)
+        } task: { (root, folder, state) throws(DamaError) in
+            // A block's answers may cost money: those of a block that was not completed are not asked for again.
+            let kept = try judge.map { judge throws(DamaError) in
+                CachedJudge(judge, cache: try JudgeCache(path: folder.file("judge")))
+            }
+            return try EvaluateTask(open, judge: kept, runs: options.runs, root: root, stored: state)
         }
     }
 
