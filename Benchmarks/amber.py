@@ -3,7 +3,7 @@
     make build && python Benchmarks/amber.py --official AMBER --vectors WHEEL \\
         --nltk-data nltk_data --python PYTHON
 
-AMBER is a checkout of github.com/junyangwang0410/AMBER, nltk_data a folder with averaged_perceptron_tagger (the zip and,
+AMBER is a checkout of github.com/junyangwang0410/AMBER, nltk_data a folder of averaged_perceptron_tagger (the zip and,
 unpacked, what NLTK's version wants), punkt_tab and wordnet, PYTHON one with spacy and nltk. The answers are random: for
 each picture five sentences that name objects of the data, and "Yes", "No" or a sentence for each question.
 

@@ -5,8 +5,8 @@ import PackageDescription
 // not affect builds of libdama. To add a parser: a folder Sources/FuzzName with one file (FuzzJSON is the pattern), a
 // line in the list below, and a few small seeds in Corpus/Name. Every finding becomes a test.
 let parsers = [
-    "Checkpoint", "Controller", "Image", "JSON", "Jinja", "Journal", "Pattern", "Rows", "Safetensors",
-    "SentencePiece", "Tokenizer", "Torch", "Words", "YAML",
+    "Checkpoint", "Controller", "Image", "JSON", "Jinja", "Journal", "Judge", "Pattern", "Rows",
+    "Safetensors", "SentencePiece", "Tokenizer", "Torch", "Vectors", "Words", "YAML",
 ]
 
 let package = Package(

@@ -48,8 +48,8 @@ public struct ZipFile: Sendable {
     /// The number of bytes of a member's data, as the archive states it; `nil` if there is no such member.
     public func size(of name: String) -> Int? { directory[name]?.size }
 
-    /// Passes the data of a member to `body` in pieces of `pieceSize` bytes, the last one of fewer. The data need not fit
-    /// into memory. A member without data has no piece.
+    /// Passes the data of a member to `body` in pieces of `pieceSize` bytes, the last one of fewer. The data need not
+    /// fit into memory. A member without data has no piece.
     ///
     /// - Throws: What ``contents(of:limit:)`` throws, after pieces that were right so far.
     public func forEachPiece(

@@ -4,7 +4,7 @@ enum AmberReply: String {
 
     /// How answers are read.
     enum Rule: String, CaseIterable {
-        /// The answer is "Yes" or "No" and nothing else, as in the official script: "yes", "Yes." and " Yes" are neither.
+        /// The answer is "Yes" or "No" and nothing else, as in the official script: "yes" and "Yes." are neither.
         case exact
         /// The first run of letters is yes or no, in any case.
         case firstWord = "first-word"

@@ -14,15 +14,15 @@ extension DataInput {
             Download(
                 "wordnet.zip", address: "\(packages)/corpora", isOptional: true),
             Download(
-                "index.noun", address: "wordnet.zip or Debian's wordnet-base; with noun.exc it will do", isOptional: true),
+                "index.noun", address: "wordnet.zip or Debian's wordnet-base; will do with noun.exc", isOptional: true),
             Download("noun.exc", address: "the same place", isOptional: true),
             Download(
-                "nltk_data", address: "nltk.download(): the whole folder, instead of the zip files", isOptional: true,
+                "nltk_data", address: "nltk.download(): the folder, instead of the zip files", isOptional: true,
                 isFolder: true),
         ]
         return DataInput(
-            DataFolder.words, "parts of speech and lemmas of nouns; made of a tagger, Punkt and WordNet", from: downloads,
-            isOptional: isOptional
+            DataFolder.words, "parts of speech and lemmas of nouns; made of a tagger, Punkt and WordNet",
+            from: downloads, isOptional: isOptional
         ) { (found, path) throws(DamaError) in
             try WordDataBuilder.write(from: downloads.compactMap { found[$0.name] }, to: path)
         }

@@ -12,8 +12,8 @@ import DamaSupport
 package struct SimilarWords: Sendable {
     /// Each pair once, in the order of the vocabulary.
     package var pairs: [(String, String)]
-    /// Where the table comes from: the pipeline's `name` and `version`, and the wheel's `sha256`. `null` for a table that
-    /// does not say it.
+    /// Where the table comes from: the pipeline's `name` and `version`, and the wheel's `sha256`. `null` for a table
+    /// that does not say it.
     package var source: JSON
     /// Words that are similar to themselves alone, because they have no vector.
     package var withoutVector: [String] = []

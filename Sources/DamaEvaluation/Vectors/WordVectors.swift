@@ -1,8 +1,8 @@
 import DamaArchive
 import DamaSupport
 
-/// The vectors of some words, out of the wheel of a spaCy pipeline. The wheel is not unpacked: its matrix, which can have
-/// hundreds of megabytes, streams by, and the rows that are needed stay.
+/// The vectors of some words, out of the wheel of a spaCy pipeline. The wheel is not unpacked: its matrix, which can
+/// have hundreds of megabytes, streams by, and the rows that are needed stay.
 package struct WordVectors: Sendable {
     /// The pipeline's language and name: `en_core_web_lg`.
     package let name: String
