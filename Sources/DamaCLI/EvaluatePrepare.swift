@@ -39,7 +39,8 @@ struct EvaluatePrepare: ParsableCommand {
                     for digest in download.sha256 { try StandardOutput.writeLine("        SHA-256 \(digest)") }
                 }
             }
-            isComplete = report.missing.allSatisfy(\.isOptional)
+            // Where all files are optional, one of them must be there.
+            isComplete = !(report.made + report.kept).isEmpty && report.missing.allSatisfy(\.isOptional)
         } catch {
             Terminal.write("dama evaluate prepare: \(error.message)\n")
             throw ExitCode.failure

@@ -43,7 +43,7 @@ final class EvaluateCommandTests: XCTestCase {
 
     func testFromDownloadsToMetrics() throws {
         let needed = try run(["prepare", "pope", "--out", data])
-        XCTAssertEqual(needed.code, 0, needed.errors)
+        XCTAssertEqual(needed.code, 4, needed.errors)
         XCTAssertTrue(needed.output.contains("optional \(data)/popular.jsonl: the questions"), needed.output)
         XCTAssertTrue(needed.output.contains("    coco_pope_popular.json from https://github.com/AoiDragon/POPE"))
         XCTAssertFalse(Files.isThere(data))

@@ -98,7 +98,7 @@ final class EvaluateJudgeTests: XCTestCase {
                 }
                 break
             } catch {
-                XCTAssertEqual((error as? DamaError)?.code, .cancelled, "\(error)")
+                XCTAssertEqual(error.code, .cancelled, error.message)
                 stops += 1
                 let journal = folder.path + "/stopped.partial/journal"
                 if stops == 2 { try Files.writeAtomically(try Files.read(journal).dropLast(3), to: journal) }
