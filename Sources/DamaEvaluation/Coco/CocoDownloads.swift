@@ -27,10 +27,11 @@ enum CocoDownloads {
         var images = CocoImages(wanted: wanted)
         let zip: ZipFile? = if let path = found[archive] { try ZipFile(path: path) } else { nil }
         for part in ["val", "train"] {
-            if let (source, name) = try source("instances_\(part)2014.json", found, zip) {
+            let isOptional = part == "train"
+            if let (source, name) = try source("instances_\(part)2014.json", found, zip, isOptional: isOptional) {
                 try images.addInstances(source, name: name)
             }
-            if let (source, name) = try source("captions_\(part)2014.json", found, zip) {
+            if let (source, name) = try source("captions_\(part)2014.json", found, zip, isOptional: isOptional) {
                 try images.addCaptions(source, name: name)
             }
         }
@@ -43,11 +44,13 @@ enum CocoDownloads {
 
     /// A loose file, or else the archive's.
     private static func source(
-        _ name: String, _ found: [String: String], _ zip: ZipFile?
+        _ name: String, _ found: [String: String], _ zip: ZipFile?, isOptional: Bool
     ) throws(DamaError) -> (source: any ByteSource, name: String)? {
         if let path = found[name] { return (try FileBytes(path: path), path) }
         guard let zip else { return nil }
         let member = "annotations/\(name)"
+        // An archive without train2014 will do as long as no image is from there.
+        if isOptional, zip.size(of: member) == nil { return nil }
         return (try zip.bytes(of: member), "\(zip.path)/\(member)")
     }
 }
