@@ -25,6 +25,20 @@ final class CocoTests: XCTestCase {
         }
     }
 
+    func testInstancesAndCaptionsGoTogether() throws {
+        let fixture = try ObjectFixture()
+        try fixture.prepare(ObjectHalBench.self, loose: true)
+        let found = Dictionary(
+            uniqueKeysWithValues: ["instances_val", "captions_val", "captions_train"].map {
+                ("\($0)2014.json", "\(fixture.folder.path)/\($0)2014.json")
+            })
+        assertFails(.invalidArgument, "instances_train2014.json and captions_train2014.json are needed together") {
+            _ = try CocoDownloads.images(found, wanted: nil)
+        }
+        XCTAssertEqual(
+            try CocoDownloads.images(found.filter { $0.key != "captions_train2014.json" }, wanted: nil).ids.count, 170)
+    }
+
     func testMembersOfAnyOrder() throws {
         let parts = [
             #""images": [{"id": 2, "file_name": "b.jpg"}, {"file_name": "c.jpg", "id": 3}]"#,
