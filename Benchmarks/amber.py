@@ -8,7 +8,7 @@ unpacked, what NLTK's version wants), punkt_tab and wordnet, PYTHON one with spa
 each picture five sentences that name objects of the data, and "Yes", "No" or a sentence for each question.
 
 The official script parses both words again for each comparison, for minutes a hundred pictures. It therefore runs
-twice: as it is, on a part of the answers (--plain), and on all with its comparisons remembered, which changes no
+twice: as it is, on a part of the answers (--plain), and on all with the parsed words remembered, which changes no
 number. What it prints must equal the metrics of `dama evaluate`.
 """
 
@@ -46,8 +46,7 @@ sys.argv = ["inference.py", *arguments]
 import importlib
 module = importlib.import_module("inference")
 if remember == "yes":
-    module.check_synonyms_word = functools.cache(module.check_synonyms_word)
-    module.WordNetLemmatizer = functools.cache(module.WordNetLemmatizer)
+    module.nlp = functools.cache(module.nlp)
 module.tqdm = lambda values: values
 module.args = module.get_args()
 start = time.perf_counter()
@@ -126,7 +125,7 @@ def main() -> None:
         print(f"official, as it is, {arguments.plain} pictures: {seconds:.1f} s")
         same = part == run_dama(arguments, data, work / "part.json", work / "part.jsonl")[0]
         official, seconds = run_official(arguments, model, work / "all.json", remember=True)
-        print(f"official, comparisons remembered, {len(rows)} answers: {seconds:.1f} s without the imports")
+        print(f"official, parsed words remembered, {len(rows)} answers: {seconds:.1f} s without the imports")
         times = []
         for _ in range(5):
             ours, seconds = run_dama(arguments, data, work / "all.json", work / "all.jsonl")
