@@ -56,8 +56,8 @@ demo: build build-world ## align a small LLaVA with DAMA and judge it, in minute
 	scripts/demo $(BUILD) $(PYTHON)
 
 .PHONY: reproduce
-reproduce: build build-world ## repeat the paper's tables at small scale (15 methods, a grid, 5 seeds; hours, resumable)
-	$(PYTHON) scripts/reproduce/reproduce.py --build $(BUILD) --out $(BUILD)/reproduce
+reproduce: build build-world ## repeat the paper's tables, and at other shares of wrong labels: make reproduce [NOISE=random-0.05]
+	$(PYTHON) scripts/reproduce/reproduce.py --build $(BUILD) --out $(BUILD)/reproduce $(if $(NOISE),--noise $(NOISE))
 
 # ----------------------------------------------------------------------------------------------------------------------
 # Tests. Each part ends in a line `NAME: N passed, N failed`, or in its framework's summary; .ci/run adds them up.

@@ -86,12 +86,12 @@ final class RejectTests: JobTestCase {
         XCTAssertEqual(rejects.first { $0["kind"] == "image_missing" }?["id"], "none.txt")
         XCTAssertEqual(summary.rowsScored, 4)
         XCTAssertEqual(summary.rowsRejected, expected.count)
+        // Scoring has no length limit for prompts and joins no other data, so these kinds are tested with the
+        // reference job, with training and with evaluations.
+        let others: [Rejection.Kind] = [.doesNotFit, .noScore, .noReference, .unknownQuestion, .repeatedAnswer]
         XCTAssertEqual(
             Set(summary.rejectedByKind.keys),
-            // Scoring has no length limit for prompts and joins no other data, so these kinds are tested with the
-            // reference job and with training.
-            Set(
-                Rejection.Kind.allCases.filter { ![.doesNotFit, .noScore, .noReference].contains($0) }.map(\.rawValue)),
+            Set(Rejection.Kind.allCases.filter { !others.contains($0) }.map(\.rawValue)),
             "a kind is untested")
         XCTAssertEqual(try rows().count, 4)
         XCTAssertEqual(

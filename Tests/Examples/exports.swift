@@ -33,7 +33,7 @@ let jobs: [Any.Type] = [
     TrainEvent.self, TrainJob.self, TrainOptions.self, TrainProgress.self, TrainSettings.self, TrainSummary.self,
 ]
 let splitting: [Any.Type] = [
-    ChatAnswer.self, ChatEndpoint.self, ChatRequest.self, CommandWriter.self, EndpointWriter.self,
+    ChatEndpoint.self, ChatRequest.self, CommandWriter.self, EndpointWriter.self,
     LanguageModelSplitter.self, NamedSplitter.self,
     PolicyWriter.self, RequestRate.self, (any ResponseSplitter).self, (any SentenceWriter).self, SplitCache.self,
     SplitResponse.self,

@@ -1,4 +1,5 @@
 import DamaSupport
+import DamaWords
 
 /// The grade in a judge's answer, as `mm-vet_evaluator.py` of MM-Vet acde843 finds it: the text before the first blank
 /// must be a number from 0 to 1 for Python's `float()`. An answer that begins with a blank has none.
@@ -6,7 +7,7 @@ enum MMVetGrade {
     /// The number, and its text; `nil` if the answer has none. NaN, with which the script would go on, is none.
     static func parse(_ answer: String) -> (grade: Double, text: String)? {
         let first = answer.utf8.prefix { $0 != UInt8(ascii: " ") }
-        let text = PythonFloat.strip(String(Substring(first)))
+        let text = String(Substring(first)).pythonStripped
         guard let grade = PythonFloat.parse(text), grade >= 0, grade <= 1 else { return nil }
         return (grade, text)
     }

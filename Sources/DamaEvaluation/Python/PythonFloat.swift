@@ -8,7 +8,9 @@ enum PythonFloat {
     /// Digits of other scripts, which `float()` takes too, are not read.
     static func parse(_ text: String) -> Double? {
         // The four separators are white space for `str.strip()`, but not here.
-        let scalars = strip(text.unicodeScalars) { $0.properties.isWhitespace }
+        let isSpace = { (scalar: Unicode.Scalar) in scalar.isPythonSpace && !(0x1C...0x1F).contains(scalar.value) }
+        var scalars = Array(text.unicodeScalars.drop(while: isSpace))
+        while let last = scalars.last, isSpace(last) { scalars.removeLast() }
         var digits = ""
         var previous: Unicode.Scalar?
         for (index, scalar) in scalars.enumerated() {
@@ -30,27 +32,6 @@ enum PythonFloat {
         let isDecimal = digits.utf8.allSatisfy { (0x30...0x39).contains($0) || "+-.eE".utf8.contains($0) }
         guard isDecimal, digits.utf8.contains(where: { (0x30...0x39).contains($0) }) else { return nil }
         return decimal(digits)
-    }
-
-    /// `text` without white space at its ends, as `str.strip()`.
-    static func strip(_ text: String) -> String {
-        var result = ""
-        result.unicodeScalars.append(contentsOf: strip(text.unicodeScalars, isSpace))
-        return result
-    }
-
-    private static func strip(
-        _ text: String.UnicodeScalarView, _ isSpace: (Unicode.Scalar) -> Bool
-    ) -> [Unicode.Scalar] {
-        var scalars = Array(text)[...]
-        while let last = scalars.last, isSpace(last) { scalars.removeLast() }
-        while let first = scalars.first, isSpace(first) { scalars.removeFirst() }
-        return Array(scalars)
-    }
-
-    /// `str.isspace()`: Unicode's white space and the four separators among the control characters.
-    private static func isSpace(_ scalar: Unicode.Scalar) -> Bool {
-        scalar.properties.isWhitespace || (0x1C...0x1F).contains(scalar.value)
     }
 
     private static func isDigit(_ scalar: Unicode.Scalar?) -> Bool {

@@ -1,3 +1,5 @@
+import DamaSupport
+
 /// A text as Python's `str` has it: Unicode scalars, which are counted, indexed and compared one by one.
 ///
 /// Swift's `String` compares by canonical equivalence, to which texts are equal that a tokenizer tells apart.
@@ -28,9 +30,6 @@ extension Text: ExpressibleByStringLiteral {
 }
 
 extension Unicode.Scalar {
-    /// Python's `str.isspace()`, which is also what `\s` matches.
-    var isPythonSpace: Bool { properties.isWhitespace || (0x1C...0x1F).contains(value) }
-
     /// Python's `str.isprintable()` for one character.
     var isPythonPrintable: Bool {
         switch properties.generalCategory {

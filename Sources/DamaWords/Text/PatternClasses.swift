@@ -1,3 +1,5 @@
+import DamaSupport
+
 /// The classes of characters in NLTK's patterns. Until 3.9 Python's `re` matches them, since 3.10 the package `regex`.
 extension WordRules {
     private var usesRegexPackage: Bool { self == .nltk3_10 }

@@ -1,3 +1,5 @@
+import DamaSupport
+
 /// What Python's `str` does, for official scripts whose results are to be equalled.
 extension String {
     /// `str.strip()` of Python.

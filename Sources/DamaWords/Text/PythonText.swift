@@ -5,17 +5,6 @@ typealias Scalars = [Unicode.Scalar]
 ///
 /// Characters that are newer than one of the two Unicode versions (Swift's and Python's) may differ.
 extension Unicode.Scalar {
-    /// `str.isspace`, which `str.split` and `str.strip` go by.
-    @inline(__always)
-    var isPythonSpace: Bool {
-        switch value {
-        case 0x09...0x0D, 0x1C...0x20: true
-        case 0x21...0x7F: false
-        case 0x85, 0xA0, 0x1680, 0x2000...0x200A, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000: true
-        default: false
-        }
-    }
-
     /// `\d` of a pattern: `str.isdecimal`.
     @inline(__always)
     var isPythonDecimal: Bool {

@@ -1,3 +1,5 @@
+import DamaSupport
+
 /// The Punkt algorithm (Kiss and Strunk, 2006) with trained parameters.
 ///
 /// Only around a possible end of a sentence are words looked at: the one that ends there and the next one.

@@ -1,3 +1,5 @@
+import DamaSupport
+
 /// NLTK's tokenizer of words, for one sentence: a series of substitutions that put blanks around what stands alone.
 ///
 /// Each substitution here does what one pattern of NLTK does, in NLTK's order, since later ones see the blanks of

@@ -26,9 +26,7 @@ public struct EndpointJudge: Judge {
 
     /// - Throws: ``DamaError/Code/model`` if another model answers; the errors of ``ChatEndpoint/answer(_:stop:)``.
     public func answer(_ request: JudgeRequest, stop: StopSignal) throws(DamaError) -> JudgeAnswer {
-        var chat = ChatRequest(
-            request.messages.map { .init(role: $0.role, content: $0.content) },
-            maximumTokens: request.maximumTokens)
+        var chat = ChatRequest(request.messages, maximumTokens: request.maximumTokens)
         chat.temperature = request.temperature
         // Some servers refuse the field, and 1 is the default.
         chat.topP = request.topP == 1 ? nil : request.topP
@@ -40,11 +38,6 @@ public struct EndpointJudge: Judge {
                 "the judge must be \(echo.expected(asked: endpoint.model)), but \(found) answered at "
                     + "\(ChatEndpoint.redacted(endpoint.url)); if that is the same model, name it as the expected one")
         }
-        var result = JudgeAnswer(text: answer.text)
-        result.model = answer.model
-        result.finish = answer.finish
-        result.inputTokens = answer.inputTokens
-        result.outputTokens = answer.outputTokens
-        return result
+        return answer
     }
 }

@@ -1,4 +1,5 @@
 import CDamaShims
+import DamaEvaluation
 import DamaSupport
 import Glibc
 
@@ -68,7 +69,7 @@ extension ChatEndpoint {
         }
     }
 
-    func parse(_ bytes: [UInt8], from address: EndpointAddress) throws(DamaError) -> ChatAnswer {
+    func parse(_ bytes: [UInt8], from address: EndpointAddress) throws(DamaError) -> JudgeAnswer {
         let url = address.display
         let json: JSON
         do {
@@ -76,7 +77,7 @@ extension ChatEndpoint {
         } catch {
             throw .io("\(url) answered with text that is \(redact(error.message, address))")
         }
-        guard let answer = ChatAnswer(json) else {
+        guard let answer = JudgeAnswer(completion: json) else {
             throw .io("\(url) answered without choices[0].message.content: \(redact(json.text, address).prefix(200))")
         }
         return answer

@@ -1,3 +1,4 @@
+import DamaEvaluation
 import DamaModels
 import DamaSupport
 
@@ -40,15 +41,7 @@ public struct ChatEndpoint: Sendable {
     }
 
     /// One message of a conversation.
-    public struct Message: Sendable, Equatable {
-        public var role: String
-        public var content: String
-
-        public init(role: String, content: String) {
-            self.role = role
-            self.content = content
-        }
-    }
+    public typealias Message = JudgeRequest.Message
 
     /// Returns the text of the model's answer, at temperature 0.
     ///
@@ -66,7 +59,7 @@ public struct ChatEndpoint: Sendable {
     ///   not an http or https one, for a control character in address, key or model, for a temperature or top-p out
     ///   of range, and for ``fields`` that are not as described; ``DamaError/Code/io`` if the last attempt failed too,
     ///   naming the address and the answer; ``DamaError/Code/unsupported`` without libcurl.
-    public func answer(_ request: ChatRequest, stop: StopSignal = StopSignal()) throws(DamaError) -> ChatAnswer {
+    public func answer(_ request: ChatRequest, stop: StopSignal = StopSignal()) throws(DamaError) -> JudgeAnswer {
         let address = try checkedAddress()
         try SamplingOptions(temperature: request.temperature, topP: request.topP ?? 1).validate()
         let body = Array(request.body(model: model, more: try checkedFields()).text.utf8)

@@ -1,3 +1,4 @@
+import DamaEvaluation
 import DamaSupport
 
 /// What a ``ChatEndpoint`` is asked: a conversation, and how tokens are chosen.
@@ -38,30 +39,9 @@ public struct ChatRequest: Sendable, Equatable {
     private static func number(_ value: Double) -> JSON { Int64(exactly: value).map { .int($0) } ?? .double(value) }
 }
 
-/// What a server answered.
-public struct ChatAnswer: Sendable, Equatable {
-    public var text: String
-    /// The model that the server says has answered; `nil` if it says nothing.
-    public var model: String?
-    /// Why the text ends, in the server's word: usually `stop` or `length`.
-    public var finish: String?
-    /// Tokens of the request, as the server counts them.
-    public var inputTokens: Int?
-    /// Tokens of the answer, as the server counts them.
-    public var outputTokens: Int?
-
-    public init(
-        text: String, model: String? = nil, finish: String? = nil, inputTokens: Int? = nil, outputTokens: Int? = nil
-    ) {
-        self.text = text
-        self.model = model
-        self.finish = finish
-        self.inputTokens = inputTokens
-        self.outputTokens = outputTokens
-    }
-
-    /// `nil` without `choices[0].message.content`.
-    init?(_ json: JSON) {
+extension JudgeAnswer {
+    /// What a server answered; `nil` without `choices[0].message.content`.
+    init?(completion json: JSON) {
         let choice = json["choices"]?.array?.first
         guard let text = choice?["message"]?["content"]?.string else { return nil }
         self.init(
