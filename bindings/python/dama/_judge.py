@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import json
-import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,12 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Union
 from . import _abi
 from ._native import check
 from ._runtime import unsigned
+from ._splitter import _Path, set_asking
 from ._text import _c_string, _utf8
 
 if TYPE_CHECKING:
     from ._policy import PolicyModel
 
-_Path = Union[str, "os.PathLike[str]"]
 _CANCELLED = int(_abi.dama_status.DAMA_CANCELLED)
 
 
@@ -196,10 +195,5 @@ def _options(
 ) -> _abi.dama_judge_options:
     options = _abi.dama_judge_options()
     _abi.dama_judge_options_init(options)
-    if cache is not None:
-        options.cache = os.fsencode(cache)
-    if timeout is not None:
-        options.timeout = timeout
-    if concurrency is not None:
-        options.concurrency = unsigned("concurrency", concurrency, 32)
+    set_asking(options, cache, timeout, concurrency)
     return options

@@ -130,10 +130,15 @@ def _options(
 ) -> _abi.dama_splitter_options:
     options = _abi.dama_splitter_options()
     _abi.dama_splitter_options_init(options)
+    set_asking(options, cache, timeout, concurrency)
+    return options
+
+
+def set_asking(options: Any, cache: Optional[_Path], timeout: Optional[float], concurrency: Optional[int]) -> None:
+    """Sets how a splitter or a judge is asked; ``None`` leaves a field's default."""
     if cache is not None:
         options.cache = os.fsencode(cache)
     if timeout is not None:
         options.timeout = timeout
     if concurrency is not None:
         options.concurrency = unsigned("concurrency", concurrency, 32)
-    return options

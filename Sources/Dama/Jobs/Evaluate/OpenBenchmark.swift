@@ -50,11 +50,20 @@ struct OpenBenchmark: Sendable {
             let start = try OpenFile(reading: path).read(4096, at: 0)
             guard
                 start.first(where: { ![0x20, 0x09, 0x0A, 0x0D, 0xEF, 0xBB, 0xBF].contains($0) }) == UInt8(ascii: "{"),
-                case .object(let object)? = try? JSON(parsing: try Files.read(path)),
+                !Self.isLines(start), case .object(let object)? = try? JSON(parsing: try Files.read(path)),
                 let rows = benchmark.rows(of: object)
             else { return nil }
             return rows.flatMap { Array("\($0.text)\n".utf8) }
         }
+    }
+
+    /// Whether a file with this beginning is JSON Lines: its first line is an object, and more follows. Such a file is
+    /// read row by row, and never as a whole.
+    private static func isLines(_ start: [UInt8]) -> Bool {
+        guard let end = start.firstIndex(of: 0x0A), start[end...].contains(where: { $0 > 0x20 }),
+            case .object? = try? JSON(parsing: start[..<end])
+        else { return false }
+        return true
     }
 }
 
