@@ -30,6 +30,8 @@ let package = Package(
                 .linkedLibrary("jpeg"), .linkedLibrary("png"), .linkedLibrary("webp"), .linkedLibrary("webpdemux"),
                 .linkedLibrary("gif"), .linkedLibrary("z"), .linkedLibrary("m"),
             ]),
+        // Kernels for CUDA devices, in source form, and their operators for ONNX Runtime.
+        .target(name: "CDamaCuda", dependencies: ["CDamaShims"], exclude: ["kernels"]),
 
         // MARK: Core
         .target(name: "DamaSupport", dependencies: ["CDamaShims"]),
@@ -41,7 +43,7 @@ let package = Package(
         .target(name: "DamaWords", dependencies: ["DamaSupport", "DamaArchive"]),
         .target(name: "DamaJinja", dependencies: ["DamaSupport"]),
         .target(name: "DamaImage", dependencies: ["DamaSupport", "CDamaShims"]),
-        .target(name: "DamaRuntime", dependencies: ["DamaSupport", "CDamaShims", "COnnxRuntime"]),
+        .target(name: "DamaRuntime", dependencies: ["DamaSupport", "CDamaShims", "CDamaCuda", "COnnxRuntime"]),
         .target(name: "DamaGraph", dependencies: ["DamaSupport"]),
         .target(
             name: "DamaModels",
@@ -56,7 +58,7 @@ let package = Package(
             name: "DamaTraining",
             dependencies: [
                 "DamaSupport", "DamaPreference", "DamaKernels", "DamaModels", "DamaGraph", "DamaRuntime",
-                "DamaImage",
+                "DamaImage", "CDamaShims", "CDamaCuda",
             ]),
         .target(name: "DamaEvaluation", dependencies: ["DamaSupport", "DamaArchive", "DamaWords"]),
         .target(

@@ -49,17 +49,10 @@ public struct AdamW: Equatable, Sendable {
         firstMoments: UnsafeMutablePointer<Float>, secondMoments: UnsafeMutablePointer<Float>, count: Int,
         threads: Int = 0
     ) throws(DamaError) {
-        try validate()
-        guard step >= 1 else { throw .invalidArgument("step is 0; steps are counted from 1") }
+        let numbers = try numbers(step: step)
         guard count >= 0 else { throw .invalidArgument("the number of parameters is \(count); it must be 0 or more") }
         let threads = try Parallel.resolve(threads)
         let level = cdama_kernel_level()
-        let numbers = cdama_adamw(
-            keep: Float(1 - learningRate * weightDecay), beta1: Float(beta1), one_minus_beta1: Float(1 - beta1),
-            beta2: Float(beta2), one_minus_beta2: Float(1 - beta2),
-            step_size: Float(learningRate / (1 - pow(beta1, Double(step)))),
-            inverse_root_correction: Float(1 / (1 - pow(beta2, Double(step))).squareRoot()), epsilon: Float(epsilon),
-            gradient_scale: Float(gradientScale))
         let memory = Shared((parameters, gradients, firstMoments, secondMoments))
         Parallel.forEachPiece(of: count, pieceSize: 1 << 16, threads: threads) { range in
             let (parameters, gradients, first, second) = memory.pointer
@@ -69,6 +62,20 @@ public struct AdamW: Equatable, Sendable {
                     level, numbers, parameters + start, gradients + start, first + start, second + start, range.count)
             }
         }
+    }
+
+    /// What a kernel needs of step t.
+    ///
+    /// - Throws: ``DamaError/Code/invalidArgument`` for a field out of range or step 0.
+    package func numbers(step: UInt64) throws(DamaError) -> cdama_adamw {
+        try validate()
+        guard step >= 1 else { throw .invalidArgument("step is 0; steps are counted from 1") }
+        return cdama_adamw(
+            keep: Float(1 - learningRate * weightDecay), beta1: Float(beta1), one_minus_beta1: Float(1 - beta1),
+            beta2: Float(beta2), one_minus_beta2: Float(1 - beta2),
+            step_size: Float(learningRate / (1 - pow(beta1, Double(step)))),
+            inverse_root_correction: Float(1 / (1 - pow(beta2, Double(step))).squareRoot()), epsilon: Float(epsilon),
+            gradient_scale: Float(gradientScale))
     }
 
     /// ``update(step:parameters:gradients:firstMoments:secondMoments:count:threads:)`` over arrays.

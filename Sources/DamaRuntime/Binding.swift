@@ -9,6 +9,8 @@ public final class Binding {
     /// Keeps the bound values alive.
     private var bound: [String: TensorValue] = [:]
     private var outputNames: [String] = []
+    /// Where outputs lie that the runtime allocates.
+    private var devices: [String: Device] = [:]
     private var runtime: OnnxRuntime { session.runtime }
 
     public init(_ session: Session) throws(DamaError) {
@@ -31,6 +33,7 @@ public final class Binding {
     public func bind(output name: String, to value: TensorValue) throws(DamaError) {
         try runtime.check(runtime.api.pointee.BindOutput!(binding, name, value.value))
         bound[name] = value
+        devices[name] = value.device
         if !outputNames.contains(name) { outputNames.append(name) }
     }
 
@@ -40,18 +43,23 @@ public final class Binding {
         defer { runtime.api.pointee.ReleaseMemoryInfo!(info) }
         try runtime.check(runtime.api.pointee.BindOutputToDevice!(binding, name, info))
         bound[name] = nil
+        devices[name] = device
         if !outputNames.contains(name) { outputNames.append(name) }
     }
 
     public func run(options: RunOptions? = nil) throws(DamaError) {
         try runtime.checkProcess()
+        let backend = try runtime.backend(session.device)
         do throws(DamaError) {
-            try runtime.check(
-                CallingThread.lend {
-                    runtime.api.pointee.RunWithBinding!(session.session, options?.options, binding)
-                })
+            try backend.working { () throws(DamaError) in
+                try runtime.check(
+                    CallingThread.lend {
+                        runtime.api.pointee.RunWithBinding!(session.session, options?.options, binding)
+                    })
+            }
         } catch {
-            throw options?.explain(error) ?? error
+            let cause = (backend as? CudaBackend)?.explain(error) ?? error
+            throw options?.explain(cause) ?? cause
         }
     }
 
@@ -64,7 +72,7 @@ public final class Binding {
         var count = 0
         try runtime.check(api.pointee.GetBoundOutputValues!(binding, allocator, &values, &count))
         defer { if let values { OnnxRuntime.discard(api, api.pointee.AllocatorFree!(allocator, values)) } }
-        let tensors = try session.adopt((0..<count).map { values?[$0] })
+        let tensors = try session.adopt((0..<count).map { values?[$0] }, on: outputNames.map { devices[$0] ?? .cpu })
         guard tensors.count == outputNames.count else {
             throw .internal("ONNX Runtime returned \(tensors.count) outputs for \(outputNames.count) names")
         }

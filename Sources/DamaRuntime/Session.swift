@@ -87,15 +87,20 @@ public final class Session: @unchecked Sendable {
 
     // MARK: Running
 
-    /// Runs the model and returns the requested outputs, on the CPU, in that order.
+    /// Runs the model and returns the requested outputs in that order, on the CPU unless they are ``resident``.
     ///
-    /// - Parameter targets: Tensors to write outputs into, by the outputs' names; the others get memory of their own.
-    ///   Their contents after an error are undefined.
+    /// - Parameters:
+    ///   - targets: Tensors to write outputs into, by the outputs' names; the others get memory of their own. Their
+    ///     contents after an error are undefined.
+    ///   - resident: outputs that stay on the session's device.
     /// - Throws: ``DamaError/cancelled`` if `options` were cancelled; otherwise the runtime's error.
     public func run(
         _ inputs: [String: TensorValue], outputs: [String], into targets: [String: TensorValue] = [:],
-        options: RunOptions? = nil
+        resident: Set<String> = [], options: RunOptions? = nil
     ) throws(DamaError) -> [TensorValue] {
+        if device != .cpu {
+            return try runBound(inputs, outputs: outputs, into: targets, resident: resident, options: options)
+        }
         try runtime.checkProcess()
         let entries = Array(inputs)
         let values = entries.map { Optional($0.value.value) }
@@ -121,11 +126,39 @@ public final class Session: @unchecked Sendable {
         return outputs.compactMap { targets[$0] ?? next.next() }
     }
 
+    /// As ``run(_:outputs:into:resident:options:)``, with each value bound where it lies.
+    private func runBound(
+        _ inputs: [String: TensorValue], outputs: [String], into targets: [String: TensorValue],
+        resident: Set<String>, options: RunOptions?
+    ) throws(DamaError) -> [TensorValue] {
+        let binding = try Binding(self)
+        for (name, value) in inputs { try binding.bind(input: name, to: value) }
+        for name in outputs {
+            if let target = targets[name] {
+                try binding.bind(output: name, to: target)
+            } else {
+                try binding.bind(output: name, on: resident.contains(name) ? device : .cpu)
+            }
+        }
+        try binding.run(options: options)
+        let results = try binding.outputs()
+        var found: [TensorValue] = []
+        for name in outputs {
+            guard let value = targets[name] ?? results[name] else {
+                throw .internal("ONNX Runtime returned no value for the output \"\(name)\"")
+            }
+            found.append(value)
+        }
+        return found
+    }
+
     /// Takes ownership of values that the runtime created; if one of them is rejected, none leaks.
-    func adopt(_ values: [OpaquePointer?]) throws(DamaError) -> [TensorValue] {
+    ///
+    /// - Parameter devices: where each counts as lying; empty asks the runtime.
+    func adopt(_ values: [OpaquePointer?], on devices: [Device] = []) throws(DamaError) -> [TensorValue] {
         var tensors: [TensorValue] = []
         var failure: DamaError?
-        for value in values {
+        for (position, value) in values.enumerated() {
             guard let value else {
                 failure = failure ?? .internal("ONNX Runtime returned no value for an output")
                 continue
@@ -135,7 +168,9 @@ public final class Session: @unchecked Sendable {
                 continue
             }
             do throws(DamaError) {
-                tensors.append(try TensorValue(runtime, owning: value))
+                tensors.append(
+                    try TensorValue(
+                        runtime, owning: value, on: devices.indices.contains(position) ? devices[position] : nil))
             } catch {
                 failure = error
             }

@@ -26,19 +26,17 @@ public struct SessionOptions: Sendable {
     public var prepacking = true
     /// Whether memory is kept from one run to the next.
     public var arena = true
-    /// Values of the graph's initializers whose data is external. They are kept alive; on the CPU they are used in
-    /// place (see ``copiesInitializers``).
+    /// Values of the graph's initializers whose data is external. They are kept alive and used in place (see
+    /// ``copiesInitializers``).
     public var initializers: [String: TensorValue] = [:]
     /// Whether ``initializers`` become a part of the graph when the session is created, and so are copied to the device
-    /// that uses them. Devices other than the CPU need this: there the runtime does not accept a value in other memory,
-    /// and looks for the file that the graph names.
-    public var copiesInitializers: Bool {
-        get { forcedCopies ?? (device != .cpu) }
-        set { forcedCopies = newValue }
-    }
-    private var forcedCopies: Bool?
+    /// that uses them. Without it they must lie on the session's device: the runtime does not accept a value in other
+    /// memory, and looks for the file that the graph names.
+    public var copiesInitializers = false
     /// Further entries of ONNX Runtime's `onnxruntime_session_options_config_keys.h`.
     public var configuration: [String: String] = [:]
+    /// Whether a CUDA device may round the factors of fp32 products to 10 bits (TF32): several times faster.
+    public var usesTensorFloat = true
 
     public init() {}
 
@@ -51,6 +49,7 @@ public struct SessionOptions: Sendable {
         private let arena: Bool
         private let copiesInitializers: Bool
         private let configuration: [String: String]
+        private let usesTensorFloat: Bool
 
         init(_ options: SessionOptions) {
             device = options.device
@@ -60,6 +59,7 @@ public struct SessionOptions: Sendable {
             arena = options.arena
             copiesInitializers = options.copiesInitializers
             configuration = options.configuration
+            usesTensorFloat = options.usesTensorFloat
         }
     }
 
@@ -103,23 +103,11 @@ public struct SessionOptions: Sendable {
         for (key, value) in configuration {
             try runtime.check(api.pointee.AddSessionConfigEntry!(options, key, value))
         }
-        try appendProvider(options, runtime)
-        try addInitializers(options, runtime)
-    }
-
-    private func appendProvider(_ options: OpaquePointer, _ runtime: OnnxRuntime) throws(DamaError) {
         try runtime.requireProvider(for: device)
-        guard case .cuda(let id) = device else { return }
-        let api = runtime.api
-        var cuda: OpaquePointer?
-        try runtime.check(api.pointee.CreateCUDAProviderOptions!(&cuda))
-        defer { api.pointee.ReleaseCUDAProviderOptions!(cuda) }
-        try withCStrings(["device_id"]) { keys throws(DamaError) in
-            try withCStrings([String(id)]) { values throws(DamaError) in
-                try runtime.check(api.pointee.UpdateCUDAProviderOptions!(cuda, keys, values, 1))
-            }
+        if case .cuda(let ordinal) = device, DeviceEmulation.backend(ordinal) == nil {
+            try runtime.appendCuda(options, CudaBackend.open(ordinal), usesTensorFloat: usesTensorFloat)
         }
-        try runtime.check(api.pointee.SessionOptionsAppendExecutionProvider_CUDA_V2!(options, cuda))
+        try addInitializers(options, runtime)
     }
 
     private func addInitializers(_ options: OpaquePointer, _ runtime: OnnxRuntime) throws(DamaError) {

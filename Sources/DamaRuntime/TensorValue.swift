@@ -68,6 +68,16 @@ public final class TensorValue: @unchecked Sendable {
         self.device = .cpu
     }
 
+    /// A tensor in a device's memory. The elements are undefined.
+    package convenience init(
+        _ backend: any DeviceBackend, _ runtime: OnnxRuntime, _ type: ElementType, shape: [Int]
+    ) throws(DamaError) {
+        let memory = try DeviceMemory(backend, byteCount: Self.byteCount(type, shape))
+        try self.init(
+            runtime, borrowing: UnsafeRawBufferPointer(start: memory.start, count: memory.byteCount), type: type,
+            shape: shape, device: backend.device, owner: memory)
+    }
+
     /// A tensor on the CPU that holds a copy of `elements`.
     public convenience init<Element: TensorElement>(
         _ runtime: OnnxRuntime, _ elements: [Element], shape: [Int]
@@ -82,13 +92,15 @@ public final class TensorValue: @unchecked Sendable {
     }
 
     /// Takes ownership of a value that the runtime created, for instance the result of a run.
-    init(_ runtime: OnnxRuntime, owning value: OpaquePointer) throws(DamaError) {
+    ///
+    /// - Parameter device: where the value counts as lying; `nil` asks the runtime.
+    init(_ runtime: OnnxRuntime, owning value: OpaquePointer, on device: Device? = nil) throws(DamaError) {
         self.runtime = runtime
         self.value = value
         self.owner = nil
         do throws(DamaError) {
             (elementType, shape) = try Self.describe(runtime, value)
-            device = try Self.device(runtime, value)
+            if let device { self.device = device } else { self.device = try Self.device(runtime, value) }
         } catch {
             runtime.api.pointee.ReleaseValue!(value)
             throw error
@@ -97,17 +109,66 @@ public final class TensorValue: @unchecked Sendable {
 
     /// The part `range` of the outermost axis, in the same memory, which stays alive as long as the part.
     public func part(_ range: Range<Int>) throws(DamaError) -> TensorValue {
-        guard device == .cpu, let length = shape.first, range.lowerBound >= 0, range.upperBound <= length else {
-            throw .internal("a tensor of shape \(shape) on \(device) has no part \(range)")
+        guard let length = shape.first, range.lowerBound >= 0, range.upperBound <= length else {
+            throw .internal("a tensor of shape \(shape) has no part \(range)")
         }
-        var address: UnsafeMutableRawPointer?
-        try runtime.check(runtime.api.pointee.GetTensorMutableData!(value, &address))
+        let address = try self.address
         let size = length == 0 ? 0 : byteCount / length
         return try TensorValue(
             runtime,
             borrowing: UnsafeRawBufferPointer(
                 start: address.map { UnsafeRawPointer($0) + range.lowerBound * size }, count: range.count * size),
-            type: elementType, shape: [range.count] + shape.dropFirst(), owner: self)
+            type: elementType, shape: [range.count] + shape.dropFirst(), device: device, owner: self)
+    }
+
+    /// The first element, in the memory of the tensor's device.
+    package var address: UnsafeMutableRawPointer? {
+        get throws(DamaError) {
+            var address: UnsafeMutableRawPointer?
+            try runtime.check(runtime.api.pointee.GetTensorMutableData!(value, &address))
+            return address
+        }
+    }
+
+    /// Copies the elements to the host, after all earlier work of the tensor's device.
+    ///
+    /// - Parameter target: ``byteCount`` bytes.
+    package func copyOut(_ target: UnsafeMutableRawBufferPointer) throws(DamaError) {
+        guard target.count == byteCount else { throw .internal("\(target.count) bytes for a tensor of \(byteCount)") }
+        guard byteCount > 0, let from = try address else { return }
+        try runtime.backend(device).copyOut(from, to: target)
+    }
+
+    /// Replaces the elements by those of host memory of ``byteCount`` bytes.
+    package func copyIn(_ source: UnsafeRawBufferPointer) throws(DamaError) {
+        guard source.count == byteCount else { throw .internal("\(source.count) bytes for a tensor of \(byteCount)") }
+        guard byteCount > 0, let to = try address else { return }
+        try runtime.backend(device).copyIn(source, to: to)
+    }
+
+    /// Sets all elements to 0.
+    package func clear() throws(DamaError) {
+        guard byteCount > 0, let address = try address else { return }
+        try runtime.backend(device).clear(address, byteCount: byteCount)
+    }
+
+    /// The tensor in host memory: itself, or a copy after all earlier work of its device.
+    package func onHost() throws(DamaError) -> TensorValue {
+        if device == .cpu { return self }
+        let copy = try TensorValue(runtime, allocating: elementType, shape: shape)
+        guard byteCount > 0, let to = try copy.address else { return copy }
+        try copyOut(UnsafeMutableRawBufferPointer(start: to, count: byteCount))
+        return copy
+    }
+
+    /// The tensor on a device: itself, or a copy.
+    package func on(_ backend: any DeviceBackend) throws(DamaError) -> TensorValue {
+        if device == backend.device { return self }
+        let source = try onHost()
+        let copy = try TensorValue(backend, runtime, elementType, shape: shape)
+        guard byteCount > 0, let from = try source.address else { return copy }
+        try copy.copyIn(UnsafeRawBufferPointer(start: from, count: byteCount))
+        return copy
     }
 
     deinit { runtime.api.pointee.ReleaseValue!(value) }
@@ -131,8 +192,7 @@ public final class TensorValue: @unchecked Sendable {
             throw .internal("a tensor of \(elementType) was read as \(Element.elementType)")
         }
         guard device == .cpu else { throw .internal("a tensor on \(device) was read on the host") }
-        var address: UnsafeMutableRawPointer?
-        try runtime.check(runtime.api.pointee.GetTensorMutableData!(value, &address))
+        let address = try self.address
         let start = count == 0 ? nil : address?.bindMemory(to: Element.self, capacity: count)
         defer { withExtendedLifetime(self) {} }
         return try body(UnsafeMutableBufferPointer(start: start, count: start == nil ? 0 : count))

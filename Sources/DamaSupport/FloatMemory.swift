@@ -20,6 +20,14 @@ public final class FloatMemory: @unchecked Sendable {
         elements.update(repeating: 0)
     }
 
+    /// Memory for no numbers.
+    public static let none = FloatMemory()
+
+    private init() {
+        memory = UnsafeMutableRawPointer.allocate(byteCount: 64, alignment: 64)
+        elements = UnsafeMutableBufferPointer(start: nil, count: 0)
+    }
+
     deinit { free(memory) }
 
     public var count: Int { elements.count }

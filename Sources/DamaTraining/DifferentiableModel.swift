@@ -6,7 +6,8 @@ import DamaSupport
 /// A graph with its gradient, ready to run: one session forward, one backward.
 ///
 /// Trained weights are inputs of both and share the memory of their parameters; frozen weights are used in their mapped
-/// files. Not for use by two threads at the same time.
+/// files. On a device, all of these and the values between the two runs stay in its memory. Not for use by two threads
+/// at the same time.
 final class DifferentiableModel {
     /// One forward run: its outputs, and the values that the backward run needs.
     struct Pass {
@@ -33,20 +34,23 @@ final class DifferentiableModel {
     init(
         _ graph: Graph, outputs: [String], parameters: [Parameter], inputs: [String] = [],
         recompute scopes: [String] = [],
-        runtime: OnnxRuntime, device: Device, frozen: (Value) throws(DamaError) -> TensorValue
+        place: GraphPlace, frozen: (Value) throws(DamaError) -> TensorValue
     ) throws(DamaError) {
+        let runtime = place.runtime
         self.runtime = runtime
         self.outputs = outputs
         self.parameters = Dictionary(parameters.map { ($0.graphName, $0) }) { first, _ in first }
+        // Gradients are outputs in fp32, whatever the graph computes in: they are added up there.
         differentiation = try graph.differentiate(
-            outputs: outputs, trainable: parameters.map(\.graphName) + inputs, recompute: scopes)
+            outputs: outputs, trainable: parameters.map(\.graphName) + inputs, recompute: scopes
+        ).lowered(to: place.precision, natural: place.natural)
         var weights: [String: TensorValue] = [:]
         for parameter in parameters { weights[parameter.graphName] = try parameter.tensor(runtime) }
         self.weights = weights
         let trained = self.parameters
         func options(_ graph: Graph) throws(DamaError) -> SessionOptions {
             var options = SessionOptions()
-            options.device = device
+            options.device = place.device
             options.prepacking = false
             // Constant folding would read frozen weights before they are set. Merging transpositions into products
             // would undo those that the backward half adds for speed.
@@ -72,7 +76,9 @@ final class DifferentiableModel {
 
     func forward(_ inputs: [String: TensorValue], run: RunOptions?) throws(DamaError) -> Pass {
         let names = outputs + differentiation.activations.filter { !outputs.contains($0) }
-        let values = try forwardSession.run(feeds(forwardSession, inputs), outputs: names, options: run)
+        let values = try forwardSession.run(
+            feeds(forwardSession, inputs), outputs: names,
+            resident: Set(differentiation.activations).subtracting(outputs), options: run)
         var kept = inputs
         for (name, value) in zip(names, values) { kept[name] = value }
         return Pass(outputs: Dictionary(zip(outputs, values)) { $1 }, kept: kept)
@@ -106,7 +112,7 @@ final class DifferentiableModel {
     /// Computes the gradients of Σ seed · output into the parameters' gradients. The session reads and writes them in
     /// place, without a second copy.
     ///
-    /// - Returns: the gradients of the requested inputs, by name.
+    /// - Returns: the gradients of the requested inputs, by name, where the model runs.
     func backward(
         _ pass: Pass, seeds: [TensorValue], _ update: GradientUpdate, run: RunOptions?
     ) throws(DamaError) -> [String: TensorValue] {
@@ -120,12 +126,13 @@ final class DifferentiableModel {
                 targets[dense] = memory
                 values[Differentiation.before(dense)] = memory
             } else if update == .replace {
-                parameter.gradient.clear()
+                try parameter.clearGradient()
             }
         }
         let session = try update == .replace ? backwardSession : accumulating()
         let names = session.outputs.map(\.name)
-        let results = try session.run(feeds(session, values), outputs: names, into: targets, options: run)
+        let results = try session.run(
+            feeds(session, values), outputs: names, into: targets, resident: Set(names), options: run)
         for (name, result) in zip(names, results) { values[name] = result }
         var inputGradients: [String: TensorValue] = [:]
         for gradient in differentiation.gradients {
@@ -134,6 +141,9 @@ final class DifferentiableModel {
                 continue
             }
             for rows in gradient.rows {
+                guard case .host = parameter.home else {
+                    throw .unsupported("the gradient of \(parameter.name) comes as rows, which only the host adds up")
+                }
                 guard let indices = values[rows.indices], let rowValues = values[rows.values] else { continue }
                 try indices.withElements(of: Int64.self) { indices throws(DamaError) in
                     try rowValues.withElements(of: Float.self) { rowValues throws(DamaError) in

@@ -75,26 +75,29 @@ enum GradientCheck {
                 ]), place: "the gradient check"))
         let graph = try LlamaGraph(configuration).scoring(.logits, trainable: true)
         var parameters: [Parameter] = []
-        var frozen: [String: FloatMemory] = [:]
+        var frozen: [String: Parameter] = [:]
+        let placement: ParameterPlacement =
+            device == .cpu ? .host : .device(try DevicePlace(runtime, device, .float32, offloads: false))
         for (number, weight) in graph.weights.enumerated() {
             let name = graph.name(of: weight)
-            let parameter = try Parameter(name: name, graphName: name, shape: weight.shape.compactMap(\.fixed))
+            let parameter = try Parameter(
+                name: name, graphName: name, shape: weight.shape.compactMap(\.fixed), placement: placement)
             let isNorm = parameter.shape.count == 1
-            fill(parameter.value, number + 1, scale: isNorm ? 0.2 : 0.4, offset: isNorm ? 1 : 0)
-            if name == "lm_head.weight" { frozen[name] = parameter.value } else { parameters.append(parameter) }
+            try parameter.set { elements in
+                fill(elements, number + 1, scale: isNorm ? 0.2 : 0.4, offset: isNorm ? 1 : 0)
+            }
+            if name == "lm_head.weight" { frozen[name] = parameter } else { parameters.append(parameter) }
         }
         let model = try DifferentiableModel(
-            graph, outputs: [Port.logits], parameters: parameters, inputs: [Port.embeddings], runtime: runtime,
-            device: device
+            graph, outputs: [Port.logits], parameters: parameters, inputs: [Port.embeddings],
+            place: GraphPlace(runtime: runtime, device: device)
         ) { weight throws(DamaError) in
-            guard let memory = frozen[graph.name(of: weight)] else { throw .internal("no frozen weight") }
-            return try TensorValue(
-                runtime, borrowing: memory.bytes, type: .float32, shape: weight.shape.compactMap(\.fixed), owner: memory
-            )
+            guard let parameter = frozen[graph.name(of: weight)] else { throw .internal("no frozen weight") }
+            return try parameter.tensor(runtime)
         }
         let (inputs, rows) = try inputs(runtime, configuration)
         let seed = try FloatMemory(count: rows * configuration.vocabularySize)
-        fill(seed, 101, scale: 0.1)
+        fill(seed.elements, 101, scale: 0.1)
         let pass = try model.forward(inputs, run: nil)
         guard let logits = pass.outputs[Port.logits] else { throw .internal("the gradient check has no logits") }
         let gradients = try model.backward(
@@ -104,7 +107,7 @@ enum GradientCheck {
                     runtime, borrowing: seed.bytes, type: .float32, shape: [rows, configuration.vocabularySize],
                     owner: seed)
             ], .replace, run: nil)
-        guard let embeddings = gradients[Port.embeddings] else { throw .internal("no gradient of the embeddings") }
+        guard let embeddings = try gradients[Port.embeddings]?.onHost() else { throw .internal("no gradient of the embeddings") }
         let value = try logits.withElements(of: Float.self) { elements in
             zip(elements, seed.elements).reduce(0) { $0 + Double($1.0) * Double($1.1) }
         }
@@ -112,7 +115,7 @@ enum GradientCheck {
             (weight: Port.embeddings, slope: try embeddings.withElements(of: Float.self) { slope(Array($0), 200) })
         ]
         for (number, parameter) in parameters.enumerated() {
-            slopes.append((parameter.name, slope(Array(parameter.gradient.elements), 201 + number)))
+            slopes.append((parameter.name, slope(Array(try parameter.readGradient().elements), 201 + number)))
         }
         return Result(value: value, slopes: slopes)
     }
@@ -128,7 +131,7 @@ enum GradientCheck {
         ]
         let length = sequences.map(\.count).max() ?? 0
         let embeddings = try FloatMemory(count: sequences.count * length * hidden)
-        fill(embeddings, 100, scale: 1)
+        fill(embeddings.elements, 100, scale: 1)
         let mask = try FloatMemory(count: sequences.count * length * length)
         var (positions, predicting): ([Int64], [Int64]) = ([], [])
         for (index, sequence) in sequences.enumerated() {
@@ -167,8 +170,10 @@ enum GradientCheck {
         return sin(Double(list) + 0.7 * i + 0.05 * i * i)
     }
 
-    private static func fill(_ memory: FloatMemory, _ list: Int, scale: Double, offset: Double = 0) {
-        for index in 0..<memory.count { memory.elements[index] = Float(offset + scale * number(list, index)) }
+    private static func fill(
+        _ elements: UnsafeMutableBufferPointer<Float>, _ list: Int, scale: Double, offset: Double = 0
+    ) {
+        for index in elements.indices { elements[index] = Float(offset + scale * number(list, index)) }
     }
 
     private static func slope(_ gradient: [Float], _ list: Int) -> Double {

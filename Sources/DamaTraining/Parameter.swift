@@ -1,3 +1,4 @@
+import DamaKernels
 import DamaModels
 import DamaRuntime
 import DamaSupport
@@ -11,43 +12,167 @@ public final class Parameter: Sendable {
     public let shape: [Int]
     /// Whether weight decay applies. As usual it does not apply to norms and biases.
     public let decays: Bool
-    public let value: FloatMemory
-    public let gradient: FloatMemory
-    public let firstMoment: FloatMemory
-    public let secondMoment: FloatMemory
+    public let count: Int
+    let home: Home
 
-    public var count: Int { value.count }
+    /// Where the numbers lie.
+    enum Home: Sendable {
+        case host(HostNumbers)
+        case device(DeviceNumbers)
+    }
 
-    init(name: String, graphName: String, shape: [Int]) throws(DamaError) {
+    /// What a checkpoint holds of a parameter.
+    enum Part: String, CaseIterable {
+        case value, firstMoment = "first_moment", secondMoment = "second_moment"
+    }
+
+    init(
+        name: String, graphName: String, shape: [Int], placement: ParameterPlacement = .host
+    ) throws(DamaError) {
         self.name = name
         self.graphName = graphName
         self.shape = shape
         // A vector is a bias or the scale of a norm.
         decays = shape.count > 1
-        let count = shape.reduce(1, *)
-        value = try FloatMemory(count: count)
-        gradient = try FloatMemory(count: count)
-        firstMoment = try FloatMemory(count: count)
-        secondMoment = try FloatMemory(count: count)
+        count = shape.reduce(1, *)
+        home =
+            switch placement {
+            case .host: .host(try HostNumbers(count: count))
+            case .device(let place): .device(try DeviceNumbers(place, shape: shape))
+            }
     }
 
     /// Creates a parameter with the value of a weight of the files.
     ///
     /// - Throws: ``DamaError/Code/model`` if the weight is missing or has another shape.
     convenience init(
-        _ name: String, graphName: String, shape: [Int], of store: WeightStore
+        _ name: String, graphName: String, shape: [Int], of store: WeightStore, placement: ParameterPlacement = .host
     ) throws(DamaError) {
-        try self.init(name: name, graphName: graphName, shape: shape)
-        try store.tensor(name, expectedShape: shape).copyFloats(into: value.elements)
+        try self.init(name: name, graphName: graphName, shape: shape, placement: placement)
+        let tensor = try store.tensor(name, expectedShape: shape)
+        try set { elements throws(DamaError) in try tensor.copyFloats(into: elements) }
     }
+
+    // MARK: In host memory
+
+    /// The numbers in host memory; `nil` if they lie on a device.
+    private var host: HostNumbers? { if case .host(let numbers) = home { numbers } else { nil } }
+    /// The part of a parameter in host memory; empty for one on a device.
+    public var value: FloatMemory { host?.value ?? .none }
+    public var gradient: FloatMemory { host?.gradient ?? .none }
+    public var firstMoment: FloatMemory { host?.firstMoment ?? .none }
+    public var secondMoment: FloatMemory { host?.secondMoment ?? .none }
+
+    // MARK: Wherever it lies
 
     /// The value as a session's input. It shares the memory, so that the next run uses the updated value.
     func tensor(_ runtime: OnnxRuntime) throws(DamaError) -> TensorValue {
-        try TensorValue(runtime, borrowing: value.bytes, type: .float32, shape: shape, owner: value)
+        switch home {
+        case .host(let numbers):
+            try TensorValue(
+                runtime, borrowing: numbers.value.bytes, type: .float32, shape: shape, owner: numbers.value)
+        case .device(let numbers): numbers.working
+        }
     }
 
-    /// The gradient as a session's output.
+    /// The gradient as a session's output, in fp32.
     func gradientTensor(_ runtime: OnnxRuntime) throws(DamaError) -> TensorValue {
-        try TensorValue(runtime, borrowing: gradient.bytes, type: .float32, shape: shape, owner: gradient)
+        switch home {
+        case .host(let numbers):
+            try TensorValue(
+                runtime, borrowing: numbers.gradient.bytes, type: .float32, shape: shape, owner: numbers.gradient)
+        case .device(let numbers): numbers.gradient
+        }
+    }
+
+    /// Sets the gradient to 0.
+    func clearGradient() throws(DamaError) {
+        switch home {
+        case .host(let numbers): numbers.gradient.clear()
+        case .device(let numbers): try numbers.clearGradient()
+        }
+    }
+
+    /// A part in host memory: the part itself, or a copy.
+    func read(_ part: Part) throws(DamaError) -> FloatMemory {
+        switch home {
+        case .host(let numbers): numbers[part]
+        case .device(let numbers): try numbers.read(part)
+        }
+    }
+
+    /// The gradient in host memory: itself, or a copy.
+    func readGradient() throws(DamaError) -> FloatMemory {
+        switch home {
+        case .host(let numbers): numbers.gradient
+        case .device(let numbers): try numbers.readGradient()
+        }
+    }
+
+    /// The value as an embedding table.
+    func embeddings() throws(DamaError) -> EmbeddingTable {
+        switch home {
+        case .host(let numbers): .host(numbers.value)
+        // On the CPU the host looks embeddings up, in fp32.
+        case .device(let numbers): numbers.place.isHost ? .host(try numbers.read(.value)) : .device(numbers.working)
+        }
+    }
+
+    /// One step of AdamW.
+    func update(_ optimizer: AdamW, step: UInt64, threads: Int) throws(DamaError) {
+        switch home {
+        case .host(let numbers):
+            guard let value = numbers.value.elements.baseAddress,
+                let gradient = numbers.gradient.elements.baseAddress,
+                let first = numbers.firstMoment.elements.baseAddress,
+                let second = numbers.secondMoment.elements.baseAddress
+            else { return }
+            try optimizer.update(
+                step: step, parameters: value, gradients: UnsafePointer(gradient), firstMoments: first,
+                secondMoments: second, count: count, threads: threads)
+        case .device(let numbers): try numbers.update(optimizer, step: step, threads: threads)
+        }
+    }
+
+    /// Replaces a part by what `fill` writes into host memory of ``count`` numbers.
+    func set(
+        _ part: Part = .value, _ fill: (UnsafeMutableBufferPointer<Float>) throws(DamaError) -> Void
+    ) throws(DamaError) {
+        switch home {
+        case .host(let numbers): try fill(numbers[part].elements)
+        case .device(let numbers):
+            let memory = try FloatMemory(count: count)
+            try fill(memory.elements)
+            try numbers.write(part, memory)
+        }
+    }
+}
+
+/// Where parameters are placed.
+enum ParameterPlacement {
+    case host
+    case device(DevicePlace)
+}
+
+/// The numbers of a parameter in host memory.
+struct HostNumbers: Sendable {
+    let value: FloatMemory
+    let gradient: FloatMemory
+    let firstMoment: FloatMemory
+    let secondMoment: FloatMemory
+
+    init(count: Int) throws(DamaError) {
+        value = try FloatMemory(count: count)
+        gradient = try FloatMemory(count: count)
+        firstMoment = try FloatMemory(count: count)
+        secondMoment = try FloatMemory(count: count)
+    }
+
+    subscript(part: Parameter.Part) -> FloatMemory {
+        switch part {
+        case .value: value
+        case .firstMoment: firstMoment
+        case .secondMoment: secondMoment
+        }
     }
 }

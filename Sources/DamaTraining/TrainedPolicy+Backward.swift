@@ -26,7 +26,7 @@ extension TrainedPolicy {
         let parts = try weightedParts(content, chosen: chosen, rejected: rejected)
         // Only a single part replaces gradients: for several parts this would need a second session, and more memory.
         let own: GradientUpdate = parts.count == 1 ? update : .add
-        if update == .replace, parts.count != 1 { clearGradients() }
+        if update == .replace, parts.count != 1 { try clearGradients() }
         for (part, range) in parts {
             try flowBack(
                 through: part, chosen: chosen[range], rejected: rejected[range], own, isOver: pass.use == .once,
@@ -96,7 +96,7 @@ extension TrainedPolicy {
         var weights: [Float] = []
         for (pair, gradients) in zip(part.pairs, zip(chosen, rejected)) {
             for (response, weight) in zip(pair.sequence.responses, [gradients.0, gradients.1]) {
-                weights += [Float](repeating: Float(weight), count: response.range.count)
+                weights += [Float](repeating: Float(weight * lossScale), count: response.range.count)
             }
         }
         let seed: TensorValue
@@ -106,7 +106,7 @@ extension TrainedPolicy {
             seed = try TensorValue(decoder.runtime, weights, shape: [weights.count])
         }
         let gradients = try decoderModel.backward(part.decoder, seeds: [seed], update, run: run)
-        if update == .replace, !selection.isTableInGraph { selection.table?.gradient.clear() }
+        if update == .replace, !selection.isTableInGraph { try selection.table?.clearGradient() }
         guard let embeddings = gradients[decoder.embeddingInput] else { return }
         let imageSeeds = try distribute(embeddings, of: part)
         guard let vision, let seen = part.vision else { return }
@@ -123,6 +123,13 @@ extension TrainedPolicy {
     private func distribute(
         _ embeddings: TensorValue, of part: ForwardPass.Content
     ) throws(DamaError) -> [Float] {
+        var table = selection.table
+        if let found = table, case .device(let numbers) = found.home {
+            try numbers.addRows(of: embeddings, at: tokenPlaces(of: part))
+            table = nil
+        }
+        guard table != nil || part.vision != nil else { return [] }
+        let embeddings = try embeddings.onHost()
         let width = decoder.hiddenSize
         var imageSeeds: [Float] = []
         try embeddings.withElements(of: Float.self) { all throws(DamaError) in
@@ -134,13 +141,13 @@ extension TrainedPolicy {
                     let row = all[start..<start + width]
                     if token == TokenSequence.imagePlaceholder {
                         if part.vision != nil { imageSeeds += row }
-                    } else if selection.table != nil {
+                    } else if table != nil {
                         tokens.append(Int64(token))
                         rows += row
                     }
                 }
             }
-            guard let table = selection.table else { return }
+            guard let table else { return }
             try rows.withUnsafeBufferPointer { rows throws(DamaError) in
                 try tokens.withUnsafeBufferPointer { tokens throws(DamaError) in
                     try RowGradients.add(rows, at: tokens, to: table.gradient.elements, width: width)
@@ -148,5 +155,17 @@ extension TrainedPolicy {
             }
         }
         return imageSeeds
+    }
+
+    /// The rows of the embeddings' gradient, [pairs · length], that belong to each token.
+    private func tokenPlaces(of part: ForwardPass.Content) -> [Int32: [Int64]] {
+        var places: [Int32: [Int64]] = [:]
+        for (index, pair) in part.pairs.enumerated() {
+            for (position, token) in pair.sequence.tokens.enumerated()
+            where token != TokenSequence.imagePlaceholder {
+                places[token, default: []].append(Int64(index * part.length + position))
+            }
+        }
+        return places
     }
 }

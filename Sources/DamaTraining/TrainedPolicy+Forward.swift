@@ -33,7 +33,7 @@ extension TrainedPolicy {
         } else {
             rows = try base.decoderRows(pairs, &features, run: run)
         }
-        var inputs = try decoder.trainingInputs(rows, table: selection.table?.value)
+        var inputs = try decoder.trainingInputs(rows, table: selection.table?.embeddings())
         inputs.merge(try dropoutInputs(&dropout, inputs)) { $1 }
         guard let length = inputs[decoder.embeddingInput]?.shape[1] else { throw .internal("the decoder has no input") }
         let pass = try decoderModel.forward(inputs, run: run)

@@ -25,6 +25,10 @@ public final class TrainedPolicy {
 
     /// The seed of the adapters' initial values and of their dropout.
     private let seed: UInt64
+    /// Where the parameters lie; `nil` for the host, in fp32.
+    let place: DevicePlace?
+    /// The factor of all gradients, which keeps small ones in the range of fp16; see ``LossScale``.
+    var lossScale: Double = 1
     let decoder: any TrainableDecoder
     /// The trained weights of the decoder.
     let selection: DecoderSelection
@@ -32,19 +36,29 @@ public final class TrainedPolicy {
     /// The vision part, if some of its weights are trained.
     let vision: (encoder: any TrainableImageEncoder, model: DifferentiableModel)?
 
-    /// - Parameter seed: the seed of the adapters' initial values and of their dropout.
+    /// - Parameters:
+    ///   - seed: the seed of the adapters' initial values and of their dropout.
+    ///   - offloads: whether the host keeps the fp32 values and the moments of a policy on a device, and updates them.
     /// - Throws: ``DamaError/Code/invalidArgument`` if no weight is selected, naming the patterns;
     ///   ``DamaError/Code/unsupported`` for a policy that cannot be trained, such as one from ONNX files, and for a
     ///   runtime with wrong gradients.
     public init(
-        _ base: Policy, _ trainable: Trainable, activations: Activations = .keep, seed: UInt64 = 0
+        _ base: Policy, _ trainable: Trainable, activations: Activations = .keep, seed: UInt64 = 0,
+        offloads: Bool = false
     ) throws(DamaError) {
         guard let decoder = base.decoder as? any TrainableDecoder else {
             throw .unsupported(
                 "\(base.directory) can be run but not trained; training needs the model's safetensors")
         }
-        let selection = try DecoderSelection(decoder, trainable, seed: seed)
-        let seen = try Self.visionSelection(base, trainable)
+        let precision = decoder.weights.precision
+        var place: DevicePlace?
+        if decoder.device != .cpu || precision != .float32 {
+            place = try DevicePlace(decoder.runtime, decoder.device, precision, offloads: offloads)
+        }
+        self.place = place
+        let placement = place.map { ParameterPlacement.device($0) } ?? .host
+        let selection = try DecoderSelection(decoder, trainable, seed: seed, placement: placement)
+        let seen = try Self.visionSelection(base, trainable, placement)
         parameters = selection.parameters + (seen?.parameters ?? [])
         guard !parameters.isEmpty else { throw Self.nothingSelected(base, trainable, decoder) }
         if case .lora(let adapters) = trainable { self.adapters = adapters } else { adapters = nil }
@@ -55,27 +69,33 @@ public final class TrainedPolicy {
         decoderModel = try DifferentiableModel(
             selection.graph, outputs: [decoder.trainingOutput], parameters: selection.graphParameters,
             inputs: selection.table != nil || seen != nil ? [decoder.embeddingInput] : [],
-            recompute: activations == .recompute ? decoder.layerScopes : [], runtime: decoder.runtime,
-            device: decoder.device
+            recompute: activations == .recompute ? decoder.layerScopes : [],
+            place: GraphPlace(
+                runtime: decoder.runtime, device: decoder.device, precision: precision,
+                natural: decoder.residentInputs)
         ) { weight throws(DamaError) in
             try decoder.weights.value(
-                decoder.fileName(selection.graph.name(of: weight)), shape: weight.shape.compactMap(\.fixed))
+                decoder.fileName(selection.graph.name(of: weight)), shape: weight.shape.compactMap(\.fixed),
+                on: decoder.device)
         }
         guard let seen else {
             vision = nil
             return
         }
         let model = try DifferentiableModel(
-            seen.graph, outputs: [seen.encoder.trainingOutput], parameters: seen.parameters, runtime: decoder.runtime,
-            device: decoder.device
+            seen.graph, outputs: [seen.encoder.trainingOutput], parameters: seen.parameters,
+            place: GraphPlace(runtime: decoder.runtime, device: decoder.device, precision: precision)
         ) { weight throws(DamaError) in
-            try seen.encoder.weights.value(seen.graph.name(of: weight), shape: weight.shape.compactMap(\.fixed))
+            try seen.encoder.weights.value(
+                seen.graph.name(of: weight), shape: weight.shape.compactMap(\.fixed), on: decoder.device)
         }
         vision = (seen.encoder, model)
     }
 
     /// The trained weights of the vision part; `nil` without one, or if all of it is frozen.
-    private static func visionSelection(_ base: Policy, _ trainable: Trainable) throws(DamaError) -> VisionSelection? {
+    private static func visionSelection(
+        _ base: Policy, _ trainable: Trainable, _ placement: ParameterPlacement
+    ) throws(DamaError) -> VisionSelection? {
         guard let vision = base.vision else { return nil }
         // Only the decoder's projections have adapters.
         if case .lora = trainable { return nil }
@@ -83,7 +103,7 @@ public final class TrainedPolicy {
             throw .unsupported(
                 "the vision part of \(base.directory) can be run but not trained; train adapters of the language model")
         }
-        return try VisionSelection(encoder, trainable)
+        return try VisionSelection(encoder, trainable, placement)
     }
 
     private static func nothingSelected(
@@ -107,7 +127,9 @@ public final class TrainedPolicy {
     }
 
     /// Sets all gradients to 0.
-    public func clearGradients() {
-        for parameter in parameters { parameter.gradient.clear() }
+    ///
+    /// - Throws: if the device that holds them is lost.
+    public func clearGradients() throws(DamaError) {
+        for parameter in parameters { try parameter.clearGradient() }
     }
 }

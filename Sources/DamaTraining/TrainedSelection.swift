@@ -27,7 +27,9 @@ struct DecoderSelection {
     var isTableInGraph: Bool { graphParameters.contains { $0 === table } }
 
     /// - Parameter seed: the seed of the adapters' initial values.
-    init(_ decoder: any TrainableDecoder, _ trainable: Trainable, seed: UInt64) throws(DamaError) {
+    init(
+        _ decoder: any TrainableDecoder, _ trainable: Trainable, seed: UInt64, placement: ParameterPlacement
+    ) throws(DamaError) {
         var graph = try decoder.trainingGraph()
         var adapters: [Adapter] = []
         if case .lora(let lora) = trainable {
@@ -42,11 +44,13 @@ struct DecoderSelection {
             let name = graph.name(of: weight)
             let shape = weight.shape.compactMap(\.fixed)
             if first.contains(name) || second.contains(name) {
-                let parameter = try Parameter(name: name, graphName: name, shape: shape)
-                if first.contains(name) { Self.start(parameter, &generator) }
+                let parameter = try Parameter(name: name, graphName: name, shape: shape, placement: placement)
+                if first.contains(name) { try Self.start(parameter, &generator) }
                 found.append(parameter)
             } else if trainable.selects(decoder.fileName(name), isVision: false, isProjector: false) {
-                found.append(try Parameter(decoder.fileName(name), graphName: name, shape: shape, of: store))
+                found.append(
+                    try Parameter(
+                        decoder.fileName(name), graphName: name, shape: shape, of: store, placement: placement))
             }
         }
         var table = found.first { $0.graphName == decoder.embeddingWeight }
@@ -55,7 +59,7 @@ struct DecoderSelection {
         if !isInGraph, trainable.selects(tableName, isVision: false, isProjector: false) {
             table = try Parameter(
                 tableName, graphName: decoder.embeddingWeight, shape: [decoder.vocabularySize, decoder.hiddenSize],
-                of: store)
+                of: store, placement: placement)
         }
         self.graph = graph
         masks = adapters.filter(\.hasDropout).compactMap { graph.value(named: $0.mask) }
@@ -70,9 +74,11 @@ struct DecoderSelection {
     }
 
     /// Initialises A as PEFT does, uniform within ±1/√in. B starts at zero, so that training starts at the base model.
-    private static func start(_ a: Parameter, _ generator: inout RandomGenerator) {
+    private static func start(_ a: Parameter, _ generator: inout RandomGenerator) throws(DamaError) {
         let bound = 1 / Double(a.shape[1]).squareRoot()
-        for index in 0..<a.count { a.value.elements[index] = Float((2 * generator.uniform() - 1) * bound) }
+        try a.set { elements in
+            for index in elements.indices { elements[index] = Float((2 * generator.uniform() - 1) * bound) }
+        }
     }
 }
 
@@ -83,15 +89,18 @@ struct VisionSelection {
     let parameters: [Parameter]
 
     /// `nil` if nothing is selected.
-    init?(_ encoder: any TrainableImageEncoder, _ trainable: Trainable) throws(DamaError) {
+    init?(
+        _ encoder: any TrainableImageEncoder, _ trainable: Trainable, _ placement: ParameterPlacement
+    ) throws(DamaError) {
         let graph = try encoder.trainingGraph()
         var parameters: [Parameter] = []
         for weight in graph.weights {
             let name = graph.name(of: weight)
             guard trainable.selects(name, isVision: true, isProjector: encoder.isProjector(name)) else { continue }
             parameters.append(
-                try Parameter(name, graphName: name, shape: weight.shape.compactMap(\.fixed), of: encoder.weights.store)
-            )
+                try Parameter(
+                    name, graphName: name, shape: weight.shape.compactMap(\.fixed), of: encoder.weights.store,
+                    placement: placement))
         }
         if parameters.isEmpty { return nil }
         (self.encoder, self.graph, self.parameters) = (encoder, graph, parameters)

@@ -18,15 +18,21 @@ extension Trainer {
 
     /// As ``save(to:note:)``, with a note of any kind.
     package func save(to path: String, note: JSON) throws(DamaError) {
-        let state = TrainerState(steps: steps, skipped: skipped, controller: controller, note: note)
-        let parts = policy.parameters.flatMap { parameter in
-            Self.parts(of: parameter).map { (name: $0.name, shape: parameter.shape, bytes: $0.memory.bytes) }
+        let state = TrainerState(
+            steps: steps, skipped: skipped, controller: controller, note: note, lossScale: lossScale)
+        var parts: [(name: String, shape: [Int], memory: FloatMemory)] = []
+        for parameter in policy.parameters {
+            for part in Parameter.Part.allCases {
+                parts.append((Self.name(part, of: parameter), parameter.shape, try parameter.read(part)))
+            }
         }
         let tensors = parts.map {
-            SafetensorsWriter.Tensor(name: $0.name, type: .float32, shape: $0.shape, bytes: $0.bytes)
+            SafetensorsWriter.Tensor(name: $0.name, type: .float32, shape: $0.shape, bytes: $0.memory.bytes)
         }
-        try SafetensorsWriter.write(
-            tensors, metadata: state.metadata(beside: parts.map { ($0.name, $0.bytes) }), to: path)
+        try withExtendedLifetime(parts) { () throws(DamaError) in
+            try SafetensorsWriter.write(
+                tensors, metadata: state.metadata(beside: parts.map { ($0.name, $0.memory.bytes) }), to: path)
+        }
     }
 
     /// Loads a file of ``save(to:note:)`` and returns its note; a note that is not a string is returned as JSON text.
@@ -57,9 +63,10 @@ extension Trainer {
                 "\(path) was saved with another configuration of adaptive beta: \(differences.joined(separator: "; "))")
         }
 
-        var views: [(TensorView, FloatMemory)] = []
+        var views: [(view: TensorView, parameter: Parameter, part: Parameter.Part)] = []
         for parameter in policy.parameters {
-            for (name, memory) in Self.parts(of: parameter) {
+            for part in Parameter.Part.allCases {
+                let name = Self.name(part, of: parameter)
                 guard let view = file[name], view.type == .float32 else {
                     throw .invalidArgument(
                         "\(path) has no fp32 tensor \"\(name)\": it was saved by a trainer of other weights")
@@ -68,7 +75,7 @@ extension Trainer {
                     throw .invalidArgument(
                         "\(path): \"\(name)\" has the shape \(view.shape), expected \(parameter.shape)")
                 }
-                views.append((view, memory))
+                views.append((view, parameter, part))
             }
         }
         guard views.count == file.names.count else {
@@ -77,16 +84,15 @@ extension Trainer {
                     + "other weights")
         }
         try accept(state.note)
-        for (view, memory) in views { try view.copyFloats(into: memory.elements) }
-        policy.clearGradients()
-        restore(steps: state.steps, skipped: state.skipped, controller: controller)
+        for (view, parameter, part) in views {
+            try parameter.set(part) { elements throws(DamaError) in try view.copyFloats(into: elements) }
+        }
+        try policy.clearGradients()
+        restore(state)
         return state.note
     }
 
-    private static func parts(of parameter: Parameter) -> [(name: String, memory: FloatMemory)] {
-        [
-            ("value.\(parameter.name)", parameter.value), ("first_moment.\(parameter.name)", parameter.firstMoment),
-            ("second_moment.\(parameter.name)", parameter.secondMoment),
-        ]
+    private static func name(_ part: Parameter.Part, of parameter: Parameter) -> String {
+        "\(part.rawValue).\(parameter.name)"
     }
 }

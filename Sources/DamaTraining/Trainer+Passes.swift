@@ -41,7 +41,7 @@ extension Trainer {
         // A pass with only masked pairs has no gradient.
         let passes = forward.passes.filter { $0.members.contains { chosen[$0] != 0 || rejected[$0] != 0 } }
         let own: GradientUpdate = passes.count == 1 ? update : .add
-        if update == .replace, passes.count != 1 { policy.clearGradients() }
+        if update == .replace, passes.count != 1 { try policy.clearGradients() }
         for (members, pass) in passes {
             try policy.backward(
                 pass, chosen: members.map { chosen[$0] }, rejected: members.map { rejected[$0] }, own, run: run)

@@ -116,6 +116,8 @@ public final class Trainer {
     public private(set) var steps: UInt64 = 0
     /// The number of updates skipped because the loss or the gradient was not finite.
     public private(set) var skipped: UInt64 = 0
+    /// The scale of the gradients in fp16; `nil` in other precisions.
+    private(set) var lossScale: LossScale?
     /// β, margin, mask and gradient of each pair in the last ``step(_:run:)``; `nil` before the first.
     public private(set) var lastStep: AdaptiveBeta.Step?
 
@@ -128,13 +130,18 @@ public final class Trainer {
         self.reference = reference
         self.controller = controller
         self.options = options
+        if policy.place?.type == .float16 { lossScale = LossScale() }
+        policy.lossScale = lossScale?.value ?? 1
     }
 
     /// Sets the state of a checkpoint; see ``load(from:)``.
-    func restore(steps: UInt64, skipped: UInt64, controller: AdaptiveBeta) {
-        self.steps = steps
-        self.skipped = skipped
-        self.controller = controller
+    func restore(_ state: TrainerState) {
+        steps = state.steps
+        skipped = state.skipped
+        controller = state.controller
+        // A checkpoint of another precision has none.
+        if lossScale != nil { lossScale = state.lossScale ?? LossScale() }
+        policy.lossScale = lossScale?.value ?? 1
     }
 
     // MARK: A step
@@ -184,7 +191,8 @@ public final class Trainer {
         let norm = try gradientNorm()
         metrics.gradientNorm = norm
         metrics.learningRate = learningRate
-        if result.loss.isFinite, norm.isFinite {
+        let isFinite = result.loss.isFinite && norm.isFinite
+        if isFinite {
             try update(norm: norm)
             try controller.commit()
             self.controller = controller
@@ -192,6 +200,8 @@ public final class Trainer {
             skipped += 1
             metrics.updated = false
         }
+        lossScale?.adapt(isFinite: isFinite)
+        policy.lossScale = lossScale?.value ?? 1
         lastStep = result
         metrics.seconds.update = clock.lap()
         metrics.runningMean = self.controller.runningMean
@@ -204,12 +214,16 @@ public final class Trainer {
 
     /// The global norm of all gradients.
     public func gradientNorm() throws(DamaError) -> Double {
-        var sum = 0.0
+        let sum = try DeviceSum(policy.place)
         for parameter in policy.parameters {
-            guard let start = parameter.gradient.elements.baseAddress else { continue }
-            sum += try GradientNorm.sumOfSquares(start, count: parameter.count, threads: options.threads)
+            switch parameter.home {
+            case .host(let numbers):
+                guard let start = numbers.gradient.elements.baseAddress else { continue }
+                sum.host += try GradientNorm.sumOfSquares(start, count: parameter.count, threads: options.threads)
+            case .device(let numbers): try numbers.addSquares(to: sum)
+            }
         }
-        return sum.squareRoot()
+        return try sum.total().squareRoot() / policy.lossScale
     }
 
     /// Updates all parameters by AdamW with their clipped gradients. Returns the global norm before clipping.
@@ -232,17 +246,11 @@ public final class Trainer {
         if options.maximumGradientNorm > 0 {
             optimizer.gradientScale = GradientNorm.clippingScale(norm: norm, limit: options.maximumGradientNorm)
         }
+        optimizer.gradientScale /= policy.lossScale
         let decay = optimizer.weightDecay
         for parameter in policy.parameters {
             optimizer.weightDecay = parameter.decays ? decay : 0
-            guard let value = parameter.value.elements.baseAddress,
-                let gradient = parameter.gradient.elements.baseAddress,
-                let first = parameter.firstMoment.elements.baseAddress,
-                let second = parameter.secondMoment.elements.baseAddress
-            else { continue }
-            try optimizer.update(
-                step: steps + 1, parameters: value, gradients: UnsafePointer(gradient), firstMoments: first,
-                secondMoments: second, count: parameter.count, threads: options.threads)
+            try parameter.update(optimizer, step: steps + 1, threads: options.threads)
         }
         steps += 1
     }

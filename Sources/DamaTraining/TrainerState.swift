@@ -8,6 +8,8 @@ struct TrainerState {
     var skipped: UInt64
     var controller: AdaptiveBeta
     var note: JSON
+    /// `nil` unless the training is in fp16.
+    var lossScale: LossScale?
 
     private static let stateKey = "dama.trainer"
     private static let digestKey = "dama.sha256"
@@ -15,22 +17,25 @@ struct TrainerState {
     /// More steps than any training takes. Counting further does not overflow, and a double represents it exactly.
     private static let mostSteps: UInt64 = 1 << 53
 
-    init(steps: UInt64, skipped: UInt64, controller: AdaptiveBeta, note: JSON) {
+    init(steps: UInt64, skipped: UInt64, controller: AdaptiveBeta, note: JSON, lossScale: LossScale? = nil) {
         self.steps = steps
         self.skipped = skipped
         self.controller = controller
         self.note = note
+        self.lossScale = lossScale
     }
 
     // MARK: In a checkpoint
 
     /// The metadata of a checkpoint with these tensors.
     func metadata(beside tensors: [(name: String, bytes: UnsafeRawBufferPointer)]) -> [String: String] {
-        let state: JSON = [
-            "version": .int(Int64(Self.version)), "steps": .string(String(steps)), "skipped": .string(String(skipped)),
-            "controller": .string(Hexadecimal.text(of: controller.state())), "note": note,
+        var fields: [JSONObject.Member] = [
+            (key: "version", value: .int(Int64(Self.version))), (key: "steps", value: .string(String(steps))),
+            (key: "skipped", value: .string(String(skipped))),
+            (key: "controller", value: .string(Hexadecimal.text(of: controller.state()))), (key: "note", value: note),
         ]
-        return Self.metadata(state.text, tensors)
+        if let lossScale { fields.append((key: "loss_scale", value: lossScale.json)) }
+        return Self.metadata(JSON.object(JSONObject(fields)).text, tensors)
     }
 
     static func metadata(
@@ -83,6 +88,7 @@ struct TrainerState {
         self.steps = steps
         self.skipped = skipped
         note = state["note"] ?? .null
+        lossScale = state["loss_scale"].flatMap { LossScale($0) }
     }
 
     private static func digest(_ text: String, _ tensors: [(name: String, bytes: UnsafeRawBufferPointer)]) -> String {

@@ -25,10 +25,12 @@ package protocol TrainableDecoder: CausalDecoder {
     /// The scopes of the layers, which the backward run can recompute.
     var layerScopes: [String] { get }
 
+    /// Inputs that come from other graphs of the decoder, on its device and in its precision.
+    var residentInputs: Set<String> { get }
     /// All inputs of the graph for these rows.
     ///
     /// - Parameter table: trained embeddings that replace those of the files, [vocabulary, hidden].
-    func trainingInputs(_ rows: [DecoderRow], table: FloatMemory?) throws(DamaError) -> [String: TensorValue]
+    func trainingInputs(_ rows: [DecoderRow], table: EmbeddingTable?) throws(DamaError) -> [String: TensorValue]
     /// The inputs of the graph that hold row numbers, for a part of a batch that was padded to `length`.
     func rowInputs(_ sequences: [TokenSequence], length: Int) throws(DamaError) -> [String: TensorValue]
 
@@ -45,6 +47,13 @@ package protocol TrainableDecoder: CausalDecoder {
     func peftModule(_ graphModule: String) -> String
     /// The field `target_modules` of adapter_config.json.
     func peftTargets(_ modules: [String]) -> JSON
+}
+
+/// A trained embedding table, [vocabulary, hidden].
+package enum EmbeddingTable {
+    case host(FloatMemory)
+    /// In the precision of the decoder's graphs, on its device.
+    case device(TensorValue)
 }
 
 /// Names of axes in graphs that are trained.

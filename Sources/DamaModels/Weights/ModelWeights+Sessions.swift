@@ -14,6 +14,9 @@ extension ModelWeights {
         /// and backward runs of training. A session whose kernels reorder matrices (``SessionOptions/prepacking``) also
         /// has a copy of those.
         case host
+        /// Values in the memory of the session's device, which all sessions on it share. Sessions on a device other than
+        /// the CPU always have this placement.
+        case device
     }
 
     /// A session of `graph` with these weights. An existing session with the same graph, placement and options is
@@ -32,6 +35,7 @@ extension ModelWeights {
     ) throws(DamaError) -> Session {
         var options = options
         options.initializers = [:]
+        let placement = options.device == .cpu ? placement : .device
         var places: [String: WeightPlacement] = [:]
         var files: [String] = []
         for weight in graph.weights {
@@ -41,7 +45,7 @@ extension ModelWeights {
             if placement == .mappedFile, let place = try place(of: store.tensor(file, expectedShape: shape)) {
                 places[name] = place
             } else {
-                options.initializers[name] = try value(file, shape: shape)
+                options.initializers[name] = try value(file, shape: shape, on: options.device)
             }
         }
         let model = graph.onnx { places[$0] ?? .initializers }
@@ -84,27 +88,19 @@ extension ModelWeights {
 
     // MARK: Files
 
-    /// Where a session can map the tensor; `nil` if it cannot, because the tensor is not aligned to its elements' size
-    /// or the path now names another file.
+    /// Where a session can map the tensor; `nil` if it cannot, because the tensor is not aligned to its elements' size,
+    /// the path now names another file, or the tensor has to be rounded, which only ``value(_:shape:)`` checks.
     private func place(of tensor: TensorView) throws(DamaError) -> WeightPlacement? {
-        guard let type = Self.type(tensor.type) else {
+        guard let type = tensor.type.elementType else {
             throw .unsupported(
                 "\(store.path): tensor \"\(tensor.name)\" has the type \(tensor.type.name); it must be F32, F16 or "
                     + "BF16")
         }
         guard let start = tensor.owner.bytes.baseAddress, let address = tensor.bytes.baseAddress,
-            (address - start).isMultiple(of: type.size), tensor.owner.isCurrent
+            (address - start).isMultiple(of: type.size), tensor.owner.isCurrent,
+            precision == .float32 || type == precision.elementType
         else { return nil }
         return .file(path: try Self.absolute(tensor.owner.path), offset: address - start, stored: type)
-    }
-
-    private static func type(_ type: WeightType) -> ElementType? {
-        switch type {
-        case .float32: .float32
-        case .float16: .float16
-        case .bfloat16: .bfloat16
-        case .other: nil
-        }
     }
 
     private static func absolute(_ path: String) throws(DamaError) -> String {

@@ -13,23 +13,20 @@ public final class ModelWeights: Sendable {
     public let precision: Precision
     let runtime: OnnxRuntime
     private let values = Mutex<[String: TensorValue]>([:])
+    /// Copies on devices other than the CPU.
+    private let copies = Mutex<[DeviceCopy: TensorValue]>([:])
+
+    private struct DeviceCopy: Hashable {
+        var name: String
+        var device: Device
+    }
+
     let sessions = Mutex<[SessionKey: OpenSession]>([:])
 
     public init(_ store: WeightStore, _ runtime: OnnxRuntime, precision: Precision = .float32) {
         self.store = store
         self.runtime = runtime
         self.precision = precision
-    }
-
-    /// The type that a model's graphs have for weights and for what they compute.
-    public enum Precision: Hashable, Sendable {
-        case float32
-
-        var elementType: ElementType {
-            switch self {
-            case .float32: .float32
-            }
-        }
     }
 
     // MARK: Sharing
@@ -80,6 +77,22 @@ public final class ModelWeights: Sendable {
         }
     }
 
+    /// The tensor called `name` in the files, in the memory of a device, to which it is copied once. On the CPU it is
+    /// ``value(_:shape:)``.
+    package func value(_ name: String, shape: [Int], on device: Device) throws(DamaError) -> TensorValue {
+        if device == .cpu { return try value(name, shape: shape) }
+        let tensor = try store.tensor(name, expectedShape: shape)
+        let key = DeviceCopy(name: name, device: device)
+        if let known = copies.withLock({ $0[key] }) { return known }
+        // The converted value is not kept on the host.
+        let copy = try make(tensor).on(runtime.backend(device))
+        return copies.withLock {
+            if let known = $0[key] { return known }
+            $0[key] = copy
+            return copy
+        }
+    }
+
     /// The values of all weights of `graph`, for ``SessionOptions/initializers``.
     ///
     /// - Parameter fileName: the name in the files of a weight of the graph.
@@ -92,21 +105,5 @@ public final class ModelWeights: Sendable {
             initializers[name] = try value(fileName(name), shape: weight.shape.compactMap(\.fixed))
         }
         return initializers
-    }
-
-    private func make(_ tensor: TensorView) throws(DamaError) -> TensorValue {
-        switch precision {
-        case .float32:
-            let isAligned = UInt(bitPattern: tensor.bytes.baseAddress).isMultiple(of: 4)
-            if tensor.type == .float32, isAligned {
-                return try TensorValue(
-                    runtime, borrowing: tensor.bytes, type: .float32, shape: tensor.shape, owner: tensor.owner)
-            }
-            // Sessions take initializers only from memory that the runtime does not own.
-            let memory = try FloatMemory(count: tensor.count)
-            try tensor.copyFloats(into: memory.elements)
-            return try TensorValue(
-                runtime, borrowing: memory.bytes, type: .float32, shape: tensor.shape, owner: memory)
-        }
     }
 }

@@ -19,7 +19,9 @@ extension SafetensorsWriter.Tensor {
         Self(
             name: name, type: type, shape: shape, byteCount: parameter.count * ((type.bits ?? 0) / 8)
         ) { sink throws(DamaError) in
-            let values = parameter.value.elements
+            let memory = try parameter.read(.value)
+            defer { withExtendedLifetime(memory) {} }
+            let values = memory.elements
             for start in stride(from: 0, to: values.count, by: piece) {
                 let end = min(start + piece, values.count)
                 try append(UnsafeBufferPointer(rebasing: values[start..<end]), of: name, as: type, to: &sink)

@@ -35,7 +35,7 @@ extension TrainedPolicy {
         for parameter in parameters { trained[parameter.name] = parameter }
         // The files may hold a tensor twice, under two names.
         for (alias, name) in decoder.tensorAliases { trained[alias] = trained[name] }
-        let products = lowRankProducts()
+        let products = try lowRankProducts()
         let store = decoder.weights.store
         var tensors: [SafetensorsWriter.Tensor] = []
         for name in store.names where !store.addedNames.contains(name) {
@@ -52,12 +52,12 @@ extension TrainedPolicy {
     }
 
     /// The products of the adapters, by the name of the adapted weight in the files.
-    private func lowRankProducts() -> [String: LowRankProduct] {
+    private func lowRankProducts() throws(DamaError) -> [String: LowRankProduct] {
         guard let adapters else { return [:] }
         var products: [String: LowRankProduct] = [:]
         for pair in selection.adapters {
             let name = decoder.fileName("\(pair.module).weight")
-            products[name] = LowRankProduct(a: pair.a, b: pair.b, scale: Float(adapters.scale))
+            products[name] = try LowRankProduct(a: pair.a, b: pair.b, scale: Float(adapters.scale))
         }
         return products
     }

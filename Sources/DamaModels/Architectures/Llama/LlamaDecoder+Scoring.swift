@@ -44,8 +44,16 @@ extension LlamaDecoder {
     /// The inputs of a scoring graph for `rows`, without targets. Padded to the longest row, and at least to the
     /// shortest length that the graph's attention can divide into blocks.
     package func scoringInputs(
-        _ rows: [DecoderRow], table: FloatMemory? = nil
+        _ rows: [DecoderRow], table: EmbeddingTable? = nil
     ) throws(DamaError) -> [String: TensorValue] {
+        let host: FloatMemory?
+        switch table {
+        case .device(let table): return try deviceInputs(rows, table: table)
+        case .host(let table): host = table
+        case nil:
+            if device != .cpu { return try deviceInputs(rows, table: nil) }
+            host = nil
+        }
         typealias Port = LlamaGraph.Port
         let (batch, hidden) = (rows.count, configuration.hiddenSize)
         let length = max(GraphBuilder.leastCausalLength, rows.map(\.sequence.count).max() ?? 0)
@@ -58,7 +66,7 @@ extension LlamaDecoder {
                 let own = UnsafeMutableBufferPointer(
                     rebasing: all[index * length * hidden..<(index + 1) * length * hidden])
                 try embed(
-                    row.sequence.tokens, features: row.features, table: table,
+                    row.sequence.tokens, features: row.features, table: host,
                     into: UnsafeMutableBufferPointer(rebasing: own[..<(count * hidden)]))
                 // Padding is computed too, so it must hold finite numbers.
                 UnsafeMutableBufferPointer(rebasing: own[(count * hidden)...]).update(repeating: 0)

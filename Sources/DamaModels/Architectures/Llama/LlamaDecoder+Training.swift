@@ -14,7 +14,7 @@ extension LlamaDecoder: TrainableDecoder {
     // MARK: Inputs
 
     package func trainingInputs(
-        _ rows: [DecoderRow], table: FloatMemory?
+        _ rows: [DecoderRow], table: EmbeddingTable?
     ) throws(DamaError) -> [String: TensorValue] {
         var inputs = try scoringInputs(rows, table: table)
         guard let length = inputs[embeddingInput]?.shape[1] else { throw .internal("the decoder has no input") }

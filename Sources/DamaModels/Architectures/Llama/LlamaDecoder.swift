@@ -19,7 +19,7 @@ public final class LlamaDecoder: CausalDecoder {
     let graphs: LlamaGraph
     private let sessions = Mutex<[Kind: Session]>([:])
 
-    enum Kind: Hashable { case logProbabilities, logits, generation }
+    enum Kind: Hashable { case logProbabilities, logits, generation, inputs, trainedInputs }
 
     /// The names of the weights in the files; `LlamaForCausalLM` and models with images use different prefixes.
     package struct Names: Sendable {
@@ -138,14 +138,34 @@ public final class LlamaDecoder: CausalDecoder {
             case .logProbabilities: try graphs.scoring(.logProbabilities)
             case .logits: try graphs.scoring(.logits)
             case .generation: try graphs.generation(window: generationWindow())
+            case .inputs: try graphs.inputs(tableIsInput: false, blocked: Double(Self.blocked))
+            case .trainedInputs: try graphs.inputs(tableIsInput: true, blocked: Double(Self.blocked))
             }
         var options = SessionOptions()
         options.device = device
         // Scoring multiplies many rows by each weight and uses the mapped weights. A generation step has one row for
         // each prompt: with two to eight rows it takes twice as long without a copy in the kernels' own layout.
         options.prepacking = kind == .generation
+        options.registersKernels = graphs.fused
+        let lowered = try graph.lowered(to: weights.precision, natural: naturalPorts(of: kind, graph))
         return try weights.session(
-            graph, named: graph.name, placement: .host, options: options, fileName: names.fileName)
+            lowered, named: graph.name, placement: .host, options: options, fileName: names.fileName)
+    }
+
+    /// Inputs and outputs of a graph in the precision of the decoder: they are made and read on the device.
+    private func naturalPorts(of kind: Kind, _ graph: Graph) -> Set<String> {
+        switch kind {
+        case .logProbabilities, .logits: residentInputs
+        case .generation:
+            Set(
+                (0..<configuration.layers).flatMap { layer in
+                    [
+                        LlamaGraph.Port.pastKey(layer), LlamaGraph.Port.pastValue(layer),
+                        LlamaGraph.Port.presentKey(layer), LlamaGraph.Port.presentValue(layer),
+                    ]
+                })
+        case .inputs, .trainedInputs: Set(graph.outputs.map(graph.name(of:)) + [LlamaGraph.InputPort.table])
+        }
     }
 
     // MARK: Embeddings

@@ -1,23 +1,28 @@
 import DamaRuntime
 import DamaSupport
 
-/// The keys and values of a batch, in preallocated memory that each step writes into.
+/// The keys and values of a batch, in preallocated memory of the decoder's device that each step writes into.
 final class LlamaKeyValueCache: KeyValueCache {
     private typealias Port = LlamaGraph.Port
     private let decoder: LlamaDecoder
     private let binding: Binding
+    private let backend: any DeviceBackend
+    /// The type of keys and values.
+    private let type: ElementType
     /// The capacity of a row in tokens.
     private let length: Int
     /// Numbers of one row.
     private let rowSize: Int
     private(set) var batch: Int
     /// Key and value of each layer in turn, [batch, heads, length, head size]. The capacity may exceed the batch.
-    private var memory: [FloatMemory] = []
+    private var memory: [DeviceMemory] = []
 
     init(_ decoder: LlamaDecoder, batch: Int, length: Int) throws(DamaError) {
         self.decoder = decoder
         self.length = length
         self.batch = batch
+        backend = try decoder.runtime.backend(decoder.device)
+        type = decoder.weights.precision.elementType
         let c = decoder.configuration
         var size = 1
         for factor in [c.keyValueHeads, length, decoder.graphs.cachedHeadSize] {
@@ -40,10 +45,10 @@ final class LlamaKeyValueCache: KeyValueCache {
         // Rows that only move forward can be moved in place.
         let isInPlace = zip(rows, rows.dropFirst()).allSatisfy { $0 < $1 }
         let target = isInPlace ? memory : try allocate(rows.count)
+        let size = rowSize * type.size
         for (old, new) in zip(memory, target) {
-            guard let from = old.elements.baseAddress, let to = new.elements.baseAddress else { continue }
             for (place, row) in rows.enumerated() where !isInPlace || place != row {
-                (to + place * rowSize).update(from: from + row * rowSize, count: rowSize)
+                try backend.copy(old.start + row * size, to: new.start + place * size, byteCount: size)
             }
         }
         memory = target
@@ -52,54 +57,60 @@ final class LlamaKeyValueCache: KeyValueCache {
     }
 
     func copy(_ copies: [CacheCopy]) throws(DamaError) {
-        let (heads, size) = (decoder.configuration.keyValueHeads, decoder.graphs.cachedHeadSize)
+        let heads = decoder.configuration.keyValueHeads
+        let size = decoder.graphs.cachedHeadSize * type.size
         let total = copies.reduce(0) { $0 + $1.positions.count } * heads * size
-        try Allocation.check(total, of: MemoryLayout<Float>.size, for: "the keys and values that beams exchange")
-        var buffer: [Float] = []
-        buffer.reserveCapacity(total)
+        guard total > 0 else { return }
+        // All sources are read before a target is written: beams exchange their texts.
+        let buffer = try DeviceMemory(backend, byteCount: total)
         for memory in memory {
-            buffer.removeAll(keepingCapacity: true)
-            for copy in copies {
-                for head in 0..<heads {
-                    let start = ((copy.source * heads + head) * length + copy.positions.lowerBound) * size
-                    buffer += memory.elements[start..<start + copy.positions.count * size]
-                }
-            }
-            var rest = buffer[...]
-            for copy in copies {
-                for head in 0..<heads {
-                    let start = ((copy.target * heads + head) * length + copy.positions.lowerBound) * size
-                    let count = copy.positions.count * size
-                    _ = memory.elements.extracting(start..<start + count).update(fromContentsOf: rest.prefix(count))
-                    rest = rest.dropFirst(count)
+            for isSource in [true, false] {
+                var done = 0
+                for copy in copies {
+                    for head in 0..<heads {
+                        let row = isSource ? copy.source : copy.target
+                        let place = memory.start + ((row * heads + head) * length + copy.positions.lowerBound) * size
+                        let count = copy.positions.count * size
+                        if isSource {
+                            try backend.copy(place, to: buffer.start + done, byteCount: count)
+                        } else {
+                            try backend.copy(buffer.start + done, to: place, byteCount: count)
+                        }
+                        done += count
+                    }
                 }
             }
         }
     }
 
-    private func allocate(_ rows: Int) throws(DamaError) -> [FloatMemory] {
-        let (count, overflow) = rowSize.multipliedReportingOverflow(by: rows)
+    private func allocate(_ rows: Int) throws(DamaError) -> [DeviceMemory] {
+        let (count, overflow) = rowSize.multipliedReportingOverflow(by: rows * type.size)
         let parts = 2 * decoder.configuration.layers
         let (all, overflowsAll) = count.multipliedReportingOverflow(by: parts)
         guard !overflow, !overflowsAll else {
             throw .outOfMemory("a key-value cache cannot hold \(rows) texts of \(length) tokens; use smaller batches")
         }
         // Checks the whole size first: allocating layer by layer would use up the memory before failing.
-        try Allocation.check(
-            all, of: MemoryLayout<Float>.size, for: "the key-value cache of \(rows) texts of \(length) tokens")
-        var memory: [FloatMemory] = []
-        for _ in 0..<parts { memory.append(try FloatMemory(count: count)) }
+        if backend.isHost {
+            try Allocation.check(all, for: "the key-value cache of \(rows) texts of \(length) tokens")
+        }
+        var memory: [DeviceMemory] = []
+        for _ in 0..<parts {
+            let part = try DeviceMemory(backend, byteCount: count)
+            try backend.clear(part.start, byteCount: count)
+            memory.append(part)
+        }
         return memory
     }
 
     private func bindMemory() throws(DamaError) {
         let shape = [batch, decoder.configuration.keyValueHeads, length, decoder.graphs.cachedHeadSize]
-        let byteCount = shape.reduce(MemoryLayout<Float>.size, *)
+        let byteCount = shape.reduce(type.size, *)
         for (index, memory) in memory.enumerated() {
             let layer = index / 2
             let value = try TensorValue(
-                decoder.runtime, borrowing: UnsafeRawBufferPointer(rebasing: memory.bytes[..<byteCount]),
-                type: .float32, shape: shape, owner: memory)
+                decoder.runtime, borrowing: UnsafeRawBufferPointer(start: memory.start, count: byteCount), type: type,
+                shape: shape, device: decoder.device, owner: memory)
             let isKey = index % 2 == 0
             try binding.bind(input: isKey ? Port.pastKey(layer) : Port.pastValue(layer), to: value)
             try binding.bind(output: isKey ? Port.presentKey(layer) : Port.presentValue(layer), to: value)

@@ -40,6 +40,7 @@ extension OnnxRuntime {
     /// - Throws: ``DamaError/Code/unsupported`` if this runtime cannot run on `device`; the message names its
     ///   providers.
     public func requireProvider(for device: Device) throws(DamaError) {
+        if case .cuda(let ordinal) = device, DeviceEmulation.backend(ordinal) != nil { return }
         guard providers.contains(device.providerName) else {
             throw .unsupported(
                 "ONNX Runtime \(version) at \(path) cannot run on '\(device)': it has "
@@ -48,13 +49,29 @@ extension OnnxRuntime {
         }
     }
 
+    /// The memory of a device. For the CPU it is the host's.
+    ///
+    /// - Throws: ``DamaError/Code/unsupported`` if there is no such device or the runtime cannot use it.
+    package func backend(_ device: Device) throws(DamaError) -> any DeviceBackend {
+        switch device {
+        case .cpu: return Self.hostBackend
+        case .cuda(let ordinal):
+            if let emulated = DeviceEmulation.backend(ordinal) { return emulated }
+            try requireProvider(for: device)
+            return try CudaBackend.open(ordinal)
+        }
+    }
+
+    private static let hostBackend = HostBackend(.cpu, isGuarded: false)
+
     /// Describes memory on `device`; the caller releases it.
     func memoryInfo(_ device: Device) throws(DamaError) -> OpaquePointer {
         var info: OpaquePointer?
         switch device {
-        case .cpu: try check(api.pointee.CreateCpuMemoryInfo!(OrtArenaAllocator, OrtMemTypeDefault, &info))
-        case .cuda(let id):
+        case .cuda(let id) where DeviceEmulation.backend(id) == nil:
             try check(api.pointee.CreateMemoryInfo!("Cuda", OrtDeviceAllocator, id, OrtMemTypeDefault, &info))
+        case .cpu, .cuda:
+            try check(api.pointee.CreateCpuMemoryInfo!(OrtArenaAllocator, OrtMemTypeDefault, &info))
         }
         guard let info else { throw .internal("ONNX Runtime returned no memory description") }
         return info

@@ -1,0 +1,72 @@
+#ifndef CDAMA_CUDA_DRIVER_H
+#define CDAMA_CUDA_DRIVER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/**
+ * A CUDA device through the driver, `libcuda.so.1`, which is opened at run time: nothing of CUDA is linked.
+ *
+ * All work of this library on a device goes through one stream, in order, the runs of ONNX Runtime's sessions included.
+ * Its memory comes from one pool, whose allocations and releases are ordered by that stream. The stream is a blocking
+ * one: copies on the default stream wait for it, and it waits for them.
+ *
+ * A device stays open until the process ends. Functions may be called by several threads.
+ */
+typedef struct cdama_cuda_device cdama_cuda_device;
+
+typedef enum {
+    CDAMA_CUDA_OK = 0,
+    /** The driver or the device is missing, or too old. */
+    CDAMA_CUDA_UNAVAILABLE = 1,
+    CDAMA_CUDA_OUT_OF_MEMORY = 2,
+    /** Any other error, among them a lost device. */
+    CDAMA_CUDA_FAILED = 3,
+} cdama_cuda_status;
+
+/** What went wrong in the calling thread's last call that failed: one line. */
+const char *cdama_cuda_error(void);
+
+/** Opens device `ordinal`, from 0; a second call returns the same device. */
+cdama_cuda_status cdama_cuda_open(int ordinal, cdama_cuda_device **device);
+
+/** The compute capability, for instance 90 for 9.0. */
+int cdama_cuda_capability(const cdama_cuda_device *device);
+/** The device's name, for instance "NVIDIA H100 80GB HBM3". */
+const char *cdama_cuda_name(const cdama_cuda_device *device);
+/** The stream, a CUstream. */
+void *cdama_cuda_stream(const cdama_cuda_device *device);
+
+/** Makes the device's primary context current in this thread until cdama_cuda_leave(). */
+cdama_cuda_status cdama_cuda_enter(cdama_cuda_device *device);
+void cdama_cuda_leave(cdama_cuda_device *device);
+
+/** Memory of the device, aligned to 256 bytes; undefined contents. */
+cdama_cuda_status cdama_cuda_allocate(cdama_cuda_device *device, size_t bytes, void **memory);
+/** Releases memory once the work that the stream already has is done. NULL is ignored. */
+void cdama_cuda_release(cdama_cuda_device *device, void *memory);
+
+/** Copies from host memory; returns when the source may be reused. */
+cdama_cuda_status cdama_cuda_copy_in(cdama_cuda_device *device, void *to, const void *from, size_t bytes);
+/** Copies to host memory after all earlier work; returns when the target is complete. */
+cdama_cuda_status cdama_cuda_copy_out(cdama_cuda_device *device, void *to, const void *from, size_t bytes);
+/** Copies within the device, in the stream's order. */
+cdama_cuda_status cdama_cuda_copy(cdama_cuda_device *device, void *to, const void *from, size_t bytes);
+/** Sets bytes to 0, in the stream's order. */
+cdama_cuda_status cdama_cuda_clear(cdama_cuda_device *device, void *memory, size_t bytes);
+/** Waits for all work of the stream. */
+cdama_cuda_status cdama_cuda_synchronize(cdama_cuda_device *device);
+
+typedef struct {
+    /** Bytes of the device, and bytes that no process uses. */
+    uint64_t total, available;
+    /** Bytes of the pool that are in use, and the most that were in use at once since the last reset. */
+    uint64_t used, used_peak;
+    /** Bytes that the pool holds, in use or not. */
+    uint64_t reserved;
+} cdama_cuda_memory;
+
+/** Describes the memory; `resets` starts a new measurement of the peak. */
+cdama_cuda_status cdama_cuda_describe_memory(cdama_cuda_device *device, int resets, cdama_cuda_memory *memory);
+
+#endif

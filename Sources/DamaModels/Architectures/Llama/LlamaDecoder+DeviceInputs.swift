@@ -1,0 +1,88 @@
+import DamaGraph
+import DamaRuntime
+import DamaSupport
+
+extension LlamaDecoder {
+    /// Inputs of the scoring graph that ``deviceInputs(_:table:)`` leaves on the device.
+    package var residentInputs: Set<String> {
+        device == .cpu ? [] : Set([LlamaGraph.Port.embeddings] + graphs.masks.map(\.name))
+    }
+
+    /// Sequences are padded to a multiple of this number: matrix products of other lengths take slow kernels.
+    private static let lengthStep = 8
+
+    /// As ``scoringInputs(_:table:)``, with embeddings and masks made on the device.
+    ///
+    /// - Throws: ``DamaError/Code/invalidArgument`` for an id outside the vocabulary;
+    ///   ``DamaError/Code/shapeMismatch`` if the numbers of placeholders and of feature rows differ.
+    func deviceInputs(_ rows: [DecoderRow], table: TensorValue?) throws(DamaError) -> [String: TensorValue] {
+        typealias Port = LlamaGraph.Port
+        typealias InputPort = LlamaGraph.InputPort
+        let (batch, hidden) = (rows.count, configuration.hiddenSize)
+        let longest = max(GraphBuilder.leastCausalLength, rows.map(\.sequence.count).max() ?? 0)
+        let length = (longest + Self.lengthStep - 1) / Self.lengthStep * Self.lengthStep
+        var (tokens, featureRows, segments, positions): ([Int64], [Int64], [Int64], [Int64]) = ([], [], [], [])
+        var predicting: [Int64] = []
+        var features: [Float] = []
+        for (index, row) in rows.enumerated() {
+            let (sequence, padding) = (row.sequence, [Int64](repeating: 0, count: length - row.sequence.count))
+            try check(row)
+            var next = Int64(features.count / hidden)
+            for token in sequence.tokens {
+                let isImage = token == TokenSequence.imagePlaceholder
+                tokens.append(Int64(token))
+                featureRows.append(isImage ? next : 0)
+                if isImage { next += 1 }
+            }
+            features += row.features
+            var own = [Int64](repeating: 0, count: sequence.count)
+            for (number, response) in sequence.responses.enumerated() {
+                for place in response.range { own[place] = Int64(number + 1) }
+            }
+            segments += own + padding.map { _ in -1 }
+            tokens += padding
+            featureRows += padding
+            positions += sequence.positions.map(Int64.init) + padding
+            predicting += sequence.predictingRows.map { Int64(index * length) + Int64($0) }
+        }
+        if features.isEmpty { features = [Float](repeating: 0, count: hidden) }
+        let shape = [batch, length]
+        let places = try TensorValue(runtime, positions, shape: shape)
+        var inputs = [
+            InputPort.tokens: try TensorValue(runtime, tokens, shape: shape),
+            InputPort.featureRows: try TensorValue(runtime, featureRows, shape: shape),
+            InputPort.segments: try TensorValue(runtime, segments, shape: shape),
+            InputPort.features: try TensorValue(runtime, features, shape: [features.count / hidden, hidden]),
+            InputPort.places: try TensorValue(runtime, (0..<length).map(Int64.init), shape: [length]),
+            Port.positions: places,
+        ]
+        if let table { inputs[InputPort.table] = table }
+        let session = try session(table == nil ? .inputs : .trainedInputs)
+        let known = Set(session.inputs.map(\.name))
+        let names = session.outputs.map(\.name)
+        let made = try session.run(
+            inputs.filter { known.contains($0.key) }, outputs: names, resident: Set(names))
+        let (cosine, sine) = try rotaryTables(length)
+        var result = [
+            Port.positions: places, Port.cosine: cosine, Port.sine: sine,
+            Port.rows: try TensorValue(runtime, predicting, shape: [predicting.count]),
+        ]
+        for (name, value) in zip(names, made) { result[name] = value }
+        return result
+    }
+
+    private func check(_ row: DecoderRow) throws(DamaError) {
+        let places = row.sequence.tokens.count { $0 == TokenSequence.imagePlaceholder }
+        guard row.features.count == places * configuration.hiddenSize else {
+            throw .shapeMismatch(
+                "\(places) image placeholders, but \(row.features.count / configuration.hiddenSize) rows of image "
+                    + "features")
+        }
+        for token in row.sequence.tokens where token != TokenSequence.imagePlaceholder {
+            guard token >= 0, Int(token) < configuration.vocabularySize else {
+                throw .invalidArgument(
+                    "token \(token) is outside the model's vocabulary of \(configuration.vocabularySize)")
+            }
+        }
+    }
+}

@@ -1,0 +1,67 @@
+import CDamaCuda
+import COnnxRuntime
+import DamaSupport
+import Synchronization
+
+extension OnnxRuntime {
+    /// Lets a session run on a CUDA device: on the one stream of all sessions of the device, with one arena of memory
+    /// for all of them. With an arena of its own each session would keep what it once used.
+    func appendCuda(
+        _ options: OpaquePointer, _ backend: CudaBackend, usesTensorFloat: Bool
+    ) throws(DamaError) {
+        guard case .cuda(let ordinal) = backend.device else { return }
+        try registerArena(ordinal)
+        try check(api.pointee.AddSessionConfigEntry!(options, "session.use_env_allocators", "1"))
+        var cuda: OpaquePointer?
+        try check(api.pointee.CreateCUDAProviderOptions!(&cuda))
+        defer { api.pointee.ReleaseCUDAProviderOptions!(cuda) }
+        let settings = [
+            ("device_id", String(ordinal)), ("use_tf32", usesTensorFloat ? "1" : "0"),
+            ("arena_extend_strategy", "kSameAsRequested"), ("has_user_compute_stream", "1"),
+        ]
+        try withCStrings(settings.map(\.0)) { keys throws(DamaError) in
+            try withCStrings(settings.map(\.1)) { values throws(DamaError) in
+                try check(api.pointee.UpdateCUDAProviderOptions!(cuda, keys, values, settings.count))
+            }
+        }
+        try check(
+            api.pointee.UpdateCUDAProviderOptionsWithValue!(
+                cuda, "user_compute_stream", cdama_cuda_stream(backend.handle)))
+        try check(api.pointee.SessionOptionsAppendExecutionProvider_CUDA_V2!(options, cuda))
+    }
+
+    private static let arenas = Mutex<Set<Int32>>([])
+
+    /// Makes the arena of a device that sessions with `session.use_env_allocators` share. The process has one runtime.
+    private func registerArena(_ ordinal: Int32) throws(DamaError) {
+        let result = Self.arenas.withLock { arenas -> Result<Void, DamaError> in
+            if arenas.contains(ordinal) { return .success(()) }
+            do throws(DamaError) {
+                try makeArena(ordinal)
+                arenas.insert(ordinal)
+                return .success(())
+            } catch {
+                return .failure(error)
+            }
+        }
+        try result.get()
+    }
+
+    private func makeArena(_ ordinal: Int32) throws(DamaError) {
+        let info = try memoryInfo(.cuda(ordinal))
+        defer { api.pointee.ReleaseMemoryInfo!(info) }
+        var configuration: OpaquePointer?
+        // A region is as large as what was asked for; 1 is that strategy, and 0 of memory is no limit.
+        try withCStrings(["max_mem", "arena_extend_strategy"]) { keys throws(DamaError) in
+            try check(api.pointee.CreateArenaCfgV2!(keys, [0, 1], 2, &configuration))
+        }
+        defer { api.pointee.ReleaseArenaCfg!(configuration) }
+        try withCStrings(["device_id"]) { keys throws(DamaError) in
+            try withCStrings([String(ordinal)]) { values throws(DamaError) in
+                try check(
+                    api.pointee.CreateAndRegisterAllocatorV2!(
+                        environment, "CUDAExecutionProvider", info, configuration, keys, values, 1))
+            }
+        }
+    }
+}

@@ -1,0 +1,177 @@
+import DamaKernels
+import DamaRuntime
+import DamaSupport
+
+/// A device, and how parameters lie on it.
+struct DevicePlace: Sendable {
+    let runtime: OnnxRuntime
+    let backend: any DeviceBackend
+    /// The kernels that update parameters there; `nil` if there are none.
+    let kernels: DeviceKernels?
+    /// The type in which graphs take the parameters.
+    let type: ElementType
+    /// Whether the host keeps fp32 values and moments and updates them, so that the device holds only what runs need.
+    let offloads: Bool
+
+    /// Whether the device is the CPU.
+    var isHost: Bool { backend.device == .cpu }
+
+    /// - Parameter offloads: true is also assumed if the device has no kernels.
+    init(_ runtime: OnnxRuntime, _ device: Device, _ precision: Precision, offloads: Bool) throws(DamaError) {
+        self.runtime = runtime
+        backend = try runtime.backend(device)
+        kernels = DeviceKernels(backend)
+        type = precision.elementType
+        self.offloads = offloads || kernels == nil
+    }
+}
+
+/// The numbers of a parameter on a device: what the graphs read, in their type, and the gradient in fp32. The fp32 value
+/// and the moments are on the device, or with ``DevicePlace/offloads`` on the host.
+final class DeviceNumbers: @unchecked Sendable {
+    let place: DevicePlace
+    /// What sessions read.
+    let working: TensorValue
+    let gradient: TensorValue
+    private let state: State
+
+    private enum State {
+        case device(value: TensorValue, first: TensorValue, second: TensorValue)
+        case host(value: FloatMemory, first: FloatMemory, second: FloatMemory)
+    }
+
+    init(_ place: DevicePlace, shape: [Int]) throws(DamaError) {
+        self.place = place
+        func tensor(_ type: ElementType) throws(DamaError) -> TensorValue {
+            let tensor = try TensorValue(place.backend, place.runtime, type, shape: shape)
+            try tensor.clear()
+            return tensor
+        }
+        working = try tensor(place.type)
+        gradient = try tensor(.float32)
+        if place.offloads {
+            let count = working.count
+            state = .host(
+                value: try FloatMemory(count: count), first: try FloatMemory(count: count),
+                second: try FloatMemory(count: count))
+        } else {
+            state = .device(
+                value: place.type == .float32 ? working : try tensor(.float32), first: try tensor(.float32),
+                second: try tensor(.float32))
+        }
+    }
+
+    // MARK: Reading and writing
+
+    func clearGradient() throws(DamaError) { try gradient.clear() }
+    func readGradient() throws(DamaError) -> FloatMemory { try copy(gradient) }
+
+    func read(_ part: Parameter.Part) throws(DamaError) -> FloatMemory {
+        switch (state, part) {
+        case (.device(let value, _, _), .value): try copy(value)
+        case (.device(_, let first, _), .firstMoment): try copy(first)
+        case (.device(_, _, let second), .secondMoment): try copy(second)
+        case (.host(let value, _, _), .value): value
+        case (.host(_, let first, _), .firstMoment): first
+        case (.host(_, _, let second), .secondMoment): second
+        }
+    }
+
+    func write(_ part: Parameter.Part, _ memory: FloatMemory) throws(DamaError) {
+        switch (state, part) {
+        case (.device(let value, _, _), .value): try value.copyIn(memory.bytes)
+        case (.device(_, let first, _), .firstMoment): try first.copyIn(memory.bytes)
+        case (.device(_, _, let second), .secondMoment): try second.copyIn(memory.bytes)
+        case (.host(let value, _, _), .value): _ = value.elements.update(fromContentsOf: memory.elements)
+        case (.host(_, let first, _), .firstMoment): _ = first.elements.update(fromContentsOf: memory.elements)
+        case (.host(_, _, let second), .secondMoment): _ = second.elements.update(fromContentsOf: memory.elements)
+        }
+        if part == .value { try round() }
+    }
+
+    private func copy(_ tensor: TensorValue) throws(DamaError) -> FloatMemory {
+        let memory = try FloatMemory(count: tensor.count)
+        try tensor.copyOut(UnsafeMutableRawBufferPointer(memory.elements))
+        return memory
+    }
+
+    /// Gives sessions the fp32 value in their type.
+    private func round() throws(DamaError) {
+        switch state {
+        case .device(let value, _, _):
+            if value !== working { try place.kernels?.cast(value, to: working) }
+        case .host(let value, _, _):
+            if place.type == .float32 {
+                try working.copyIn(value.bytes)
+            } else {
+                let rounded = try RoundedMemory(value, as: place.type)
+                try working.copyIn(rounded.bytes)
+            }
+        }
+    }
+
+    // MARK: Updating
+
+    /// Adds rows to the gradient of an embedding table.
+    ///
+    /// - Parameters:
+    ///   - values: fp32, rows of the table's width, wherever the model runs.
+    ///   - places: the rows of `values` that are added to a row of the table.
+    func addRows(of values: TensorValue, at places: [Int32: [Int64]]) throws(DamaError) {
+        let width = working.shape.last ?? 1
+        let sorted = places.sorted { $0.key < $1.key }
+        guard !sorted.isEmpty else { return }
+        guard let kernels = place.kernels else {
+            let (sums, found) = (try readGradient(), try values.onHost())
+            try found.withElements(of: Float.self) { found throws(DamaError) in
+                for (token, rows) in sorted {
+                    for row in rows {
+                        let (to, from) = (Int(token) * width, Int(row) * width)
+                        guard to >= 0, to + width <= sums.count, from >= 0, from + width <= found.count else {
+                            throw .internal("row \(row) of the gradient of token \(token) does not exist")
+                        }
+                        for column in 0..<width { sums.elements[to + column] += found[from + column] }
+                    }
+                }
+            }
+            return try gradient.copyIn(sums.bytes)
+        }
+        var starts: [Int64] = [0]
+        for entry in sorted { starts.append((starts.last ?? 0) + Int64(entry.value.count)) }
+        func list(_ numbers: [Int64]) throws(DamaError) -> TensorValue {
+            try TensorValue(place.runtime, numbers, shape: [numbers.count]).on(place.backend)
+        }
+        try kernels.addRows(
+            values, to: gradient, rows: list(sorted.map { Int64($0.key) }), starts: list(starts),
+            positions: list(sorted.flatMap(\.value)))
+    }
+
+    /// Adds Σ g² to the sum.
+    func addSquares(to sum: DeviceSum) throws(DamaError) {
+        if let kernels = place.kernels {
+            try kernels.addSquares(of: gradient, to: sum)
+        } else {
+            let values = try readGradient()
+            guard let start = values.elements.baseAddress else { return }
+            sum.host += try GradientNorm.sumOfSquares(UnsafePointer(start), count: values.count)
+        }
+    }
+
+    func update(_ optimizer: AdamW, step: UInt64, threads: Int) throws(DamaError) {
+        switch state {
+        case .device(let value, let first, let second):
+            try place.kernels?.update(
+                optimizer, step: step, value: value, gradient: gradient, first: first, second: second,
+                working: value === working ? nil : working)
+        case .host(let value, let first, let second):
+            let gradient = try readGradient()
+            guard let value = value.elements.baseAddress, let gradient = gradient.elements.baseAddress,
+                let first = first.elements.baseAddress, let second = second.elements.baseAddress
+            else { return }
+            try optimizer.update(
+                step: step, parameters: value, gradients: UnsafePointer(gradient), firstMoments: first,
+                secondMoments: second, count: working.count, threads: threads)
+            try round()
+        }
+    }
+}
