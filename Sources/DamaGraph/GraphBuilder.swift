@@ -156,6 +156,7 @@ public final class GraphBuilder {
         case .float32: bytes = littleEndianBytes(Float(number).bitPattern)
         case .float64: bytes = littleEndianBytes(number.bitPattern)
         case .float16: bytes = littleEndianBytes(Float16(number).bitPattern)
+        case .bfloat16: bytes = littleEndianBytes(BFloat16(Float(number)).bits)
         case .int64:
             guard let integer = Int64(exactly: number) else { throw .internal("\(number) is not an int64") }
             bytes = littleEndianBytes(integer)

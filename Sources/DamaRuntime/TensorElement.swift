@@ -11,6 +11,8 @@ public protocol TensorElement: BitwiseCopyable, Sendable {
 }
 
 extension Float: TensorElement { public static var elementType: ElementType { .float32 } }
+extension Float16: TensorElement { public static var elementType: ElementType { .float16 } }
+extension BFloat16: TensorElement { public static var elementType: ElementType { .bfloat16 } }
 extension Double: TensorElement { public static var elementType: ElementType { .float64 } }
 extension Int64: TensorElement { public static var elementType: ElementType { .int64 } }
 extension Int32: TensorElement { public static var elementType: ElementType { .int32 } }

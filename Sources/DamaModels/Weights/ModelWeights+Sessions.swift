@@ -84,27 +84,19 @@ extension ModelWeights {
 
     // MARK: Files
 
-    /// Where a session can map the tensor; `nil` if it cannot, because the tensor is not aligned to its elements' size
-    /// or the path now names another file.
+    /// Where a session can map the tensor; `nil` if it cannot, because the tensor is not aligned to its elements' size,
+    /// the path now names another file, or the tensor has to be rounded, which only ``value(_:shape:)`` checks.
     private func place(of tensor: TensorView) throws(DamaError) -> WeightPlacement? {
-        guard let type = Self.type(tensor.type) else {
+        guard let type = tensor.type.elementType else {
             throw .unsupported(
                 "\(store.path): tensor \"\(tensor.name)\" has the type \(tensor.type.name); it must be F32, F16 or "
                     + "BF16")
         }
         guard let start = tensor.owner.bytes.baseAddress, let address = tensor.bytes.baseAddress,
-            (address - start).isMultiple(of: type.size), tensor.owner.isCurrent
+            (address - start).isMultiple(of: type.size), tensor.owner.isCurrent,
+            precision == .float32 || type == precision.elementType
         else { return nil }
         return .file(path: try Self.absolute(tensor.owner.path), offset: address - start, stored: type)
-    }
-
-    private static func type(_ type: WeightType) -> ElementType? {
-        switch type {
-        case .float32: .float32
-        case .float16: .float16
-        case .bfloat16: .bfloat16
-        case .other: nil
-        }
     }
 
     private static func absolute(_ path: String) throws(DamaError) -> String {

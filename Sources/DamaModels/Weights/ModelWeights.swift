@@ -21,17 +21,6 @@ public final class ModelWeights: Sendable {
         self.precision = precision
     }
 
-    /// The type that a model's graphs have for weights and for what they compute.
-    public enum Precision: Hashable, Sendable {
-        case float32
-
-        var elementType: ElementType {
-            switch self {
-            case .float32: .float32
-            }
-        }
-    }
-
     // MARK: Sharing
 
     private struct Identity: Hashable {
@@ -92,21 +81,5 @@ public final class ModelWeights: Sendable {
             initializers[name] = try value(fileName(name), shape: weight.shape.compactMap(\.fixed))
         }
         return initializers
-    }
-
-    private func make(_ tensor: TensorView) throws(DamaError) -> TensorValue {
-        switch precision {
-        case .float32:
-            let isAligned = UInt(bitPattern: tensor.bytes.baseAddress).isMultiple(of: 4)
-            if tensor.type == .float32, isAligned {
-                return try TensorValue(
-                    runtime, borrowing: tensor.bytes, type: .float32, shape: tensor.shape, owner: tensor.owner)
-            }
-            // Sessions take initializers only from memory that the runtime does not own.
-            let memory = try FloatMemory(count: tensor.count)
-            try tensor.copyFloats(into: memory.elements)
-            return try TensorValue(
-                runtime, borrowing: memory.bytes, type: .float32, shape: tensor.shape, owner: memory)
-        }
     }
 }
