@@ -25,7 +25,9 @@ struct Tensor: Equatable {
     func value(_ runtime: OnnxRuntime) throws -> TensorValue {
         switch type {
         case .float32: try TensorValue(runtime, values.map(Float.init), shape: shape)
+        case .float16: try TensorValue(runtime, values.map { Float16($0) }, shape: shape)
         case .int64: try TensorValue(runtime, values.map { Int64($0) }, shape: shape)
+        case .int32: try TensorValue(runtime, values.map { Int32($0) }, shape: shape)
         case .bool: try TensorValue(runtime, values.map { $0 != 0 }, shape: shape)
         case .uint8: try TensorValue(runtime, values.map { UInt8($0) }, shape: shape)
         default: throw DamaError.internal("no \(type) in these tests")
@@ -35,6 +37,8 @@ struct Tensor: Equatable {
     init(_ value: TensorValue) throws {
         switch value.elementType {
         case .float32: self.init(try value.array(of: Float.self).map(Double.init), value.shape)
+        case .float16:
+            self.init(try value.array(of: Float16.self).map(Double.init), value.shape, .float16)
         case .int64: self.init(try value.array(of: Int64.self).map(Double.init), value.shape, .int64)
         case .bool: self.init(try value.array(of: Bool.self).map { $0 ? 1 : 0 }, value.shape, .bool)
         default: throw DamaError.internal("no \(value.elementType) in these tests")
