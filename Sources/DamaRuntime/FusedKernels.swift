@@ -44,4 +44,10 @@ public enum CudaKernels {
         guard let reason = cdama_cuda_kernels_status(device) else { return .available }
         return .unavailable(String(cString: reason))
     }
+
+    /// Whether graphs on `device` are written with fused kernels.
+    package static func areUsed(on device: Device) -> Bool {
+        guard case .cuda(let ordinal) = device else { return false }
+        return DeviceEmulation.backend(ordinal) != nil || status(device: ordinal) == .available
+    }
 }

@@ -33,6 +33,8 @@ public struct SessionOptions: Sendable {
     /// that uses them. Without it they must lie on the session's device: the runtime does not accept a value in other
     /// memory, and looks for the file that the graph names.
     public var copiesInitializers = false
+    /// Whether the session knows the fused operators of the domain "dama".
+    public var registersKernels = false
     /// Further entries of ONNX Runtime's `onnxruntime_session_options_config_keys.h`.
     public var configuration: [String: String] = [:]
     /// Whether a CUDA device may round the factors of fp32 products to 10 bits (TF32): several times faster.
@@ -48,6 +50,7 @@ public struct SessionOptions: Sendable {
         private let prepacking: Bool
         private let arena: Bool
         private let copiesInitializers: Bool
+        private let registersKernels: Bool
         private let configuration: [String: String]
         private let usesTensorFloat: Bool
 
@@ -58,6 +61,7 @@ public struct SessionOptions: Sendable {
             prepacking = options.prepacking
             arena = options.arena
             copiesInitializers = options.copiesInitializers
+            registersKernels = options.registersKernels
             configuration = options.configuration
             usesTensorFloat = options.usesTensorFloat
         }
@@ -107,6 +111,7 @@ public struct SessionOptions: Sendable {
         if case .cuda(let ordinal) = device, DeviceEmulation.backend(ordinal) == nil {
             try runtime.appendCuda(options, CudaBackend.open(ordinal), usesTensorFloat: usesTensorFloat)
         }
+        if registersKernels { try FusedKernels.register(options, runtime) }
         try addInitializers(options, runtime)
     }
 

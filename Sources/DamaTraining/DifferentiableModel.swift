@@ -51,6 +51,7 @@ final class DifferentiableModel {
         func options(_ graph: Graph) throws(DamaError) -> SessionOptions {
             var options = SessionOptions()
             options.device = place.device
+            options.registersKernels = graph.usesFusedKernels
             options.prepacking = false
             // Constant folding would read frozen weights before they are set. Merging transpositions into products
             // would undo those that the backward half adds for speed.

@@ -42,7 +42,7 @@ final class GradientTests: XCTestCase {
                     let trainer = try trainer(model, trainable, tokensPerRun: tokens)
                     let policy = trainer.policy
                     let forward = try trainer.forward(pairs, use: .again)
-                    policy.clearGradients()
+                    try policy.clearGradients()
                     try trainer.backward(forward, chosen: chosen, rejected: rejected)
                     let expected = gradients(policy)
                     XCTAssertGreaterThan(expected.joined().map(abs).max() ?? 0, 0, what)

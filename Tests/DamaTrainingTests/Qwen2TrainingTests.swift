@@ -29,7 +29,7 @@ final class Qwen2TrainingTests: XCTestCase {
             let folder = Fixtures.path("../../DamaModelsTests/Fixtures/qwen2/\(name)")
             let policy = try TrainedPolicy(open(folder), .full)
             let pairs = try pairs(folder).map { try policy.base.prepare($0) }
-            policy.clearGradients()
+            try policy.clearGradients()
             try policy.backward(
                 policy.forward(pairs), chosen: pairs.map { _ in 1 }, rejected: pairs.map { _ in -1 })
             let expected = try XCTUnwrap(Files.readJSON("\(folder)/gradients.json").object).members

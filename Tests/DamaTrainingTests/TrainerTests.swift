@@ -2,6 +2,7 @@ import DamaImage
 import DamaKernels
 import DamaModels
 import DamaPreference
+import DamaRuntime
 import DamaSupport
 import DamaTestSupport
 import TrainingTestSupport
@@ -21,10 +22,13 @@ final class TrainerTests: XCTestCase {
     }
 
     private func trainer(
-        _ trainable: Trainable, activations: TrainedPolicy.Activations = .keep, tokensPerRun: Int = 4096
+        _ trainable: Trainable, activations: TrainedPolicy.Activations = .keep, tokensPerRun: Int = 4096,
+        device: Device = .cpu, offloads: Bool = false
     ) throws -> Trainer {
-        let base = try Policy(directory: Self.model)
-        let policy = try TrainedPolicy(base, trainable, activations: activations)
+        var opening = PolicyOptions()
+        opening.device = device
+        let base = try Policy(directory: Self.model, options: opening)
+        let policy = try TrainedPolicy(base, trainable, activations: activations, offloads: offloads)
         var configuration = AdaptiveBeta.Configuration.paper
         configuration.beta = 0.5
         configuration.keep = .count(4)
@@ -44,7 +48,8 @@ final class TrainerTests: XCTestCase {
         }
         if kind == "lora" {
             for parameter in trainer.policy.parameters {
-                _ = parameter.value.elements.update(fromContentsOf: try tensor("start", parameter))
+                let start = try tensor("start", parameter)
+                try parameter.set { _ = $0.update(fromContentsOf: start) }
             }
         }
         XCTAssertEqual(
@@ -75,7 +80,7 @@ final class TrainerTests: XCTestCase {
             let gradients = try trainer.policy.parameters.map { try tensor("gradient", $0) }
             let largest = gradients.joined().map(abs).max() ?? 0
             for (parameter, gradient) in zip(trainer.policy.parameters, gradients) {
-                for (a, b) in zip(parameter.gradient.elements, gradient) {
+                for (a, b) in zip(try parameter.readGradient().elements, gradient) {
                     XCTAssertEqual(a, b, accuracy: 1e-5 * largest, "\(what): gradient of \(parameter.name)")
                 }
             }
@@ -83,7 +88,7 @@ final class TrainerTests: XCTestCase {
         for parameter in trainer.policy.parameters {
             let final = try tensor("final", parameter)
             let scale = final.map(abs).max() ?? 1
-            for (a, b) in zip(parameter.value.elements, final) {
+            for (a, b) in zip(try parameter.read(.value).elements, final) {
                 XCTAssertEqual(a, b, accuracy: 1e-4 * scale, "\(what): \(parameter.name)")
             }
         }
@@ -119,6 +124,17 @@ final class TrainerTests: XCTestCase {
         let adapters = try LowRankAdapters(rank: 4, alpha: 8, targets: ["q_proj", "down_proj"])
         try compare("lora", trainer(.lora(adapters)), "one run")
         try compare("lora", trainer(.lora(adapters), activations: .recompute), "recomputed")
+    }
+
+    /// A device is emulated: its memory faults where the host reads it.
+    func testStepsOnADeviceEqualTorch() throws {
+        DeviceEmulation.start(7)
+        let device = Device.cuda(7)
+        try compare("full", trainer(.full, device: device), "on a device")
+        try compare("full", trainer(.full, activations: .recompute, tokensPerRun: 1, device: device), "pair by pair")
+        try compare("full", trainer(.full, device: device, offloads: true), "offloaded")
+        let adapters = try LowRankAdapters(rank: 4, alpha: 8, targets: ["q_proj", "down_proj"])
+        try compare("lora", trainer(.lora(adapters), device: device), "adapters on a device")
     }
 
     func testAPolicyOfONNXFilesIsNotTrained() throws {

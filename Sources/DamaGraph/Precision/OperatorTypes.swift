@@ -49,19 +49,16 @@ struct OperatorTypes: Sendable {
             "Slice", "Concat", "Split", "Expand", "Squeeze", "Unsqueeze", "Gather", "GatherElements", "ScatterElements",
             "ReduceSum", "ReduceMean",
         ] { table["::\(op)"] = OperatorTypes(kind: .following) }
+        for (op, single) in FusedOperators.float32 {
+            table["\(FusedOperators.domain)::\(op)"] = OperatorTypes(
+                kind: .computing, singleInputs: single.inputs, singleOutputs: single.outputs)
+        }
         return table
     }()
 
-    /// The domain of libdama's own operators.
-    static let ownDomain = "dama"
-
     /// The operator's name when it computes in `type`: the library's own operators have a name for each type.
     static func name(_ node: Node, _ type: ElementType) -> String {
-        guard node.domain == ownDomain else { return node.op }
-        switch type {
-        case .bfloat16: return node.op + "_bf16"
-        case .float16: return node.op + "_f16"
-        default: return node.op
-        }
+        guard node.domain == FusedOperators.domain else { return node.op }
+        return FusedOperators.name(node.op, for: type) ?? node.op
     }
 }

@@ -63,7 +63,7 @@ public final class LlamaDecoder: CausalDecoder {
         embeddingTable = try store.tensor(
             names.fileName(LlamaGraph.embeddings),
             expectedShape: [configuration.vocabularySize, configuration.hiddenSize])
-        graphs = LlamaGraph(configuration)
+        graphs = LlamaGraph(configuration, fused: CudaKernels.areUsed(on: device))
         // Checks all shapes, so that opening a wrong file fails.
         let graph = try graphs.scoring()
         for weight in graph.weights {
