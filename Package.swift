@@ -31,6 +31,9 @@ let package = Package(
                 .linkedLibrary("gif"), .linkedLibrary("z"), .linkedLibrary("m"),
             ]),
 
+        // Kernels for CUDA devices, in source form, and their operators for ONNX Runtime.
+        .target(name: "CDamaCuda", dependencies: ["CDamaShims"], exclude: ["kernels"]),
+
         // MARK: Core
         .target(name: "DamaSupport", dependencies: ["CDamaShims"]),
         .target(name: "DamaArchive", dependencies: ["DamaSupport", "CDamaShims"]),
@@ -41,7 +44,7 @@ let package = Package(
         .target(name: "DamaWords", dependencies: ["DamaSupport", "DamaArchive"]),
         .target(name: "DamaJinja", dependencies: ["DamaSupport"]),
         .target(name: "DamaImage", dependencies: ["DamaSupport", "CDamaShims"]),
-        .target(name: "DamaRuntime", dependencies: ["DamaSupport", "CDamaShims", "COnnxRuntime"]),
+        .target(name: "DamaRuntime", dependencies: ["DamaSupport", "CDamaShims", "CDamaCuda", "COnnxRuntime"]),
         .target(name: "DamaGraph", dependencies: ["DamaSupport"]),
         .target(
             name: "DamaModels",
@@ -93,6 +96,10 @@ let package = Package(
 
         // MARK: Test support, and processes that tests start
         .target(name: "DamaTestSupport", dependencies: ["DamaSupport"], path: "Tests/DamaTestSupport"),
+        // The CUDA kernels on the host.
+        .target(
+            name: "CudaEmulation", dependencies: ["CDamaShims"], path: "Tests/CudaEmulation",
+            cxxSettings: [.headerSearchPath(".")]),
         // Opens models in a new process and reports the result.
         .executableTarget(
             name: "RuntimeProcess", dependencies: ["DamaSupport", "DamaImage", "DamaModels", "CDamaShims"],
@@ -155,7 +162,10 @@ let package = Package(
             exclude: ["Fixtures"]),
         .testTarget(
             name: "DamaGraphTests",
-            dependencies: ["DamaSupport", "DamaGraph", "DamaModels", "DamaRuntime", "DamaTestSupport"],
+            dependencies: [
+                "DamaSupport", "DamaGraph", "DamaModels", "DamaRuntime", "CDamaShims", "CDamaCuda", "DamaTestSupport",
+                "CudaEmulation",
+            ],
             exclude: ["Fixtures", "check_model.py"]),
         .testTarget(
             name: "DamaModelsTests",

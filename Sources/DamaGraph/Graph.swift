@@ -103,6 +103,8 @@ public struct Graph: Sendable {
     public internal(set) var inputs: [Value] = []
     public internal(set) var weights: [Value] = []
     public internal(set) var outputs: [Value] = []
+    /// Whether operators and gradients are written with the kernels of ``FusedOperators``.
+    public internal(set) var usesFusedKernels = false
 
     /// The outermost scopes in the order of their nodes, usually layers: the parts that training can recompute.
     public var scopes: [String] {

@@ -21,7 +21,12 @@ public final class GraphBuilder {
     private var constants: [ConstantTensor: Value] = [:]
     private var sizes: [String: Value] = [:]
 
-    public init(_ name: String) { graph = Graph(name: name) }
+    /// - Parameter usesFusedKernels: Writes the kernels of ``FusedOperators`` where there are any, for sessions with
+    ///   `SessionOptions.registersKernels`.
+    public init(_ name: String, usesFusedKernels: Bool = false) {
+        graph = Graph(name: name)
+        graph.usesFusedKernels = usesFusedKernels
+    }
 
     /// A builder that continues at the end of `graph`.
     init(extending graph: Graph) {
@@ -185,6 +190,9 @@ public final class GraphBuilder {
 
     /// Adds a node whose values already belong to the graph.
     func append(_ node: Node) { graph.nodes.append(node) }
+
+    /// Gives a node another input, which precedes it in the graph.
+    func appendInput(_ value: Value, toNode index: Int) { graph.nodes[index].inputs.append(value) }
 
     func emit(
         _ op: String, domain: String = "", _ inputs: [Value?], _ type: ElementType, _ shape: Shape,

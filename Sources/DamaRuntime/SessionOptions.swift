@@ -37,6 +37,8 @@ public struct SessionOptions: Sendable {
         set { forcedCopies = newValue }
     }
     private var forcedCopies: Bool?
+    /// Whether the session knows the fused operators of the domain "dama".
+    public var registersKernels = false
     /// Further entries of ONNX Runtime's `onnxruntime_session_options_config_keys.h`.
     public var configuration: [String: String] = [:]
 
@@ -50,6 +52,7 @@ public struct SessionOptions: Sendable {
         private let prepacking: Bool
         private let arena: Bool
         private let copiesInitializers: Bool
+        private let registersKernels: Bool
         private let configuration: [String: String]
 
         init(_ options: SessionOptions) {
@@ -59,6 +62,7 @@ public struct SessionOptions: Sendable {
             prepacking = options.prepacking
             arena = options.arena
             copiesInitializers = options.copiesInitializers
+            registersKernels = options.registersKernels
             configuration = options.configuration
         }
     }
@@ -104,6 +108,7 @@ public struct SessionOptions: Sendable {
             try runtime.check(api.pointee.AddSessionConfigEntry!(options, key, value))
         }
         try appendProvider(options, runtime)
+        if registersKernels { try FusedKernels.register(options, runtime) }
         try addInitializers(options, runtime)
     }
 

@@ -148,7 +148,8 @@ private struct ReverseSweep {
         let outputGradients = node.outputs.map { gradients[$0.id] }
         let needs = node.inputs.map { $0.map { depends[$0.id] } ?? false }
         guard outputGradients.contains(where: { $0 != nil }), needs.contains(true) else { return }
-        guard let rule = GradientRule.all[node.op] else {
+        let isFused = node.domain == FusedOperators.domain
+        guard let rule = GradientRule.all[isFused ? "\(node.domain).\(node.op)" : node.op] else {
             throw .unsupported(
                 "\(node.name): the operator \(node.op) has no gradient rule, and lies between a "
                     + "trainable value and an output")
@@ -169,7 +170,7 @@ private struct ReverseSweep {
                 "\(node): a gradient of \(gradient.type) \(gradient.shape.text) for a value of "
                     + "\(value.type) \(value.shape.text)")
         }
-        if let other = gradients[value.id] {
+        if let other = gradients[value.id], !g.addResidual(other, to: gradient) {
             gradients[value.id] = try g.scope("gradient/\(node)") { () throws(DamaError) in try g.add(other, gradient) }
         } else {
             gradients[value.id] = gradient

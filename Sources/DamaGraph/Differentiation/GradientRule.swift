@@ -17,6 +17,7 @@ struct GradientRule: Sendable {
     static let all: [String: GradientRule] = {
         let families = [
             elementwise, activations, matrixProduct, layout, rows, reductions, normalization, rotary, causalAttention,
+            fused,
         ]
         return Dictionary(families.joined().map { ($0.op, $0) }) { first, _ in first }
     }()

@@ -29,7 +29,9 @@ extension Graph {
         model.write(1, Self.irVersion)
         model.write(2, "libdama")
         model.write(7) { write(&$0, placement) }
-        for (domain, version) in [("", Self.opset), ("com.microsoft", 1)] {
+        let isFused = nodes.contains { $0.domain == FusedOperators.domain }
+        let own = isFused ? [(FusedOperators.domain, FusedOperators.version)] : []
+        for (domain, version) in [("", Self.opset), ("com.microsoft", 1)] + own {
             model.write(8) {
                 $0.write(1, domain)
                 $0.write(2, version)

@@ -23,7 +23,10 @@ extension GraphBuilder {
     ///
     /// Equal to ``multiply(_:_:)`` of ``silu(_:)``, but training keeps one value of this width less.
     public func swiglu(_ gate: Value, _ x: Value) throws(DamaError) -> Value {
-        try region("SwiGLU", [gate, x]) { () throws(DamaError) in [try multiply(silu(gate), x)] }[0]
+        if graph.usesFusedKernels, gate.shape == x.shape, gate.type == x.type {
+            return fused("SwiGLU", [gate, x], gate.shape)
+        }
+        return try region("SwiGLU", [gate, x]) { () throws(DamaError) in [try multiply(silu(gate), x)] }[0]
     }
 
     /// x σ(slope · x) in one kernel.

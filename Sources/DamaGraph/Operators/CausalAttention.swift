@@ -29,6 +29,7 @@ extension GraphBuilder {
     ///   - scale: `nil` for 1/√size.
     ///   - count: The number of blocks of equal length. More blocks waste less work on hidden keys and keep the scores
     ///     of a block in the processor's cache, but each costs a dozen more kernels.
+    ///     With fused kernels there is one block.
     ///   - minimum: The least length of a block while the sequence lasts. In a short sequence each later block has one
     ///     query. No block is empty in a sequence of at least `count` tokens. See ``leastCausalLength``.
     /// - Returns: [batch, sequence, heads · size].
@@ -47,6 +48,8 @@ extension GraphBuilder {
                     + "mask \(mask.shape.text) do not fit")
         }
         let scale = scale ?? 1 / Float(size).squareRoot()
+        // On a device blocks cost more than they save.
+        if graph.usesFusedKernels { return try fusedAttention(q, k, v, mask, scale) }
         let attributes: [(name: String, value: Attribute)] = [
             ("scale", .float(scale)), ("blocks", .int(count)), ("minimum", .int(minimum)),
         ]

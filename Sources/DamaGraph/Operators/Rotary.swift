@@ -15,6 +15,29 @@ extension GraphBuilder {
     public func rotary(
         _ x: Value, positions: Value, cosine: Value, sine: Value, heads: Int
     ) throws(DamaError) -> Value {
+        _ = try rotarySize(x, positions, cosine, sine, heads)
+        return emit(
+            "RotaryEmbedding", domain: "com.microsoft", [x, positions, cosine, sine], x.type, x.shape,
+            [("num_heads", .int(heads))])
+    }
+
+    /// ``splitHeads(_:_:)`` of ``rotary(_:positions:cosine:sine:heads:)``: [batch, heads, sequence, size].
+    public func rotaryHeads(
+        _ x: Value, positions: Value, cosine: Value, sine: Value, heads: Int
+    ) throws(DamaError) -> Value {
+        guard graph.usesFusedKernels else {
+            return try splitHeads(rotary(x, positions: positions, cosine: cosine, sine: sine, heads: heads), heads)
+        }
+        let size = try rotarySize(x, positions, cosine, sine, heads)
+        return fusedRotaryHeads(
+            x, positions, cosine, sine, heads: heads, inverse: false,
+            shape: [x.shape[0], .fixed(heads), x.shape[1], .fixed(size)])
+    }
+
+    /// The size of a head, if the operands fit.
+    private func rotarySize(
+        _ x: Value, _ positions: Value, _ cosine: Value, _ sine: Value, _ heads: Int
+    ) throws(DamaError) -> Int {
         try requireFloat("rotary", x)
         guard x.rank == 3, heads > 0, let width = x.shape[2].fixed, width % heads == 0, width / heads % 2 == 0
         else {
@@ -33,9 +56,7 @@ extension GraphBuilder {
                 "\(place("rotary")): cosine \(cosine.shape.text) and sine \(sine.shape.text) are not both "
                     + "[positions, \(half)] of \(x.type)")
         }
-        return emit(
-            "RotaryEmbedding", domain: "com.microsoft", [x, positions, cosine, sine], x.type, x.shape,
-            [("num_heads", .int(heads))])
+        return width / heads
     }
 }
 

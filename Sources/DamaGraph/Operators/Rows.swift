@@ -59,6 +59,10 @@ extension GraphBuilder {
                 "\(place("tokenLogProbabilities")): \(tokens.shape.text) is not a token for each row of "
                     + logits.shape.text)
         }
+        if graph.usesFusedKernels {
+            let row: (type: ElementType, shape: Shape) = (.float32, tokens.shape)
+            return fused("TokenLogProbabilities", [logits, tokens], outputs: [row, row])[0]
+        }
         return try region("TokenLogProbabilities", [logits, tokens]) { () throws(DamaError) in
             // ReduceLogSumExp needs no second matrix, but its kernel is five times as slow.
             let all = try logSoftmax(logits)

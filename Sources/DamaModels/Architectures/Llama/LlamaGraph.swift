@@ -4,8 +4,12 @@ import DamaSupport
 /// The Llama decoder as graphs. Weights have the names that `LlamaForCausalLM` gives them in its files.
 public struct LlamaGraph: Sendable {
     public let configuration: LlamaConfiguration
+    /// Whether the scoring graph is written with fused kernels: see `GraphBuilder`.
+    public let fused: Bool
 
-    public init(_ configuration: LlamaConfiguration) { self.configuration = configuration }
+    public init(_ configuration: LlamaConfiguration, fused: Bool = false) {
+        (self.configuration, self.fused) = (configuration, fused)
+    }
 
     /// The embedding table, which is also a tied LM head.
     static let embeddings = "model.embed_tokens.weight"
@@ -65,7 +69,7 @@ public struct LlamaGraph: Sendable {
     ///
     /// - Parameter trainable: adds the input that differentiation needs (``Port/inverseRows``).
     public func scoring(_ head: Head = .logProbabilities, trainable: Bool = false) throws(DamaError) -> Graph {
-        let g = GraphBuilder("llama")
+        let g = GraphBuilder("llama", usesFusedKernels: fused)
         let c = configuration
         let embeddings = try g.input(Port.embeddings, .float32, ["batch", "sequence", .fixed(c.hiddenSize)])
         let positions = try g.input(Port.positions, .int64, ["batch", "sequence"])
@@ -86,8 +90,7 @@ public struct LlamaGraph: Sendable {
             }
         ) { attention throws(DamaError) in
             func rotate(_ x: Value, _ heads: Int) throws(DamaError) -> Value {
-                try g.splitHeads(
-                    g.rotary(x, positions: positions, cosine: cosine, sine: sine, heads: heads), heads)
+                try g.rotaryHeads(x, positions: positions, cosine: cosine, sine: sine, heads: heads)
             }
             guard let mask = masks[isWindowed(attention.layer) ? Port.windowMask : Port.mask] else {
                 throw .internal("layer \(attention.layer) has no mask")

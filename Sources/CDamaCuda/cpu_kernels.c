@@ -1,0 +1,262 @@
+// The kernels on the CPU: they make graphs with fused operators run anywhere, and tests compare the device with them.
+// They are not written for speed; the plain graphs are faster.
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cdama_float.h"
+#include "include/cdama_cuda_kernels.h"
+#include "support.h"
+
+typedef struct {
+    uint16_t bits;
+} half_number;
+typedef struct {
+    uint16_t bits;
+} bfloat_number;
+
+static float from_half(half_number v) {
+    float f;
+    cdama_float_from_half(&f, &v, 1);
+    return f;
+}
+static half_number to_half(float f) {
+    half_number v;
+    cdama_float_to_half(&v, &f, 1);
+    return v;
+}
+static float from_bfloat(bfloat_number v) {
+    uint32_t bits = (uint32_t)v.bits << 16;
+    float f;
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
+static bfloat_number to_bfloat(float f) {
+    bfloat_number v;
+    cdama_float_to_bfloat16(&v, &f, 1);
+    return v;
+}
+
+#define REAL float
+#define NUMBER(v) (v)
+#define ROUNDED(f) (f)
+#define NAME(x) x##_f32
+#include "cpu_kernels_typed.h"
+#undef REAL
+#undef NUMBER
+#undef ROUNDED
+#undef NAME
+
+#define REAL half_number
+#define NUMBER(v) from_half(v)
+#define ROUNDED(f) to_half(f)
+#define NAME(x) x##_f16
+#include "cpu_kernels_typed.h"
+#undef REAL
+#undef NUMBER
+#undef ROUNDED
+#undef NAME
+
+#define REAL bfloat_number
+#define NUMBER(v) from_bfloat(v)
+#define ROUNDED(f) to_bfloat(f)
+#define NAME(x) x##_bf16
+#include "cpu_kernels_typed.h"
+#undef REAL
+#undef NUMBER
+#undef ROUNDED
+#undef NAME
+
+#define CHECK_TYPE(kernel, type) \
+    if (cdama_type_index(type) < 0) return cdama_cuda_fail(kernel ": no kernel for type %d; 1, 10 and 16 have one", type)
+
+/// Calls the function for the type and returns.
+#define DISPATCH(name, type, ...)                              \
+    CHECK_TYPE(#name, type);                                   \
+    switch (type) {                                            \
+    case CDAMA_FLOAT32: name##_f32(__VA_ARGS__); return NULL;  \
+    case CDAMA_FLOAT16: name##_f16(__VA_ARGS__); return NULL;  \
+    default: name##_bf16(__VA_ARGS__); return NULL;            \
+    }
+
+// MARK: The optimizer
+
+static float get(const void *from, int type, size_t i) {
+    if (type == CDAMA_FLOAT32) return ((const float *)from)[i];
+    return type == CDAMA_FLOAT16 ? from_half(((const half_number *)from)[i]) : from_bfloat(((const bfloat_number *)from)[i]);
+}
+static void put(void *to, int type, size_t i, float value) {
+    if (type == CDAMA_FLOAT32) ((float *)to)[i] = value;
+    else if (type == CDAMA_FLOAT16) ((half_number *)to)[i] = to_half(value);
+    else ((bfloat_number *)to)[i] = to_bfloat(value);
+}
+
+static const char *adamw(void *stream, const cdama_adamw *step, float *parameters, const void *gradient,
+                         int gradient_type, float *first, float *second, void *working, int working_type,
+                         size_t count) {
+    (void)stream;
+    CHECK_TYPE("adamw", gradient_type);
+    if (working != NULL) CHECK_TYPE("adamw", working_type);
+    for (size_t i = 0; i < count; i++) {
+        float g = get(gradient, gradient_type, i);
+        cdama_adamw_step(CDAMA_LEVEL_BASE, step, parameters + i, &g, first + i, second + i, 1);
+        if (working != NULL) put(working, working_type, i, parameters[i]);
+    }
+    return NULL;
+}
+
+static const char *sum_of_squares(void *stream, const void *values, int type, size_t count, double *workspace,
+                                  double *sum) {
+    (void)stream, (void)workspace;
+    CHECK_TYPE("sum_of_squares", type);
+    double total = 0;
+    for (size_t i = 0; i < count; i++) {
+        double v = get(values, type, i);
+        total += v * v;
+    }
+    *sum += total;
+    return NULL;
+}
+
+static const char *accumulate(void *stream, float *sums, const void *values, int type, size_t count) {
+    (void)stream;
+    CHECK_TYPE("accumulate", type);
+    for (size_t i = 0; i < count; i++) sums[i] += get(values, type, i);
+    return NULL;
+}
+
+static const char *add_rows(void *stream, void *table, int table_type, const void *values, int values_type,
+                            const int64_t *rows, const int64_t *starts, const int64_t *positions, size_t count,
+                            size_t width) {
+    (void)stream;
+    CHECK_TYPE("add_rows", table_type);
+    CHECK_TYPE("add_rows", values_type);
+    for (size_t row = 0; row < count; row++) {
+        for (size_t i = 0; i < width; i++) {
+            size_t at = (size_t)rows[row] * width + i;
+            float sum = get(table, table_type, at);
+            for (int64_t j = starts[row]; j < starts[row + 1]; j++) {
+                sum += get(values, values_type, (size_t)positions[j] * width + i);
+            }
+            put(table, table_type, at, sum);
+        }
+    }
+    return NULL;
+}
+
+static const char *fill(void *stream, void *to, int type, float value, size_t count) {
+    (void)stream;
+    CHECK_TYPE("fill", type);
+    for (size_t i = 0; i < count; i++) put(to, type, i, value);
+    return NULL;
+}
+
+static const char *cast(void *stream, void *to, int to_type, const void *from, int from_type, size_t count) {
+    (void)stream;
+    CHECK_TYPE("cast", to_type);
+    CHECK_TYPE("cast", from_type);
+    for (size_t i = 0; i < count; i++) put(to, to_type, i, get(from, from_type, i));
+    return NULL;
+}
+
+// MARK: Fused operators
+
+static const char *rotary_heads(void *stream, int type, const void *x, const int64_t *positions, const float *cosine,
+                                const float *sine, void *y, size_t batch, size_t sequence, size_t heads, size_t size,
+                                size_t table, int inverse) {
+    (void)stream;
+    for (size_t i = 0; i < batch * sequence; i++) {
+        if (positions[i] < 0 || (uint64_t)positions[i] >= table) {
+            return cdama_cuda_fail("rotary_heads: position %zu is %lld; the table has %zu rows", i,
+                                   (long long)positions[i], table);
+        }
+    }
+    DISPATCH(rotary_heads, type, x, positions, cosine, sine, y, batch, sequence, heads, size, inverse)
+}
+
+static const char *mask_softmax(void *stream, int type, const void *scores, const void *mask, void *shares, size_t rows,
+                                size_t keys, size_t queries, size_t rows_per_mask) {
+    (void)stream;
+    CHECK_TYPE("mask_softmax", type);
+    if (keys > CDAMA_LONGEST_SOFTMAX) {
+        return cdama_cuda_fail("mask_softmax: rows of %zu numbers; at most %d fit", keys, CDAMA_LONGEST_SOFTMAX);
+    }
+    float *row = malloc(CDAMA_LONGEST_SOFTMAX * sizeof *row);
+    if (row == NULL) return cdama_cuda_fail("mask_softmax: no memory for a row");
+    switch (type) {
+    case CDAMA_FLOAT32: mask_softmax_f32(scores, mask, shares, row, rows, keys, queries, rows_per_mask); break;
+    case CDAMA_FLOAT16: mask_softmax_f16(scores, mask, shares, row, rows, keys, queries, rows_per_mask); break;
+    default: mask_softmax_bf16(scores, mask, shares, row, rows, keys, queries, rows_per_mask);
+    }
+    free(row);
+    return NULL;
+}
+
+static const char *softmax_grad(void *stream, int type, const void *shares, const void *flowing, const float *sums,
+                                void *scores, size_t rows, size_t keys) {
+    (void)stream;
+    DISPATCH(softmax_grad, type, shares, flowing, sums, scores, rows, keys)
+}
+
+static const char *row_dot(void *stream, int type, const void *a, const void *b, float *sums, size_t batch,
+                           size_t sequence, size_t heads, size_t size) {
+    (void)stream;
+    DISPATCH(row_dot, type, a, b, sums, batch, sequence, heads, size)
+}
+
+static const char *rms_norm_grad(void *stream, int type, const void *dy, const void *x, const void *scale,
+                                 const float *r, const void *residual, void *dx, size_t rows, size_t width) {
+    (void)stream;
+    if (width > CDAMA_LONGEST_NORM) {
+        return cdama_cuda_fail("rms_norm_grad: rows of %zu numbers; at most %d fit", width, CDAMA_LONGEST_NORM);
+    }
+    DISPATCH(rms_norm_grad, type, dy, x, scale, r, residual, dx, rows, width)
+}
+
+static const char *rms_norm_scale_grad(void *stream, int type, const void *dy, const void *x, const float *r,
+                                       void *dscale, size_t rows, size_t width) {
+    (void)stream;
+    DISPATCH(rms_norm_scale_grad, type, dy, x, r, dscale, rows, width)
+}
+
+static const char *swiglu(void *stream, int type, const void *gate, const void *up, void *y, size_t count) {
+    (void)stream;
+    DISPATCH(swiglu, type, gate, up, y, count)
+}
+
+static const char *swiglu_grad(void *stream, int type, const void *dy, const void *gate, const void *up, void *dgate,
+                               void *dup, size_t count) {
+    (void)stream;
+    DISPATCH(swiglu_grad, type, dy, gate, up, dgate, dup, count)
+}
+
+static const char *check_targets(const char *kernel, const int64_t *targets, size_t rows, size_t vocabulary) {
+    for (size_t i = 0; i < rows; i++) {
+        if (targets[i] < 0 || (uint64_t)targets[i] >= vocabulary) {
+            return cdama_cuda_fail("%s: target %zu is %lld; the vocabulary has %zu tokens", kernel, i,
+                                   (long long)targets[i], vocabulary);
+        }
+    }
+    return NULL;
+}
+
+static const char *token_logps(void *stream, int type, const void *logits, const int64_t *targets, float *logps,
+                               float *normalizers, size_t rows, size_t vocabulary) {
+    (void)stream;
+    const char *error = check_targets("token_logps", targets, rows, vocabulary);
+    if (error != NULL) return error;
+    DISPATCH(token_logps, type, logits, targets, logps, normalizers, rows, vocabulary)
+}
+
+static const char *token_logps_grad(void *stream, int type, const void *logits, const int64_t *targets,
+                                    const float *normalizers, const float *weights, void *dlogits, size_t rows,
+                                    size_t vocabulary) {
+    (void)stream;
+    DISPATCH(token_logps_grad, type, logits, targets, normalizers, weights, dlogits, rows, vocabulary)
+}
+
+const cdama_kernels cdama_cpu_kernels = {
+    adamw,        sum_of_squares, accumulate,    add_rows,            fill,   cast,        rotary_heads, mask_softmax,
+    softmax_grad, row_dot,        rms_norm_grad, rms_norm_scale_grad, swiglu, swiglu_grad, token_logps,  token_logps_grad,
+};

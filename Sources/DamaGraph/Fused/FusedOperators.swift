@@ -1,0 +1,37 @@
+import DamaSupport
+
+/// The operators of the domain "dama": kernels of this library that do the work of several operators of ONNX.
+///
+/// CDamaCuda implements them for CUDA devices and, for tests, for the CPU. A session that runs a graph with them needs
+/// `SessionOptions.registersKernels`. An operator's name stands for float; those for other types have a suffix
+/// (``name(_:for:)``).
+public enum FusedOperators {
+    public static let domain = "dama"
+    /// The version of the domain that graphs import.
+    static let version = 1
+
+    /// The inputs and outputs of each operator that are float whatever the type of the operator is: tables, statistics,
+    /// log-probabilities and sums.
+    public static let float32: [String: (inputs: Set<Int>, outputs: Set<Int>)] = [
+        "RotaryHeads": (inputs: [2, 3], outputs: []),
+        "MaskSoftmax": (inputs: [], outputs: []),
+        "SoftmaxGrad": (inputs: [2], outputs: []),
+        "RowDot": (inputs: [], outputs: [0]),
+        "RmsNormGrad": (inputs: [3], outputs: []),
+        "RmsNormScaleGrad": (inputs: [2], outputs: []),
+        "SwiGLU": (inputs: [], outputs: []),
+        "SwiGLUGrad": (inputs: [], outputs: []),
+        "TokenLogProbabilities": (inputs: [], outputs: [0, 1]),
+        "TokenLogProbabilitiesGrad": (inputs: [2, 3], outputs: []),
+    ]
+
+    /// The operator's name for tensors of `type`; `nil` if it has no kernel for them.
+    public static func name(_ op: String, for type: ElementType) -> String? {
+        switch type {
+        case .float32: op
+        case .float16: "\(op)_f16"
+        case .bfloat16: "\(op)_bf16"
+        default: nil
+        }
+    }
+}

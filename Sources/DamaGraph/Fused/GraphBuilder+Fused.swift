@@ -1,0 +1,131 @@
+import DamaSupport
+
+// The fused forms of operators. Each is called by the operator's own function if the builder uses fused kernels.
+
+extension GraphBuilder {
+    func fused(
+        _ op: String, _ inputs: [Value], outputs: [(type: ElementType, shape: Shape)],
+        _ attributes: [(name: String, value: Attribute)] = []
+    ) -> [Value] {
+        node(op, domain: FusedOperators.domain, inputs, outputs: outputs, attributes: attributes)
+    }
+
+    func fused(
+        _ op: String, _ inputs: [Value], _ shape: Shape, _ attributes: [(name: String, value: Attribute)] = []
+    ) -> Value {
+        fused(op, inputs, outputs: [(inputs[0].type, shape)], attributes)[0]
+    }
+
+    /// The rotated heads [batch, heads, sequence, size] of x [batch, sequence, heads · size]; or with `inverse` x of the
+    /// rotated heads.
+    func fusedRotaryHeads(
+        _ x: Value, _ positions: Value, _ cosine: Value, _ sine: Value, heads: Int, inverse: Bool, shape: Shape
+    ) -> Value {
+        fused(
+            "RotaryHeads", [x, positions, cosine, sine], shape,
+            [("heads", .int(heads)), ("inverse", .int(inverse ? 1 : 0))])
+    }
+
+    /// ``causalAttention(_:_:_:mask:scale:blocks:minimum:)`` in one block, for operands that it has checked.
+    func fusedAttention(_ q: Value, _ k: Value, _ v: Value, _ mask: Value, _ scale: Float) throws(DamaError) -> Value {
+        try region("FusedAttention", [q, k, v, mask], attributes: [("scale", .float(scale))]) { () throws(DamaError) in
+            let shares = try fusedShares(sharingKeys(q, k), k, mask, scale)
+            return [try mergeHeads(reshape(matmul(shares, v), q.shape, from: [q]))]
+        }[0]
+    }
+
+    /// The softmax of the scores: [batch, key heads, heads / key heads · sequence, sequence].
+    fileprivate func fusedShares(
+        _ q: Value, _ k: Value, _ mask: Value, _ scale: Float
+    ) throws(DamaError) -> Value {
+        let scores = try matmul(q, k, transposeB: true, scale: scale)
+        return fused("MaskSoftmax", [scores, mask], scores.shape)
+    }
+
+    /// [batch, heads, sequence, size] with the heads that share a key head one below the other, as one matrix:
+    /// [batch, key heads, heads / key heads · sequence, size]. Its products with keys and values need no broadcasting,
+    /// and those that add up over queries add up over these heads too.
+    fileprivate func sharingKeys(_ x: Value, _ k: Value) throws(DamaError) -> Value {
+        guard let heads = x.shape[1].fixed, let keyHeads = k.shape[1].fixed, keyHeads > 0, heads > keyHeads else {
+            return x
+        }
+        let rows = [.fixed(heads / keyHeads), x.shape[2]].product
+        return try reshape(x, [x.shape[0], k.shape[1], rows, x.shape[3]], from: [x])
+    }
+
+    /// Adds `residual` to a gradient that a fused kernel has computed, within that kernel.
+    ///
+    /// - Returns: Whether that is possible.
+    func addResidual(_ residual: Value, to gradient: Value) -> Bool {
+        guard case .node(let index) = graph.values[gradient.id].source, graph.nodes[index].op == "RmsNormGrad",
+            graph.nodes[index].inputs.count == 4
+        else { return false }
+        if case .node(let other) = graph.values[residual.id].source, other >= index { return false }
+        appendInput(residual, toNode: index)
+        return true
+    }
+}
+
+extension GradientRule {
+    /// The rule of a fused operator has the operator's name after its domain.
+    static let fused = [
+        GradientRule("dama.RotaryHeads") { c throws(DamaError) in
+            let x = try c.input(0)
+            return [
+                try c.g.fusedRotaryHeads(
+                    c.gradient(), c.input(1), c.input(2), c.input(3), heads: c.node.int("heads"), inverse: true,
+                    shape: x.shape), nil, nil, nil,
+            ]
+        },
+        // As CausalAttention, for all keys at once: p is computed again.
+        GradientRule("FusedAttention") { c throws(DamaError) in
+            let (g, q, k, v, mask) = (c.g, try c.input(0), try c.input(1), try c.input(2), try c.input(3))
+            let (gradient, scale) = (try c.gradient(), c.node.float("scale", default: 1))
+            let heads = q.shape[1].fixed ?? 1
+            let sums = g.fused(
+                "RowDot", [gradient, try c.output(0)], outputs: [(.float32, Array(q.shape.prefix(3)))],
+                [("heads", .int(heads))])[0]
+            let (queries, flowing) = (try g.sharingKeys(q, k), try g.sharingKeys(g.splitHeads(gradient, heads), k))
+            let shares = try g.fusedShares(queries, k, mask, scale)
+            let scores = g.fused(
+                "SoftmaxGrad", [shares, try g.matmul(flowing, v, transposeB: true), sums], shares.shape)
+            return [
+                try c.ifNeeded(0) { () throws(DamaError) in
+                    try g.reshape(g.matmul(scores, k, scale: scale), q.shape, from: [q])
+                },
+                try c.ifNeeded(1) { () throws(DamaError) in
+                    try g.matmul(scores, queries, transposeA: true, scale: scale)
+                },
+                try c.ifNeeded(2) { () throws(DamaError) in try g.matmul(shares, flowing, transposeA: true) },
+                nil,
+            ]
+        },
+        GradientRule("dama.SwiGLU") { c throws(DamaError) in
+            let (gate, up) = (try c.input(0), try c.input(1))
+            let gradients = c.g.fused(
+                "SwiGLUGrad", [try c.gradient(), gate, up], outputs: [(gate.type, gate.shape), (up.type, up.shape)])
+            return [gradients[0], gradients[1]]
+        },
+        GradientRule("dama.TokenLogProbabilities") { c throws(DamaError) in
+            guard c.gradients[1] == nil else {
+                throw .unsupported("\(c.node.name): the normalizers of TokenLogProbabilities have no gradient")
+            }
+            let logits = try c.input(0)
+            return [
+                c.g.fused(
+                    "TokenLogProbabilitiesGrad", [logits, try c.input(1), try c.output(1), try c.gradient()],
+                    logits.shape), nil,
+            ]
+        },
+    ]
+
+    /// The rule of SimplifiedLayerNormalization with fused kernels.
+    static func fusedRmsNorm(_ c: GradientContext) throws(DamaError) -> [Value?] {
+        let (g, x, scale, r) = (c.g, try c.input(0), try c.input(1), try c.output(1))
+        let gradient = try c.gradient()
+        return [
+            try c.ifNeeded(0) { () throws(DamaError) in g.fused("RmsNormGrad", [gradient, x, scale, r], x.shape) },
+            try c.ifNeeded(1) { () throws(DamaError) in g.fused("RmsNormScaleGrad", [gradient, x, r], scale.shape) },
+        ]
+    }
+}
