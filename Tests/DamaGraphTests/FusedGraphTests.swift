@@ -97,7 +97,8 @@ final class FusedGraphTests: XCTestCase {
         let fused = try graph(size, fused: true, adapters: adapters)
         let feeds = try feeds(size, plain)
         let trainable =
-            [LlamaGraph.Port.embeddings] + plain.weights.map(plain.name(of:)).filter {
+            [LlamaGraph.Port.embeddings]
+            + plain.weights.map(plain.name(of:)).filter {
                 adapters.isEmpty || $0.contains("lora_") || $0.contains("norm")
             }
         let scopes = recompute ? plain.scopes : []
