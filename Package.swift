@@ -33,6 +33,7 @@ let package = Package(
         // Kernels for CUDA devices, in source form, and their operators for ONNX Runtime.
         .target(name: "CDamaCuda", dependencies: ["CDamaShims"], exclude: ["kernels"]),
 
+
         // MARK: Core
         .target(name: "DamaSupport", dependencies: ["CDamaShims"]),
         .target(name: "DamaArchive", dependencies: ["DamaSupport", "CDamaShims"]),
@@ -95,6 +96,10 @@ let package = Package(
 
         // MARK: Test support, and processes that tests start
         .target(name: "DamaTestSupport", dependencies: ["DamaSupport"], path: "Tests/DamaTestSupport"),
+        // The CUDA kernels on the host.
+        .target(
+            name: "CudaEmulation", dependencies: ["CDamaShims"], path: "Tests/CudaEmulation",
+            cxxSettings: [.headerSearchPath(".")]),
         // Opens models in a new process and reports the result.
         .executableTarget(
             name: "RuntimeProcess", dependencies: ["DamaSupport", "DamaImage", "DamaModels", "CDamaShims"],
@@ -157,7 +162,10 @@ let package = Package(
             exclude: ["Fixtures"]),
         .testTarget(
             name: "DamaGraphTests",
-            dependencies: ["DamaSupport", "DamaGraph", "DamaModels", "DamaRuntime", "DamaTestSupport"],
+            dependencies: [
+                "DamaSupport", "DamaGraph", "DamaModels", "DamaRuntime", "CDamaShims", "CDamaCuda", "DamaTestSupport",
+                "CudaEmulation",
+            ],
             exclude: ["Fixtures", "check_model.py"]),
         .testTarget(
             name: "DamaModelsTests",

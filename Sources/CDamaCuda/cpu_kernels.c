@@ -68,8 +68,9 @@ static bfloat_number to_bfloat(float f) {
 #undef ROUNDED
 #undef NAME
 
-#define CHECK_TYPE(kernel, type) \
-    if (cdama_type_index(type) < 0) return cdama_cuda_fail(kernel ": no kernel for type %d; 1, 10 and 16 have one", type)
+#define CHECK_TYPE(kernel, type)    \
+    if (cdama_type_index(type) < 0) \
+    return cdama_cuda_fail(kernel ": no kernel for type %d; 1, 10 and 16 have one", type)
 
 /// Calls the function for the type and returns.
 #define DISPATCH(name, type, ...)                              \
@@ -84,7 +85,8 @@ static bfloat_number to_bfloat(float f) {
 
 static float get(const void *from, int type, size_t i) {
     if (type == CDAMA_FLOAT32) return ((const float *)from)[i];
-    return type == CDAMA_FLOAT16 ? from_half(((const half_number *)from)[i]) : from_bfloat(((const bfloat_number *)from)[i]);
+    if (type == CDAMA_FLOAT16) return from_half(((const half_number *)from)[i]);
+    return from_bfloat(((const bfloat_number *)from)[i]);
 }
 static void put(void *to, int type, size_t i, float value) {
     if (type == CDAMA_FLOAT32) ((float *)to)[i] = value;
@@ -257,6 +259,7 @@ static const char *token_logps_grad(void *stream, int type, const void *logits, 
 }
 
 const cdama_kernels cdama_cpu_kernels = {
-    adamw,        sum_of_squares, accumulate,    add_rows,            fill,   cast,        rotary_heads, mask_softmax,
-    softmax_grad, row_dot,        rms_norm_grad, rms_norm_scale_grad, swiglu, swiglu_grad, token_logps,  token_logps_grad,
+    adamw, sum_of_squares, accumulate, add_rows, fill, cast,
+    rotary_heads, mask_softmax, softmax_grad, row_dot, rms_norm_grad, rms_norm_scale_grad,
+    swiglu, swiglu_grad, token_logps, token_logps_grad,
 };

@@ -1,5 +1,5 @@
-// The operators of cdama_cuda_kernels.h as plain loops. cpu_kernels.c includes this once for each type: REAL is the type
-// in memory, NUMBER(v) its value as float, ROUNDED(f) the nearest REAL, NAME(x) a name of its own.
+// The operators of cdama_cuda_kernels.h as plain loops. cpu_kernels.c includes this once for each type: REAL is the
+// type in memory, NUMBER(v) its value as float, ROUNDED(f) the nearest REAL, NAME(x) a name of its own.
 
 static void NAME(rotary_heads)(const REAL *x, const int64_t *positions, const float *cosine, const float *sine, REAL *y,
                                size_t batch, size_t sequence, size_t heads, size_t size, int inverse) {
@@ -8,7 +8,8 @@ static void NAME(rotary_heads)(const REAL *x, const int64_t *positions, const fl
         for (size_t s = 0; s < sequence; s++) {
             size_t position = (size_t)positions[b * sequence + s];
             for (size_t h = 0; h < heads; h++) {
-                size_t merged = ((b * sequence + s) * heads + h) * size, split = ((b * heads + h) * sequence + s) * size;
+                size_t merged = ((b * sequence + s) * heads + h) * size;
+                size_t split = ((b * heads + h) * sequence + s) * size;
                 const REAL *from = x + (inverse ? split : merged);
                 REAL *to = y + (inverse ? merged : split);
                 for (size_t k = 0; k < half; k++) {
@@ -80,7 +81,9 @@ static void NAME(rms_norm_scale_grad)(const REAL *dy, const REAL *x, const float
                                       size_t width) {
     for (size_t i = 0; i < width; i++) {
         float sum = 0;
-        for (size_t row = 0; row < rows; row++) sum += NUMBER(dy[row * width + i]) * NUMBER(x[row * width + i]) * r[row];
+        for (size_t row = 0; row < rows; row++) {
+            sum += NUMBER(dy[row * width + i]) * (NUMBER(x[row * width + i]) * r[row]);
+        }
         dscale[i] = ROUNDED(sum);
     }
 }

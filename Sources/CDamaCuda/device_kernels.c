@@ -6,8 +6,9 @@
 enum { BLOCK = 256, CHUNK = 8, WARP = 32, SOFTMAX_ROW = 32, NORM_ROW = 16 };
 
 #define ARGUMENTS(...) ((void *[]){__VA_ARGS__})
-#define CHECK_TYPE(kernel, type) \
-    if (cdama_type_index(type) < 0) return cdama_cuda_fail(kernel ": no kernel for type %d; 1, 10 and 16 have one", type)
+#define CHECK_TYPE(kernel, type)    \
+    if (cdama_type_index(type) < 0) \
+    return cdama_cuda_fail(kernel ": no kernel for type %d; 1, 10 and 16 have one", type)
 
 static uint64_t blocks_for(uint64_t threads) {
     return (threads + BLOCK - 1) / BLOCK;
@@ -227,6 +228,7 @@ static const char *token_logps_grad(void *stream, int type, const void *logits, 
 }
 
 const cdama_kernels cdama_cuda_kernels = {
-    adamw,        sum_of_squares, accumulate,    add_rows,            fill,   cast,        rotary_heads, mask_softmax,
-    softmax_grad, row_dot,        rms_norm_grad, rms_norm_scale_grad, swiglu, swiglu_grad, token_logps,  token_logps_grad,
+    adamw, sum_of_squares, accumulate, add_rows, fill, cast,
+    rotary_heads, mask_softmax, softmax_grad, row_dot, rms_norm_grad, rms_norm_scale_grad,
+    swiglu, swiglu_grad, token_logps, token_logps_grad,
 };

@@ -76,7 +76,7 @@ static const char *architecture_of(int device, int *architecture) {
     int major = 0, minor = 0;
     int code = cuda.attribute(&major, COMPUTE_CAPABILITY_MAJOR, device);
     if (code == 0) code = cuda.attribute(&minor, COMPUTE_CAPABILITY_MINOR, device);
-    if (code != 0) return cdama_cuda_fail("CUDA device %d does not give its architecture: %s", device, error_name(code));
+    if (code != 0) return cdama_cuda_fail("CUDA device %d gives no architecture: %s", device, error_name(code));
     *architecture = 10 * major + minor;
     return NULL;
 }
@@ -126,7 +126,7 @@ static const char *make_module(struct module *module) {
         char name[64];
         snprintf(name, sizeof name, "%s%s", names[kernel], suffixes[cdama_type_index(module->type)]);
         code = cuda.function(&module->functions[kernel], loaded, name);
-        if (code != 0) return cdama_cuda_fail("the CUDA driver does not find the kernel %s: %s", name, error_name(code));
+        if (code != 0) return cdama_cuda_fail("the CUDA driver lacks the kernel %s: %s", name, error_name(code));
     }
     return NULL;
 }

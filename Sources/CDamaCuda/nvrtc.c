@@ -1,5 +1,5 @@
-// The kernels' source, and NVRTC, which compiles it. NVRTC is opened at run time: the wheel onnxruntime-gpu[cuda] brings
-// it, and machines without it run the plain graphs.
+// The kernels' source, and NVRTC, which compiles it. NVRTC is opened at run time: the wheel onnxruntime-gpu[cuda]
+// brings it, and machines without it run the plain graphs.
 
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -7,8 +7,7 @@
 // once. The stream's context must be current in the calling thread. All pointers are device memory, which stays valid
 // until the work is done. The functions of the CPU ignore `stream` and have finished when they return.
 //
-// `type` is one of CDAMA_FLOAT32, CDAMA_FLOAT16, CDAMA_BFLOAT16, ONNX's numbers of these types; "real" below is an array
-// of that type. All arithmetic is in float. Arrays at multiples of 16 bytes, with rows of a multiple of 8 numbers, take
+// `type` is one of CDAMA_FLOAT32, CDAMA_FLOAT16, CDAMA_BFLOAT16, ONNX's numbers of these types. All arithmetic is in float. Arrays at multiples of 16 bytes, with rows of a multiple of 8 numbers, take
 // the fast path. Results do not depend on the device's number of processors, and are the same in every run.
 //
 // Each returns NULL, or one line of text that says why nothing was started; it is valid until the thread's next call.
@@ -81,8 +80,8 @@ typedef struct cdama_kernels {
     const char *(*row_dot)(void *stream, int type, const void *a, const void *b, float *sums, size_t batch,
                            size_t sequence, size_t heads, size_t size);
 
-    /// ∂x of y = x r scale with r = 1 / √(mean x² + ε): r h − x r³ mean(h x) + residual, h = ∂y scale. `residual` may be
-    /// NULL. `dx` may be `dy` or `residual`.
+    /// ∂x of y = x r scale with r = 1 / √(mean x² + ε): r h − x r³ mean(h x) + residual, h = ∂y scale. `residual` may
+    /// be NULL.
     const char *(*rms_norm_grad)(void *stream, int type, const void *dy, const void *x, const void *scale,
                                  const float *r, const void *residual, void *dx, size_t rows, size_t width);
 

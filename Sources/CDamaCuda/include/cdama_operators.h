@@ -1,8 +1,8 @@
 #ifndef CDAMA_OPERATORS_H
 #define CDAMA_OPERATORS_H
 
-/// Creates the domain "dama" with the fused operators, each for float, float16 (`…_f16`) and bfloat16 (`…_bf16`) and for
-/// the providers CUDA and CPU. The domain must live as long as the sessions that use it.
+/// Creates the domain "dama" with the fused operators, each for float, float16 (`…_f16`) and bfloat16 (`…_bf16`) and
+/// for the providers CUDA and CPU. The domain must live as long as the sessions that use it.
 ///
 /// @param api  the runtime's OrtApi, of version 21 or later.
 /// @param[out] domain  the OrtCustomOpDomain.

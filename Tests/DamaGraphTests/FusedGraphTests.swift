@@ -1,0 +1,187 @@
+import CDamaCuda
+import CudaEmulation
+import DamaRuntime
+import DamaSupport
+import DamaTestSupport
+import XCTest
+
+@testable import DamaGraph
+@testable import DamaModels
+
+/// Graphs with fused operators against the plain graphs, which other tests compare with torch. The operators run on the
+/// CPU provider, first as the CPU's kernels, then as the device's in emulation.
+final class FusedGraphTests: XCTestCase {
+    override class func setUp() { TestRuntime.configure() }
+
+    override func tearDown() {
+        cdama_operators_use_device_kernels(0)
+        cdama_cuda_set_launcher(nil)
+    }
+
+    private struct Size {
+        var batch = 2, sequence: Int
+        var heads = 4, keyHeads = 2, headSize = 8, layers = 2, inner = 24, vocabulary = 50
+        var width: Int { heads * headSize }
+    }
+
+    private func graph(_ s: Size, fused: Bool, adapters: [Adapter]) throws -> Graph {
+        let config = JSON.object([
+            "vocab_size": .int(Int64(s.vocabulary)), "hidden_size": .int(Int64(s.width)),
+            "intermediate_size": .int(Int64(s.inner)), "num_hidden_layers": .int(Int64(s.layers)),
+            "num_attention_heads": .int(Int64(s.heads)), "num_key_value_heads": .int(Int64(s.keyHeads)),
+            "max_position_embeddings": 2048, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
+            "tie_word_embeddings": false, "hidden_act": "silu",
+        ])
+        return try LlamaGraph(LlamaConfiguration(ConfigReader(config, place: "config.json")), fused: fused)
+            .scoring(trainable: true).adding(adapters)
+    }
+
+    /// A batch whose second sequence ends in padding, which sees nothing and is seen by nothing.
+    private func feeds(_ s: Size, _ graph: Graph) throws -> [String: Tensor] {
+        typealias Port = LlamaGraph.Port
+        var generator = RandomGenerator(seed: 31)
+        let (batch, length) = (s.batch, s.sequence)
+        let padded = length - length / 4
+        // What comes of a row without any key is arbitrary, and differs between the forms.
+        let known = (0..<batch * length).filter { $0 / length != 1 || $0 % length < padded }
+        var rows: [Int] = (0..<max(2, known.count / 3)).map { known[$0 * 5 % known.count] }
+        rows += [0, 0]
+        let (table, uses) = try RowGradients.inverse(of: rows.map(Int64.init), count: batch * length)
+        var mask: [Double] = []
+        for item in 0..<batch {
+            let end = item == 1 ? padded : length
+            for query in 0..<length {
+                for key in 0..<length { mask.append(key > query || key >= end || query >= end ? -1e9 : 0) }
+            }
+        }
+        let half = s.headSize / 2
+        var angles: [Double] = []
+        for position in 0..<length + 3 {
+            for pair in 0..<half { angles.append(Double(position) / pow(10000, Double(pair) / Double(half))) }
+        }
+        let positions: [Int] = (0..<batch * length).map { $0 % length + $0 / length }
+        let targets: [Int] = rows.map { $0 * 7 % s.vocabulary }
+        var feeds: [String: Tensor] = [
+            Port.embeddings: Tensor(random: &generator, [batch, length, s.width]),
+            Port.positions: Tensor(integers: positions, [batch, length]),
+            Port.cosine: Tensor(angles.map { cos($0) }, [length + 3, half]),
+            Port.sine: Tensor(angles.map { sin($0) }, [length + 3, half]),
+            Port.mask: Tensor(mask, [batch, 1, length, length]),
+            Port.rows: Tensor(integers: rows, [rows.count]),
+            Port.inverseRows: Tensor(integers: table.map(Int.init), [batch * length, uses]),
+            Port.targets: Tensor(integers: targets, [rows.count]),
+            "\(Port.logProbabilities).seed": Tensor(random: &generator, [rows.count]),
+        ]
+        for weight in graph.weights {
+            let shape = try XCTUnwrap(weight.shape.fixed)
+            feeds[graph.name(of: weight)] = Tensor(random: &generator, shape, scale: shape.count == 1 ? 1 : 0.2)
+        }
+        return feeds
+    }
+
+    private func results(
+        _ graph: Graph, _ feeds: [String: Tensor], trainable: [String], recompute: [String]
+    ) throws -> [String: Tensor] {
+        let parts = try graph.differentiate(
+            outputs: [LlamaGraph.Port.logProbabilities], trainable: trainable, recompute: recompute)
+        let kept = try parts.forward.run(feeds)
+        return try parts.backward.run(feeds.merging(kept) { $1 }).merging(
+            [LlamaGraph.Port.logProbabilities: try XCTUnwrap(kept[LlamaGraph.Port.logProbabilities])]) { $1 }
+    }
+
+    /// Log-probabilities and every gradient.
+    private func compare(
+        _ size: Size, adapters: [Adapter] = [], recompute: Bool = false, emulated: Bool
+    ) throws {
+        let plain = try graph(size, fused: false, adapters: adapters)
+        let fused = try graph(size, fused: true, adapters: adapters)
+        let feeds = try feeds(size, plain)
+        let trainable =
+            [LlamaGraph.Port.embeddings]
+            + plain.weights.map(plain.name(of:)).filter {
+                adapters.isEmpty || $0.contains("lora_") || $0.contains("norm")
+            }
+        let scopes = recompute ? plain.scopes : []
+        let expected = try results(plain, feeds, trainable: trainable, recompute: scopes)
+        if emulated {
+            cdama_cuda_set_launcher(cuda_emulation_launch)
+            cdama_operators_use_device_kernels(1)
+        }
+        let found = try results(fused, feeds, trainable: trainable, recompute: scopes)
+        XCTAssertEqual(Set(found.keys), Set(expected.keys))
+        let largest = expected.values.flatMap(\.values).map(abs).max() ?? 0
+        for (name, value) in expected {
+            // Sums of up to `sequence` numbers in another order, through two layers: a few dozen roundings of 6e-8. Some
+            // gradients are 0 but for roundings (one token: those of queries and keys), so the scale has a floor.
+            let scale = max(value.values.map(abs).max() ?? 0, 1e-2 * largest)
+            let other = try XCTUnwrap(found[name])
+            XCTAssertEqual(other.shape, value.shape, name)
+            let distance = zip(other.values, value.values).map { abs($0 - $1) }.max() ?? 0
+            XCTAssertTrue(other.values.allSatisfy(\.isFinite), name)
+            XCTAssertLessThan(distance, 2e-5 * scale, "\(name), \(size)")
+        }
+    }
+
+    /// The plain graph sums over empty blocks in a sequence shorter than this, which older runtimes get wrong.
+    private func isComparable(_ sequence: Int) throws -> Bool {
+        let parts = try OnnxRuntime.load().version.split(separator: ".").compactMap { Int($0) }
+        return sequence >= GraphBuilder.leastCausalLength || parts.lexicographicallyPrecedes([1, 32]) == false
+    }
+
+    func testLengths() throws {
+        for sequence in [1, 7, 8, 103] where try isComparable(sequence) {
+            try compare(Size(sequence: sequence), emulated: false)
+        }
+        try compare(Size(batch: 1, sequence: 824, heads: 2, keyHeads: 1, layers: 1), emulated: false)
+    }
+
+    func testLengthsEmulated() throws {
+        try XCTSkipIf(cuda_emulation_is_available() == 0, "sanitizers do not follow the emulated threads")
+        for sequence in [1, 7, 8, 40] where try isComparable(sequence) {
+            try compare(Size(sequence: sequence), emulated: true)
+        }
+        // Heads whose halves are no multiple of 8.
+        try compare(Size(batch: 1, sequence: 9, heads: 1, keyHeads: 1, headSize: 10, layers: 1), emulated: true)
+    }
+
+    func testAllHeadsHaveTheirKeys() throws {
+        try compare(Size(sequence: 24, heads: 3, keyHeads: 3), emulated: false)
+        try compare(Size(sequence: 24, heads: 6, keyHeads: 2, headSize: 16), emulated: false)
+    }
+
+    func testRecomputedLayers() throws {
+        try compare(Size(sequence: 24), recompute: true, emulated: false)
+    }
+
+    func testAdapters() throws {
+        let names = ["self_attn.q_proj", "self_attn.v_proj", "mlp.gate_proj", "mlp.down_proj"]
+        let adapters = (0..<2).flatMap { layer in
+            names.map { Adapter(weight: "model.layers.\(layer).\($0).weight", rank: 3, scale: 2) }
+        }
+        for recompute in [false, true] {
+            try compare(Size(sequence: 24), adapters: adapters, recompute: recompute, emulated: false)
+        }
+    }
+
+    /// The forms that make the fused graphs fast are there: one kernel where there were several.
+    func testNodes() throws {
+        let size = Size(sequence: 24)
+        let graph = try graph(size, fused: true, adapters: [])
+        let parts = try graph.differentiate(
+            outputs: [LlamaGraph.Port.logProbabilities], trainable: graph.weights.map(graph.name(of:)))
+        func counts(_ graph: Graph) -> [String: Int] {
+            graph.nodes.filter { $0.domain == "dama" }.reduce(into: [:]) { $0[$1.op, default: 0] += 1 }
+        }
+        XCTAssertEqual(
+            counts(parts.forward), ["RotaryHeads": 4, "MaskSoftmax": 2, "SwiGLU": 2, "TokenLogProbabilities": 1])
+        XCTAssertEqual(
+            counts(parts.backward),
+            [
+                "RotaryHeads": 4, "MaskSoftmax": 2, "SoftmaxGrad": 2, "RowDot": 2, "SwiGLUGrad": 2, "RmsNormGrad": 4,
+                "RmsNormScaleGrad": 5, "TokenLogProbabilitiesGrad": 1,
+            ])
+        // Every norm but the last adds the gradient of the residual path; the first has no input to pass it to.
+        XCTAssertEqual(parts.backward.nodes.filter { $0.op == "RmsNormGrad" && $0.inputs.count == 5 }.count, 3)
+        XCTAssertTrue(Set(counts(parts.backward).keys).isSubset(of: FusedOperators.float32.keys))
+    }
+}

@@ -1,0 +1,125 @@
+import DamaRuntime
+import DamaSupport
+import DamaTestSupport
+import XCTest
+
+@testable import DamaGraph
+
+/// Each operator of the domain "dama" in each of its three types, on the CPU provider: the runtime knows the names, the
+/// types of inputs and outputs are those of the table, and results equal those of float up to the type's rounding.
+final class FusedTypeTests: XCTestCase {
+    override class func setUp() { TestRuntime.configure() }
+
+    private struct Case {
+        var op: String
+        var inputs: [(shape: [Int], type: ElementType)]
+        var outputs: [[Int]]
+        var attributes: [(name: String, value: Attribute)] = []
+    }
+
+    private let cases = [
+        Case(
+            op: "RotaryHeads",
+            inputs: [([2, 5, 12], .float32), ([2, 5], .int64), ([7, 3], .float32), ([7, 3], .float32)],
+            outputs: [[2, 2, 5, 6]], attributes: [("heads", .int(2)), ("inverse", .int(0))]),
+        Case(
+            op: "MaskSoftmax", inputs: [([2, 3, 5, 5], .float32), ([2, 1, 5, 5], .float32)], outputs: [[2, 3, 5, 5]]),
+        Case(
+            op: "SoftmaxGrad", inputs: [([2, 3, 5], .float32), ([2, 3, 5], .float32), ([2, 3], .float32)],
+            outputs: [[2, 3, 5]]),
+        Case(
+            op: "RowDot", inputs: [([2, 5, 12], .float32), ([2, 5, 12], .float32)], outputs: [[2, 3, 5]],
+            attributes: [("heads", .int(3))]),
+        Case(
+            op: "RmsNormGrad",
+            inputs: [([4, 9], .float32), ([4, 9], .float32), ([9], .float32), ([4, 1], .float32)], outputs: [[4, 9]]),
+        Case(
+            op: "RmsNormGrad",
+            inputs: [
+                ([4, 9], .float32), ([4, 9], .float32), ([9], .float32), ([4, 1], .float32), ([4, 9], .float32),
+            ], outputs: [[4, 9]]),
+        Case(
+            op: "RmsNormScaleGrad", inputs: [([4, 9], .float32), ([4, 9], .float32), ([4, 1], .float32)],
+            outputs: [[9]]),
+        Case(op: "SwiGLU", inputs: [([3, 7], .float32), ([3, 7], .float32)], outputs: [[3, 7]]),
+        Case(
+            op: "SwiGLUGrad", inputs: [([3, 7], .float32), ([3, 7], .float32), ([3, 7], .float32)],
+            outputs: [[3, 7], [3, 7]]),
+        Case(op: "TokenLogProbabilities", inputs: [([3, 7], .float32), ([3], .int64)], outputs: [[3], [3]]),
+        Case(
+            op: "TokenLogProbabilitiesGrad",
+            inputs: [([3, 7], .float32), ([3], .int64), ([3], .float32), ([3], .float32)], outputs: [[3, 7]]),
+    ]
+
+    /// A graph of the operator, whose float inputs and outputs pass through casts to its own type.
+    private func graph(_ c: Case, _ type: ElementType) throws -> Graph {
+        let g = GraphBuilder("operator", usesFusedKernels: true)
+        let table = try XCTUnwrap(FusedOperators.float32[c.op], c.op)
+        var inputs: [Value] = []
+        for (index, input) in c.inputs.enumerated() {
+            let value = try g.input("input\(index)", input.type, input.shape.map(Dimension.fixed))
+            let isOwn = input.type == .float32 && !table.inputs.contains(index)
+            inputs.append(isOwn ? g.cast(value, to: type) : value)
+        }
+        let outputs = g.node(
+            try XCTUnwrap(FusedOperators.name(c.op, for: type)), domain: FusedOperators.domain, inputs,
+            outputs: c.outputs.enumerated().map { index, shape in
+                (table.outputs.contains(index) ? .float32 : type, shape.map(Dimension.fixed))
+            }, attributes: c.attributes)
+        for (index, output) in outputs.enumerated() { try g.output("output\(index)", g.cast(output, to: .float32)) }
+        return g.graph
+    }
+
+    func testEveryType() throws {
+        XCTAssertEqual(Set(cases.map(\.op)), Set(FusedOperators.float32.keys))
+        var generator = RandomGenerator(seed: 12)
+        for c in cases {
+            var feeds: [String: Tensor] = [:]
+            for (index, input) in c.inputs.enumerated() {
+                let count = input.shape.reduce(1, *)
+                // Numbers of few bits are the same in every type.
+                let numbers: [Double] = (0..<count).map { _ in (generator.gaussian() * 8).rounded() / 8 }
+                feeds["input\(index)"] =
+                    input.type == .int64
+                    ? Tensor(integers: (0..<count).map { $0 * 3 % 7 }, input.shape) : Tensor(numbers, input.shape)
+            }
+            let exact = try graph(c, .float32).run(feeds)
+            // One rounding of the result: half a unit in the last place, 2⁻¹¹ and 2⁻⁸, relative to the largest number.
+            for (type, tolerance) in [(ElementType.float16, 1.0 / 2048), (.bfloat16, 1.0 / 256)] {
+                let found = try graph(c, type).run(feeds)
+                for (name, value) in exact {
+                    XCTAssertLessThanOrEqual(
+                        try XCTUnwrap(found[name]).distance(to: value), tolerance, "\(c.op) of \(type), \(name)")
+                }
+            }
+        }
+    }
+
+    /// A wrong shape, a position outside the table and a target outside the vocabulary are errors with the operator's
+    /// name.
+    func testErrors() throws {
+        func fails(_ index: Int, _ message: String, _ change: (inout Case, inout [String: Tensor]) -> Void) throws {
+            var c = cases[index]
+            var feeds: [String: Tensor] = [:]
+            for (index, input) in c.inputs.enumerated() {
+                let count = input.shape.reduce(1, *)
+                feeds["input\(index)"] = Tensor([Double](repeating: 0, count: count), input.shape, input.type)
+            }
+            change(&c, &feeds)
+            let graph = try graph(c, .float32)
+            XCTAssertThrowsError(try graph.run(feeds)) { error in
+                XCTAssertTrue("\(error)".contains(message), "\(error)")
+            }
+        }
+        try fails(0, "rotary_heads: position 9 is 7; the table has 7 rows") { _, feeds in
+            feeds["input1"] = Tensor(integers: [Int](repeating: 0, count: 9) + [7], [2, 5])
+        }
+        try fails(1, "MaskSoftmax: the mask is not") { c, feeds in
+            c.inputs[1].shape = [2, 1, 5, 4]
+            feeds["input1"] = Tensor([Double](repeating: 0, count: 40), [2, 1, 5, 4])
+        }
+        try fails(9, "token_logps: target 2 is -1; the vocabulary has 7 tokens") { _, feeds in
+            feeds["input1"] = Tensor(integers: [0, 0, -1], [3])
+        }
+    }
+}

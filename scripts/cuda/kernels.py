@@ -1,0 +1,379 @@
+#!/usr/bin/env python3
+"""Compares each kernel of Sources/CDamaCuda with its definition in float64, and times it on the device.
+
+    scripts/cuda/build build/libdamacuda.so
+    scripts/cuda/kernels.py build/libdamacuda.so [--on cuda|cpu|emulation] [--large]
+
+Needs numpy, for the device also libcuda.so.1 and NVRTC (DAMA_NVRTC names its file). A line for each kernel: the largest
+error relative to the largest number, what it may be, microseconds and GB/s. The exit status is 1 if a kernel is wrong.
+"""
+
+import argparse
+import ctypes
+import ctypes.util
+import sys
+
+import numpy as np
+
+F32, F16, BF16 = 1, 10, 16
+TYPES = {"f32": F32, "f16": F16, "bf16": BF16}
+# Two roundings of the type, for operators that round their inputs' products once more than the definition does.
+TOLERANCE = {F32: 4e-6, F16: 2e-3, BF16: 1.6e-2}
+NAMES = ("adamw sum_of_squares accumulate add_rows fill cast rotary_heads mask_softmax softmax_grad row_dot rms_norm_grad "
+         "rms_norm_scale_grad swiglu swiglu_grad token_logps token_logps_grad").split()
+
+
+class AdamW(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_float) for name in
+                "keep beta1 one_minus_beta1 beta2 one_minus_beta2 step_size inverse_root_correction epsilon "
+                "gradient_scale".split()]
+
+
+class Table(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_void_p) for name in NAMES]
+
+
+def rounded(values, kind):
+    """`values` in the type, as its bytes and as float64."""
+    values = np.asarray(values, np.float32)
+    if kind == F32:
+        return values, values.astype(np.float64)
+    if kind == F16:
+        half = values.astype(np.float16)
+        return half, half.astype(np.float64)
+    bits = values.view(np.uint32)
+    bits = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
+    return bits, unpacked(bits, BF16)
+
+
+def unpacked(array, kind):
+    if kind == BF16:
+        return (array.astype(np.uint32) << 16).view(np.float32).astype(np.float64)
+    return array.astype(np.float64)
+
+
+class Host:
+    """Memory of the host, at a multiple of 16 bytes, or beside one."""
+
+    def __init__(self, shift=0):
+        self.shift = shift
+
+    def put(self, array):
+        raw = np.zeros(array.nbytes + 64, np.uint8)
+        start = -raw.ctypes.data % 16 + self.shift * array.itemsize
+        view = raw[start:start + array.nbytes].view(array.dtype)
+        view[:] = array.ravel()
+        return view, view.ctypes.data
+
+    def get(self, buffer):
+        return buffer.copy()
+
+    def synchronize(self):
+        pass
+
+
+class Cuda:
+    """Memory of the first device."""
+
+    def __init__(self):
+        self.lib = ctypes.CDLL("libcuda.so.1")
+        device, context = ctypes.c_int(), ctypes.c_void_p()
+        self.call("cuInit", 0)
+        self.call("cuDeviceGet", ctypes.byref(device), 0)
+        self.call("cuDevicePrimaryCtxRetain", ctypes.byref(context), device)
+        self.call("cuCtxSetCurrent", context)
+
+    def call(self, name, *arguments):
+        code = getattr(self.lib, name)(*arguments)
+        if code:
+            raise SystemExit(f"{name}: CUDA error {code}")
+
+    def put(self, array):
+        array = np.ascontiguousarray(array)
+        address = ctypes.c_uint64()
+        self.call("cuMemAlloc_v2", ctypes.byref(address), ctypes.c_size_t(max(16, array.nbytes)))
+        self.call("cuMemcpyHtoD_v2", address, ctypes.c_void_p(array.ctypes.data), ctypes.c_size_t(array.nbytes))
+        return (address, array.dtype, array.size), address.value
+
+    def get(self, buffer):
+        address, dtype, size = buffer
+        array = np.empty(size, dtype)
+        self.synchronize()
+        self.call("cuMemcpyDtoH_v2", ctypes.c_void_p(array.ctypes.data), address, ctypes.c_size_t(array.nbytes))
+        return array
+
+    def free(self, buffer):
+        self.call("cuMemFree_v2", buffer[0])
+
+    def synchronize(self):
+        self.call("cuCtxSynchronize")
+
+    def time(self, run, times=20):
+        """Microseconds of one run."""
+        first, last, took = ctypes.c_void_p(), ctypes.c_void_p(), ctypes.c_float()
+        for event in (first, last):
+            self.call("cuEventCreate", ctypes.byref(event), 0)
+        for _ in range(3):
+            run()
+        self.call("cuEventRecord", first, None)
+        for _ in range(times):
+            run()
+        self.call("cuEventRecord", last, None)
+        self.synchronize()
+        self.call("cuEventElapsedTime", ctypes.byref(took), first, last)
+        return took.value / times * 1e3
+
+
+class Checker:
+    def __init__(self, table, memory):
+        self.memory = memory
+        self.functions = {}
+        for name in NAMES:
+            prototype = ctypes.CFUNCTYPE(ctypes.c_char_p)
+            self.functions[name] = ctypes.cast(getattr(table, name), prototype)
+        self.failed = 0
+        self.random = np.random.default_rng(7)
+
+    def normal(self, shape, kind, scale=1.0):
+        return rounded(self.random.standard_normal(shape) * scale, kind)
+
+    def check(self, name, label, arguments, outputs, tolerance):
+        """Runs a kernel. `arguments`: arrays, numbers, or None for NULL. `outputs`: a list of (position, kind, shape,
+        expected); the array at that position is read back."""
+        function, passed, buffers, size = self.functions[name], [], [], 0
+        keep = {}
+        for position, argument in enumerate(arguments):
+            if isinstance(argument, np.ndarray):
+                keep[position], address = self.memory.put(argument)
+                size += argument.nbytes
+                passed.append(ctypes.c_void_p(address))
+            elif argument is None:
+                passed.append(ctypes.c_void_p(None))
+            elif isinstance(argument, float):
+                passed.append(ctypes.c_float(argument))
+            elif isinstance(argument, int):
+                passed.append(ctypes.c_size_t(argument))
+            else:
+                passed.append(argument)
+        error = function(None, *passed)
+        if error is not None:
+            raise SystemExit(f"{name} {label}: {error.decode()}")
+        worst = 0.0
+        for position, kind, expected in outputs:
+            array = self.memory.get(keep[position])
+            found = array.astype(np.float64) if array.dtype == np.float64 else unpacked(array, kind)
+            expected = np.asarray(expected, np.float64).ravel()
+            scale = max(np.abs(expected).max(initial=0), 1e-30)
+            difference = np.abs(found - expected).max(initial=0) / scale
+            worst = max(worst, difference if np.isfinite(found).all() else np.inf)
+        line = f"{name:20} {label:34} error {worst:8.1e} of {tolerance:8.1e}"
+        if isinstance(self.memory, Cuda):
+            took = self.memory.time(lambda: function(None, *passed))
+            line += f"  {took:9.1f} us {size / took / 1e3:7.0f} GB/s"
+            for buffer in keep.values():
+                self.memory.free(buffer)
+        if not worst <= tolerance:
+            self.failed += 1
+            line += "  WRONG"
+        print(line, flush=True)
+
+    # Operators
+
+    def rotary(self, kind, batch, sequence, heads, size):
+        half, table = size // 2, sequence + 5
+        x, xf = self.normal((batch, sequence, heads, size), kind)
+        positions = self.random.integers(0, table, (batch, sequence))
+        angle = np.arange(table)[:, None] / 10000 ** (np.arange(half) / half)
+        cosine, sine = np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
+        for inverse in (0, 1):
+            c, s = cosine.astype(np.float64)[positions], sine.astype(np.float64)[positions] * (-1 if inverse else 1)
+            source = xf.reshape(batch, heads, sequence, size).transpose(0, 2, 1, 3) if inverse else xf
+            a, b = source[..., :half], source[..., half:]
+            c, s = c[:, :, None], s[:, :, None]
+            turned = np.concatenate([a * c - b * s, b * c + a * s], -1)
+            expected = turned if inverse else turned.transpose(0, 2, 1, 3)
+            self.check("rotary_heads", self.label(kind, f"{batch}x{sequence}x{heads}x{size} {'back' if inverse else ''}"),
+                       [ctypes.c_int(kind), x, positions, cosine, sine, np.zeros_like(x), batch, sequence, heads, size,
+                        table, ctypes.c_int(inverse)], [(5, kind, expected)], TOLERANCE[kind])
+
+    def softmax(self, kind, batch, heads, queries, keys):
+        rows = batch * heads * queries
+        scores, sf = self.normal((batch, heads, queries, keys), kind, 2)
+        hidden = self.random.random((batch, 1, queries, keys)) < 0.4
+        hidden[0, 0, 0] = True
+        mask, mf = rounded(np.where(hidden, -1e4, 0), kind)
+        z = (sf + mf).astype(np.float32).astype(np.float64)  # the kernel adds in float
+        p = np.exp(z - z.max(-1, keepdims=True))
+        p /= p.sum(-1, keepdims=True)
+        label = self.label(kind, f"{rows} rows of {keys}")
+        self.check("mask_softmax", label, [ctypes.c_int(kind), scores, mask, np.zeros_like(scores), rows, keys, queries,
+                   rows // batch], [(3, kind, p)], TOLERANCE[kind])
+        # A row without any key gives zeros.
+        none, _ = rounded(np.full((1, 1, queries, keys), -np.inf), kind)
+        self.check("mask_softmax", label + " -inf", [ctypes.c_int(kind), scores, none, scores * 0, rows, keys, queries,
+                   rows], [(3, kind, np.zeros(rows * keys))], 0)
+        shares, pf = rounded(p, kind)
+        flowing, ff = self.normal((rows, keys), kind)
+        sums = self.random.standard_normal(rows).astype(np.float32)
+        self.check("softmax_grad", label, [ctypes.c_int(kind), shares, flowing, sums, np.zeros_like(flowing), rows, keys],
+                   [(4, kind, pf.reshape(rows, keys) * (ff - sums[:, None].astype(np.float64)))], TOLERANCE[kind])
+
+    def dot(self, kind, batch, sequence, heads, size):
+        a, af = self.normal((batch, sequence, heads, size), kind)
+        b, bf = self.normal((batch, sequence, heads, size), kind)
+        self.check("row_dot", self.label(kind, f"{batch}x{sequence}x{heads}x{size}"),
+                   [ctypes.c_int(kind), a, b, np.zeros((batch, heads, sequence), np.float32), batch, sequence, heads, size],
+                   [(3, F32, (af * bf).sum(-1).transpose(0, 2, 1))], TOLERANCE[F32])
+
+    def norm(self, kind, rows, width):
+        dy, df = self.normal((rows, width), kind)
+        x, xf = self.normal((rows, width), kind)
+        scale, wf = self.normal(width, kind)
+        residual, rf = self.normal((rows, width), kind)
+        r = (1 / np.sqrt((xf ** 2).mean(-1) + 1e-5)).astype(np.float32)
+        r64 = r.astype(np.float64)[:, None]
+        h = df * wf
+        expected = r64 * h - xf * r64 ** 3 * (h * xf).mean(-1, keepdims=True)
+        for other, more in ((None, 0), (residual, rf)):
+            self.check("rms_norm_grad", self.label(kind, f"{rows}x{width}{'' if other is None else ' + residual'}"),
+                       [ctypes.c_int(kind), dy, x, scale, r, other, np.zeros_like(dy), rows, width],
+                       [(6, kind, expected + more)], TOLERANCE[kind])
+        self.check("rms_norm_scale_grad", self.label(kind, f"{rows}x{width}"),
+                   [ctypes.c_int(kind), dy, x, r, np.zeros_like(scale), rows, width],
+                   [(4, kind, (df * xf * r64).sum(0))], max(TOLERANCE[kind], 2e-7 * rows ** 0.5))
+
+    def swiglu(self, kind, count):
+        gate, gf = self.normal(count, kind, 3)
+        up, uf = self.normal(count, kind)
+        dy, df = self.normal(count, kind)
+        sigmoid = 1 / (1 + np.exp(-gf))
+        zero = np.zeros_like(gate)
+        self.check("swiglu", self.label(kind, f"{count}"), [ctypes.c_int(kind), gate, up, zero, count],
+                   [(3, kind, gf * sigmoid * uf)], TOLERANCE[kind])
+        self.check("swiglu_grad", self.label(kind, f"{count}"), [ctypes.c_int(kind), dy, gate, up, zero, zero, count],
+                   [(4, kind, df * uf * (sigmoid + gf * sigmoid * (1 - sigmoid))), (5, kind, df * gf * sigmoid)],
+                   TOLERANCE[kind])
+
+    def logps(self, kind, rows, vocabulary):
+        logits, lf = self.normal((rows, vocabulary), kind, 4)
+        targets = self.random.integers(0, vocabulary, rows)
+        weights = self.random.standard_normal(rows).astype(np.float32)
+        top = lf.max(-1)
+        normalizer = top + np.log(np.exp(lf - top[:, None]).sum(-1))
+        label, empty = self.label(kind, f"{rows}x{vocabulary}"), np.zeros(rows, np.float32)
+        self.check("token_logps", label, [ctypes.c_int(kind), logits, targets, empty, empty, rows, vocabulary],
+                   [(3, F32, lf[np.arange(rows), targets] - normalizer), (4, F32, normalizer)], TOLERANCE[F32])
+        expected = -np.exp(lf - normalizer[:, None])
+        expected[np.arange(rows), targets] += 1
+        self.check("token_logps_grad", label,
+                   [ctypes.c_int(kind), logits, targets, normalizer.astype(np.float32), weights, np.zeros_like(logits),
+                    rows, vocabulary],
+                   [(5, kind, expected * weights[:, None].astype(np.float64))], max(TOLERANCE[kind], 1e-5))
+
+    # The optimizer
+
+    def optimizer(self, kind, count):
+        numbers = AdamW(0.999, 0.9, 0.1, 0.99, 0.01, 1e-2, 3.0, 1e-8, 0.5)
+        n = {name: np.float64(getattr(numbers, name)) for name, _ in AdamW._fields_}
+        (p, pf), (m, mf) = self.normal(count, F32), self.normal(count, F32)
+        v = np.abs(self.normal(count, F32)[0])
+        g, gf = self.normal(count, kind)
+        gf = gf * n["gradient_scale"]
+        m2 = mf * n["beta1"] + gf * n["one_minus_beta1"]
+        v2 = v.astype(np.float64) * n["beta2"] + gf ** 2 * n["one_minus_beta2"]
+        p2 = pf * n["keep"] - n["step_size"] * m2 / (np.sqrt(v2) * n["inverse_root_correction"] + n["epsilon"])
+        for working in (None, kind):
+            outputs = [(1, F32, p2), (4, F32, m2), (5, F32, v2)]
+            self.check("adamw", self.label(kind, f"{count}{'' if working is None else ' + copy'}"),
+                       [ctypes.byref(numbers), p, g, ctypes.c_int(kind), m, v,
+                        None if working is None else np.zeros_like(g), ctypes.c_int(kind), count], outputs, 1e-6)
+        if kind != F32:
+            self.check("adamw", self.label(kind, f"{count} the copy"),
+                       [ctypes.byref(numbers), p, g, ctypes.c_int(kind), m, v, np.zeros_like(g), ctypes.c_int(kind), count],
+                       [(6, kind, p2)], TOLERANCE[kind])
+        g, gf = self.normal(count, kind)
+        self.check("sum_of_squares", self.label(kind, f"{count}"),
+                   [g, ctypes.c_int(kind), count, np.zeros(1024), np.array([0.0])], [(4, F32, [(gf ** 2).sum()])], 1e-12)
+        self.check("accumulate", self.label(kind, f"{count}"), [p, g, ctypes.c_int(kind), count], [(0, F32, pf + gf)], 1e-6)
+        self.check("fill", self.label(kind, f"{count}"), [np.zeros_like(g), ctypes.c_int(kind), 1.5, count],
+                   [(0, kind, np.full(count, 1.5))], 0)
+        self.check("cast", self.label(kind, f"{count} from float"),
+                   [np.zeros_like(g), ctypes.c_int(kind), p, ctypes.c_int(F32), count], [(0, kind, rounded(p, kind)[1])], 0)
+        self.check("cast", self.label(kind, f"{count} to float"),
+                   [np.zeros(count, np.float32), ctypes.c_int(F32), g, ctypes.c_int(kind), count], [(0, F32, gf)], 0)
+
+    def rows(self, kind, table_kind, tokens, vocabulary, width):
+        indices = self.random.integers(0, vocabulary, tokens)
+        indices[: tokens // 3] = indices[0]
+        order = np.argsort(indices, kind="stable")
+        rows, first = np.unique(indices[order], return_index=True)
+        starts = np.append(first, tokens).astype(np.int64)
+        values, vf = self.normal((tokens, width), kind)
+        table, tf = self.normal((vocabulary, width), table_kind)
+        np.add.at(tf, indices, vf)
+        self.check("add_rows", self.label(kind, f"{tokens} to {'float' if table_kind == F32 else 'same'} {vocabulary}x{width}"),
+                   [table, ctypes.c_int(table_kind), values, ctypes.c_int(kind), rows.astype(np.int64), starts,
+                    order.astype(np.int64), len(rows), width], [(0, table_kind, tf)], TOLERANCE[table_kind])
+
+    def label(self, kind, text):
+        return f"{next(n for n, k in TYPES.items() if k == kind):4} {text}"
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("library")
+    parser.add_argument("--on", default="cuda", choices=["cuda", "cpu", "emulation"])
+    parser.add_argument("--emulation", help="the library of Tests/CudaEmulation")
+    parser.add_argument("--shift", type=int, default=0, help="elements by which arrays lie beside a multiple of 16 bytes")
+    parser.add_argument("--large", action="store_true", help="sizes of a model of 7 billion parameters")
+    given = parser.parse_args()
+    library = ctypes.CDLL(given.library)
+    if given.on == "emulation":
+        emulation = ctypes.CDLL(given.emulation)
+        library.cdama_cuda_set_launcher(emulation.cuda_emulation_launch)
+    if given.on == "cuda":
+        memory = Cuda()
+        library.cdama_cuda_kernels_status.restype = ctypes.c_char_p
+        reason = library.cdama_cuda_kernels_status(0)
+        if reason is not None:
+            raise SystemExit(reason.decode())
+    else:
+        memory = Host(given.shift)
+    table = Table.in_dll(library, "cdama_cpu_kernels" if given.on == "cpu" else "cdama_cuda_kernels")
+    checker = Checker(table, memory)
+    for kind in TYPES.values():
+        if given.large:
+            if kind == F16:
+                continue
+            checker.rotary(kind, 4, 824, 32, 128)
+            checker.softmax(kind, 4, 32, 824, 824)
+            checker.dot(kind, 4, 824, 32, 128)
+            checker.norm(kind, 3296, 4096)
+            checker.swiglu(kind, 3296 * 11008)
+            checker.logps(kind, 800, 32064)
+            checker.optimizer(kind, 1 << 26)
+            checker.rows(kind, kind, 3296, 32064, 4096)
+            continue
+        checker.rotary(kind, 2, 7, 3, 16)
+        checker.rotary(kind, 1, 5, 2, 10)
+        for keys in (1, 7, 8, 103, 104, 1024, 1100, 5000):
+            checker.softmax(kind, 2, 3, 1 if keys > 1000 else 5, keys)
+        checker.dot(kind, 2, 7, 3, 16)
+        checker.dot(kind, 2, 5, 3, 83)
+        for rows, width in ((5, 64), (9, 7), (70, 33), (3, 520), (2, 4096), (2, 5001)):
+            checker.norm(kind, rows, width)
+        for count in (1, 1000, 4099):
+            checker.swiglu(kind, count)
+            checker.optimizer(kind, count)
+        for rows, vocabulary in ((3, 64), (2, 5003), (5, 9)):
+            checker.logps(kind, rows, vocabulary)
+        checker.rows(kind, kind, 50, 11, 24)
+        checker.rows(kind, F32, 50, 11, 13)
+        if kind != F32:
+            checker.rows(F32, kind, 50, 11, 24)
+    print(f"kernels on {given.on}: {checker.failed} wrong")
+    sys.exit(bool(checker.failed))
+
+
+if __name__ == "__main__":
+    main()
