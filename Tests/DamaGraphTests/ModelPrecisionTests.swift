@@ -178,7 +178,8 @@ final class ModelPrecisionTests: XCTestCase {
                 var feeds = feeds.merging(graph.randomWeights(&generator)) { $1 }
                 // Adapters change the model a little.
                 for adapter in adapters {
-                    feeds[adapter.nameB]?.values = feeds[adapter.nameB]?.values.map { 0.1 * $0 } ?? []
+                    guard let change = feeds[adapter.nameB] else { continue }
+                    feeds[adapter.nameB] = Tensor(change.values.map { 0.1 * $0 }, change.shape)
                 }
                 for scopes in [[], graph.scopes] {
                     let output = head == .logits ? Port.logits : Port.logProbabilities
@@ -202,7 +203,8 @@ final class ModelPrecisionTests: XCTestCase {
             types.append(type)
             guard type == .float32 else { continue }
             XCTAssertTrue(
-                name.contains("logsoftmax") || name.contains("layernormalization:"), "\(name) is no statistic")
+                name.contains("logsoftmax") || name.contains("layernormalization") && name.contains(":"),
+                "\(name) is no statistic")
         }
         XCTAssertTrue(types.contains(.float16))
         lowered.forward.checkLowered(to: .float16, "\(what), forward")
