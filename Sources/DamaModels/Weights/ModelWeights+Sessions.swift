@@ -20,7 +20,8 @@ extension ModelWeights {
     /// returned again.
     ///
     /// - Parameters:
-    ///   - graph: a graph whose weights have the type of ``precision``.
+    ///   - graph: a graph in float32, which becomes one of ``precision``.
+    ///   - natural: inputs and outputs that have the type that the graph computes in; see ``Graph/lowered(to:natural:types:)``.
     ///   - name: the model's name in messages.
     ///   - fileName: the name in the files of a weight of the graph.
     ///   - options: all options except ``SessionOptions/initializers``, which this function sets.
@@ -28,10 +29,14 @@ extension ModelWeights {
     ///   ``DamaError/Code/unsupported`` for a weight whose type is not supported.
     public func session(
         _ graph: Graph, named name: String, placement: Placement, options: SessionOptions = SessionOptions(),
-        fileName: (String) -> String = { $0 }
+        natural: Set<String> = [], fileName: (String) -> String = { $0 }
     ) throws(DamaError) -> Session {
+        let graph = try graph.lowered(to: precision, natural: natural)
         var options = options
         options.initializers = [:]
+        // The CPU computes float16 by conversion, and the runtime converts weights when it creates the session: it has to
+        // see their numbers.
+        if precision != .float32, options.device == .cpu { options.copiesInitializers = true }
         var places: [String: WeightPlacement] = [:]
         var files: [String] = []
         for weight in graph.weights {

@@ -104,6 +104,7 @@ public final class LlamaDecoder: CausalDecoder {
     package var maximumPositions: Int { configuration.maximumPositions }
     package var endTokens: [Int32] { configuration.endTokens.map { Int32(clamping: $0) } }
     package var packsResponses: Bool { true }
+    package var precision: Precision { weights.precision }
     package var identity: JSON { configuration.identity }
     package var fingerprint: String { weights.store.fingerprint }
 
@@ -145,7 +146,8 @@ public final class LlamaDecoder: CausalDecoder {
         // each prompt: with two to eight rows it takes twice as long without a copy in the kernels' own layout.
         options.prepacking = kind == .generation
         return try weights.session(
-            graph, named: graph.name, placement: .host, options: options, fileName: names.fileName)
+            graph, named: graph.name, placement: .host, options: options,
+            natural: kind == .generation ? graphs.cachePorts : [], fileName: names.fileName)
     }
 
     // MARK: Embeddings

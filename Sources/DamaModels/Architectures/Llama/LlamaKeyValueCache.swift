@@ -1,15 +1,16 @@
 import DamaRuntime
 import DamaSupport
 
-/// The keys and values of a batch, in preallocated memory that each step writes into.
+/// The keys and values of a batch in the model's precision, in preallocated memory that each step writes into.
 final class LlamaKeyValueCache: KeyValueCache {
     private typealias Port = LlamaGraph.Port
     private let decoder: LlamaDecoder
     private let binding: Binding
     /// The capacity of a row in tokens.
     private let length: Int
-    /// Numbers of one row.
+    /// Bytes of one row.
     private let rowSize: Int
+    private var elementType: ElementType { decoder.precision.elementType }
     private(set) var batch: Int
     /// Key and value of each layer in turn, [batch, heads, length, head size]. The capacity may exceed the batch.
     private var memory: [FloatMemory] = []
@@ -20,7 +21,7 @@ final class LlamaKeyValueCache: KeyValueCache {
         self.batch = batch
         let c = decoder.configuration
         var size = 1
-        for factor in [c.keyValueHeads, length, decoder.graphs.cachedHeadSize] {
+        for factor in [c.keyValueHeads, length, decoder.graphs.cachedHeadSize, decoder.precision.elementType.size] {
             let (product, overflow) = size.multipliedReportingOverflow(by: factor)
             guard !overflow else { throw .outOfMemory("a key-value cache cannot hold texts of \(length) tokens") }
             size = product
@@ -41,9 +42,10 @@ final class LlamaKeyValueCache: KeyValueCache {
         let isInPlace = zip(rows, rows.dropFirst()).allSatisfy { $0 < $1 }
         let target = isInPlace ? memory : try allocate(rows.count)
         for (old, new) in zip(memory, target) {
-            guard let from = old.elements.baseAddress, let to = new.elements.baseAddress else { continue }
+            let (from, to) = (old.bytes, UnsafeMutableRawBufferPointer(new.elements))
             for (place, row) in rows.enumerated() where !isInPlace || place != row {
-                (to + place * rowSize).update(from: from + row * rowSize, count: rowSize)
+                UnsafeMutableRawBufferPointer(rebasing: to[place * rowSize..<(place + 1) * rowSize])
+                    .copyMemory(from: UnsafeRawBufferPointer(rebasing: from[row * rowSize..<(row + 1) * rowSize]))
             }
         }
         memory = target
@@ -52,17 +54,21 @@ final class LlamaKeyValueCache: KeyValueCache {
     }
 
     func copy(_ copies: [CacheCopy]) throws(DamaError) {
-        let (heads, size) = (decoder.configuration.keyValueHeads, decoder.graphs.cachedHeadSize)
+        // Bytes of one head of one token.
+        let (heads, size) = (
+            decoder.configuration.keyValueHeads, decoder.graphs.cachedHeadSize * elementType.size
+        )
         let total = copies.reduce(0) { $0 + $1.positions.count } * heads * size
-        try Allocation.check(total, of: MemoryLayout<Float>.size, for: "the keys and values that beams exchange")
-        var buffer: [Float] = []
+        try Allocation.check(total, for: "the keys and values that beams exchange")
+        var buffer: [UInt8] = []
         buffer.reserveCapacity(total)
         for memory in memory {
             buffer.removeAll(keepingCapacity: true)
+            let target = UnsafeMutableRawBufferPointer(memory.elements)
             for copy in copies {
                 for head in 0..<heads {
                     let start = ((copy.source * heads + head) * length + copy.positions.lowerBound) * size
-                    buffer += memory.elements[start..<start + copy.positions.count * size]
+                    buffer += memory.bytes[start..<start + copy.positions.count * size]
                 }
             }
             var rest = buffer[...]
@@ -70,7 +76,8 @@ final class LlamaKeyValueCache: KeyValueCache {
                 for head in 0..<heads {
                     let start = ((copy.target * heads + head) * length + copy.positions.lowerBound) * size
                     let count = copy.positions.count * size
-                    _ = memory.elements.extracting(start..<start + count).update(fromContentsOf: rest.prefix(count))
+                    UnsafeMutableRawBufferPointer(rebasing: target[start..<start + count])
+                        .copyBytes(from: rest.prefix(count))
                     rest = rest.dropFirst(count)
                 }
             }
@@ -86,20 +93,20 @@ final class LlamaKeyValueCache: KeyValueCache {
         }
         // Checks the whole size first: allocating layer by layer would use up the memory before failing.
         try Allocation.check(
-            all, of: MemoryLayout<Float>.size, for: "the key-value cache of \(rows) texts of \(length) tokens")
+            all, for: "the key-value cache of \(rows) texts of \(length) tokens")
         var memory: [FloatMemory] = []
-        for _ in 0..<parts { memory.append(try FloatMemory(count: count)) }
+        for _ in 0..<parts { memory.append(try FloatMemory(count: (count + 3) / 4)) }
         return memory
     }
 
     private func bindMemory() throws(DamaError) {
         let shape = [batch, decoder.configuration.keyValueHeads, length, decoder.graphs.cachedHeadSize]
-        let byteCount = shape.reduce(MemoryLayout<Float>.size, *)
+        let byteCount = shape.reduce(elementType.size, *)
         for (index, memory) in memory.enumerated() {
             let layer = index / 2
             let value = try TensorValue(
                 decoder.runtime, borrowing: UnsafeRawBufferPointer(rebasing: memory.bytes[..<byteCount]),
-                type: .float32, shape: shape, owner: memory)
+                type: elementType, shape: shape, owner: memory)
             let isKey = index % 2 == 0
             try binding.bind(input: isKey ? Port.pastKey(layer) : Port.pastValue(layer), to: value)
             try binding.bind(output: isKey ? Port.presentKey(layer) : Port.presentValue(layer), to: value)
