@@ -49,6 +49,7 @@
 @_exported import class DamaRuntime.OnnxRuntime
 @_exported import class DamaRuntime.RunOptions
 @_exported import struct DamaSupport.DamaError
+@_exported import enum DamaSupport.Precision
 @_exported import class DamaSupport.StopSignal
 @_exported import let DamaSupport.libraryVersion
 @_exported import struct DamaText.BuiltInSplitter

@@ -45,6 +45,7 @@ extension dama_policy_options {
         }
         options.imageLimits.pixels = pixels
         if let provider { options.device = try Device(String(cString: provider)) }
+        if let precision { options.precision = try Precision.named(String(cString: precision)) }
         options.runtimePath = onnxruntime.map { String(cString: $0) }
         options.template = prompt_template.map { String(cString: $0) }
         options.system = system.map { String(cString: $0) }

@@ -30,6 +30,7 @@ extension dama_scorer_options {
         }
         options.maximumImagePixels = pixels
         if let provider { options.device = try Device(String(cString: provider)) }
+        if let precision { options.precision = try Precision.named(String(cString: precision)) }
         if let onnxruntime { options.runtimePath = String(cString: onnxruntime) }
         switch long_texts {
         case DAMA_LONG_TEXTS_REFUSE: options.longTexts = .refuse

@@ -38,6 +38,11 @@ struct PolicyArguments: ParsableArguments {
     var provider = "cpu"
     @Option(
         help: ArgumentHelp(
+            "What the model computes in: float32, bfloat16, float16, or auto, which is float32 on the CPU and bfloat16 "
+                + "on CUDA.", valueName: "name"))
+    var precision = "auto"
+    @Option(
+        help: ArgumentHelp(
             "The ONNX Runtime library (default: $DAMA_ONNXRUNTIME, then the system's).", valueName: "file"))
     var onnxruntime: String?
 
@@ -51,6 +56,7 @@ struct PolicyArguments: ParsableArguments {
         options.imageDecoding = images.decoding
         options.threads = threads
         options.device = try Device(provider)
+        options.precision = try Precision.named(precision)
         options.runtimePath = onnxruntime
         return options
     }

@@ -60,7 +60,9 @@ public final class Session: @unchecked Sendable {
         defer { runtime.api.pointee.ReleaseSessionOptions!(settings) }
         var created: OpaquePointer?
         do throws(DamaError) {
-            try runtime.check(CallingThread.lend { create(settings, &created) })
+            try runtime.backend(options.device).working { () throws(DamaError) in
+                try runtime.check(CallingThread.lend { create(settings, &created) })
+            }
         } catch {
             // Whatever code the runtime gives, it rejects the model here.
             throw DamaError(error.code == .invalidArgument ? .model : error.code, "\(name): \(error.message)")

@@ -117,7 +117,10 @@ public struct SessionOptions: Sendable {
 
     private func addInitializers(_ options: OpaquePointer, _ runtime: OnnxRuntime) throws(DamaError) {
         let api = runtime.api
-        guard copiesInitializers else {
+        // The CPU computes float16 by conversion, and the runtime converts weights when it creates the session: it has
+        // to see their numbers.
+        let converts = runtime.isHost(device) && initializers.contains { $0.value.elementType == .float16 }
+        guard copiesInitializers || converts else {
             // Used in place, but the optimizer does not see them: what it would fold must not depend on these alone.
             for (name, tensor) in initializers {
                 try runtime.check(api.pointee.AddInitializer!(options, name, tensor.value))

@@ -14,4 +14,7 @@ public enum Precision: String, Hashable, Sendable, CaseIterable {
         case .float16: .float16
         }
     }
+
+    /// What fingerprints add: nothing for float32, so that those of versions without other precisions stay.
+    package var mark: String { self == .float32 ? "" : " in \(rawValue)" }
 }

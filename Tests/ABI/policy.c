@@ -49,6 +49,15 @@ static void options(void) {
     CHECK(dama_policy_create(&other, model, &options) == DAMA_OK);
     dama_policy_free(other);
     dama_policy_options_init(&options);
+    CHECK(options.precision == NULL);
+    options.precision = "half";
+    CHECK_FAILS(dama_policy_create(&policy, model, &options), DAMA_INVALID_ARGUMENT, "unknown precision 'half'");
+    options.precision = "bfloat16";
+    CHECK_FAILS(dama_policy_create(&policy, model, &options), DAMA_UNSUPPORTED, "use float32 or float16");
+    options.precision = "float16";
+    CHECK(dama_policy_create(&other, model, &options) == DAMA_OK);
+    dama_policy_free(other);
+    dama_policy_options_init(&options);
     options.overlong = (dama_overlong)7;
     CHECK_FAILS(dama_policy_create(&policy, model, &options), DAMA_INVALID_ARGUMENT, "overlong 7");
     dama_policy_options_init(&options);

@@ -43,6 +43,12 @@ static void test_options(void) {
     options.provider = "quantum";
     CHECK_FAILS(dama_scorer_create(&scorer, model, &options), DAMA_INVALID_ARGUMENT, "'quantum'");
     dama_scorer_options_init(&options);
+    CHECK(options.precision == NULL);
+    options.precision = "half";
+    CHECK_FAILS(dama_scorer_create(&scorer, model, &options), DAMA_INVALID_ARGUMENT, "unknown precision 'half'");
+    options.precision = "bfloat16";
+    CHECK_FAILS(dama_scorer_create(&scorer, model, &options), DAMA_UNSUPPORTED, "use float32 or float16");
+    dama_scorer_options_init(&options);
     options.long_texts = (dama_long_texts)7;
     CHECK_FAILS(dama_scorer_create(&scorer, model, &options), DAMA_INVALID_ARGUMENT, "long_texts 7");
     dama_scorer_options_init(&options);

@@ -81,8 +81,10 @@ final class ModelPrecisionTests: XCTestCase {
             var values = [Double](repeating: 0, count: batch * length * length)
             for sequence in 0..<batch {
                 for query in 0..<length {
-                    for key in 0..<length where key > query || query - key >= window ?? length
-                        || sequence == 1 && query >= length - 6 {
+                    for key in 0..<length
+                    where key > query || query - key >= window ?? length
+                        || sequence == 1 && query >= length - 6
+                    {
                         values[(sequence * length + query) * length + key] = -1e9
                     }
                 }
@@ -148,7 +150,8 @@ final class ModelPrecisionTests: XCTestCase {
             inputs[Port.rows] = Tensor(integers: [Self.length - 1, 2 * Self.length - 1], [2])
             for name in caches {
                 inputs[name] = Tensor(
-                    [Double](repeating: 0, count: 2 * 2 * 32 * graphs.cachedHeadSize), [2, 2, 32, graphs.cachedHeadSize])
+                    [Double](repeating: 0, count: 2 * 2 * 32 * graphs.cachedHeadSize),
+                    [2, 2, 32, graphs.cachedHeadSize])
             }
             let lowered = try graph.lowered(to: .float16, natural: Set(caches + presents))
             let (found, expected) = (try lowered.run(lowered.typed(inputs)), try graph.run(inputs))
@@ -178,7 +181,8 @@ final class ModelPrecisionTests: XCTestCase {
                 var feeds = feeds.merging(graph.randomWeights(&generator)) { $1 }
                 // Adapters change the model a little.
                 for adapter in adapters {
-                    feeds[adapter.nameB]?.values = feeds[adapter.nameB]?.values.map { 0.1 * $0 } ?? []
+                    guard let change = feeds[adapter.nameB] else { continue }
+                    feeds[adapter.nameB] = Tensor(change.values.map { 0.1 * $0 }, change.shape)
                 }
                 for scopes in [[], graph.scopes] {
                     let output = head == .logits ? Port.logits : Port.logProbabilities
@@ -202,7 +206,8 @@ final class ModelPrecisionTests: XCTestCase {
             types.append(type)
             guard type == .float32 else { continue }
             XCTAssertTrue(
-                name.contains("logsoftmax") || name.contains("layernormalization:"), "\(name) is no statistic")
+                name.contains("logsoftmax") || name.contains("layernormalization") && name.contains(":"),
+                "\(name) is no statistic")
         }
         XCTAssertTrue(types.contains(.float16))
         lowered.forward.checkLowered(to: .float16, "\(what), forward")

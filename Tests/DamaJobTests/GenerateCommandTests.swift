@@ -134,6 +134,8 @@ final class GenerateCommandTests: XCTestCase {
             (["--model", model, "--prompt", "a", "--top-p", "2"], 1, "top_p is 2.0"),
             (["--model", model, "--prompt", "a", "--template", "vicuna_v9"], 1, "unknown template \"vicuna_v9\""),
             (["--model", model, "--prompt", "a", "--provider", "quantum"], 1, "unknown execution provider 'quantum'"),
+            (["--model", model, "--prompt", "a", "--precision", "half"], 1, "unknown precision 'half'"),
+            (["--model", model, "--prompt", "a", "--precision", "bfloat16"], 1, "use float32 or float16"),
             (["--prompt", "a"], 64, "--model"),
         ] {
             let found = try run(arguments)

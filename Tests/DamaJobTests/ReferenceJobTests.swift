@@ -162,6 +162,9 @@ final class ReferenceJobTests: XCTestCase {
         assertFails(.invalidArgument, "image_processing") {
             _ = try ReferenceCache(path: options.rows.output, policy: self.policy { $0.imageMode = .pad })
         }
+        assertFails(.invalidArgument, "precision null instead of \"float16\"") {
+            _ = try ReferenceCache(path: options.rows.output, policy: self.policy { $0.precision = .float16 })
+        }
         assertFails(.invalidArgument, "weights") {
             _ = try ReferenceCache(
                 path: options.rows.output, policy: Policy(directory: Self.models + "/full_gqa_tied"))

@@ -121,6 +121,76 @@ final class ModelWeightsTests: XCTestCase {
         }
     }
 
+    // MARK: Precision
+
+    private func half(_ precision: Precision) throws -> ModelWeights {
+        try ModelWeights.shared(WeightStore(file: path()), OnnxRuntime.load(), precision: precision)
+    }
+
+    /// Weights of the wanted type are not copied.
+    func testWeightsOfTheSameTypeAreMapped() throws {
+        for (type, precision) in [(WeightType.bfloat16, Precision.bfloat16), (.float16, .float16)] {
+            for padding in [0, 1] {
+                try write(type, padding: padding)
+                let weights = try half(precision)
+                let value = try weights.value("w", shape: [2, 3])
+                XCTAssertEqual(value.elementType, precision.elementType)
+                let file = try weights.store.tensor("w")
+                try file.bytes.withMemoryRebound(to: UInt8.self) { stored in
+                    let isMapped =
+                        precision == .bfloat16
+                        ? try value.withElements(of: BFloat16.self) { $0.baseAddress.map { UnsafeRawPointer($0) } }
+                            == UnsafeRawPointer(stored.baseAddress)
+                        : try value.withElements(of: Float16.self) { $0.baseAddress.map { UnsafeRawPointer($0) } }
+                            == UnsafeRawPointer(stored.baseAddress)
+                    XCTAssertEqual(isMapped, padding == 0, "\(type), \(padding)")
+                }
+            }
+        }
+    }
+
+    /// To the nearest number, of two equally near ones to the even one; a NaN and infinities stay.
+    func testRounding() throws {
+        try write(.float32, [1 + 0x1p-8, 1 + 0x3p-8, -.infinity, .nan, 0x1.FEFFFEp127, -0.0])
+        let bfloats = try half(.bfloat16).value("w", shape: [2, 3]).array(of: BFloat16.self).map(\.float)
+        XCTAssertEqual(Array(bfloats[0..<3]), [1, 1 + 0x1p-6, -.infinity])
+        XCTAssertTrue(bfloats[3].isNaN)
+        XCTAssertEqual(bfloats[4], 0x1.FEp127)
+        XCTAssertEqual(bfloats[5].bitPattern, Float(-0.0).bitPattern)
+        try write(.float32, [1 + 0x1p-11, 1 + 0x3p-11, .infinity, .nan, 65519, 0x1p-25])
+        let halves = try half(.float16).value("w", shape: [2, 3]).array(of: Float16.self)
+        XCTAssertEqual(Array(halves[0..<3]), [1, 1 + 0x1p-9, .infinity])
+        XCTAssertTrue(halves[3].isNaN)
+        XCTAssertEqual(halves[4], 65504)
+        XCTAssertEqual(halves[5], 0)
+    }
+
+    func testWeightsThatDoNotFit() throws {
+        try write(.float32, [1, 2, 3, -65520, 5, 6])
+        for placement in [ModelWeights.Placement.mappedFile, .host] {
+            assertFails(
+                .unsupported,
+                "tensor \"w\" holds -65520.0, which is too large for float16; use the precision bfloat16 or float32"
+            ) { _ = try self.session(self.half(.float16), placement) }
+        }
+        try write(.float32, [1, 2, 3, 0x1.FFp127, 5, 6])
+        assertFails(.unsupported, "too large for bfloat16; use the precision float32") {
+            _ = try self.half(.bfloat16).value("w", shape: [2, 3])
+        }
+    }
+
+    func testSessionsInFloat16() throws {
+        for type in [WeightType.float32, .float16, .bfloat16] {
+            for padding in [0, 1] {
+                try write(type, padding: padding)
+                let weights = try half(.float16)
+                // Small whole numbers and halves: exact in float16.
+                XCTAssertEqual(try run(session(weights, .mappedFile)), expected, "\(type) \(padding)")
+                XCTAssertEqual(try run(session(weights, .host)), expected, "\(type) \(padding)")
+            }
+        }
+    }
+
     // MARK: Sharing
 
     func testEqualSessionsAreOne() throws {

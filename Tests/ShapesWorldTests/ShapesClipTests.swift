@@ -39,6 +39,32 @@ final class ShapesClipTests: XCTestCase {
         XCTAssertGreaterThan(try XCTUnwrap(RankCorrelation.spearman(deltas, differences)), 0.68)
     }
 
+    /// δ of float16 near that of float32: differences of probabilities of logits that are off by a few hundredths.
+    func testHardnessInFloat16() throws {
+        var options = Scorer.Options()
+        options.precision = .float16
+        let scorers = [
+            try Scorer(directory: Self.model("shapes-clip")),
+            try Scorer(directory: Self.model("shapes-clip"), options: options),
+        ]
+        let generator = PairGenerator(scenes: SceneGenerator(seed: 7, split: .preference))
+        let renderer = try Renderer()
+        for index in 0..<10 {
+            let pair = generator.pair(index)
+            let jpeg = try JPEGEncoder.encode(renderer.render(pair.scene), quality: 90)
+            let chosen = SentenceParser.sentences(pair.chosen.text)
+            let rejected = SentenceParser.sentences(pair.rejected.text)
+            let deltas = try scorers.map { scorer in
+                let scores = try scorer.score(image: .bytes(jpeg), sentences: chosen + rejected)
+                return try Hardness.fromProbabilities(
+                    chosen: Array(scores.prefix(chosen.count)), rejected: Array(scores.dropFirst(chosen.count))
+                ).delta
+            }
+            XCTAssertEqual(deltas[1], deltas[0], accuracy: 0.02)
+            XCTAssertNotEqual(deltas[1], deltas[0])
+        }
+    }
+
     /// Journals and summaries of version 0.1 hold this value, which its `dama score` wrote for the same files. Another one
     /// would make every unfinished job of that version start again. It changes with the files of the model.
     func testTheFingerprintIsThatOfEarlierVersions() throws {

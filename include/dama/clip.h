@@ -49,6 +49,11 @@ typedef struct dama_scorer_options {
     int32_t ignore_orientation;
     /** Boolean: drop the alpha channel. Otherwise the image is composed over white, as in transformers. */
     int32_t drop_alpha;
+    /**
+     * What the model computes in: "float32", "bfloat16" or "float16"; NULL or "auto": float32 on the CPU, bfloat16 on
+     * CUDA. The CPU has no bfloat16. A model in ONNX files has its own types and takes "auto" only.
+     */
+    const char *precision;
 } dama_scorer_options;
 
 #define dama_scorer_options_init(options) dama_scorer_options_init_sized((options), sizeof(dama_scorer_options))

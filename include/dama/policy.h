@@ -76,6 +76,8 @@ typedef struct dama_policy_options {
     const char *vision_tower;
     /** The day that a template takes for today, such as "2026-01-31"; NULL: 2024-07-26. */
     const char *template_date;
+    /** As in dama_scorer_options. Log-probabilities are summed in float32 with each. */
+    const char *precision;
 } dama_policy_options;
 
 #define dama_policy_options_init(options) dama_policy_options_init_sized((options), sizeof(dama_policy_options))

@@ -114,8 +114,11 @@ struct Lowering {
         // A sum with what the host holds in float32 loses nothing of it: Differentiation.accumulating.
         let isSum = node.op == "Add" && singles.isEmpty && ports[node.outputs[0].id] == .float32
         let hasPort = operands.contains {
-            if case .input = source.values[$0.id].source, case .open = kinds[$0.id] { $0.shape == node.outputs[0].shape }
-            else { false }
+            if case .input = source.values[$0.id].source, case .open = kinds[$0.id] {
+                $0.shape == node.outputs[0].shape
+            } else {
+                false
+            }
         }
         return isSum && hasPort && !natural.contains(source.name(of: node.outputs[0])) ? .float32 : type
     }

@@ -63,9 +63,16 @@ struct ModelOpening {
     var directory: String
     var runtime: OnnxRuntime
     var device: Device
+    /// `nil` for the device's usual one.
+    var precision: Precision?
     var tokenizer: Tokenizer
     /// The tokens that end a text, from generation_config.json, config.json or the tokenizer.
     var endTokens: [Int]
+
+    /// The weights of `store` in the precision of this model.
+    func weights(_ store: WeightStore) throws(DamaError) -> ModelWeights {
+        ModelWeights.shared(store, runtime, precision: try Precision.resolve(precision, on: device))
+    }
 }
 
 /// The networks of a policy.

@@ -28,8 +28,15 @@ struct EncoderOpening {
     var tokenizer: Tokenizer
     var runtime: OnnxRuntime
     var session: SessionOptions
+    /// `nil` for the device's usual one.
+    var precision: Precision?
     /// exp(logit_scale) for files that do not hold it.
     var logitScale: Float?
+
+    /// The weights of `store` in the precision of this model.
+    func weights(_ store: WeightStore) throws(DamaError) -> ModelWeights {
+        ModelWeights.shared(store, runtime, precision: try Precision.resolve(precision, on: session.device))
+    }
 }
 
 /// The supported image-text models.

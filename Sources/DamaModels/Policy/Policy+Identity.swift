@@ -14,7 +14,7 @@ extension Policy {
         var hash = SHA256()
         for name in try Tokenizer.files(in: directory) { hash.update(try Files.read("\(directory)/\(name)")) }
         for token in tokenizer.tokensBesideFile { hash.update("\(token)\n".utf8) }
-        return [
+        let parts: JSONObject = [
             "weights": .string(try decoder.fingerprint),
             "architecture": ["decoder": decoder.identity, "vision": vision?.identity ?? .null],
             "tokenizer": .string(hash.hexDigest),
@@ -24,5 +24,11 @@ extension Policy {
             "maximum_length": .int(Int64(maximumLength)),
             "overlong": .string(options.overlong.rawValue),
         ]
+        // Files of versions without this setting are of float32.
+        let own: JSONObject = precision == .float32 ? [:] : ["precision": .string(precision.rawValue)]
+        return .object(JSONObject(parts.members + own.members))
     }
+
+    /// A name of the weights and what they are computed in, for caches of what the model writes.
+    package func modelName() throws(DamaError) -> String { "model \(try decoder.fingerprint)\(precision.mark)" }
 }

@@ -29,6 +29,8 @@ public final class Policy: Sendable {
     /// The most tokens of images, prompt and one response.
     public var maximumLength: Int { min(options.maximumLength ?? .max, decoder.maximumPositions) }
     public var vocabularySize: Int { decoder.vocabularySize }
+    /// What the model computes in; float32 for ONNX files, whose types are their own.
+    public var precision: Precision { decoder.precision }
     public var hiddenSize: Int { decoder.hiddenSize }
     public var takesImages: Bool { vision != nil }
     /// The most tokens that an image takes; 0 for a text-only model.
@@ -80,8 +82,8 @@ public final class Policy: Sendable {
             date: date)
         let parts = try architecture.open(
             ModelOpening(
-                directory: directory, runtime: runtime, device: options.device, tokenizer: tokenizer,
-                endTokens: endTokens))
+                directory: directory, runtime: runtime, device: options.device, precision: options.precision,
+                tokenizer: tokenizer, endTokens: endTokens))
         self.init(
             directory: directory, options: options, tokenizer: tokenizer, format: format, parts: parts, image: image)
     }

@@ -36,6 +36,8 @@ public struct PolicyOptions: Sendable {
     /// Threads of ONNX Runtime's pool, if this is the first use of the runtime in the process; 0 is one for each core.
     public var threads = 0
     public var device: Device = .cpu
+    /// `nil` is float32 on the CPU and bfloat16 on CUDA. The CPU takes float32 and float16.
+    public var precision: Precision?
     /// A name, a text with places or the path of a file; see ``ChatTemplate/init(_:)``.
     ///
     /// `nil` uses the directory's own chat template, and it is an error if there is none. ``Policy/template`` is the

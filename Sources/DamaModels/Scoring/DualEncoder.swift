@@ -20,6 +20,8 @@ public final class DualEncoder: ImageTextEncoder {
         /// Threads of inference; 0 is one for each processor that this process may use. See ``OnnxRuntime/load``.
         public var threads = 0
         public var device: Device = .cpu
+        /// `nil` is float32 on the CPU and bfloat16 on CUDA. The CPU takes float32 and float16.
+        public var precision: Precision?
         public var longTexts: LongTexts = .refuse
         /// The most pixels that an image may have when decoded.
         public var maximumImagePixels = ImageLimits().pixels
@@ -70,7 +72,7 @@ public final class DualEncoder: ImageTextEncoder {
         towers = try family.open(
             EncoderOpening(
                 directory: directory, tokenizer: tokenizer, runtime: runtime, session: session,
-                logitScale: options.logitScale))
+                precision: options.precision, logitScale: options.logitScale))
         dimension = towers.dimension
         logitScale = towers.logitScale
         tokenLimit = towers.maximumLength

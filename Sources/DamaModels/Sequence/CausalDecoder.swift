@@ -20,12 +20,18 @@ package protocol CausalDecoder: Sendable {
     var identity: JSON { get }
     /// A hash of the weights.
     var fingerprint: String { get throws(DamaError) }
+    /// What it computes in; float32 if its files decide.
+    var precision: Precision { get }
 
     /// log π of every response token of each row, one response after the other.
     func logProbabilities(_ rows: [DecoderRow], options: RunOptions?) throws(DamaError) -> [[Float]]
 
     /// An empty cache for `batch` sequences of up to `length` tokens.
     func makeCache(batch: Int, length: Int) throws(DamaError) -> any KeyValueCache
+}
+
+extension CausalDecoder {
+    package var precision: Precision { .float32 }
 }
 
 /// The keys and values of a batch during generation.

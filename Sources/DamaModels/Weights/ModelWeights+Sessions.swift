@@ -23,7 +23,8 @@ extension ModelWeights {
     /// returned again.
     ///
     /// - Parameters:
-    ///   - graph: a graph whose weights have the type of ``precision``.
+    ///   - graph: a graph in float32, which becomes one of ``precision``.
+    ///   - natural: inputs and outputs that have the type that the graph computes in; see ``Graph/lowered(to:natural:types:)``.
     ///   - name: the model's name in messages.
     ///   - fileName: the name in the files of a weight of the graph.
     ///   - options: all options except ``SessionOptions/initializers``, which this function sets.
@@ -31,8 +32,9 @@ extension ModelWeights {
     ///   ``DamaError/Code/unsupported`` for a weight whose type is not supported.
     public func session(
         _ graph: Graph, named name: String, placement: Placement, options: SessionOptions = SessionOptions(),
-        fileName: (String) -> String = { $0 }
+        natural: Set<String> = [], fileName: (String) -> String = { $0 }
     ) throws(DamaError) -> Session {
+        let graph = try graph.lowered(to: precision, natural: natural)
         var options = options
         options.initializers = [:]
         let placement = options.device == .cpu ? placement : .device

@@ -9,7 +9,8 @@ extension ModelWeights {
         let type = precision.elementType
         let isAligned = UInt(bitPattern: tensor.bytes.baseAddress).isMultiple(of: UInt(type.size))
         if tensor.type.elementType == type, isAligned {
-            return try TensorValue(runtime, borrowing: tensor.bytes, type: type, shape: tensor.shape, owner: tensor.owner)
+            return try TensorValue(
+                runtime, borrowing: tensor.bytes, type: type, shape: tensor.shape, owner: tensor.owner)
         }
         // Sessions take initializers only from memory that the runtime does not own.
         switch precision {

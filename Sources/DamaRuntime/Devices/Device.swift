@@ -62,6 +62,14 @@ extension OnnxRuntime {
         }
     }
 
+    /// Whether sessions on `device` run on the CPU.
+    func isHost(_ device: Device) -> Bool {
+        switch device {
+        case .cpu: true
+        case .cuda(let ordinal): DeviceEmulation.backend(ordinal) != nil
+        }
+    }
+
     private static let hostBackend = HostBackend(.cpu, isGuarded: false)
 
     /// Describes memory on `device`; the caller releases it.

@@ -485,6 +485,7 @@ dama_scorer_options._fields_ = [
     ("logit_scale", ctypes.c_float),
     ("ignore_orientation", ctypes.c_int32),
     ("drop_alpha", ctypes.c_int32),
+    ("precision", ctypes.c_char_p),
 ]
 
 dama_scorer_facts._fields_ = [
@@ -599,6 +600,7 @@ dama_policy_options._fields_ = [
     ("drop_alpha", ctypes.c_int32),
     ("vision_tower", ctypes.c_char_p),
     ("template_date", ctypes.c_char_p),
+    ("precision", ctypes.c_char_p),
 ]
 
 dama_policy_facts._fields_ = [

@@ -57,6 +57,9 @@ class Policy(PolicyModel):
         Threads of inference; 0: one for each processor. All models share the thread pool of the first model.
     ``provider``
         ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+    ``precision``
+        What the model computes in: ``"float32"``, ``"bfloat16"`` or ``"float16"``. Default: ``"auto"``, float32 on the
+        CPU and bfloat16 on CUDA. The CPU has no bfloat16; a model in ONNX files takes ``"auto"`` only.
     ``template``
         How a question becomes a prompt: a name of ``prompt_templates()``; a text with the placeholders
         ``{question}`` and ``{response}``, and optionally ``{image}``, ``{system}`` and ``{end}``; or the path of a

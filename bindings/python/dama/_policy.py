@@ -75,6 +75,7 @@ class PolicyModel:
         *,
         threads: int = 0,
         provider: str = "cpu",
+        precision: str = "auto",
         template: Optional[str] = None,
         system: Optional[str] = None,
         image_mode: str = "checkpoint",
@@ -92,7 +93,7 @@ class PolicyModel:
         self._handle = _HANDLE()
         options = _abi.dama_policy_options()
         _abi.dama_policy_options_init(options)
-        open_with(options, threads, provider, max_image_pixels, onnxruntime)
+        open_with(options, threads, provider, precision, max_image_pixels, onnxruntime)
         if template is not None:
             options.prompt_template = _c_string(template, "template")
         if system is not None:

@@ -33,12 +33,14 @@ def open_with(
     options: Any,
     threads: int,
     provider: str,
+    precision: str,
     max_image_pixels: Optional[int],
     onnxruntime: Optional[Union[str, os.PathLike[str]]],
 ) -> None:
     """Sets the fields that the option structs of all models share."""
     options.threads = unsigned("threads", threads, 32)
     options.provider = _c_string(provider, "provider")
+    options.precision = _c_string(precision, "precision")
     if max_image_pixels is not None:
         options.max_image_pixels = unsigned("max_image_pixels", max_image_pixels, 64)
     runtime = os.fspath(onnxruntime) if onnxruntime is not None else runtime_path()

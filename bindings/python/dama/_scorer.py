@@ -69,6 +69,9 @@ class Scorer:
         Larger images are rejected before they are decoded; the default is Pillow's limit.
     ``provider``
         ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+    ``precision``
+        What the model computes in: ``"float32"``, ``"bfloat16"`` or ``"float16"``. Default: ``"auto"``, float32 on the
+        CPU and bfloat16 on CUDA. The CPU has no bfloat16; a model in ONNX files takes ``"auto"`` only.
     ``long_texts``
         What happens to texts with more tokens than the model takes: ``"refuse"`` raises an error, ``"cut"`` cuts them.
     ``logit_scale``
@@ -88,6 +91,7 @@ class Scorer:
         threads: int = 0,
         max_image_pixels: Optional[int] = None,
         provider: str = "cpu",
+        precision: str = "auto",
         long_texts: str = "refuse",
         logit_scale: Optional[float] = None,
         ignore_orientation: bool = False,
@@ -99,7 +103,7 @@ class Scorer:
             raise InvalidArgument(f"long_texts is {long_texts!r}; it must be one of {', '.join(_LONG_TEXTS)}")
         options = _abi.dama_scorer_options()
         _abi.dama_scorer_options_init(options)
-        open_with(options, threads, provider, max_image_pixels, onnxruntime)
+        open_with(options, threads, provider, precision, max_image_pixels, onnxruntime)
         options.long_texts = _LONG_TEXTS[long_texts]
         options.logit_scale = 0.0 if logit_scale is None else logit_scale
         options.ignore_orientation = bool(ignore_orientation)

@@ -163,10 +163,13 @@ def test_what_cannot_be(scorer, tmp_path):
         ({"threads": -1}, "threads"),
         ({"long_texts": "shorten"}, "refuse, cut"),
         ({"provider": "tpu"}, "'tpu'"),
+        ({"precision": "half"}, "expected 'auto', 'float32', 'bfloat16' or 'float16'"),
         ({"logit_scale": -1.0}, "logit scale"),
     ]:
         with pytest.raises(ValueError, match=message):
             dama.Scorer(FIXTURES / "legacy", **options)
+    with pytest.raises(NotImplementedError, match="use float32 or float16"):
+        dama.Scorer(FIXTURES / "legacy", precision="bfloat16")
 
 
 def run_python(code, **environment):

@@ -16,7 +16,7 @@ public struct PolicyJudge: Judge {
             throw .unsupported("\(policy.directory) takes an image; the judge needs a text-only model")
         }
         self.policy = policy
-        model = "model \(try policy.decoder.fingerprint)"
+        model = try policy.modelName()
         // Another template gives other answers.
         name = "\(model), format \(policy.formatDigest)"
     }

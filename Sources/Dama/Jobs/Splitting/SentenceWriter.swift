@@ -35,7 +35,7 @@ public struct PolicyWriter: SentenceWriter {
         }
         self.policy = policy
         // Another template gives other answers.
-        name = "model \(try policy.decoder.fingerprint), format \(policy.formatDigest)"
+        name = "\(try policy.modelName()), format \(policy.formatDigest)"
     }
 
     public func write(_ response: String, stop: StopSignal) throws(DamaError) -> String {

@@ -57,5 +57,11 @@ extension PolicyOptions {
                 if reader.has(name) { root.device = try Device(reader.string(name)) }
             },
             write: { .string("\($0.device)") }),
+        Setting(
+            "precision",
+            read: { (root, reader, name) throws(DamaError) in
+                if reader.has(name) { root.precision = try Precision.named(reader.string(name)) }
+            },
+            write: { $0.precision.map { .string($0.rawValue) } ?? .null }),
     ])
 }

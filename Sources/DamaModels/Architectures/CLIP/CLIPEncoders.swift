@@ -7,6 +7,7 @@ enum CLIPEncoders: EncoderFamily {
     static func open(_ opening: EncoderOpening) throws(DamaError) -> any EncoderTowers {
         let directory = opening.directory
         if let files = CLIPOnnxTowers.files(in: directory), !WeightStore.exists(in: directory) {
+            guard opening.precision == nil else { throw HubOnnx.fixedTypes(directory) }
             return try CLIPOnnxTowers(
                 directory: directory, text: files.text, vision: files.vision, logitScale: opening.logitScale,
                 runtime: opening.runtime, options: opening.session)

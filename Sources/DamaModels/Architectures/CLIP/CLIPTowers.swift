@@ -17,7 +17,7 @@ final class CLIPGraphTowers: EncoderTowers {
     var imageSize: Int? { configuration.vision.imageSize }
 
     init(_ graph: CLIPGraph, _ store: WeightStore, _ opening: EncoderOpening) throws(DamaError) {
-        let weights = ModelWeights.shared(store, opening.runtime)
+        let weights = try opening.weights(store)
         logitScale = try store.logitScale()
         text = try weights.session(
             graph.text(), named: "\(opening.directory) (text)", placement: .mappedFile, options: opening.session)
@@ -33,6 +33,7 @@ final class CLIPGraphTowers: EncoderTowers {
             var hash = SHA256()
             hash.update(weights.store.fingerprint.utf8)
             hash.update(configuration.identity.utf8)
+            hash.update(weights.precision.mark.utf8)
             return hash.hexDigest
         }
     }

@@ -41,10 +41,18 @@ enum HubOnnx {
         guard !WeightStore.exists(in: directory),
             let layout = try OnnxLayout(directory: directory, takesImages: vision != nil)
         else { return nil }
+        guard opening.precision == nil else { throw fixedTypes(directory) }
         let decoder = try OnnxDecoder(decoder, layout, opening.runtime, device: opening.device)
         guard let vision, let path = layout.vision else { return ModelParts(decoder: decoder, vision: nil) }
         return ModelParts(
             decoder: decoder,
             vision: try OnnxVision(vision, path: path, opening.runtime, device: opening.device))
+    }
+
+    /// ONNX files compute in the types that they were exported with.
+    static func fixedTypes(_ directory: String) -> DamaError {
+        .unsupported(
+            "\(directory) holds ONNX files, which have their own types; leave the precision at 'auto', or use the model's "
+                + "safetensors")
     }
 }

@@ -37,7 +37,7 @@ struct Idefics3Architecture: Architecture {
     func open(_ opening: ModelOpening) throws(DamaError) -> ModelParts {
         var configuration = configuration
         configuration.text.endTokens = opening.endTokens
-        let weights = ModelWeights.shared(try WeightStore(directory: opening.directory), opening.runtime)
+        let weights = try opening.weights(WeightStore(directory: opening.directory))
         let expansion = try ImageTokenText(
             opening.tokenizer, image: configuration.imageToken, perTile: configuration.tokensPerTile,
             place: opening.directory)

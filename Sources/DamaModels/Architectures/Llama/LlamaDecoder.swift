@@ -104,6 +104,7 @@ public final class LlamaDecoder: CausalDecoder {
     package var maximumPositions: Int { configuration.maximumPositions }
     package var endTokens: [Int32] { configuration.endTokens.map { Int32(clamping: $0) } }
     package var packsResponses: Bool { true }
+    package var precision: Precision { weights.precision }
     package var identity: JSON { configuration.identity }
     package var fingerprint: String { weights.store.fingerprint }
 
@@ -147,23 +148,16 @@ public final class LlamaDecoder: CausalDecoder {
         // each prompt: with two to eight rows it takes twice as long without a copy in the kernels' own layout.
         options.prepacking = kind == .generation
         options.registersKernels = graphs.fused
-        let lowered = try graph.lowered(to: weights.precision, natural: naturalPorts(of: kind, graph))
         return try weights.session(
-            lowered, named: graph.name, placement: .host, options: options, fileName: names.fileName)
+            graph, named: graph.name, placement: .host, options: options, natural: naturalPorts(of: kind, graph),
+            fileName: names.fileName)
     }
 
     /// Inputs and outputs of a graph in the precision of the decoder: they are made and read on the device.
     private func naturalPorts(of kind: Kind, _ graph: Graph) -> Set<String> {
         switch kind {
         case .logProbabilities, .logits: residentInputs
-        case .generation:
-            Set(
-                (0..<configuration.layers).flatMap { layer in
-                    [
-                        LlamaGraph.Port.pastKey(layer), LlamaGraph.Port.pastValue(layer),
-                        LlamaGraph.Port.presentKey(layer), LlamaGraph.Port.presentValue(layer),
-                    ]
-                })
+        case .generation: graphs.cachePorts
         case .inputs, .trainedInputs: Set(graph.outputs.map(graph.name(of:)) + [LlamaGraph.InputPort.table])
         }
     }

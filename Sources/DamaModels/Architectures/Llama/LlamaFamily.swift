@@ -27,7 +27,7 @@ extension LlamaFamily {
         if let parts = try HubOnnx.open(opening, decoder: OnnxDecoderConfiguration(configuration), vision: nil) {
             return parts
         }
-        let weights = ModelWeights.shared(try WeightStore(directory: opening.directory), opening.runtime)
+        let weights = try opening.weights(WeightStore(directory: opening.directory))
         return ModelParts(
             decoder: try LlamaDecoder(configuration, weights, opening.runtime, device: opening.device), vision: nil)
     }

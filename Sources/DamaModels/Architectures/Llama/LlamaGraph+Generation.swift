@@ -56,6 +56,15 @@ extension LlamaGraph {
         return g.graph
     }
 
+    /// The names of the key-value cache's inputs and outputs.
+    var cachePorts: Set<String> {
+        let layers = 0..<configuration.layers
+        return Set(
+            layers.flatMap {
+                [Port.pastKey($0), Port.pastValue($0), Port.presentKey($0), Port.presentValue($0)]
+            })
+    }
+
     /// Whether the attention kernel rotates the heads. It can if their size is a multiple of 16; otherwise the graph
     /// rotates them first.
     var rotatesInAttention: Bool { configuration.headSize.isMultiple(of: 16) }

@@ -29,7 +29,7 @@ struct LlavaArchitecture: Architecture {
             imageSize: configuration.vision.imageSize, processor: processor, identity: configuration.identity)
         let decoder = OnnxDecoderConfiguration(configuration.text)
         if let parts = try HubOnnx.open(opening, decoder: decoder, vision: vision) { return parts }
-        let weights = ModelWeights.shared(try WeightStore(directory: opening.directory), opening.runtime)
+        let weights = try opening.weights(WeightStore(directory: opening.directory))
         return ModelParts(
             decoder: try LlamaDecoder(
                 configuration.text, weights, opening.runtime, device: opening.device,

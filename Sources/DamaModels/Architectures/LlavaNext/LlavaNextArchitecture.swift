@@ -41,7 +41,7 @@ struct LlavaNextArchitecture: Architecture {
     func open(_ opening: ModelOpening) throws(DamaError) -> ModelParts {
         var configuration = configuration
         configuration.llava.text.endTokens = opening.endTokens
-        let weights = ModelWeights.shared(try WeightStore(directory: opening.directory), opening.runtime)
+        let weights = try opening.weights(WeightStore(directory: opening.directory))
         return ModelParts(
             decoder: try LlamaDecoder(
                 configuration.llava.text, weights, opening.runtime, device: opening.device,

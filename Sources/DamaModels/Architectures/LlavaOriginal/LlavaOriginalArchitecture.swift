@@ -50,7 +50,7 @@ struct LlavaOriginalArchitecture: Architecture {
         let store = own.adding(try WeightStore(directory: tower)) { name in
             name.hasPrefix("vision_model.") ? prefix + name : nil
         }
-        let weights = ModelWeights.shared(store, opening.runtime)
+        let weights = try opening.weights(store)
         return ModelParts(
             decoder: try LlamaDecoder(configuration.text, weights, opening.runtime, device: opening.device),
             vision: try LlavaVision(

@@ -76,7 +76,7 @@ final class SiglipTowers: EncoderTowers {
         _ configuration: SiglipConfiguration, _ opening: EncoderOpening, padding: SiglipPadding
     ) throws(DamaError) {
         let (directory, runtime) = (opening.directory, opening.runtime)
-        let weights = ModelWeights.shared(try WeightStore(directory: directory), runtime)
+        let weights = try opening.weights(WeightStore(directory: directory))
         let graph = SiglipGraph(configuration)
         logitScale = try weights.store.logitScale()
         text = try weights.session(
@@ -94,6 +94,7 @@ final class SiglipTowers: EncoderTowers {
             var hash = SHA256()
             hash.update(weights.store.fingerprint.utf8)
             hash.update("\(configuration.identity), padding: \(padding.token) \(padding.isLeft)".utf8)
+            hash.update(weights.precision.mark.utf8)
             return hash.hexDigest
         }
     }
