@@ -5,7 +5,8 @@
     scripts/cuda/kernels.py build/libdamacuda.so [--on cuda|cpu|emulation] [--large]
 
 Needs numpy, for the device also libcuda.so.1 and NVRTC (DAMA_NVRTC names its file). A line for each kernel: the largest
-error relative to the largest number, what it may be, microseconds and GB/s. The exit status is 1 if a kernel is wrong.
+error relative to the largest number, what it may be, microseconds and GB/s (an array that is read and written counts
+once). The exit status is 1 if a kernel is wrong.
 """
 
 import argparse
@@ -315,6 +316,48 @@ class Checker:
                    [table, ctypes.c_int(table_kind), values, ctypes.c_int(kind), rows.astype(np.int64), starts,
                     order.astype(np.int64), len(rows), width], [(0, table_kind, tf)], TOLERANCE[table_kind])
 
+    def large(self, kind):
+        """Times alone, at the sizes of 4 pairs of 824 tokens in a model of 7 billion parameters."""
+        batch, sequence, heads, size, width, inner, vocabulary = 4, 824, 32, 128, 4096, 11008, 32064
+        tokens, rows, count = batch * sequence, batch * heads * sequence, 1 << 26
+        numbers = self.normal(1 << 16, kind)[0]
+
+        def real(length):
+            return np.resize(numbers, length)
+
+        def floats(length):
+            return np.ones(length, np.float32)
+
+        def integers(length, end):
+            return np.arange(length, dtype=np.int64) * 7 % end
+
+        c = ctypes.c_int(kind)
+        hidden, scores, wide = real(tokens * width), real(rows * sequence), real(tokens * inner)
+        logits, table = real(800 * vocabulary), floats(1000 * size // 2)
+        step = ctypes.byref(AdamW(0.999, 0.9, 0.1, 0.99, 0.01, 1e-6, 3.0, 1e-8, 0.5))
+        for name, arguments in [
+            ("rotary_heads", [c, hidden, integers(tokens, 1000), table, table, hidden, batch, sequence, heads, size, 1000,
+                              ctypes.c_int(0)]),
+            ("mask_softmax", [c, scores, real(batch * sequence * sequence), scores, rows, sequence, sequence,
+                              rows // batch]),
+            ("softmax_grad", [c, scores, scores, floats(rows), scores, rows, sequence]),
+            ("row_dot", [c, hidden, hidden, floats(rows), batch, sequence, heads, size]),
+            ("rms_norm_grad", [c, hidden, hidden, real(width), floats(tokens), hidden, hidden, tokens, width]),
+            ("rms_norm_scale_grad", [c, hidden, hidden, floats(tokens), real(width), tokens, width]),
+            ("swiglu", [c, wide, wide, wide, tokens * inner]),
+            ("swiglu_grad", [c, wide, wide, wide, wide, wide, tokens * inner]),
+            ("token_logps", [c, logits, integers(800, vocabulary), floats(800), floats(800), 800, vocabulary]),
+            ("token_logps_grad", [c, logits, integers(800, vocabulary), floats(800), floats(800), logits, 800, vocabulary]),
+            ("adamw", [step, floats(count), real(count), c, floats(count), floats(count), real(count), c, count]),
+            ("sum_of_squares", [real(count), c, count, np.zeros(1024), np.zeros(1)]),
+            ("accumulate", [floats(count), real(count), c, count]),
+            ("add_rows", [real(vocabulary * width), c, hidden, c, integers(1000, vocabulary),
+                          np.linspace(0, tokens, 1001).astype(np.int64), integers(tokens, tokens), 1000, width]),
+            ("fill", [real(count), c, 1.5, count]),
+            ("cast", [real(count), c, floats(count), ctypes.c_int(F32), count]),
+        ]:
+            self.check(name, self.label(kind, "large"), arguments, [], 0)
+
     def label(self, kind, text):
         return f"{next(n for n, k in TYPES.items() if k == kind):4} {text}"
 
@@ -325,7 +368,7 @@ def main():
     parser.add_argument("--on", default="cuda", choices=["cuda", "cpu", "emulation"])
     parser.add_argument("--emulation", help="the library of Tests/CudaEmulation")
     parser.add_argument("--shift", type=int, default=0, help="elements by which arrays lie beside a multiple of 16 bytes")
-    parser.add_argument("--large", action="store_true", help="sizes of a model of 7 billion parameters")
+    parser.add_argument("--large", action="store_true", help="only times, at the sizes of a model of 7 billion parameters")
     given = parser.parse_args()
     library = ctypes.CDLL(given.library)
     if given.on == "emulation":
@@ -343,16 +386,7 @@ def main():
     checker = Checker(table, memory)
     for kind in TYPES.values():
         if given.large:
-            if kind == F16:
-                continue
-            checker.rotary(kind, 4, 824, 32, 128)
-            checker.softmax(kind, 4, 32, 824, 824)
-            checker.dot(kind, 4, 824, 32, 128)
-            checker.norm(kind, 3296, 4096)
-            checker.swiglu(kind, 3296 * 11008)
-            checker.logps(kind, 800, 32064)
-            checker.optimizer(kind, 1 << 26)
-            checker.rows(kind, kind, 3296, 32064, 4096)
+            checker.large(kind)
             continue
         checker.rotary(kind, 2, 7, 3, 16)
         checker.rotary(kind, 1, 5, 2, 10)
