@@ -23,7 +23,7 @@ class Setting:
     def __init__(self, provider: str, precision: str | None, folder: Path, tiny: bool, options: dict[str, Any]) -> None:
         self.provider, self.precision, self.folder, self.tiny = provider, precision, folder, tiny
         self.cpu = provider == "cpu"
-        #: ``compile``: torch.compile; ``quick``: fewer pairs and rows.
+        #: ``compile``: whether torch.compile is measured too.
         self.options = options
         self.dtype = "float32" if self.cpu else "bfloat16"
         self.models = shapes.TINY if tiny else shapes.MODELS
@@ -31,6 +31,7 @@ class Setting:
         self.worker: processes.Process | None = None
         self.problem = ""
         self.written: dict[str, str] = {}
+        self.waiting: list[str] = []
 
     def start(self) -> None:
         device = "cpu" if self.cpu else f"cuda:{self.index}"
@@ -142,18 +143,25 @@ def differences(found: dict, other: dict, tokens: int) -> str:
     return f"log π apart by {worst:.1e} a token"
 
 
-def prepare(it: Setting) -> None:
-    """Starts to write the first model and to compile torch's steps; the answers are taken by the first row."""
+#: What is compiled for which row.
+COMPILED = {"7b-step-lora": "lora", "7b-step-full": "full", "7b-logps": "none"}
+
+
+def prepare(it: Setting, names: list[str]) -> None:
+    """Starts to write the first model and to compile torch's steps; prepared() takes the answers."""
     it.start()
-    pairs, folder = it.step_pairs(), it.folder / "llama-7b-4"
     assert it.worker is not None and it.worker.process.stdin is not None
-    kinds = [kind for kind in ("lora", "none", "full") if it.options.get("quick") is not True or kind == "lora"]
-    for command in (
-        {"do": "facts"},
-        {"do": "write", "model": "llama-7b-4", "folder": str(folder), "tiny": it.tiny},
-        {"do": "prepare", "folder": str(folder), "pairs": str(pairs), "dtype": it.dtype, "kinds": kinds,
-         "compile": it.options["compile"], "seconds": it.options.get("compile_seconds", 75.0)},
-    ):  # fmt: skip
+    commands: list[dict] = [{"do": "facts"}]
+    kinds = [COMPILED[name] for name in names if name in COMPILED]
+    if kinds:
+        pairs, folder = it.step_pairs(), it.folder / "llama-7b-4"
+        commands.append({"do": "write", "model": "llama-7b-4", "folder": str(folder), "tiny": it.tiny})
+        commands.append({
+            "do": "prepare", "folder": str(folder), "pairs": str(pairs), "dtype": it.dtype, "kinds": kinds,
+            "compile": it.options["compile"], "seconds": it.options.get("compile_seconds", 75.0),
+        })  # fmt: skip
+    it.waiting = [command["do"] for command in commands]
+    for command in commands:
         it.worker.process.stdin.write(json.dumps(command) + "\n")
     it.worker.process.stdin.flush()
 
@@ -161,14 +169,14 @@ def prepare(it: Setting) -> None:
 def prepared(it: Setting, seconds: float) -> dict:
     """Waits for what prepare() started; returns the facts about torch."""
     facts: dict = {}
-    for number, what in enumerate(("starting", "writing llama-7b-4", "compiling")):
+    for what in it.waiting:
         try:
             answer = it.worker.answer(seconds) if it.worker is not None else {"error": "no process"}
         except processes.Failed as error:
             it.worker, answer = None, {"error": str(error)}
-        if number == 0:
+        if what == "facts":
             facts = answer
-        if number == 1:
+        if what == "write":
             it.written["llama-7b-4"] = answer.get("error", "")
         if "error" in answer:
             it.problem = f"torch, {what}: {answer['error']}"

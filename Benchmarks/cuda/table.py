@@ -5,7 +5,7 @@
 
 Needs torch, transformers, peft, safetensors, tokenizers and Pillow, no network; docs/cuda.md says what else. Weights are
 random: speed does not depend on their values. Figures are medians of 7 repeats after 3 warm-ups (3 repeats where one takes
-more than 2.5 s), with the device synchronised. `--provider cpu` runs tiny models, to test the script.
+more than 1.5 s), with the device synchronised. `--provider cpu` runs tiny models, to test the script.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def seven(it: rows.Setting, kind: str) -> Iterator[Row]:
 
 
 def clip(it: rows.Setting, model: str) -> Iterator[Row]:
-    count = 12 if it.tiny else 256 if it.options.get("quick") else 384
+    count = 12 if it.tiny else 256
     data, folder = str(it.scored(count)), str(it.model(model))
     dtype = "float32" if it.cpu else "float16"
     ours = it.ours("clip", 60, folder=folder, data=data)
@@ -238,7 +238,7 @@ def main() -> None:
     it = rows.Setting(arguments.provider, arguments.precision, folder, tiny, {"compile": not arguments.no_compile})
     try:
         end = time.monotonic() + arguments.seconds
-        rows.prepare(it)
+        rows.prepare(it, arguments.rows or list(ROWS))
         found = run(it, arguments.rows or list(ROWS), end, lambda line: print(line, flush=True))
         print("\n" + "\n".join([HEADER, *(row.line() for row in found)]))
     finally:

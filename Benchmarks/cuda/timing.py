@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 WARM_UPS, REPEATS = 3, 7
 #: A run that takes longer than this many seconds is repeated less often.
-LONG = 2.5
+LONG = 1.5
 
 
 def median(run: Callable[[], object], synchronize: Callable[[], object] = lambda: None) -> tuple[float, int]:

@@ -6,6 +6,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pictures
 import torch
 
 
@@ -13,10 +14,9 @@ class Clip:
     def __init__(self, folder: Path, device: str, dtype: torch.dtype) -> None:
         from tokenizers import Tokenizer
         from transformers import CLIPModel
-        from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
         self.model = CLIPModel.from_pretrained(folder, dtype=dtype, attn_implementation="sdpa").to(device).eval()
-        self.processor = CLIPImageProcessorPil.from_pretrained(folder)
+        self.processor = pictures.processor(folder)
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self.tokenizer.enable_padding(pad_id=624, pad_token="<|endoftext|>")
         self.device, self.dtype = device, dtype

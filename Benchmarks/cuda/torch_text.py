@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pictures
 import torch
 
 
@@ -12,7 +13,6 @@ class Text:
         from PIL import Image
         from tokenizers import Tokenizer
         from transformers import LlavaForConditionalGeneration
-        from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
         self.model = LlavaForConditionalGeneration.from_pretrained(folder, dtype=dtype, attn_implementation="sdpa")
         self.model = self.model.to(device).eval()
@@ -34,9 +34,9 @@ class Text:
             self.ids[i, length - len(row) :] = torch.tensor(row)
             self.attention[i, length - len(row) :] = 1
         self.ids, self.attention = self.ids.to(device), self.attention.to(device)
-        processor = CLIPImageProcessorPil.from_pretrained(folder)
-        pictures = [Image.open(image).convert("RGB") for image in images]
-        self.pixels = processor(images=pictures, return_tensors="pt")["pixel_values"].to(device, dtype)
+        processor = pictures.processor(folder)
+        opened = [Image.open(image).convert("RGB") for image in images]
+        self.pixels = processor(images=opened, return_tensors="pt")["pixel_values"].to(device, dtype)
 
     @torch.inference_mode()
     def run(self, count: int) -> list[list[int]]:

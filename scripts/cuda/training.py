@@ -70,11 +70,11 @@ def ten_steps(device: common.Device, kind: str) -> None:
             return
     moved, exact = changes(run, before, wanted), np.concatenate([x.astype(np.float64) for x in wanted.values()])
     distance = float(np.linalg.norm(moved - exact) / np.linalg.norm(exact))
-    common.report(f"{kind}: loss of ten steps, largest error", loss, common.limit(errors, device, "loss"))
-    common.report(f"{kind}: gradient norm, largest relative error", norm, common.limit(errors, device, "gradient_norm"))
+    common.report(f"loss of ten steps, largest error", loss, common.limit(errors, device, "loss"))
+    common.report(f"gradient norm, largest relative error", norm, common.limit(errors, device, "gradient_norm"))
     # Two directions that have nothing in common differ by √2.
     common.report(
-        f"{kind}: change of the parameters, relative error", distance,
+        f"change of the parameters, relative error", distance,
         min(common.limit(errors, device, "parameters"), 0.7),
     )  # fmt: skip
 
