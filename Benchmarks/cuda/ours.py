@@ -82,7 +82,7 @@ def text(it: dict) -> dict:
     for count in it["counts"]:
         prompts, images = it["prompts"][:count], [Path(image) for image in it["images"][:count]]
         texts = opened.generate(prompts, images, max_tokens=it["tokens"])
-        found[f"tokens {count}"] = [len(one.tokens) for one in texts]
+        found[f"tokens {count}"] = [one.tokens.tolist() for one in texts]
         found[str(count)], found["repeats"] = timing.median(
             lambda: opened.generate(prompts, images, max_tokens=it["tokens"])
         )

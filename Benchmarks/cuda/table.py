@@ -165,12 +165,14 @@ def text(it: rows.Setting) -> Iterator[Row]:
     other = it.ask(90, do="text", dtype=it.dtype, **common)
     errors = [found["error"] for found in (ours, other) if "error" in found]
     for count in counts:
-        short = min(ours.get(f"tokens {count}", [tokens])) < tokens
+        mine, theirs = (found.get(f"tokens {count}", []) for found in (ours, other))
+        short = any(len(one) < tokens for one in mine)
+        same = f"{sum(a == b for a, b in zip(mine, theirs))} of {count} texts equal" if mine and theirs else ""
         yield _against(Row(
             f"LLaVA of 1.4 B, {tokens} tokens, {count} prompt{'s' if count > 1 else ''}", "tokens/s",
             count * tokens / ours[str(count)] if str(count) in ours else None,
             {"transformers": count * tokens / other[str(count)] if str(count) in other else None}, rate=True,
-            note=_notes("a text ended early" if short else "", _gib(ours), *errors),
+            note=_notes("a text ended early" if short else "", same, _gib(ours), *errors),
         ), 1.0)  # fmt: skip
 
 

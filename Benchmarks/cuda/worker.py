@@ -145,6 +145,7 @@ class Worker:
         found: dict[str, Any] = {}
         for count in it["counts"]:
             found[str(count)], found["repeats"] = timing.median(lambda: model.run(count), self.synchronize)
+            found[f"tokens {count}"] = model.run(count)
         del model
         self._tidy()
         return found

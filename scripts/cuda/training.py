@@ -154,7 +154,9 @@ def job(device: common.Device) -> None:
 
 
 def moved(device: common.Device) -> None:
-    """Three steps on the processor, a checkpoint, then seven on the device."""
+    """Three steps on the processor, a checkpoint, then seven on the device, in the same precision."""
+    if device.provider != "cpu" and device.precision is None:
+        device = common.Device(device.provider, "float32")
     expected = common.fixture("steps.json")
     steps, errors = expected["full"]["steps"], expected["full"]["errors"]
     batches = [common.with_pictures(batch) for batch in expected["batches"]]
