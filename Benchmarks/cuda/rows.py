@@ -37,7 +37,8 @@ class Setting:
         device = "cpu" if self.cpu else f"cuda:{self.index}"
         command = [sys.executable, str(HERE / "worker.py"), device]
         # Compiled code is of no use to a later run with other versions.
-        self.worker = processes.Process(command, str(self.folder), {"TORCHINDUCTOR_CACHE_DIR": str(self.folder / "inductor")})
+        environment = {"TORCHINDUCTOR_CACHE_DIR": str(self.folder / "inductor")}
+        self.worker = processes.Process(command, str(self.folder), environment)
 
     def ask(self, seconds: float, **command: Any) -> dict:
         """torch's answer, or {"error": …}; if its process is gone, a new one is started for the next command."""

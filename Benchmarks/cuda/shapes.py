@@ -1,7 +1,7 @@
 """Models of real shapes with random weights, as Hugging Face directories, written without loading a model.
 
-The tokenizers are those of the embedded models. The rows of the LM head that these do not have are zero, and so is the end
-token's: a random model then always has a token to write, and never ends a text early.
+The tokenizers are those of the embedded models. The rows of the LM head that these do not have are zero, and so is the
+end token's: a random model then always has a token to write, and never ends a text early.
 """
 
 from __future__ import annotations

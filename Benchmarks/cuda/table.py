@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Speed on a CUDA device: libdama beside torch in the same run, each row as soon as it is there and the table at the end.
+"""Speed on a CUDA device: libdama beside torch in the same run, each row as soon as it is there and the table at the
+end.
 
     DAMA_LIBRARY=build/lib/libdama.so PYTHONPATH=bindings/python python Benchmarks/cuda/table.py [--provider cuda] [ROW…]
 
-Needs torch, transformers, peft, safetensors, tokenizers and Pillow, no network; docs/cuda.md says what else. Weights are
-random: speed does not depend on their values. Figures are medians of 7 repeats after 3 warm-ups (3 repeats where one takes
-more than 1.5 s), with the device synchronised. `--provider cpu` runs tiny models, to test the script.
+Needs torch, transformers, peft, safetensors, tokenizers and Pillow, no network; docs/cuda.md says what else. Weights
+are random: speed does not depend on their values. Figures are medians of 7 repeats after 3 warm-ups (3 repeats where
+one takes more than 1.5 s), with the device synchronised. `--provider cpu` runs tiny models, to test the script.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ class Row:
 
     def line(self) -> str:
         ours = "failed" if self.ours is None else f"{self.ours:.1f}"
-        torch = ", ".join(f"{name} {'failed' if value is None else f'{value:.1f}'}" for name, value in self.torch.items())
+        figures = {name: "failed" if value is None else f"{value:.1f}" for name, value in self.torch.items()}
+        torch = ", ".join(f"{name} {figure}" for name, figure in figures.items())
         ratio = "–" if self.ratio is None else f"{self.ratio:.2f}"
         met = {None: "", True: "met", False: "missed"}[self.met]
         return f"{self.name} | {ours} {self.unit} | {torch or '–'} | {ratio} | {self.target} {met} | {self.note}"
@@ -79,7 +81,8 @@ def step(it: rows.Setting, kind: str) -> Iterator[Row]:
     packed = it.ask(60, do="packed_row", kind=kind)
     trl = it.ask(60, do="trl", folder=folder, pairs=pairs, kind=kind, dtype=it.dtype)
     tokens = 12 if it.tiny else 100
-    errors = [f"{who}: {found['error']}" for who, found in (("libdama", ours), ("packed", packed), ("TRL", trl)) if "error" in found]
+    each = {"libdama": ours, "packed": packed, "TRL": trl}
+    errors = [f"{who}: {found['error']}" for who, found in each.items() if "error" in found]
     row = Row(
         f"step at 7B width, {kind}: forward + backward", "ms", rows.milliseconds(ours, "both"),
         {"as TRL": rows.milliseconds(trl, "seconds"), "packed": rows.milliseconds(packed, "eager"),

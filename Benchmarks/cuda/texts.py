@@ -52,8 +52,8 @@ def text_with(count: int, length, words: list[str], rng: random.Random) -> str:
 def pairs(count: int, before: int, response: int, vocabulary: int, image_tokens: int = 0, seed: int = 0) -> list[dict]:
     """Pairs with ``before`` tokens before the responses and ``response`` tokens, the end included, in each response.
 
-    Each has its texts, its token ids, and for the reference the log-probabilities of uniform predictions, which are close
-    to a random model's, so that the loss is moderate.
+    Each has its texts, its token ids, and for the reference the log-probabilities of uniform predictions, which are
+    close to a random model's, so that the loss is moderate.
     """
     words, rng = Words(image_tokens), random.Random(seed)
 

@@ -31,7 +31,9 @@ def weights(folder: Path, device: str, dtype: torch.dtype) -> dict[str, torch.Te
 class Packed:
     """``kind`` is "lora" (all linear layers, rank 16), "full", or "none" for log-probabilities alone."""
 
-    def __init__(self, folder: Path, pairs: list[dict], kind: str, device: str, dtype: torch.dtype, shared=None) -> None:
+    def __init__(
+        self, folder: Path, pairs: list[dict], kind: str, device: str, dtype: torch.dtype, shared: dict | None = None
+    ) -> None:
         config = json.loads((folder / "config.json").read_text())
         config = config.get("text_config", config)
         self.heads, self.layers = config["num_attention_heads"], config["num_hidden_layers"]
@@ -114,9 +116,9 @@ class Packed:
         for layer in range(self.layers):
             name = f"model.layers.{layer}"
             y = self.norm(x, f"{name}.input_layernorm")
+            shape = (batch, length, self.heads, self.size)
             q, k, v = (
-                self.linear(y, f"{name}.self_attn.{part}_proj").view(batch, length, self.heads, self.size).transpose(1, 2)
-                for part in "qkv"
+                self.linear(y, f"{name}.self_attn.{part}_proj").view(shape).transpose(1, 2) for part in "qkv"
             )
             attended = functional.scaled_dot_product_attention(self.rotate(q), self.rotate(k), v, attn_mask=self.mask)
             attended = attended.transpose(1, 2).reshape(batch, length, hidden)

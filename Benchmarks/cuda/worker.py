@@ -1,7 +1,7 @@
 """torch's half of the table, in a process that lives as long as the table: commands come as lines of JSON.
 
-One process, because importing and compiling take longer than all rows; it compiles while other checks run. Each answer is a
-line @JSON. A failed command answers {"error": …}.
+One process, because importing and compiling take longer than all rows; it compiles while other checks run. Each answer
+is a line @JSON. A failed command answers {"error": …}.
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ FIXTURES = Path(__file__).resolve().parent / "fixtures"
 CLIP, LLAVA = ROOT / "models" / "shapes-clip", ROOT / "models" / "shapes-llava"
 
 #: A limit is this multiple of what the format alone does to the same computation in torch (fixtures/rounding.py). That
-#: error is the largest of one set of roundings; another order of operations gives another set, and a program also stores
-#: values inside attention, which the model of roundings does not see.
+#: error is the largest of one set of roundings; another order of operations gives another set, and a program also
+#: stores values inside attention, which the model of roundings does not see.
 MARGIN = 4.0
 
 

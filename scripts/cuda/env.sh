@@ -6,8 +6,8 @@ import importlib.util
 from pathlib import Path
 
 spec = importlib.util.find_spec("nvidia")
-found = [str(lib) for root in (spec.submodule_search_locations or [] if spec else []) for lib in sorted(Path(root).glob("*/lib"))]
-print(":".join(found))
+roots = spec.submodule_search_locations or [] if spec else []
+print(":".join(str(lib) for root in roots for lib in sorted(Path(root).glob("*/lib"))))
 END
 )
 LD_LIBRARY_PATH=${_nvidia:+$_nvidia:}$_dama/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}

@@ -1,9 +1,9 @@
 """Leaves the machine code of one architecture in a library that NVIDIA's compiler made.
 
 Such a library has a section .nv_fatbin: containers one after another, each with a header and entries. An entry is PTX
-(kind 1) or machine code (kind 2) of an architecture, with a header that gives the lengths of itself and of its contents.
-The format is not documented; these fields were found by `cuobjdump` on the same files. Contents that are not needed become
-zeros, which compress to nothing. The library then runs on that architecture alone.
+(kind 1) or machine code (kind 2) of an architecture, with a header that gives the lengths of itself and of its
+contents. The format is not documented; the fields are those of the provider of onnxruntime-gpu 1.31.1. Contents that
+are not needed become zeros, which compress to nothing. The library then runs on that architecture alone.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def keep(data: bytearray, architecture: int) -> tuple[int, int]:
     """Changes ``data`` in place; returns the bytes of code that stay and that went.
 
     Of each container the machine code of the newest architecture up to ``architecture`` stays; where there is none,
-    everything does. Machine code runs within one major architecture only, so a container that has, for 90, only 80 keeps
-    its PTX as well.
+    everything does. Machine code runs within one major architecture only, so a container that has, for 90, only 80
+    keeps its PTX as well.
     """
     kept = dropped = 0
     for offset, length in sections(data, ".nv_fatbin"):
@@ -47,7 +47,8 @@ def keep(data: bytearray, architecture: int) -> tuple[int, int]:
                 continue
             stop = at + header + contents
             entries = _entries(data, at + header, stop)
-            best = max((found for kind, found, _, _ in entries if kind == _MACHINE_CODE and found <= architecture), default=0)
+            codes = [found for kind, found, _, _ in entries if kind == _MACHINE_CODE]
+            best = max((found for found in codes if found <= architecture), default=0)
             runs = best // 10 == architecture // 10
             for kind, found, start, size in entries:
                 if not best or (kind == _MACHINE_CODE and found == best) or (kind != _MACHINE_CODE and not runs):

@@ -63,7 +63,8 @@ def text(device: common.Device) -> None:
                 # Behind the last token only the end of the text has no lead here; it is taken as a clear one.
                 leads = row["leads"]
                 worst = max(worst, leads[first] if first < len(leads) else 1.0)
-    common.report("greedy text, lead of a token that was not taken", worst, limit, note=f"{equal} of {2 * len(rows)} equal")
+    note = f"{equal} of {2 * len(rows)} equal"
+    common.report("greedy text, lead of a token that was not taken", worst, limit, note=note)
 
 
 if __name__ == "__main__":

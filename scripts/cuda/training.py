@@ -96,7 +96,8 @@ def resume(device: common.Device) -> None:
                 a, b = one.step(batch), two.step(batch)
                 same = (a.loss, a.gradient_norm, a.running_mean) == (b.loss, b.gradient_norm, b.running_mean)
                 if not same:
-                    common.holds(f"{kind}: a checkpoint resumes bit for bit", False, f"step {a.step}: {a.loss} {b.loss}")
+                    off = f"step {a.step}: {a.loss} {b.loss}"
+                    common.holds(f"{kind}: a checkpoint resumes bit for bit", False, off)
                     break
             else:
                 off = _different(one, two)

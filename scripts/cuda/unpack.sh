@@ -1,5 +1,6 @@
 #!/bin/sh
-# Puts this part in place: unpack FOLDER. May be repeated; nothing is done if the same part is there. Needs python3, no xz.
+# Puts this part in place: unpack FOLDER. May be repeated; nothing is done if the same part is there. Needs
+# python3, no xz.
 set -eu
 target=${1:?usage: unpack FOLDER}
 here=$(cd "$(dirname "$0")" && pwd)
