@@ -115,11 +115,19 @@ test-words: bootstrap ## compare words with NLTK on its data: make test-words NL
 	swift build -c release --product WordsProcess
 	Tests/Words/run .build/release/WordsProcess $(NLTK_DATA) $(WORDNET)
 
+# The Python of an environment with torch for CUDA; DAMA_ONNXRUNTIME has to name a runtime with the CUDA provider.
+CUDA_PYTHON ?= python3
+.PHONY: check-cuda
+check-cuda: build ## check and time a CUDA device: make check-cuda [PROVIDER=cuda:0] [CUDA_PYTHON=python3]
+	$(CUDA_PYTHON) scripts/check-cuda --provider $(or $(PROVIDER),cuda)
+
 .PHONY: bench
 bench: build ## measure speed and memory, compared with torch and others
 	scripts/bootstrap torch
 	@for benchmark in Benchmarks/*.py; do echo "== $$benchmark"; \
 		DAMA_LIBRARY=$(CURDIR)/$(BUILD)/lib/libdama.so PYTHONPATH=bindings/python .deps/torch/bin/python $$benchmark || exit 1; done
+	@if [ -e /dev/nvidia0 ]; then \
+		DAMA_LIBRARY=$(CURDIR)/$(BUILD)/lib/libdama.so PYTHONPATH=bindings/python $(CUDA_PYTHON) Benchmarks/cuda/table.py; fi
 
 # ----------------------------------------------------------------------------------------------------------------------
 # Sanitizers and fuzzing
