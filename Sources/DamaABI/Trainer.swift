@@ -45,7 +45,8 @@ public func dama_trainer_create(
         let settings = try dama_trainer_options.read(options)
         let trainerOptions = try settings.trainerOptions()
         let policy = try TrainedPolicy(
-            base, settings.selection(), activations: settings.keptActivations(), seed: settings.seed)
+            base, settings.selection(), activations: settings.keptActivations(), seed: settings.seed,
+            offloads: settings.offloads)
         let trainer = try Trainer(policy, reference: reference, controller: controller, options: trainerOptions)
         out.pointee = OpaquePointer(Unmanaged.passRetained(TrainerHandle(trainer)).toOpaque())
     }

@@ -54,6 +54,8 @@ extension dama_trainer_options {
         }
     }
 
+    var offloads: Bool { offload != 0 }
+
     func trainerOptions() throws -> TrainerOptions {
         var it = TrainerOptions()
         it.optimizer = AdamW(learningRate: learning_rate)

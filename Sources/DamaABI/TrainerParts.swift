@@ -92,11 +92,60 @@ public func dama_trainer_parameter_at(
                 "parameter \(UInt(bitPattern: index)) is beyond the end; there are \(parameters.count)")
         }
         let it = parameters[index]
+        let remote = try it.deviceGradient()
         let shape = handle.shapes[index]
         let value = dama_parameter(
             struct_size: 0, decays: it.decays ? 1 : 0, name: handle.names.at(index),
             shape: UnsafePointer(shape.baseAddress), dimensions: shape.count, count: it.count,
-            value: it.value.elements.baseAddress, gradient: it.gradient.elements.baseAddress)
+            value: it.value.elements.baseAddress, gradient: it.gradient.elements.baseAddress,
+            device_gradient: remote?.address, device: remote.map { Int64($0.ordinal) } ?? -1)
         try writeStruct(value, to: try require(parameter, "parameter"), "parameter")
+    }
+}
+
+@c @implementation
+public func dama_trainer_read_parameter(
+    _ trainer: OpaquePointer?, _ index: Int, _ part: dama_parameter_part, _ numbers: UnsafeMutablePointer<Float>?,
+    _ count: Int
+) -> dama_status {
+    guarded {
+        let parameter = try parameter(trainer, index, count)
+        let target = UnsafeMutableBufferPointer(start: try require(numbers, "numbers"), count: count)
+        let memory = try parameter.copy(of: try ParameterPart(part))
+        withExtendedLifetime(memory) { _ = target.update(fromContentsOf: memory.elements) }
+    }
+}
+
+@c @implementation
+public func dama_trainer_write_parameter(
+    _ trainer: OpaquePointer?, _ index: Int, _ part: dama_parameter_part, _ numbers: UnsafePointer<Float>?, _ count: Int
+) -> dama_status {
+    guarded {
+        let parameter = try parameter(trainer, index, count)
+        let source = UnsafeBufferPointer(start: try require(numbers, "numbers"), count: count)
+        try parameter.replace(try ParameterPart(part), by: source)
+    }
+}
+
+private func parameter(_ trainer: OpaquePointer?, _ index: Int, _ count: Int) throws -> Parameter {
+    let parameters = try TrainerHandle.from(trainer).trainer.policy.parameters
+    guard parameters.indices.contains(index) else {
+        throw DamaError.invalidArgument(
+            "parameter \(UInt(bitPattern: index)) is beyond the end; there are \(parameters.count)")
+    }
+    guard parameters[index].count == count else {
+        throw DamaError.shapeMismatch(
+            "\(parameters[index].name) has \(parameters[index].count) elements; \(UInt(bitPattern: count)) were given")
+    }
+    return parameters[index]
+}
+
+extension ParameterPart {
+    init(_ part: dama_parameter_part) throws {
+        switch part {
+        case DAMA_PARAMETER_VALUE: self = .value
+        case DAMA_PARAMETER_GRADIENT: self = .gradient
+        default: throw DamaError.invalidArgument("part \(part.rawValue) is unknown")
+        }
     }
 }

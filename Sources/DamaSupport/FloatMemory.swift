@@ -32,5 +32,7 @@ public final class FloatMemory: @unchecked Sendable {
 
     public var count: Int { elements.count }
     public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(elements) }
+    /// A copy of the numbers. ``elements`` do not keep the memory alive, as an array of them does.
+    public var array: [Float] { withExtendedLifetime(self) { Array(elements) } }
     public func clear() { elements.update(repeating: 0) }
 }

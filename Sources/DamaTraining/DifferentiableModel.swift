@@ -29,12 +29,13 @@ final class DifferentiableModel {
     /// - Parameters:
     ///   - outputs: names of the graph's outputs, all of which have gradients.
     ///   - inputs: inputs whose gradients are computed in addition to those of the parameters.
-    ///   - frozen: the value of a weight that is not trained, by its name in the graph.
+    ///   - frozen: the value of a weight that is not trained, by its name in the graph, on the model's device and in its
+    ///     precision.
     ///   - scopes: scopes that the backward run recomputes, so that their values are not kept.
     init(
         _ graph: Graph, outputs: [String], parameters: [Parameter], inputs: [String] = [],
         recompute scopes: [String] = [],
-        place: GraphPlace, frozen: (Value) throws(DamaError) -> TensorValue
+        place: GraphPlace, frozen: (_ name: String, _ shape: [Int]) throws(DamaError) -> TensorValue
     ) throws(DamaError) {
         let runtime = place.runtime
         self.runtime = runtime
@@ -58,7 +59,8 @@ final class DifferentiableModel {
             options.configuration["optimization.disable_specified_optimizers"] =
                 "ConstantFolding;MatmulTransposeFusion"
             for weight in graph.weights where trained[graph.name(of: weight)] == nil {
-                options.initializers[graph.name(of: weight)] = try frozen(weight)
+                let name = graph.name(of: weight)
+                options.initializers[name] = try frozen(name, weight.shape.compactMap(\.fixed))
             }
             return options
         }

@@ -91,8 +91,8 @@ enum GradientCheck {
         let model = try DifferentiableModel(
             graph, outputs: [Port.logits], parameters: parameters, inputs: [Port.embeddings],
             place: GraphPlace(runtime: runtime, device: device)
-        ) { weight throws(DamaError) in
-            guard let parameter = frozen[graph.name(of: weight)] else { throw .internal("no frozen weight") }
+        ) { name, _ throws(DamaError) in
+            guard let parameter = frozen[name] else { throw .internal("no frozen weight") }
             return try parameter.tensor(runtime)
         }
         let (inputs, rows) = try inputs(runtime, configuration)
@@ -115,7 +115,7 @@ enum GradientCheck {
             (weight: Port.embeddings, slope: try embeddings.withElements(of: Float.self) { slope(Array($0), 200) })
         ]
         for (number, parameter) in parameters.enumerated() {
-            slopes.append((parameter.name, slope(Array(try parameter.readGradient().elements), 201 + number)))
+            slopes.append((parameter.name, slope(try parameter.readGradient().array, 201 + number)))
         }
         return Result(value: value, slopes: slopes)
     }

@@ -63,6 +63,31 @@ public final class Parameter: Sendable {
     public var firstMoment: FloatMemory { host?.firstMoment ?? .none }
     public var secondMoment: FloatMemory { host?.secondMoment ?? .none }
 
+    /// The gradient in the memory of a CUDA device, fp32; `nil` for one in host memory.
+    package func deviceGradient() throws(DamaError) -> (address: UnsafeMutableRawPointer, ordinal: Int32)? {
+        guard case .device(let numbers) = home, case .cuda(let ordinal) = numbers.gradient.device,
+            let address = try numbers.gradient.address
+        else { return nil }
+        return (address, ordinal)
+    }
+
+    /// The value or the gradient in host memory: itself or a copy, in fp32.
+    package func copy(of part: ParameterPart) throws(DamaError) -> FloatMemory {
+        part == .value ? try read(.value) : try readGradient()
+    }
+
+    /// Replaces the value or the gradient, wherever it lies.
+    ///
+    /// - Parameter numbers: ``count`` of them.
+    package func replace(_ part: ParameterPart, by numbers: UnsafeBufferPointer<Float>) throws(DamaError) {
+        guard numbers.count == count else { throw .shapeMismatch("\(numbers.count) numbers for \(count) elements") }
+        switch (part, home) {
+        case (.value, _): try set { elements in _ = elements.update(fromContentsOf: numbers) }
+        case (.gradient, .host(let own)): _ = own.gradient.elements.update(fromContentsOf: numbers)
+        case (.gradient, .device(let own)): try own.gradient.copyIn(UnsafeRawBufferPointer(numbers))
+        }
+    }
+
     // MARK: Wherever it lies
 
     /// The value as a session's input. It shares the memory, so that the next run uses the updated value.
@@ -146,6 +171,11 @@ public final class Parameter: Sendable {
             try numbers.write(part, memory)
         }
     }
+}
+
+/// What callers read and write of a parameter.
+public enum ParameterPart: Sendable {
+    case value, gradient
 }
 
 /// Where parameters are placed.

@@ -73,10 +73,8 @@ public final class TrainedPolicy {
             place: GraphPlace(
                 runtime: decoder.runtime, device: decoder.device, precision: precision,
                 natural: decoder.residentInputs)
-        ) { weight throws(DamaError) in
-            try decoder.weights.value(
-                decoder.fileName(selection.graph.name(of: weight)), shape: weight.shape.compactMap(\.fixed),
-                on: decoder.device)
+        ) { name, shape throws(DamaError) in
+            try decoder.weights.value(decoder.fileName(name), shape: shape, on: decoder.device)
         }
         guard let seen else {
             vision = nil
@@ -85,9 +83,8 @@ public final class TrainedPolicy {
         let model = try DifferentiableModel(
             seen.graph, outputs: [seen.encoder.trainingOutput], parameters: seen.parameters,
             place: GraphPlace(runtime: decoder.runtime, device: decoder.device, precision: precision)
-        ) { weight throws(DamaError) in
-            try seen.encoder.weights.value(
-                seen.graph.name(of: weight), shape: weight.shape.compactMap(\.fixed), on: decoder.device)
+        ) { name, shape throws(DamaError) in
+            try seen.encoder.weights.value(name, shape: shape, on: decoder.device)
         }
         vision = (seen.encoder, model)
     }

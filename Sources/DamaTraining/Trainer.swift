@@ -140,8 +140,12 @@ public final class Trainer {
         skipped = state.skipped
         controller = state.controller
         // A checkpoint of another precision has none.
-        if lossScale != nil { lossScale = state.lossScale ?? LossScale() }
-        policy.lossScale = lossScale?.value ?? 1
+        if lossScale != nil { setLossScale(state.lossScale ?? LossScale()) }
+    }
+
+    func setLossScale(_ scale: LossScale) {
+        lossScale = scale
+        policy.lossScale = scale.value
     }
 
     // MARK: A step

@@ -23,7 +23,8 @@ final class TrainerTests: XCTestCase {
 
     private func trainer(
         _ trainable: Trainable, activations: TrainedPolicy.Activations = .keep, tokensPerRun: Int = 4096,
-        device: Device = .cpu, precision: Precision = .float32, offloads: Bool = false
+        device: Device = .cpu, precision: Precision = .float32, offloads: Bool = false,
+        keep: AdaptiveBeta.Configuration.Keep = .count(4)
     ) throws -> Trainer {
         var opening = PolicyOptions()
         opening.device = device
@@ -32,49 +33,46 @@ final class TrainerTests: XCTestCase {
         let policy = try TrainedPolicy(base, trainable, activations: activations, offloads: offloads)
         var configuration = AdaptiveBeta.Configuration.paper
         configuration.beta = 0.5
-        configuration.keep = .count(4)
+        configuration.keep = keep
         var options = TrainerOptions()
         options.optimizer = AdamW(learningRate: 2e-3)
         options.optimizer.weightDecay = 0.01
         options.tokensPerRun = tokensPerRun
-        return try Trainer(policy, reference: base, controller: AdaptiveBeta(configuration), options: options)
+        let trainer = try Trainer(policy, reference: base, controller: AdaptiveBeta(configuration), options: options)
+        // A lower scale than that at which updates are skipped: these gradients are large.
+        if precision == .float16 { trainer.setLossScale(try XCTUnwrap(LossScale(["value": 16.0, "updates": 0]))) }
+        return trainer
     }
 
-    /// Ten steps in fp16. Products are rounded to 2⁻¹¹, and through two layers forward and back the errors add up to
-    /// less than 2 % of a gradient's norm. AdamW divides each number by its own size, so that after ten updates losses
-    /// agree to two digits.
-    private func compareRoughly(_ kind: String, _ trainer: Trainer, _ what: String) throws {
-        let file = try SafetensorsFile(path: Fixtures.path("\(kind).safetensors"))
-        let expected = try XCTUnwrap(Fixtures.json("\(kind).json").array)
-        func tensor(_ prefix: String, _ parameter: Parameter) throws -> [Float] {
-            try XCTUnwrap(file["\(prefix).\(parameter.name)"], "\(prefix).\(parameter.name)").floats()
-        }
-        if kind == "lora" {
-            for parameter in trainer.policy.parameters {
-                let start = try tensor("start", parameter)
-                try parameter.set { _ = $0.update(fromContentsOf: start) }
-            }
+    /// Ten steps in fp16 beside the same steps in fp32, which the other tests compare with torch. Products are rounded to
+    /// 2⁻¹¹, and through two layers forward and back the errors add up to less than 2 % of a gradient's norm. AdamW
+    /// divides each number by its own size, so that after ten updates losses agree to two digits.
+    private func compareRoughly(_ trainer: Trainer, _ exact: Trainer, _ what: String) throws {
+        for (a, b) in zip(trainer.policy.parameters, exact.policy.parameters) {
+            let start = try b.read(.value).array
+            try a.set { _ = $0.update(fromContentsOf: start) }
         }
         for (number, batch) in try batches().enumerated() {
-            let metrics = try trainer.step(batch)
-            let step = expected[number]
-            XCTAssertTrue(metrics.updated, what)
-            XCTAssertEqual(metrics.loss, try XCTUnwrap(step["loss"]?.double), accuracy: 2e-2, "\(what), step \(number)")
-            let norm = try XCTUnwrap(step["gradient_norm"]?.double)
-            XCTAssertEqual(metrics.gradientNorm, norm, accuracy: 5e-2 * norm, "\(what), step \(number)")
+            let (found, right) = (try trainer.step(batch), try exact.step(batch))
+            XCTAssertTrue(found.updated, what)
+            XCTAssertEqual(found.loss, right.loss, accuracy: 2e-2, "\(what), step \(number)")
+            XCTAssertEqual(
+                found.gradientNorm, right.gradientNorm, accuracy: 5e-2 * right.gradientNorm, "\(what), step \(number)")
             guard number == 0 else { continue }
-            for parameter in trainer.policy.parameters {
-                let gradient = try tensor("gradient", parameter)
-                let found = try parameter.readGradient().elements.map { $0 / Float(trainer.policy.lossScale) }
-                let difference = zip(found, gradient).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }.squareRoot()
+            for (a, b) in zip(trainer.policy.parameters, exact.policy.parameters) {
+                let scale = Float(trainer.policy.lossScale)
+                let (rough, gradient) = (try a.readGradient().array.map { $0 / scale }, try b.readGradient().array)
+                let difference = zip(rough, gradient).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }.squareRoot()
                 let size = gradient.reduce(0) { $0 + $1 * $1 }.squareRoot()
-                XCTAssertLessThan(difference, 2e-2 * size + 1e-6 * Float(norm), "\(what): gradient of \(parameter.name)")
+                let floor = 1e-4 * Float(right.gradientNorm)
+                XCTAssertLessThan(difference, 2e-2 * size + floor, "\(what): gradient of \(a.name)")
             }
         }
     }
 
     /// The numbers of `kind`, and its tensors under "gradient.…", "final.…" and "start.…".
-    private func compare(_ kind: String, _ trainer: Trainer, _ what: String) throws {
+    /// - Parameter tolerance: of the final parameters, relative to the largest number of each.
+    private func compare(_ kind: String, _ trainer: Trainer, _ what: String, tolerance: Float = 1e-4) throws {
         let file = try SafetensorsFile(path: Fixtures.path("\(kind).safetensors"))
         let expected = try XCTUnwrap(Fixtures.json("\(kind).json").array)
         func tensor(_ prefix: String, _ parameter: Parameter) throws -> [Float] {
@@ -114,7 +112,7 @@ final class TrainerTests: XCTestCase {
             let gradients = try trainer.policy.parameters.map { try tensor("gradient", $0) }
             let largest = gradients.joined().map(abs).max() ?? 0
             for (parameter, gradient) in zip(trainer.policy.parameters, gradients) {
-                for (a, b) in zip(try parameter.readGradient().elements, gradient) {
+                for (a, b) in zip(try parameter.readGradient().array, gradient) {
                     XCTAssertEqual(a, b, accuracy: 1e-5 * largest, "\(what): gradient of \(parameter.name)")
                 }
             }
@@ -122,8 +120,8 @@ final class TrainerTests: XCTestCase {
         for parameter in trainer.policy.parameters {
             let final = try tensor("final", parameter)
             let scale = final.map(abs).max() ?? 1
-            for (a, b) in zip(try parameter.read(.value).elements, final) {
-                XCTAssertEqual(a, b, accuracy: 1e-4 * scale, "\(what): \(parameter.name)")
+            for (a, b) in zip(try parameter.read(.value).array, final) {
+                XCTAssertEqual(a, b, accuracy: tolerance * scale, "\(what): \(parameter.name)")
             }
         }
     }
@@ -168,16 +166,22 @@ final class TrainerTests: XCTestCase {
         try compare("full", trainer(.full, activations: .recompute, tokensPerRun: 1, device: device), "pair by pair")
         try compare("full", trainer(.full, device: device, offloads: true), "offloaded")
         let adapters = try LowRankAdapters(rank: 4, alpha: 8, targets: ["q_proj", "down_proj"])
-        try compare("lora", trainer(.lora(adapters), device: device), "adapters on a device")
+        // Fused kernels round at other places, and AdamW divides each number by its own size.
+        try compare("lora", trainer(.lora(adapters), device: device), "adapters on a device", tolerance: 5e-4)
     }
 
     func testStepsInFloat16EqualTorchRoughly() throws {
         DeviceEmulation.start(7)
         let adapters = try LowRankAdapters(rank: 4, alpha: 8, targets: ["q_proj", "down_proj"])
+        // All pairs are kept: before the first update gaps tie, and rounding would decide which pairs are.
         for device in [Device.cpu, .cuda(7)] {
-            try compareRoughly("full", trainer(.full, device: device, precision: .float16), "\(device)")
-            try compareRoughly("full", trainer(.full, device: device, precision: .float16, offloads: true), "\(device)")
-            try compareRoughly("lora", trainer(.lora(adapters), device: device, precision: .float16), "\(device)")
+            for trainable in [Trainable.full, .lora(adapters)] {
+                for offloads in [false, true] {
+                    try compareRoughly(
+                        trainer(trainable, device: device, precision: .float16, offloads: offloads, keep: .ratio(1)),
+                        trainer(trainable, keep: .ratio(1)), "\(trainable.name) on \(device), \(offloads)")
+                }
+            }
         }
     }
 

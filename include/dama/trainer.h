@@ -69,6 +69,9 @@ typedef struct dama_trainer_options {
     /** The probability, 0 ≤ p < 1, with which a number that an adapter takes is set to 0; the others grow by 1 / (1 − p).
      *  0. */
     double lora_dropout;
+    /** Boolean: the host keeps the fp32 weights and the moments of a policy on a device, and updates them there. The
+     *  device then holds only the weights that runs read and the gradients. Without effect on the CPU. 0. */
+    uint64_t offload;
 } dama_trainer_options;
 
 #define dama_trainer_options_init(options) dama_trainer_options_init_sized((options), sizeof(dama_trainer_options))
@@ -257,10 +260,19 @@ typedef struct dama_parameter {
     size_t count;
     /**
      * [count] each: memory of the trainer, at addresses that never change. The caller may read and write it between
-     * calls, for example to sum gradients over ranks.
+     * calls, for example to sum gradients over ranks. NULL if the numbers lie on a device or the precision is not
+     * float32: dama_trainer_read_parameter() and dama_trainer_write_parameter() reach those too.
      */
     float *value;
     float *gradient;
+    /**
+     * [count] float: the gradient in the memory of a CUDA device, at an address that never changes; NULL if it is in
+     * host memory. Work of the device that reads or writes it must be ordered with the default stream. Frameworks reduce
+     * it in place.
+     */
+    void *device_gradient;
+    /** The number of that device; −1 for host memory. */
+    int64_t device;
 } dama_parameter;
 
 #define dama_parameter_init(parameter) dama_parameter_init_sized((parameter), sizeof(dama_parameter))
@@ -279,6 +291,43 @@ DAMA_API size_t dama_trainer_parameter_count(const dama_trainer *trainer);
  */
 DAMA_API DAMA_NODISCARD dama_status dama_trainer_parameter_at(const dama_trainer *trainer, size_t index,
                                                               dama_parameter *parameter);
+
+/** What dama_trainer_read_parameter() copies. */
+typedef enum dama_parameter_part {
+    DAMA_PARAMETER_VALUE = 0,
+    DAMA_PARAMETER_GRADIENT = 1
+} dama_parameter_part;
+
+/**
+ * Copies the fp32 value or the gradient of a trainable tensor, wherever it lies, to host memory. With float16 the
+ * gradients are multiplied by the loss scale.
+ *
+ * @param[in]  trainer
+ * @param[in]  index    Below dama_trainer_parameter_count().
+ * @param[in]  part
+ * @param[out] numbers  [count]
+ * @param[in]  count    The tensor's number of elements.
+ * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL, an index beyond the end or an unknown part; DAMA_SHAPE_MISMATCH for
+ *         another count.
+ */
+DAMA_API DAMA_NODISCARD dama_status dama_trainer_read_parameter(const dama_trainer *trainer, size_t index,
+                                                                dama_parameter_part part, float *numbers,
+                                                                size_t count);
+
+/**
+ * Replaces the value or the gradient of a trainable tensor, wherever it lies. The next run uses the value, rounded to
+ * the policy's precision.
+ *
+ * @param[in] trainer
+ * @param[in] index    Below dama_trainer_parameter_count().
+ * @param[in] part
+ * @param[in] numbers  [count]
+ * @param[in] count    The tensor's number of elements.
+ * @return As dama_trainer_read_parameter().
+ */
+DAMA_API DAMA_NODISCARD dama_status dama_trainer_write_parameter(dama_trainer *trainer, size_t index,
+                                                                 dama_parameter_part part, const float *numbers,
+                                                                 size_t count);
 
 /** The state of a dama_trainer. */
 typedef struct dama_trainer_facts {

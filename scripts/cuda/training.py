@@ -28,7 +28,7 @@ def trainer(device: common.Device, kind: str, rate: float, **options: Any) -> da
             if "lora_A" in parameter.name:
                 i = np.arange(parameter.value.size, dtype=np.float64)
                 values = 0.1 * np.sin(number + 0.7 * i + 0.05 * i * i)
-                parameter.value[...] = values.reshape(parameter.shape).astype(np.float32)
+                parameter.write(values.reshape(parameter.shape))
                 number += 1
     return found
 

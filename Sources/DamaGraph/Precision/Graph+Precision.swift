@@ -27,7 +27,7 @@ extension Graph {
 
     /// What hides a key in float16, where −10⁹ would be −∞ and a row that hides every key NaN. Scores up to 2¹⁵ in
     /// magnitude can be added without reaching −∞, and exp(−2¹⁵) is 0 beside any visible key.
-    static let lowestMask: Float = -32768
+    package static let lowestMask: Float = -32768
 }
 
 extension Differentiation {

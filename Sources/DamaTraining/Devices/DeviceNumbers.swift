@@ -105,7 +105,7 @@ final class DeviceNumbers: @unchecked Sendable {
                 try working.copyIn(value.bytes)
             } else {
                 let rounded = try RoundedMemory(value, as: place.type)
-                try working.copyIn(rounded.bytes)
+                try withExtendedLifetime(rounded) { () throws(DamaError) in try working.copyIn(rounded.bytes) }
             }
         }
     }
@@ -134,7 +134,7 @@ final class DeviceNumbers: @unchecked Sendable {
                     }
                 }
             }
-            return try gradient.copyIn(sums.bytes)
+            return try withExtendedLifetime(sums) { () throws(DamaError) in try gradient.copyIn(sums.bytes) }
         }
         var starts: [Int64] = [0]
         for entry in sorted { starts.append((starts.last ?? 0) + Int64(entry.value.count)) }
@@ -152,6 +152,7 @@ final class DeviceNumbers: @unchecked Sendable {
             try kernels.addSquares(of: gradient, to: sum)
         } else {
             let values = try readGradient()
+            defer { withExtendedLifetime(values) {} }
             guard let start = values.elements.baseAddress else { return }
             sum.host += try GradientNorm.sumOfSquares(UnsafePointer(start), count: values.count)
         }
@@ -164,8 +165,9 @@ final class DeviceNumbers: @unchecked Sendable {
                 optimizer, step: step, value: value, gradient: gradient, first: first, second: second,
                 working: value === working ? nil : working)
         case .host(let value, let first, let second):
-            let gradient = try readGradient()
-            guard let value = value.elements.baseAddress, let gradient = gradient.elements.baseAddress,
+            let sums = try readGradient()
+            defer { withExtendedLifetime(sums) {} }
+            guard let value = value.elements.baseAddress, let gradient = sums.elements.baseAddress,
                 let first = first.elements.baseAddress, let second = second.elements.baseAddress
             else { return }
             try optimizer.update(

@@ -160,6 +160,11 @@ class dama_activations(IntEnum):
     DAMA_ACTIVATIONS_RECOMPUTE = 1
 
 
+class dama_parameter_part(IntEnum):
+    DAMA_PARAMETER_VALUE = 0
+    DAMA_PARAMETER_GRADIENT = 1
+
+
 class dama_export_kind(IntEnum):
     DAMA_EXPORT_MODEL = 0
     DAMA_EXPORT_ADAPTERS = 1
@@ -834,6 +839,7 @@ dama_trainer_options._fields_ = [
     ("tokens_per_run", ctypes.c_uint32),
     ("threads", ctypes.c_uint32),
     ("lora_dropout", ctypes.c_double),
+    ("offload", ctypes.c_uint64),
 ]
 
 dama_training_pair._fields_ = [
@@ -888,6 +894,8 @@ dama_parameter._fields_ = [
     ("count", ctypes.c_size_t),
     ("value", ctypes.c_void_p),
     ("gradient", ctypes.c_void_p),
+    ("device_gradient", ctypes.c_void_p),
+    ("device", ctypes.c_int64),
 ]
 
 dama_trainer_facts._fields_ = [
@@ -1767,6 +1775,26 @@ dama_trainer_parameter_count.restype = ctypes.c_size_t
 dama_trainer_parameter_at = _library.dama_trainer_parameter_at
 dama_trainer_parameter_at.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.POINTER(dama_parameter)]
 dama_trainer_parameter_at.restype = ctypes.c_uint
+
+dama_trainer_read_parameter = _library.dama_trainer_read_parameter
+dama_trainer_read_parameter.argtypes = [
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+    ctypes.c_uint,
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+]
+dama_trainer_read_parameter.restype = ctypes.c_uint
+
+dama_trainer_write_parameter = _library.dama_trainer_write_parameter
+dama_trainer_write_parameter.argtypes = [
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+    ctypes.c_uint,
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+]
+dama_trainer_write_parameter.restype = ctypes.c_uint
 
 dama_trainer_facts_init_sized = _library.dama_trainer_facts_init_sized
 dama_trainer_facts_init_sized.argtypes = [ctypes.POINTER(dama_trainer_facts), ctypes.c_size_t]

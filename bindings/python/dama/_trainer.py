@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Optional, Union
 
 import numpy as np
@@ -15,6 +15,7 @@ from . import _abi
 from ._adaptive_beta import AdaptiveBeta
 from ._arrays import as_doubles
 from ._cancellation import Cancellation, run_stoppable
+from ._dlpack import DeviceArray
 from ._errors import InvalidArgument, ShapeMismatch
 from ._native import check, choices
 from ._policy import Pair, PairLogps, PolicyModel, _choice, _positive, c_pair, c_text, found_logps, pair_array
@@ -100,10 +101,23 @@ class Parameter:
     #: Its name in the model's files, or the name of an adapter's matrix.
     name: str
     #: The trainer's own memory, float32, not a copy: writing to it changes the weights. It lives as long as the array.
+    #: For a policy on a device, or of another precision than float32, a copy that cannot be written: see :meth:`write`.
     value: NDArray[np.float32]
     gradient: NDArray[np.float32]
     #: Whether weight decay applies.
     decays: bool
+    #: The gradient on a CUDA device, for ``torch.from_dlpack`` and other frameworks: the trainer's own memory, float32,
+    #: which is reduced in place. None for a gradient in host memory.
+    device_gradient: Optional[DeviceArray] = None
+    _write: Callable[[int, Any], None] = field(default=lambda part, values: None, repr=False, compare=False)
+
+    def write(self, values: ArrayLike) -> None:
+        """Replaces the value, wherever it lies. ``values`` has the tensor's shape; :exc:`ShapeMismatch` otherwise."""
+        self._write(_abi.DAMA_PARAMETER_VALUE, values)
+
+    def write_gradient(self, values: ArrayLike) -> None:
+        """Replaces the gradient, wherever it lies."""
+        self._write(_abi.DAMA_PARAMETER_GRADIENT, values)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -154,6 +168,8 @@ class Trainer:
         Threads of the optimizer, 0 for one on each processor. The models use the policy's threads.
     ``seed``
         Seed of the adapters' initial values.
+    ``offload``
+        Whether the host keeps the fp32 weights and the moments of a policy on a device, and updates them there.
 
     The parts of a step can be called separately: :meth:`forward`, :meth:`backward`, :meth:`update`, :meth:`zero_grad`.
     Gradients can be summed over ranks in the arrays of :meth:`parameters`. Use an object from one thread at a time.
@@ -176,6 +192,7 @@ class Trainer:
         tokens_per_run: int = 4096,
         threads: int = 0,
         seed: int = 0,
+        offload: bool = False,
     ) -> None:
         self._owner: Optional[_Owner] = None
         options = _abi.dama_trainer_options()
@@ -190,6 +207,7 @@ class Trainer:
         options.tokens_per_run = _positive("tokens_per_run", tokens_per_run)
         options.threads = unsigned("threads", threads, 32)
         options.seed = unsigned("seed", seed, 64)
+        options.offload = int(offload)
         if isinstance(controller, str):
             controller = AdaptiveBeta(controller)
         owner = _Owner()
@@ -281,7 +299,10 @@ class Trainer:
         return norm.value
 
     def parameters(self) -> list[Parameter]:
-        """All trainable tensors, with values and gradients as arrays over the trainer's own memory."""
+        """All trainable tensors, with values and gradients as arrays over the trainer's own memory.
+
+        Those of a policy on a device, or of another precision than float32, are copies; see :class:`Parameter`.
+        """
         handle = self._handle
         found = []
         for index in range(_abi.dama_trainer_parameter_count(handle)):
@@ -289,9 +310,35 @@ class Trainer:
             _abi.dama_parameter_init(it)
             check(_abi.dama_trainer_parameter_at(handle, index, it))
             shape = tuple((ctypes.c_int64 * it.dimensions).from_address(it.shape)) if it.dimensions else ()
-            value, gradient = self._array(it.value, shape), self._array(it.gradient, shape)
-            found.append(Parameter(it.name.decode(), value, gradient, bool(it.decays)))
+            if it.value:
+                value, gradient = self._array(it.value, shape), self._array(it.gradient, shape)
+            else:
+                value = self._read(index, _abi.DAMA_PARAMETER_VALUE, shape)
+                gradient = self._read(index, _abi.DAMA_PARAMETER_GRADIENT, shape)
+            remote = None
+            if it.device_gradient:
+                remote = DeviceArray(it.device_gradient, shape, it.device, self._owner)
+            found.append(
+                Parameter(
+                    it.name.decode(), value, gradient, bool(it.decays), remote,
+                    lambda part, values, index=index, shape=shape: self._replace(index, part, values, shape),
+                )  # fmt: skip
+            )
         return found
+
+    def _read(self, index: int, part: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        numbers = np.empty(shape, np.float32)
+        target = numbers.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+        check(_abi.dama_trainer_read_parameter(self._handle, index, part, target, numbers.size))
+        numbers.flags.writeable = False
+        return numbers
+
+    def _replace(self, index: int, part: int, values: ArrayLike, shape: tuple[int, ...]) -> None:
+        numbers = np.ascontiguousarray(values, np.float32)
+        if numbers.shape != shape:
+            raise ShapeMismatch(f"the values have the shape {numbers.shape}; the tensor has {shape}")
+        source = numbers.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+        check(_abi.dama_trainer_write_parameter(self._handle, index, part, source, numbers.size))
 
     def save(self, path: Union[str, os.PathLike[str]], note: Optional[str] = None) -> None:
         """Writes a checkpoint: one file with everything that the next step depends on, and the caller's ``note``.

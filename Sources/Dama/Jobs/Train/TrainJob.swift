@@ -53,7 +53,7 @@ public struct TrainJob: Sendable {
         }
         // Options that cannot be trained are rejected before the reference is computed.
         let trained = try TrainedPolicy(
-            policy, options.trainable, activations: options.activations, seed: options.seed)
+            policy, options.trainable, activations: options.activations, seed: options.seed, offloads: options.offload)
         let root = try ImageRoot(options.rows)
         let data = try TrainingData(
             options, policy: policy, root: root, reference: try reference(run, observer)

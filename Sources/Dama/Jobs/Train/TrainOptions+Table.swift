@@ -23,6 +23,7 @@ extension TrainOptions {
         trainableSetting,
         adaptersSetting,
         .choice("activations", \.activations),
+        .bool("offload", \.offload, effect: .none),
         // Precedes the method, which uses the same seed unless it has its own.
         seedSetting,
         .section("method", \.method, AdaptiveBeta.Configuration.table),

@@ -20,6 +20,8 @@ public struct TrainOptions: RowJobSettings {
 
     public var trainable = Trainable.full
     public var activations = TrainedPolicy.Activations.keep
+    /// Whether the host keeps the fp32 weights and the moments of a policy on a device, and updates them.
+    public var offload = false
     public var method = AdaptiveBeta.Configuration.paper
     public var optimizer = AdamW(learningRate: 5e-7)
     public var maximumGradientNorm = 1.0

@@ -134,13 +134,14 @@ public final class LlamaDecoder: CausalDecoder {
     }
 
     private func makeSession(_ kind: Kind) throws(DamaError) -> Session {
+        let hidden = Double(precision == .float16 ? Graph.lowestMask : Self.blocked)
         let graph: Graph =
             switch kind {
             case .logProbabilities: try graphs.scoring(.logProbabilities)
             case .logits: try graphs.scoring(.logits)
             case .generation: try graphs.generation(window: generationWindow())
-            case .inputs: try graphs.inputs(tableIsInput: false, blocked: Double(Self.blocked))
-            case .trainedInputs: try graphs.inputs(tableIsInput: true, blocked: Double(Self.blocked))
+            case .inputs: try graphs.inputs(tableIsInput: false, blocked: hidden)
+            case .trainedInputs: try graphs.inputs(tableIsInput: true, blocked: hidden)
             }
         var options = SessionOptions()
         options.device = device
