@@ -22,6 +22,9 @@ extension dama_score_dataset_options: JobOptionFields {
             ("image_limit", OptionField.number(image_limit)),
             ("follow_links", .bool(follow_links != 0)),
             ("data_format", try OptionField.text(data_format, "data_format")),
+            ("cache_rows", OptionField.number(cache_rows)),
+            ("shard", OptionField.number(shard)),
+            ("shards", OptionField.number(shards)),
         ]
     }
 
@@ -36,6 +39,9 @@ extension dama_score_dataset_options: JobOptionFields {
         row_limit = OptionField.number(values["row_limit"]) as Int
         image_limit = OptionField.number(values["image_limit"]) as Int
         follow_links = values["follow_links"]?.bool == true ? 1 : 0
+        cache_rows = OptionField.number(values["cache_rows"]) as UInt64
+        shard = OptionField.number(values["shard"]) as UInt64
+        shards = OptionField.number(values["shards"]) as UInt64
     }
 }
 

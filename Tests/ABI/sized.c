@@ -198,6 +198,16 @@ static void scorer(void) {
                   dama_score_dataset(scorer, it, NULL, NULL));
     COVERED_OUTPUT(dama_score_dataset, dama_score_dataset_result, INIT(dama_score_dataset_result), (void)0,
                    dama_score_dataset(scorer, &options, it, NULL));
+    options.output = below("merged.jsonl");
+    options.shards = 1;
+    CHECK(dama_score_dataset(scorer, &options, NULL, NULL) == DAMA_OK);
+    COVERED_INPUT(dama_merge_scores, dama_merge_scores_options, INIT(dama_merge_scores_options),
+                  it->output = options.output, dama_merge_scores(it, NULL, NULL));
+    dama_merge_scores_options merge;
+    dama_merge_scores_options_init(&merge);
+    merge.output = options.output;
+    COVERED_OUTPUT(dama_merge_scores, dama_score_dataset_result, INIT(dama_score_dataset_result), (void)0,
+                   dama_merge_scores(&merge, it, NULL));
     dama_scorer_free(scorer);
 }
 

@@ -29,7 +29,8 @@ let training: [Any.Type] = [
 let jobs: [Any.Type] = [
     ComparisonOptions.self, EvaluationComparison.self,
     GenerateJob.self, GenerateOptions.self, JobProgress.self, LineJobSummary.self, ReferenceCache.self,
-    ReferenceJob.self, ReferenceOptions.self, RowJobOptions.self, ScoreJob.self, ScoreOptions.self, ScoreSummary.self,
+    ReferenceJob.self, ReferenceOptions.self, RowJobOptions.self, ScoreJob.self, ScoreMerge.self,
+    ScoreOptions.self, ScoreSummary.self, Shard.self,
     TrainEvent.self, TrainJob.self, TrainOptions.self, TrainProgress.self, TrainSettings.self, TrainSummary.self,
 ]
 let splitting: [Any.Type] = [

@@ -225,6 +225,14 @@ class dama_scored_sentence(ctypes.Structure):
     pass
 
 
+class dama_response_pair(ctypes.Structure):
+    pass
+
+
+class dama_pair_outcome(ctypes.Structure):
+    pass
+
+
 class dama_adamw_options(ctypes.Structure):
     pass
 
@@ -242,6 +250,10 @@ class dama_score_dataset_options(ctypes.Structure):
 
 
 class dama_score_dataset_result(ctypes.Structure):
+    pass
+
+
+class dama_merge_scores_options(ctypes.Structure):
     pass
 
 
@@ -515,6 +527,20 @@ dama_scored_sentence._fields_ = [
     ("score", ctypes.c_float),
 ]
 
+dama_response_pair._fields_ = [
+    ("image", ctypes.POINTER(dama_image)),
+    ("chosen", ctypes.c_char_p),
+    ("rejected", ctypes.c_char_p),
+]
+
+dama_pair_outcome._fields_ = [
+    ("status", ctypes.c_uint),
+    ("reserved", ctypes.c_uint32),
+    ("delta", ctypes.c_double),
+    ("message", ctypes.c_char_p),
+    ("pair", ctypes.c_void_p),
+]
+
 dama_adamw_options._fields_ = [
     ("struct_size", ctypes.c_uint32),
     ("threads", ctypes.c_uint32),
@@ -569,6 +595,9 @@ dama_score_dataset_options._fields_ = [
     ("reserved", ctypes.c_uint32),
     ("splitter", ctypes.c_void_p),
     ("data_format", ctypes.c_char_p),
+    ("cache_rows", ctypes.c_uint64),
+    ("shard", ctypes.c_uint64),
+    ("shards", ctypes.c_uint64),
 ]
 
 dama_score_dataset_result._fields_ = [
@@ -579,6 +608,16 @@ dama_score_dataset_result._fields_ = [
     ("rows_rejected", ctypes.c_uint64),
     ("mean_delta", ctypes.c_double),
     ("mean_delta_used", ctypes.c_double),
+]
+
+dama_merge_scores_options._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("restart", ctypes.c_int32),
+    ("output", ctypes.c_char_p),
+    ("shards", ctypes.POINTER(ctypes.c_char_p)),
+    ("shard_count", ctypes.c_size_t),
+    ("progress", dama_progress_callback),
+    ("user", ctypes.c_void_p),
 ]
 
 dama_policy_options._fields_ = [
@@ -1277,6 +1316,29 @@ dama_scored_pair_flags = _library.dama_scored_pair_flags
 dama_scored_pair_flags.argtypes = [ctypes.c_void_p, ctypes.c_uint]
 dama_scored_pair_flags.restype = ctypes.c_void_p
 
+dama_scorer_hardness_batch = _library.dama_scorer_hardness_batch
+dama_scorer_hardness_batch.argtypes = [
+    ctypes.POINTER(ctypes.c_void_p),
+    ctypes.c_void_p,
+    ctypes.POINTER(dama_response_pair),
+    ctypes.c_size_t,
+    ctypes.POINTER(dama_hardness_options),
+    ctypes.c_void_p,
+]
+dama_scorer_hardness_batch.restype = ctypes.c_uint
+
+dama_scored_pairs_free = _library.dama_scored_pairs_free
+dama_scored_pairs_free.argtypes = [ctypes.c_void_p]
+dama_scored_pairs_free.restype = None
+
+dama_scored_pairs_count = _library.dama_scored_pairs_count
+dama_scored_pairs_count.argtypes = [ctypes.c_void_p]
+dama_scored_pairs_count.restype = ctypes.c_size_t
+
+dama_scored_pairs_at = _library.dama_scored_pairs_at
+dama_scored_pairs_at.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.POINTER(dama_pair_outcome)]
+dama_scored_pairs_at.restype = ctypes.c_uint
+
 dama_token_logprobs = _library.dama_token_logprobs
 dama_token_logprobs.argtypes = [
     ctypes.c_void_p,
@@ -1346,6 +1408,18 @@ dama_score_dataset.argtypes = [
     ctypes.c_void_p,
 ]
 dama_score_dataset.restype = ctypes.c_uint
+
+dama_merge_scores_options_init_sized = _library.dama_merge_scores_options_init_sized
+dama_merge_scores_options_init_sized.argtypes = [ctypes.POINTER(dama_merge_scores_options), ctypes.c_size_t]
+dama_merge_scores_options_init_sized.restype = None
+
+dama_merge_scores = _library.dama_merge_scores
+dama_merge_scores.argtypes = [
+    ctypes.POINTER(dama_merge_scores_options),
+    ctypes.POINTER(dama_score_dataset_result),
+    ctypes.c_void_p,
+]
+dama_merge_scores.restype = ctypes.c_uint
 
 dama_policy_options_init_sized = _library.dama_policy_options_init_sized
 dama_policy_options_init_sized.argtypes = [ctypes.POINTER(dama_policy_options), ctypes.c_size_t]
@@ -1881,6 +1955,10 @@ def dama_score_dataset_options_init(options: dama_score_dataset_options) -> None
 
 def dama_score_dataset_result_init(result: dama_score_dataset_result) -> None:
     dama_score_dataset_result_init_sized(result, ctypes.sizeof(dama_score_dataset_result))
+
+
+def dama_merge_scores_options_init(options: dama_merge_scores_options) -> None:
+    dama_merge_scores_options_init_sized(options, ctypes.sizeof(dama_merge_scores_options))
 
 
 def dama_policy_options_init(options: dama_policy_options) -> None:
