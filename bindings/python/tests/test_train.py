@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import dama
+import libdama
 
 FIXTURES = Path(__file__).parents[3] / "Tests" / "DamaModelsTests" / "Fixtures" / "llava"
 
@@ -35,7 +35,7 @@ def weights(folder):
 
 def test_a_mapping_a_text_and_a_file_say_the_same(config, tmp_path):
     seen = []
-    result = dama.train(config, progress=seen.append)
+    result = libdama.train(config, progress=seen.append)
     assert (result.batches, result.steps, result.skipped, result.pairs, result.rows_rejected) == (4, 4, 0, 4, 0)
     assert not result.was_complete
     assert [it.batch for it in seen if it.event == "batch"] == [1, 2, 3, 4]
@@ -44,7 +44,7 @@ def test_a_mapping_a_text_and_a_file_say_the_same(config, tmp_path):
     assert {it.reference.phase for it in seen if it.event == "reference"} == {"scanning", "computing", "writing"}
     logged = [json.loads(line) for line in (config["out"] / "metrics.jsonl").read_text().splitlines()]
     assert [it.metrics.loss for it in seen if it.event == "batch"] == [line["loss"] for line in logged]
-    assert dama.train(config).was_complete
+    assert libdama.train(config).was_complete
 
     yaml = textwrap.dedent(
         f"""
@@ -63,44 +63,44 @@ def test_a_mapping_a_text_and_a_file_say_the_same(config, tmp_path):
         threads: 1
         """
     )
-    dama.train(yaml, [f"out={tmp_path / 'text'}", "epochs=2"])
+    libdama.train(yaml, [f"out={tmp_path / 'text'}", "epochs=2"])
     file = tmp_path / "train.yaml"
     file.write_text(yaml)
-    dama.train(file, {"out": tmp_path / "file", "epochs": 2})
+    libdama.train(file, {"out": tmp_path / "file", "epochs": 2})
     assert weights(tmp_path / "text") == weights(tmp_path / "file") == weights(config["out"])
 
 
 def test_what_progress_raises_stops_the_job_which_goes_on(config, tmp_path):
-    dama.train({**config, "out": tmp_path / "whole"})
+    libdama.train({**config, "out": tmp_path / "whole"})
 
     def stop(it):
         if it.batch == 3:
             raise LookupError("enough")
 
     with pytest.raises(LookupError, match="enough"):
-        dama.train(config, progress=stop)
+        libdama.train(config, progress=stop)
     seen = []
-    dama.train(config, progress=seen.append)
+    libdama.train(config, progress=seen.append)
     assert [it.notice for it in seen if it.notice] == ["resuming after batch 3 of 4"]
     assert [it.batch for it in seen if it.event == "batch"] == [4]
     assert weights(config["out"]) == weights(tmp_path / "whole")
 
 
 def test_a_cancellation_stops_it(config):
-    cancellation = dama.Cancellation()
-    with pytest.raises(dama.Cancelled):
-        dama.train(config, progress=lambda it: cancellation.cancel(), cancellation=cancellation)
-    assert dama.train(config).steps == 4
+    cancellation = libdama.Cancellation()
+    with pytest.raises(libdama.Cancelled):
+        libdama.train(config, progress=lambda it: cancellation.cancel(), cancellation=cancellation)
+    assert libdama.train(config).steps == 4
 
 
 def test_ctrl_c_stops_and_keeps(config):
     program = textwrap.dedent(
         f"""
-        import sys, dama
+        import sys, libdama
         def show(it):
             if it.batch: print(it.batch, flush=True)
         try:
-            dama.train({json.dumps({**config, "epochs": 100_000}, default=os.fspath)!r} + "\\n", progress=show)
+            libdama.train({json.dumps({**config, "epochs": 100_000}, default=os.fspath)!r} + "\\n", progress=show)
         except KeyboardInterrupt:
             print("stopped", flush=True)
             sys.exit(5)
@@ -116,21 +116,21 @@ def test_ctrl_c_stops_and_keeps(config):
 
 def test_bad_configurations_are_named(config, tmp_path):
     with pytest.raises(ValueError, match='unknown field "epocs"; did you mean "epochs"?'):
-        dama.train({**config, "epocs": 1})
+        libdama.train({**config, "epocs": 1})
     with pytest.raises(ValueError, match="method: beta is \\[\\]; expected a finite number"):
-        dama.train(config, {"method.beta": []})
+        libdama.train(config, {"method.beta": []})
     with pytest.raises(ValueError, match="expected key=value"):
-        dama.train(config, ["epochs"])
+        libdama.train(config, ["epochs"])
     with pytest.raises(ValueError, match="expected a mapping or a list"):
-        dama.train(config, "epochs=1")
+        libdama.train(config, "epochs=1")
     with pytest.raises(ValueError, match="configuration, line 2"):
-        dama.train("a: 1\n b: 2\n")
+        libdama.train("a: 1\n b: 2\n")
     with pytest.raises(FileNotFoundError):
-        dama.train(tmp_path / "none.yaml")
+        libdama.train(tmp_path / "none.yaml")
     bad = tmp_path / "bad.yaml"
     bad.write_text("a: [")
     with pytest.raises(ValueError, match="bad.yaml, line 2"):
-        dama.train(bad)
-    dama.train(config)
+        libdama.train(bad)
+    libdama.train(config)
     with pytest.raises(ValueError, match="optimizer.learning_rate 0.001 instead of 0.002"):
-        dama.train(config, {"optimizer.learning_rate": 2e-3})
+        libdama.train(config, {"optimizer.learning_rate": 2e-3})

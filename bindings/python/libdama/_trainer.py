@@ -126,8 +126,8 @@ class Trainer:
 
     ::
 
-        policy = dama.Policy("llava-1.5-7b-hf")
-        with dama.Trainer(policy, reference=policy, trainable=dama.LoRA(rank=16), learning_rate=1e-5) as trainer:
+        policy = libdama.Policy("llava-1.5-7b-hf")
+        with libdama.Trainer(policy, reference=policy, trainable=libdama.LoRA(rank=16), learning_rate=1e-5) as trainer:
             for batch in batches:
                 print(trainer.step(batch).loss)
 
