@@ -20,6 +20,8 @@ public struct ScoreMerge: Sendable {
     public var shards: [String]
     /// Replaces the output of an earlier job.
     public var restart: Bool
+    /// Rows that are copied together; at most these are copied again when the merge is resumed.
+    var blockRows = 4096
 
     public init(output: String, shards: [String] = [], restart: Bool = false) {
         self.output = output
@@ -84,7 +86,7 @@ public struct ScoreMerge: Sendable {
                 }
                 block.append(outcome)
                 byteCount += size
-                if block.count == 4096 || byteCount > 16 << 20 { try store(&journal, &progress) }
+                if block.count >= blockRows || byteCount > 16 << 20 { try store(&journal, &progress) }
             }
         }
         try store(&journal, &progress)
