@@ -167,6 +167,10 @@ extension dama_train_dataset_options: JobOptionFields {
             ("drop_last", .bool(drop_last != 0)),
             ("mean_delta", OptionField.number(mean_delta)),
             ("data_format", try OptionField.text(data_format, "data_format")),
+            ("eval_data", try OptionField.text(eval_data, "eval_data")),
+            ("eval_share", OptionField.number(eval_share)),
+            ("eval_every", OptionField.number(eval_every)),
+            ("eval_best", try OptionField.text(eval_best, "eval_best")),
         ]
     }
 
@@ -185,5 +189,7 @@ extension dama_train_dataset_options: JobOptionFields {
         shuffle = values["shuffle"]?.bool == true ? 1 : 0
         drop_last = values["drop_last"]?.bool == true ? 1 : 0
         mean_delta = values["mean_delta"]?.double ?? .nan
+        eval_share = values["eval_share"]?.double ?? .nan
+        eval_every = OptionField.number(values["eval_every"]) as UInt64
     }
 }

@@ -871,6 +871,7 @@ dama_trainer_options._fields_ = [
     ("tokens_per_run", ctypes.c_uint32),
     ("threads", ctypes.c_uint32),
     ("lora_dropout", ctypes.c_double),
+    ("sft_weight", ctypes.c_double),
 ]
 
 dama_training_pair._fields_ = [
@@ -914,6 +915,7 @@ dama_step_metrics._fields_ = [
     ("reference_chosen", ctypes.c_double),
     ("reference_rejected", ctypes.c_double),
     ("beta_clamped", ctypes.c_size_t),
+    ("sft_loss", ctypes.c_double),
 ]
 
 dama_parameter._fields_ = [
@@ -988,6 +990,10 @@ dama_train_dataset_options._fields_ = [
     ("drop_last", ctypes.c_int32),
     ("mean_delta", ctypes.c_double),
     ("data_format", ctypes.c_char_p),
+    ("eval_data", ctypes.c_char_p),
+    ("eval_share", ctypes.c_double),
+    ("eval_every", ctypes.c_uint64),
+    ("eval_best", ctypes.c_char_p),
 ]
 
 dama_train_dataset_result._fields_ = [

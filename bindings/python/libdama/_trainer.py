@@ -91,6 +91,8 @@ class StepMetrics:
     reference_rejected: float
     #: Number of pairs whose β is the floor or the ceiling.
     beta_clamped: int
+    #: The kept chosen responses' mean negative log-likelihood per token; part of the loss with a ``sft_weight``.
+    sft_loss: float
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,8 @@ class Trainer:
         Threads of the optimizer, 0 for one on each processor. The models use the policy's threads.
     ``seed``
         Seed of the adapters' initial values.
+    ``sft_weight``
+        The weight of ``StepMetrics.sft_loss`` beside the preference loss: TRL's ``rpo_alpha``. Used by :meth:`step`.
 
     The parts of a step can be called separately: :meth:`forward`, :meth:`backward`, :meth:`update`, :meth:`zero_grad`.
     Gradients can be summed over ranks in the arrays of :meth:`parameters`. Use an object from one thread at a time.
@@ -176,6 +180,7 @@ class Trainer:
         tokens_per_run: int = 4096,
         threads: int = 0,
         seed: int = 0,
+        sft_weight: float = 0.0,
     ) -> None:
         self._owner: Optional[_Owner] = None
         options = _abi.dama_trainer_options()
@@ -190,6 +195,7 @@ class Trainer:
         options.tokens_per_run = _positive("tokens_per_run", tokens_per_run)
         options.threads = unsigned("threads", threads, 32)
         options.seed = unsigned("seed", seed, 64)
+        options.sft_weight = sft_weight
         if isinstance(controller, str):
             controller = AdaptiveBeta(controller)
         owner = _Owner()
