@@ -105,9 +105,10 @@ package struct HeldOutSums {
         metrics.logpsRejected = mean(policy.map(\.rejected.sum))
         metrics.referenceChosen = isFree ? .nan : mean(reference.map(\.chosen))
         metrics.referenceRejected = isFree ? .nan : mean(reference.map(\.rejected))
-        metrics.sftLoss = SupervisedTerm(
-            weight: 0, policy, mask: Array(repeating: true, count: policy.count)
-        ).loss
+        metrics.sftLoss =
+            SupervisedTerm(
+                weight: 0, policy, mask: Array(repeating: true, count: policy.count)
+            ).loss
         return metrics
     }
 }

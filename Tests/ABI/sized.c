@@ -188,6 +188,11 @@ static void scorer(void) {
     COVERED_INPUT(dama_scorer_hardness, dama_hardness_options, INIT(dama_hardness_options),
                   it->delta_source = DAMA_DELTA_FROM_SCORES,
                   dama_scorer_hardness(NULL, scorer, &image, "A red circle.", "Two dogs.", it, &delta, NULL));
+    const dama_response_pair pair = {&image, "A red circle.", "Two dogs."};
+    COVERED_INPUT(dama_scorer_hardness_batch, dama_hardness_options, INIT(dama_hardness_options),
+                  it->delta_source = DAMA_DELTA_FROM_SCORES,
+                  (MADE(scored_pairs, dama_scorer_hardness_batch(&made_scored_pairs, scorer, &pair, 1, it, NULL),
+                        dama_scored_pairs_free)));
     dama_score_dataset_options options;
     dama_score_dataset_options_init(&options);
     options.data = below("pairs.jsonl");

@@ -115,7 +115,9 @@ final class ShardTests: JobTestCase {
             }
         }
         for index in 0..<2 {
-            try finish { try self.score(self.shardOptions("merged.jsonl", Shard(index: index, count: 2)), observer: $0) }
+            try finish {
+                try self.score(self.shardOptions("merged.jsonl", Shard(index: index, count: 2)), observer: $0)
+            }
         }
         XCTAssertGreaterThan(stops, 10)
         stops = 0
@@ -141,7 +143,9 @@ final class ShardTests: JobTestCase {
         try Dataset(count: 30).write(to: folder.path)
         try threeShards()
         assertFails(.invalidArgument, "of 3 shards these are missing: 0, 2") { try merge("s.jsonl", [name(1)]) }
-        assertFails(.invalidArgument, "both shard 1 of 3; name it once") { try merge("s.jsonl", [0, 1, 2, 1].map { name($0) }) }
+        assertFails(.invalidArgument, "both shard 1 of 3; name it once") {
+            try merge("s.jsonl", [0, 1, 2, 1].map { name($0) })
+        }
         assertFails(.invalidArgument, "there are no shards beside") { try merge("none.jsonl") }
         try FileManager.default.removeItem(atPath: "\(folder.path)/\(name(2))")
         try FileManager.default.removeItem(atPath: "\(folder.path)/s.shard-2-of-3.summary.json")
@@ -157,12 +161,16 @@ final class ShardTests: JobTestCase {
             try merge("s.jsonl", [name(0), name(1), name(2, "other")])
         }
         try threeShards("mean") { $0.meanDelta = 0.5 }
-        assertFails(.invalidArgument, "mean_delta 0.5 instead of null") { try merge("s.jsonl", [name(0), name(1), name(2, "mean")]) }
+        assertFails(.invalidArgument, "mean_delta 0.5 instead of null") {
+            try merge("s.jsonl", [name(0), name(1), name(2, "mean")])
+        }
         try Dataset(count: 29).write(to: folder.path)
         try threeShards("input")
         assertFails(.invalidArgument, "input \"") { try merge("s.jsonl", [name(0), name(1), name(2, "input")]) }
         try score(shardOptions("two.jsonl", Shard(index: 1, count: 2)))
-        assertFails(.invalidArgument, "one of 2 shards") { try merge("s.jsonl", [name(0, "input"), "two.shard-1-of-2.jsonl"]) }
+        assertFails(.invalidArgument, "one of 2 shards") {
+            try merge("s.jsonl", [name(0, "input"), "two.shard-1-of-2.jsonl"])
+        }
         try score(shardOptions("plain.jsonl"))
         assertFails(.invalidArgument, "is not the summary of a shard") { try merge("s.jsonl", ["plain.jsonl"]) }
         XCTAssertFalse(exists("s.jsonl"))
@@ -172,7 +180,9 @@ final class ShardTests: JobTestCase {
         try Dataset(count: 30).write(to: folder.path)
         try threeShards()
         try write("mine", to: "t.jsonl")
-        assertFails(.invalidArgument, "no job of this kind wrote it") { try merge("t.jsonl", [0, 1, 2].map { name($0) }) }
+        assertFails(.invalidArgument, "no job of this kind wrote it") {
+            try merge("t.jsonl", [0, 1, 2].map { name($0) })
+        }
         XCTAssertEqual(try bytes("t.jsonl"), Array("mine".utf8))
         assertFails(.invalidArgument, "is itself a shard") { try merge(name(0), [0, 1, 2].map { name($0) }) }
         try write(String(decoding: try bytes(name(1)), as: UTF8.self) + "\n", to: name(1))

@@ -46,14 +46,14 @@ streamed, and its output has all columns of the input and the new ones."""
 
 def _dataset(command: argparse.ArgumentParser, model: str) -> None:
     command.add_argument("--model", required=True, metavar="DIR", help=model)
-    command.add_argument("--data", required=True, nargs="+", metavar="FILE", help="Parquet, JSON Lines or one JSON array")
+    command.add_argument("--data", required=True, nargs="+", metavar="FILE", help="Parquet, JSON Lines or a JSON array")
     command.add_argument("--out", required=True, metavar="FILE", help="*.parquet for Parquet, *.jsonl for JSON")
     command.add_argument("--image-root", metavar="DIR", help="folder of image paths (default: the dataset's folder)")
     command.add_argument("--data-format", default="auto", metavar="NAME",
                          help="auto, rlaif_v, trl, sharegpt, llava or fields")  # fmt: skip
     command.add_argument("--field", action="append", default=[], metavar="FIELD=NAME", help="another name of a field")
     command.add_argument("--skip-bad", action="store_true",
-                         help="Parquet: null for bad rows instead of stopping; JSON always lists them in a file")  # fmt: skip
+                         help="Parquet: null for bad rows instead of stopping; JSON lists them in a file")  # fmt: skip
     command.add_argument("--threads", type=int, default=0, metavar="N", help="threads of inference; 0: all processors")
     command.add_argument("--provider", default="cpu", help="cpu, cuda or cuda:N")
     _set(command, "an option of the native job by its name in C")
@@ -94,7 +94,7 @@ def _score(given: argparse.Namespace) -> None:
 
 
 def _add_merge(command: argparse.ArgumentParser) -> None:
-    command.add_argument("shards", nargs="*", metavar="FILE", help="outputs of the shards (default: those beside --out)")
+    command.add_argument("shards", nargs="*", metavar="FILE", help="the shards' outputs (default: those beside --out)")
     command.add_argument("--out", required=True, metavar="FILE", help="the output of the whole")
     command.add_argument("--restart", action="store_true", help="replace the files of an earlier job")
 

@@ -29,7 +29,8 @@ def remembers(
         init(self, model_dir, *args, **options)
         given = {name: os.fspath(value) if isinstance(value, os.PathLike) else value for name, value in options.items()}
         # Another process may have another working directory.
-        self._source = (os.path.abspath(os.fsdecode(model_dir)), tuple(sorted(given.items())))  # type: ignore[attr-defined]
+        source = (os.path.abspath(os.fsdecode(model_dir)), tuple(sorted(given.items())))
+        self._source = source  # type: ignore[attr-defined]
 
     return wrapped
 
@@ -44,7 +45,7 @@ def reduced(model: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
 
 
 def files_identity(folder: str) -> str:
-    """SHA-256 over names, sizes and modification times of the files in a model's folder; their contents are not read."""
+    """SHA-256 over names, sizes and times of the files in a model's folder; their contents are not read."""
     digest = hashlib.sha256()
     for root, folders, names in os.walk(folder):
         folders.sort()

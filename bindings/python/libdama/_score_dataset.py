@@ -102,8 +102,8 @@ def merge_scores(
 ) -> ScoreResult:
     """Joins the shards of :func:`score_dataset`: δ̄, α_D, Eq. (7), and the statistics of all rows.
 
-    ``output`` is that of the whole, ``shards`` are the outputs of the shards; by default those beside ``output``, by their
-    names. The files are byte for byte those of one job over all rows with the same options, if the models of all shards
+    ``output`` is that of the whole, ``shards`` are the outputs of the shards; by default those beside ``output``, by
+    their names. The files are byte for byte those of one job over all rows with the same options, if the models of all shards
     compute the same bits. Raises ``InvalidArgument`` for shards that are missing, given twice, of other options or of
     other inputs, naming them. A merge that was stopped resumes when it is called again. The shards' files stay.
     """

@@ -62,9 +62,9 @@ def score(
     """A Ray dataset with the columns ``delta`` and ``alpha_data``, Eqs. (4) to (7).
 
     ``concurrency`` actors, each with the model, take batches of ``batch_size`` rows. With ``num_gpus`` each has a GPU of
-    its own and computes there; otherwise each has ``num_cpus`` processors. δ̄ needs all rows: without ``mean_delta`` the
-    rows with δ are kept in Ray's object store for a second pass, in which nothing is computed again. ``options`` are those
-    of :class:`HardnessScorer`.
+    its own and computes there; otherwise each has ``num_cpus`` processors. δ̄ needs all rows: without ``mean_delta``
+    the rows with δ are kept in Ray's object store for a second pass, in which nothing is computed again. ``options`` are
+    those of :class:`HardnessScorer`.
     """
     _require_ray()
     options.setdefault("provider", "cuda" if num_gpus else "cpu")

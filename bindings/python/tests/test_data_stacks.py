@@ -245,7 +245,8 @@ def test_the_module_takes_parquet(parquet, expected, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0 and "scored 12 of 12 rows" in done.stdout, done.stderr
     assert pq.read_table(tmp_path / "o.parquet")["alpha_data"].to_pylist() == expected[1]
-    rows = [{"image": {"bytes": (LLAVA / "image.png").read_bytes()}, "question": "what", "chosen": "red", "rejected": "a"}]
+    image = {"bytes": (LLAVA / "image.png").read_bytes()}
+    rows = [{"image": image, "question": "what", "chosen": "red", "rejected": "a"}]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "p.parquet")
     done = subprocess.run(
         [sys.executable, "-m", "libdama", "reference", "--model", LLAVA / "default", "--data", tmp_path / "p.parquet",
@@ -253,4 +254,5 @@ def test_the_module_takes_parquet(parquet, expected, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     logps = libdama.Policy(LLAVA / "default").logps(LLAVA / "image.png", "what", "red", "a")
-    assert pq.read_table(tmp_path / "r.parquet")["ref_chosen_logps"].to_pylist() == [pytest.approx(logps.chosen.sum, abs=1e-4)]
+    found = pq.read_table(tmp_path / "r.parquet")["ref_chosen_logps"].to_pylist()
+    assert found == [pytest.approx(logps.chosen.sum, abs=1e-4)]

@@ -59,7 +59,8 @@ def test_two_actors_and_the_second_pass(cluster, scorer, tmp_path):
     import pyarrow.parquet
 
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows()), tmp_path / "in.parquet")
-    given = libdama.ray.score(ray.data.read_parquet(str(tmp_path / "in.parquet")), str(MODEL), num_cpus=1, mean_delta=0.5)
+    source = ray.data.read_parquet(str(tmp_path / "in.parquet"))
+    given = libdama.ray.score(source, str(MODEL), num_cpus=1, mean_delta=0.5)
     given.write_parquet(str(tmp_path / "out"))
     table = pyarrow.parquet.read_table(tmp_path / "out").to_pylist()
     for row in table:

@@ -185,3 +185,25 @@ def test_a_linked_folder_of_images_is_followed_where_asked_for(job, tmp_path):
         job(data=data, output=tmp_path / "refused.jsonl", image_root=root)
     followed = job(data=data, output=tmp_path / "followed.jsonl", image_root=root, follow_links=True)
     assert rows(followed.output) == rows(job().output)
+
+
+def test_shards_and_their_merge_are_one_job(scorer, tmp_path):
+    def score(output, **options):
+        return libdama.score_dataset(scorer, SHAPES / "pairs.jsonl", tmp_path / output, image_root=SHAPES / "images",
+                                     block_rows=2, cache_rows=4, **options)  # fmt: skip
+
+    whole = score("whole.jsonl")
+    for index in range(2):
+        part = score("parts.jsonl", shard=index, shards=2)
+        assert part.output == tmp_path / f"parts.shard-{index}-of-2.jsonl" and part.output.exists()
+    assert rows(part.output)[0]["alpha_data"] is None
+    seen = []
+    merged = libdama.merge_scores(tmp_path / "parts.jsonl", progress=seen.append)
+    assert merged.output.read_bytes() == whole.output.read_bytes() and seen[-1].rows_done == 12
+    assert (merged.mean_delta, merged.summary) == (whole.mean_delta, whole.summary)
+    named = [tmp_path / f"parts.shard-{index}-of-2.jsonl" for index in (1, 0)]
+    assert libdama.merge_scores(tmp_path / "named.jsonl", named).output.read_bytes() == whole.output.read_bytes()
+    with pytest.raises(libdama.DamaError, match="missing: 0"):
+        libdama.merge_scores(tmp_path / "other.jsonl", named[:1])
+    with pytest.raises(libdama.DamaError, match="one path"):
+        libdama.merge_scores(tmp_path / "other.jsonl", named[0])

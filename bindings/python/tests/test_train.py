@@ -6,6 +6,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import libdama
@@ -68,6 +69,28 @@ def test_a_mapping_a_text_and_a_file_say_the_same(config, tmp_path):
     file.write_text(yaml)
     libdama.train(file, {"out": tmp_path / "file", "epochs": 2})
     assert weights(tmp_path / "text") == weights(tmp_path / "file") == weights(config["out"])
+
+
+def test_held_out_pairs_and_the_likelihood_s_weight(config, tmp_path):
+    libdama.train({**config, "out": tmp_path / "plain"})
+    notices = []
+    libdama.train({**config, "eval_data": config["data"], "eval_every": 3},
+                  progress=lambda it: notices.append(it.notice) if it.event == "notice" else None)  # fmt: skip
+    assert weights(config["out"]) == weights(tmp_path / "plain")
+    lines = [json.loads(line) for line in (config["out"] / "metrics.jsonl").read_text().splitlines()]
+    evals = [line for line in lines if "eval" in line]
+    assert [line["batch"] for line in evals] == [3, 4] and evals[0]["eval"]["pairs"] == 4
+    assert len([text for text in notices if text.startswith("held-out pairs after batch")]) == 2
+    assert (config["out"] / "checkpoints" / "best.safetensors").exists()
+    seen = []
+    libdama.train({**config, "out": tmp_path / "sft", "sft_weight": 0.5}, progress=seen.append)
+    first = next(it.metrics for it in seen if it.event == "batch")
+    # π = πref before the first update: the preference loss is log 2 for each kept pair.
+    assert first.loss == pytest.approx(np.log(2) + 0.5 * first.sft_loss, abs=1e-5)
+    for change, message in [({"eval_share": 2}, "eval_share is 2"), ({"sft_weight": -1}, "sft_weight is -1"),
+                            ({"eval_best": "f1"}, "eval_best is \"f1\"; expected one of loss")]:  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            libdama.train({**config, "out": tmp_path / "wrong", **change})
 
 
 def test_what_progress_raises_stops_the_job_which_goes_on(config, tmp_path):

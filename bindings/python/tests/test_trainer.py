@@ -371,6 +371,18 @@ def test_what_cannot_be(policy, batches):
     assert trainer.steps == 0
 
 
+def test_the_likelihood_of_the_chosen_responses(policy, batches):
+    # Three steps of PyTorch in float64 with TRL's definition; make_sft.py wrote them.
+    expected = json.loads((TRAINING / "sft.json").read_text())
+    trainer = libdama.Trainer(policy, policy, controller(), sft_weight=expected["weight"], **NUMBERS)
+    for step, batch in zip(expected["steps"], batches):
+        metrics = trainer.step(batch)
+        assert (metrics.loss, metrics.sft_loss) == pytest.approx((step["loss"], step["sft_loss"]), abs=2e-5)
+        assert metrics.gradient_norm == pytest.approx(step["gradient_norm"], rel=1e-4)
+    with pytest.raises(ValueError, match="sft_weight is -1"):
+        libdama.Trainer(policy, policy, sft_weight=-1.0)
+
+
 def test_metrics_have_every_field_of_the_struct():
     fields = {name for name, *_ in libdama._abi.dama_step_metrics._fields_}
     phases = {name for name in fields if name.startswith("seconds_")}

@@ -35,7 +35,8 @@ def require_datasets() -> Any:
 def dataset(paths: Sequence[str]) -> Any:
     """The files as a ``datasets.Dataset``."""
     datasets = require_datasets()
-    kinds = {"parquet" if path.endswith(".parquet") else "json" for path in paths if path.endswith((".parquet", *_JSON))}
+    known = [path for path in paths if path.endswith((".parquet", *_JSON))]
+    kinds = {"parquet" if path.endswith(".parquet") else "json" for path in known}
     if len(kinds) != 1:
         raise InvalidArgument("expected files that are all named *.parquet, or all *.jsonl, *.ndjson or *.json")
     for path in paths:

@@ -108,7 +108,8 @@ def _row(record: Mapping[str, Any], index: int, form: str, names: Mapping[str, t
     identifier = _value(values, "idx", names)
     if identifier is not None and (isinstance(identifier, bool) or not isinstance(identifier, (str, int, float))):
         raise BadRow(f"the id is {type(identifier).__name__}; expected a string or a number")
-    return Row(index, index if identifier is None else identifier, _images(values, names), prompt, chosen, rejected, record)
+    identifier = index if identifier is None else identifier
+    return Row(index, identifier, _images(values, names), prompt, chosen, rejected, record)
 
 
 def _value(values: Mapping[str, Any], name: str, names: Mapping[str, tuple[str, ...]]) -> Any:
@@ -252,7 +253,8 @@ def _messages(value: Any, standing: str, name: str) -> list[Message]:
             raise BadRow(f"{name} must hold messages, found {type(element).__name__}")
         role = _role(element) or (standing if len(elements) == 1 and not _named(element) else None)
         if role is None:
-            raise BadRow(f"{name} holds a message of the role {_named(element)!r}; expected system, user, assistant or tool")
+            found_role = f"a message of the role {_named(element)!r}"
+            raise BadRow(f"{name} holds {found_role}; expected system, user, assistant or tool")
         found.append({"role": role, "content": _content(element, name)})
     return found
 

@@ -81,8 +81,8 @@ def image_of(value: Any, folder: ImageFolder) -> Union[str, bytes, Any]:
     if isinstance(value, np.ndarray) or is_pillow(value):
         return value
     raise InvalidArgument(
-        f"an image is {type(value).__name__}; expected a path, bytes, base64, a Pillow image, a uint8 array or an object "
-        "with bytes or a path"
+        f"an image is {type(value).__name__}; expected a path, bytes, base64, a Pillow image, a uint8 array or "
+        "an object with bytes or a path"
     )
 
 

@@ -67,16 +67,16 @@ def score(
     ``source`` is as for :func:`read`, ``model`` a :class:`Scorer` or the folder of one. Rows go to the model in batches
     of ``batch_size``; nothing is written out. Returned is
 
-    * for a ``datasets.Dataset`` or ``IterableDataset`` one of the same kind with the two columns more. δ̄ needs all rows:
-      an ``IterableDataset`` is iterated once for δ, unless ``mean_delta`` gives δ̄;
+    * for a ``datasets.Dataset`` or ``IterableDataset`` one of the same kind with the two columns more. δ̄ needs all
+      rows: an ``IterableDataset`` is iterated once for δ, unless ``mean_delta`` gives δ̄;
     * for files with an ``output`` (Parquet for Parquet, JSON Lines for JSON), :class:`ScoredRows`; the output has all
       columns of the input and the two;
     * for files without one a ``datasets.Dataset``;
     * for other rows :class:`ScoredRows`.
 
     A bad row raises an exception that names it; with ``on_error="null"`` its columns are null, and it does not count for
-    δ̄. ``num_proc`` processes are started with ``spawn``, each with the model: use it for a device each, since one process
-    uses all processors. ``progress`` is called with the number of rows done.
+    δ̄. ``num_proc`` processes are started with ``spawn``, each with the model: use it for a device each, since one
+    process uses all processors. ``progress`` is called with the number of rows done.
     """
     if batch_size < 1 or num_proc < 1:
         raise InvalidArgument(f"batch_size is {batch_size} and num_proc {num_proc}; both must be 1 or more")

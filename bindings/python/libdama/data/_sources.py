@@ -33,10 +33,10 @@ def read(
 ) -> Iterator[Row]:
     """The preference pairs of a source, one by one.
 
-    ``source`` is Parquet, JSON Lines or one JSON array (a path, a list of paths, or a pattern such as ``"a/*.parquet"``),
-    a ``datasets.Dataset`` or ``IterableDataset``, a ``pyarrow.Table``, or an iterable of mappings. ``format`` is
-    ``"auto"`` (each row by its fields), ``"rlaif_v"``, ``"trl"``, ``"sharegpt"`` (LLaMA-Factory, ms-swift), ``"llava"`` or
-    ``"fields"``, as for the jobs; ``fields`` renames columns (``{"chosen": "answer_good"}``).
+    ``source`` is Parquet, JSON Lines or one JSON array (a path, a list of paths, or a pattern such as
+    ``"a/*.parquet"``), a ``datasets.Dataset`` or ``IterableDataset``, a ``pyarrow.Table``, or an iterable of mappings. ``format`` is
+    ``"auto"`` (each row by its fields), ``"rlaif_v"``, ``"trl"``, ``"sharegpt"`` (LLaMA-Factory, ms-swift),
+    ``"llava"`` or ``"fields"``, as for the jobs; ``fields`` renames columns (``{"chosen": "answer_good"}``).
 
     Paths of images in files are relative to ``image_root`` (default: the file's folder) and cannot leave it; in memory
     they are any paths, unless ``image_root`` is given. A bad row raises :class:`BadRow`, or with ``on_error="skip"`` is
@@ -88,7 +88,8 @@ def paths_of(source: Union[AnyPath, Sequence[AnyPath]]) -> list[str]:
     found: list[str] = []
     for item in [source] if isinstance(source, (str, os.PathLike)) else source:
         text = os.fspath(item)
-        matches = sorted(glob.glob(text, recursive=True)) if glob.has_magic(text) and not os.path.exists(text) else [text]
+        is_pattern = glob.has_magic(text) and not os.path.exists(text)
+        matches = sorted(glob.glob(text, recursive=True)) if is_pattern else [text]
         if not matches:
             raise FileError(f"no file matches {text}")
         found += matches
