@@ -82,8 +82,9 @@ def show(name: str, found: dict[str, float]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=1600)
+    parser.add_argument("--rows", type=int, default=4000)
     parser.add_argument("--cache-rows", type=int, default=64)
+    parser.add_argument("--row-ms", type=float, default=100, help="of a larger model, for the simulation")
     parser.add_argument("--data")
     parser.add_argument("--out")
     parser.add_argument("--shard", type=int, default=0)
@@ -116,18 +117,23 @@ def main() -> None:
         clock = one["seconds"] / max(found["seconds"] for found in two)
         print(f"speed-up of 2 by processor time {one['processor'] / largest:.2f}, by the clock {clock:.2f}")
         print(f"both, with the start of their processes: {wall:.2f} s")
-        rows, parts = 83_132, {size: math.ceil(83_132 / size) for size in (4096, 1024, 256)}
-        per_row = one["compute"] / arguments.rows
-        scan, join = (seconds * rows / arguments.rows for seconds in (one["scan"], merge))
-        print(f"RLAIF-V's {rows} rows at {1e3 * per_row:.1f} ms a row, scan {scan:.1f} s, merge {join:.1f} s:")
-        for workers in (1, 2, 4, 8, 16, 32, 64):
-            times = {}
-            for size, count in parts.items():
-                share = min(rows, math.ceil(count / workers) * size)
-                times[size] = scan + share * per_row + (join if workers > 1 else 0)
-            whole = scan + rows * per_row
-            shown = (f"cache_rows {size}: {it:7.1f} s, {whole / it / workers:4.0%}" for size, it in times.items())
-            print(f"  {workers:2} workers  " + "  ".join(shown))
+        measured = 1e3 * one["processor"] / arguments.rows
+        for row in (measured, arguments.row_ms):
+            simulate(row / 1e3, one["scan"] / arguments.rows, merge_processor / arguments.rows)
+
+
+def simulate(row: float, scan: float, merge: float) -> None:
+    """Prints T(n) for RLAIF-V's rows from the seconds of a row, of its scan and of its merge."""
+    rows = 83_132
+    print(f"RLAIF-V's {rows} rows at {1e3 * row:.1f} ms a row, scan {scan * rows:.1f} s, merge {merge * rows:.1f} s:")
+    whole = (scan + row) * rows
+    for workers in (1, 2, 4, 8, 16, 32, 64):
+        shown = []
+        for size in (4096, 1024, 256):
+            share = min(rows, math.ceil(math.ceil(rows / size) / workers) * size)
+            seconds = scan * rows + share * row + (merge * rows if workers > 1 else 0)
+            shown.append(f"cache_rows {size}: {seconds:7.1f} s, {whole / seconds / workers:4.0%}")
+        print(f"  {workers:2} workers  " + "  ".join(shown))
 
 
 if __name__ == "__main__":

@@ -86,6 +86,7 @@ static dama_policy *made_policy;
 static dama_scorer *made_scorer;
 static dama_trainer *made_trainer;
 static dama_strings *made_strings;
+static dama_scored_pairs *made_scored_pairs;
 static dama_splitter *made_splitter;
 static dama_texts *made_texts;
 static dama_judge *made_judge;
