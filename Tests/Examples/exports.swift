@@ -23,8 +23,8 @@ let models: [Any.Type] = [
     Scorer.self, WeightType.self,
 ]
 let training: [Any.Type] = [
-    ExportOptions.self, ForwardPass.self, GradientUpdate.self, Parameter.self, PassUse.self, StepMetrics.self,
-    Trainable.self, TrainedPolicy.self, Trainer.self, TrainerOptions.self, TrainingPair.self,
+    ExportOptions.self, ForwardPass.self, GradientUpdate.self, HeldOutMetrics.self, Parameter.self, PassUse.self,
+    StepMetrics.self, Trainable.self, TrainedPolicy.self, Trainer.self, TrainerOptions.self, TrainingPair.self,
 ]
 let jobs: [Any.Type] = [
     ComparisonOptions.self, EvaluationComparison.self,
