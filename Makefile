@@ -103,6 +103,13 @@ test-torch: build ## run the tests and examples that compare with torch, in a se
 	DAMA_LIBRARY=$(CURDIR)/$(BUILD)/lib/libdama.so PYTHONPATH=bindings/python .deps/torch/bin/python -m pytest -q bindings/python/tests Tests/Torch
 	Tests/Examples/run $(BUILD)
 
+.PHONY: test-stacks
+test-stacks: build ## run the tests and examples of libdama.data and libdama.ray with pyarrow, datasets and Ray
+	scripts/bootstrap stacks
+	DAMA_LIBRARY=$(CURDIR)/$(BUILD)/lib/libdama.so PYTHONPATH=bindings/python .deps/stacks/bin/python -m pytest -q \
+		bindings/python/tests/test_data.py bindings/python/tests/test_data_stacks.py bindings/python/tests/test_ray.py
+	Tests/Examples/run $(BUILD)
+
 .PHONY: test-smollm2
 test-smollm2: build ## run the part of test-torch that needs a real model, SmolLM2-135M-Instruct
 	scripts/bootstrap torch

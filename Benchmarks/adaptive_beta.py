@@ -17,7 +17,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-import dama
+import libdama
 
 ROOT = Path(__file__).parent.parent
 N, ROUNDS, STEPS = 16, 400, 10
@@ -72,7 +72,7 @@ class TorchReleased:
 
 class Dama:
     def __init__(self, preset):
-        self.controller = dama.AdaptiveBeta(preset)
+        self.controller = libdama.AdaptiveBeta(preset)
 
     def step(self, *batch):
         out = self.controller.step(*batch)
@@ -90,7 +90,7 @@ class DamaFromTensors(Dama):
 def native():
     with tempfile.TemporaryDirectory() as folder:
         program = f"{folder}/adaptive_beta"
-        library = Path(dama.library_path()).resolve().parent
+        library = Path(libdama.library_path()).resolve().parent
         subprocess.run(
             ["cc", "-O2", "-std=gnu11", ROOT / "Benchmarks/adaptive_beta.c", f"-I{ROOT}/include", f"-L{library}",
              "-ldama", f"-Wl,-rpath,{library}", "-lm", "-o", program], check=True)  # fmt: skip

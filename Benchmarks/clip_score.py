@@ -184,16 +184,16 @@ def peer_onnxruntime(model: Path, threads: int):
 
 
 def peer_dama(model: Path, threads: int):
-    import dama
+    import libdama
 
-    scorer = dama.Scorer(model, threads=threads)
+    scorer = libdama.Scorer(model, threads=threads)
 
     def run(batch):
         images = scorer.embed_images([pair["image"] for pair in batch])
         texts = scorer.embed_texts([text for pair in batch for text in pair["chosen"] + pair["rejected"]])
         scores = scorer.logit_scale * images @ texts.T
         return [
-            dama.hardness(scores[i, 12 * i : 12 * i + 6], scores[i, 12 * i + 6 : 12 * i + 12])
+            libdama.hardness(scores[i, 12 * i : 12 * i + 6], scores[i, 12 * i + 6 : 12 * i + 12])
             for i in range(len(batch))
         ]
 

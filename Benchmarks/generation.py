@@ -57,7 +57,7 @@ PROMPTS = [RULES + opening for opening in OPENINGS]
 
 
 def chat(prompt: str) -> str:
-    """The prompt in the model's own template, as dama.Policy formats it."""
+    """The prompt in the model's own template, as libdama.Policy formats it."""
     return (
         "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"
         f"<|im_start|>user\n{prompt}<|im_end|>\n<|im_start|>assistant\n"
@@ -109,9 +109,9 @@ def peer_genai(model: Path, threads: int):
 
 
 def peer_dama(model: Path, threads: int):
-    import dama
+    import libdama
 
-    policy = dama.Policy(model, threads=threads)
+    policy = libdama.Policy(model, threads=threads)
 
     def run(prompts, tokens):
         return [found.tokens.tolist() for found in policy.generate(prompts, max_tokens=tokens)]

@@ -20,8 +20,8 @@ import time
 import numpy as np
 import torch
 
-import dama
-from dama import kernels
+import libdama
+from libdama import kernels
 
 BATCH, LENGTH, VOCABULARY, PARAMETERS = 8, 160, 32000, 50_000_000
 TUNED = dict(
@@ -184,7 +184,7 @@ def main():
     which = sys.argv[1:] or ["logprobs", "adamw"]
     if which[0] == "peak":
         return peak(which[1])
-    print(f"{torch.get_num_threads()} threads, torch {torch.__version__}, libdama {dama.version()}", flush=True)
+    print(f"{torch.get_num_threads()} threads, torch {torch.__version__}, libdama {libdama.version()}", flush=True)
     if "logprobs-only" in which:
         return time_logprobs(15)
     if "logprobs" in which:

@@ -90,7 +90,7 @@ def write(directory: Path) -> int:
 
 
 def measure(directory: Path, size: int) -> None:
-    import dama
+    import libdama
 
     def report(what: str) -> None:
         status = Path("/proc/self/status").read_text()
@@ -102,11 +102,11 @@ def measure(directory: Path, size: int) -> None:
     pair = (None, "What is in the picture?", "A red circle left of a blue star.", "Two green squares.")
     print(f"{'GB':42} resident  private of files  highest  : files")
     report("libdama and numpy loaded")
-    policy = dama.Policy(directory, template="plain")
+    policy = libdama.Policy(directory, template="plain")
     report("policy opened")
     policy.logps(*pair)
     report("policy, a pair scored")
-    reference = dama.Policy(directory, template="plain")
+    reference = libdama.Policy(directory, template="plain")
     reference.logps(*pair)
     report("policy and reference, a pair scored by each")
     policy.generate("What is in the picture?", max_tokens=4)

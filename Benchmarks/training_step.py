@@ -12,8 +12,8 @@ any timing, the log-probabilities and losses of all contenders must agree.
 Contenders: `trl` is the usual code: chosen and rejected responses concatenated and padded, logits of all tokens,
 log_softmax and gather, fused AdamW. `packed` is the fastest form that we found in torch: both responses behind one
 prefix with a mask, only rows of response tokens through the LM head, the image once through the tower,
-scaled_dot_product_attention (faster here than the eager form). `dama` and `dama-recompute` are `dama.Trainer` with all
-activations kept, or only those between layers. The torch contenders start from token ids and pixels; libdama also
+scaled_dot_product_attention (faster here than the eager form). `dama` and `dama-recompute` are `libdama.Trainer` with
+all activations kept, or only those between layers. The torch contenders start from token ids and pixels; libdama also
 tokenises the text and decodes the image.
 
 `products` is not a contender but an upper bound of the speed: only the matrix products of the step's linear layers in
@@ -250,12 +250,12 @@ class Products(Packed):
 
 class Dama:
     def __init__(self, folder: Path, threads: int, activations: str = "keep"):
-        import dama
+        import libdama
 
         self.pairs = json.loads((folder / "pairs.json").read_text())
-        self.policy = dama.Policy(folder, threads=threads, template="llava-1.5")
-        self.trainer = dama.Trainer(
-            self.policy, controller=dama.AdaptiveBeta("dpo", beta=BETA), learning_rate=RATE, activations=activations,
+        self.policy = libdama.Policy(folder, threads=threads, template="llava-1.5")
+        self.trainer = libdama.Trainer(
+            self.policy, controller=libdama.AdaptiveBeta("dpo", beta=BETA), learning_rate=RATE, activations=activations,
             threads=threads,
         )  # fmt: skip
         self.phases: list[dict[str, float]] = []

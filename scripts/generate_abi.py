@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes bindings/python/dama/_abi.py from include/dama.h: generate_abi.py [--check]
+"""Writes bindings/python/libdama/_abi.py from include/dama.h: generate_abi.py [--check]
 
 With --check it writes nothing, and fails if the file does not match the header.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 import abi_header
 from abi_header import Function, Header
 
-TARGET = Path(__file__).resolve().parents[1] / "bindings" / "python" / "dama" / "_abi.py"
+TARGET = Path(__file__).resolve().parents[1] / "bindings" / "python" / "libdama" / "_abi.py"
 
 PREAMBLE = '''\
 """The C ABI for ctypes. scripts/generate_abi.py writes this file from include/dama.h; do not edit it.

@@ -15,7 +15,7 @@ from typing import Any
 
 import timing
 
-import dama
+import libdama
 
 
 def keywords(kind: Any, it: dict) -> dict[str, Any]:
@@ -31,24 +31,24 @@ def keywords(kind: Any, it: dict) -> dict[str, Any]:
 
 
 def trainable(kind: str) -> Any:
-    return dama.LoRA(rank=16, alpha=32.0, targets=["all-linear"]) if kind == "lora" else "full"
+    return libdama.LoRA(rank=16, alpha=32.0, targets=["all-linear"]) if kind == "lora" else "full"
 
 
-def sums(found: list[dama.PairLogps]) -> list[float]:
+def sums(found: list[libdama.PairLogps]) -> list[float]:
     return [pair.chosen.sum for pair in found] + [pair.rejected.sum for pair in found]
 
 
-def policy(it: dict, **more: Any) -> dama.Policy:
-    return dama.Policy(it["folder"], template=it["template"], **keywords(dama.Policy, it), **more)
+def policy(it: dict, **more: Any) -> libdama.Policy:
+    return libdama.Policy(it["folder"], template=it["template"], **keywords(libdama.Policy, it), **more)
 
 
 def step(it: dict) -> dict:
     """Forward and backward, and the whole step, of ``kind`` on all pairs."""
     pairs = json.loads(Path(it["pairs"]).read_text())
     options = {"learning_rate": 1e-6, "tokens_per_run": it.get("tokens_per_run", 4096), **it.get("options", {})}
-    trainer = dama.Trainer(
-        policy(it), None, dama.AdaptiveBeta("dpo", beta=0.1), trainable=trainable(it["kind"]),
-        **keywords(dama.Trainer, it), **options,
+    trainer = libdama.Trainer(
+        policy(it), None, libdama.AdaptiveBeta("dpo", beta=0.1), trainable=trainable(it["kind"]),
+        **keywords(libdama.Trainer, it), **options,
     )  # fmt: skip
     found: dict[str, Any] = {}
     if it.get("parts", True):
@@ -91,7 +91,7 @@ def text(it: dict) -> dict:
 
 def clip(it: dict) -> dict:
     """The job from a file of pairs to a file of δ."""
-    scorer = dama.Scorer(it["folder"], **keywords(dama.Scorer, it))
+    scorer = libdama.Scorer(it["folder"], **keywords(libdama.Scorer, it))
     rows = [json.loads(line) for line in Path(it["data"]).read_text().splitlines()]
     deltas: list[float] = []
     with tempfile.TemporaryDirectory(dir=os.path.dirname(it["data"])) as folder:
@@ -101,7 +101,7 @@ def clip(it: dict) -> dict:
             nonlocal count, deltas
             count += 1
             output = Path(folder) / f"{count}.jsonl"
-            result = dama.score_dataset(scorer, it["data"], output)
+            result = libdama.score_dataset(scorer, it["data"], output)
             if result.rows_scored != len(rows):
                 raise SystemExit(f"{result.rows_scored} of {len(rows)} rows were scored")
             deltas = [json.loads(line)["delta"] for line in output.read_text().splitlines()]

@@ -3,7 +3,7 @@
 import struct
 from pathlib import Path
 
-import dama
+import libdama
 
 HERE = Path(__file__).parent
 
@@ -30,7 +30,7 @@ def slot(position: int) -> bytes:
 
 
 def main() -> None:
-    state = dama.AdaptiveBeta(keep=2).state().hex()
+    state = libdama.AdaptiveBeta(keep=2).state().hex()
     for name, steps, note in [
         ("start", 0, '{"batch":1}'),
         ("later", 2**53, '{"batch":100,"identity":{}}'),

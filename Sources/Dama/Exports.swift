@@ -61,6 +61,7 @@
 @_exported import struct DamaTraining.ExportOptions
 @_exported import class DamaTraining.ForwardPass
 @_exported import enum DamaTraining.GradientUpdate
+@_exported import struct DamaTraining.HeldOutMetrics
 @_exported import class DamaTraining.Parameter
 @_exported import enum DamaTraining.PassUse
 @_exported import struct DamaTraining.StepMetrics

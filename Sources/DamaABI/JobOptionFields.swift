@@ -22,6 +22,9 @@ extension dama_score_dataset_options: JobOptionFields {
             ("image_limit", OptionField.number(image_limit)),
             ("follow_links", .bool(follow_links != 0)),
             ("data_format", try OptionField.text(data_format, "data_format")),
+            ("cache_rows", OptionField.number(cache_rows)),
+            ("shard", OptionField.number(shard)),
+            ("shards", OptionField.number(shards)),
         ]
     }
 
@@ -36,6 +39,9 @@ extension dama_score_dataset_options: JobOptionFields {
         row_limit = OptionField.number(values["row_limit"]) as Int
         image_limit = OptionField.number(values["image_limit"]) as Int
         follow_links = values["follow_links"]?.bool == true ? 1 : 0
+        cache_rows = OptionField.number(values["cache_rows"]) as UInt64
+        shard = OptionField.number(values["shard"]) as UInt64
+        shards = OptionField.number(values["shards"]) as UInt64
     }
 }
 
@@ -161,6 +167,10 @@ extension dama_train_dataset_options: JobOptionFields {
             ("drop_last", .bool(drop_last != 0)),
             ("mean_delta", OptionField.number(mean_delta)),
             ("data_format", try OptionField.text(data_format, "data_format")),
+            ("eval_data", try OptionField.text(eval_data, "eval_data")),
+            ("eval_share", OptionField.number(eval_share)),
+            ("eval_every", OptionField.number(eval_every)),
+            ("eval_best", try OptionField.text(eval_best, "eval_best")),
         ]
     }
 
@@ -179,5 +189,7 @@ extension dama_train_dataset_options: JobOptionFields {
         shuffle = values["shuffle"]?.bool == true ? 1 : 0
         drop_last = values["drop_last"]?.bool == true ? 1 : 0
         mean_delta = values["mean_delta"]?.double ?? .nan
+        eval_share = values["eval_share"]?.double ?? .nan
+        eval_every = OptionField.number(values["eval_every"]) as UInt64
     }
 }

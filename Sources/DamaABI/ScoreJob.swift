@@ -39,6 +39,33 @@ public func dama_score_dataset(
     }
 }
 
+extension dama_merge_scores_options {
+    fileprivate static var defaults: Self { Self() }
+}
+
+@c @implementation
+public func dama_merge_scores_options_init_sized(
+    _ options: UnsafeMutablePointer<dama_merge_scores_options>?, _ size: Int
+) {
+    initStruct(options, size, .defaults)
+}
+
+@c @implementation
+public func dama_merge_scores(
+    _ options: UnsafePointer<dama_merge_scores_options>?, _ result: UnsafeMutablePointer<dama_score_dataset_result>?,
+    _ cancellation: OpaquePointer?
+) -> dama_status {
+    guarded {
+        let given = try readStruct(try require(options, "options"), "options", defaults: .defaults)
+        let merge = ScoreMerge(
+            output: try string(given.output, "output"),
+            shards: try strings(given.shards, given.shard_count, "shards"), restart: given.restart != 0)
+        try writeStruct(to: result, "result") {
+            dama_score_dataset_result(try merge.run(observer: observer(given.progress, given.user, cancellation)))
+        }
+    }
+}
+
 extension dama_score_dataset_result {
     fileprivate init(_ summary: ScoreSummary) {
         self.init()

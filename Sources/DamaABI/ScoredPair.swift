@@ -2,7 +2,7 @@ import CDama
 import Dama
 
 /// What a `dama_scored_pair *` points to.
-private final class ScoredPair: Sendable {
+final class ScoredPair: Sendable {
     let chosen: Response
     let rejected: Response
 
@@ -23,6 +23,9 @@ private final class ScoredPair: Sendable {
         chosen = Response(pair.hardness.chosen, flags: pair.chosenFlags)
         rejected = Response(pair.hardness.rejected, flags: pair.rejectedFlags)
     }
+
+    /// A handle that this object keeps.
+    var borrowed: OpaquePointer { OpaquePointer(Unmanaged.passUnretained(self).toOpaque()) }
 
     static func from(_ handle: OpaquePointer?) throws -> ScoredPair {
         guard let handle else { throw DamaError.invalidArgument("pair is NULL") }

@@ -76,6 +76,11 @@ extension dama_score_dataset_result: SizedStruct {
     static var name: String { "dama_score_dataset_result" }
 }
 
+extension dama_merge_scores_options: SizedStruct {
+    static var firstSize: Int { 48 }
+    static var name: String { "dama_merge_scores_options" }
+}
+
 extension dama_policy_options: SizedStruct {
     static var firstSize: Int { 72 }
     static var name: String { "dama_policy_options" }

@@ -62,6 +62,7 @@ extension dama_train_dataset_options {
         it.maximumGradientNorm = numbers.maximumGradientNorm
         it.tokensPerRun = numbers.tokensPerRun
         it.threads = numbers.threads
+        it.sftWeight = numbers.sftWeight
         it.seed = settings.seed
     }
 }

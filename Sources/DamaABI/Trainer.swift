@@ -127,6 +127,7 @@ extension dama_step_metrics {
         logps_rejected = it.logpsRejected
         reference_chosen = it.referenceChosen
         reference_rejected = it.referenceRejected
+        sft_loss = it.sftLoss
         beta_clamped = it.betaClamped
     }
 }

@@ -67,6 +67,7 @@ extension dama_trainer_options {
         it.maximumGradientNorm = max_gradient_norm
         it.tokensPerRun = Int(tokens_per_run)
         it.threads = Int(threads)
+        it.sftWeight = sft_weight
         try it.validate()
         return it
     }

@@ -9,7 +9,7 @@ struct DamaCommand: ParsableCommand {
         abstract: "Data- and model-aware preference alignment of multimodal language models.",
         version: "\(libraryVersion)",
         subcommands: [
-            Score.self, Reference.self, Train.self, Split.self, Generate.self, Evaluate.self, Version.self,
+            Score.self, Merge.self, Reference.self, Train.self, Split.self, Generate.self, Evaluate.self, Version.self,
         ])
 
     static func main() {

@@ -11,6 +11,8 @@ struct Score: ParsableCommand {
             and flags. In addition to NAME.jsonl it writes NAME.rejects.jsonl (rejected rows, with line and reason), \
             NAME.summary.json and NAME.run.json.
 
+            With --shard i/n it scores one of n shares of the rows, perhaps on another machine; `dama merge` joins them.
+
             If the job was stopped or killed, run the same command again: it resumes from NAME.partial and ends with \
             the same bytes.
 
@@ -38,6 +40,11 @@ struct Score: ParsableCommand {
     var cache = 64
     @Option(
         help: ArgumentHelp(
+            "Score share i of n shares of the rows, from 0; `dama merge` joins them. --out is that of the whole.",
+            valueName: "i/n"))
+    var shard: Shard?
+    @Option(
+        help: ArgumentHelp(
             "The ONNX Runtime library (default: $DAMA_ONNXRUNTIME, then the system's).", valueName: "file"))
     var onnxruntime: String?
 
@@ -59,7 +66,7 @@ struct Score: ParsableCommand {
             let summary = try ScoreJob(options, encoder: encoder, splitter: splitting.splitter(onnxruntime))
                 .run(run: run, observer: rows.observer(display))
             display.close()
-            try report(summary, display.progress)
+            try Self.report(summary, display.progress, ScoreJob.output(of: options))
         } catch {
             display.close()
             throw JobFailure.exit("score", error, display.progress, maxBad: rows.maxBad)
@@ -70,6 +77,7 @@ struct Score: ParsableCommand {
         var options = ScoreOptions(data: dataset.data, output: dataset.out)
         options.deltaSource = delta == .scores ? .scores : .probabilities
         options.meanDelta = meanDelta
+        options.shard = shard
         options.cacheBytes = try RowJobArguments.bytes(cache, "--cache", from: 0)
         try rows.fill(&options, by: ScoreOptions.table)
         return options
@@ -77,8 +85,11 @@ struct Score: ParsableCommand {
 
     // MARK: The end
 
-    private func report(_ summary: ScoreSummary, _ progress: JobProgress?) throws(DamaError) {
-        let paths = JobPaths(output: dataset.out)
+    /// Reports what is in the output and beside it.
+    static func report(
+        _ summary: ScoreSummary, _ progress: JobProgress?, _ output: String
+    ) throws(DamaError) {
+        let paths = JobPaths(output: output)
         if summary.wasComplete { try StandardOutput.writeLine("already done; --restart runs it again") }
         var line = "scored \(summary.rowsScored) of \(summary.rows) rows"
         if summary.rowsRejected > 0 { line += ", rejected \(summary.rowsRejected) (see \(paths.rejects))" }
@@ -86,12 +97,20 @@ struct Score: ParsableCommand {
             line += ", \(ProgressDisplay.short(progress.rowsPerSecond)) rows/s"
         }
         try StandardOutput.writeLine(line)
+        guard summary.rowsScored > 0 else {
+            try StandardOutput.writeLine("\(paths.output)  \(paths.summary)")
+            return
+        }
         try StandardOutput.writeLine(
             "mean delta \(summary.meanDelta), from \(summary.smallestDelta) to \(summary.largestDelta)")
-        if let count = summary.rowsBelowZero, summary.rowsScored > 0 {
+        if let count = summary.rowsBelowZero {
             let share = FixedPoint.text(100 * Double(count) / Double(summary.rowsScored), digits: 1)
             try StandardOutput.writeLine("delta is below 0 in \(count) rows (\(share) %)")
         }
         try StandardOutput.writeLine("\(paths.output)  \(paths.summary)")
     }
+}
+
+extension Shard: ExpressibleByArgument {
+    public init?(argument: String) { self.init(argument) }
 }

@@ -37,6 +37,8 @@ public struct TrainerOptions: Sendable {
     public var tokensPerRun = 4096
     /// Threads of the gradient norm and the update; 0 uses all processors.
     public var threads = 0
+    /// w of ``SupervisedTerm``, the chosen response's likelihood beside the preference loss; 0 for none.
+    public var sftWeight = 0.0
 
     public init() {}
 
@@ -47,6 +49,9 @@ public struct TrainerOptions: Sendable {
         try optimizer.validate()
         guard maximumGradientNorm.isFinite, maximumGradientNorm >= 0 else {
             throw .invalidArgument("the maximum gradient norm is \(maximumGradientNorm); it must be 0 or more")
+        }
+        guard sftWeight.isFinite, sftWeight >= 0 else {
+            throw .invalidArgument("sft_weight is \(sftWeight); it must be a number of 0 or more")
         }
         guard tokensPerRun > 0 else {
             throw .invalidArgument("the number of tokens per run is \(tokensPerRun); it must be positive")
@@ -95,6 +100,8 @@ public struct StepMetrics: Equatable, Sendable {
     public var skipped: UInt64 = 0
     /// Seconds by phase.
     public var seconds = Phases()
+    /// The kept chosen responses' mean negative log-likelihood per token; part of the loss, if it has a weight.
+    public var sftLoss = Double.nan
 
     public struct Phases: Equatable, Sendable {
         public var prepare = 0.0, reference = 0.0, forward = 0.0, backward = 0.0, update = 0.0
@@ -181,13 +188,17 @@ public final class Trainer {
             alphaData: batch.map(\.alphaData),
             chosenLengths: normalizes ? found.map { Int64($0.chosen.count) } : nil,
             rejectedLengths: normalizes ? found.map { Int64($0.rejected.count) } : nil)
+        let supervised = SupervisedTerm(weight: options.sftWeight, found, mask: result.mask)
         describe(result, batch, in: &metrics)
+        metrics.loss += supervised.weighted
+        metrics.sftLoss = supervised.loss
         metrics.logpsChosen = mean(found.map(\.chosen.sum))
         metrics.logpsRejected = mean(found.map(\.rejected.sum))
         metrics.referenceChosen = references.map { mean($0.map(\.chosen)) } ?? .nan
         metrics.referenceRejected = references.map { mean($0.map(\.rejected)) } ?? .nan
 
-        try backward(forward, chosen: result.gradChosen, rejected: result.gradRejected, .replace, run: run)
+        let chosen = supervised.added(to: result.gradChosen)
+        try backward(forward, chosen: chosen, rejected: result.gradRejected, .replace, run: run)
         metrics.seconds.backward = clock.lap()
 
         // The last point at which the step can be stopped.
@@ -195,7 +206,7 @@ public final class Trainer {
         let norm = try gradientNorm()
         metrics.gradientNorm = norm
         metrics.learningRate = learningRate
-        let isFinite = result.loss.isFinite && norm.isFinite
+        let isFinite = metrics.loss.isFinite && norm.isFinite
         if isFinite {
             try update(norm: norm)
             try controller.commit()

@@ -99,6 +99,50 @@ static void other_splitters(const dama_scorer *scorer, const dama_image *image) 
     dama_splitter_free(splitter);
 }
 
+static void batch(const dama_scorer *scorer, const dama_image *image) {
+    dama_image nowhere = {NULL, NULL, 0, NULL, 0, 0};
+    nowhere.path = "/nowhere.png";
+    const dama_response_pair pairs[] = {{image, chosen, rejected}, {&nowhere, chosen, rejected}, {image, " ", rejected}};
+    dama_scored_pairs *found = NULL;
+    dama_pair_outcome outcome;
+    double delta = NAN;
+    CHECK(dama_scorer_hardness(NULL, scorer, image, chosen, rejected, NULL, &delta, NULL) == DAMA_OK);
+    CHECK(dama_scorer_hardness_batch(&found, scorer, pairs, 3, NULL, NULL) == DAMA_OK);
+    CHECK(dama_scored_pairs_count(found) == 3);
+    CHECK(dama_scored_pairs_at(found, 0, &outcome) == DAMA_OK);
+    /* Alone in its batch, as the pair by itself: the others have no sub-sentences or no image. */
+    CHECK(outcome.status == DAMA_OK && outcome.delta == delta && outcome.message == NULL && outcome.reserved == 0);
+    CHECK(dama_scored_pair_count(outcome.pair, DAMA_CHOSEN) == 2);
+    CHECK(dama_strings_count(dama_scored_pair_flags(outcome.pair, DAMA_REJECTED)) == 0);
+    CHECK(dama_scored_pairs_at(found, 1, &outcome) == DAMA_OK);
+    CHECK(outcome.status == DAMA_IO && isnan(outcome.delta) && outcome.pair == NULL);
+    CHECK(strstr(outcome.message, "/nowhere.png") != NULL);
+    CHECK(dama_scored_pairs_at(found, 2, &outcome) == DAMA_OK);
+    CHECK(outcome.status == DAMA_INVALID_ARGUMENT && strstr(outcome.message, "has no words") != NULL);
+    CHECK_FAILS(dama_scored_pairs_at(found, 3, &outcome), DAMA_INVALID_ARGUMENT, "pair 3 is beyond");
+    CHECK_FAILS(dama_scored_pairs_at(found, 0, NULL), DAMA_INVALID_ARGUMENT, "outcome is NULL");
+    CHECK_FAILS(dama_scored_pairs_at(NULL, 0, &outcome), DAMA_INVALID_ARGUMENT, "pairs is NULL");
+    dama_scored_pairs_free(found);
+    dama_scored_pairs_free(NULL);
+    CHECK(dama_scored_pairs_count(NULL) == 0);
+    found = NULL;
+    CHECK(dama_scorer_hardness_batch(&found, scorer, NULL, 0, NULL, NULL) == DAMA_OK);
+    CHECK(dama_scored_pairs_count(found) == 0);
+    dama_scored_pairs_free(found);
+    found = NULL;
+    CHECK_FAILS(dama_scorer_hardness_batch(NULL, scorer, pairs, 3, NULL, NULL), DAMA_INVALID_ARGUMENT, "out is NULL");
+    CHECK_FAILS(dama_scorer_hardness_batch(&found, scorer, NULL, 1, NULL, NULL), DAMA_INVALID_ARGUMENT, "pairs is NULL");
+    const dama_response_pair bad[] = {{image, chosen, rejected}, {image, chosen, NULL}};
+    CHECK_FAILS(dama_scorer_hardness_batch(&found, scorer, bad, 2, NULL, NULL), DAMA_INVALID_ARGUMENT,
+                "pair 1: rejected is NULL");
+    dama_cancellation *cancellation = NULL;
+    CHECK(dama_cancellation_create(&cancellation) == DAMA_OK);
+    dama_cancellation_cancel(cancellation);
+    CHECK_FAILS(dama_scorer_hardness_batch(&found, scorer, pairs, 3, NULL, cancellation), DAMA_CANCELLED, "stopped");
+    dama_cancellation_free(cancellation);
+    CHECK(found == NULL);
+}
+
 int main(void) {
     const char *fixtures = getenv("DAMA_CLIP_FIXTURES");
     if (!fixtures) {
@@ -118,6 +162,7 @@ int main(void) {
     built_in(scorer, &image);
     refused(scorer, &image);
     other_splitters(scorer, &image);
+    batch(scorer, &image);
     dama_scorer_free(scorer);
     return check_failures != 0;
 }

@@ -46,7 +46,7 @@ int main(void) {
         fprintf(stderr, "set DAMA_CLIP_FIXTURES, as Tests/ABI/run does\n");
         return 1;
     }
-    char folder[] = "/tmp/dama-abi-XXXXXX", data[64], output[64], rejects[64], command[64], model[4096];
+    char folder[] = "/tmp/dama-abi-XXXXXX", data[64], output[64], rejects[64], command[160], model[4096];
     snprintf(model, sizeof model, "%s/legacy", images);
     CHECK(mkdtemp(folder) != NULL);
     snprintf(data, sizeof data, "%s/pairs.jsonl", folder);
@@ -141,6 +141,43 @@ int main(void) {
     CHECK(dama_score_dataset(scorer, &options, &result, NULL) == DAMA_OK && result.was_complete);
     options.mean_delta = 0.25;
     CHECK_FAILS(dama_score_dataset(scorer, &options, NULL, NULL), DAMA_INVALID_ARGUMENT, "mean_delta");
+
+    /* Two shards and their merge are the run above. */
+    char whole[64], merged[64];
+    snprintf(whole, sizeof whole, "%s/whole.jsonl", folder);
+    snprintf(merged, sizeof merged, "%s/merged.jsonl", folder);
+    options.mean_delta = NAN;
+    options.cache_rows = 2;
+    options.output = whole;
+    CHECK(dama_score_dataset(scorer, &options, &result, NULL) == DAMA_OK);
+    options.output = merged;
+    options.shards = 2;
+    dama_merge_scores_options merge;
+    dama_merge_scores_options_init(NULL);
+    dama_merge_scores_options_init(&merge);
+    CHECK(merge.restart == 0 && merge.shard_count == 0);
+    CHECK_FAILS(dama_merge_scores(NULL, NULL, NULL), DAMA_INVALID_ARGUMENT, "options is NULL");
+    CHECK_FAILS(dama_merge_scores(&merge, NULL, NULL), DAMA_INVALID_ARGUMENT, "output is NULL");
+    merge.output = merged;
+    CHECK_FAILS(dama_merge_scores(&merge, NULL, NULL), DAMA_INVALID_ARGUMENT, "no shards");
+    options.shard = 2;
+    CHECK_FAILS(dama_score_dataset(scorer, &options, NULL, NULL), DAMA_INVALID_ARGUMENT, "shard is 2 of 2");
+    options.shard = 1;
+    CHECK(dama_score_dataset(scorer, &options, NULL, NULL) == DAMA_OK);
+    CHECK_FAILS(dama_merge_scores(&merge, NULL, NULL), DAMA_INVALID_ARGUMENT, "missing: 0");
+    options.shard = 0;
+    CHECK(dama_score_dataset(scorer, &options, NULL, NULL) == DAMA_OK);
+    dama_score_dataset_result joined;
+    dama_score_dataset_result_init(&joined);
+    merge.progress = count;
+    merge.user = &user;
+    calls = 0;
+    CHECK(dama_merge_scores(&merge, &joined, NULL) == DAMA_OK && calls >= 3);
+    CHECK(memcmp(&joined, &result, sizeof result) == 0);
+    CHECK(size_of(merged) > 0 && size_of(merged) == size_of(whole));
+    snprintf(command, sizeof command, "cmp %s %s", whole, merged);
+    CHECK(system(command) == 0);
+    CHECK(dama_merge_scores(&merge, &joined, NULL) == DAMA_OK && joined.was_complete);
 
     dama_scorer_free(scorer);
     snprintf(command, sizeof command, "rm -r %s", folder);

@@ -89,6 +89,14 @@ int main() {
         const std::string part = "\"A red\"";
         CHECK(read_file(split).find(part) != std::string::npos && written.find(part) == std::string::npos);
         options.splitter = nullptr;
+        // Shards and their merge.
+        const auto merged = folder / "merged.jsonl";
+        options.shards = 2;
+        for (options.shard = 0; options.shard < 2; options.shard++) dama::score_dataset(scorer, data, merged, options);
+        options.shard = options.shards = 0;
+        const auto joined = dama::merge_scores(merged);
+        CHECK(joined.rows == 4 && joined.mean_delta == result.mean_delta && read_file(merged) == written);
+        CHECK_THROWS(dama::merge_scores(folder / "none.jsonl"), DAMA_INVALID_ARGUMENT, "no shards");
         options.mean_delta = 0.25;
         CHECK_THROWS(dama::score_dataset(scorer, data, output, options), DAMA_INVALID_ARGUMENT, "mean_delta");
         CHECK_THROWS(dama::score_dataset(scorer, "/nowhere.jsonl", folder / "other.jsonl"), DAMA_IO, "/nowhere.jsonl");

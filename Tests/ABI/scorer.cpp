@@ -55,6 +55,16 @@ void hardness(const dama::Scorer &scorer, const dama_image &image) {
     CHECK(flagged.chosen_flags.empty() && flagged.rejected_flags.size() == 2);
     CHECK(flagged.rejected[0].text == rejected && flagged.rejected_flags.at(0) == "splitter_fallback");
     CHECK_THROWS(scorer.hardness(image, " ", rejected), DAMA_INVALID_ARGUMENT, "");
+
+    // Many pairs in one call; a bad one stands beside the others.
+    const auto many = scorer.hardness_batch({{image, chosen, rejected}, {image, " ", rejected}});
+    CHECK(many.size() == 2 && many.at(0).status == DAMA_OK && many.at(0).message.empty());
+    CHECK(many.at(0).hardness.delta == found.delta && many.at(0).hardness.chosen.at(1).text == "A dog.");
+    CHECK(many.at(1).status == DAMA_INVALID_ARGUMENT && many.at(1).message.find("no words") != std::string::npos);
+    options.splitter = nullptr;
+    CHECK(std::fabs(scorer.hardness_batch({{image, chosen, rejected}}, options).at(0).hardness.delta -
+                    sum / found.rejected[0].score) < 1e-6);
+    CHECK(scorer.hardness_batch({}).empty());
 }
 
 void splitters() {

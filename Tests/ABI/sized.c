@@ -86,6 +86,7 @@ static dama_policy *made_policy;
 static dama_scorer *made_scorer;
 static dama_trainer *made_trainer;
 static dama_strings *made_strings;
+static dama_scored_pairs *made_scored_pairs;
 static dama_splitter *made_splitter;
 static dama_texts *made_texts;
 static dama_judge *made_judge;
@@ -188,6 +189,11 @@ static void scorer(void) {
     COVERED_INPUT(dama_scorer_hardness, dama_hardness_options, INIT(dama_hardness_options),
                   it->delta_source = DAMA_DELTA_FROM_SCORES,
                   dama_scorer_hardness(NULL, scorer, &image, "A red circle.", "Two dogs.", it, &delta, NULL));
+    const dama_response_pair pair = {&image, "A red circle.", "Two dogs."};
+    COVERED_INPUT(dama_scorer_hardness_batch, dama_hardness_options, INIT(dama_hardness_options),
+                  it->delta_source = DAMA_DELTA_FROM_SCORES,
+                  (MADE(scored_pairs, dama_scorer_hardness_batch(&made_scored_pairs, scorer, &pair, 1, it, NULL),
+                        dama_scored_pairs_free)));
     dama_score_dataset_options options;
     dama_score_dataset_options_init(&options);
     options.data = below("pairs.jsonl");
@@ -198,6 +204,16 @@ static void scorer(void) {
                   dama_score_dataset(scorer, it, NULL, NULL));
     COVERED_OUTPUT(dama_score_dataset, dama_score_dataset_result, INIT(dama_score_dataset_result), (void)0,
                    dama_score_dataset(scorer, &options, it, NULL));
+    options.output = below("merged.jsonl");
+    options.shards = 1;
+    CHECK(dama_score_dataset(scorer, &options, NULL, NULL) == DAMA_OK);
+    COVERED_INPUT(dama_merge_scores, dama_merge_scores_options, INIT(dama_merge_scores_options),
+                  it->output = options.output, dama_merge_scores(it, NULL, NULL));
+    dama_merge_scores_options merge;
+    dama_merge_scores_options_init(&merge);
+    merge.output = options.output;
+    COVERED_OUTPUT(dama_merge_scores, dama_score_dataset_result, INIT(dama_score_dataset_result), (void)0,
+                   dama_merge_scores(&merge, it, NULL));
     dama_scorer_free(scorer);
 }
 

@@ -180,6 +180,34 @@ final class CommandLineTests: XCTestCase {
         XCTAssertTrue(text.contains("unknown field \"answer\""), text)
     }
 
+    /// `--shard` and `dama merge`: one run's bytes, and messages that name what is wrong.
+    func testShardsAndMerge() throws {
+        try writeDataset(rows: 22)
+        let parts = ["--set", "cache_rows=4"]
+        XCTAssertEqual(try finish("whole", parts).code, 0)
+        for shard in ["1/2", "0/2"] { XCTAssertEqual(try finish("merged", parts + ["--shard", shard]).code, 0) }
+        func merge(_ arguments: [String]) throws -> (code: Int32, text: String) {
+            let process = Process()
+            process.executableURL = try Self.product("dama-cli")
+            process.arguments = ["merge", "--out", folder.path + "/merged.jsonl"] + arguments
+            let errors = Pipe()
+            process.standardError = errors
+            process.standardOutput = FileHandle.nullDevice
+            try process.run()
+            let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+            process.waitUntilExit()
+            return (process.terminationStatus, text)
+        }
+        let alone = try merge([folder.path + "/merged.shard-0-of-2.jsonl"])
+        XCTAssertEqual(alone.code, 1)
+        XCTAssertTrue(alone.text.contains("dama merge: of 2 shards this is missing: 1"), alone.text)
+        XCTAssertEqual(try merge([]).code, 0)
+        try assertSame("merged", "whole")
+        for wrong in ["2", "2/2", "a/b"] {
+            XCTAssertNotEqual(try finish("wrong", ["--shard", wrong]).code, 0, wrong)
+        }
+    }
+
     func testSetTakesEveryOptionByItsName() throws {
         try writeDataset(rows: 8)
         XCTAssertEqual(try finish("flag", ["--delta", "scores"]).code, 0)

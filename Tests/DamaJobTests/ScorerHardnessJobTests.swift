@@ -55,4 +55,63 @@ final class ScorerHardnessJobTests: JobTestCase {
             }
         }
     }
+
+    /// A batch of pairs is a job without a cache, to the last bit, in blocks of any size; bad pairs stand beside it.
+    func testABatchOfPairsIsTheJob() throws {
+        let scorer = try Scorer(directory: Self.root + "/models/shapes-clip")
+        for name in ["wide.jpg", "tall.png"] {
+            try folder.write(
+                Files.read("\(Self.root)/Tests/DamaModelsTests/Fixtures/clip/\(name)"), to: "images/\(name)")
+        }
+        try write("no image", to: "images/broken.png")
+        var given: [Scorer.ResponsePair] = []
+        var lines = ""
+        // The images' bytes, so that an image of several pairs is the same one for the job and the batch.
+        for index in 0..<11 {
+            let (image, chosen, rejected) = pairs[index % 3]
+            let response = "\(chosen) There are \(index) rings."
+            let row: JSON = [
+                "image": .string("images/\(image)"), "chosen": .string(response), "rejected": .string(rejected),
+            ]
+            lines += row.text + "\n"
+            given.append(
+                Scorer.ResponsePair(image: .bytes(try bytes("images/\(image)")), chosen: response, rejected: rejected))
+        }
+        try write(lines)
+        for block in [1, 4, 32] {
+            var options = options("block\(block).jsonl")
+            options.rows.blockRows = block
+            options.cacheBytes = 0
+            _ = try ScoreJob(options, encoder: scorer.encoder).run()
+            let found = try scorer.hardness(of: given, blockPairs: block)
+            let rows = try rows("block\(block).jsonl")
+            XCTAssertEqual(rows.count, found.count)
+            for (row, result) in zip(rows, found) {
+                let hardness = try result.get().hardness
+                XCTAssertEqual(row["delta"]?.double?.bitPattern, hardness.delta.bitPattern)
+                XCTAssertEqual(
+                    row["chosen"]?.array?.map { $0["score"]?.double.map { Float($0).bitPattern } },
+                    hardness.chosen.map(\.score.bitPattern))
+            }
+        }
+        let good = try scorer.hardness(of: Array(given.prefix(2)))
+        let bad = [
+            Scorer.ResponsePair(image: .path("\(folder.path)/images/broken.png"), chosen: "a", rejected: "b"),
+            Scorer.ResponsePair(image: .path("\(folder.path)/none.png"), chosen: "a", rejected: "b"),
+            Scorer.ResponsePair(image: given[0].image, chosen: " ", rejected: "b"),
+        ]
+        let mixed = try scorer.hardness(of: [given[0]] + bad + [given[1]])
+        XCTAssertEqual([try mixed[0].get(), try mixed[4].get()], try good.map { try $0.get() })
+        for (result, (code, text)) in zip(
+            mixed[1...3],
+            [(DamaError.Code.unsupported, "image"), (.io, "none.png"), (.invalidArgument, "has no words")])
+        {
+            assertFails(code, text) { _ = try result.get() }
+        }
+        XCTAssertEqual(try scorer.hardness(of: []).count, 0)
+        assertFails(.invalidArgument, "block_pairs is 0") { _ = try scorer.hardness(of: [], blockPairs: 0) }
+        let stop = StopSignal()
+        stop.stop()
+        assertFails(.cancelled, "stopped at the request") { _ = try scorer.hardness(of: given, stop: stop) }
+    }
 }

@@ -1,8 +1,9 @@
-import Dama
 import DamaTestSupport
 import Foundation
 import JobTestSupport
 import XCTest
+
+@testable import Dama
 
 /// A job of each kind that finishes quickly, for tests that run it very often.
 struct SmallJob {
@@ -128,8 +129,26 @@ struct SmallJob {
         }
     }
 
+    /// The merge of two shards, in blocks of one row.
+    static func merge(_ inputs: String) throws -> SmallJob {
+        try Dataset(count: 16, seed: 4).write(to: inputs, bad: true)
+        for index in 0..<2 {
+            var options = ScoreOptions(data: inputs + "/pairs.jsonl", output: inputs + "/in.jsonl")
+            options.rows.blockRows = 2
+            options.cacheRows = 2
+            options.shard = Shard(index: index, count: 2)
+            try ScoreJob(options, encoder: AngleEncoder(), splitter: FullStopSplitter(name: "full stops")).run()
+        }
+        return SmallJob(name: "merge", results: rowResults) { folder in
+            var merge = ScoreMerge(
+                output: folder + "/out.jsonl", shards: (0..<2).map { "\(inputs)/in.shard-\($0)-of-2.jsonl" })
+            merge.blockRows = 1
+            try merge.run()
+        }
+    }
+
     /// The jobs over rows.
     static var rowJobs: [(_ inputs: String) throws -> SmallJob] {
-        [score, reference, generate, evaluate]
+        [score, merge, reference, generate, evaluate]
     }
 }

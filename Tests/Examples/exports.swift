@@ -23,13 +23,14 @@ let models: [Any.Type] = [
     Scorer.self, WeightType.self,
 ]
 let training: [Any.Type] = [
-    ExportOptions.self, ForwardPass.self, GradientUpdate.self, Parameter.self, PassUse.self, StepMetrics.self,
-    Trainable.self, TrainedPolicy.self, Trainer.self, TrainerOptions.self, TrainingPair.self,
+    ExportOptions.self, ForwardPass.self, GradientUpdate.self, HeldOutMetrics.self, Parameter.self, PassUse.self,
+    StepMetrics.self, Trainable.self, TrainedPolicy.self, Trainer.self, TrainerOptions.self, TrainingPair.self,
 ]
 let jobs: [Any.Type] = [
     ComparisonOptions.self, EvaluationComparison.self,
     GenerateJob.self, GenerateOptions.self, JobProgress.self, LineJobSummary.self, ReferenceCache.self,
-    ReferenceJob.self, ReferenceOptions.self, RowJobOptions.self, ScoreJob.self, ScoreOptions.self, ScoreSummary.self,
+    ReferenceJob.self, ReferenceOptions.self, RowJobOptions.self, ScoreJob.self, ScoreMerge.self,
+    ScoreOptions.self, ScoreSummary.self, Shard.self,
     TrainEvent.self, TrainJob.self, TrainOptions.self, TrainProgress.self, TrainSettings.self, TrainSummary.self,
 ]
 let splitting: [Any.Type] = [

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPTokenizer
 
-import dama
+import libdama
 
 SENTENCES = [
     "There is a woman in an orange suit.",
@@ -65,7 +65,7 @@ SIZES = {
 def test_scores_equal_transformers(size, tmp_path):
     dtype, config = SIZES[size]
     directory = random_clip.write(tmp_path, dtype, config)
-    scorer = dama.Scorer(directory)
+    scorer = libdama.Scorer(directory)
     processor = CLIPImageProcessorPil.from_pretrained(directory)
 
     # From identical pixels: images of the model's size, so that nothing is scaled.

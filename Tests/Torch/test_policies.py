@@ -32,7 +32,7 @@ from transformers import (
 )
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
-import dama
+import libdama
 
 FIXTURES = Path(__file__).parents[1] / "DamaModelsTests/Fixtures"
 sys.path.insert(0, str(FIXTURES))
@@ -123,7 +123,7 @@ def compare(directory, config, words, images, asked) -> None:
     del reference
     gc.collect()
 
-    policy = dama.Policy(directory, template="vicuna_v1" if config.model_type.startswith("llava") else "plain")
+    policy = libdama.Policy(directory, template="vicuna_v1" if config.model_type.startswith("llava") else "plain")
     pairs = [(image, *texts) for image, texts in zip(images, asked)]
     for found, pair in zip(policy.logps_batch(pairs), expected):
         for response, logps in zip((found.chosen, found.rejected), pair):
@@ -255,7 +255,7 @@ def test_smolvlm_of_true_width_equals_transformers(tmp_path):
     )  # fmt: skip
     cases = [(["coffee"], "What is it?", "A star.", "There is a large square."), (["rocket"], "Colour?", "Blue.", "red")]
     expected = oracle.expected(cases, {name: Image.fromarray(image) for name, image in images.items()}, GREEDY)
-    policy = dama.Policy(
+    policy = libdama.Policy(
         tmp_path, template="User:{image}{question}<end_of_utterance>\nAssistant: {response}<end_of_utterance>"
     )
     for case, known in zip(cases, expected):

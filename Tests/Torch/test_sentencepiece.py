@@ -16,7 +16,7 @@ import sentencepiece
 from tokenizers import Tokenizer
 from transformers import LlamaTokenizer, SiglipTokenizer, T5Tokenizer
 
-import dama
+import libdama
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "Tests" / "DamaTextTests" / "Fixtures"))
@@ -64,7 +64,7 @@ def place(models: Path, name: str, file: str, folder: Path, **config: object) ->
     return folder
 
 
-def differences(ours: dama.Tokenizer, texts: list[str], expected: list[list[int]], special: bool) -> list[str]:
+def differences(ours: libdama.Tokenizer, texts: list[str], expected: list[list[int]], special: bool) -> list[str]:
     return [
         ascii(text) for text, ids in zip(texts, expected)
         if ours.encode(text, add_special_tokens=special).tolist() != ids
@@ -76,7 +76,7 @@ def test_a_text_is_divided_as_by_sentencepiece(models: Path, tmp_path: Path, nam
     texts = [text for text in strings(31) if not any(role in text for role in ROLES)]
     texts += [" ".join(texts[i : i + 40]) for i in range(0, 2_000, 40)] + ["a photo of the red circle " * 4_000]
     reference = sentencepiece.SentencePieceProcessor(model_file=str(models / f"{name}.model"))
-    ours = dama.Tokenizer(place(models, name, "tokenizer.model", tmp_path))
+    ours = libdama.Tokenizer(place(models, name, "tokenizer.model", tmp_path))
     assert differences(ours, texts, reference.encode(texts), special=False) == []
 
 
@@ -96,7 +96,7 @@ def test_llama(models: Path, tmp_path: Path, legacy: bool) -> None:
     assert len(texts) > COUNT // 2
     for special in (True, False):
         expected = [reference.encode(text, add_special_tokens=special) for text in texts]
-        ours = dama.Tokenizer(folder)
+        ours = libdama.Tokenizer(folder)
         assert differences(ours, texts, expected, special) == []
     assert [ours.decode(ids) for ids in expected] == reference.batch_decode(expected, skip_special_tokens=True)
 
@@ -107,7 +107,7 @@ def test_siglip(models: Path, tmp_path: Path, lower: bool) -> None:
     folder = place(models, "t5", "spiece.model", tmp_path, tokenizer_class="SiglipTokenizer", do_lower_case=lower)
     texts = [text for text in strings(33) if all(unicodedata.category(c) != "Cn" for c in text)]
     reference = SiglipTokenizer.from_pretrained(folder)
-    ours = dama.Tokenizer(folder)
+    ours = libdama.Tokenizer(folder)
     assert differences(ours, texts, [reference.encode(text) for text in texts], special=True) == []
 
 
@@ -118,7 +118,7 @@ def test_unigram_from_tokenizer_json(models: Path, tmp_path: Path) -> None:
     T5Tokenizer.from_pretrained(place(models, "t5", "spiece.model", source)).save_pretrained(tmp_path)
     reference = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
     reference.no_truncation()
-    ours = dama.Tokenizer(tmp_path / "tokenizer.json")
+    ours = libdama.Tokenizer(tmp_path / "tokenizer.json")
     # Every character, and pairs of them with a mark.
     codes = [*range(1, 0xD800), *range(0xF900, 0x34000), *range(0xE0000, 0xE0200)]
     texts = strings(34) + [" ".join(map(chr, codes[i : i + 64])) for i in range(0, len(codes), 64)]

@@ -15,7 +15,7 @@ from PIL import Image
 from transformers import SiglipConfig, SiglipModel, SiglipTokenizer
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
-import dama
+import libdama
 
 SENTENCES = ["There is a woman in an orange suit.", "A cat looks at the camera.", "", "Ein Käfer \U0001f41e"]
 # Two layers of each tower at the widths of so400m-patch14-384 and of base-patch16-224.
@@ -81,7 +81,7 @@ def test_scores_equal_transformers(size, kind, tmp_path):
         found = model(input_ids=tokens, pixel_values=pixels)
         logits = (found.logits_per_image - model.logit_bias).numpy()
     assert np.ptp(logits) > 1, "the embeddings are too similar for a meaningful test"
-    scorer = dama.Scorer(tmp_path)
+    scorer = libdama.Scorer(tmp_path)
     for photo, row in zip(photos, logits):
         # Rounding in fp32, times a scale of 100.
         np.testing.assert_allclose(scorer.score(photo, SENTENCES), row, atol=5e-4, rtol=0)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-import dama
+import libdama
 
 LENGTH = 64
 PROMPTS = [
@@ -50,7 +50,7 @@ def words(smollm2):
 
 @pytest.fixture(scope="module")
 def policy(smollm2):
-    return dama.Policy(smollm2)
+    return libdama.Policy(smollm2)
 
 
 @pytest.fixture(scope="module")

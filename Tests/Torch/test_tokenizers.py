@@ -17,7 +17,7 @@ from tokenizers import Regex, Tokenizer, pre_tokenizers
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 from transformers import CLIPTokenizer
 
-import dama
+import libdama
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "Tests" / "DamaTextTests" / "Fixtures"))
@@ -52,7 +52,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def compare(folder: Path, reference: Tokenizer, texts: list[bytes]) -> None:
-    ours = dama.Tokenizer(folder)
+    ours = libdama.Tokenizer(folder)
     strings = [text.decode("utf-8", "replace") for text in texts]
     for special in (True, False):
         expected = [encoding.ids for encoding in reference.encode_batch(strings, add_special_tokens=special)]
@@ -109,7 +109,7 @@ def test_llama3_pattern_over_a_real_vocabulary(smollm2: Path, tmp_path: Path) ->
 
 def test_what_python_repairs_in_broken_utf8(smollm2: Path) -> None:
     """Invalid UTF-8 of every kind is repaired as Python's errors="replace" does."""
-    ours = dama.Tokenizer(smollm2)
+    ours = libdama.Tokenizer(smollm2)
     state = 12345
     for _ in range(20_000):
         state = (state * 6364136223846793005 + 1442695040888963407) % (1 << 64)

@@ -34,14 +34,14 @@ class BundleLibrary(build_py):
 
     def run(self) -> None:
         # What an earlier build left and the sources no longer have must not go into the wheel.
-        shutil.rmtree(Path(self.build_lib) / "dama", ignore_errors=True)
+        shutil.rmtree(Path(self.build_lib) / "libdama", ignore_errors=True)
         super().run()
-        package = here / "dama" if self.editable_mode else Path(self.build_lib) / "dama"
+        package = here / "libdama" if self.editable_mode else Path(self.build_lib) / "libdama"
         (package / "lib").mkdir(parents=True, exist_ok=True)
         shutil.copy(library(), package / "lib" / SONAME)
 
     def get_outputs(self, include_bytecode: bool = True) -> list[str]:
-        return [*super().get_outputs(include_bytecode), str(Path(self.build_lib) / "dama" / "lib" / SONAME)]
+        return [*super().get_outputs(include_bytecode), str(Path(self.build_lib) / "libdama" / "lib" / SONAME)]
 
 
 class PlatformWheel(bdist_wheel):

@@ -8,7 +8,7 @@ log-probabilities in, gradients with respect to them out, the model's own backwa
 
 import numpy as np
 
-import dama
+import libdama
 
 rng = np.random.default_rng(0)
 PAIRS, FEATURES, BATCH = 64, 8, 16
@@ -17,12 +17,12 @@ PAIRS, FEATURES, BATCH = 64, 8, 16
 chosen_features = rng.normal(0, 1, (PAIRS, FEATURES)) + 0.3
 rejected_features = rng.normal(0, 1, (PAIRS, FEATURES))
 reference_chosen, reference_rejected = rng.normal(-60, 10, (2, PAIRS))
-# Hardness in the range of `dama.hardness`, and α_D from it.
+# Hardness in the range of `libdama.hardness`, and α_D from it.
 delta = np.clip(rng.normal(0.1, 0.3, PAIRS), -1, 1)
-alpha_data = dama.alpha_data(delta)
+alpha_data = libdama.alpha_data(delta)
 
 weights = np.zeros(FEATURES)
-controller = dama.AdaptiveBeta(preset="paper", beta=0.1, keep=12)
+controller = libdama.AdaptiveBeta(preset="paper", beta=0.1, keep=12)
 print("step    loss  α_M     R̄       β (min … max)      accuracy  masked")
 for step in range(60):
     rows = rng.choice(PAIRS, BATCH, replace=False)
@@ -44,6 +44,6 @@ for step in range(60):
 
 # A checkpoint is a few hundred bytes.
 state = controller.state()
-assert dama.AdaptiveBeta.from_state(state).state() == state
+assert libdama.AdaptiveBeta.from_state(state).state() == state
 margins = (chosen_features - rejected_features) @ weights
 print(f"{np.mean(margins > 0):.0%} of all pairs have the chosen response ahead; state: {len(state)} bytes")

@@ -10,16 +10,16 @@ example arguments: examples/data/shapes/pope/coco_pope_random.json examples/data
 import sys
 from pathlib import Path
 
-import dama
+import libdama
 
 questions, answers, folder = sys.argv[1:]
 data = Path(folder) / "pope"
-for file in dama.evaluate_prepare("pope", [questions], data).missing:
+for file in libdama.evaluate_prepare("pope", [questions], data).missing:
     print(f"not there: {file.name}, {file.purpose}")
-# The questions in the form that dama.generate_dataset() answers.
-dama.evaluate_questions("pope", data, Path(folder) / "questions.jsonl")
+# The questions in the form that libdama.generate_dataset() answers.
+libdama.evaluate_questions("pope", data, Path(folder) / "questions.jsonl")
 
-result = dama.evaluate("pope", data=data, responses=answers, output=Path(folder) / "results.jsonl")
+result = libdama.evaluate("pope", data=data, responses=answers, output=Path(folder) / "results.jsonl")
 print(f"{result.answered} of {result.questions} questions answered")
 for name, metric in result.metrics.items():
     print(f"{name:10} {metric.official}")

@@ -10,10 +10,10 @@ example arguments: models/shapes-llava examples/data/shapes/pairs.jsonl examples
 import json
 import sys
 
-import dama
+import libdama
 
 model, data, images, output = sys.argv[1:]
-result = dama.generate_dataset(
+result = libdama.generate_dataset(
     model, data, output, image_root=images, samples=2, max_tokens=48, temperature=0.7, top_p=0.95,
     progress=lambda it: print(f"{it.rows_done} of {it.rows_total} rows") if it.phase == "computing" else None,
 )  # fmt: skip

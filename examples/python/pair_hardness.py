@@ -7,14 +7,14 @@ example arguments: Tests/DamaModelsTests/Fixtures/clip/legacy Tests/DamaModelsTe
 
 import sys
 
-import dama
+import libdama
 
 CHOSEN = "There is a red circle at the top. A square is below it."
 REJECTED = "There is a red circle at the top. A dog sits beside it."
 
 
 def main(model_dir: str, image: str) -> None:
-    found = dama.Scorer(model_dir).hardness(image, CHOSEN, REJECTED)
+    found = libdama.Scorer(model_dir).hardness(image, CHOSEN, REJECTED)
     print(f"delta {found.delta:.4f}")
     for name, parts in (("chosen", found.chosen), ("rejected", found.rejected)):
         for part in parts:

@@ -8,12 +8,12 @@ example arguments: models/shapes-llava examples/data/shapes/images/00000.jpg
 
 import sys
 
-import dama
+import libdama
 
 model, image = sys.argv[1:3]
 prompt = sys.argv[3] if len(sys.argv) > 3 else "What is in this image?"
 
-policy = dama.Policy(model, overlong="cut")
+policy = libdama.Policy(model, overlong="cut")
 print(f"template {policy.template}, {policy.max_length} positions, {policy.image_tokens} of them for the image")
 
 chosen, rejected = "The black circle at the top left is small.", "The red star at the centre is large."

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-import dama
+import libdama
 
 RECORDED = Path(__file__).parents[1] / "data" / "log_probabilities.json"
 
@@ -29,7 +29,9 @@ def main() -> None:
 
     record = json.loads(options.file.read_text())
     deltas = np.array([delta for batch in record["batches"] for delta in batch["delta"]])
-    controller = dama.AdaptiveBeta(preset=options.preset, beta=record["beta"], keep=options.keep, momentum=0.9, seed=0)
+    controller = libdama.AdaptiveBeta(
+        preset=options.preset, beta=record["beta"], keep=options.keep, momentum=0.9, seed=0
+    )
 
     print(f"preset {options.preset}, beta {record['beta']}, mean delta {deltas.mean():.3f}")
     print("step   beta mean    min    max  alpha_M      R_bar   loss  accuracy  mask")

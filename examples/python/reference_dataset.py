@@ -11,15 +11,15 @@ import json
 import os
 import sys
 
-import dama
+import libdama
 
 model, data, images, output = sys.argv[1:]
-policy = dama.Policy(model)
-result = dama.reference_dataset(policy, data, output, image_root=images)
+policy = libdama.Policy(model)
+result = libdama.reference_dataset(policy, data, output, image_root=images)
 print(f"{result.rows - result.rows_rejected} of {result.rows} rows, {result.rows_cut} cut")
 
 # With the policy, opening fails if another model, template or image processing computed the cache.
-cache = dama.ReferenceCache(output, policy)
+cache = libdama.ReferenceCache(output, policy)
 with open(data, encoding="utf-8") as lines:
     rows = [json.loads(line) for line in lines]
 pairs = [(os.path.join(images, row["image"]), row["question"], row["chosen"], row["rejected"]) for row in rows]

@@ -10,17 +10,17 @@ example arguments: models/shapes-clip examples/data/shapes/pairs.jsonl examples/
 import json
 import sys
 
-import dama
+import libdama
 
 model, data, images, output = sys.argv[1:]
 
 
-def show(progress: dama.Progress) -> None:
+def show(progress: libdama.Progress) -> None:
     if progress.phase == "computing":
         print(f"\r{progress.rows_done}/{progress.rows_total} rows", end="", flush=True)
 
 
-result = dama.score_dataset(model, data, output, image_root=images, progress=show)
+result = libdama.score_dataset(model, data, output, image_root=images, progress=show)
 print(f"\n{result.rows_scored} scored, {result.rows_rejected} rejected, mean δ {result.mean_delta:.4f}")
 
 # AdaptiveBeta.step takes α_D of the pairs as alpha_data.

@@ -9,17 +9,17 @@ example arguments: cat
 import os
 import sys
 
-import dama
+import libdama
 
 RESPONSE = "Two dogs run on a beach. A man rides a horse."
 
 
 def main(*arguments: str) -> None:
     if len(arguments) == 1:
-        splitter = dama.Splitter.command(arguments[0], timeout=30)
+        splitter = libdama.Splitter.command(arguments[0], timeout=30)
     else:
         url, model = arguments
-        splitter = dama.Splitter.endpoint(url, model, api_key=os.environ.get("DAMA_SPLITTER_KEY"), timeout=30)
+        splitter = libdama.Splitter.endpoint(url, model, api_key=os.environ.get("DAMA_SPLITTER_KEY"), timeout=30)
     # If an answer is not a valid split, the built-in rules split the response, and a flag says so.
     found = splitter.split(RESPONSE)
     print(*found.sub_sentences, sep="\n")

@@ -8,7 +8,7 @@ each token, and the backward pass writes the gradient into the memory of the log
 
 import torch
 
-from dama import kernels
+from libdama import kernels
 
 
 class TokenLogProbs(torch.autograd.Function):

@@ -11,14 +11,14 @@ import json
 import os
 import sys
 
-import dama
+import libdama
 
 model, data, images, output = sys.argv[1:]
 EPOCHS, BATCH = 2, 4
 
 with open(data, encoding="utf-8") as lines:
     rows = [json.loads(line) for line in lines]
-# dama.score_dataset writes alpha_data into its rows; without it, 1 is used.
+# libdama.score_dataset writes alpha_data into its rows; without it, 1 is used.
 pairs = [
     {
         "image": os.path.join(images, row["image"]), "prompt": row["question"], "chosen": row["chosen"],
@@ -28,13 +28,13 @@ pairs = [
 ]  # fmt: skip
 batches = [pairs[start : start + BATCH] for start in range(0, len(pairs), BATCH)] * EPOCHS
 
-policy = dama.Policy(model)
-trainer = dama.Trainer(
+policy = libdama.Policy(model)
+trainer = libdama.Trainer(
     policy,
     policy,  # its own reference: its weights do not change
-    dama.AdaptiveBeta("paper", beta=0.1, keep=3),
-    trainable=dama.LoRA(rank=8, alpha=16, targets=["q_proj", "v_proj", "down_proj"]),
-    schedule=dama.kernels.Schedule("cosine", 2e-3, len(batches), warmup=1),
+    libdama.AdaptiveBeta("paper", beta=0.1, keep=3),
+    trainable=libdama.LoRA(rank=8, alpha=16, targets=["q_proj", "v_proj", "down_proj"]),
+    schedule=libdama.kernels.Schedule("cosine", 2e-3, len(batches), warmup=1),
 )
 with trainer:
     print(f"{sum(p.value.size for p in trainer.parameters())} numbers in {len(trainer.parameters())} tensors are trained")

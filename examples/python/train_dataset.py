@@ -9,19 +9,19 @@ example arguments: models/shapes-llava examples/data/shapes/pairs.jsonl examples
 
 import sys
 
-import dama
+import libdama
 
 model, data, images, output = sys.argv[1:]
 
 
-def show(it: dama.TrainProgress) -> None:
+def show(it: libdama.TrainProgress) -> None:
     if it.notice is not None:
         print(it.notice)
     if it.metrics is not None:
         print(f"batch {it.batch} of {it.batches}: loss {it.metrics.loss:.4f}, mean beta {it.metrics.beta_mean:.3f}")
 
 
-result = dama.train(
+result = libdama.train(
     {
         "model": model, "data": data, "image_root": images, "out": output,
         "trainable": "lora", "lora": {"rank": 8, "targets": ["q_proj", "v_proj", "down_proj"]},

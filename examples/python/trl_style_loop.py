@@ -8,7 +8,7 @@ the gradients of the loss with respect to them; torch's backward pass starts fro
 
 import torch
 
-import dama
+import libdama
 
 VOCABULARY, WIDTH, LENGTH, PAIRS, BATCH = 50, 32, 12, 128, 16
 
@@ -48,10 +48,10 @@ def main():
     with torch.no_grad():  # The frozen reference is the policy before training, computed once.
         reference_chosen = policy.log_probabilities(chosen, mask)
         reference_rejected = policy.log_probabilities(rejected, mask)
-    alpha_data = dama.alpha_data(torch.randn(PAIRS) * 0.3)
+    alpha_data = libdama.alpha_data(torch.randn(PAIRS) * 0.3)
 
     optimizer = torch.optim.AdamW(policy.parameters(), lr=3e-3, weight_decay=0)
-    controller = dama.AdaptiveBeta(preset="paper", beta=0.1, keep=12)
+    controller = libdama.AdaptiveBeta(preset="paper", beta=0.1, keep=12)
     for step in range(60):
         rows = torch.randperm(PAIRS)[:BATCH]
         both = policy.log_probabilities(torch.cat([chosen[rows], rejected[rows]]), torch.cat([mask[rows]] * 2))

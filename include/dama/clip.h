@@ -228,6 +228,67 @@ DAMA_API DAMA_NODISCARD dama_status dama_scored_pair_at(const dama_scored_pair *
 /** Returns the flags of dama_splitter_split() for a response, valid until dama_scored_pair_free(). NULL for NULL. */
 DAMA_API const dama_strings *dama_scored_pair_flags(const dama_scored_pair *pair, dama_response response);
 
+/** An image and two responses about it. */
+typedef struct dama_response_pair {
+    const dama_image *image;
+    const char *chosen;
+    const char *rejected;
+} dama_response_pair;
+
+/** The results of dama_scorer_hardness_batch(). They never change; all threads may read them at the same time. */
+typedef struct dama_scored_pairs dama_scored_pairs;
+
+/**
+ * Computes the hardness of many pairs, Eqs. (4) to (6), as dama_score_dataset() computes it without a cache: images are
+ * decoded and responses split on several threads, and the model runs on several images and on all different
+ * sub-sentences of a block at once. Memory grows with the results alone. A bad pair, such as one with a damaged image,
+ * has a status of its own and does not affect the others.
+ *
+ * @param[out] out
+ * @param[in]  scorer
+ * @param[in]  pairs         [count]
+ * @param[in]  count
+ * @param[in]  options       NULL: as dama_hardness_options_init() sets them.
+ * @param[in]  cancellation  Or NULL.
+ * @return DAMA_OK, also with bad pairs; DAMA_INVALID_ARGUMENT for NULL; a status that is no pair's fault, such as that of
+ *         a splitter's server.
+ */
+DAMA_API DAMA_NODISCARD dama_status dama_scorer_hardness_batch(dama_scored_pairs **out, const dama_scorer *scorer,
+                                                               const dama_response_pair *pairs, size_t count,
+                                                               const dama_hardness_options *options,
+                                                               const dama_cancellation *cancellation);
+
+/** Frees the results. */
+DAMA_API void dama_scored_pairs_free(dama_scored_pairs *pairs);
+
+/** Returns the number of results, one for each pair; 0 for NULL. */
+DAMA_API size_t dama_scored_pairs_count(const dama_scored_pairs *pairs);
+
+/** The result of one pair. */
+typedef struct dama_pair_outcome {
+    /** DAMA_OK, or as dama_scorer_hardness() would return. */
+    dama_status status;
+    /** 0. */
+    uint32_t reserved;
+    /** δ; NaN for a bad pair. */
+    double delta;
+    /** What is wrong with a bad pair, valid until dama_scored_pairs_free(); otherwise NULL. */
+    const char *message;
+    /** The sub-sentences, valid until dama_scored_pairs_free(), which frees them; NULL for a bad pair. */
+    const dama_scored_pair *pair;
+} dama_pair_outcome;
+
+/**
+ * Returns the result of one pair.
+ *
+ * @param[in]  pairs
+ * @param[in]  index    Below dama_scored_pairs_count().
+ * @param[out] outcome
+ * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL and for an index beyond the end.
+ */
+DAMA_API DAMA_NODISCARD dama_status dama_scored_pairs_at(const dama_scored_pairs *pairs, size_t index,
+                                                         dama_pair_outcome *outcome);
+
 #ifdef __cplusplus
 }
 #endif

@@ -87,6 +87,18 @@ typedef struct dama_score_dataset_options {
      * alone) or "auto", each row by its fields; docs/score.md describes them. NULL: "auto".
      */
     const char *data_format;
+    /**
+     * The rows after which the cache of embeddings begins anew, rounded up to whole blocks; 0: 4096. Results depend on
+     * no row before that, to the last bit, and a shard can begin there. 0.
+     */
+    uint64_t cache_rows;
+    /**
+     * With shards > 0, scores the share number `shard`, from 0, of so many shares of the rows. Its files are named
+     * NAME.shard-0-of-4.jsonl and so on for an output NAME.jsonl, and dama_merge_scores() joins them; alpha_data is null
+     * in them, since it depends on δ̄ of all rows. 0 shards: all rows. 0.
+     */
+    uint64_t shard;
+    uint64_t shards;
 } dama_score_dataset_options;
 
 #define dama_score_dataset_options_init(options) \
@@ -131,6 +143,41 @@ DAMA_API DAMA_NODISCARD dama_status dama_score_dataset(const dama_scorer *scorer
                                                        const dama_score_dataset_options *options,
                                                        dama_score_dataset_result *result,
                                                        const dama_cancellation *cancellation);
+
+/** The options of dama_merge_scores(); output is required. */
+typedef struct dama_merge_scores_options {
+    uint32_t struct_size;
+    /** Boolean: replace the output of an earlier job. 0. */
+    int32_t restart;
+    /** The output of the whole, as the options of each shard name it. */
+    const char *output;
+    /** [shard_count] outputs of the shards, in any order; with 0 of them those beside the output, by their names. */
+    const char *const *shards;
+    size_t shard_count;
+    /** Or NULL. */
+    dama_progress_callback progress;
+    void *user;
+} dama_merge_scores_options;
+
+#define dama_merge_scores_options_init(options) \
+    dama_merge_scores_options_init_sized((options), sizeof(dama_merge_scores_options))
+DAMA_API void dama_merge_scores_options_init_sized(dama_merge_scores_options *options, size_t size);
+
+/**
+ * Joins the shards of dama_score_dataset(): δ̄, α_D of Eq. (7) and the statistics of all rows. Output, rejects and
+ * summary are byte for byte those of one call over all rows with the same options, if the models of all shards compute
+ * the same bits. Memory does not grow with the number of rows. The shards' files stay.
+ *
+ * @param[in]     options
+ * @param[in,out] result        Or NULL.
+ * @param[in]     cancellation  Or NULL. The next call with the same options resumes the merge.
+ * @return DAMA_OK; DAMA_INVALID_ARGUMENT for shards that are missing, given twice, of other options or of other inputs,
+ *         which the message names; DAMA_IO for files that cannot be read or written; DAMA_MODEL if all rows were
+ *         rejected; a status that the callback returned.
+ */
+DAMA_API DAMA_NODISCARD dama_status dama_merge_scores(const dama_merge_scores_options *options,
+                                                      dama_score_dataset_result *result,
+                                                      const dama_cancellation *cancellation);
 
 #ifdef __cplusplus
 }

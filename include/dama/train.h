@@ -120,6 +120,21 @@ typedef struct dama_train_dataset_options {
     double mean_delta;
     /** As in dama_score_dataset_options. */
     const char *data_format;
+    /**
+     * A dataset of pairs that are not trained on, in the form of data. Every eval_every batches and at the end their
+     * loss, accuracy, margins and log-probabilities are written to metrics.jsonl and for TensorBoard. They never
+     * influence the training. NULL.
+     */
+    const char *eval_data;
+    /** Instead, the share of data's pairs, between 0 and 1, that is held out of training for this. NaN. */
+    double eval_share;
+    /** 100. */
+    uint64_t eval_every;
+    /**
+     * The metric whose best checkpoint is kept as checkpoints/best.safetensors: "loss", "accuracy", "margin" or "none".
+     * NULL: "loss".
+     */
+    const char *eval_best;
 } dama_train_dataset_options;
 
 #define dama_train_dataset_options_init(options) \

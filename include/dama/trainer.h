@@ -69,6 +69,11 @@ typedef struct dama_trainer_options {
     /** The probability, 0 ≤ p < 1, with which a number that an adapter takes is set to 0; the others grow by 1 / (1 − p).
      *  0. */
     double lora_dropout;
+    /**
+     * w ≥ 0 of L = L_pref + w · L_sft, where L_sft is the negative log-likelihood of the kept pairs' chosen responses,
+     * divided by the number of their tokens: TRL's rpo_alpha. Used by dama_trainer_step(). 0.
+     */
+    double sft_weight;
     /** Boolean: the host keeps the fp32 weights and the moments of a policy on a device, and updates them there. The
      *  device then holds only the weights that runs read and the gradients. Without effect on the CPU. 0. */
     uint64_t offload;
@@ -172,6 +177,8 @@ typedef struct dama_step_metrics {
     double reference_rejected;
     /** Pairs whose β is the floor or the ceiling. */
     size_t beta_clamped;
+    /** L_sft of dama_trainer_options.sft_weight, also if its weight is 0. */
+    double sft_loss;
 } dama_step_metrics;
 
 #define dama_step_metrics_init(metrics) dama_step_metrics_init_sized((metrics), sizeof(dama_step_metrics))

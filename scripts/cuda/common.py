@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-import dama
+import libdama
 
 ROOT = Path(__file__).resolve().parents[2]
 FIXTURES = Path(__file__).resolve().parent / "fixtures"
@@ -61,14 +61,14 @@ class Device:
             raise SystemExit(f"{kind.__name__} of this library has no option `precision`")
         return options
 
-    def policy(self, folder: Path = LLAVA, **options: Any) -> dama.Policy:
-        return dama.Policy(folder, **self.options(dama.Policy), **options)
+    def policy(self, folder: Path = LLAVA, **options: Any) -> libdama.Policy:
+        return libdama.Policy(folder, **self.options(libdama.Policy), **options)
 
-    def scorer(self, folder: Path = CLIP, **options: Any) -> dama.Scorer:
-        return dama.Scorer(folder, **self.options(dama.Scorer), **options)
+    def scorer(self, folder: Path = CLIP, **options: Any) -> libdama.Scorer:
+        return libdama.Scorer(folder, **self.options(libdama.Scorer), **options)
 
-    def trainer(self, policy: dama.Policy, *arguments: Any, **options: Any) -> dama.Trainer:
-        return dama.Trainer(policy, *arguments, **self.options(dama.Trainer), **options)
+    def trainer(self, policy: libdama.Policy, *arguments: Any, **options: Any) -> libdama.Trainer:
+        return libdama.Trainer(policy, *arguments, **self.options(libdama.Trainer), **options)
 
     def job(self) -> dict[str, Any]:
         """The fields of a configuration of the train job."""

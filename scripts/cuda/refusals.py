@@ -6,14 +6,14 @@ import ctypes
 from collections.abc import Callable
 
 import common
-import dama
+import libdama
 
 
 def refused(what: str, action: Callable[[], object], says: str = "") -> None:
     """The action must raise the library's error with one line of text that has the word ``says``."""
     try:
         action()
-    except dama.DamaError as error:
+    except libdama.DamaError as error:
         text = str(error)
         held = bool(text) and "\n" not in text and len(text) < 600 and says in text.lower()
         common.holds(what, held, text[:300].replace("\n", "⏎"))
@@ -32,13 +32,13 @@ def works(device: common.Device, after: str) -> None:
 def missing(device: common.Device) -> None:
     """A device that is not there, and names that are none."""
     for provider in ("cuda:99", "cuda:-1", "cuda:x", "gpu"):
-        refused(f"provider {provider!r} is refused", lambda: dama.Policy(common.LLAVA, provider=provider))
-    refused("a scorer on 'cuda:99' is refused", lambda: dama.Scorer(common.CLIP, provider="cuda:99"))
-    known = common.keywords(dama.Policy)
+        refused(f"provider {provider!r} is refused", lambda: libdama.Policy(common.LLAVA, provider=provider))
+    refused("a scorer on 'cuda:99' is refused", lambda: libdama.Scorer(common.CLIP, provider="cuda:99"))
+    known = common.keywords(libdama.Policy)
     if "precision" in known:
         refused(
             "precision 'float8' is refused",
-            lambda: dama.Policy(common.LLAVA, provider=device.provider, precision="float8"),
+            lambda: libdama.Policy(common.LLAVA, provider=device.provider, precision="float8"),
         )
     works(device, "missing devices")
 
@@ -74,7 +74,7 @@ def memory(device: common.Device) -> None:
     # Some 100 tokens in each response, 512 pairs: about 100,000 tokens of 20 kB and more in each of four layers.
     long = [{**given, "chosen": " ".join([pair[side]] * 3), "rejected": " ".join([pair["rejected"]] * 3)}
             for side in ("chosen", "rejected") for _ in range(256)]  # fmt: skip
-    trainer = device.trainer(device.policy(), None, dama.AdaptiveBeta("dpo"), tokens_per_run=1 << 24)
+    trainer = device.trainer(device.policy(), None, libdama.AdaptiveBeta("dpo"), tokens_per_run=1 << 24)
     trainer.step(small)
     if device.provider == "cpu":
         held = trainer.step(long[::64]).updated
@@ -89,7 +89,7 @@ def memory(device: common.Device) -> None:
     try:
         found = trainer.step(small)
         common.holds("the trainer goes on after it", found.updated, f"loss {found.loss:.4f}")
-    except dama.DamaError as error:
+    except libdama.DamaError as error:
         common.holds("the trainer goes on after it", False, str(error)[:300])
     works(device, "memory ran out")
 

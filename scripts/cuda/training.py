@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 
 import common
-import dama
+import libdama
 
 RANK, ALPHA = 4, 8
-LORA = dama.LoRA(rank=RANK, alpha=ALPHA, targets=["q_proj", "down_proj"])
+LORA = libdama.LoRA(rank=RANK, alpha=ALPHA, targets=["q_proj", "down_proj"])
 DECAY, BETA, MOMENTUM = 0.01, 0.5, 0.9
 
 
-def trainer(device: common.Device, kind: str, rate: float, **options: Any) -> dama.Trainer:
+def trainer(device: common.Device, kind: str, rate: float, **options: Any) -> libdama.Trainer:
     """A trainer as fixtures/make_steps.py trains; adapters start with its matrices."""
     found = device.trainer(
-        device.policy(), None, dama.AdaptiveBeta("paper", beta=BETA, keep=6, momentum=MOMENTUM),
+        device.policy(), None, libdama.AdaptiveBeta("paper", beta=BETA, keep=6, momentum=MOMENTUM),
         trainable="full" if kind == "full" else LORA, learning_rate=rate, weight_decay=DECAY, **options,
     )  # fmt: skip
     if kind == "lora":
@@ -33,12 +33,12 @@ def trainer(device: common.Device, kind: str, rate: float, **options: Any) -> da
     return found
 
 
-def _place(parameter: dama.Parameter) -> tuple[int, bool]:
+def _place(parameter: libdama.Parameter) -> tuple[int, bool]:
     """The order of make_steps.py: by layers, attention first."""
     return int(parameter.name.split(".layers.")[1].split(".")[0]), "mlp" in parameter.name
 
 
-def changes(found: dama.Trainer, before: dict[str, np.ndarray], wanted: dict[str, np.ndarray]) -> np.ndarray:
+def changes(found: libdama.Trainer, before: dict[str, np.ndarray], wanted: dict[str, np.ndarray]) -> np.ndarray:
     after = {parameter.name: parameter.value for parameter in found.parameters()}
     if set(after) != set(wanted):
         raise SystemExit(f"the trained tensors differ: {sorted(set(after) ^ set(wanted))[:4]}")
@@ -104,7 +104,7 @@ def resume(device: common.Device) -> None:
                 common.holds(f"{kind}: a checkpoint resumes bit for bit", not off, off)
 
 
-def _different(one: dama.Trainer, two: dama.Trainer) -> str:
+def _different(one: libdama.Trainer, two: libdama.Trainer) -> str:
     for a, b in zip(one.parameters(), two.parameters()):
         if a.value.tobytes() != b.value.tobytes():
             return f"{a.name} differs by {np.abs(a.value - b.value).max()}"
@@ -134,18 +134,18 @@ def job(device: common.Device) -> None:
             "method": {"preset": "paper", "keep": 6}, "export": {"dtype": "float32"}, **device.job(),
         }  # fmt: skip
 
-        def stop(progress: dama.TrainProgress) -> None:
+        def stop(progress: libdama.TrainProgress) -> None:
             if progress.event == "batch" and progress.batch == 3:
                 raise Enough
 
-        whole = dama.train({**config, "out": folder / "whole"})
+        whole = libdama.train({**config, "out": folder / "whole"})
         try:
-            dama.train({**config, "out": folder / "stopped"}, progress=stop)
+            libdama.train({**config, "out": folder / "stopped"}, progress=stop)
             common.holds("a job stops", False, "it ran to its end")
             return
         except Enough:
             pass
-        rest = dama.train({**config, "out": folder / "stopped"})
+        rest = libdama.train({**config, "out": folder / "stopped"})
         common.holds("a job takes six steps", (whole.steps, rest.batches) == (6, 6), f"{whole.steps}, {rest.batches}")
         models = [
             b"".join(file.read_bytes() for file in sorted((folder / out / "model").glob("*.safetensors")))
@@ -169,7 +169,7 @@ def moved(device: common.Device) -> None:
         second = trainer(device, "full", expected["full"]["rate"])
         try:
             second.load(Path(folder) / "checkpoint")
-        except dama.Error as error:
+        except libdama.Error as error:
             common.holds("a run moves from the processor to the device", False, str(error))
             return
         found = [second.step(batch) for batch in batches[3:]]

@@ -6,16 +6,16 @@ import sys
 
 import numpy
 
-import dama
+import libdama
 
-package = os.path.dirname(os.path.realpath(dama.__file__))
+package = os.path.dirname(os.path.realpath(libdama.__file__))
 assert package.startswith(os.path.realpath(sys.prefix)), f"{package} is not the installed package"
-assert dama.library_path() == os.path.join(package, "lib", "libdama.so.1"), dama.library_path()
+assert libdama.library_path() == os.path.join(package, "lib", "libdama.so.1"), libdama.library_path()
 assert os.path.exists(os.path.join(package, "py.typed"))
-assert dama.__version__ == sys.argv[1], dama.__version__
-assert abs(dama.hardness([20, 25], [21]) - 0.9642640362593909) < 1e-12
+assert libdama.__version__ == sys.argv[1], libdama.__version__
+assert abs(libdama.hardness([20, 25], [21]) - 0.9642640362593909) < 1e-12
 try:
-    dama.hardness([], [21])
+    libdama.hardness([], [21])
 except ValueError as error:
     assert "empty" in str(error), error
 else:
@@ -23,7 +23,7 @@ else:
 # No variable names ONNX Runtime: the package must find the installed wheel.
 assert importlib.util.find_spec("onnxruntime"), "onnxruntime of the test environment is not visible"
 assert "DAMA_ONNXRUNTIME" not in os.environ
-scorer = dama.Scorer(sys.argv[2], threads=1)
+scorer = libdama.Scorer(sys.argv[2], threads=1)
 image = numpy.full((64, 64, 3), 255, dtype=numpy.uint8)
 scores = scorer.score(image, ["a red circle", "a blue square"])
 assert scores.shape == (2,) and numpy.isfinite(scores).all(), scores

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dama import _abi, _errors
+from libdama import _abi, _errors
 
 ROOT = Path(__file__).resolve().parents[3]
 INCLUDE = ROOT / "include"

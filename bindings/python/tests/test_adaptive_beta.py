@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import dama
+import libdama
 
 FIXTURES = Path(__file__).parents[3] / "Tests" / "DamaPreferenceTests" / "Fixtures"
 M64 = (1 << 64) - 1
@@ -53,7 +53,7 @@ CASES = json.loads((FIXTURES / "adaptive_beta.json").read_text())
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
 def test_equals_the_method_in_torch(case):
     """Every field by its Python name. 1e-12: both sides compute in double and differ in the order of additions."""
-    ab = dama.AdaptiveBeta(case["preset"], **case["changes"])
+    ab = libdama.AdaptiveBeta(case["preset"], **case["changes"])
     for columns, expected in zip(batches(case), case["steps"]):
         out = ab.step(*columns)
         assert "".join("01"[int(m)] for m in out.mask) == expected["mask"]
@@ -75,7 +75,7 @@ def random_batch(rng, n=16):
 
 
 def test_first_step_by_hand():
-    ab = dama.AdaptiveBeta(preset="paper", beta=0.1, keep=12, momentum=0.9, seed=0, combine="product")
+    ab = libdama.AdaptiveBeta(preset="paper", beta=0.1, keep=12, momentum=0.9, seed=0, combine="product")
     out = ab.step([-10.0], [-14.0], [-11.0], [-12.0], alpha_data=[1.2])
     alpha = 2 / (1 + math.exp(-0.3))
     assert out.alpha_model == pytest.approx(alpha, rel=1e-15)
@@ -91,12 +91,12 @@ def test_first_step_by_hand():
     ab.commit()
     assert ab.running_mean == pytest.approx(0.03, rel=1e-15)
     assert ab.steps == 1
-    with pytest.raises(dama.DamaError, match="nothing to commit"):
+    with pytest.raises(libdama.DamaError, match="nothing to commit"):
         ab.commit()
 
 
 def test_results_of_one_step_outlive_the_next():
-    ab, rng = dama.AdaptiveBeta(), np.random.default_rng(1)
+    ab, rng = libdama.AdaptiveBeta(), np.random.default_rng(1)
     first = ab.step(*random_batch(rng))
     kept = first.beta.copy(), first.mask.copy(), first.margins.copy()
     for n in (16, 3):
@@ -107,7 +107,7 @@ def test_results_of_one_step_outlive_the_next():
 
 
 def test_kinds_of_arrays_agree():
-    ab, rng = dama.AdaptiveBeta(), np.random.default_rng(2)
+    ab, rng = libdama.AdaptiveBeta(), np.random.default_rng(2)
     batch = [values.astype(np.float32) for values in random_batch(rng)]
     expected = ab.step(*batch).beta
     wide = np.stack(batch, axis=1).astype(np.float64)
@@ -132,7 +132,7 @@ def test_kinds_of_arrays_agree():
 
 
 def test_lengths_divide_and_can_be_left_out_again():
-    ab = dama.AdaptiveBeta("dpo", beta=2, loss="simpo", simpo_margin=0.5)
+    ab = libdama.AdaptiveBeta("dpo", beta=2, loss="simpo", simpo_margin=0.5)
     out = ab.step([-20.0], [-45.0], chosen_lengths=[10], rejected_lengths=[15])
     slope = -2 / (1 + math.exp(1.5))
     assert out.margins == pytest.approx([1])
@@ -150,7 +150,7 @@ def test_lengths_divide_and_can_be_left_out_again():
 @pytest.mark.parametrize("ranks", [2, 4])
 def test_number_of_ranks_does_not_matter(preset, ranks):
     rng = np.random.default_rng(3)
-    single, many = dama.AdaptiveBeta(preset), [dama.AdaptiveBeta(preset) for _ in range(ranks)]
+    single, many = libdama.AdaptiveBeta(preset), [libdama.AdaptiveBeta(preset) for _ in range(ranks)]
     for _ in range(10):
         batch = random_batch(rng)
         whole = single.step(*batch)
@@ -166,7 +166,7 @@ def test_number_of_ranks_does_not_matter(preset, ranks):
 
 
 def test_rest_of_the_batch_is_the_default_slice():
-    ab = dama.AdaptiveBeta()
+    ab = libdama.AdaptiveBeta()
     batch = random_batch(np.random.default_rng(4))
     whole = ab.step(*batch)
     np.testing.assert_array_equal(ab.step(*batch, offset=10).beta, whole.beta[10:])
@@ -178,7 +178,7 @@ def test_rest_of_the_batch_is_the_default_slice():
 
 def test_thrown_away_step_leaves_no_trace():
     rng = np.random.default_rng(5)
-    ab = dama.AdaptiveBeta("released", seed=9)
+    ab = libdama.AdaptiveBeta("released", seed=9)
     before = ab.state()
     masks = {tuple(ab.step(*batch).mask) for batch in [random_batch(rng)] * 5}
     assert len(masks) == 1
@@ -190,12 +190,12 @@ def test_thrown_away_step_leaves_no_trace():
 @pytest.mark.parametrize("preset", ["paper", "released", "beta_dpo", "dpo", "d2po", "mdpo"])
 def test_resumed_equals_uninterrupted(preset):
     rng = np.random.default_rng(6)
-    whole = dama.AdaptiveBeta(preset, seed=2**64 - 1)
+    whole = libdama.AdaptiveBeta(preset, seed=2**64 - 1)
     resumed = whole
     for step in range(20):
         batch = random_batch(rng)
         if step in (5, 11):
-            resumed = dama.AdaptiveBeta.from_state(resumed.state())
+            resumed = libdama.AdaptiveBeta.from_state(resumed.state())
         if step == 15:
             resumed = pickle.loads(pickle.dumps(resumed))
         a = whole.step(*batch)
@@ -210,10 +210,10 @@ def test_resumed_equals_uninterrupted(preset):
 
 
 def test_damaged_state():
-    state = dama.AdaptiveBeta().state()
+    state = libdama.AdaptiveBeta().state()
     for bad in (b"", b"x", state[:-1], state + b"0", state[:30] + b"\xff" + state[31:], b"DAMABETA"):
         with pytest.raises(ValueError, match="state"):
-            dama.AdaptiveBeta.from_state(bad)
+            libdama.AdaptiveBeta.from_state(bad)
 
 
 def test_options_come_back():
@@ -221,10 +221,10 @@ def test_options_come_back():
                  guard=0.1, filter="random", sample_scale="running_deviation", responsiveness="linear", slope=0.2,
                  mean_source="all", mean_time="before", rho=0.25, floor=0.01, ceiling=2.0, loss="cdpo",
                  label_smoothing=0.1, simpo_margin=None)  # fmt: skip
-    assert dama.AdaptiveBeta(**given).options == given
-    assert dama.AdaptiveBeta(keep=1).options["keep"] == 1
-    assert type(dama.AdaptiveBeta(keep=1.0).options["keep"]) is float
-    assert "nearest" in repr(dama.AdaptiveBeta())
+    assert libdama.AdaptiveBeta(**given).options == given
+    assert libdama.AdaptiveBeta(keep=1).options["keep"] == 1
+    assert type(libdama.AdaptiveBeta(keep=1.0).options["keep"]) is float
+    assert "nearest" in repr(libdama.AdaptiveBeta())
 
 
 @pytest.mark.parametrize(
@@ -240,11 +240,11 @@ def test_options_come_back():
 )  # fmt: skip
 def test_bad_options(bad, text):
     with pytest.raises(ValueError, match=text):
-        dama.AdaptiveBeta(**bad)
+        libdama.AdaptiveBeta(**bad)
 
 
 def test_bad_batches():
-    ab = dama.AdaptiveBeta()
+    ab = libdama.AdaptiveBeta()
     for bad, text in [
         (([], [], [], []), "empty"),
         (([1.0], [1.0, 2.0], [1.0], [1.0]), "policy_rejected has shape"),
@@ -258,4 +258,4 @@ def test_bad_batches():
         with pytest.raises(ValueError, match=text):
             ab.step(*bad)
     with pytest.raises(ValueError, match="alpha_data"):
-        dama.AdaptiveBeta("d2po").step([1.0], [1.0], [1.0], [1.0])
+        libdama.AdaptiveBeta("d2po").step([1.0], [1.0], [1.0], [1.0])

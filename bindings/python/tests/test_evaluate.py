@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-import dama
+import libdama
 
 FIXTURES = Path(__file__).parents[3] / "Tests" / "DamaEvaluationTests" / "Fixtures" / "pope"
 PARTS = ("random", "popular", "adversarial")
@@ -14,7 +14,7 @@ IDS = FIXTURES / "llava_pope_test.jsonl"
 
 @pytest.fixture
 def data(tmp_path):
-    dama.evaluate_prepare("pope", [*SETS, IDS], tmp_path / "data")
+    libdama.evaluate_prepare("pope", [*SETS, IDS], tmp_path / "data")
     return tmp_path / "data"
 
 
@@ -24,7 +24,7 @@ def job(data, tmp_path):
 
     def run(benchmark="pope", **keywords):
         given = {"data": data, "responses": FIXTURES / "answers.jsonl", "output": tmp_path / "results.jsonl"}
-        return dama.evaluate(benchmark, **{**given, **keywords})
+        return libdama.evaluate(benchmark, **{**given, **keywords})
 
     return run
 
@@ -54,38 +54,38 @@ def test_the_metrics_are_those_of_scikit_learn(job):
 
 
 def test_the_data_is_made_of_downloads(tmp_path):
-    assert "pope" in dama.evaluate_benchmarks()
-    needed = dama.evaluate_prepare("pope", [], tmp_path / "data")
+    assert "pope" in libdama.evaluate_benchmarks()
+    needed = libdama.evaluate_prepare("pope", [], tmp_path / "data")
     assert needed.made == needed.kept == [] and not (tmp_path / "data").exists()
     first = needed.missing[0]
     assert (first.name, first.is_optional) == ("random.jsonl", True) and first.purpose
     assert first.downloads[0].name == "coco_pope_random.json" and first.downloads[0].sha256 == []
     assert first.downloads[0].address.startswith("https://")
-    made = dama.evaluate_prepare("pope", iter(SETS[:2]), str(tmp_path / "data"), any_version=True)
+    made = libdama.evaluate_prepare("pope", iter(SETS[:2]), str(tmp_path / "data"), any_version=True)
     assert made.made == ["random.jsonl", "popular.jsonl"] and len(made.missing) == 2
-    assert dama.evaluate_prepare("pope", [IDS], tmp_path / "data").kept == ["random.jsonl", "popular.jsonl"]
+    assert libdama.evaluate_prepare("pope", [IDS], tmp_path / "data").kept == ["random.jsonl", "popular.jsonl"]
     with pytest.raises(ValueError, match="no file of pope has this name or contents"):
-        dama.evaluate_prepare("pope", [FIXTURES / "answers.jsonl"], tmp_path / "data")
+        libdama.evaluate_prepare("pope", [FIXTURES / "answers.jsonl"], tmp_path / "data")
     with pytest.raises(ValueError, match="benchmark is \"popes\"; expected one of"):
-        dama.evaluate_prepare("popes", [], tmp_path / "data")
+        libdama.evaluate_prepare("popes", [], tmp_path / "data")
     with pytest.raises(OSError, match="nowhere"):
-        dama.evaluate_prepare("pope", [tmp_path / "nowhere"], tmp_path / "data")
-    stopped = dama.Cancellation()
+        libdama.evaluate_prepare("pope", [tmp_path / "nowhere"], tmp_path / "data")
+    stopped = libdama.Cancellation()
     stopped.cancel()
-    with pytest.raises(dama.Cancelled):
-        dama.evaluate_prepare("pope", SETS, tmp_path / "more", cancellation=stopped)
+    with pytest.raises(libdama.Cancelled):
+        libdama.evaluate_prepare("pope", SETS, tmp_path / "more", cancellation=stopped)
 
 
 def test_the_questions_are_a_dataset(data, tmp_path):
     output = tmp_path / "questions.jsonl"
-    assert dama.evaluate_questions("pope", data, output) == 360
+    assert libdama.evaluate_questions("pope", data, output) == 360
     found = rows(output)
     assert list(found[0]) == ["idx", "image", "question"]
     assert [row["question"] for row in found[:120]] == [row["text"] for row in rows(SETS[0])]
-    assert dama.evaluate_questions("pope", data, tmp_path / "popular.jsonl", part="popular") == 120
+    assert libdama.evaluate_questions("pope", data, tmp_path / "popular.jsonl", part="popular") == 120
     assert rows(tmp_path / "popular.jsonl") == found[120:240]
     with pytest.raises(ValueError, match="is not replaced"):
-        dama.evaluate_questions("pope", data, output)
+        libdama.evaluate_questions("pope", data, output)
 
 
 def test_bad_answers_are_rejected_and_missing_ones_counted(job, tmp_path):
@@ -93,7 +93,7 @@ def test_bad_answers_are_rejected_and_missing_ones_counted(job, tmp_path):
     answers += [answers[0], {"question_id": 400, "text": "No"}, {"question_id": 0}]
     responses = tmp_path / "answers.json"
     responses.write_text(json.dumps(answers))
-    with pytest.raises(dama.DamaError, match="3 of 360 questions have no answer, more than the 2 allowed"):
+    with pytest.raises(libdama.DamaError, match="3 of 360 questions have no answer, more than the 2 allowed"):
         job(responses=responses, max_missing=2)
     result = job(responses=responses, max_missing=3)
     assert (result.answered, result.missing, result.rows_rejected) == (357, 3, 3)
@@ -141,7 +141,7 @@ def test_evaluations_are_compared(job, tmp_path):
     (tmp_path / "better.jsonl").write_text("".join(json.dumps(row) + "\n" for row in answers))
     job(responses=tmp_path / "better.jsonl", output=tmp_path / "other.jsonl")
     summaries = [tmp_path / "results.summary.json", tmp_path / "other.summary.json"]
-    found = dama.evaluate_compare(summaries, resamples=500, seed=2**64 - 1)
+    found = libdama.evaluate_compare(summaries, resamples=500, seed=2**64 - 1)
     assert found.results["questions"] == 360 and found.results["seed"] == str(2**64 - 1)
     accuracy = next(row for row in found.results["metrics"] if row["name"] == "accuracy")
     assert math.isclose(accuracy["differences"][1]["value"], 30 / 360)
@@ -149,12 +149,12 @@ def test_evaluations_are_compared(job, tmp_path):
     # Two-sided: all 30 of 30 changes in one direction.
     assert (test["only_first"], test["only_other"]) == (0, 30) and math.isclose(test["p"], 2 * 0.5**30)
     assert "accuracy" in found.text and found.csv.startswith("metric,") and "<html" in found.page
-    assert dama.evaluate_compare(iter(summaries), resamples=500, seed=2**64 - 1) == found
+    assert libdama.evaluate_compare(iter(summaries), resamples=500, seed=2**64 - 1) == found
     job(part="popular", output=tmp_path / "part.jsonl", responses=tmp_path / "better.jsonl")
     mixed = [summaries[0], tmp_path / "part.summary.json"]
     with pytest.raises(ValueError, match="part"):
-        dama.evaluate_compare(mixed)
-    assert dama.evaluate_compare(mixed, allow_different=True, resamples=10).results["discrepancies"]
+        libdama.evaluate_compare(mixed)
+    assert libdama.evaluate_compare(mixed, allow_different=True, resamples=10).results["discrepancies"]
     for keywords, message in [
         ({"resamples": 0}, "resamples"),
         ({"confidence": 1.5}, "confidence"),
@@ -162,9 +162,9 @@ def test_evaluations_are_compared(job, tmp_path):
         ({"data": tmp_path}, "benchmark.json"),
     ]:
         with pytest.raises(ValueError, match=message):
-            dama.evaluate_compare(summaries, **keywords)
+            libdama.evaluate_compare(summaries, **keywords)
     with pytest.raises(ValueError, match="at least 2"):
-        dama.evaluate_compare(summaries[:1])
+        libdama.evaluate_compare(summaries[:1])
 
 
 # Judges
@@ -173,36 +173,36 @@ def test_evaluations_are_compared(job, tmp_path):
 def test_bad_judges_are_named(tmp_path):
     endpoint = "http://127.0.0.1:9/v1/chat/completions"
     for make, message in [
-        (lambda: dama.Judge.from_callable(str, ""), "name is empty"),
-        (lambda: dama.Judge.from_callable(str, "a", concurrency=0), "expected 1 to 256, found 0"),
-        (lambda: dama.Judge.command(""), "command"),
-        (lambda: dama.Judge.command("cat", timeout=0), "timeout is 0"),
-        (lambda: dama.Judge.endpoint("ftp://a", "m"), "http"),
-        (lambda: dama.Judge.endpoint(endpoint, "m", requests_per_minute=-1), "-1"),
-        (lambda: dama.Judge.endpoint(endpoint, "m", requests_per_minute=math.nan), "0"),
-        (lambda: dama.Judge.endpoint(endpoint, "m", request_fields={"model": "b"}), "model"),
-        (lambda: dama.Judge.endpoint(endpoint, "m", any_model=True, expected_model="b"), "and expected_model"),
-        (lambda: dama.Judge.endpoint(endpoint, "m", first_pause=-1.0), "first_pause is -1"),
-        (lambda: dama.Judge.endpoint(endpoint, "m\n"), "control character"),
+        (lambda: libdama.Judge.from_callable(str, ""), "name is empty"),
+        (lambda: libdama.Judge.from_callable(str, "a", concurrency=0), "expected 1 to 256, found 0"),
+        (lambda: libdama.Judge.command(""), "command"),
+        (lambda: libdama.Judge.command("cat", timeout=0), "timeout is 0"),
+        (lambda: libdama.Judge.endpoint("ftp://a", "m"), "http"),
+        (lambda: libdama.Judge.endpoint(endpoint, "m", requests_per_minute=-1), "-1"),
+        (lambda: libdama.Judge.endpoint(endpoint, "m", requests_per_minute=math.nan), "0"),
+        (lambda: libdama.Judge.endpoint(endpoint, "m", request_fields={"model": "b"}), "model"),
+        (lambda: libdama.Judge.endpoint(endpoint, "m", any_model=True, expected_model="b"), "and expected_model"),
+        (lambda: libdama.Judge.endpoint(endpoint, "m", first_pause=-1.0), "first_pause is -1"),
+        (lambda: libdama.Judge.endpoint(endpoint, "m\n"), "control character"),
     ]:
         with pytest.raises(ValueError, match=message):
             make()
     (tmp_path / "notes").write_text("not a cache\n")
     with pytest.raises(ValueError, match="notes"):
-        dama.Judge.command("cat", cache=tmp_path / "notes")
+        libdama.Judge.command("cat", cache=tmp_path / "notes")
     assert (tmp_path / "notes").read_text() == "not a cache\n"
 
 
 def test_a_judge_is_a_text_model():
     root = Path(__file__).parents[3] / "Tests" / "DamaModelsTests" / "Fixtures"
-    dama.Judge.policy(dama.Policy(root / "onnx" / "llama"))
+    libdama.Judge.policy(libdama.Policy(root / "onnx" / "llama"))
     with pytest.raises(NotImplementedError, match="takes an image"):
-        dama.Judge.policy(dama.Policy(root / "llava" / "default"))
+        libdama.Judge.policy(libdama.Policy(root / "llava" / "default"))
 
 
 def test_a_benchmark_without_a_judge_ignores_it(job):
     asked = []
-    judge = dama.Judge.from_callable(lambda request: asked.append(request) or "No", "no")
+    judge = libdama.Judge.from_callable(lambda request: asked.append(request) or "No", "no")
     assert job(judge=judge).answered == 360 and asked == []
 
 
@@ -218,10 +218,10 @@ def judged(tmp_path):
     """An evaluation of two answers to a small MM-Vet."""
     (tmp_path / "mm-vet.json").write_text(json.dumps(QUESTIONS))
     (tmp_path / "answers.json").write_text(json.dumps(ANSWERS))
-    dama.evaluate_prepare("mm-vet", [tmp_path / "mm-vet.json"], tmp_path / "data")
+    libdama.evaluate_prepare("mm-vet", [tmp_path / "mm-vet.json"], tmp_path / "data")
 
     def run(judge, output="results.jsonl", **keywords):
-        return dama.evaluate(
+        return libdama.evaluate(
             "mm-vet", data=tmp_path / "data", responses=tmp_path / "answers.json", output=tmp_path / output,
             judge=judge, **keywords,
         )  # fmt: skip
@@ -236,10 +236,10 @@ def test_a_function_judges_each_answer_in_each_run(judged, tmp_path):
         requests.append(request)
         text = request.messages[-1]["content"]
         assert request.messages[-1]["role"] == "user" and request.temperature == 0 and request.max_tokens > 0
-        return dama.JudgeAnswer("0.0" if "two" in text else ("1.0", "0.6")[request.run], "grader-1")
+        return libdama.JudgeAnswer("0.0" if "two" in text else ("1.0", "0.6")[request.run], "grader-1")
 
     cache = tmp_path / "cache.jsonl"
-    judge = dama.Judge.from_callable(grade, "grader", cache=cache)
+    judge = libdama.Judge.from_callable(grade, "grader", cache=cache)
     result = judged(judge, runs=2)
     assert sorted((it.run, "a cat\u2014red" in it.messages[0]["content"]) for it in requests) == [
         (0, False), (0, True), (1, False), (1, True),
@@ -250,10 +250,10 @@ def test_a_function_judges_each_answer_in_each_run(judged, tmp_path):
     assert rows(result.output)[0]["runs"][1]["judge_model"] == "grader-1"
     assert len(rows(cache)) == 4
     # Another judge of the same name takes its answers from the file.
-    again = judged(dama.Judge.from_callable(grade, "grader", cache=cache), "again.jsonl", runs=2)
+    again = judged(libdama.Judge.from_callable(grade, "grader", cache=cache), "again.jsonl", runs=2)
     assert again.metrics == result.metrics and len(requests) == 4
     with pytest.raises(ValueError, match="stranger"):
-        judged(dama.Judge.from_callable(grade, "stranger"), runs=2)
+        judged(libdama.Judge.from_callable(grade, "stranger"), runs=2)
     with pytest.raises(ValueError, match="mm-vet needs a judge"):
         judged(None, "none.jsonl")
 
@@ -266,29 +266,29 @@ def test_what_a_function_raises_is_raised(judged):
     for function, kind, message in [
         (fail, LookupError, "no idea"),
         (lambda _: 0.5, TypeError, "the judge returned float"),
-        (lambda _: dama.JudgeAnswer("1", "a\0b"), ValueError, "NUL"),
+        (lambda _: libdama.JudgeAnswer("1", "a\0b"), ValueError, "NUL"),
     ]:
-        judge = dama.Judge.from_callable(function, "broken", concurrency=1)
+        judge = libdama.Judge.from_callable(function, "broken", concurrency=1)
         for _ in range(2):
             with pytest.raises(kind, match=message):
                 judged(judge, "broken.jsonl")
-    judge = dama.Judge.from_callable(lambda _: calls.append(1) or "1\0\ud800", "broken", concurrency=1)
+    judge = libdama.Judge.from_callable(lambda _: calls.append(1) or "1\0\ud800", "broken", concurrency=1)
     # No grade begins with these characters: five attempts for each answer, which then counts as failed.
     assert judged(judge, "broken.jsonl").metrics["failed"].value == 2 and len(calls) == 10
 
 
 def test_a_cancellation_stops_a_judged_job(judged):
-    cancellation = dama.Cancellation()
-    judge = dama.Judge.from_callable(lambda _: cancellation.cancel() or "1", "slow", concurrency=1)
-    with pytest.raises(dama.Cancelled):
+    cancellation = libdama.Cancellation()
+    judge = libdama.Judge.from_callable(lambda _: cancellation.cancel() or "1", "slow", concurrency=1)
+    with pytest.raises(libdama.Cancelled):
         judged(judge, cancellation=cancellation)
 
 
 def test_a_command_judges(judged):
-    result = judged(dama.Judge.command("grep -q '\"max_tokens\"' && echo 0.25"))
+    result = judged(libdama.Judge.command("grep -q '\"max_tokens\"' && echo 0.25"))
     assert result.metrics["total"].official == "25.0"
     with pytest.raises(OSError, match="3"):
-        judged(dama.Judge.command("exit 3"), "failed.jsonl")
+        judged(libdama.Judge.command("exit 3"), "failed.jsonl")
 
 
 def test_an_endpoint_judges(judged):
@@ -316,15 +316,15 @@ def test_an_endpoint_judges(judged):
     url = f"http://127.0.0.1:{server.server_port}/v1/chat/completions"
     try:
         seed = {"seed": 7}
-        judge = dama.Judge.endpoint(url, "grader", api_key="secret", request_fields=seed, requests_per_minute=6000)
+        judge = libdama.Judge.endpoint(url, "grader", api_key="secret", request_fields=seed, requests_per_minute=6000)
         result = judged(judge)
         assert result.metrics["total"].official == "50.0"
         assert rows(result.output)[0]["judge_model"] == "grader-2024-01-31"
         assert [it["seed"] for it in received] == [7, 7] and "secret" not in json.dumps(result.summary)
-        with pytest.raises(dama.DamaError, match="the judge must be \"other\", but \"another-model\" answered"):
-            judged(dama.Judge.endpoint(url, "other"), "other.jsonl")
+        with pytest.raises(libdama.DamaError, match="the judge must be \"other\", but \"another-model\" answered"):
+            judged(libdama.Judge.endpoint(url, "other"), "other.jsonl")
         for more in ({"any_model": True}, {"expected_model": "another-model"}):
-            assert judged(dama.Judge.endpoint(url, "other", **more), "other.jsonl", restart=True).answered == 2
+            assert judged(libdama.Judge.endpoint(url, "other", **more), "other.jsonl", restart=True).answered == 2
     finally:
         server.shutdown()
         server.server_close()

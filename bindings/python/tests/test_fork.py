@@ -10,26 +10,26 @@ FIXTURES = Path(__file__).parents[3] / "Tests" / "DamaModelsTests" / "Fixtures"
 
 SCRIPT = f"""
 import os, sys, gc
-import dama
-from dama._cancellation import Cancellation
+import libdama
+from libdama._cancellation import Cancellation
 
 if sys.argv[1] != "nothing":
-    scorer = dama.Scorer({str(FIXTURES / "clip" / "legacy")!r})
+    scorer = libdama.Scorer({str(FIXTURES / "clip" / "legacy")!r})
     scorer.embed_texts(["A red circle."])
-    tokenizer = dama.Tokenizer({str(FIXTURES / "clip" / "legacy")!r})
-    policy = dama.Policy({str(FIXTURES / "llava" / "default")!r})
-    trainer = dama.Trainer(policy)
-    controller = dama.AdaptiveBeta()
+    tokenizer = libdama.Tokenizer({str(FIXTURES / "clip" / "legacy")!r})
+    policy = libdama.Policy({str(FIXTURES / "llava" / "default")!r})
+    trainer = libdama.Trainer(policy)
+    controller = libdama.AdaptiveBeta()
     cancellation = Cancellation()
 child = os.fork()
 if child == 0:
     if sys.argv[1] == "use":
-        for call in (lambda: scorer.embed_texts(["x"]), lambda: tokenizer.encode("x"), dama.AdaptiveBeta,
-                     lambda: dama.hardness([1.0], [2.0]), lambda: controller.commit()):
+        for call in (lambda: scorer.embed_texts(["x"]), lambda: tokenizer.encode("x"), libdama.AdaptiveBeta,
+                     lambda: libdama.hardness([1.0], [2.0]), lambda: controller.commit()):
             try:
                 call()
                 sys.exit(7)
-            except dama.DamaError as error:
+            except libdama.DamaError as error:
                 assert error.status == 5 and "forked" in str(error), error
         cancellation.cancel()
     if sys.argv[1] in ("use", "delete"):
@@ -37,7 +37,7 @@ if child == 0:
         gc.collect()
     if sys.argv[1] == "nothing":
         # A library that is loaded but not yet used works in a child.
-        assert -1 <= dama.hardness([1.0], [2.0]) <= 1
+        assert -1 <= libdama.hardness([1.0], [2.0]) <= 1
     print("child done")
     sys.exit(5)
 _, status = os.waitpid(child, 0)

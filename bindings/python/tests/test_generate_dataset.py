@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-import dama
+import libdama
 
 FIXTURES = Path(__file__).parents[3] / "Tests" / "DamaModelsTests" / "Fixtures" / "llava"
 IMAGE = FIXTURES / "image.png"
@@ -12,7 +12,7 @@ QUESTIONS = ["What is it?", "Where is it?", "How many are there?"]
 
 @pytest.fixture(scope="module")
 def policy():
-    return dama.Policy(FIXTURES / "default")
+    return libdama.Policy(FIXTURES / "default")
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def job(policy, tmp_path):
 
     def run(model=policy, **keywords):
         keywords = {"image_root": FIXTURES, "fields": {"question": "asked"}, "max_tokens": 6, **keywords}
-        return dama.generate_dataset(model, data, tmp_path / "responses.jsonl", **keywords)
+        return libdama.generate_dataset(model, data, tmp_path / "responses.jsonl", **keywords)
 
     return run
 
@@ -89,8 +89,8 @@ def test_what_progress_raises_stops_the_job_which_goes_on(job):
 
 
 def test_a_cancellation_stops_it(job):
-    cancellation = dama.Cancellation()
-    with pytest.raises(dama.Cancelled):
+    cancellation = libdama.Cancellation()
+    with pytest.raises(libdama.Cancelled):
         job(progress=lambda it: cancellation.cancel(), cancellation=cancellation, block_rows=1)
 
 

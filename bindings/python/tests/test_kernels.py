@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dama import kernels
+from libdama import kernels
 
 FIXTURE = json.loads(
     (Path(__file__).parents[3] / "Tests" / "DamaKernelsTests" / "Fixtures" / "kernels.json").read_text()

@@ -3,12 +3,12 @@ import math
 import numpy as np
 import pytest
 
-import dama
-from dama import losses
-from dama._adaptive_beta import LOSSES
+import libdama
+from libdama import losses
+from libdama._adaptive_beta import LOSSES
 
 PARAMETERS = dict(cdpo=dict(label_smoothing=0.1), robust=dict(label_smoothing=0.2), simpo=dict(simpo_margin=0.7))
-#: Every loss of the header; one without a function in dama.losses is an error here.
+#: Every loss of the header; one without a function in libdama.losses is an error here.
 CASES = [(getattr(losses, name), PARAMETERS.get(name, {})) for name in LOSSES]
 
 
@@ -53,14 +53,14 @@ def test_bad_numbers(margin, beta):
 
 
 def test_hardness_from_scores_and_alpha_data():
-    assert dama.hardness_from_scores([20, 22], [21]) == 2
+    assert libdama.hardness_from_scores([20, 22], [21]) == 2
     with pytest.raises(ValueError, match="add up to 0"):
-        dama.hardness_from_scores([1], [1, -1])
+        libdama.hardness_from_scores([1], [1, -1])
     delta = np.array([0.5, -0.3, 0.1])
-    np.testing.assert_allclose(dama.alpha_data(delta), sigma(delta) / sigma(delta.mean()), rtol=1e-15)
-    np.testing.assert_allclose(dama.alpha_data([0.5], 0.2), sigma(0.5) / sigma(0.2), rtol=1e-15)
-    assert dama.alpha_data([[0.5], [0.5]]).tolist() == [[1], [1]]
+    np.testing.assert_allclose(libdama.alpha_data(delta), sigma(delta) / sigma(delta.mean()), rtol=1e-15)
+    np.testing.assert_allclose(libdama.alpha_data([0.5], 0.2), sigma(0.5) / sigma(0.2), rtol=1e-15)
+    assert libdama.alpha_data([[0.5], [0.5]]).tolist() == [[1], [1]]
     with pytest.raises(ValueError, match="delta is empty"):
-        dama.alpha_data([])
+        libdama.alpha_data([])
     with pytest.raises(ValueError, match="delta 1"):
-        dama.alpha_data([0, math.nan])
+        libdama.alpha_data([0, math.nan])

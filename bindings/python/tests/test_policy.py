@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import dama
+import libdama
 
 FIXTURES = Path(__file__).parents[3] / "Tests" / "DamaModelsTests" / "Fixtures" / "llava"
 IMAGE = FIXTURES / "image.png"
@@ -24,7 +24,7 @@ def expected():
 
 @pytest.fixture(scope="module")
 def policy():
-    return dama.Policy(FIXTURES / "default")
+    return libdama.Policy(FIXTURES / "default")
 
 
 def assert_equal(found, logps):
@@ -53,25 +53,25 @@ def test_log_probabilities_equal_transformers(policy, expected):
 def test_separate_sequences_and_small_batches_agree(policy, expected):
     pairs = [(IMAGE, one["prompt"], one["chosen"], one["rejected"]) for one in expected]
     packed = policy.logps_batch(pairs)
-    other = dama.Policy(FIXTURES / "default", share_prefix=False, token_budget=1)
+    other = libdama.Policy(FIXTURES / "default", share_prefix=False, token_budget=1)
     for a, b in zip(packed, other.logps_batch(pairs)):
         np.testing.assert_allclose(a.chosen.tokens, b.chosen.tokens, atol=1e-5)
         np.testing.assert_allclose(a.rejected.tokens, b.rejected.tokens, atol=1e-5)
 
 
 def test_the_other_model_and_its_facts(policy):
-    other = dama.Policy(FIXTURES / "full_gqa_tied")
+    other = libdama.Policy(FIXTURES / "full_gqa_tied")
     for one in json.loads((FIXTURES / "full_gqa_tied" / "expected.json").read_text()):
         assert_equal(other.logps(IMAGE, one["prompt"], one["chosen"], one["rejected"]).chosen, one["chosen_logps"])
     # One token for each of 4 x 4 patches; "full" keeps the class token as well.
     assert (policy.image_tokens, other.image_tokens) == (16, 17)
     assert (policy.hidden_size, policy.max_length) == (32, 512)
     assert policy.template == f"{FIXTURES}/default/chat_template.jinja"
-    assert policy.vocabulary_size > len(dama.Tokenizer(FIXTURES / "default"))
+    assert policy.vocabulary_size > len(libdama.Tokenizer(FIXTURES / "default"))
 
 
 def test_onnx_files_give_the_same_numbers_and_text(expected):
-    exported = dama.Policy(FIXTURES.parent / "onnx" / "llava")
+    exported = libdama.Policy(FIXTURES.parent / "onnx" / "llava")
     pairs = [(IMAGE, one["prompt"], one["chosen"], one["rejected"]) for one in expected]
     for found, one in zip(exported.logps_batch(pairs), expected):
         assert_equal(found.chosen, one["chosen_logps"])
@@ -86,7 +86,7 @@ def test_arrays_are_images_too(policy):
     plain = policy.logps(pixels, "What?", "This.", "That.")
     same = policy.logps(np.asfortranarray(pixels), "What?", "This.", "That.")
     np.testing.assert_array_equal(plain.chosen.tokens, same.chosen.tokens)
-    padded = dama.Policy(FIXTURES / "default", image_mode="pad").logps(pixels, "What?", "This.", "That.")
+    padded = libdama.Policy(FIXTURES / "default", image_mode="pad").logps(pixels, "What?", "This.", "That.")
     assert abs(padded.chosen.sum - plain.chosen.sum) > 1e-3
 
 
@@ -94,21 +94,21 @@ def test_overlong_responses_are_refused_or_cut(policy):
     options = {"template": "{image}Q {question} {response}{end}", "max_length": 40}
     pair = (IMAGE, "What is in the image?", "A", "There is a large green square at the top.")
     with pytest.raises(ValueError, match="pair 0: .* maximum of 40"):
-        dama.Policy(FIXTURES / "default", **options).logps(*pair)
-    found = dama.Policy(FIXTURES / "default", overlong="cut", **options).logps(*pair)
+        libdama.Policy(FIXTURES / "default", **options).logps(*pair)
+    found = libdama.Policy(FIXTURES / "default", overlong="cut", **options).logps(*pair)
     assert found.rejected.was_cut and not found.chosen.was_cut
-    whole = dama.Policy(FIXTURES / "default", template=options["template"]).logps(*pair).rejected
+    whole = libdama.Policy(FIXTURES / "default", template=options["template"]).logps(*pair).rejected
     np.testing.assert_allclose(found.rejected.tokens, whole.tokens[: found.rejected.count], atol=1e-5)
 
 
 def test_a_system_prompt_changes_the_prompt():
     pair = (IMAGE, "What?", "This.", "That.")
-    plain = dama.Policy(FIXTURES / "default", template="llava-1.5").logps(*pair)
-    none = dama.Policy(FIXTURES / "default", template="vicuna_v1", system="").logps(*pair)
-    brief = dama.Policy(FIXTURES / "default", template="vicuna_v1", system="Be brief.").logps(*pair)
+    plain = libdama.Policy(FIXTURES / "default", template="llava-1.5").logps(*pair)
+    none = libdama.Policy(FIXTURES / "default", template="vicuna_v1", system="").logps(*pair)
+    brief = libdama.Policy(FIXTURES / "default", template="vicuna_v1", system="Be brief.").logps(*pair)
     np.testing.assert_array_equal(plain.chosen.tokens, none.chosen.tokens)
     assert abs(brief.chosen.sum - none.chosen.sum) > 1e-3
-    assert {"vicuna_v1", "llava-1.5", "plain", "chatml"} <= set(dama.prompt_templates())
+    assert {"vicuna_v1", "llava-1.5", "plain", "chatml"} <= set(libdama.prompt_templates())
 
 
 def whole_characters(text):
@@ -166,7 +166,7 @@ def test_beams_equal_transformers(policy):
         assert [one.tokens.tolist() for one in found] == case["tokens"]
         assert {index: text for index, text in heard if text} == {i: one.text for i, one in enumerate(found) if one.text}
         assert (0, "") in heard or case["max_tokens"] == 1
-    with pytest.raises(dama.Cancelled, match="callback"):
+    with pytest.raises(libdama.Cancelled, match="callback"):
         policy.generate("What?", IMAGE, num_beams=2, callback=lambda index, text: False)
     for options, message in [
         ({"temperature": 1.0}, "num_beams is 3 and the temperature is 1.0"), ({"early_stopping": "soon"}, "early_stopping"),
@@ -183,7 +183,7 @@ def test_a_callback_stops_everything(policy):
         heard.append(text)
         return len(heard) < 3
 
-    with pytest.raises(dama.Cancelled, match="callback"):
+    with pytest.raises(libdama.Cancelled, match="callback"):
         policy.generate("What?", IMAGE, callback=stop)
     assert len(heard) == 3
 
@@ -196,20 +196,20 @@ def test_a_callback_stops_everything(policy):
 
 def test_another_thread_stops_generation(policy):
     for callback in (None, lambda index, text: True):
-        token = dama.Cancellation()
+        token = libdama.Cancellation()
         timer = threading.Timer(0.05, token.cancel)
         timer.start()
-        with pytest.raises(dama.Cancelled, match="another thread"):
+        with pytest.raises(libdama.Cancelled, match="another thread"):
             policy.generate(["What?"] * 500, IMAGE, max_tokens=400, callback=callback, cancellation=token)
         timer.join()
-        with pytest.raises(dama.Cancelled):
+        with pytest.raises(libdama.Cancelled):
             policy.generate("What?", IMAGE, callback=callback, cancellation=token)
 
 
 def test_ctrl_c_stops_generation_without_a_callback():
     code = f"""
-import os, signal, threading, dama
-policy = dama.Policy({str(FIXTURES / "default")!r})
+import os, signal, threading, libdama
+policy = libdama.Policy({str(FIXTURES / "default")!r})
 threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
 try:
     policy.generate(["What?"] * 500, {str(IMAGE)!r}, max_tokens=400)
@@ -222,8 +222,8 @@ except KeyboardInterrupt:
 
 def test_ctrl_c_stops_generation():
     code = f"""
-import os, signal, dama
-policy = dama.Policy({str(FIXTURES / "default")!r})
+import os, signal, libdama
+policy = libdama.Policy({str(FIXTURES / "default")!r})
 def callback(index, text):
     os.kill(os.getpid(), signal.SIGINT)
 try:
@@ -283,9 +283,9 @@ def test_what_cannot_be(policy, tmp_path):
     with pytest.raises(OSError, match="nowhere.png"):
         policy.generate("a", "/nowhere.png")
     with pytest.raises(OSError, match="config.json"):
-        dama.Policy(tmp_path)
+        libdama.Policy(tmp_path)
     with pytest.raises(NotImplementedError, match='supported are "llama"'):
-        dama.Policy(FIXTURES.parent / "clip" / "legacy")
+        libdama.Policy(FIXTURES.parent / "clip" / "legacy")
     for options, message in [
         ({"template": "vicuna_v9"}, "unknown template"),
         ({"template": "llava-1.5", "system": "x"}, "no place for a system prompt"),
@@ -298,16 +298,16 @@ def test_what_cannot_be(policy, tmp_path):
         ({"precision": "half"}, "expected 'auto', 'float32', 'bfloat16' or 'float16'"),
     ]:
         with pytest.raises(ValueError, match=message):
-            dama.Policy(FIXTURES / "default", **options)
+            libdama.Policy(FIXTURES / "default", **options)
     with pytest.raises(NotImplementedError, match="use float32 or float16"):
-        dama.Policy(FIXTURES / "default", precision="bfloat16")
+        libdama.Policy(FIXTURES / "default", precision="bfloat16")
 
 
 def test_float16_is_near_float32():
     """Random models: logits of about 5 with a relative error of some 2**-11, forty times as a random walk."""
     pair = (IMAGE, "a", "b c", "d")
-    (single,) = dama.Policy(FIXTURES / "default").logps_batch([pair])
-    (half,) = dama.Policy(FIXTURES / "default", precision="float16").logps_batch([pair])
+    (single,) = libdama.Policy(FIXTURES / "default").logps_batch([pair])
+    (half,) = libdama.Policy(FIXTURES / "default", precision="float16").logps_batch([pair])
     np.testing.assert_allclose(half.chosen.tokens, single.chosen.tokens, atol=3e-2)
     assert half.chosen.sum != single.chosen.sum
 
@@ -315,7 +315,7 @@ def test_float16_is_near_float32():
 def test_llavas_original_layout_equals_transformers():
     """Fixtures of Tests/DamaModelsTests/Fixtures/make_llava_original.py; fp32 on both sides."""
     root = FIXTURES.parent / "llava_original"
-    policy = dama.Policy(root / "model", vision_tower=root / "tower")
+    policy = libdama.Policy(root / "model", vision_tower=root / "tower")
     assert policy.template == "vicuna_v1"
     expected = [entry for entry in json.loads((root / "expected.json").read_text()) if entry["mode"] == "checkpoint"]
     assert len(expected) == 2
@@ -324,14 +324,14 @@ def test_llavas_original_layout_equals_transformers():
         assert found.chosen.tokens == pytest.approx(entry["chosen_logps"], abs=1e-4)
         assert found.rejected.tokens == pytest.approx(entry["rejected_logps"], abs=1e-4)
     with pytest.raises(ValueError, match="give its directory"):
-        dama.Policy(root / "model")
+        libdama.Policy(root / "model")
 
 
 def test_conversations_equal_transformers():
     """Several turns, a system prompt, several images (Tests/DamaModelsTests/Fixtures/make_turns.py); fp32 on both sides."""
     folder = FIXTURES.parent / "two_images"
     paths = {"image.png": str(FIXTURES / "image.png"), "second.png": str(folder / "second.png")}
-    policy = dama.Policy(FIXTURES / "default")
+    policy = libdama.Policy(FIXTURES / "default")
     cases = [case for case in json.loads((folder / "turns.json").read_text()) if "conversations" in case["row"]]
     assert len(cases) == 2
     for case in cases:

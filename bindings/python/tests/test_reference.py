@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import dama
+import libdama
 
 FIXTURES = Path(__file__).parents[3] / "Tests" / "DamaModelsTests" / "Fixtures" / "llava"
 IMAGE = FIXTURES / "image.png"
@@ -18,7 +18,7 @@ def expected():
 
 @pytest.fixture(scope="module")
 def policy():
-    return dama.Policy(FIXTURES / "default")
+    return libdama.Policy(FIXTURES / "default")
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def job(policy, expected, tmp_path):
 
     def run(model=policy, **keywords):
         keywords = {"image_root": FIXTURES, "fields": {"question": "asked"}, **keywords}
-        return dama.reference_dataset(model, data, tmp_path / "reference.jsonl", **keywords)
+        return libdama.reference_dataset(model, data, tmp_path / "reference.jsonl", **keywords)
 
     return run
 
@@ -49,7 +49,7 @@ def test_the_cache_holds_what_transformers_computes(job, policy, expected, forma
     assert (result.rows, result.rows_rejected, result.rows_cut, result.was_complete) == (len(expected) + 1, 1, 0, False)
     assert "none.png" in result.rejects.read_text()
     assert result.summary["settings"]["model"]["template"]
-    cache = dama.ReferenceCache(result.output, policy)
+    cache = libdama.ReferenceCache(result.output, policy)
     assert len(cache) == len(expected)
     pairs = [(IMAGE, one["prompt"], one["chosen"], one["rejected"]) for one in expected]
     for found, one in zip(cache.logps_batch(pairs), expected):
@@ -72,10 +72,10 @@ def test_a_stale_cache_is_named(job):
     output = job().output
     for options, what in [({"image_mode": "pad"}, "image_processing"), ({"system": "Be brief."}, "template")]:
         with pytest.raises(ValueError, match=what):
-            dama.ReferenceCache(output, dama.Policy(FIXTURES / "default", **options))
+            libdama.ReferenceCache(output, libdama.Policy(FIXTURES / "default", **options))
     with pytest.raises(ValueError, match="weights"):
-        dama.ReferenceCache(output, dama.Policy(FIXTURES / "full_gqa_tied"))
-    assert len(dama.ReferenceCache(output)) > 0
+        libdama.ReferenceCache(output, libdama.Policy(FIXTURES / "full_gqa_tied"))
+    assert len(libdama.ReferenceCache(output)) > 0
 
 
 def test_a_job_stops_and_goes_on(job, expected):
@@ -108,11 +108,11 @@ def test_what_cannot_be(job, policy, tmp_path):
     ]:
         with pytest.raises(ValueError, match=message):
             job(**options)
-    with pytest.raises(dama.DamaError, match="more than the 0 allowed"):
+    with pytest.raises(libdama.DamaError, match="more than the 0 allowed"):
         job(max_rejected=0)
     with pytest.raises(OSError, match="summary"):
-        dama.ReferenceCache(tmp_path / "none.jsonl", policy)
-    cache = dama.ReferenceCache(job().output)
+        libdama.ReferenceCache(tmp_path / "none.jsonl", policy)
+    cache = libdama.ReferenceCache(job().output)
     with pytest.raises(ValueError, match="pixels"):
         cache.logps(np.zeros((2, 2, 3), np.uint8), "a", "b", "c")
     with pytest.raises(OSError, match="nowhere.png"):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import dama
+import libdama
 
 ROOT = Path(__file__).parents[3]
 MODEL = ROOT / "models" / "shapes-clip"
@@ -18,7 +18,7 @@ SHAPES = ROOT / "examples" / "data" / "shapes"
 
 @pytest.fixture(scope="module")
 def scorer():
-    return dama.Scorer(MODEL)
+    return libdama.Scorer(MODEL)
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def job(scorer, tmp_path):
 
     def run(model=scorer, data=SHAPES / "pairs.jsonl", output=tmp_path / "scores.jsonl", **keywords):
         keywords.setdefault("image_root", SHAPES / "images")
-        return dama.score_dataset(model, data, output, **keywords)
+        return libdama.score_dataset(model, data, output, **keywords)
 
     return run
 
@@ -85,7 +85,7 @@ def test_options_reach_the_job(job, tmp_path):
     assert all(row["delta"] == pytest.approx(
         sum(item["score"] for item in row["chosen"]) / sum(item["score"] for item in row["rejected"]), rel=1e-5)
         for row in rows(result.output))  # fmt: skip
-    with pytest.raises(dama.DamaError, match="more than the 0 allowed"):
+    with pytest.raises(libdama.DamaError, match="more than the 0 allowed"):
         job(data=data, output=tmp_path / "other.jsonl", fields={"chosen": "good"}, max_rejected=0)
 
 
@@ -128,11 +128,11 @@ def test_ctrl_c_stops_cleanly(tmp_path, listens):
             file.write(json.dumps(pair) + "\n")
     program = textwrap.dedent(
         f"""
-        import sys, dama
+        import sys, libdama
         listen = (lambda it: None) if {listens} else None
         print("begun", flush=True)
         try:
-            dama.score_dataset({str(MODEL)!r}, {str(data)!r}, {str(tmp_path / "scores.jsonl")!r},
+            libdama.score_dataset({str(MODEL)!r}, {str(data)!r}, {str(tmp_path / "scores.jsonl")!r},
                                image_root={str(SHAPES / "images")!r}, block_rows=4, progress=listen)
         except KeyboardInterrupt:
             print("stopped", flush=True)
@@ -181,7 +181,29 @@ def test_a_linked_folder_of_images_is_followed_where_asked_for(job, tmp_path):
     pairs = [{**pair, "image": f"linked/{pair['image']}"} for pair in rows(SHAPES / "pairs.jsonl")]
     data = tmp_path / "linked.jsonl"
     data.write_text("".join(json.dumps(pair) + "\n" for pair in pairs), "utf-8")
-    with pytest.raises(dama.DamaError, match="leads out of"):
+    with pytest.raises(libdama.DamaError, match="leads out of"):
         job(data=data, output=tmp_path / "refused.jsonl", image_root=root)
     followed = job(data=data, output=tmp_path / "followed.jsonl", image_root=root, follow_links=True)
     assert rows(followed.output) == rows(job().output)
+
+
+def test_shards_and_their_merge_are_one_job(scorer, tmp_path):
+    def score(output, **options):
+        return libdama.score_dataset(scorer, SHAPES / "pairs.jsonl", tmp_path / output, image_root=SHAPES / "images",
+                                     block_rows=2, cache_rows=4, **options)  # fmt: skip
+
+    whole = score("whole.jsonl")
+    for index in range(2):
+        part = score("parts.jsonl", shard=index, shards=2)
+        assert part.output == tmp_path / f"parts.shard-{index}-of-2.jsonl" and part.output.exists()
+    assert rows(part.output)[0]["alpha_data"] is None
+    seen = []
+    merged = libdama.merge_scores(tmp_path / "parts.jsonl", progress=seen.append)
+    assert merged.output.read_bytes() == whole.output.read_bytes() and seen[-1].rows_done == 12
+    assert (merged.mean_delta, merged.summary) == (whole.mean_delta, whole.summary)
+    named = [tmp_path / f"parts.shard-{index}-of-2.jsonl" for index in (1, 0)]
+    assert libdama.merge_scores(tmp_path / "named.jsonl", named).output.read_bytes() == whole.output.read_bytes()
+    with pytest.raises(libdama.DamaError, match="missing: 0"):
+        libdama.merge_scores(tmp_path / "other.jsonl", named[:1])
+    with pytest.raises(libdama.DamaError, match="one path"):
+        libdama.merge_scores(tmp_path / "other.jsonl", named[0])

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import dama
-from dama._runtime import runtime_path
+import libdama
+from libdama._runtime import runtime_path
 
 FIXTURES = Path(__file__).parents[3] / "Tests" / "DamaModelsTests" / "Fixtures" / "clip"
 
@@ -22,7 +22,7 @@ def expected():
 
 @pytest.fixture(scope="module")
 def scorer():
-    return dama.Scorer(FIXTURES / "legacy")
+    return libdama.Scorer(FIXTURES / "legacy")
 
 
 def test_scores_equal_transformers(scorer, expected):
@@ -60,7 +60,7 @@ def test_hardness_of_a_pair(scorer, expected):
     weights = np.exp([logits[sentence] for sentence in sentences])
     shares = weights / weights.sum()
     found = scorer.hardness(FIXTURES / "tall.png", "A dog. There is", "x")
-    assert isinstance(found, dama.PairHardness) and float(found) == found.delta
+    assert isinstance(found, libdama.PairHardness) and float(found) == found.delta
     assert found.delta == pytest.approx(shares[0] + shares[1] - shares[2], abs=2e-3)
     assert [one.text for one in found.chosen + found.rejected] == sentences
     np.testing.assert_allclose(
@@ -74,7 +74,7 @@ def test_hardness_of_a_pair(scorer, expected):
 
     # The command returns responses unchanged, which is valid only for a response of one sentence.
     pair = (FIXTURES / "tall.png", "Two dogs sleep. A cat sits.", "Three birds sing.")
-    found = scorer.hardness(*pair, splitter=dama.Splitter.command("cat"))
+    found = scorer.hardness(*pair, splitter=libdama.Splitter.command("cat"))
     assert [len(found.chosen), len(found.rejected)] == [2, 1]
     assert found.chosen_flags == ["splitter_fallback", "splitter_undivided"] and found.rejected_flags == []
     assert found.delta == scorer.hardness(*pair).delta
@@ -97,21 +97,21 @@ def test_another_thread_stops_a_scorer(scorer):
         lambda token: scorer.embed_images([image] * 100_000, cancellation=token),
         lambda token: scorer.hardness(image, ". ".join(texts), "A dog.", cancellation=token),
     ):
-        token = dama.Cancellation()
+        token = libdama.Cancellation()
         timer = threading.Timer(0.05, token.cancel)
         timer.start()
-        with pytest.raises(dama.Cancelled):
+        with pytest.raises(libdama.Cancelled):
             call(token)
         timer.join()
-        with pytest.raises(dama.Cancelled):
+        with pytest.raises(libdama.Cancelled):
             call(token)
 
 
 def test_orientation_and_transparency():
     images = Path(__file__).parents[3] / "Tests" / "DamaImageTests" / "Fixtures" / "decoding"
     turned, plain = (images / f"turned_{n}.jpg" for n in (6, 1))
-    default = dama.Scorer(FIXTURES / "legacy")
-    stored = dama.Scorer(FIXTURES / "legacy", ignore_orientation=True, drop_alpha=True)
+    default = libdama.Scorer(FIXTURES / "legacy")
+    stored = libdama.Scorer(FIXTURES / "legacy", ignore_orientation=True, drop_alpha=True)
     # The two files have the same picture; the EXIF data of one of them rotate it.
     np.testing.assert_array_equal(stored.score(turned, ["a dog"]), default.score(plain, ["a dog"]))
     assert default.score(turned, ["a dog"]) != default.score(plain, ["a dog"])
@@ -138,9 +138,9 @@ def test_one_scorer_in_several_threads(scorer, expected):
 
 def test_what_cannot_be(scorer, tmp_path):
     pixels = np.zeros((4, 4, 3), np.uint8)
-    with pytest.raises(dama.DamaError, match="92 tokens"):
+    with pytest.raises(libdama.DamaError, match="92 tokens"):
         scorer.embed_texts(["7 " * 90])
-    assert dama.Scorer(FIXTURES / "legacy", long_texts="cut").embed_texts(["7 " * 90]).shape == (1, 16)
+    assert libdama.Scorer(FIXTURES / "legacy", long_texts="cut").embed_texts(["7 " * 90]).shape == (1, 16)
     for texts, message in [("a dog", "one string"), (["a\0b"], "NUL")]:
         with pytest.raises(ValueError, match=message):
             scorer.embed_texts(texts)
@@ -151,14 +151,14 @@ def test_what_cannot_be(scorer, tmp_path):
         (b"", "empty"),
         (b"nonsense", "the supported images are JPEG, PNG, WebP"),
     ]:
-        with pytest.raises(dama.DamaError, match=message):
+        with pytest.raises(libdama.DamaError, match=message):
             scorer.score(image, ["a"])
     with pytest.raises(OSError, match="nowhere.jpg"):
         scorer.score("/nowhere.jpg", ["a"])
     with pytest.raises(MemoryError, match="limit of 100 pixels"):
-        dama.Scorer(FIXTURES / "legacy", max_image_pixels=100).score(FIXTURES / "wide.jpg", ["a"])
+        libdama.Scorer(FIXTURES / "legacy", max_image_pixels=100).score(FIXTURES / "wide.jpg", ["a"])
     with pytest.raises(OSError, match="not a directory"):
-        dama.Scorer(tmp_path / "none")
+        libdama.Scorer(tmp_path / "none")
     for options, message in [
         ({"threads": -1}, "threads"),
         ({"long_texts": "shorten"}, "refuse, cut"),
@@ -167,9 +167,9 @@ def test_what_cannot_be(scorer, tmp_path):
         ({"logit_scale": -1.0}, "logit scale"),
     ]:
         with pytest.raises(ValueError, match=message):
-            dama.Scorer(FIXTURES / "legacy", **options)
+            libdama.Scorer(FIXTURES / "legacy", **options)
     with pytest.raises(NotImplementedError, match="use float32 or float16"):
-        dama.Scorer(FIXTURES / "legacy", precision="bfloat16")
+        libdama.Scorer(FIXTURES / "legacy", precision="bfloat16")
 
 
 def run_python(code, **environment):
@@ -183,7 +183,7 @@ def test_the_wheels_runtime_is_found_without_importing_it(monkeypatch):
     pytest.importorskip("onnxruntime")
     assert "libonnxruntime.so" in runtime_path()
     done = run_python(
-        f"import dama, sys; s = dama.Scorer({str(FIXTURES / 'legacy')!r}); "
+        f"import libdama, sys; s = libdama.Scorer({str(FIXTURES / 'legacy')!r}); "
         "print(s.dimension, 'onnxruntime' in sys.modules)"
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "16 False\n", "")
@@ -191,7 +191,7 @@ def test_the_wheels_runtime_is_found_without_importing_it(monkeypatch):
 
 def test_a_runtime_that_is_none():
     done = run_python(
-        f"import dama; dama.Scorer({str(FIXTURES / 'legacy')!r})", DAMA_ONNXRUNTIME="/nowhere/libonnxruntime.so"
+        f"import libdama; libdama.Scorer({str(FIXTURES / 'legacy')!r})", DAMA_ONNXRUNTIME="/nowhere/libonnxruntime.so"
     )
     assert done.returncode == 1
     assert "Unsupported: cannot open /nowhere/libonnxruntime.so ($DAMA_ONNXRUNTIME)" in done.stderr
@@ -200,8 +200,8 @@ def test_a_runtime_that_is_none():
 def test_a_forked_child_is_told():
     done = run_python(
         f"""
-import os, dama
-scorer = dama.Scorer({str(FIXTURES / "legacy")!r})
+import os, libdama
+scorer = libdama.Scorer({str(FIXTURES / "legacy")!r})
 scorer.embed_texts(["a"])
 child = os.fork()
 if child == 0:

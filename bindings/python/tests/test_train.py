@@ -6,9 +6,10 @@ import sys
 import textwrap
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-import dama
+import libdama
 
 FIXTURES = Path(__file__).parents[3] / "Tests" / "DamaModelsTests" / "Fixtures" / "llava"
 
@@ -35,7 +36,7 @@ def weights(folder):
 
 def test_a_mapping_a_text_and_a_file_say_the_same(config, tmp_path):
     seen = []
-    result = dama.train(config, progress=seen.append)
+    result = libdama.train(config, progress=seen.append)
     assert (result.batches, result.steps, result.skipped, result.pairs, result.rows_rejected) == (4, 4, 0, 4, 0)
     assert not result.was_complete
     assert [it.batch for it in seen if it.event == "batch"] == [1, 2, 3, 4]
@@ -44,7 +45,7 @@ def test_a_mapping_a_text_and_a_file_say_the_same(config, tmp_path):
     assert {it.reference.phase for it in seen if it.event == "reference"} == {"scanning", "computing", "writing"}
     logged = [json.loads(line) for line in (config["out"] / "metrics.jsonl").read_text().splitlines()]
     assert [it.metrics.loss for it in seen if it.event == "batch"] == [line["loss"] for line in logged]
-    assert dama.train(config).was_complete
+    assert libdama.train(config).was_complete
 
     yaml = textwrap.dedent(
         f"""
@@ -63,44 +64,66 @@ def test_a_mapping_a_text_and_a_file_say_the_same(config, tmp_path):
         threads: 1
         """
     )
-    dama.train(yaml, [f"out={tmp_path / 'text'}", "epochs=2"])
+    libdama.train(yaml, [f"out={tmp_path / 'text'}", "epochs=2"])
     file = tmp_path / "train.yaml"
     file.write_text(yaml)
-    dama.train(file, {"out": tmp_path / "file", "epochs": 2})
+    libdama.train(file, {"out": tmp_path / "file", "epochs": 2})
     assert weights(tmp_path / "text") == weights(tmp_path / "file") == weights(config["out"])
 
 
+def test_held_out_pairs_and_the_likelihood_s_weight(config, tmp_path):
+    libdama.train({**config, "out": tmp_path / "plain"})
+    notices = []
+    libdama.train({**config, "eval_data": config["data"], "eval_every": 3},
+                  progress=lambda it: notices.append(it.notice) if it.event == "notice" else None)  # fmt: skip
+    assert weights(config["out"]) == weights(tmp_path / "plain")
+    lines = [json.loads(line) for line in (config["out"] / "metrics.jsonl").read_text().splitlines()]
+    evals = [line for line in lines if "eval" in line]
+    assert [line["batch"] for line in evals] == [3, 4] and evals[0]["eval"]["pairs"] == 4
+    assert len([text for text in notices if text.startswith("held-out pairs after batch")]) == 2
+    assert (config["out"] / "checkpoints" / "best.safetensors").exists()
+    seen = []
+    libdama.train({**config, "out": tmp_path / "sft", "sft_weight": 0.5}, progress=seen.append)
+    first = next(it.metrics for it in seen if it.event == "batch")
+    # π = πref before the first update: the preference loss is log 2 for each kept pair.
+    assert first.loss == pytest.approx(np.log(2) + 0.5 * first.sft_loss, abs=1e-5)
+    for change, message in [({"eval_share": 2}, "eval_share is 2"), ({"sft_weight": -1}, "sft_weight is -1"),
+                            ({"eval_best": "f1"}, "eval_best is \"f1\"; expected one of loss")]:  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            libdama.train({**config, "out": tmp_path / "wrong", **change})
+
+
 def test_what_progress_raises_stops_the_job_which_goes_on(config, tmp_path):
-    dama.train({**config, "out": tmp_path / "whole"})
+    libdama.train({**config, "out": tmp_path / "whole"})
 
     def stop(it):
         if it.batch == 3:
             raise LookupError("enough")
 
     with pytest.raises(LookupError, match="enough"):
-        dama.train(config, progress=stop)
+        libdama.train(config, progress=stop)
     seen = []
-    dama.train(config, progress=seen.append)
+    libdama.train(config, progress=seen.append)
     assert [it.notice for it in seen if it.notice] == ["resuming after batch 3 of 4"]
     assert [it.batch for it in seen if it.event == "batch"] == [4]
     assert weights(config["out"]) == weights(tmp_path / "whole")
 
 
 def test_a_cancellation_stops_it(config):
-    cancellation = dama.Cancellation()
-    with pytest.raises(dama.Cancelled):
-        dama.train(config, progress=lambda it: cancellation.cancel(), cancellation=cancellation)
-    assert dama.train(config).steps == 4
+    cancellation = libdama.Cancellation()
+    with pytest.raises(libdama.Cancelled):
+        libdama.train(config, progress=lambda it: cancellation.cancel(), cancellation=cancellation)
+    assert libdama.train(config).steps == 4
 
 
 def test_ctrl_c_stops_and_keeps(config):
     program = textwrap.dedent(
         f"""
-        import sys, dama
+        import sys, libdama
         def show(it):
             if it.batch: print(it.batch, flush=True)
         try:
-            dama.train({json.dumps({**config, "epochs": 100_000}, default=os.fspath)!r} + "\\n", progress=show)
+            libdama.train({json.dumps({**config, "epochs": 100_000}, default=os.fspath)!r} + "\\n", progress=show)
         except KeyboardInterrupt:
             print("stopped", flush=True)
             sys.exit(5)
@@ -116,21 +139,21 @@ def test_ctrl_c_stops_and_keeps(config):
 
 def test_bad_configurations_are_named(config, tmp_path):
     with pytest.raises(ValueError, match='unknown field "epocs"; did you mean "epochs"?'):
-        dama.train({**config, "epocs": 1})
+        libdama.train({**config, "epocs": 1})
     with pytest.raises(ValueError, match="method: beta is \\[\\]; expected a finite number"):
-        dama.train(config, {"method.beta": []})
+        libdama.train(config, {"method.beta": []})
     with pytest.raises(ValueError, match="expected key=value"):
-        dama.train(config, ["epochs"])
+        libdama.train(config, ["epochs"])
     with pytest.raises(ValueError, match="expected a mapping or a list"):
-        dama.train(config, "epochs=1")
+        libdama.train(config, "epochs=1")
     with pytest.raises(ValueError, match="configuration, line 2"):
-        dama.train("a: 1\n b: 2\n")
+        libdama.train("a: 1\n b: 2\n")
     with pytest.raises(FileNotFoundError):
-        dama.train(tmp_path / "none.yaml")
+        libdama.train(tmp_path / "none.yaml")
     bad = tmp_path / "bad.yaml"
     bad.write_text("a: [")
     with pytest.raises(ValueError, match="bad.yaml, line 2"):
-        dama.train(bad)
-    dama.train(config)
+        libdama.train(bad)
+    libdama.train(config)
     with pytest.raises(ValueError, match="optimizer.learning_rate 0.001 instead of 0.002"):
-        dama.train(config, {"optimizer.learning_rate": 2e-3})
+        libdama.train(config, {"optimizer.learning_rate": 2e-3})

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import dama
+import libdama
 
 TESTS = Path(__file__).parents[3] / "Tests"
 MODEL = TESTS / "DamaModelsTests" / "Fixtures" / "llava" / "default"
@@ -20,7 +20,7 @@ NUMBERS = {"learning_rate": 2e-3, "weight_decay": 0.01}
 
 @pytest.fixture(scope="module")
 def policy():
-    return dama.Policy(MODEL)
+    return libdama.Policy(MODEL)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def batches():
 
 
 def controller():
-    return dama.AdaptiveBeta("paper", beta=0.5, keep=4)
+    return libdama.AdaptiveBeta("paper", beta=0.5, keep=4)
 
 
 def tensors(name):
@@ -63,8 +63,8 @@ def assert_equal_to_torch(trainer, kind, losses):
 
 @pytest.mark.parametrize("kind", ["full", "lora"])
 def test_ten_steps_equal_torch(policy, batches, kind):
-    trainable = "full" if kind == "full" else dama.LoRA(rank=4, alpha=8, targets=["q_proj", "down_proj"])
-    trainer = dama.Trainer(policy, policy, controller(), trainable=trainable, **NUMBERS)
+    trainable = "full" if kind == "full" else libdama.LoRA(rank=4, alpha=8, targets=["q_proj", "down_proj"])
+    trainer = libdama.Trainer(policy, policy, controller(), trainable=trainable, **NUMBERS)
     if kind == "lora":
         # Written through the arrays: they are the trainer's own memory.
         start = tensors("lora.safetensors")
@@ -88,7 +88,7 @@ def test_ten_steps_equal_torch(policy, batches, kind):
 
 def test_two_ranks_by_parts_equal_torch(policy, batches):
     """Two ranks with half of the pairs each; log-probabilities and gradients are gathered, as in a training engine."""
-    ranks = [dama.Trainer(policy, **NUMBERS) for _ in range(2)]
+    ranks = [libdama.Trainer(policy, **NUMBERS) for _ in range(2)]
     slices = [slice(0, 3), slice(3, 6)]
     adaptive = [controller() for _ in ranks]
     losses = []
@@ -115,8 +115,8 @@ def test_two_ranks_by_parts_equal_torch(policy, batches):
 
 
 def test_references_that_the_pairs_bring(policy, batches):
-    asking = dama.Trainer(policy, policy, controller(), trainable="projector")
-    told = dama.Trainer(policy, None, controller(), trainable="projector")
+    asking = libdama.Trainer(policy, policy, controller(), trainable="projector")
+    told = libdama.Trainer(policy, None, controller(), trainable="projector")
     batch = [{**pair, "hardness_third": 2 * (i % 2)} for i, pair in enumerate(batches[0])]
     known = [{**pair, "reference_chosen": logps.chosen.sum, "reference_rejected": logps.rejected.sum}
              for pair, logps in zip(batch, policy.logps_batch(batch))]  # fmt: skip
@@ -132,36 +132,37 @@ def test_references_that_the_pairs_bring(policy, batches):
 
 
 def test_simpo_needs_no_reference(policy, batches):
-    trainer = dama.Trainer(policy, None, dama.AdaptiveBeta("dpo", beta=2.0, loss="simpo", simpo_margin=0.5))
+    trainer = libdama.Trainer(policy, None, libdama.AdaptiveBeta("dpo", beta=2.0, loss="simpo", simpo_margin=0.5))
     found = policy.logps_batch(batches[0])
     margins = np.array([pair.chosen.mean - pair.rejected.mean for pair in found])
     assert trainer.step(batches[0]).loss == pytest.approx(np.log1p(np.exp(-(2.0 * margins - 0.5))).mean(), rel=1e-4)
 
 
 def test_schedule_and_clipping(policy, batches):
-    schedule = dama.kernels.Schedule("linear", 1e-3, 4, warmup=2)
-    trainer = dama.Trainer(policy, policy, controller(), schedule=schedule, max_gradient_norm=0, trainable="projector")
+    schedule = libdama.kernels.Schedule("linear", 1e-3, 4, warmup=2)
+    options = dict(schedule=schedule, max_gradient_norm=0, trainable="projector")
+    trainer = libdama.Trainer(policy, policy, controller(), **options)
     for step in range(3):
         assert trainer.learning_rate == schedule(step)
         assert trainer.step(batches[step]).learning_rate == schedule(step)
 
 
 def test_patterns_and_activations(policy, batches):
-    trainer = dama.Trainer(policy, policy, trainable=["*.lm_head.weight"])
+    trainer = libdama.Trainer(policy, policy, trainable=["*.lm_head.weight"])
     assert [parameter.name for parameter in trainer.parameters()] == ["language_model.lm_head.weight"]
-    kept = dama.Trainer(policy, policy, controller(), **NUMBERS)
-    again = dama.Trainer(policy, policy, controller(), activations="recompute", tokens_per_run=1, **NUMBERS)
+    kept = libdama.Trainer(policy, policy, controller(), **NUMBERS)
+    again = libdama.Trainer(policy, policy, controller(), activations="recompute", tokens_per_run=1, **NUMBERS)
     a, b = kept.step(batches[0]), again.step(batches[0])
     # The same numbers in other orders of addition.
     assert a.loss == pytest.approx(b.loss, abs=1e-5) and a.gradient_norm == pytest.approx(b.gradient_norm, rel=1e-4)
-    one, two, three = (dama.Trainer(policy, trainable="lora", seed=seed) for seed in (1, 1, 2))
+    one, two, three = (libdama.Trainer(policy, trainable="lora", seed=seed) for seed in (1, 1, 2))
     for x, y in zip(values(one), values(two)):
         np.testing.assert_array_equal(x, y)
     assert any((x != y).any() for x, y in zip(values(one), values(three)))
 
 
 def test_gradients_that_are_not_finite_change_nothing(policy, batches):
-    trainer = dama.Trainer(policy, policy, controller(), trainable="projector")
+    trainer = libdama.Trainer(policy, policy, controller(), trainable="projector")
     trainer.forward(batches[0])
     trainer.backward(np.ones(6), -np.ones(6))
     assert trainer.gradient_norm() > 0
@@ -176,7 +177,7 @@ def test_gradients_that_are_not_finite_change_nothing(policy, batches):
 
 
 def test_arrays_outlive_the_trainer(policy, batches):
-    with dama.Trainer(policy, policy, trainable="projector") as trainer:
+    with libdama.Trainer(policy, policy, trainable="projector") as trainer:
         trainer.step(batches[0])
         array = trainer.parameters()[0].value
         copy = array.copy()
@@ -186,7 +187,7 @@ def test_arrays_outlive_the_trainer(policy, batches):
 
 
 def test_a_closed_trainer_says_so(policy, batches):
-    trainer = dama.Trainer(policy, policy, trainable="projector")
+    trainer = libdama.Trainer(policy, policy, trainable="projector")
     trainer.close()
     trainer.close()
     for call in (lambda: trainer.step(batches[0]), lambda: trainer.forward(batches[0]), lambda: trainer.steps,
@@ -197,7 +198,7 @@ def test_a_closed_trainer_says_so(policy, batches):
 
 def test_checkpoints_and_exports(policy, batches, tmp_path):
     adapters = {"trainable": "lora", **NUMBERS}
-    one, two = (dama.Trainer(policy, policy, controller(), **adapters, seed=seed) for seed in (1, 2))
+    one, two = (libdama.Trainer(policy, policy, controller(), **adapters, seed=seed) for seed in (1, 2))
     one.step(batches[0])
     views = two.parameters()
     for note in ("epoch 3 · 7", None):
@@ -212,11 +213,12 @@ def test_checkpoints_and_exports(policy, batches, tmp_path):
     one.export(tmp_path / "adapters", kind="adapters", dtype="float16")
     assert (tmp_path / "adapters" / "adapter_config.json").exists()
     pair = (IMAGE, "What is in the image?", "A red circle.", "A square.")
-    exported, trained = dama.Policy(tmp_path / "model").logps(*pair), one.forward([pair])[0]
+    exported, trained = libdama.Policy(tmp_path / "model").logps(*pair), one.forward([pair])[0]
     # Merged and separate matrices have different fp32 roundings.
     np.testing.assert_allclose(exported.chosen.tokens, trained.chosen.tokens, atol=1e-4)
     assert np.abs(exported.chosen.tokens - policy.logps(*pair).chosen.tokens).max() > 1e-3
 
+    saved = tmp_path / "checkpoint"
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "letter").write_text("mine")
     for call, error, message in [
@@ -229,39 +231,39 @@ def test_checkpoints_and_exports(policy, batches, tmp_path):
         (lambda: one.load(IMAGE), ValueError, "image.png"),
         (lambda: one.save(tmp_path / "nowhere" / "file"), OSError, "nowhere"),
         (lambda: one.save(tmp_path / "x", "a\0"), ValueError, "NUL"),
-        (lambda: dama.Trainer(policy, policy, controller()).load(tmp_path / "checkpoint"), ValueError, "other weights"),
-        (lambda: dama.Trainer(policy, **adapters).load(tmp_path / "checkpoint"), ValueError, "another configuration"),
+        (lambda: libdama.Trainer(policy, policy, controller()).load(saved), ValueError, "other weights"),
+        (lambda: libdama.Trainer(policy, **adapters).load(saved), ValueError, "another configuration"),
     ]:
         with pytest.raises(error, match=message):
             call()
 
 
 def test_another_thread_stops_it(policy, batches):
-    trainer = dama.Trainer(policy, policy, controller(), trainable="projector")
+    trainer = libdama.Trainer(policy, policy, controller(), trainable="projector")
     trainer.step(batches[0])
     before, mean = values(trainer), trainer.running_mean
     many = batches[0] * 500
     for call in (policy.logps_batch, trainer.step, trainer.forward):
-        token = dama.Cancellation()
+        token = libdama.Cancellation()
         timer = threading.Timer(0.05, token.cancel)
         timer.start()
-        with pytest.raises(dama.Cancelled, match="another thread"):
+        with pytest.raises(libdama.Cancelled, match="another thread"):
             call(many, cancellation=token)
         timer.join()
         assert token.is_cancelled
-        with pytest.raises(dama.Cancelled):
+        with pytest.raises(libdama.Cancelled):
             call(batches[0], cancellation=token)
     for x, y in zip(before, values(trainer)):
         np.testing.assert_array_equal(x, y)
     assert (trainer.steps, trainer.running_mean) == (1, mean)
 
     # The call runs in a thread other than the main one.
-    token, raised = dama.Cancellation(), []
+    token, raised = libdama.Cancellation(), []
 
     def work():
         try:
             policy.logps_batch(many, token)
-        except dama.Cancelled as error:
+        except libdama.Cancelled as error:
             raised.append(error)
 
     thread = threading.Thread(target=work)
@@ -272,16 +274,16 @@ def test_another_thread_stops_it(policy, batches):
 
 
 CTRL_C = """
-import os, signal, sys, threading, time, dama
+import os, signal, sys, threading, time, libdama
 model, image, what, handler = sys.argv[1:]
 class Mine(Exception): pass
 def handle(*_): raise Mine
 if handler == "own": signal.signal(signal.SIGINT, handle)
-policy = dama.Policy(model)
-trainer = dama.Trainer(policy, policy, trainable="projector")
+policy = libdama.Policy(model)
+trainer = libdama.Trainer(policy, policy, trainable="projector")
 before = [p.value.copy() for p in trainer.parameters()]
 pair = (image, "What is in the image?", "A red circle is left of a blue star.", "A green square.")
-token = dama.Cancellation()
+token = libdama.Cancellation()
 def interrupt():
     # Waits until the lambda has called C. Before that Python itself handles Ctrl-C.
     while not any(frame.f_code.co_name == "<lambda>" for frame in sys._current_frames().values()):
@@ -309,12 +311,12 @@ def test_ctrl_c_stops_it(what, handler):
 
 
 def test_one_policy_under_several_trainers_in_threads(policy, batches):
-    alone = dama.Trainer(policy, policy, controller(), **NUMBERS)
+    alone = libdama.Trainer(policy, policy, controller(), **NUMBERS)
     expected = alone.step(batches[0]).loss
     results = [0.0] * 3
 
     def work(i):
-        results[i] = dama.Trainer(policy, policy, controller(), **NUMBERS).step(batches[0]).loss
+        results[i] = libdama.Trainer(policy, policy, controller(), **NUMBERS).step(batches[0]).loss
 
     threads = [threading.Thread(target=work, args=(i,)) for i in range(len(results))]
     for thread in threads:
@@ -329,10 +331,10 @@ def test_what_cannot_be(policy, batches):
         ({"trainable": "everything"}, "'everything'"),
         ({"trainable": []}, "patterns is empty"),
         ({"trainable": ["nothing.*"]}, "no weight matches nothing"),
-        ({"trainable": dama.LoRA(rank=0)}, "rank is 0"),
-        ({"trainable": dama.LoRA(alpha=float("nan"))}, "alpha is nan"),
-        ({"trainable": dama.LoRA(targets=["head"])}, '"head" is unknown'),
-        ({"trainable": dama.LoRA(targets=[])}, "no targets"),
+        ({"trainable": libdama.LoRA(rank=0)}, "rank is 0"),
+        ({"trainable": libdama.LoRA(alpha=float("nan"))}, "alpha is nan"),
+        ({"trainable": libdama.LoRA(targets=["head"])}, '"head" is unknown'),
+        ({"trainable": libdama.LoRA(targets=[])}, "no targets"),
         ({"controller": "papers"}, "'papers'"),
         ({"learning_rate": -1.0}, "learning rate is -1"),
         ({"betas": (1.0, 0.9)}, "beta1"),
@@ -342,8 +344,8 @@ def test_what_cannot_be(policy, batches):
         ({"seed": -1}, "seed"),
     ]:
         with pytest.raises(ValueError, match=message):
-            dama.Trainer(policy, **options)
-    trainer = dama.Trainer(policy, policy, trainable="projector")
+            libdama.Trainer(policy, **options)
+    trainer = libdama.Trainer(policy, policy, trainable="projector")
     good = batches[0][0]
     for batch, message in [
         ([], "batch is empty"),
@@ -369,7 +371,19 @@ def test_what_cannot_be(policy, batches):
     assert trainer.steps == 0
 
 
+def test_the_likelihood_of_the_chosen_responses(policy, batches):
+    # Three steps of PyTorch in float64 with TRL's definition; make_sft.py wrote them.
+    expected = json.loads((TRAINING / "sft.json").read_text())
+    trainer = libdama.Trainer(policy, policy, controller(), sft_weight=expected["weight"], **NUMBERS)
+    for step, batch in zip(expected["steps"], batches):
+        metrics = trainer.step(batch)
+        assert (metrics.loss, metrics.sft_loss) == pytest.approx((step["loss"], step["sft_loss"]), abs=2e-5)
+        assert metrics.gradient_norm == pytest.approx(step["gradient_norm"], rel=1e-4)
+    with pytest.raises(ValueError, match="sft_weight is -1"):
+        libdama.Trainer(policy, policy, sft_weight=-1.0)
+
+
 def test_metrics_have_every_field_of_the_struct():
-    fields = {name for name, *_ in dama._abi.dama_step_metrics._fields_}
+    fields = {name for name, *_ in libdama._abi.dama_step_metrics._fields_}
     phases = {name for name in fields if name.startswith("seconds_")}
-    assert set(dama.StepMetrics.__dataclass_fields__) - {"seconds"} == fields - phases - {"struct_size"}
+    assert set(libdama.StepMetrics.__dataclass_fields__) - {"seconds"} == fields - phases - {"struct_size"}

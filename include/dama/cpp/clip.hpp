@@ -90,18 +90,51 @@ public:
     PairHardness hardness(const dama_image &image, const std::string &chosen, const std::string &rejected,
                           const HardnessOptions &options = hardness_options(),
                           const Cancellation *cancellation = nullptr) const {
-        PairHardness result;
+        double delta = 0;
         const auto found = detail::made<detail::Handle<dama_scored_pair, dama_scored_pair_free>>(
             [&](dama_scored_pair **out) {
                 return dama_scorer_hardness(out, handle_.get(), &image, detail::c_string(chosen),
-                                            detail::c_string(rejected), &options, &result.delta,
+                                            detail::c_string(rejected), &options, &delta,
                                             detail::handle(cancellation));
             });
-        result.chosen = sentences(found.get(), DAMA_CHOSEN);
-        result.rejected = sentences(found.get(), DAMA_REJECTED);
-        result.chosen_flags = detail::copied(dama_scored_pair_flags(found.get(), DAMA_CHOSEN));
-        result.rejected_flags = detail::copied(dama_scored_pair_flags(found.get(), DAMA_REJECTED));
-        return result;
+        return hardness_of(found.get(), delta);
+    }
+
+    /** An image and two responses about it. */
+    struct Pair {
+        dama_image image;
+        std::string chosen, rejected;
+    };
+
+    /** The result of a pair in a batch: its hardness, or what is wrong with it. */
+    struct Outcome {
+        dama_status status = DAMA_OK;
+        std::string message;
+        PairHardness hardness;
+    };
+
+    /** See dama_scorer_hardness_batch(). */
+    std::vector<Outcome> hardness_batch(const std::vector<Pair> &pairs,
+                                        const HardnessOptions &options = hardness_options(),
+                                        const Cancellation *cancellation = nullptr) const {
+        std::vector<dama_response_pair> given;
+        given.reserve(pairs.size());
+        for (const auto &it : pairs)
+            given.push_back({&it.image, detail::c_string(it.chosen), detail::c_string(it.rejected)});
+        const auto found = detail::made<detail::Handle<dama_scored_pairs, dama_scored_pairs_free>>(
+            [&](dama_scored_pairs **out) {
+                return dama_scorer_hardness_batch(out, handle_.get(), given.data(), given.size(), &options,
+                                                  detail::handle(cancellation));
+            });
+        std::vector<Outcome> results(dama_scored_pairs_count(found.get()));
+        for (std::size_t i = 0; i < results.size(); i++) {
+            dama_pair_outcome it;
+            check(dama_scored_pairs_at(found.get(), i, &it));
+            results[i].status = it.status;
+            if (it.message) results[i].message = it.message;
+            if (it.pair) results[i].hardness = hardness_of(it.pair, it.delta);
+        }
+        return results;
     }
 
     /** The handle, for C functions. */
@@ -114,6 +147,16 @@ private:
         auto facts = detail::initialised(dama_scorer_facts_init_sized);
         check(dama_scorer_describe(scorer, &facts));
         return facts;
+    }
+
+    static PairHardness hardness_of(const dama_scored_pair *pair, double delta) {
+        PairHardness result;
+        result.delta = delta;
+        result.chosen = sentences(pair, DAMA_CHOSEN);
+        result.rejected = sentences(pair, DAMA_REJECTED);
+        result.chosen_flags = detail::copied(dama_scored_pair_flags(pair, DAMA_CHOSEN));
+        result.rejected_flags = detail::copied(dama_scored_pair_flags(pair, DAMA_REJECTED));
+        return result;
     }
 
     static std::vector<ScoredSentence> sentences(const dama_scored_pair *pair, dama_response response) {

@@ -77,6 +77,24 @@ inline ScoreDatasetResult score_dataset(const Scorer &scorer, const std::string 
     return result;
 }
 
+using MergeScoresOptions = dama_merge_scores_options;
+
+/** See dama_merge_scores_options_init(). */
+inline MergeScoresOptions merge_scores_options() {
+    return detail::initialised(dama_merge_scores_options_init_sized);
+}
+
+/** See dama_merge_scores(). Joins the shards beside `output`, or those that the options name. */
+inline ScoreDatasetResult merge_scores(const std::string &output, MergeScoresOptions options = merge_scores_options(),
+                                       const ProgressCallback &progress = nullptr,
+                                       const Cancellation *cancellation = nullptr) {
+    auto result = detail::initialised(dama_score_dataset_result_init_sized);
+    options.output = detail::c_string(output);
+    detail::run_job(options, progress,
+                    [&] { return dama_merge_scores(&options, &result, detail::handle(cancellation)); });
+    return result;
+}
+
 } // namespace dama
 
 #endif /* DAMA_CPP_JOBS_HPP */

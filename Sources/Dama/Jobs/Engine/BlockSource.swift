@@ -15,11 +15,11 @@ struct BlockSource<Block: Sendable>: Sendable {
     private let path: String
 
     /// - Parameters:
-    ///   - first: The number of rows to skip.
+    ///   - rows: The rows to prepare; all are read, so that a dataset that has changed is noticed.
     ///   - stop: Checked by the preparer while it waits; ``close()`` sets it.
     /// - Throws: ``DamaError/Code/outOfMemory`` if the system cannot start a thread.
     init(
-        _ prepare: @escaping Preparer, _ options: RowJobOptions, _ contents: DatasetContents, from first: Int,
+        _ prepare: @escaping Preparer, _ options: RowJobOptions, _ contents: DatasetContents, rows: Range<Int>,
         stop: StopSignal
     ) throws(DamaError) {
         path = options.data
@@ -28,7 +28,7 @@ struct BlockSource<Block: Sendable>: Sendable {
         self.queue = queue
         thread = try BackgroundThread {
             do throws(DamaError) {
-                try Self.produce(prepare, options, contents, from: first, into: queue, stop)
+                try Self.produce(prepare, options, contents, rows: rows, into: queue, stop)
             } catch {
                 _ = queue.put(.failure(error))
             }
@@ -59,24 +59,27 @@ struct BlockSource<Block: Sendable>: Sendable {
     }
 
     private static func produce(
-        _ prepare: Preparer, _ options: RowJobOptions, _ contents: DatasetContents, from first: Int,
+        _ prepare: Preparer, _ options: RowJobOptions, _ contents: DatasetContents, rows wanted: Range<Int>,
         into queue: BoundedQueue<Result<Prepared?, DamaError>>, _ stop: StopSignal
     ) throws(DamaError) {
         let workers = Workers(count: options.workers)
         var reader = try RowReader(options)
-        for _ in 0..<first {
+        for _ in 0..<wanted.lowerBound {
             try stop.check()
             _ = try reader.next()
         }
+        var left = wanted.count
         while true {
             var rows: [RawRow] = []
-            while rows.count < options.blockRows, let row = try reader.next() {
+            while rows.count < min(options.blockRows, left), let row = try reader.next() {
                 try stop.check()
                 rows.append(row)
             }
             if rows.isEmpty { break }
+            left -= rows.count
             guard queue.put(.success(Prepared(block: try prepare(rows, workers), rowCount: rows.count))) else { return }
         }
+        while try reader.next() != nil { try stop.check() }
         guard reader.contents == contents else { throw changed(options.data) }
         _ = queue.put(.success(nil))
     }

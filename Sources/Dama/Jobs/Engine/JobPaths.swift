@@ -18,17 +18,22 @@ public struct JobPaths: Equatable, Sendable {
     /// - Parameter hasRun: Whether the job writes a file about the run that finished it.
     public init(output: String, hasRun: Bool = false) {
         self.output = output
-        var base = output
-        // Compared by bytes: Swift treats canonically equivalent strings as equal, a file system does not.
-        for suffix in [".jsonl", ".json", ".ndjson"] where output.utf8.count > suffix.utf8.count {
-            let cut = output.utf8.index(output.utf8.endIndex, offsetBy: -suffix.utf8.count)
-            guard output.utf8[cut...].elementsEqual(suffix.utf8) else { continue }
-            if output.utf8[..<cut].last != UInt8(ascii: "/") { base = String(output[..<cut]) }
-            break
-        }
+        let base = Self.parts(of: output).base
         rejects = base + ".rejects.jsonl"
         summary = base + ".summary.json"
         run = hasRun ? base + ".run.json" : nil
         partial = base + ".partial"
+    }
+
+    /// The path with which the names of the files beside an output begin, and the rest of the output's path.
+    static func parts(of output: String) -> (base: String, suffix: String) {
+        // Compared by bytes: Swift treats canonically equivalent strings as equal, a file system does not.
+        for suffix in [".jsonl", ".json", ".ndjson"] where output.utf8.count > suffix.utf8.count {
+            let cut = output.utf8.index(output.utf8.endIndex, offsetBy: -suffix.utf8.count)
+            guard output.utf8[cut...].elementsEqual(suffix.utf8) else { continue }
+            if output.utf8[..<cut].last != UInt8(ascii: "/") { return (String(output[..<cut]), suffix) }
+            break
+        }
+        return (output, "")
     }
 }

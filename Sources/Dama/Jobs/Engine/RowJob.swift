@@ -5,11 +5,18 @@ import DamaSupport
 struct RowJob<Report: RowReport> {
     private let options: RowJobOptions
     private let report: Report
+    /// The rows to compute, given how many the dataset has.
+    private let part: @Sendable (Int) -> Range<Int>
 
-    init(_ options: RowJobOptions, _ report: Report) throws(DamaError) {
+    /// - Parameter part: The rows to compute, given how many the dataset has. They begin at a multiple of the rows of a
+    ///   block.
+    init(
+        _ options: RowJobOptions, _ report: Report, part: @escaping @Sendable (Int) -> Range<Int> = { 0..<$0 }
+    ) throws(DamaError) {
         try options.check()
         self.options = options
         self.report = report
+        self.part = part
     }
 
     /// Runs the job to completion. It throws the errors of ``ScoreJob/run(run:observer:)``.
@@ -28,6 +35,7 @@ struct RowJob<Report: RowReport> {
         var progress = ProgressReporter(observer: observer)
         let contents = try scan(&progress)
         guard contents.rowCount > 0 else { throw .invalidArgument("\(options.data) holds no rows") }
+        let part = part(contents.rowCount)
         let settings = try settings(contents, root)
         let finalSettings = JSON.object(JSONObject((settings.object?.members ?? []) + report.settings))
         if !folder.isBegun, !options.restart, let json = try paths.finishedSummary(finalSettings) {
@@ -38,7 +46,7 @@ struct RowJob<Report: RowReport> {
         var journal = try RowJournal(path: folder.file("journal"), settings: settings)
         var task = try makeTask(root, folder, journal.state)
         do throws(DamaError) {
-            try compute(&task, contents: contents, journal: &journal, &progress)
+            try compute(&task, part, of: contents, journal: &journal, &progress)
         } catch {
             // If the job fails because too many rows were rejected, the user needs to see them.
             if let limit = options.maximumRejected, journal.rejectedCount > limit {
@@ -72,24 +80,25 @@ struct RowJob<Report: RowReport> {
 
     /// Computes the rows that the journal does not hold yet.
     private func compute(
-        _ task: inout Report.Task, contents: DatasetContents, journal: inout RowJournal,
+        _ task: inout Report.Task, _ part: Range<Int>, of contents: DatasetContents, journal: inout RowJournal,
         _ progress: inout ProgressReporter
     ) throws(DamaError) {
         try progress.beginComputing(
-            rowsTotal: contents.rowCount, rowsResumed: journal.rowCount, rowsRejected: journal.rejectedCount)
+            rowsTotal: part.count, rowsResumed: journal.rowCount, rowsRejected: journal.rejectedCount)
         try checkRejected(journal)
-        try checkImages(journal, task.root) { () throws(DamaError) in try progress.report() }
-        guard journal.rowCount < contents.rowCount else { return }
+        try checkImages(journal, from: part.lowerBound, task.root) { () throws(DamaError) in try progress.report() }
+        guard journal.rowCount < part.count else { return }
         guard journal.rowCount % options.blockRows == 0 else {
             throw .internal("\(journal.path) ends inside a block, at row \(journal.rowCount)")
         }
         let stop = StopSignal()
         let source = try BlockSource(
-            task.makePreparer(stop: stop), options, contents, from: journal.rowCount, stop: stop)
+            task.makePreparer(stop: stop), options, contents,
+            rows: part.lowerBound + journal.rowCount..<part.upperBound, stop: stop)
         defer { source.close() }
         // Preparing rows can take long, for instance if a server splits them: the observer can stop the job here too.
         while let prepared = try source.next(waiting: { () throws(DamaError) in try progress.report() }) {
-            guard journal.rowCount < contents.rowCount else { throw source.changed }
+            guard journal.rowCount < part.count else { throw source.changed }
             let outcomes = try task.process(prepared.block) { () throws(DamaError) in try progress.report() }
             guard outcomes.count == prepared.rowCount else {
                 throw .internal("\(prepared.rowCount) rows returned \(outcomes.count) outcomes")
@@ -105,9 +114,9 @@ struct RowJob<Report: RowReport> {
 
     /// Refuses to resume if an image of a completed row has changed: the dataset's hash does not cover images.
     private func checkImages(
-        _ journal: borrowing RowJournal, _ root: ImageRoot, _ checkpoint: () throws(DamaError) -> Void
+        _ journal: borrowing RowJournal, from first: Int, _ root: ImageRoot, _ checkpoint: () throws(DamaError) -> Void
     ) throws(DamaError) {
-        var row = 0
+        var row = first
         // Rows that share an image are mostly adjacent.
         var seen = Set<ExactText>()
         try journal.forEachBlock { block throws(DamaError) in
@@ -139,13 +148,13 @@ struct RowJob<Report: RowReport> {
     // MARK: Results
 
     /// Writes the output, the rejects and the summary.
-    private func write(
+    func write(
         _ journal: borrowing RowJournal, _ settings: JSON, in folder: borrowing ResultFolder,
         checkpoint: () throws(DamaError) -> Void
     ) throws(DamaError) -> Report.Summary {
         let paths = folder.paths
         let rejects = try rejectsFile(journal, in: folder)
-        guard journal.rejectedCount < journal.rowCount else {
+        guard journal.rejectedCount < journal.rowCount || !report.needsRows else {
             // Nothing is kept: once the images are in place, all rows must be read again.
             try place(rejects: rejects, in: folder)
             try folder.clear()

@@ -8,10 +8,13 @@ protocol RowReport {
     /// Whether the job writes a file about the run that finished it.
     static var hasRunFile: Bool { get }
 
+    /// Whether the job fails if no row is done.
+    var needsRows: Bool { get }
+
     /// Settings that affect only the report, not the outcomes in the journal.
     var settings: [JSONObject.Member] { get }
 
-    /// Writes the lines of the completed rows to `output`. At least one row is done.
+    /// Writes the lines of the completed rows to `output`. At least one row is done if the report ``needsRows``.
     ///
     /// - Parameters:
     ///   - folder: A folder for temporary files.
@@ -33,6 +36,7 @@ protocol RowReport {
 
 extension RowReport {
     static var hasRunFile: Bool { false }
+    var needsRows: Bool { true }
     var settings: [JSONObject.Member] { [] }
     func runFile(_ progress: JobProgress, _ task: Task) -> JSON { .null }
 }

@@ -17,6 +17,8 @@ final class EmbeddingCache: Sendable {
     private struct State {
         /// The number of entries ever added; the entry at position p is in slot p mod ``slots``.
         var head = 0
+        /// Entries before this position are dead: the cache began anew here.
+        var floor = 0
         var positions: [ContentKey: Int] = [:]
         var keys: [ContentKey] = []
         var values: [Float] = []
@@ -43,16 +45,21 @@ final class EmbeddingCache: Sendable {
         try Files.synchronize(directory: Files.folder(of: path))
         state = Mutex(State())
         var reader = ByteReader(stored[...], name: "journal record")
-        let stored = stored.isEmpty ? 0 : try reader.read(UInt64.self)
+        let (stored, floor) =
+            if stored.isEmpty { (UInt64(0), UInt64(0)) } else {
+                // Version 0.2 stored no floor.
+                (try reader.read(UInt64.self), reader.remaining > 0 ? try reader.read(UInt64.self) : 0)
+            }
         // No job reaches this number; adding to it must not overflow.
-        guard let head = Int(exactly: stored), head <= 1 << 53 else {
+        guard let head = Int(exactly: stored), head <= 1 << 53, floor <= stored else {
             throw .io("\(path): the journal says that \(stored) embeddings were added; restart the job")
         }
         guard capacity > 0 else { return }
         try Allocation.check(byteLimit, for: "the cache of embeddings")
         var restored = State()
         restored.values.reserveCapacity(slots * dimension)
-        restored.head = max(0, head - capacity)
+        restored.floor = Int(floor)
+        restored.head = max(restored.floor, head - capacity)
         while restored.head < head {
             let (key, value) = try read(position: restored.head)
             store(key, value, in: &restored)
@@ -65,9 +72,14 @@ final class EmbeddingCache: Sendable {
     /// The state that ``init(path:dimension:byteLimit:stored:)`` needs to restore the cache.
     var stateBytes: [UInt8] {
         var writer = ByteWriter()
-        writer.append(UInt64(state.withLock { $0.head }))
+        let (head, floor) = state.withLock { ($0.head, $0.floor) }
+        writer.append(UInt64(head))
+        writer.append(UInt64(floor))
         return writer.bytes
     }
+
+    /// Forgets all entries, before a block.
+    func reset() { state.withLock { $0.floor = $0.head } }
 
     /// Whether the cache holds `key`. Can be called from any thread. The answer may change at the end of a block.
     func contains(_ key: ContentKey) -> Bool {
@@ -117,7 +129,8 @@ final class EmbeddingCache: Sendable {
     // MARK: The ring
 
     private func livePosition(_ key: ContentKey, _ state: State) -> Int? {
-        guard let position = state.positions[key], position >= state.head - capacity else { return nil }
+        guard let position = state.positions[key], position >= max(state.head - capacity, state.floor)
+        else { return nil }
         return position
     }
 

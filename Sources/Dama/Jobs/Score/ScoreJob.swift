@@ -14,6 +14,11 @@ import DamaSupport
 /// files are byte for byte those of an uninterrupted run on the same machine with the same number of threads. Rejected
 /// rows go to a separate file. See ``JobPaths`` for the files.
 public struct ScoreJob: Sendable {
+    /// The output of these options: a shard's has a name of its own.
+    public static func output(of options: ScoreOptions) -> String {
+        options.shard?.path(of: options.rows.output) ?? options.rows.output
+    }
+
     private let options: ScoreOptions
     private let encoder: any ImageTextEncoder
     private let splitter: any ResponseSplitter
@@ -40,12 +45,18 @@ public struct ScoreJob: Sendable {
         run: RunOptions? = nil, observer: @escaping (JobProgress) throws(DamaError) -> Void = { _ in }
     ) throws(DamaError) -> ScoreSummary {
         try options.check()
-        return try RowJob(options.rows, ScoreReport(options: options)).run(observer: observer) {
-            (contents, root) throws(DamaError) in
-            .settings(
+        var rows = options.rows
+        rows.output = Self.output(of: options)
+        let job = try RowJob(rows, ScoreReport(options: options)) { total in
+            options.shard?.rows(of: total, unit: options.partRows) ?? 0..<total
+        }
+        return try job.run(observer: observer) { (contents, root) throws(DamaError) in
+            let settings = JSON.settings(
                 job: "score", contents,
                 ["model": .string(try encoder.fingerprint), "splitter": .string(splitter.name)],
                 ScoreOptions.table, options, root)
+            guard let shard = options.shard else { return settings }
+            return ScoreMerge.settings(settings, of: shard, rows: contents.rowCount)
         } task: { (root, folder, state) throws(DamaError) in
             let cache = try EmbeddingCache(
                 path: folder.file("embeddings"), dimension: encoder.dimension, byteLimit: options.cacheBytes,

@@ -13,6 +13,11 @@ public struct ScoreOptions: RowJobSettings {
     /// The number of images and of sentences per run of the model.
     public var imagesPerStep = 8
     public var sentencesPerStep = 256
+    /// Rows after which the cache of embeddings begins anew, rounded up to whole blocks; `nil` for 4096. The results
+    /// then depend on no row before, to the last bit, and a shard can begin there.
+    public var cacheRows: Int?
+    /// Scores this share of the rows alone, for ``ScoreMerge``; `nil` for all rows.
+    public var shard: Shard?
 
     public typealias DeltaSource = Hardness.DeltaSource
 
@@ -28,8 +33,35 @@ public struct ScoreOptions: RowJobSettings {
             .int("images_per_step", \.imagesPerStep, in: 1...(.max)),
             .int("sentences_per_step", \.sentencesPerStep, in: 1...(.max)),
             .optionalDouble("mean_delta", \.meanDelta, effect: .report),
+            .optionalInt("cache_rows", \.cacheRows, in: 1...(1 << 40)),
+            // What differs between shards is no part of the settings that they share.
+            .int("shard", \.shardIndex, in: 0...Shard.limit, effect: .none),
+            .int("shards", \.shardCount, in: 0...Shard.limit, effect: .none),
         ])
 
+    /// The two settings that make ``shard``; no shards are the whole dataset.
+    private var shardIndex: Int {
+        get { shard?.index ?? 0 }
+        set { setShard(newValue, shardCount) }
+    }
+    private var shardCount: Int {
+        get { shard?.count ?? 0 }
+        set { setShard(shardIndex, newValue) }
+    }
+
+    private mutating func setShard(_ index: Int, _ count: Int) {
+        shard = index == 0 && count == 0 ? nil : Shard(index: index, count: count)
+    }
+
+    /// ``cacheRows`` in whole blocks.
+    var partRows: Int {
+        let (wanted, block) = (cacheRows ?? 4096, rows.blockRows)
+        return (wanted + block - 1) / block * block
+    }
+
     /// - Throws: ``DamaError/Code/invalidArgument`` naming the first value outside its range.
-    func check() throws(DamaError) { try Self.table.check(self) }
+    func check() throws(DamaError) {
+        try Self.table.check(self)
+        try shard?.check()
+    }
 }

@@ -4,6 +4,8 @@ import DamaText
 
 /// A block of rows, with responses split into sentences and images ready for the model.
 struct ScoreBlock: RowBlock {
+    /// The position of the first row in the dataset.
+    var start: Int
     var rows: [Row]
     var stamps: [[ImageStamp]]
     /// Images by content, so that an image shared by several rows is decoded once.
@@ -66,6 +68,7 @@ struct ScorePreparation: Sendable {
             return (file.key, cache.contains(file.key) ? .bytes(file.value) : image(file.value))
         }
         return ScoreBlock(
+            start: rows.first?.index ?? 0,
             rows: zip(rows, results).map { row, result in
                 switch result.result {
                 case .success(let (pair, _)): .pair(pair)

@@ -8,6 +8,8 @@ struct ScoreReport: RowReport {
 
     let options: ScoreOptions
 
+    /// A shard may have no rows.
+    var needsRows: Bool { options.shard == nil }
     var settings: [JSONObject.Member] { ScoreOptions.table.values(of: options, .report) }
 
     func write(
@@ -16,12 +18,14 @@ struct ScoreReport: RowReport {
     ) throws(DamaError) -> ScoreSummary {
         var summary = try summarize(journal, in: folder, checkpoint)
         summary.meanDeltaUsed = options.meanDelta ?? summary.meanDelta
+        let isShard = options.shard != nil
         var count = 0
         try journal.forEachRow { outcome throws(DamaError) in
             guard case .done(let bytes) = outcome else { return }
             let row = try StoredRow(decoding: bytes)
-            try output.append(
-                row.line(alphaData: Hardness.alphaData(delta: row.delta, meanDelta: summary.meanDeltaUsed)))
+            // A shard does not know δ̄ of the whole dataset.
+            let alpha = Hardness.alphaData(delta: row.delta, meanDelta: summary.meanDeltaUsed)
+            try output.append(row.line(alphaData: isShard ? nil : alpha))
             count += 1
             if count % 1024 == 0 { try checkpoint() }
         }
@@ -82,6 +86,11 @@ struct ScoreReport: RowReport {
         }
         try deltas.flush()
         summary.rowsBelowZero = belowZero
+        guard summary.rowsScored > 0 else {
+            (summary.smallestDelta, summary.largestDelta) = (0, 0)
+            summary.histogram = Array(repeating: 0, count: 40)
+            return summary
+        }
         summary.meanDelta = sum / Double(summary.rowsScored)
         summary.quantiles = try OrderStatistics.quantiles(
             ScoreSummary.quantileLevels, count: summary.rowsScored

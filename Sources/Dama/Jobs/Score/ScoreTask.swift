@@ -37,6 +37,7 @@ struct ScoreTask: RowTask {
     mutating func process(
         _ block: ScoreBlock, checkpoint: () throws(DamaError) -> Void
     ) throws(DamaError) -> [RowOutcome] {
+        if block.start % options.partRows == 0 { cache.reset() }
         let images = try embedImages(of: block, checkpoint)
         let sentences = try embedSentences(of: block, images, checkpoint)
         var outcomes: [RowOutcome] = []

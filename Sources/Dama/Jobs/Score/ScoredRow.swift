@@ -71,6 +71,6 @@ struct StoredRow {
         tail = try reader.readBytes(reader.remaining)
     }
 
-    /// The line of output, with its line feed.
-    func line(alphaData: Double) -> [UInt8] { head + Array(alphaData.description.utf8) + tail }
+    /// The line of output, with its line feed; without α_D in a shard.
+    func line(alphaData: Double?) -> [UInt8] { head + Array((alphaData?.description ?? "null").utf8) + tail }
 }

@@ -36,7 +36,7 @@ extension Scorer {
         return SplitHardness(hardness: hardness, chosenFlags: chosen.flags, rejectedFlags: rejected.flags)
     }
 
-    private func split(
+    func split(
         _ response: String, _ name: String, _ splitter: any ResponseSplitter, _ stop: StopSignal
     ) throws(DamaError) -> SplitResponse {
         let limit = TokenLimit(maximum: encoder.tokenLimit, count: encoder.tokenCount).heeding(stop)

@@ -14,12 +14,17 @@ struct CheckpointFolder {
 
     /// Whether a file of this name is a checkpoint, or the temporary file of one.
     static func isOurs(_ name: String) -> Bool {
+        let best = "best.safetensors"
+        if name == best || name == Files.temporary(for: best) { return true }
         let digits = name.utf8.prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
         let rest = name.utf8.dropFirst(digits.count)
         let suffix = ".safetensors"
         return digits.count >= 8
             && (rest.elementsEqual(suffix.utf8) || rest.elementsEqual(Files.temporary(for: suffix).utf8))
     }
+
+    /// The checkpoint with the best metrics of held-out pairs.
+    var best: String { "\(path)/best.safetensors" }
 
     /// The batch numbers of the existing checkpoints, the latest first.
     var batches: [Int] {
@@ -78,6 +83,7 @@ struct CheckpointFolder {
     }
 
     func removeAll() {
+        Files.remove(best)
         for batch in batches { Files.remove(file(batch)) }
     }
 }

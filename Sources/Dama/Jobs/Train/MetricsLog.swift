@@ -71,7 +71,7 @@ extension StepMetrics {
             ("gradient_norm", gradientNorm), ("learning_rate", learningRate), ("margin_std", marginDeviation),
             ("loss_std", lossDeviation), ("beta/clamped", Double(betaClamped)), ("logps/chosen", logpsChosen),
             ("logps/rejected", logpsRejected), ("reference/chosen", referenceChosen),
-            ("reference/rejected", referenceRejected),
+            ("reference/rejected", referenceRejected), ("sft_loss", sftLoss),
         ]
         return all.filter { $0.1.isFinite }
     }
@@ -97,7 +97,7 @@ extension StepMetrics {
             "margin_std": number(marginDeviation), "loss_std": number(lossDeviation),
             "beta_clamped": .int(Int64(betaClamped)), "logps_chosen": number(logpsChosen),
             "logps_rejected": number(logpsRejected), "reference_chosen": number(referenceChosen),
-            "reference_rejected": number(referenceRejected),
+            "reference_rejected": number(referenceRejected), "sft_loss": number(sftLoss),
         ]
     }
 }

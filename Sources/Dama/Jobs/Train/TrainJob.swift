@@ -55,22 +55,28 @@ public struct TrainJob: Sendable {
         let trained = try TrainedPolicy(
             policy, options.trainable, activations: options.activations, seed: options.seed, offloads: options.offload)
         let root = try ImageRoot(options.rows)
-        let data = try TrainingData(
+        var data = try TrainingData(
             options, policy: policy, root: root, reference: try reference(run, observer)
         ) { () throws(DamaError) in try run?.check() }
         let identity = try options.identity(
             policy: try policy.identity(), contents: data.contents, images: data.imagesDigest)
         if let summary = try finished(identity) { return summary }
 
+        var held = try heldOut(&data, root, run: run, observer)
         let batches = options.batches(pairs: data.items.count)
         let trainer = try makeTrainer(trained, batches: batches)
         let accept = { (note: JSON) throws(DamaError) in
             try Self.refuse(note["identity"], identity, "\(paths.folder) holds a training job")
         }
+        var heldOutNote: JSON?
         var batch =
-            try checkpoints.load(into: trainer, last: batches, accept: accept) { line throws(DamaError) in
+            try checkpoints.load(into: trainer, last: batches) { note throws(DamaError) in
+                try accept(note)
+                heldOutNote = note["held_out"]
+            } warn: { line throws(DamaError) in
                 try observer(.notice(line))
             } ?? 0
+        if batch > 0 { held?.resume(heldOutNote) }
         if batch > 0 { try observer(.notice("resuming after batch \(batch) of \(batches)")) }
         try writeRejects(data, observer)
 
@@ -86,11 +92,29 @@ public struct TrainJob: Sendable {
             guard saved != batch else { return }
             try metrics.synchronize()
             try log?.synchronize()
-            try checkpoints.save(trainer, batch: batch, note: ["batch": .int(Int64(batch)), "identity": identity])
+            var note: [JSONObject.Member] = [("batch", .int(Int64(batch))), ("identity", identity)]
+            if let held { note.append(("held_out", held.note)) }
+            try checkpoints.save(trainer, batch: batch, note: .object(JSONObject(note)))
             saved = batch
+        }
+        func scoreHeldOut() throws(DamaError) {
+            guard held?.isDue(after: batch, of: batches) == true,
+                let found = try held?.score(trainer, after: batch, run: run)
+            else { return }
+            let isBest = held?.isBest(found, after: batch) == true
+            try metrics.append([
+                "step": .int(Int64(clamping: trainer.steps)), "batch": .int(Int64(batch)), "eval": found.json,
+            ])
+            try events?.add(step: batch, scalars: found.scalars)
+            if isBest {
+                try trainer.save(to: checkpoints.best, note: ["batch": .int(Int64(batch)), "identity": identity])
+            }
+            try observer(.notice(found.line(after: batch, of: batches, isBest: isBest)))
         }
         var order = BatchOrder(options, pairs: data.items.count)
         do throws(DamaError) {
+            // A run may have ended between a batch and its held-out pairs.
+            try scoreHeldOut()
             while batch < batches {
                 var pairs: [TrainingPair] = []
                 let indices = Array(order.batch(batch))
@@ -104,6 +128,7 @@ public struct TrainJob: Sendable {
                     try log.append(step.json(batch: batch, found.step, ids: indices.map { data.items[$0].record.id }))
                 }
                 try events?.add(step: batch, scalars: found.scalars)
+                try scoreHeldOut()
                 if batch % options.checkpointEvery == 0 || batch == batches { try save() }
                 let seconds = monotonicSeconds() - start
                 try observer(
@@ -118,7 +143,9 @@ public struct TrainJob: Sendable {
             if saved != batch, error.code != .io { try save() }
             throw error
         }
-        return try finish(trainer, data, identity, batches: batches)
+        let counts = (steps: trainer.steps, skipped: trainer.skipped)
+        if options.exportsBest { try trainer.load(from: checkpoints.best, accept: accept) }
+        return try finish(trainer, counts, data, identity, batches: batches, best: held?.best?.batch)
     }
 
     // MARK: Before
@@ -134,9 +161,17 @@ public struct TrainJob: Sendable {
             }
             return .cache(try ReferenceCache(path: path, policy: policy))
         }
-        var job = ReferenceOptions(data: options.data, output: paths.reference)
+        return try computedReference(options, paths.reference, run, observer)
+    }
+
+    /// The reference's log-probabilities of the options' dataset, computed into `output`.
+    func computedReference(
+        _ options: TrainOptions, _ output: String, _ run: RunOptions?,
+        _ observer: (TrainEvent) throws(DamaError) -> Void
+    ) throws(DamaError) -> ReferenceSource {
+        var job = ReferenceOptions(data: options.data, output: output)
         job.rows = options.rows
-        job.rows.output = paths.reference
+        job.rows.output = output
         job.rows.imageRoot = options.rows.imageFolder
         // Training applies the limit, to all rows that it cannot use.
         job.rows.maximumRejected = nil
@@ -145,7 +180,7 @@ public struct TrainJob: Sendable {
                 try observer(.reference(progress))
             }
         }
-        return .cache(try ReferenceCache(path: paths.reference, policy: policy))
+        return .cache(try ReferenceCache(path: output, policy: policy))
     }
 
     private func makeTrainer(_ trained: TrainedPolicy, batches: Int) throws(DamaError) -> Trainer {
@@ -157,6 +192,7 @@ public struct TrainJob: Sendable {
         trainerOptions.maximumGradientNorm = options.maximumGradientNorm
         trainerOptions.tokensPerRun = options.tokensPerRun
         trainerOptions.threads = options.threads
+        trainerOptions.sftWeight = options.sftWeight
         return try Trainer(
             trained, reference: nil, controller: AdaptiveBeta(options.method), options: trainerOptions)
     }
@@ -194,7 +230,8 @@ public struct TrainJob: Sendable {
     }
 
     private func exportIdentity(_ identity: JSON) -> JSON {
-        .object(JSONObject([("training", identity)] + TrainOptions.table.values(of: options, .report)))
+        let report = TrainOptions.table.values(of: options, .report).filter { $0.value != .null }
+        return .object(JSONObject([("training", identity)] + report))
     }
 
     /// Refuses to resume a job with other settings, naming them.
@@ -212,18 +249,20 @@ public struct TrainJob: Sendable {
     }
 
     private func finish(
-        _ trainer: Trainer, _ data: TrainingData, _ identity: JSON, batches: Int
+        _ trainer: Trainer, _ counts: (steps: UInt64, skipped: UInt64), _ data: TrainingData, _ identity: JSON,
+        batches: Int, best: Int?
     ) throws(DamaError) -> TrainSummary {
         try export(trainer.policy)
         let summary = TrainSummary(
-            batches: batches, steps: trainer.steps, skipped: trainer.skipped, pairs: data.items.count,
+            batches: batches, steps: counts.steps, skipped: counts.skipped, pairs: data.items.count,
             rowsRejected: data.rejects.count, exported: options.export == .none ? nil : paths.model)
-        let json: JSON = [
-            "batches": .int(Int64(batches)), "steps": .int(Int64(clamping: summary.steps)),
-            "skipped": .int(Int64(clamping: summary.skipped)), "pairs": .int(Int64(summary.pairs)),
-            "rows_rejected": .int(Int64(summary.rowsRejected)), "settings": exportIdentity(identity),
+        var json: [JSONObject.Member] = [
+            ("batches", .int(Int64(batches))), ("steps", .int(Int64(clamping: summary.steps))),
+            ("skipped", .int(Int64(clamping: summary.skipped))), ("pairs", .int(Int64(summary.pairs))),
+            ("rows_rejected", .int(Int64(summary.rowsRejected))), ("settings", exportIdentity(identity)),
         ]
-        try Files.writeAtomically(Array("\(json.text)\n".utf8), to: paths.summary)
+        if let best { json.append(("best_batch", .int(Int64(best)))) }
+        try Files.writeAtomically(Array("\(JSON.object(JSONObject(json)).text)\n".utf8), to: paths.summary)
         return summary
     }
 

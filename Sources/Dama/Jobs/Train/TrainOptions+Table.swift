@@ -6,7 +6,8 @@ import DamaTraining
 
 extension TrainOptions {
     /// All settings of a training job, under the names of its configuration files.
-    package static let table = SettingsTable<Self>(rowSettings + inputSettings + trainingSettings + resultSettings)
+    package static let table = SettingsTable<Self>(
+        rowSettings + inputSettings + trainingSettings + heldOutSettings + resultSettings)
 
     private static let rowSettings: [Setting<Self>] = RowJobOptions.table.part([
         "data": "data", "output": "out", "image_root": "image_root", "follow_links": "follow_links",
@@ -36,6 +37,21 @@ extension TrainOptions {
         .optionalInt("max_steps", \.maximumSteps, in: 1...(1 << 40)),
         .int("tokens_per_run", \.tokensPerRun, in: 1...(1 << 40)),
         .int("threads", \.threads, in: 0...4096, effect: .none),
+    ]
+
+    private static let heldOutSettings: [Setting<Self>] = [
+        // Jobs without it keep their identity.
+        Setting(
+            "sft_weight",
+            read: { (root, reader, name) throws(DamaError) in
+                root.sftWeight = try reader.double(
+                    name, default: root.sftWeight, in: 0...Double.greatestFiniteMagnitude)
+            },
+            write: { $0.sftWeight == 0 ? .null : .double($0.sftWeight) }),
+        .optionalText("eval_data", \.evalData),
+        .optionalDouble("eval_share", \.evalShare),
+        .int("eval_every", \.evalEvery, in: 1...(1 << 40), effect: .none),
+        .choice("eval_best", \.evalBest, effect: .none),
     ]
 
     private static let resultSettings: [Setting<Self>] = [
@@ -86,6 +102,12 @@ extension TrainOptions {
         .choice(
             "dtype", \.exportType, ["float32": .float32, "float16": .float16, "bfloat16": .bfloat16],
             effect: .report),
+        Setting(
+            "best", effect: .report,
+            read: { (root, reader, name) throws(DamaError) in
+                root.exportsBest = try reader.bool(name, default: root.exportsBest)
+            },
+            write: { $0.exportsBest ? .bool(true) : .null }),
     ])
 
     private static let seedSetting = Setting<Self>(

@@ -42,6 +42,26 @@ public struct TrainOptions: RowJobSettings {
     public var seed: UInt64 = 0
     /// 0 for all processors.
     public var threads = 0
+    /// The weight of the chosen response's negative log-likelihood beside the preference loss; see ``TrainerOptions``.
+    public var sftWeight = 0.0
+
+    /// A dataset of pairs that are scored and not trained on; `nil` for none.
+    public var evalData: String?
+    /// Instead, the share of the dataset's pairs, between 0 and 1, that is held out of training.
+    public var evalShare: Double?
+    /// The number of steps after which the held-out pairs are scored; they are also scored at the end.
+    public var evalEvery = 100
+    /// The metric of the held-out pairs by which the best checkpoint is kept.
+    public var evalBest = BestBy.loss
+    /// Whether the best checkpoint is exported instead of the last one.
+    public var exportsBest = false
+
+    /// A metric of held-out pairs.
+    public enum BestBy: String, CaseIterable, Sendable {
+        case loss, accuracy, margin
+        /// No best checkpoint is kept.
+        case none
+    }
 
     /// The number of steps between checkpoints. A checkpoint is also written at the end and when the job is stopped.
     public var checkpointEvery = 100
@@ -79,6 +99,18 @@ public struct TrainOptions: RowJobSettings {
             throw .invalidArgument(
                 "method.keep is \(count), but a batch has \(batchSize) pairs; keep at most as many, or set filter: none"
             )
+        }
+        if let share = evalShare, !(share > 0 && share < 1) {
+            throw .invalidArgument("eval_share is \(share); expected a number between 0 and 1")
+        }
+        guard evalShare == nil || evalData == nil else {
+            throw .invalidArgument("eval_share and eval_data are both given; held-out pairs come from one of them")
+        }
+        guard sftWeight.isFinite, sftWeight >= 0 else {
+            throw .invalidArgument("sft_weight is \(sftWeight); it must be a number of 0 or more")
+        }
+        if exportsBest, evalBest == .none || (evalData == nil && evalShare == nil) {
+            throw .invalidArgument("export.best needs held-out pairs, eval_data or eval_share, and an eval_best")
         }
         if export == .adapter {
             guard case .lora = trainable else {

@@ -12,9 +12,15 @@ extension TrainPaths {
         let ownReference =
             options.reference == nil && !options.method.loss.isReferenceFree ? JobPaths(output: reference) : nil
         var files = [metrics, rejects, summary] + (options.logsPairs ? [pairs] : [])
-        if let own = ownReference { files += [own.output, own.rejects, own.summary] }
-        let directories = [checkpoints, tensorBoard, model] + (ownReference.map { [$0.partial] } ?? [])
-        let inputs = [("data", options.data), ("scores", options.scores ?? ""), ("reference", options.reference ?? "")]
+        let ownHeldOut =
+            options.evalData != nil && !options.method.loss.isReferenceFree ? JobPaths(output: heldOutReference) : nil
+        let references = [ownReference, ownHeldOut].compactMap { $0 }
+        for own in references { files += [own.output, own.rejects, own.summary] }
+        let directories = [checkpoints, tensorBoard, model] + references.map(\.partial)
+        let inputs = [
+            ("data", options.data), ("scores", options.scores ?? ""), ("reference", options.reference ?? ""),
+            ("eval_data", options.evalData ?? ""),
+        ]
         for (name, input) in inputs where Files.exists(input) {
             for file in files where Files.areSame(file, input) {
                 throw .invalidArgument(
@@ -28,7 +34,7 @@ extension TrainPaths {
         for file in files where Files.isThere(file) && (Files.isSymbolicLink(file) || !Files.isRegularFile(file)) {
             throw .invalidArgument("\(file) is not a regular file, and the job writes one to this path")
         }
-        try ownReference?.refuseForeign()
+        for own in references { try own.refuseForeign() }
         try refuseForeign(options)
         if options.export != .none { try ExportFolder.check(model, base: base, replaces: false) }
     }

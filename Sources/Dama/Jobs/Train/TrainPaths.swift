@@ -15,6 +15,8 @@ public struct TrainPaths: Equatable, Sendable {
     public var rejects: String { "\(folder)/rejects.jsonl" }
     /// The reference's log-probabilities, if the job computed them.
     public var reference: String { "\(folder)/reference.jsonl" }
+    /// The same of the held-out pairs of a file.
+    public var heldOutReference: String { "\(folder)/eval_reference.jsonl" }
     /// Counts and settings, written when the job is done.
     public var summary: String { "\(folder)/summary.json" }
     /// The trained model, or its adapters.

@@ -99,6 +99,25 @@ struct TrainingData: Sendable {
         }
     }
 
+    /// Takes a share of the pairs, chosen by `seed` alone, out of these; both keep the order of the file.
+    ///
+    /// - Throws: ``DamaError/Code/invalidArgument`` if fewer than `batchSize` pairs are left.
+    mutating func holdOut(share: Double, seed: UInt64, batchSize: Int) throws(DamaError) -> TrainingData {
+        let count = max(1, Int((Double(items.count) * share).rounded()))
+        guard items.count - count >= batchSize else {
+            throw .invalidArgument(
+                "eval_share \(share) holds out \(count) of \(items.count) pairs, which leaves fewer than batch_size, "
+                    + "\(batchSize)")
+        }
+        // A stream of its own: the order of the batches must not depend on it.
+        var generator = RandomGenerator(seed: seed, stream: 0xE7A1)
+        let chosen = Set(generator.permutation(of: items.count).prefix(count))
+        var held = self
+        held.items = items.indices.filter { chosen.contains($0) }.map { items[$0] }
+        items = items.indices.filter { !chosen.contains($0) }.map { items[$0] }
+        return held
+    }
+
     private mutating func reject(_ row: RawRow, _ options: TrainOptions, _ rejection: Rejection) {
         rejects.append(rejection.line(of: row, id: PairRecord.identifier(of: row, names: options.fields)))
     }

@@ -74,7 +74,7 @@ def train(
 
     ::
 
-        dama.train({"model": "llava-1.5-7b-hf", "data": "pairs.jsonl", "out": "aligned", "trainable": "lora",
+        libdama.train({"model": "llava-1.5-7b-hf", "data": "pairs.jsonl", "out": "aligned", "trainable": "lora",
                     "method": {"preset": "paper", "beta": 0.1}})
 
     ``config`` is a mapping, the path of a YAML file, or YAML text; a string with a line break is text. docs/train.md

@@ -96,7 +96,7 @@ def _set(options: Any, name: str, field: Any, value: Any, names: Mapping[str, Ma
 
 def run(
     function: Any,
-    handle: ctypes.c_void_p,
+    handle: Optional[ctypes.c_void_p],
     options: Any,
     result: Any,
     progress: Optional[Callable[[Progress], object]],

@@ -92,6 +92,8 @@ class StepMetrics:
     reference_rejected: float
     #: Number of pairs whose β is the floor or the ceiling.
     beta_clamped: int
+    #: The kept chosen responses' mean negative log-likelihood per token; part of the loss with a ``sft_weight``.
+    sft_loss: float
 
 
 @dataclass(frozen=True)
@@ -140,8 +142,8 @@ class Trainer:
 
     ::
 
-        policy = dama.Policy("llava-1.5-7b-hf")
-        with dama.Trainer(policy, reference=policy, trainable=dama.LoRA(rank=16), learning_rate=1e-5) as trainer:
+        policy = libdama.Policy("llava-1.5-7b-hf")
+        with libdama.Trainer(policy, reference=policy, trainable=libdama.LoRA(rank=16), learning_rate=1e-5) as trainer:
             for batch in batches:
                 print(trainer.step(batch).loss)
 
@@ -170,6 +172,8 @@ class Trainer:
         Seed of the adapters' initial values.
     ``offload``
         Whether the host keeps the fp32 weights and the moments of a policy on a device, and updates them there.
+    ``sft_weight``
+        The weight of ``StepMetrics.sft_loss`` beside the preference loss: TRL's ``rpo_alpha``. Used by :meth:`step`.
 
     The parts of a step can be called separately: :meth:`forward`, :meth:`backward`, :meth:`update`, :meth:`zero_grad`.
     Gradients can be summed over ranks in the arrays of :meth:`parameters`. Use an object from one thread at a time.
@@ -193,6 +197,7 @@ class Trainer:
         threads: int = 0,
         seed: int = 0,
         offload: bool = False,
+        sft_weight: float = 0.0,
     ) -> None:
         self._owner: Optional[_Owner] = None
         options = _abi.dama_trainer_options()
@@ -208,6 +213,7 @@ class Trainer:
         options.threads = unsigned("threads", threads, 32)
         options.seed = unsigned("seed", seed, 64)
         options.offload = int(offload)
+        options.sft_weight = sft_weight
         if isinstance(controller, str):
             controller = AdaptiveBeta(controller)
         owner = _Owner()

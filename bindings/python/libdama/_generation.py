@@ -51,7 +51,8 @@ class Policy(PolicyModel):
     ``model_dir`` contains config.json, safetensors and tokenizer.json, and preprocessor_config.json for LLaVA. The
     hub's ONNX layout may replace the safetensors (onnx/decoder_model_merged.onnx; for LLaVA also embed_tokens.onnx and
     vision_encoder.onnx). Several threads may use one policy at the same time; ctypes releases the interpreter's lock
-    during a call. It cannot be used in a child that ``fork`` created.
+    during a call. It cannot be used in a child that ``fork`` created. It pickles by path and options, as a ``Scorer``
+    does.
 
     ``threads``
         Threads of inference; 0: one for each processor. All models share the thread pool of the first model.

@@ -6,7 +6,7 @@ margins of ±1e4 and more.
 
 ``margins`` and ``beta`` are arrays, lists, numbers or torch tensors that broadcast against each other::
 
-    value, derivative = dama.losses.sigmoid([1.5, -2.0], 0.1)
+    value, derivative = libdama.losses.sigmoid([1.5, -2.0], 0.1)
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class Splitter:
 
     @classmethod
     def built_in(cls) -> Splitter:
-        """The rules of :func:`dama.split`."""
+        """The rules of :func:`libdama.split`."""
         handle = ctypes.c_void_p()
         check(_abi.dama_splitter_create_built_in(handle))
         return cls(handle)
@@ -107,7 +107,7 @@ class Splitter:
         *,
         cancellation: Optional[Cancellation] = None,
     ) -> Split:
-        """The sub-sentences of ``text``; the limits are as for :func:`dama.split`.
+        """The sub-sentences of ``text``; the limits are as for :func:`libdama.split`.
 
         Ctrl-C stops it, and so does ``cancellation`` from another thread, which raises ``Cancelled``.
         """

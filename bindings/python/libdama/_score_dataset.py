@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import ctypes
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional, Union
 
 from . import _abi, _row_job
 from ._cancellation import Cancellation
+from ._errors import InvalidArgument
 from ._native import choices
 from ._policy import _choice
 from ._row_job import AnyPath, Progress
@@ -55,6 +58,8 @@ def score_dataset(
     image_limit: int = 64 << 20,
     follow_links: bool = False,
     progress: Optional[Callable[[Progress], object]] = None,
+    shard: int = 0,
+    shards: int = 0,
     cancellation: Optional[Cancellation] = None,
     **more: Any,
 ) -> ScoreResult:
@@ -69,6 +74,8 @@ def score_dataset(
     A job that was stopped or killed resumes when it is called again with the same arguments, and ends with the same
     bytes. ``progress`` is called on this thread many times. An exception that it raises, and Ctrl-C, stop the job and
     are raised here; ``cancellation`` stops it from another thread. Memory does not grow with the number of rows.
+    With ``shards`` the job scores the share number ``shard``, from 0, of so many shares of the rows, perhaps on another
+    machine; its files are named after ``output``, and :func:`merge_scores` joins them.
     ``more`` are further fields of the C struct ``dama_score_dataset_options``, by name.
     """
     options = _row_job.options_of(
@@ -76,12 +83,54 @@ def score_dataset(
         data=data, output=output, image_root=image_root, delta_source=_choice("delta", delta, _DELTA_SOURCES),
         mean_delta=mean_delta, fields=fields, max_rejected=max_rejected, restart=restart, workers=workers,
         block_rows=block_rows, cache_bytes=cache_bytes, row_limit=row_limit, image_limit=image_limit,
-        follow_links=follow_links, **more,
+        follow_links=follow_links, shard=shard, shards=shards, **more,
     )  # fmt: skip
     scorer = model if isinstance(model, Scorer) else Scorer(model)
     result = _abi.dama_score_dataset_result()
     _abi.dama_score_dataset_result_init(result)
     _row_job.run(_abi.dama_score_dataset, scorer._handle, options, result, progress, cancellation)
+    return _result(result, _shard_output(Path(output), shard, shards))
+
+
+def merge_scores(
+    output: AnyPath,
+    shards: Sequence[AnyPath] = (),
+    *,
+    restart: bool = False,
+    progress: Optional[Callable[[Progress], object]] = None,
+    cancellation: Optional[Cancellation] = None,
+) -> ScoreResult:
+    """Joins the shards of :func:`score_dataset`: δ̄, α_D, Eq. (7), and the statistics of all rows.
+
+    ``output`` is that of the whole, ``shards`` are the outputs of the shards; by default those beside ``output``, by
+    their names. The files are byte for byte those of one job over all rows with the same options, if the models of all shards
+    compute the same bits. Raises ``InvalidArgument`` for shards that are missing, given twice, of other options or of
+    other inputs, naming them. A merge that was stopped resumes when it is called again. The shards' files stay.
+    """
+    if isinstance(shards, (str, bytes, os.PathLike)):
+        raise InvalidArgument("shards is one path; expected a list of them")
+    names = [os.fsencode(shard) for shard in shards]
+    options = _abi.dama_merge_scores_options()
+    _abi.dama_merge_scores_options_init(options)
+    options.output = os.fsencode(output)
+    options.shards = (ctypes.c_char_p * len(names))(*names)
+    options.shard_count = len(names)
+    options.restart = bool(restart)
+    result = _abi.dama_score_dataset_result()
+    _abi.dama_score_dataset_result_init(result)
+    _row_job.run(lambda _, *rest: _abi.dama_merge_scores(*rest), None, options, result, progress, cancellation)
+    return _result(result, Path(output))
+
+
+def _shard_output(output: Path, shard: int, shards: int) -> Path:
+    """The output of a shard, or that of the whole."""
+    if not shards:
+        return output
+    base = _row_job._base(output)
+    return base.with_name(f"{base.name}.shard-{shard}-of-{shards}{output.name[len(base.name):]}")
+
+
+def _result(result: Any, output: Path) -> ScoreResult:
     return ScoreResult(
         rows=result.rows,
         rows_scored=result.rows_scored,

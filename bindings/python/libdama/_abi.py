@@ -230,6 +230,14 @@ class dama_scored_sentence(ctypes.Structure):
     pass
 
 
+class dama_response_pair(ctypes.Structure):
+    pass
+
+
+class dama_pair_outcome(ctypes.Structure):
+    pass
+
+
 class dama_adamw_options(ctypes.Structure):
     pass
 
@@ -247,6 +255,10 @@ class dama_score_dataset_options(ctypes.Structure):
 
 
 class dama_score_dataset_result(ctypes.Structure):
+    pass
+
+
+class dama_merge_scores_options(ctypes.Structure):
     pass
 
 
@@ -521,6 +533,20 @@ dama_scored_sentence._fields_ = [
     ("score", ctypes.c_float),
 ]
 
+dama_response_pair._fields_ = [
+    ("image", ctypes.POINTER(dama_image)),
+    ("chosen", ctypes.c_char_p),
+    ("rejected", ctypes.c_char_p),
+]
+
+dama_pair_outcome._fields_ = [
+    ("status", ctypes.c_uint),
+    ("reserved", ctypes.c_uint32),
+    ("delta", ctypes.c_double),
+    ("message", ctypes.c_char_p),
+    ("pair", ctypes.c_void_p),
+]
+
 dama_adamw_options._fields_ = [
     ("struct_size", ctypes.c_uint32),
     ("threads", ctypes.c_uint32),
@@ -575,6 +601,9 @@ dama_score_dataset_options._fields_ = [
     ("reserved", ctypes.c_uint32),
     ("splitter", ctypes.c_void_p),
     ("data_format", ctypes.c_char_p),
+    ("cache_rows", ctypes.c_uint64),
+    ("shard", ctypes.c_uint64),
+    ("shards", ctypes.c_uint64),
 ]
 
 dama_score_dataset_result._fields_ = [
@@ -585,6 +614,16 @@ dama_score_dataset_result._fields_ = [
     ("rows_rejected", ctypes.c_uint64),
     ("mean_delta", ctypes.c_double),
     ("mean_delta_used", ctypes.c_double),
+]
+
+dama_merge_scores_options._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("restart", ctypes.c_int32),
+    ("output", ctypes.c_char_p),
+    ("shards", ctypes.POINTER(ctypes.c_char_p)),
+    ("shard_count", ctypes.c_size_t),
+    ("progress", dama_progress_callback),
+    ("user", ctypes.c_void_p),
 ]
 
 dama_policy_options._fields_ = [
@@ -839,6 +878,7 @@ dama_trainer_options._fields_ = [
     ("tokens_per_run", ctypes.c_uint32),
     ("threads", ctypes.c_uint32),
     ("lora_dropout", ctypes.c_double),
+    ("sft_weight", ctypes.c_double),
     ("offload", ctypes.c_uint64),
 ]
 
@@ -883,6 +923,7 @@ dama_step_metrics._fields_ = [
     ("reference_chosen", ctypes.c_double),
     ("reference_rejected", ctypes.c_double),
     ("beta_clamped", ctypes.c_size_t),
+    ("sft_loss", ctypes.c_double),
 ]
 
 dama_parameter._fields_ = [
@@ -959,6 +1000,10 @@ dama_train_dataset_options._fields_ = [
     ("drop_last", ctypes.c_int32),
     ("mean_delta", ctypes.c_double),
     ("data_format", ctypes.c_char_p),
+    ("eval_data", ctypes.c_char_p),
+    ("eval_share", ctypes.c_double),
+    ("eval_every", ctypes.c_uint64),
+    ("eval_best", ctypes.c_char_p),
 ]
 
 dama_train_dataset_result._fields_ = [
@@ -1287,6 +1332,29 @@ dama_scored_pair_flags = _library.dama_scored_pair_flags
 dama_scored_pair_flags.argtypes = [ctypes.c_void_p, ctypes.c_uint]
 dama_scored_pair_flags.restype = ctypes.c_void_p
 
+dama_scorer_hardness_batch = _library.dama_scorer_hardness_batch
+dama_scorer_hardness_batch.argtypes = [
+    ctypes.POINTER(ctypes.c_void_p),
+    ctypes.c_void_p,
+    ctypes.POINTER(dama_response_pair),
+    ctypes.c_size_t,
+    ctypes.POINTER(dama_hardness_options),
+    ctypes.c_void_p,
+]
+dama_scorer_hardness_batch.restype = ctypes.c_uint
+
+dama_scored_pairs_free = _library.dama_scored_pairs_free
+dama_scored_pairs_free.argtypes = [ctypes.c_void_p]
+dama_scored_pairs_free.restype = None
+
+dama_scored_pairs_count = _library.dama_scored_pairs_count
+dama_scored_pairs_count.argtypes = [ctypes.c_void_p]
+dama_scored_pairs_count.restype = ctypes.c_size_t
+
+dama_scored_pairs_at = _library.dama_scored_pairs_at
+dama_scored_pairs_at.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.POINTER(dama_pair_outcome)]
+dama_scored_pairs_at.restype = ctypes.c_uint
+
 dama_token_logprobs = _library.dama_token_logprobs
 dama_token_logprobs.argtypes = [
     ctypes.c_void_p,
@@ -1356,6 +1424,18 @@ dama_score_dataset.argtypes = [
     ctypes.c_void_p,
 ]
 dama_score_dataset.restype = ctypes.c_uint
+
+dama_merge_scores_options_init_sized = _library.dama_merge_scores_options_init_sized
+dama_merge_scores_options_init_sized.argtypes = [ctypes.POINTER(dama_merge_scores_options), ctypes.c_size_t]
+dama_merge_scores_options_init_sized.restype = None
+
+dama_merge_scores = _library.dama_merge_scores
+dama_merge_scores.argtypes = [
+    ctypes.POINTER(dama_merge_scores_options),
+    ctypes.POINTER(dama_score_dataset_result),
+    ctypes.c_void_p,
+]
+dama_merge_scores.restype = ctypes.c_uint
 
 dama_policy_options_init_sized = _library.dama_policy_options_init_sized
 dama_policy_options_init_sized.argtypes = [ctypes.POINTER(dama_policy_options), ctypes.c_size_t]
@@ -1911,6 +1991,10 @@ def dama_score_dataset_options_init(options: dama_score_dataset_options) -> None
 
 def dama_score_dataset_result_init(result: dama_score_dataset_result) -> None:
     dama_score_dataset_result_init_sized(result, ctypes.sizeof(dama_score_dataset_result))
+
+
+def dama_merge_scores_options_init(options: dama_merge_scores_options) -> None:
+    dama_merge_scores_options_init_sized(options, ctypes.sizeof(dama_merge_scores_options))
 
 
 def dama_policy_options_init(options: dama_policy_options) -> None:

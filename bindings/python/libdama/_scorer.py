@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Optional, Union
+from typing import Any, Optional, TypeVar, Union
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import _abi
 from ._cancellation import Cancellation, run_stoppable
-from ._errors import InvalidArgument
+from ._errors import DamaError, InvalidArgument, error_for
 from ._native import check, choices
+from ._pillow import is_pillow, pillow_pixels
+from ._reopen import reduced, remembers
 from ._runtime import open_with
 from ._splitter import Splitter
 from ._text import _c_string, string_list
 
-#: The path or the bytes of a JPEG, PNG, WebP, GIF or BMP file, or uint8 pixels [H, W, 3].
-Image = Union[str, os.PathLike, bytes, bytearray, memoryview, NDArray[np.uint8]]
+#: The path or the bytes of a JPEG, PNG, WebP, GIF or BMP file, uint8 pixels [H, W, 3], or a Pillow image.
+Image = Union[str, os.PathLike, bytes, bytearray, memoryview, NDArray[np.uint8], Any]
 
 _LONG_TEXTS = choices(_abi.dama_long_texts, "DAMA_LONG_TEXTS_")
 _DELTA_SOURCES = choices(_abi.dama_delta_source, "DAMA_DELTA_FROM_")
 _HANDLE = ctypes.c_void_p
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,8 @@ class Scorer:
     ``model_dir`` contains config.json, safetensors, tokenizer.json and preprocessor_config.json; text_model.onnx and
     vision_model.onnx may replace the safetensors. Several threads may use one scorer at the same time; ctypes releases
     the interpreter's lock during a call. It cannot be used in a child that ``fork`` created (multiprocessing's default
-    on Linux before Python 3.14): start workers with ``spawn``.
+    on Linux before Python 3.14): start workers with ``spawn``. It pickles by path and options; a process opens the model
+    once for all pickles of it.
 
     ``threads``
         Threads of inference; 0: one for each processor. All models share the thread pool of the first model.
@@ -84,6 +88,7 @@ class Scorer:
         ``onnxruntime-gpu`` wheel, or the loader's.
     """
 
+    @remembers
     def __init__(
         self,
         model_dir: Union[str, os.PathLike[str]],
@@ -118,6 +123,9 @@ class Scorer:
         self.max_tokens: int = facts.max_tokens
         #: exp(logit_scale) of the model.
         self.logit_scale: float = facts.logit_scale
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return reduced(self)
 
     def __del__(self, free: Any = _abi.dama_scorer_free) -> None:
         handle = getattr(self, "_handle", None)
@@ -161,13 +169,7 @@ class Scorer:
         ``delta`` is computed from ``"probabilities"``, or from ``"scores"`` as in Table 2. Raises ``InvalidArgument``
         for a response without words.
         """
-        if delta not in _DELTA_SOURCES:
-            raise InvalidArgument(f"delta is {delta!r}; expected one of {', '.join(map(repr, _DELTA_SOURCES))}")
-        options = _abi.dama_hardness_options()
-        _abi.dama_hardness_options_init(options)
-        options.delta_source = _DELTA_SOURCES[delta]
-        if splitter is not None:
-            options.splitter = splitter._handle
+        options = _hardness_options(delta, splitter)
         keep: list[Any] = []
         picture = _image(image, keep)
         texts = [_c_string(chosen, "chosen"), _c_string(rejected, "rejected")]
@@ -179,11 +181,73 @@ class Scorer:
                 ),
                 cancellation,
             )
-            sentences = [_sub_sentences(pair, response) for response in _abi.dama_response]
-            flags = [string_list(_abi.dama_scored_pair_flags(pair, response)) for response in _abi.dama_response]
-            return PairHardness(value.value, sentences[0], sentences[1], flags[0], flags[1])
+            return _pair_hardness(pair, value.value)
         finally:
             _abi.dama_scored_pair_free(pair)
+
+    def hardness_batch(
+        self,
+        pairs: Sequence[tuple[Image, str, str]],
+        *,
+        delta: str = "probabilities",
+        splitter: Optional[Splitter] = None,
+        cancellation: Optional[Cancellation] = None,
+    ) -> list[Union[PairHardness, DamaError]]:
+        """δ of many pairs (image, chosen, rejected), Eqs. (4) to (6), with their sub-sentences.
+
+        Images are decoded and responses are split on several threads, and the model runs on several images and on all
+        different sub-sentences at once, as in :func:`score_dataset` without a cache. A bad pair, such as one with a
+        damaged image, has its exception in the list instead of being raised. The other arguments are those of
+        :meth:`hardness`.
+        """
+        return self._batch(pairs, _pair_hardness, delta, splitter, cancellation)
+
+    def deltas(
+        self,
+        pairs: Sequence[tuple[Image, str, str]],
+        *,
+        delta: str = "probabilities",
+        splitter: Optional[Splitter] = None,
+        cancellation: Optional[Cancellation] = None,
+    ) -> list[Union[float, DamaError]]:
+        """δ alone of many pairs (image, chosen, rejected); otherwise as :meth:`hardness_batch`."""
+        return self._batch(pairs, lambda _, value: value, delta, splitter, cancellation)
+
+    def _batch(
+        self,
+        pairs: Sequence[tuple[Image, str, str]],
+        result: Callable[[Any, float], _Result],
+        delta: str,
+        splitter: Optional[Splitter],
+        cancellation: Optional[Cancellation],
+    ) -> list[Union[_Result, DamaError]]:
+        options = _hardness_options(delta, splitter)
+        keep: list[Any] = []
+        array = (_abi.dama_response_pair * len(pairs))()
+        for index, (image, chosen, rejected) in enumerate(pairs):
+            picture = _image(image, keep)
+            keep.append(picture)
+            array[index].image = ctypes.pointer(picture)
+            array[index].chosen = _c_string(chosen, f"pair {index}: chosen")
+            array[index].rejected = _c_string(rejected, f"pair {index}: rejected")
+        found, outcome = _HANDLE(), _abi.dama_pair_outcome()
+        try:
+            run_stoppable(
+                lambda token: _abi.dama_scorer_hardness_batch(
+                    found, self._handle, array, len(pairs), options, token
+                ),
+                cancellation,
+            )
+            results: list[Union[_Result, DamaError]] = []
+            for index in range(_abi.dama_scored_pairs_count(found)):
+                check(_abi.dama_scored_pairs_at(found, index, outcome))
+                if outcome.status:
+                    results.append(error_for(outcome.status, outcome.message.decode("utf-8", "replace")))
+                else:
+                    results.append(result(outcome.pair, outcome.delta))
+            return results
+        finally:
+            _abi.dama_scored_pairs_free(found)
 
     def embed_images(
         self, images: Sequence[Image], *, cancellation: Optional[Cancellation] = None
@@ -210,6 +274,23 @@ class Scorer:
         return embeddings
 
 
+def _hardness_options(delta: str, splitter: Optional[Splitter]) -> _abi.dama_hardness_options:
+    if delta not in _DELTA_SOURCES:
+        raise InvalidArgument(f"delta is {delta!r}; expected one of {', '.join(map(repr, _DELTA_SOURCES))}")
+    options = _abi.dama_hardness_options()
+    _abi.dama_hardness_options_init(options)
+    options.delta_source = _DELTA_SOURCES[delta]
+    if splitter is not None:
+        options.splitter = splitter._handle
+    return options
+
+
+def _pair_hardness(pair: Any, delta: float) -> PairHardness:
+    sentences = [_sub_sentences(pair, response) for response in _abi.dama_response]
+    flags = [string_list(_abi.dama_scored_pair_flags(pair, response)) for response in _abi.dama_response]
+    return PairHardness(delta, sentences[0], sentences[1], flags[0], flags[1])
+
+
 def _sub_sentences(pair: ctypes.c_void_p, response: _abi.dama_response) -> list[SubSentence]:
     it = _abi.dama_scored_sentence()
     found = []
@@ -232,6 +313,8 @@ def _texts(texts: Sequence[str]) -> Any:
 def _image(image: Image, keep: list[Any]) -> _abi.dama_image:
     """The C struct; the objects that it points to are appended to ``keep``."""
     result = _abi.dama_image()
+    if is_pillow(image):
+        image = pillow_pixels(image)
     if isinstance(image, (str, os.PathLike)):
         result.path = os.fsencode(image)
     elif isinstance(image, (bytes, bytearray, memoryview)):
@@ -246,6 +329,7 @@ def _image(image: Image, keep: list[Any]) -> _abi.dama_image:
         result.rgb, result.height, result.width = pixels.ctypes.data, image.shape[0], image.shape[1]
     else:
         raise InvalidArgument(
-            f"an image is {type(image).__name__}; expected a path, the bytes of a file or a uint8 array [H, W, 3]"
+            f"an image is {type(image).__name__}; expected a path, the bytes of a file, a uint8 array "
+            "[H, W, 3] or a Pillow image"
         )
     return result

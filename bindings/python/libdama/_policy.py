@@ -16,6 +16,7 @@ from ._cancellation import Cancellation, run_stoppable
 from ._conversation import conversation_array
 from ._errors import InvalidArgument
 from ._native import check, choices
+from ._reopen import reduced, remembers
 from ._runtime import open_with
 from ._scorer import Image, _image
 from ._text import _c_string, string_list
@@ -69,6 +70,7 @@ Pair = Union[tuple[Optional[Image], str, str, str], Mapping[str, Any]]
 class PolicyModel:
     """The opened model and its log-probabilities; `Policy` adds text generation."""
 
+    @remembers
     def __init__(
         self,
         model_dir: Union[str, os.PathLike[str]],
@@ -124,6 +126,9 @@ class PolicyModel:
         self.image_tokens: int = facts.image_tokens
         #: The template in use: its name, its text, or its file.
         self.template: str = facts.prompt_template.decode("utf-8")
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return reduced(self)
 
     def __del__(self, free: Any = _abi.dama_policy_free) -> None:
         handle = getattr(self, "_handle", None)

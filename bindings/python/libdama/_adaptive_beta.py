@@ -161,7 +161,7 @@ class AdaptiveBeta:
 
     ::
 
-        ab = dama.AdaptiveBeta(preset="paper", beta=0.1, keep=12)
+        ab = libdama.AdaptiveBeta(preset="paper", beta=0.1, keep=12)
         for batch in batches:
             out = ab.step(policy_chosen, policy_rejected, reference_chosen, reference_rejected, alpha_data)
             torch.autograd.backward([chosen_logps, rejected_logps],
@@ -188,7 +188,7 @@ class AdaptiveBeta:
     :param rho: Share of α_D if ``combine`` is ``weighted``.
     :param floor: Minimum β of a pair.
     :param ceiling: Maximum β of a pair.
-    :param loss: The name of a loss in :mod:`dama.losses`, such as ``sigmoid``.
+    :param loss: The name of a loss in :mod:`libdama.losses`, such as ``sigmoid``.
     :param label_smoothing: ε of ``cdpo`` and ``robust``.
     :param simpo_margin: γ of ``simpo``.
 

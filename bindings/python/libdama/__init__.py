@@ -29,7 +29,7 @@ from ._native import version
 from ._policy import PairLogps, ResponseLogps, prompt_templates
 from ._reference import ReferenceCache, ReferenceResult, reference_dataset
 from ._row_job import Progress
-from ._score_dataset import ScoreResult, score_dataset
+from ._score_dataset import ScoreResult, merge_scores, score_dataset
 from ._scorer import PairHardness, Scorer, SubSentence
 from ._splitter import Split, Splitter
 from ._text import Tokenizer, split
@@ -84,6 +84,7 @@ __all__ = [
     "kernels",
     "library_path",
     "losses",
+    "merge_scores",
     "prompt_templates",
     "reference_dataset",
     "score_dataset",

@@ -1,0 +1,114 @@
+import DamaModels
+import DamaPreference
+import DamaRuntime
+import DamaSupport
+
+/// What a model does with pairs that it is not trained on.
+public struct HeldOutMetrics: Equatable, Sendable {
+    public var pairs = 0
+    /// The mean of the preference loss with the base β for every pair: no filter, no α.
+    public var loss = 0.0
+    /// The share of pairs with a margin above 0.
+    public var accuracy = 0.0
+    /// The mean of the margin h, Eq. (1).
+    public var margin = 0.0
+    /// Means of log π(y | I, x) by the policy.
+    public var logpsChosen = 0.0
+    public var logpsRejected = 0.0
+    /// The same by the reference; NaN for a loss without a reference.
+    public var referenceChosen = 0.0
+    public var referenceRejected = 0.0
+    /// The chosen responses' mean negative log-likelihood per token.
+    public var sftLoss = 0.0
+}
+
+extension Trainer {
+    /// Scores pairs with the current weights, without dropout. Weights, moments, controller and counters do not change.
+    ///
+    /// - Parameter pairs: Pairs with reference log-probabilities, unless the loss needs none.
+    /// - Throws: ``DamaError/Code/invalidArgument`` for a pair without them; ``DamaError/cancelled`` if `run` was
+    ///   stopped; input errors name the pair.
+    public func heldOut(_ pairs: [TrainingPair], run: RunOptions? = nil) throws(DamaError) -> HeldOutMetrics {
+        var sums = HeldOutSums(controller.configuration)
+        try add(pairs, to: &sums, run: run)
+        return try sums.metrics()
+    }
+
+    /// Adds one part of the pairs, so that a caller need not hold the images of all.
+    package func add(
+        _ pairs: [TrainingPair], to sums: inout HeldOutSums, run: RunOptions? = nil
+    ) throws(DamaError) {
+        guard !pairs.isEmpty else { return }
+        let prepared = try prepare(pairs.map(\.pair), run: run)
+        var features = ImageFeatures()
+        var found: [(index: Int, values: PairLogProbabilities)] = []
+        for members in LengthBatches.plan(prepared.map(\.tokenCount), budget: options.tokensPerRun) {
+            var dropout: Dropout?
+            let pass = try policy.forward(
+                members.map { prepared[$0] }, features: &features, dropout: &dropout, use: .once, run: run)
+            for (member, values) in zip(members, pass.logProbabilities) { found.append((member, values)) }
+        }
+        for (index, values) in found.sorted(by: { $0.index < $1.index }) {
+            try sums.add(values, reference: pairs[index].reference)
+        }
+    }
+}
+
+/// log π of the pairs that were scored so far.
+package struct HeldOutSums {
+    private let configuration: AdaptiveBeta.Configuration
+    private var policy: [PairLogProbabilities] = []
+    private var reference: [(chosen: Double, rejected: Double)] = []
+
+    /// - Parameter configuration: The training's; of it only β and the loss are used.
+    package init(_ configuration: AdaptiveBeta.Configuration) {
+        var plain = AdaptiveBeta.Configuration.dpo
+        plain.beta = configuration.beta
+        plain.loss = configuration.loss
+        self.configuration = plain
+    }
+
+    fileprivate mutating func add(
+        _ values: PairLogProbabilities, reference known: (chosen: Double, rejected: Double)?
+    ) throws(DamaError) {
+        if !configuration.loss.isReferenceFree {
+            guard let known else {
+                throw .invalidArgument("held-out pair \(policy.count) has no reference log-probabilities")
+            }
+            reference.append(known)
+        }
+        policy.append(values)
+    }
+
+    /// The metrics of all pairs.
+    ///
+    /// - Throws: ``DamaError/Code/invalidArgument`` if there are none.
+    package func metrics() throws(DamaError) -> HeldOutMetrics {
+        guard !policy.isEmpty else { throw .invalidArgument("there are no held-out pairs") }
+        let isFree = configuration.loss.isReferenceFree
+        // A controller of its own: the training's has a running mean, which must not change.
+        var controller = try AdaptiveBeta(configuration)
+        let step = try controller.step(
+            policyChosen: policy.map(\.chosen.sum), policyRejected: policy.map(\.rejected.sum),
+            referenceChosen: isFree ? nil : reference.map(\.chosen),
+            referenceRejected: isFree ? nil : reference.map(\.rejected),
+            alphaData: Array(repeating: 1, count: policy.count),
+            chosenLengths: isFree ? policy.map { Int64($0.chosen.count) } : nil,
+            rejectedLengths: isFree ? policy.map { Int64($0.rejected.count) } : nil)
+        func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }
+        var metrics = HeldOutMetrics()
+        metrics.pairs = policy.count
+        metrics.loss = mean(step.losses)
+        metrics.accuracy = Double(step.margins.count { $0 > 0 }) / Double(policy.count)
+        metrics.margin = mean(step.margins)
+        metrics.logpsChosen = mean(policy.map(\.chosen.sum))
+        metrics.logpsRejected = mean(policy.map(\.rejected.sum))
+        metrics.referenceChosen = isFree ? .nan : mean(reference.map(\.chosen))
+        metrics.referenceRejected = isFree ? .nan : mean(reference.map(\.rejected))
+        metrics.sftLoss =
+            SupervisedTerm(
+                weight: 0, policy, mask: Array(repeating: true, count: policy.count)
+            ).loss
+        return metrics
+    }
+}
