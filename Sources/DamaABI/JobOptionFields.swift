@@ -22,6 +22,7 @@ extension dama_score_dataset_options: JobOptionFields {
             ("image_limit", OptionField.number(image_limit)),
             ("follow_links", .bool(follow_links != 0)),
             ("data_format", try OptionField.text(data_format, "data_format")),
+            ("report", try OptionField.text(report, "report")),
         ]
     }
 

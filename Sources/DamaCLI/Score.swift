@@ -30,6 +30,11 @@ struct Score: ParsableCommand {
     var delta: DeltaChoice = .probabilities
     @Option(help: ArgumentHelp("Use this mean of delta in Eq. (7) instead of the dataset's.", valueName: "number"))
     var meanDelta: Double?
+    @Option(
+        help: ArgumentHelp(
+            "Write a page that draws the distribution of delta and says what it means for the labels.",
+            valueName: "file"))
+    var report: String?
     @OptionGroup(title: "Splitting")
     var splitting: SplittingOptions
     @Option(help: ArgumentHelp("Threads for inference; 0 for one per processor.", valueName: "n"))
@@ -59,7 +64,7 @@ struct Score: ParsableCommand {
             let summary = try ScoreJob(options, encoder: encoder, splitter: splitting.splitter(onnxruntime))
                 .run(run: run, observer: rows.observer(display))
             display.close()
-            try report(summary, display.progress)
+            try printResults(summary, display.progress)
         } catch {
             display.close()
             throw JobFailure.exit("score", error, display.progress, maxBad: rows.maxBad)
@@ -71,13 +76,14 @@ struct Score: ParsableCommand {
         options.deltaSource = delta == .scores ? .scores : .probabilities
         options.meanDelta = meanDelta
         options.cacheBytes = try RowJobArguments.bytes(cache, "--cache", from: 0)
+        options.report = report
         try rows.fill(&options, by: ScoreOptions.table)
         return options
     }
 
     // MARK: The end
 
-    private func report(_ summary: ScoreSummary, _ progress: JobProgress?) throws(DamaError) {
+    private func printResults(_ summary: ScoreSummary, _ progress: JobProgress?) throws(DamaError) {
         let paths = JobPaths(output: dataset.out)
         if summary.wasComplete { try StandardOutput.writeLine("already done; --restart runs it again") }
         var line = "scored \(summary.rowsScored) of \(summary.rows) rows"
@@ -92,6 +98,7 @@ struct Score: ParsableCommand {
             let share = FixedPoint.text(100 * Double(count) / Double(summary.rowsScored), digits: 1)
             try StandardOutput.writeLine("delta is below 0 in \(count) rows (\(share) %)")
         }
-        try StandardOutput.writeLine("\(paths.output)  \(paths.summary)")
+        let files = [paths.output, paths.summary] + [report].compactMap { $0 }
+        try StandardOutput.writeLine(files.joined(separator: "  "))
     }
 }

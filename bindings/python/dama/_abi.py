@@ -569,6 +569,7 @@ dama_score_dataset_options._fields_ = [
     ("reserved", ctypes.c_uint32),
     ("splitter", ctypes.c_void_p),
     ("data_format", ctypes.c_char_p),
+    ("report", ctypes.c_char_p),
 ]
 
 dama_score_dataset_result._fields_ = [

@@ -10,6 +10,9 @@ public struct ScoreOptions: RowJobSettings {
     public var meanDelta: Double?
     /// The memory for cached embeddings of sentences and images, in bytes; 0 disables the cache.
     public var cacheBytes = 64 << 20
+    /// The file of a page that draws the distribution of δ and explains it, or `nil`. A finished job writes it too, when
+    /// it is run again.
+    public var report: String?
     /// The number of images and of sentences per run of the model.
     public var imagesPerStep = 8
     public var sentencesPerStep = 256
@@ -28,6 +31,7 @@ public struct ScoreOptions: RowJobSettings {
             .int("images_per_step", \.imagesPerStep, in: 1...(.max)),
             .int("sentences_per_step", \.sentencesPerStep, in: 1...(.max)),
             .optionalDouble("mean_delta", \.meanDelta, effect: .report),
+            .optionalText("report", \.report),
         ])
 
     /// - Throws: ``DamaError/Code/invalidArgument`` naming the first value outside its range.

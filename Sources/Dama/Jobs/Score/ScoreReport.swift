@@ -8,6 +8,7 @@ struct ScoreReport: RowReport {
 
     let options: ScoreOptions
 
+    var page: ResultPage? { options.report.map { ResultPage(path: $0, writer: ScorePage.writer) } }
     var settings: [JSONObject.Member] { ScoreOptions.table.values(of: options, .report) }
 
     func write(
@@ -37,6 +38,8 @@ struct ScoreReport: RowReport {
         summary?.wasComplete = true
         return summary
     }
+
+    func pageText(_ summary: ScoreSummary) -> String { ScorePage(summary, options).text }
 
     func runFile(_ progress: JobProgress, _ task: ScoreTask) -> JSON {
         [
@@ -86,6 +89,11 @@ struct ScoreReport: RowReport {
         summary.quantiles = try OrderStatistics.quantiles(
             ScoreSummary.quantileLevels, count: summary.rowsScored
         ) { visit throws(DamaError) in try deltas.forEach(visit) }
+        // The third of the row at a position in the order by δ is 3 · position / count, as in ScoreTable.
+        let ranks = [1, 2].map { (summary.rowsScored * $0 + 2) / 3 - 1 }
+        summary.thirds = try OrderStatistics.select(ranks: ranks) { visit throws(DamaError) in
+            try deltas.forEach(visit)
+        }
         // A ratio of scores is unbounded.
         if options.deltaSource == .scores { summary.histogramRange = summary.smallestDelta...summary.largestDelta }
         summary.histogram = try histogram(deltas, summary.histogramRange)
