@@ -88,9 +88,9 @@ typedef struct dama_score_dataset_options {
      */
     const char *data_format;
     /**
-     * The file of a page (HTML) that draws the distributions of δ and α_D, and says what pairs with δ below 0 mean for the
-     * labels. A file that no job wrote is not replaced. A finished job writes the page too, when it is run again. NULL: no
-     * page. NULL.
+     * The file of a page (HTML) that draws the distributions of δ and α_D, and says what pairs with δ below 0 mean for
+     * the labels. A file that no job wrote is not replaced. A finished job writes the page too, when it is run again.
+     * NULL: no page. NULL.
      */
     const char *report;
 } dama_score_dataset_options;

@@ -59,8 +59,8 @@ extension JobPaths {
     /// The error for a file that no job wrote.
     func foreign(_ path: String) -> DamaError {
         .invalidArgument(
-            "\(path) exists and is not replaced, because no job of this kind wrote it; choose another output, or remove "
-                + "the file")
+            "\(path) exists and is not replaced, because no job of this kind wrote it; choose another output, or "
+                + "remove the file")
     }
 
     private static func isSummary(_ path: String) -> Bool {

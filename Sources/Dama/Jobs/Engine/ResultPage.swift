@@ -10,7 +10,9 @@ struct ResultPage: Equatable, Sendable {
     /// Whether the file at the path is a page of this command.
     var isOwn: Bool {
         let head = Array(HTMLPage.head(writer: writer).utf8)
-        guard let file = try? OpenFile(reading: path), let bytes = try? file.read(head.count, at: 0) else { return false }
+        guard let file = try? OpenFile(reading: path), let bytes = try? file.read(head.count, at: 0) else {
+            return false
+        }
         return bytes == head
     }
 }

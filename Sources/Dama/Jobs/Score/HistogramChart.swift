@@ -34,7 +34,8 @@ struct HistogramChart {
                 """
                 <rect class="\(bin.isMarked ? "marked" : "bar")" x="\(Self.text(x(bin.low) + 0.5))" \
                 y="\(Self.text(floor - height))" width="\(Self.text(max(1, x(bin.high) - x(bin.low) - 1)))" \
-                height="\(Self.text(height))"><title>\(number(bin.low)) to \(number(bin.high)): \(bin.count)</title></rect>
+                height="\(Self.text(height))">\
+                <title>\(number(bin.low)) to \(number(bin.high)): \(bin.count)</title></rect>
                 """)
         }
         parts.append(
@@ -58,7 +59,8 @@ struct HistogramChart {
             parts.append(label(line.text, x(line.value), row))
         }
         return """
-            <svg viewBox="0 0 720 230" width="100%" role="img" aria-label="\(HTMLPage.escaped("distribution of \(name)"))">\
+            <svg viewBox="0 0 720 230" width="100%" role="img" \
+            aria-label="\(HTMLPage.escaped("distribution of \(name)"))">\
             \(parts.joined())</svg>
             """
     }

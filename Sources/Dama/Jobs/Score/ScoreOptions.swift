@@ -10,8 +10,8 @@ public struct ScoreOptions: RowJobSettings {
     public var meanDelta: Double?
     /// The memory for cached embeddings of sentences and images, in bytes; 0 disables the cache.
     public var cacheBytes = 64 << 20
-    /// The file of a page that draws the distribution of δ and explains it, or `nil`. A finished job writes it too, when
-    /// it is run again.
+    /// The file of a page that draws the distribution of δ and explains it, or `nil`. A finished job writes it too,
+    /// when it is run again.
     public var report: String?
     /// The number of images and of sentences per run of the model.
     public var imagesPerStep = 8

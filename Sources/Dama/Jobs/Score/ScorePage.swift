@@ -35,8 +35,8 @@ struct ScorePage {
         let meaning =
             hasSign
             ? """
-            <p>δ is 1 if all of the model's belief is in the chosen response's sub-sentences, and −1 if it is in those of \
-            the rejected one, Eqs. (5) and (6). The smaller δ, the harder the pair is to tell apart by its image.</p>
+            <p>δ is 1 if all of the model's belief is in the chosen response's sub-sentences, and −1 if it is in those \
+            of the rejected one, Eqs. (5) and (6). The smaller δ, the harder the pair is to tell apart by its image.</p>
             """
             : """
             <p>δ is the ratio of the summed scores, the ablation of the paper's Table 2.</p>
@@ -79,9 +79,10 @@ struct ScorePage {
         }
         return """
             <h2>What training makes of it</h2>\(chart.svg)\
-            <p>α_D = σ(δ) / σ(δ̄), Eq. (7), with δ̄ = \(Self.number(mean)). Each pair is trained with β_D = β · α_D, Eq. (8).</p>
+            <p>α_D = σ(δ) / σ(δ̄), Eq. (7), with δ̄ = \(Self.number(mean)). \
+            Each pair is trained with β_D = β · α_D, Eq. (8).</p>
             """
-            + HTMLPage.table(["share of the pairs below", "δ", "α_D", "β_D at β = 0.1", "β_D at β = 0.5"], rows)
+                + HTMLPage.table(["share of the pairs below", "δ", "α_D", "β_D at β = 0.1", "β_D at β = 0.5"], rows)
     }
 
     // MARK: Thirds and counts
