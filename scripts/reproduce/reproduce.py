@@ -303,7 +303,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="parallel runs, with one thread each")
     parser.add_argument("--noise", help="names from settings.py, separated by commas (default: all)")
     parser.add_argument("--rows", help="row names from rows.py, separated by commas (default: all of a setting)")
-    parser.add_argument("--pairs", action="store_true", help="only make the pairs, and measure how well δ finds wrong labels")
+    parser.add_argument("--pairs", action="store_true", help="only make pairs, and measure how well δ finds wrong labels")
     parser.add_argument("--docs", type=Path, help="fill the tables of the documents in this folder, too")
     parser.add_argument("--tables", action="store_true", help="only write the tables of the complete runs")
     arguments = parser.parse_args()
