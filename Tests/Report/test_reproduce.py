@@ -196,7 +196,9 @@ def test_documents_are_filled(tmp_path: Path) -> None:
     (tmp_path / "base" / "test.json").write_text(json.dumps(base))
     labels = {"pairs": 40, "wrong": 10, "delta_below_0": 16, "wrong_of_delta_below_0": 8, "auc_of_delta": 0.9,
               "alpha_right": 1.1, "alpha_wrong": 0.8}  # fmt: skip
-    (folder / "labels.json").write_text(json.dumps(labels))
+    for other in SETTINGS[1:]:
+        other.folder(tmp_path).mkdir(parents=True, exist_ok=True)
+        (other.folder(tmp_path) / "labels.json").write_text(json.dumps(labels))
     # Runs of version 0.1, whose folders are not here.
     (docs / "results.csv").write_text(
         "row,split,beta,rate,seed,response_level,mention_level\n"
@@ -207,7 +209,10 @@ def test_documents_are_filled(tmp_path: Path) -> None:
              "random-0.25 combining"]  # fmt: skip
     text = "".join(f"<!-- table {name} -->\n\nNot yet run.\n\n<!-- end -->\n" for name in names)
     (docs / "results.md").write_text(text)
-    for _ in range(2):  # The second time, the file is its own known runs.
+    write_documents(tmp_path, docs, seeds=2)
+    assert (docs / "results.md").read_text().split("<!-- end -->")[1].endswith("Not yet run.\n\n"), "5 % lacks its labels"
+    (tmp_path / "labels.json").write_text(json.dumps(labels))
+    for _ in range(2):  # Now the file is its own known runs.
         write_documents(tmp_path, docs, seeds=2)
         parts = dict(zip(names, (docs / "results.md").read_text().split("<!-- end -->")))
         # 5 %: changes of 1/4 and 1/2, so t = 3 with one degree of freedom, whose point of 5 % is 12.706.

@@ -1,7 +1,8 @@
 """Fills the tables of the documents from the complete runs of reproduce.py.
 
 A table stands between two comments: <!-- table NAME --> and <!-- end -->. One that the runs in OUT do not give keeps
-its text. A row needs all its seeds, and a table of the paper all its rows, except for that of the methods.
+its text. A row needs all its seeds, and a table of the paper all its rows, except for that of the methods. The table of
+labels needs the pairs of all settings: `--pairs`.
 """
 
 from __future__ import annotations
@@ -47,7 +48,10 @@ def filled(mark: re.Match[str], made: dict[str, list[list[str]]]) -> str:
 def all_tables(found: list[Results], every: list[Results]) -> dict[str, list[list[str]]]:
     """The tables that the runs give, by name."""
     made = {"axis": axis_table([results for results in found if any(map(results.reported, AXIS))]),
-            "labels": labels_table(found), "runs": runs_table(every)}  # fmt: skip
+            "runs": runs_table(every)}  # fmt: skip
+    labels = labels_table(found)
+    if len(labels) == 1 + len(found):
+        made["labels"] = labels
     for results in found:
         name = results.setting.name
         # The scenes of known runs are not known.
