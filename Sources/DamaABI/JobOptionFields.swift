@@ -25,6 +25,7 @@ extension dama_score_dataset_options: JobOptionFields {
             ("cache_rows", OptionField.number(cache_rows)),
             ("shard", OptionField.number(shard)),
             ("shards", OptionField.number(shards)),
+            ("report", try OptionField.text(report, "report")),
         ]
     }
 

@@ -32,6 +32,11 @@ struct Score: ParsableCommand {
     var delta: DeltaChoice = .probabilities
     @Option(help: ArgumentHelp("Use this mean of delta in Eq. (7) instead of the dataset's.", valueName: "number"))
     var meanDelta: Double?
+    @Option(
+        help: ArgumentHelp(
+            "Write a page that draws the distribution of delta and says what it means for the labels.",
+            valueName: "file"))
+    var report: String?
     @OptionGroup(title: "Splitting")
     var splitting: SplittingOptions
     @Option(help: ArgumentHelp("Threads for inference; 0 for one per processor.", valueName: "n"))
@@ -66,7 +71,7 @@ struct Score: ParsableCommand {
             let summary = try ScoreJob(options, encoder: encoder, splitter: splitting.splitter(onnxruntime))
                 .run(run: run, observer: rows.observer(display))
             display.close()
-            try Self.report(summary, display.progress, ScoreJob.output(of: options))
+            try Self.report(summary, display.progress, ScoreJob.output(of: options), page: report)
         } catch {
             display.close()
             throw JobFailure.exit("score", error, display.progress, maxBad: rows.maxBad)
@@ -79,6 +84,7 @@ struct Score: ParsableCommand {
         options.meanDelta = meanDelta
         options.shard = shard
         options.cacheBytes = try RowJobArguments.bytes(cache, "--cache", from: 0)
+        options.report = report
         try rows.fill(&options, by: ScoreOptions.table)
         return options
     }
@@ -87,7 +93,7 @@ struct Score: ParsableCommand {
 
     /// Reports what is in the output and beside it.
     static func report(
-        _ summary: ScoreSummary, _ progress: JobProgress?, _ output: String
+        _ summary: ScoreSummary, _ progress: JobProgress?, _ output: String, page: String? = nil
     ) throws(DamaError) {
         let paths = JobPaths(output: output)
         if summary.wasComplete { try StandardOutput.writeLine("already done; --restart runs it again") }
@@ -107,7 +113,8 @@ struct Score: ParsableCommand {
             let share = FixedPoint.text(100 * Double(count) / Double(summary.rowsScored), digits: 1)
             try StandardOutput.writeLine("delta is below 0 in \(count) rows (\(share) %)")
         }
-        try StandardOutput.writeLine("\(paths.output)  \(paths.summary)")
+        let files = [paths.output, paths.summary] + [page].compactMap { $0 }
+        try StandardOutput.writeLine(files.joined(separator: "  "))
     }
 }
 

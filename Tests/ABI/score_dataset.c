@@ -46,12 +46,13 @@ int main(void) {
         fprintf(stderr, "set DAMA_CLIP_FIXTURES, as Tests/ABI/run does\n");
         return 1;
     }
-    char folder[] = "/tmp/dama-abi-XXXXXX", data[64], output[64], rejects[64], command[160], model[4096];
+    char folder[] = "/tmp/dama-abi-XXXXXX", data[64], output[64], rejects[64], page[64], command[160], model[4096];
     snprintf(model, sizeof model, "%s/legacy", images);
     CHECK(mkdtemp(folder) != NULL);
     snprintf(data, sizeof data, "%s/pairs.jsonl", folder);
     snprintf(output, sizeof output, "%s/scores.jsonl", folder);
     snprintf(rejects, sizeof rejects, "%s/scores.rejects.jsonl", folder);
+    snprintf(page, sizeof page, "%s/page.html", folder);
     write_text(data,
                "{\"idx\": 1, \"image\": \"wide.jpg\", \"good\": \"A red circle. A blue square.\", \"rejected\": \"A dog.\"}\n"
                "{\"idx\": 2, \"image\": \"tall.png\", \"good\": \"A red circle.\", \"rejected\": \"Two dogs. A cat.\"}\n"
@@ -119,6 +120,10 @@ int main(void) {
     bad.max_rejected = 0;
     CHECK_FAILS(dama_score_dataset(scorer, &bad, NULL, NULL), DAMA_MODEL, "rejected");
 
+    bad = options;
+    bad.report = output;
+    CHECK_FAILS(dama_score_dataset(scorer, &bad, NULL, NULL), DAMA_INVALID_ARGUMENT, "one of the job's results");
+
     /* Stopped by the callback with its own status, and resumed. */
     dama_status wanted = DAMA_CANCELLED;
     options.progress = stop;
@@ -139,6 +144,9 @@ int main(void) {
     CHECK(result.mean_delta >= -1 && result.mean_delta <= 1 && result.mean_delta == result.mean_delta_used);
     CHECK(size_of(output) > 0 && size_of(rejects) > 0);
     CHECK(dama_score_dataset(scorer, &options, &result, NULL) == DAMA_OK && result.was_complete);
+    CHECK(options.report == NULL && size_of(page) < 0);
+    options.report = page;
+    CHECK(dama_score_dataset(scorer, &options, &result, NULL) == DAMA_OK && result.was_complete && size_of(page) > 1000);
     options.mean_delta = 0.25;
     CHECK_FAILS(dama_score_dataset(scorer, &options, NULL, NULL), DAMA_INVALID_ARGUMENT, "mean_delta");
 

@@ -38,7 +38,7 @@ final class ForeignFileTests: XCTestCase {
         for make in SmallJob.rowJobs {
             let job = try make(inputs)
             var names = ["out.jsonl", "out.rejects.jsonl", "out.summary.json", "out.partial/notes.txt"]
-            if job.name == "score" { names.append("out.run.json") }
+            if job.name == "score" { names += ["out.run.json", "out.html"] }
             for (index, name) in names.enumerated() {
                 for text in ["mine\n", #"{"mine": 1}"# + "\n", ""] where !text.isEmpty || name == "out.jsonl" {
                     let outputs = "\(folder.path)/\(job.name)-\(index)-\(text.utf8.count)"
@@ -55,7 +55,7 @@ final class ForeignFileTests: XCTestCase {
     func testLinksAndOtherThingsAreNotReplaced() throws {
         let job = try SmallJob.score(inputs)
         try Files.writeAtomically([1], to: folder.path + "/theirs")
-        for name in ["out.jsonl", "out.rejects.jsonl", "out.summary.json", "out.run.json"] {
+        for name in ["out.jsonl", "out.rejects.jsonl", "out.summary.json", "out.run.json", "out.html"] {
             let path = "\(outputs)/\(name)"
             for target in ["\(folder.path)/theirs", "\(folder.path)/nowhere"] {
                 try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: target)

@@ -38,11 +38,12 @@ struct SmallJob {
     /// Thirteen rows in blocks of two, with a cache so small that its ring wraps around.
     static func score(_ inputs: String) throws -> SmallJob {
         try Dataset(count: 12, seed: 4).write(to: inputs, bad: true)
-        return SmallJob(name: "score", results: rowResults) { folder in
+        return SmallJob(name: "score", results: rowResults + ["out.html"]) { folder in
             var options = ScoreOptions(data: inputs + "/pairs.jsonl", output: folder + "/out.jsonl")
             options.rows.blockRows = 2
             options.rows.workers = 1
             options.cacheBytes = 3000
+            options.report = folder + "/out.html"
             try ScoreJob(options, encoder: AngleEncoder(noise: 1e-3), splitter: FullStopSplitter(name: "full stops"))
                 .run()
         }

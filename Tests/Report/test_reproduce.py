@@ -12,11 +12,12 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts" / "reproduce"))
 
 import results as pages
+from document import write_documents
 from reproduce import Benchmark, choosing, reporting
 from noise import axis_table, why_row
 from rows import BETAS, RATES, RIVALS, RIVALS_TABLE, ROWS, SMOOTHING, TABLES
 from settings import AXIS, SETTINGS
-from tables import Results, chosen, describe_training, run_name, student_p
+from tables import Results, chosen, describe_training, run_name, student_p, student_point
 from why import area_under_curve, describe_pairs
 
 
@@ -25,11 +26,13 @@ def line(step: int, easy: float, hard: float | None, alpha: float) -> dict[str, 
             "beta_max": 0.2, "margin_mean": 1.0, "loss": 0.5, "accuracy": 0.5}  # fmt: skip
 
 
-def add(out: Path, row: str, seed: int, free: list[bool], split: str = "test", beta: float = 0.5) -> None:
-    folder = out / "runs" / run_name(row, beta, 6e-5, seed)
+def add(
+    out: Path, row: str, seed: int, free: list[bool], split: str = "test", beta: float = 0.5, rate: float = 6e-5
+) -> None:
+    folder = out / "runs" / run_name(row, beta, rate, seed)
     folder.mkdir(parents=True)
     level = sum(free) / len(free)
-    result = {"row": row, "beta": beta, "rate": 6e-5, "seed": seed, "split": split, "response_level": level,
+    result = {"row": row, "beta": beta, "rate": rate, "seed": seed, "split": split, "response_level": level,
               "mention_level": 0.9, "coverage": 0.8, "mean_words": 20.0, "seconds": 1.0}  # fmt: skip
     (folder / "result.json").write_text(json.dumps(result))
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line(s, 2, 1, 1.0)) + "\n" for s in range(1, 9)))
@@ -156,3 +159,76 @@ def test_what_became_of_wrong_pairs(tmp_path: Path) -> None:
         "DPO", "75.0 / 75.0", "0.50 / 1.50", "25.0 → 100.0", "2.00 / 4.00",
     ]  # fmt: skip
     assert axis_table([results])[1] == ["25 %", "75.0 ± 35.4", "–", "–", "–", "–", "–"]
+
+
+def test_a_difference_by_seeds(tmp_path: Path) -> None:
+    for seed, (dpo, dama) in enumerate([(1, 2), (2, 2), (1, 4)], start=1):
+        add(tmp_path, "dpo", seed, [index < dpo for index in range(4)])
+        add(tmp_path, "dama", seed, [index < dama for index in range(4)])
+    found = Results(tmp_path).by_seeds("dama", "dpo")
+    assert found is not None
+    center, margin, p = found
+    # Changes of 1/4, 0 and 3/4: mean 1/3, variance 7/48. With two degrees of freedom t has a closed form:
+    # p = 1 − t / √(2 + t²), and 4.302653 is its point of 5 %, from the table.
+    error = math.sqrt(7 / 48 / 3)
+    assert center == pytest.approx(1 / 3)
+    assert margin == pytest.approx(4.302653 * error, rel=1e-6)
+    t = center / error
+    assert p == pytest.approx(1 - t / math.sqrt(2 + t * t), abs=1e-6)
+    assert Results(tmp_path, seeds=4).by_seeds("dama", "dpo") is None, "a row needs all its seeds"
+    assert student_point(0.05, 4) == pytest.approx(2.776445, rel=1e-5)
+
+
+def test_documents_are_filled(tmp_path: Path) -> None:
+    docs, setting = tmp_path / "docs", SETTINGS[1]
+    docs.mkdir()
+    folder = setting.folder(tmp_path)
+    for seed in (1, 2):
+        add(folder, "dpo", seed, [True, False])
+        add(folder, "dama", seed, [True, seed == 1])
+    add(folder, "mdpo", 1, [True, True])
+    for beta in BETAS:
+        for rate in RATES:
+            add(folder, "dpo", 0, [True, beta == BETAS[1] and rate == RATES[1]], "validation", beta, rate)
+    add(folder, "dama", 0, [True, True], "validation")
+    (tmp_path / "base").mkdir()
+    base = {"response_level": 0.25, "mention_level": 0.5, "coverage": 0.5, "mean_words": 9.0}
+    (tmp_path / "base" / "test.json").write_text(json.dumps(base))
+    labels = {"pairs": 40, "wrong": 10, "delta_below_0": 16, "wrong_of_delta_below_0": 8, "auc_of_delta": 0.9,
+              "alpha_right": 1.1, "alpha_wrong": 0.8}  # fmt: skip
+    for other in SETTINGS[1:]:
+        other.folder(tmp_path).mkdir(parents=True, exist_ok=True)
+        (other.folder(tmp_path) / "labels.json").write_text(json.dumps(labels))
+    # Runs of version 0.1, whose folders are not here.
+    (docs / "results.csv").write_text(
+        "row,split,beta,rate,seed,response_level,mention_level\n"
+        + "".join(f"{row},test,0.5,6e-05,{seed},{rate},0.9\n" for row, seed, rate in
+                  [("dpo", 1, 0.5), ("dpo", 2, 0.25), ("dama", 1, 0.75), ("dama", 2, 0.75)]))  # fmt: skip
+    names = ["axis", "labels", "runs", "random-0.25 methods", "random-0.25 grid",
+             "random-0.05 methods", "random-0.35 why",
+             "random-0.25 combining"]  # fmt: skip
+    text = "".join(f"<!-- table {name} -->\n\nNot yet run.\n\n<!-- end -->\n" for name in names)
+    (docs / "results.md").write_text(text)
+    write_documents(tmp_path, docs, seeds=2)
+    assert (docs / "results.md").read_text().split("<!-- end -->")[1].endswith("Not yet run.\n\n"), "5 % lacks its labels"
+    (tmp_path / "labels.json").write_text(json.dumps(labels))
+    for _ in range(2):  # Now the file is its own known runs.
+        write_documents(tmp_path, docs, seeds=2)
+        parts = dict(zip(names, (docs / "results.md").read_text().split("<!-- end -->")))
+        # 5 %: changes of 1/4 and 1/2, so t = 3 with one degree of freedom, whose point of 5 % is 12.706.
+        assert "| 5 % | 37.5 ± 17.7 | – | – | 75.0 ± 0.0 | +37.5 ± 158.8 | 0.2 |" in parts["axis"]
+        assert "| 25 % | 50.0 ± 0.0 | – | – | 75.0 ± 35.4 | +25.0 ± 317.7 | 0.5 |" in parts["axis"]
+        assert "| 25 % | 40 | 10 | 40.0 % | 50.0 % | 80.0 % | 26.7 % | 0.900 | 1.10 / 0.80 |" in parts["labels"]
+        assert "| 25 % | 27 | 5 | 5 |" in parts["runs"] and "| 5 % | 19 | 0 | 4 |" in parts["runs"]
+        # MDPO has one seed of two, and the grid of DAMA one run of four.
+        assert "| DPO | 0.5, 6e-05 | 50.0 ± 0.0 |" in parts["random-0.25 methods"]
+        assert "MDPO" not in parts["random-0.25 methods"]
+        assert "| base policy | – | 25.0 |" in parts["random-0.25 methods"]
+        assert "| DPO | 50.0 | 50.0 | 50.0 | **100.0** |" in parts["random-0.25 grid"]
+        assert "DAMA" not in parts["random-0.25 grid"]
+        # Of five rows one is complete.
+        for name in ("random-0.05 methods", "random-0.35 why", "random-0.25 combining"):
+            assert "Not yet run." in parts[name], name
+        lines = (docs / "results.csv").read_text().splitlines()
+        assert len(lines) == 1 + 4 + 10 and sum(line.startswith("random,0.05,") for line in lines) == 4
+    assert (docs / "noise.svg").read_text().startswith("<svg xmlns")

@@ -99,6 +99,12 @@ typedef struct dama_score_dataset_options {
      */
     uint64_t shard;
     uint64_t shards;
+    /**
+     * The file of a page (HTML) that draws the distributions of δ and α_D, and says what pairs with δ below 0 mean for
+     * the labels. A file that no job wrote is not replaced. A finished job writes the page too, when it is run again.
+     * NULL: no page. NULL.
+     */
+    const char *report;
 } dama_score_dataset_options;
 
 #define dama_score_dataset_options_init(options) \

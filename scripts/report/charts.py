@@ -23,6 +23,8 @@ class Line:
     smooth: int = 1
     # The smallest and the largest value at each step, drawn as a band.
     band: Optional[tuple[Sequence[Number], Sequence[Number]]] = field(default=None)
+    # Whether each value is drawn as a point, for lines with few of them.
+    points: bool = False
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:
@@ -145,6 +147,11 @@ def line_chart(
             axes.path(line.x, clipped, f'stroke="{line.color}" stroke-width="0.8" opacity="0.3"')
         dashes = ' stroke-dasharray="6 4"' if line.dashed else ""
         axes.path(line.x, mean, f'stroke="{line.color}" stroke-width="2.2" stroke-linejoin="round"{dashes}')
+        for at, value in zip(line.x, mean) if line.points else ():
+            if value is not None:
+                axes.parts.append(
+                    f'<circle cx="{axes.at_x(at):.1f}" cy="{axes.at_y(value):.1f}" r="3" fill="{line.color}"/>'
+                )
     legend = [(line.label, line.color, line.dashed) for line in lines if line.label]
     return figure(title, caption, axes.svg(title), legend)
 

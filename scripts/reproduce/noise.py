@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from settings import AXIS, row_named
-from tables import Results, mean, spread
+from tables import Results, difference, mean, spread
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "report"))
 from charts import Line, line_chart
@@ -20,19 +20,24 @@ WHY_HEAD = ["", "kept, right / wrong (%)", "β_i / β, right / wrong", "wrong pa
 
 
 def axis_table(found: list[Results]) -> list[list[str]]:
-    """A line for each setting: responses free of hallucination by method, and DAMA against DPO."""
-    head = ["wrong labels", *(row_named(name).label for name in AXIS), "DAMA against DPO", "p scenes / seeds"]
+    """A line for each setting: responses free of hallucination by method, and DAMA against DPO by seeds."""
+    head = ["wrong labels", *(row_named(name).label for name in AXIS), "DAMA against DPO", "p by seeds"]
     lines = []
-    for results in sorted(found, key=lambda results: (results.setting.noise != "random", results.setting.share)):
+    for results in in_order(found):
         cells = [rates(results, name) for name in AXIS]
-        versus = results.against("dama", "dpo")
+        versus = results.by_seeds("dama", "dpo")
         lines.append([
-            results.setting.label.replace(" wrong labels", ""),
+            results.setting.short_label,
             *(spread(cell, 100) if cell else "–" for cell in cells),
-            f"{100 * versus[0]:+.1f} ± {100 * versus[1]:.1f}" if versus else "–",
-            f"{versus[2]:.2g} / {versus[3]:.2g}" if versus else "–",
+            difference(versus),
+            f"{versus[2]:.2g}" if versus else "–",
         ])  # fmt: skip
     return [head, *lines]
+
+
+def in_order(found: list[Results]) -> list[Results]:
+    """By kind of noise, then by share."""
+    return sorted(found, key=lambda results: (results.setting.noise != "random", results.setting.share))
 
 
 def rates(results: Results, name: str) -> list[float]:
@@ -48,7 +53,9 @@ def axis_chart(found: list[Results]) -> str:
         middle = [100 * statistics.fmean(values) for _, values in known]
         width = [100 * statistics.stdev(values) if len(values) > 1 else 0.0 for _, values in known]
         band = ([m - w for m, w in zip(middle, width)], [m + w for m, w in zip(middle, width)])
-        lines.append(Line(row_named(name).label, [share for share, _ in known], middle, color, band=band))
+        if known:
+            shares = [share for share, _ in known]
+            lines.append(Line(row_named(name).label, shares, middle, color, band=band, points=True))
     return line_chart(
         "Responses free of hallucination over the share of wrong labels",
         "Test scenes; mean and standard deviation over the seeds; settings chosen for each method at each share.",
@@ -61,6 +68,33 @@ def why_tables(results: Results) -> list[tuple[str, list[list[str]]]]:
     if not lines:
         return []
     return [("What becomes of wrong pairs. " + labels_text(results), lines)]
+
+
+LABELS_HEAD = ["wrong labels", "pairs", "wrong", "δ below 0", "of these wrong", "wrong labels below 0",
+               "right labels below 0", "AUC of δ", "α_D, right / wrong"]  # fmt: skip
+
+
+def labels_table(found: list[Results]) -> list[list[str]]:
+    """How well δ finds wrong labels, a line for each setting whose pairs exist."""
+    lines = []
+    for results in in_order(found):
+        path = results.place / "labels.json"
+        if not path.exists():
+            continue
+        labels: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        pairs, wrong, below = labels["pairs"], labels["wrong"], labels["delta_below_0"]
+        both = labels["wrong_of_delta_below_0"]
+        auc, alphas = labels["auc_of_delta"], [labels["alpha_right"], labels["alpha_wrong"]]
+        lines.append([
+            results.setting.short_label, f"{pairs:,}", f"{wrong:,}", percent(below, pairs), percent(both, below),
+            percent(both, wrong), percent(below - both, pairs - wrong), "–" if auc is None else f"{auc:.3f}",
+            " / ".join("–" if value is None else f"{value:.2f}" for value in alphas),
+        ])  # fmt: skip
+    return [LABELS_HEAD, *lines] if lines else []
+
+
+def percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.1f} %" if whole else "–"
 
 
 def labels_text(results: Results) -> str:
@@ -89,7 +123,7 @@ def why_row(results: Results, name: str) -> Optional[list[str]]:
 
     def both(key: str, scale: float, digits: int, quarters: slice = slice(None)) -> str:
         sides = [scale * figure(f"{key}_{side}", quarters) for side in ("right", "wrong")]
-        return " / ".join(f"{value:.{digits}f}" for value in sides)
+        return " / ".join(f"{value:.{digits}f}" for value in sides).replace("-", "\N{MINUS SIGN}")
 
     last = slice(3, 4)
     return [

@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
+from document import write_documents
 from results import write_results
 from rows import BETAS, CHOOSING_SEED, RATES, Row
 from settings import SETTINGS, Setting, row_named
@@ -302,6 +303,8 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="parallel runs, with one thread each")
     parser.add_argument("--noise", help="names from settings.py, separated by commas (default: all)")
     parser.add_argument("--rows", help="row names from rows.py, separated by commas (default: all of a setting)")
+    parser.add_argument("--pairs", action="store_true", help="only make pairs, and measure how well δ finds wrong labels")
+    parser.add_argument("--docs", type=Path, help="fill the tables of the documents in this folder, too")
     parser.add_argument("--tables", action="store_true", help="only write the tables of the complete runs")
     arguments = parser.parse_args()
     noise = chosen(parser, "--noise", arguments.noise, [setting.name for setting in SETTINGS])
@@ -312,6 +315,8 @@ def main() -> None:
         rows = [row_named(name) for name in setting.rows if name in names]
         benchmark = Benchmark(arguments.build, arguments.out, setting)
         benchmark.prepare()
+        if arguments.pairs:
+            continue
         say(f"{setting.label}: {', '.join(row.name for row in rows)}")
         work(benchmark, [job for row in rows for job in choosing(row)], arguments.jobs, "choosing")
         jobs = []
@@ -322,6 +327,8 @@ def main() -> None:
                     jobs.append(reporting(row, choice, arguments.seeds)[seed])
         work(benchmark, jobs, arguments.jobs, "reporting")
     write_results(arguments.out)
+    if arguments.docs:
+        write_documents(arguments.out, arguments.docs, arguments.seeds)
 
 
 def chosen(parser: argparse.ArgumentParser, option: str, given: Optional[str], known: list[str]) -> list[str]:

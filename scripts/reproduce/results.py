@@ -3,21 +3,54 @@
 from __future__ import annotations
 
 import csv
+import re
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from noise import WHY_HEAD, axis_chart, axis_table, why_tables
-from settings import SETTINGS
-from tables import FIGURES, HEAD, Results, chosen, markdown, tables
+from settings import AXIS, SETTINGS
+from tables import FIGURES, HEAD, Results, chosen, markdown, tables, thirds
 
 # After tables, which adds its folder to sys.path.
 import report
 
-COLUMNS = ["noise", "share", "row", "split", "beta", "rate", "smoothing", "seed", *FIGURES, "gap_ratio", "alpha_model_low", "alpha_model_high",
+COLUMNS = ["noise", "share", "row", "split", "beta", "rate", "smoothing", "seed", *FIGURES, "gap_ratio", "gap_easy", "gap_middle", "gap_hard", "alpha_model_low", "alpha_model_high",
            "beta_low", "beta_high", "margin", "seconds"]  # fmt: skip
 
 #: The methods whose training is drawn; the first two with their easy and hard pairs, as in the paper's Figure 1.
 DRAWN = [("DAMA", "dama"), ("DPO", "dpo"), ("D2PO", "d2po"), ("MDPO", "mdpo")]
+
+
+#: The columns of results.csv that hold text.
+TEXTS = {"noise", "row", "split"}
+
+
+def read_runs(path: Path) -> list[dict[str, Any]]:
+    """The runs of a results.csv. Those of version 0.1 have no columns for the kind and the share of wrong labels."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    runs = []
+    for line in lines:
+        run: dict[str, Any] = {"noise": SETTINGS[0].noise, "share": SETTINGS[0].share}
+        run.update((key, value if key in TEXTS else float(value)) for key, value in line.items() if value != "")
+        run["seed"] = int(run["seed"])
+        runs.append(run)
+    return runs
+
+
+def write_csv(path: Path, runs: list[dict[str, Any]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(runs)
+
+
+FIGURE_1_TITLE = "Figure 1: the reward gap of easy and hard pairs, in the last quarter of the steps"
+FIGURE_1 = AXIS + [f"{name}-paper-beta" for name in AXIS]
+GRID_TITLE = "Responses free of hallucination on validation scenes; each row uses its best setting"
 
 
 def write_results(out: Path) -> None:
@@ -25,10 +58,7 @@ def write_results(out: Path) -> None:
     if not found:
         return
     runs = [run for results in found for run in results.runs]
-    with (out / "results.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(runs)
+    write_csv(out / "results.csv", runs)
     pages = [Page(results) for results in found]
     texts = [f"## Wrong labels\n\n{markdown(axis_table(found))}"]
     for page in pages:
@@ -46,21 +76,30 @@ class Page:
     def __init__(self, results: Results):
         self.results = results
         self.tables: list[tuple[str, list[list[str]]]] = [(title, [HEAD, *lines]) for title, lines in tables(results)]
+        gaps = thirds(results, FIGURE_1)
+        if gaps:
+            self.tables.append((FIGURE_1_TITLE, gaps))
         grid = chosen(results)
         if len(grid) > 1:
-            title = "Responses free of hallucination on validation scenes; each row uses its best setting"
-            self.tables.append((title, grid))
+            self.tables.append((GRID_TITLE, grid))
         for title, lines in why_tables(results):
             self.tables.append((title, [WHY_HEAD, *lines]))
 
 
 def standalone(html: str) -> str:
-    """The picture of a figure as a file of its own, with the colours that the page gives it."""
+    """The picture of a figure as a file of its own, with its legend and the colours that the page gives it."""
+    keys = re.findall(r'stroke="(#\w+)" stroke-width="2.2"/></svg>([^<]*)</span>', html)
+    legend, place = "", 52
+    for color, label in keys:
+        legend += (f'<line x1="{place}" x2="{place + 18}" y1="-12" y2="-12" stroke="{color}" stroke-width="2.2"/>'
+                   f'<text class="label" x="{place + 23}" y="-8">{label}</text>')  # fmt: skip
+        place += 46 + 7 * len(label)
     start, end = html.index('<svg viewBox="0 0'), html.rindex("</svg>") + len("</svg>")
     style = ("<style>text{font:11px sans-serif;fill:#444}.label{font-size:12px}.grid{stroke:#ddd}"
-             ".axis{stroke:#888}</style><rect width='100%' height='100%' fill='white'/>")  # fmt: skip
+             ".axis{stroke:#888}</style><rect y='-26' width='100%' height='100%' fill='white'/>")  # fmt: skip
     svg = html[start:end].replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
-    return svg.replace(">", f">{style}", 1) + "\n"
+    svg = svg.replace('viewBox="0 0 460 250"', 'viewBox="0 -26 460 276"', 1)
+    return svg.replace(">", f">{style}{legend}", 1) + "\n"
 
 
 def html_table(lines: list[list[str]]) -> str:

@@ -29,6 +29,10 @@ class Setting:
         kind = {"random": "", "hard": ", all of hard pairs", "length": ", of a judge that prefers length"}[self.noise]
         return f"{100 * self.share:g} % wrong labels{kind}"
 
+    @property
+    def short_label(self) -> str:
+        return self.label.replace(" wrong labels", "")
+
     def folder(self, out: Path) -> Path:
         """The folder of its pairs and runs. Those of the first setting are in OUT itself."""
         return out if self is SETTINGS[0] else out / "noise" / self.name

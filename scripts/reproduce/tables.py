@@ -6,11 +6,12 @@ import json
 import math
 import statistics
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Optional
 
-from rows import RIVALS, RIVALS_TABLE, ROWS, TABLES
+from rows import BETAS, RATES, RIVALS, RIVALS_TABLE, ROWS, TABLES
 from settings import AXIS, SETTINGS, Setting, row_named
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "report"))
@@ -31,9 +32,13 @@ def describe_training(lines: list[dict[str, Any]], beta: float) -> dict[str, flo
     """
     end = lines[-max(1, len(lines) // 4) :]
     easy, hard = mean([line["gap_easy"] for line in end]), mean([line["gap_hard"] for line in end])
+    middle = mean([line.get("gap_middle") for line in end])
     alphas = sorted(line["alpha_model"] for line in lines)
     return {
         "gap_ratio": easy / hard if hard > 0 else math.nan,
+        "gap_easy": easy,
+        "gap_middle": middle,
+        "gap_hard": hard,
         # The middle 90 % of the steps.
         "alpha_model_low": alphas[len(alphas) // 20],
         "alpha_model_high": alphas[-1 - len(alphas) // 20],
@@ -44,9 +49,14 @@ def describe_training(lines: list[dict[str, Any]], beta: float) -> dict[str, flo
 
 
 class Results:
-    """Every complete run, and the scenes for which its response was free of hallucination."""
+    """Every complete run of a setting, and the scenes for which its response was free of hallucination.
 
-    def __init__(self, out: Path, setting: Setting = SETTINGS[0]):
+    `known` are runs of an earlier results.csv, which represent a setting without a run in OUT; their scenes are unknown.
+    A row with fewer than `seeds` reported runs counts as not run.
+    """
+
+    def __init__(self, out: Path, setting: Setting = SETTINGS[0], known: Sequence[dict[str, Any]] = (), seeds: int = 1):
+        self.seeds = seeds
         self.out, self.setting, self.place = out, setting, setting.folder(out)
         self.runs: list[dict[str, Any]] = []
         self.free: dict[tuple[str, int], dict[str, float]] = {}
@@ -58,6 +68,8 @@ class Results:
             if run["split"] == "test":
                 details = report.read_lines(path.parent / "test-details.jsonl")
                 self.free[run["row"], run["seed"]] = {str(d["idx"]): float(is_free(d)) for d in details}
+        if not self.runs:
+            self.runs = [run for run in known if (run["noise"], run["share"]) == (setting.noise, setting.share)]
 
     def folder(self, run: dict[str, Any]) -> Path:
         name = run_name(run["row"], run["beta"], run["rate"], run["seed"], run.get("smoothing"))
@@ -65,7 +77,18 @@ class Results:
 
     def reported(self, row: str) -> list[dict[str, Any]]:
         runs = [run for run in self.runs if run["row"] == row and run["split"] == "test"]
-        return sorted(runs, key=lambda run: int(run["seed"]))
+        return sorted(runs, key=lambda run: int(run["seed"])) if len(runs) >= self.seeds else []
+
+    def by_seeds(self, row: str, base: str) -> Optional[tuple[float, float, float]]:
+        """Mean difference of the response-level rate, its 95 % margin, and p: a paired t test of the runs of equal seed."""
+        rates = [{run["seed"]: run["response_level"] for run in self.reported(name)} for name in (row, base)]
+        changes = [rates[0][seed] - rates[1][seed] for seed in rates[0] if seed in rates[1]]
+        if row == base or len(changes) < 2:
+            return None
+        error = statistics.stdev(changes) / math.sqrt(len(changes))
+        center = statistics.fmean(changes)
+        p = student_p(center / error, len(changes) - 1) if error > 0 else math.nan
+        return center, student_point(0.05, len(changes) - 1) * error, p
 
     def against(self, row: str, base: str) -> Optional[tuple[float, float, float, float]]:
         """Mean difference of the response-level rate, its 95 % margin, p by scenes, p by seeds.
@@ -107,6 +130,15 @@ def student_p(t: float, degrees: int) -> float:
     return max(0.0, 1 - 2 * inside)
 
 
+def student_point(p: float, degrees: int) -> float:
+    """The t whose two-sided p is this, by bisection."""
+    low, high = 0.0, 1e3
+    while high - low > 1e-6 * high:
+        middle = (low + high) / 2
+        low, high = (middle, high) if student_p(middle, degrees) > p else (low, middle)
+    return (low + high) / 2
+
+
 # ----------------------------------------------------------------------------------------------------------------------
 # Tables
 
@@ -115,8 +147,15 @@ HEAD = ["", "β, rate", "responses", "mentions", "coverage", "words", "against D
 
 
 def spread(values: list[float], scale: float = 1, digits: int = 1) -> str:
-    text = f"{scale * statistics.fmean(values):.{digits}f}"
+    text = f"{scale * statistics.fmean(values):.{digits}f}".replace("-", "\N{MINUS SIGN}")
     return text + (f" ± {scale * statistics.stdev(values):.{digits}f}" if len(values) > 1 else "")
+
+
+def difference(versus: Optional[tuple[float, ...]]) -> str:
+    """A difference of rates in points, with its margin."""
+    if versus is None:
+        return "–"
+    return f"{100 * versus[0]:+.1f} ± {100 * versus[1]:.1f}".replace("-", "\N{MINUS SIGN}")
 
 
 def table_row(results: Results, name: str) -> Optional[list[str]]:
@@ -130,7 +169,7 @@ def table_row(results: Results, name: str) -> Optional[list[str]]:
         row.label, point_text(runs[0], ", "),
         spread([r["response_level"] for r in runs], 100), spread([r["mention_level"] for r in runs], 100),
         spread([r["coverage"] for r in runs], 100), spread([r["mean_words"] for r in runs]),
-        f"{100 * versus[0]:+.1f} ± {100 * versus[1]:.1f}" if versus else "–",
+        difference(versus),
         f"{versus[2]:.2g} / {versus[3]:.2g}" if versus else "–",
         spread(ratios, digits=2) if ratios else "–",
         "–" if row.method["preset"] in ("dpo", "d2po")
@@ -160,9 +199,28 @@ def tables(results: Results) -> list[tuple[str, list[list[str]]]]:
     return found
 
 
-def chosen(results: Results) -> list[list[str]]:
-    """Validation rates of the grid, a line for each row."""
+THIRDS_HEAD = ["", "β, rate", "easy third", "middle third", "hard third", "easy : hard"]
+
+
+def thirds(results: Results, names: Sequence[str]) -> list[list[str]]:
+    """The reward gap of each third of the pairs by δ at the end of training, the paper's Figure 1."""
+    lines = []
+    for name in names:
+        runs = results.reported(name)
+        values = [[run.get(f"gap_{key}", math.nan) for run in runs] for key in ("easy", "middle", "hard", "ratio")]
+        if runs and all(map(math.isfinite, values[0])):
+            texts = [spread(found, digits=2) if all(map(math.isfinite, found)) else "–" for found in values]
+            lines.append([row_named(name).label, point_text(runs[0], ", "), *texts])
+    return [THIRDS_HEAD, *lines] if lines else []
+
+
+def chosen(results: Results, only_complete: bool = False) -> list[list[str]]:
+    """Validation rates of the grid, a line for each row; or for each row whose grid is complete."""
     runs = [run for run in results.runs if run["split"] == "validation"]
+    if only_complete:
+        sizes = {row.name: len(BETAS) * len(RATES) * max(1, len(row.smoothing)) for row in ROWS + RIVALS}
+        counts = Counter(run["row"] for run in runs)
+        runs = [run for run in runs if counts[run["row"]] >= sizes[run["row"]]]
 
     def point(run: dict[str, Any]) -> tuple[float, float, float]:
         return run.get("smoothing") or 0.0, run["beta"], run["rate"]

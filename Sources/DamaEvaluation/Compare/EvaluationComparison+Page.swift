@@ -3,20 +3,14 @@ import DamaSupport
 extension EvaluationComparison {
     /// One self-contained HTML page: the metrics with their intervals, and bars of the differences.
     public var page: String {
-        """
-        <!doctype html><html lang="en"><head><meta charset="utf-8">\
-        <meta name="viewport" content="width=device-width, initial-scale=1">\
-        <title>\(Self.escaped(benchmark))</title><style>\(Self.style)</style></head><body><main>\
-        <h1>\(Self.escaped(benchmark))</h1><p class="lead">\(Self.escaped(caption)).</p>\(section)\
-        <footer>Written by <code>dama evaluate compare</code>.</footer></main></body></html>
-
-        """
+        HTMLPage.text(
+            title: benchmark, lead: "\(caption).", body: section, writer: "dama evaluate compare", style: Self.style)
     }
 
     /// The tables alone.
     private var section: String {
         let heads = ["", "", "value", interval, "difference", interval, ""].map { "<th>\($0)</th>" }.joined()
-        let remarks = (testTexts + leftOutTexts + discrepancyTexts).map { "<p>\(Self.escaped($0)).</p>" }.joined()
+        let remarks = (testTexts + leftOutTexts + discrepancyTexts).map { "<p>\(HTMLPage.escaped($0)).</p>" }.joined()
         return "<table><thead><tr>\(heads)</tr></thead><tbody>\(rows.map(lines).joined())</tbody></table>\(remarks)"
     }
 
@@ -29,7 +23,7 @@ extension EvaluationComparison {
                 index == 0 ? row.name : "", results[index].name, Self.number(value.value), Self.interval(value),
             ]
             cells += difference.map { [Self.signed($0.value), Self.interval($0, signed: true)] } ?? ["", ""]
-            let html = cells.map { "<td>\(Self.escaped($0))</td>" }.joined()
+            let html = cells.map { "<td>\(HTMLPage.escaped($0))</td>" }.joined()
             let bar = difference.map { Self.bar($0, largest: largest) } ?? ""
             return "<tr\(index == 0 ? " class=\"first\"" : "")>\(html)<td>\(bar)</td></tr>"
         }.joined()
@@ -52,25 +46,9 @@ extension EvaluationComparison {
             """
     }
 
-    private static func escaped(_ text: String) -> String {
-        let names: [UInt8: String] = [0x26: "&amp;", 0x3C: "&lt;", 0x3E: "&gt;", 0x22: "&quot;", 0x27: "&#x27;"]
-        return String(
-            decoding: text.utf8.flatMap { byte in names[byte].map { Array($0.utf8) } ?? [byte] }, as: UTF8.self)
-    }
-
-    /// As of the pages that scripts/report writes.
     private static let style = """
-        :root{color-scheme:light;--ink:#1d2129;--soft:#5d6673;--line:#dfe3e8}\
-        body{margin:0;background:#fff;color:var(--ink);font:16px/1.55 Charter,"Source Serif 4",Georgia,serif}\
-        main{max-width:980px;margin:0 auto;padding:48px 24px 72px}\
-        h1,th{font-family:system-ui,"Segoe UI",Inter,Roboto,"DejaVu Sans",sans-serif}\
-        h1{font-size:30px;line-height:1.2;margin:0 0 8px}.lead{color:var(--soft);font-size:17px}\
-        table{border-collapse:collapse;width:100%;margin:24px 0;font-variant-numeric:tabular-nums}\
-        th{font-size:13px;font-weight:600;color:var(--soft)}\
-        th,td{text-align:right;padding:6px 12px 6px 0;white-space:nowrap}\
         th:nth-child(-n+2),td:nth-child(-n+2){text-align:left}\
-        tr.first td{border-top:1px solid var(--line)}svg{display:block}\
-        .zero{stroke:#9aa3ad}.apart{stroke:#1f6fb2;stroke-width:2;fill:#1f6fb2}.open{stroke:#8a93a0;stroke-width:2;fill:#8a93a0}\
-        footer{margin-top:56px;color:var(--soft);font-size:13px}
+        tr.first td{border-top:1px solid var(--line)}\
+        .zero{stroke:#9aa3ad}.apart{stroke:#1f6fb2;stroke-width:2;fill:#1f6fb2}.open{stroke:#8a93a0;stroke-width:2;fill:#8a93a0}
         """
 }

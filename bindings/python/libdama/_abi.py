@@ -604,6 +604,7 @@ dama_score_dataset_options._fields_ = [
     ("cache_rows", ctypes.c_uint64),
     ("shard", ctypes.c_uint64),
     ("shards", ctypes.c_uint64),
+    ("report", ctypes.c_char_p),
 ]
 
 dama_score_dataset_result._fields_ = [

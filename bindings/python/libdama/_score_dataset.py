@@ -57,6 +57,7 @@ def score_dataset(
     row_limit: int = 8 << 20,
     image_limit: int = 64 << 20,
     follow_links: bool = False,
+    report: Optional[AnyPath] = None,
     progress: Optional[Callable[[Progress], object]] = None,
     shard: int = 0,
     shards: int = 0,
@@ -70,6 +71,8 @@ def score_dataset(
     (``{"chosen": "answer_good"}``). Image paths are relative to ``image_root`` (default: the dataset's folder) and
     cannot leave it, except through symbolic links with ``follow_links``. ``output``, ``NAME.jsonl``, gets a line for
     each scored row. The job also writes ``NAME.rejects.jsonl``, ``NAME.summary.json`` and ``NAME.run.json``.
+    ``report`` is the file of a page that draws the distributions of δ and α_D, and says what pairs with δ below 0 mean
+    for the labels.
 
     A job that was stopped or killed resumes when it is called again with the same arguments, and ends with the same
     bytes. ``progress`` is called on this thread many times. An exception that it raises, and Ctrl-C, stop the job and
@@ -83,7 +86,7 @@ def score_dataset(
         data=data, output=output, image_root=image_root, delta_source=_choice("delta", delta, _DELTA_SOURCES),
         mean_delta=mean_delta, fields=fields, max_rejected=max_rejected, restart=restart, workers=workers,
         block_rows=block_rows, cache_bytes=cache_bytes, row_limit=row_limit, image_limit=image_limit,
-        follow_links=follow_links, shard=shard, shards=shards, **more,
+        follow_links=follow_links, report=report, shard=shard, shards=shards, **more,
     )  # fmt: skip
     scorer = model if isinstance(model, Scorer) else Scorer(model)
     result = _abi.dama_score_dataset_result()

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -64,6 +65,29 @@ def test_equals_the_scorer_and_the_equations(scorer, job):
     counts, edges = np.histogram([row["delta"] for row in found], bins=40, range=(-1, 1))
     assert result.summary["delta"]["histogram"]["counts"] == counts.tolist()
     np.testing.assert_allclose(result.summary["delta"]["histogram"]["edges"], edges, atol=1e-12)
+
+
+def test_the_report_draws_what_numpy_counts(job, tmp_path):
+    page = tmp_path / "page.html"
+    found = rows(job(report=page).output)
+    html = page.read_text("utf-8")
+    deltas, alphas = (np.array([row[name] for row in found]) for name in ("delta", "alpha_data"))
+    edges = np.linspace(-1, 1, 41)
+    sigmoid = lambda x: 1 / (1 + np.exp(-x))  # noqa: E731
+    # Eq. (7) makes the edges of δ those of α_D; the outermost ones have room for the last bit.
+    alpha_edges = sigmoid(edges) / sigmoid(deltas.mean())
+    alpha_edges[[0, -1]] += -1e-9, 1e-9
+    for chart, (values, bins) in zip(html.split("<svg ")[1:], [(deltas, edges), (alphas, alpha_edges)]):
+        counts = [int(count) for count in re.findall(r"<title>[^<]*: (\d+)</title>", chart)]
+        assert counts == [count for count in np.histogram(values, bins)[0] if count]
+    below = int((deltas < 0).sum())
+    assert f"δ is below 0 in {below} of {len(deltas)} pairs" in html
+    median = np.median(deltas)
+    cells = f"{median:.3f}".replace("-", "−"), f"{sigmoid(median) / sigmoid(deltas.mean()):.3f}"
+    assert "<td>50 %</td><td>{}</td><td>{}</td>".format(*cells) in html
+    page.write_text("mine")
+    with pytest.raises(ValueError, match="page.html exists and is not replaced"):
+        job(report=page, restart=True)
 
 
 def test_a_finished_job_is_not_done_again(job):

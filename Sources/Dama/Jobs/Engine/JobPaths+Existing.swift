@@ -4,7 +4,8 @@ import DamaSupport
 extension JobPaths {
     /// Refuses an output that cannot be replaced by renaming, or that would replace the input.
     func refuseUnsuitable(data: String) throws(DamaError) {
-        for path in [output, rejects, summary] + [run].compactMap({ $0 }) where Files.isThere(path) {
+        for path in [output, rejects, summary] + [run, page?.path].compactMap({ $0 })
+        where Files.isThere(path) {
             guard !Files.isSymbolicLink(path) else {
                 throw .io("\(path) is a symbolic link, which a file would replace; give the path of the file itself")
             }
@@ -21,12 +22,6 @@ extension JobPaths {
     /// them. The results of a run that ended while it renamed them are recognised by the sizes and digests in the
     /// unfinished job's folder.
     func refuseForeign() throws(DamaError) {
-        func foreign(_ path: String) -> DamaError {
-            .invalidArgument(
-                "\(path) exists and is not replaced, because no job of this kind wrote it; choose another output, or "
-                    + "remove the file"
-            )
-        }
         let hasSummary = Files.isThere(summary)
         let placing = Files.isThere(placing) ? try? Files.readJSON(placing) : nil
         if hasSummary, !Self.isSummary(summary) { throw foreign(summary) }
@@ -37,6 +32,35 @@ extension JobPaths {
         if let run, Files.isThere(run), (try? Files.readJSON(run))?["rows_per_second"]?.double == nil {
             throw foreign(run)
         }
+        if let page, Files.isThere(page.path), !page.isOwn { throw foreign(page.path) }
+    }
+
+    /// Refuses a page that could not be written once everything is computed, or that would replace another file of the
+    /// job. The folder for unfinished state exists.
+    func refuseUnsuitablePage() throws(DamaError) {
+        guard let page else { return }
+        let folder = Files.folder(of: page.path)
+        guard Files.isDirectory(folder) else {
+            throw .io("cannot write \(page.path): there is no folder \(folder)")
+        }
+        guard !Files.areSame(folder, partial) else {
+            throw .invalidArgument("\(page.path) is in \(partial), which the job removes; give the page another path")
+        }
+        for path in [output, rejects, summary] + [run].compactMap({ $0 })
+        where Files.areSame(folder, Files.folder(of: path)) && Self.name(path) == Self.name(page.path) {
+            throw .invalidArgument("\(page.path) is one of the job's results; give the page another path")
+        }
+    }
+
+    private static func name(_ path: String) -> [UInt8] {
+        path.utf8.split(separator: UInt8(ascii: "/")).last.map { Array($0) } ?? []
+    }
+
+    /// The error for a file that no job wrote.
+    func foreign(_ path: String) -> DamaError {
+        .invalidArgument(
+            "\(path) exists and is not replaced, because no job of this kind wrote it; choose another output, or "
+                + "remove the file")
     }
 
     private static func isSummary(_ path: String) -> Bool {

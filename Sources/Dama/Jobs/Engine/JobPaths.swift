@@ -6,12 +6,15 @@
 /// | counts, quantiles, settings; the same bytes for the same job | `scores.summary.json` |
 /// | times and counts of the run that finished it (``ScoreJob`` alone) | `scores.run.json` |
 /// | state of an unfinished job | the folder `scores.partial` |
+/// | a page on the results (``ScoreOptions/report``) | at a path of its own |
 public struct JobPaths: Equatable, Sendable {
     public let output: String
     public let rejects: String
     public let summary: String
     public let run: String?
     public let partial: String
+    /// The page that the user asked for, at a path of its own.
+    var page: ResultPage?
     /// Sizes and digests of results while they are renamed to their final paths.
     var placing: String { "\(partial)/placing" }
 

@@ -21,7 +21,8 @@ struct ResultFolder: ~Copyable {
 
     /// Locks the folder, and checks that the job may write its outputs before anything is computed.
     ///
-    /// - Throws: The errors of ``JobPaths/refuseUnsuitable(data:)`` and ``JobPaths/refuseForeign()``.
+    /// - Throws: The errors of ``JobPaths/refuseUnsuitable(data:)`` and ``JobPaths/refuseForeign()``,
+    ///   and ``JobPaths/refuseUnsuitablePage()``.
     init(_ paths: JobPaths, data: String, restart: Bool) throws(DamaError) {
         try paths.refuseUnsuitable(data: data)
         let suffix = Files.temporary(for: "")
@@ -32,6 +33,8 @@ struct ResultFolder: ~Copyable {
         let folder = try JobFolder(path: paths.partial) { known.contains($0) }
         folder.removeTemporaryFiles()
         try paths.refuseForeign()
+        try paths.refuseUnsuitablePage()
+        if let page = paths.page { Files.removeLeftovers(of: page.path) }
         if let run = paths.run { Files.removeLeftovers(of: run) }
         if restart { try Self.clear(folder) }
         self.folder = folder

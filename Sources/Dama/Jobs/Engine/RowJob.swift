@@ -29,7 +29,8 @@ struct RowJob<Report: RowReport> {
         settings: (DatasetContents, ImageRoot) throws(DamaError) -> JSON,
         task makeTask: (ImageRoot, borrowing ResultFolder, [UInt8]) throws(DamaError) -> Report.Task
     ) throws(DamaError) -> Report.Summary {
-        let paths = JobPaths(output: options.output, hasRun: Report.hasRunFile)
+        var paths = JobPaths(output: options.output, hasRun: Report.hasRunFile)
+        paths.page = report.page
         let folder = try ResultFolder(paths, data: options.data, restart: options.restart)
         let root = try ImageRoot(options)
         var progress = ProgressReporter(observer: observer)
@@ -41,6 +42,7 @@ struct RowJob<Report: RowReport> {
         if !folder.isBegun, !options.restart, let json = try paths.finishedSummary(finalSettings) {
             guard let summary = report.summary(json) else { throw paths.changed }
             try folder.clear()
+            try writePage(paths)
             return summary
         }
         var journal = try RowJournal(path: folder.file("journal"), settings: settings)
@@ -60,6 +62,7 @@ struct RowJob<Report: RowReport> {
         if let run = paths.run {
             try Files.writeAtomically(Array("\(report.runFile(progress.current, task).text)\n".utf8), to: run)
         }
+        try writePage(paths)
         try folder.clear()
         return summary
     }
@@ -173,6 +176,15 @@ struct RowJob<Report: RowReport> {
             ("summary", paths.summary, try file.seal()),
         ])
         return summary
+    }
+
+    /// Writes the page from the summary file, as a run that finds the job complete does.
+    private func writePage(_ paths: JobPaths) throws(DamaError) {
+        guard let page = paths.page else { return }
+        guard let summary = report.summary(try Files.readJSON(paths.summary)) else { throw paths.changed }
+        // Another program may have made a file there meanwhile.
+        guard !Files.isThere(page.path) || page.isOwn else { throw paths.foreign(page.path) }
+        try Files.writeAtomically(Array(report.pageText(summary).utf8), to: page.path)
     }
 
     private typealias Rejects = (description: JSON, firstReason: String)

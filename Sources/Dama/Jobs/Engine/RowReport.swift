@@ -10,6 +10,8 @@ protocol RowReport {
 
     /// Whether the job fails if no row is done.
     var needsRows: Bool { get }
+    /// The page on the results that the user asked for.
+    var page: ResultPage? { get }
 
     /// Settings that affect only the report, not the outcomes in the journal.
     var settings: [JSONObject.Member] { get }
@@ -30,6 +32,9 @@ protocol RowReport {
     /// The summary of an earlier run that finished the job; `nil` if `json` is not such a summary.
     func summary(_ json: JSON) -> Summary?
 
+    /// The contents of the page, which depend on nothing else that differs from run to run.
+    func pageText(_ summary: Summary) -> String
+
     /// Values that differ from run to run, for the file about the run.
     func runFile(_ progress: JobProgress, _ task: Task) -> JSON
 }
@@ -37,6 +42,8 @@ protocol RowReport {
 extension RowReport {
     static var hasRunFile: Bool { false }
     var needsRows: Bool { true }
+    var page: ResultPage? { nil }
+    func pageText(_ summary: Summary) -> String { "" }
     var settings: [JSONObject.Member] { [] }
     func runFile(_ progress: JobProgress, _ task: Task) -> JSON { .null }
 }

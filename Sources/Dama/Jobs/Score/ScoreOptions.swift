@@ -10,6 +10,9 @@ public struct ScoreOptions: RowJobSettings {
     public var meanDelta: Double?
     /// The memory for cached embeddings of sentences and images, in bytes; 0 disables the cache.
     public var cacheBytes = 64 << 20
+    /// The file of a page that draws the distribution of δ and explains it, or `nil`. A finished job writes it too,
+    /// when it is run again.
+    public var report: String?
     /// The number of images and of sentences per run of the model.
     public var imagesPerStep = 8
     public var sentencesPerStep = 256
@@ -37,6 +40,7 @@ public struct ScoreOptions: RowJobSettings {
             // What differs between shards is no part of the settings that they share.
             .int("shard", \.shardIndex, in: 0...Shard.limit, effect: .none),
             .int("shards", \.shardCount, in: 0...Shard.limit, effect: .none),
+            .optionalText("report", \.report),
         ])
 
     /// The two settings that make ``shard``; no shards are the whole dataset.

@@ -10,6 +10,7 @@ struct ScoreReport: RowReport {
 
     /// A shard may have no rows.
     var needsRows: Bool { options.shard == nil }
+    var page: ResultPage? { options.report.map { ResultPage(path: $0, writer: ScorePage.writer) } }
     var settings: [JSONObject.Member] { ScoreOptions.table.values(of: options, .report) }
 
     func write(
@@ -41,6 +42,8 @@ struct ScoreReport: RowReport {
         summary?.wasComplete = true
         return summary
     }
+
+    func pageText(_ summary: ScoreSummary) -> String { ScorePage(summary, options).text }
 
     func runFile(_ progress: JobProgress, _ task: ScoreTask) -> JSON {
         [
@@ -95,6 +98,11 @@ struct ScoreReport: RowReport {
         summary.quantiles = try OrderStatistics.quantiles(
             ScoreSummary.quantileLevels, count: summary.rowsScored
         ) { visit throws(DamaError) in try deltas.forEach(visit) }
+        // The third of the row at a position in the order by δ is 3 · position / count, as in ScoreTable.
+        let ranks = [1, 2].map { (summary.rowsScored * $0 + 2) / 3 - 1 }
+        summary.thirds = try OrderStatistics.select(ranks: ranks) { visit throws(DamaError) in
+            try deltas.forEach(visit)
+        }
         // A ratio of scores is unbounded.
         if options.deltaSource == .scores { summary.histogramRange = summary.smallestDelta...summary.largestDelta }
         summary.histogram = try histogram(deltas, summary.histogramRange)

@@ -19,6 +19,9 @@ public struct ScoreSummary: Equatable, Sendable {
     public var rowsBelowZero: Int?
     /// Quantiles of δ at ``quantileLevels``.
     public var quantiles: [Double]
+    /// The largest δ of the hard and of the middle third of the rows, as the metrics of training divide them. Empty in
+    /// the summary of an earlier version.
+    public var thirds: [Double]
     /// The number of rows in each of 40 equal bins of δ, from the lower to the upper bound of ``histogramRange``.
     public var histogram: [Int]
     public var histogramRange: ClosedRange<Double>
@@ -48,6 +51,7 @@ public struct ScoreSummary: Equatable, Sendable {
                 "below_zero": rowsBelowZero.map { .int(Int64($0)) } ?? .null,
                 "quantiles": .object(
                     JSONObject(zip(Self.quantileLevels, quantiles).map { (key: "\($0)", value: .double($1)) })),
+                "thirds": .array(thirds.map { .double($0) }),
                 "histogram": ["edges": .array(edges), "counts": .array(histogram.map { .int(Int64($0)) })],
             ],
             "sub_sentences": [
@@ -80,6 +84,7 @@ public struct ScoreSummary: Equatable, Sendable {
         largestDelta = largest
         rowsBelowZero = json["delta"]?["below_zero"]?.int
         quantiles = Self.quantileLevels.compactMap { json["delta"]?["quantiles"]?["\($0)"]?.double }
+        thirds = (json["delta"]?["thirds"]?.array ?? []).compactMap(\.double)
         histogram = counts.compactMap(\.int)
         histogramRange = low...high
         chosenSubSentences = json["sub_sentences"]?["chosen"]?.int ?? 0
@@ -99,6 +104,7 @@ public struct ScoreSummary: Equatable, Sendable {
         largestDelta = -.infinity
         rowsBelowZero = 0
         quantiles = []
+        thirds = []
         histogram = []
         histogramRange = -1...1
         chosenSubSentences = 0
