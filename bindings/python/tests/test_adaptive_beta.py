@@ -220,7 +220,7 @@ def test_options_come_back():
     given = dict(beta=0.3, keep=0.5, momentum=0.8, seed=4, combine="weighted", gap="log_ratio", normalize=False,
                  guard=0.1, filter="random", sample_scale="running_deviation", responsiveness="linear", slope=0.2,
                  mean_source="all", mean_time="before", rho=0.25, floor=0.01, ceiling=2.0, loss="cdpo",
-                 label_smoothing=0.1, simpo_margin=None)  # fmt: skip
+                 label_smoothing=0.1, simpo_margin=None, batch=32, last_batch="drop")  # fmt: skip
     assert libdama.AdaptiveBeta(**given).options == given
     assert libdama.AdaptiveBeta(keep=1).options["keep"] == 1
     assert type(libdama.AdaptiveBeta(keep=1.0).options["keep"]) is float

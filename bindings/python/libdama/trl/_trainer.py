@@ -1,0 +1,111 @@
+"""TRL's DPO trainer with DAMA's loss."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import trl.trainer.dpo_trainer
+from trl import DPOTrainer
+
+from .. import kernels
+from ..torch._logprobs import token_logprobs
+from ._mixin import DamaMixin
+
+#: Whether this TRL computes log-probabilities inside the model's forward pass, as it does from 1.11 on.
+_FUSED = hasattr(trl.trainer.dpo_trainer, "add_fused_lm_head")
+
+#: Keys of a batch that TRL does not pass to the model.
+_NOT_THE_MODELS = {"completion_mask", "ref_chosen_logps", "ref_rejected_logps"}
+
+
+class DamaDPOTrainer(DamaMixin, DPOTrainer):
+    """``trl.DPOTrainer`` with the method of DAMA: hard pairs and responsiveness set the β of each pair.
+
+    It takes all arguments of TRL's trainer, and ``dama``, a :class:`DamaConfig`. All of TRL's metrics are logged as
+    before, rewards with the base β; those of the method are named ``dama/…``. Evaluation is TRL's, with the base β.
+    With ``DamaConfig("dpo")`` everything is TRL's own code.
+    """
+
+    def create_accelerator_and_postprocess(self) -> None:
+        """Also keeps TRL from loading a reference model that rows make needless."""
+        super().create_accelerator_and_postprocess()
+        if self.dama.has_reference:
+            # TRL decides after this whether it loads one. It asks this question of text datasets only earlier.
+            self.args.precompute_ref_log_probs = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.dama.has_reference:
+            self.args.precompute_ref_log_probs = False
+            self.precompute_ref_logps = False
+
+    def _precompute_ref_logps(self, dataset: Any, name: str, batch_size: int) -> Any:
+        """TRL's pass over the dataset, unless the rows have the reference's log-probabilities."""
+        return dataset if self.dama.has_reference else super()._precompute_ref_logps(dataset, name, batch_size)
+
+    def evaluate(self, eval_dataset: Any = None, *args: Any, **kwargs: Any) -> Any:
+        if eval_dataset is not None and not isinstance(eval_dataset, str):
+            eval_dataset = self._with_columns(eval_dataset, "eval_dataset")
+        return super().evaluate(eval_dataset, *args, **kwargs)
+
+    def _pair_logps(self, model: Any, batch: dict[str, Any]) -> tuple[Any, Any]:
+        given = {name: value for name, value in batch.items() if name not in _NOT_THE_MODELS}
+        if _FUSED:
+            labels = batch["input_ids"].masked_fill(batch["completion_mask"] == 0, kernels.IGNORED_LABEL)
+            given.update(labels=labels, fused_lm_head=True)
+        return self._dama_sums(model(**given, use_cache=False), batch)
+
+    def _dama_sums(self, outputs: Any, batch: dict[str, Any]) -> tuple[Any, Any]:
+        """Sums over the tokens of each response, as TRL forms them."""
+        mask = batch["completion_mask"][..., 1:]
+        tokens = getattr(outputs, "log_probs", None)
+        if tokens is None:
+            labels = batch["input_ids"].masked_fill(batch["completion_mask"] == 0, kernels.IGNORED_LABEL)[:, 1:]
+            tokens = token_logprobs(outputs.logits[:, -mask.size(1) - 1 : -1], labels)
+        # Prompt-learning adapters prepend virtual tokens.
+        tokens = tokens[:, -mask.size(1) :]
+        if self.ld_alpha is not None:
+            lengths = mask.sum(dim=1)
+            shared = torch.minimum(*lengths.chunk(2)).repeat(2)
+            places = mask.cumsum(dim=1)
+            tail = (places > shared[:, None]).to(tokens.dtype)
+            tokens = tokens * (1 - tail + self.ld_alpha * tail)
+        chosen, rejected = tokens.sum(dim=1).chunk(2)
+        return chosen, rejected
+
+    def _lengths(self, batch: dict[str, Any]) -> tuple[Any, Any]:
+        if self.loss_types[0] not in ("ipo", "sigmoid_norm"):
+            return None, None
+        chosen, rejected = batch["completion_mask"].sum(dim=1).clamp(min=1).chunk(2)
+        return chosen, rejected
+
+    def _reference_logps(self, model: Any, batch: dict[str, Any]) -> tuple[Any, Any]:
+        if self.precompute_ref_logps:
+            return batch["ref_chosen_logps"], batch["ref_rejected_logps"]
+        chosen, rejected = self.compute_ref_log_probs(self.ref_model or self.model, batch)
+        return chosen, rejected
+
+    def _first_pass(self, model: Any, batch: dict[str, Any], reference: tuple[Any, Any]) -> tuple[Any, Any]:
+        """TRL's whole loss of the micro-batch, for its metrics; its forward pass is the one that is needed."""
+        seen: list[Any] = []
+
+        def recorded(**inputs: Any) -> Any:
+            seen.append(model(**inputs))
+            return seen[-1]
+
+        self._dama_plain_loss(recorded, dict(batch), dict(zip(("reference_chosen", "reference_rejected"), reference)))
+        return self._dama_sums(seen[0], batch)
+
+    def _dama_plain_loss(self, model: Any, inputs: Any, columns: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        if not self._dama_has_reference(columns):
+            return super()._dama_plain_loss(model, inputs, columns, *args, **kwargs)
+        self._dama_check_tokens(inputs, columns)
+        # Set here, after the inputs have been prepared: DeepSpeed has cast its floats by now.
+        for name in ("chosen", "rejected"):
+            inputs[f"ref_{name}_logps"] = columns[f"reference_{name}"].float().to(inputs["input_ids"].device)
+        before, self.precompute_ref_logps = self.precompute_ref_logps, True
+        try:
+            return super()._dama_plain_loss(model, inputs, columns, *args, **kwargs)
+        finally:
+            self.precompute_ref_logps = before
