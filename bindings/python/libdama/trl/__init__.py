@@ -20,12 +20,18 @@ from ._config import DamaConfig
 
 if TYPE_CHECKING:
     from ._callback import DamaCallback
+    from ._collator import PairCollator
     from ._mixin import DamaMixin
     from ._trainer import DamaDPOTrainer
 
-__all__ = ["DamaCallback", "DamaConfig", "DamaDPOTrainer", "DamaMixin"]
+__all__ = ["DamaCallback", "DamaConfig", "DamaDPOTrainer", "DamaMixin", "PairCollator"]
 
-_PLACES = {"DamaCallback": "_callback", "DamaDPOTrainer": "_trainer", "DamaMixin": "_mixin"}
+_PLACES = {
+    "DamaCallback": "_callback",
+    "DamaDPOTrainer": "_trainer",
+    "DamaMixin": "_mixin",
+    "PairCollator": "_collator",
+}
 _PACKAGES = ("torch", "trl", "transformers", "accelerate", "datasets")
 
 

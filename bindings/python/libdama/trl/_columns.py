@@ -25,6 +25,10 @@ BITS = "dama_bits"
 REFERENCE = ("dama_reference_chosen", "dama_reference_rejected", "dama_chosen_tokens", "dama_rejected_tokens")
 
 
+#: Those of TRL's own pass over the dataset.
+PRECOMPUTED = ("ref_chosen_logps", "ref_rejected_logps")
+
+
 class Columns:
     """Which columns of the dataset travel with the batches, and under which names."""
 
@@ -32,7 +36,9 @@ class Columns:
         self.sources: dict[str, str] = {}
         if config.needs_alpha and config.alpha_column is not None:
             self.sources["alpha"] = config.alpha_column
-        reference = REFERENCE if config.reference != "compute" else config.reference_columns
+        reference: Optional[tuple[str, ...]] = REFERENCE if config.has_cache else config.reference_columns
+        if config.reference == "precompute":
+            reference = PRECOMPUTED
         if reference is not None:
             names = ("reference_chosen", "reference_rejected", "chosen_tokens", "rejected_tokens")
             self.sources.update(zip(names, reference))
@@ -41,7 +47,7 @@ class Columns:
         """Refuses a dataset that lacks a column, before anything is computed."""
         have = dataset.column_names
         for what, column in self.sources.items():
-            if have is not None and column not in have and column not in REFERENCE:
+            if have is not None and column not in have and column not in REFERENCE + PRECOMPUTED:
                 hint = "; score it first, or set alpha_column=None for α_D = 1" if what == "alpha" else ""
                 raise InvalidArgument(f"{name} has no column {column!r}{hint}. Its columns are {', '.join(have)}")
 

@@ -30,8 +30,9 @@ class DamaConfig:
     keep: Union[int, float, None] = None
     #: Seed of filters that sample.
     seed: int = 0
-    #: ``"compute"``: the reference model of TRL, in every update. A :class:`libdama.ReferenceCache`, or the path of
-    #: one: log-probabilities that ``libdama.reference_dataset`` has computed, also for images, and no reference model.
+    #: ``"compute"``: the reference model of TRL, in every update. ``"precompute"``: TRL's pass over the dataset before
+    #: the training, also for images, where TRL itself refuses. A :class:`libdama.ReferenceCache`, or the path of one:
+    #: log-probabilities that ``libdama.reference_dataset`` has computed; no reference model is loaded.
     reference: Union[str, ReferenceCache] = "compute"
     #: Leave out the second pass of micro-batches that are masked whole.
     skip_masked: bool = True
@@ -64,6 +65,11 @@ class DamaConfig:
         """Whether β depends on α_D."""
         combine = AdaptiveBeta(self.preset, **self.options).options["combine"]
         return not self.is_plain and combine in ("product", "weighted", "data")
+
+    @property
+    def has_cache(self) -> bool:
+        """Whether the reference is a cache."""
+        return self.reference not in ("compute", "precompute")
 
     @property
     def has_reference(self) -> bool:

@@ -54,7 +54,8 @@ class DamaMixin:
             # The parts of the micro-batches add up to the loss, and Trainer is not to divide them by their number.
             self.loss_is_scaled_for_ga = True
         super().__init__(*given.args, **given.kwargs)
-        self.data_collator = self._dama_columns.collator(self.data_collator)
+        collator = self._dama_collator(given.arguments.get("data_collator") is not None)
+        self.data_collator = self._dama_columns.collator(collator)
         if self.dama.is_plain:
             return
         if getattr(self.args, "auto_find_batch_size", False):
@@ -86,6 +87,10 @@ class DamaMixin:
         """The token counts that log-probabilities are divided by, for losses of averages; otherwise None."""
         return None, None
 
+    def _dama_collator(self, is_given: bool) -> Any:
+        """The collator that our columns travel beside. ``is_given`` if the caller chose it."""
+        return self.data_collator
+
     # Data
 
     def _with_columns(self, dataset: Any, name: str) -> Any:
@@ -94,7 +99,7 @@ class DamaMixin:
             return type(dataset)({key: self._with_columns(value, f"{name}[{key!r}]") for key, value in dataset.items()})
         if name == "train_dataset":
             self._dama_columns.check(dataset, name)
-        if self.dama.reference != "compute":
+        if self.dama.has_cache:
             return with_reference(dataset, self.dama.reference)
         return dataset
 

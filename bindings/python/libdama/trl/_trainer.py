@@ -10,6 +10,7 @@ from trl import DPOTrainer
 
 from .. import kernels
 from ..torch._logprobs import token_logprobs
+from ._collator import PairCollator
 from ._mixin import DamaMixin
 
 #: Whether this TRL computes log-probabilities inside the model's forward pass, as it does from 1.11 on.
@@ -40,9 +41,17 @@ class DamaDPOTrainer(DamaMixin, DPOTrainer):
             self.args.precompute_ref_log_probs = False
             self.precompute_ref_logps = False
 
+    def _dama_collator(self, is_given: bool) -> Any:
+        if self._is_vision_dataset and self.dama.has_cache and not is_given:
+            # The cache holds log-probabilities of prompt and response as one text.
+            return PairCollator(self.processing_class, self.args.max_length)
+        return self.data_collator
+
     def _precompute_ref_logps(self, dataset: Any, name: str, batch_size: int) -> Any:
-        """TRL's pass over the dataset, unless the rows have the reference's log-probabilities."""
-        return dataset if self.dama.has_reference else super()._precompute_ref_logps(dataset, name, batch_size)
+        """TRL's pass over the dataset, unless the rows have the reference's log-probabilities already."""
+        if self.dama.has_reference and self.dama.reference != "precompute":
+            return dataset
+        return super()._precompute_ref_logps(dataset, name, batch_size)
 
     def evaluate(self, eval_dataset: Any = None, *args: Any, **kwargs: Any) -> Any:
         if eval_dataset is not None and not isinstance(eval_dataset, str):
