@@ -15,13 +15,16 @@ import torch
 pytest.importorskip("trl", reason="scripts/bootstrap torch installs it")
 
 import trl_world
+from datasets import Image
 from peft import LoraConfig
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, Trainer, TrainingArguments
 from trl_world import Recorded, make_model, outcome, pairs, trainer
 
-from libdama.trl import DamaConfig
+import libdama
+from libdama.trl import DamaConfig, DamaMixin, PairCollator
 
 HERE = Path(__file__).parent
+LLAVA = HERE.parents[1] / "models" / "shapes-llava"
 
 
 @pytest.fixture(scope="module")
@@ -239,3 +242,225 @@ def test_a_skipped_update_is_not_committed(model, tmp_path, monkeypatch):
     monkeypatch.setattr(type(trained.accelerator), "optimizer_step_was_skipped", skipped)
     trained.train()
     assert trained.state.global_step == 4 and trained.controller.steps == 3
+
+
+def test_evaluation_is_trls(model, tmp_path):
+    """With the base β, and without an effect on the controller."""
+    held_out = pairs(10, seed=5)
+    options = dict(eval_strategy="steps", eval_steps=1, per_device_eval_batch_size=2)
+    trained = trainer(model, tmp_path / "a", 2, 8, DamaConfig(), more=dict(eval_dataset=held_out), **options)
+    trained.train()
+    expected = run(model, tmp_path / "b", 2, 8, DamaConfig())
+    assert outcome(trained)["parameters"] == outcome(expected)["parameters"]
+    assert trained.controller.state() == expected.controller.state()
+
+    # Rows of an evaluation need no α_D.
+    found = trained.evaluate(held_out.remove_columns("alpha_data"))
+    own = trainer(model, tmp_path / "c", 2, 8, None, more=dict(eval_dataset=held_out), per_device_eval_batch_size=2)
+    own.model.load_state_dict(trained.model.state_dict())
+    theirs = own.evaluate()
+    for name in ("eval_loss", "eval_rewards/margins", "eval_logps/chosen"):
+        assert found[name] == pytest.approx(theirs[name], rel=1e-6), name
+    assert trained.controller.steps == 4 and not any("dama" in name for name in found)
+
+
+def test_a_stream_of_rows(model, tmp_path):
+    streamed = run(model, tmp_path / "a", 2, 4, DamaConfig(), data=pairs(48).to_iterable_dataset())
+    listed = run(model, tmp_path / "b", 2, 4, DamaConfig(), data=pairs(48), train_sampling_strategy="sequential")
+    assert_equal(outcome(streamed), outcome(listed))
+
+
+def test_references_of_the_rows(model, tmp_path):
+    """Columns of log-probabilities instead of a reference model; they arrive in double, also with a stream."""
+    computed = run(model, tmp_path / "a", 2, 8, DamaConfig())
+    base, known = AutoModelForCausalLM.from_pretrained(model), {}
+    for row in computed.train_dataset:
+        for name in ("chosen", "rejected"):
+            ids, start = torch.tensor([row["prompt_ids"] + row[f"{name}_ids"]]), len(row["prompt_ids"])
+            with torch.no_grad():
+                values = base(ids).logits[0, start - 1 : -1].double().log_softmax(-1)
+            known.setdefault(row["prompt"], []).append(values.gather(1, ids[0, start:, None]).sum().item())
+    assert len(known) == 64
+    scored = pairs()
+    for place, name in enumerate(("rc", "rr")):
+        scored = scored.add_column(name, [known[prompt][place] for prompt in scored["prompt"]])
+    found = run(model, tmp_path / "b", 2, 8, DamaConfig(reference_columns=("rc", "rr")), data=scored)
+    assert found.ref_model is None and found.args.precompute_ref_log_probs is False
+    # The gaps of the first step tie only up to rounding, so other pairs are kept: compare what does not depend on it.
+    first, expected = outcome(found)["logs"][0], outcome(computed)["logs"][0]
+    assert first["loss"] == pytest.approx(np.log(2), abs=1e-6)
+    assert first["logps/chosen"] == pytest.approx(expected["logps/chosen"], abs=1e-4)
+    assert abs(first["rewards/margins"]) < 1e-6
+    # rewards/chosen of a wrong reference would be far from 0.
+    wrong = run(model, tmp_path / "c", 2, 8, DamaConfig(reference_columns=("rr", "rc")), data=scored, steps=1)
+    assert abs(outcome(wrong)["logs"][0]["rewards/chosen"]) > 1e-2
+
+    precomputed = run(model, tmp_path / "d", 2, 8, DamaConfig(reference="precompute"))
+    assert precomputed.ref_model is None
+    assert outcome(precomputed)["logs"][0]["rewards/chosen"] == pytest.approx(0, abs=1e-6)
+
+
+def test_what_cannot_be_trained(model, tmp_path):
+    """Errors are the library's own, and come before the first update."""
+    bare, gap = pairs(16).remove_columns("alpha_data"), pairs(16).to_list()
+    gap[3]["alpha_data"] = None
+    for data, dama, options, text in [
+        (bare, DamaConfig(), {}, "train_dataset has no column 'alpha_data'; score it first, or set alpha_column=None"),
+        (bare.to_iterable_dataset(), DamaConfig(), {}, "no column 'alpha_data'"),
+        (gap, DamaConfig(), {}, "alpha_data = None; it must be a finite number"),
+        ([{**row, "alpha_data": -1.0} for row in pairs(16).to_list()], DamaConfig(), {}, "α_D is above 0"),
+        (pairs(16), DamaConfig(keep=17), {}, "keep is 17, more than the 16 pairs"),
+        (pairs(16), DamaConfig(), dict(loss_type="apo_zero"), "loss_type is"),
+        (pairs(16), DamaConfig(), dict(auto_find_batch_size=True), "auto_find_batch_size changes the batch"),
+        (pairs(16), DamaConfig(reference_columns=("a", "b")), {}, "train_dataset has no column 'a'"),
+        (pairs(16), DamaConfig(reference=str(tmp_path / "none.jsonl")), {}, "none.jsonl"),
+        (pairs(16), "paper", {}, "it must be a DamaConfig"),
+    ]:
+        rows = trl_world.Dataset.from_list(data) if isinstance(data, list) else data
+        with pytest.raises(libdama.DamaError, match=text):
+            trainer(model, tmp_path / "out", 2, 8, dama, data=rows, **options).train()
+    # α_D = 1 and methods without it need no column.
+    for dama in (DamaConfig(alpha_column=None), DamaConfig("mdpo")):
+        trained = run(model, tmp_path / "out", 2, 8, dama, data=bare, steps=1)
+        assert outcome(trained)["logs"][0]["dama/beta_max"] == pytest.approx(0.1)
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory):
+    """Pairs with pictures in TRL's columns, and the cache of their reference."""
+    folder = HERE.parents[1] / "examples" / "data" / "shapes"
+    cache = tmp_path_factory.mktemp("cache") / "reference.jsonl"
+    libdama.reference_dataset(LLAVA, folder / "pairs.jsonl", cache, image_root=folder / "images")
+    rows = []
+    for line in (folder / "pairs.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        said = {}
+        for name in ("chosen", "rejected"):
+            said[name] = [dict(role="assistant", content=[dict(type="text", text=row[name])])]
+        asked = [dict(role="user", content=[dict(type="image"), dict(type="text", text=row["question"])])]
+        picture = dict(bytes=(folder / "images" / row["image"]).read_bytes(), path=None)
+        rows.append(dict(image=picture, prompt=asked, **said, alpha_data=1 + 0.01 * row["idx"]))
+    return trl_world.Dataset.from_list(rows).cast_column("image", Image()), cache, folder
+
+
+@pytest.mark.parametrize("reference", ["compute", "precompute", "cache"])
+def test_pairs_with_images(shapes, tmp_path, reference):
+    data, cache, _ = shapes
+    dama = DamaConfig(reference=str(cache) if reference == "cache" else reference, skip_masked=False)
+    trained = trainer(LLAVA, tmp_path, 2, 3, dama, data=data, steps=3, kind=Twice, max_length=None, learning_rate=1e-3)
+    trained.train()
+    assert (trained.ref_model is None) == (reference != "compute")
+    logs = outcome(trained)["logs"]
+    # Policy and reference are one model at first. The cache is our runtime's, the policy's are torch's.
+    assert abs(logs[0]["rewards/margins"]) < 1e-5 and abs(logs[0]["rewards/chosen"]) < 1e-5
+    assert logs[2]["rewards/margins"] > 0.1 and [entry["dama/kept"] for entry in logs] == [4, 4, 4]
+    assert len(trained.first) == len(trained.second) == 9
+    for first, second in zip(trained.first, trained.second):
+        torch.testing.assert_close(first, second, rtol=0, atol=1e-4)
+
+
+def test_the_collator_has_the_tokens_of_the_policy(shapes):
+    """Sums over its tokens in transformers are those of libdama.Policy, which TRL's collator's are not."""
+    from transformers import AutoProcessor, LlavaForConditionalGeneration
+    from trl.trainer.dpo_trainer import DataCollatorForVisionPreference
+
+    data, cache, folder = shapes
+    processor = AutoProcessor.from_pretrained(LLAVA)
+    network = LlavaForConditionalGeneration.from_pretrained(LLAVA).float()
+    lines = [json.loads(line) for line in (folder / "pairs.jsonl").read_text().splitlines()][:4]
+    pairs_of = [(folder / "images" / row["image"], row["question"], row["chosen"], row["rejected"]) for row in lines]
+    expected = libdama.Policy(LLAVA).logps_batch(pairs_of)
+    want = [pair.chosen.sum for pair in expected] + [pair.rejected.sum for pair in expected]
+    counts = [pair.chosen.count for pair in expected] + [pair.rejected.count for pair in expected]
+
+    def sums(collator):
+        batch = collator([data[i] for i in range(4)])
+        mask = batch.pop("completion_mask")[:, 1:]
+        with torch.no_grad():
+            logits = network(**batch).logits[:, :-1].log_softmax(-1)
+        return (logits.gather(2, batch["input_ids"][:, 1:, None])[..., 0] * mask).sum(1), mask.sum(1).tolist()
+
+    found, lengths = sums(PairCollator(processor))
+    assert lengths == counts
+    np.testing.assert_allclose(found, want, rtol=0, atol=2e-4)
+    assert sums(DataCollatorForVisionPreference(processor))[1] == [count + 1 for count in counts]
+    with pytest.raises(libdama.DamaError, match="no token within max_length 20"):
+        PairCollator(processor, max_length=20)([data[0]])
+
+
+def test_a_cache_of_other_tokens_is_refused(shapes, tmp_path):
+    from transformers import AutoProcessor
+    from trl.trainer.dpo_trainer import DataCollatorForVisionPreference
+
+    data, cache, _ = shapes
+    collator = DataCollatorForVisionPreference(AutoProcessor.from_pretrained(LLAVA))
+    trained = trainer(LLAVA, tmp_path, 2, 3, DamaConfig(reference=str(cache)), data=data, max_length=None,
+                      more=dict(data_collator=collator))  # fmt: skip
+    with pytest.raises(libdama.DamaError, match="the reference scored 50 tokens of a chosen response, the trainer has 51"):
+        trained.train()
+    changed = data.select([0]).to_list()
+    changed[0]["chosen"][0]["content"][0]["text"] += " Indeed."
+    with pytest.raises(libdama.DamaError, match="not in the cache|no pair|has no"):
+        trainer(LLAVA, tmp_path, 2, 3, DamaConfig(reference=str(cache)),
+                data=trl_world.Dataset.from_list(changed).cast_column("image", Image()), max_length=None)  # fmt: skip
+
+
+def test_low_rank_adapters_train_and_stop(model, tmp_path):
+    """The reference is the model without them; layouts are equal."""
+    more = dict(peft_config=LoraConfig(r=4, target_modules=["q_proj", "v_proj"]))
+    one = run(model, tmp_path / "a", 2, 4, DamaConfig(), data=pairs(32), more=more)
+    assert one.ref_model is None and abs(outcome(one)["logs"][0]["rewards/chosen"]) < 1e-7
+    assert_equal(outcome(run(model, tmp_path / "b", 8, 1, DamaConfig(), data=pairs(32), more=more)), outcome(one))
+    assert abs(outcome(one)["logs"][-1]["rewards/chosen"]) > 1e-4
+
+
+def sums(network, batch):
+    """log π of the responses of TRL's micro-batch."""
+    labels = batch["input_ids"].masked_fill(batch["completion_mask"] == 0, -100)[:, 1:]
+    logits = network(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits[:, :-1]
+    values = logits.log_softmax(-1).gather(2, labels.clamp(min=0)[..., None])[..., 0]
+    return (values * (labels != -100)).sum(1).chunk(2)
+
+
+class Preferences(Trainer):
+    """A DPO trainer as others write them, with the names of TRL before 1.0."""
+
+    def __init__(self, *args, reference, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.reference, self.stored = reference, []
+
+    def concatenated_forward(self, model, batch):
+        chosen, rejected = sums(model, batch)
+        return dict(chosen_logps=chosen, rejected_logps=rejected)
+
+    def compute_ref_log_probs(self, batch):
+        with torch.no_grad():
+            return sums(self.reference, batch)
+
+    def store_metrics(self, metrics, train_eval):
+        self.stored.append((train_eval, metrics))
+
+
+class DamaPreferences(DamaMixin, Preferences):
+    pass
+
+
+def test_the_mixin_in_another_trainer(model, tmp_path):
+    ours = run(model, tmp_path / "a", 2, 8, DamaConfig())
+    args = TrainingArguments(
+        tmp_path / "b", per_device_train_batch_size=2, gradient_accumulation_steps=8, max_steps=4, learning_rate=5e-3,
+        logging_steps=1, report_to=[], save_strategy="no", use_cpu=True, seed=1, remove_unused_columns=False,
+        disable_tqdm=True,
+    )  # fmt: skip
+    policy, reference = (AutoModelForCausalLM.from_pretrained(model) for _ in range(2))
+    args.beta, args.loss_type = 0.1, "sigmoid"
+    other = DamaPreferences(policy, args, ours.data_collator.inner, ours.train_dataset, reference=reference,
+                            dama=DamaConfig())  # fmt: skip
+    other.train()
+    found, expected = outcome(other), outcome(ours)
+    np.testing.assert_allclose(found["losses"], expected["losses"], rtol=0, atol=2e-6)
+    np.testing.assert_allclose(found["parameters"], expected["parameters"], rtol=0, atol=1e-4)
+    assert other.controller.steps == 4
+    assert [values for kind, values in other.stored if "dama/kept" in values] == [{"dama/kept": 12.0}] * 4
+    with pytest.raises(TypeError, match="multiple values for argument 'model'"):
+        DamaPreferences(policy, model=policy, reference=reference)

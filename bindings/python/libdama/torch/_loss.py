@@ -17,29 +17,25 @@ class FixedGradient(torch.autograd.Function):
     """A number with given derivatives with respect to two tensors, which reach these in their own types."""
 
     @staticmethod
-    def forward(ctx: Any, value: float, chosen: Any, rejected: Any, by_chosen: Any, by_rejected: Any) -> Any:
-        ctx.gradients = (by_chosen, by_rejected)
-        ctx.places = ((chosen.device, chosen.dtype), (rejected.device, rejected.dtype))
-        dtype = torch.float64 if torch.float64 in (chosen.dtype, rejected.dtype) else torch.float32
-        return torch.tensor(value, dtype=dtype, device=chosen.device)
+    def forward(ctx: Any, value: float, chosen: Any, rejected: Any, gradients: NDArray[np.float64]) -> Any:
+        exact = torch.float64 if torch.float64 in (chosen.dtype, rejected.dtype) else torch.float32
+        ctx.gradients = torch.from_numpy(gradients).to(device=chosen.device, dtype=exact)
+        ctx.place, ctx.types = rejected.device, (chosen.dtype, rejected.dtype)
+        return torch.tensor(value, dtype=exact, device=chosen.device)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, weight: Any) -> Any:
-        found = []
-        for gradient, (device, dtype) in zip(ctx.gradients, ctx.places):
-            # Multiplied before it is rounded to a short type. Half precision has no float64 partner on every device.
-            exact = torch.float64 if dtype == torch.float64 else torch.float32
-            on_device = torch.from_numpy(gradient).to(device=device, dtype=exact)
-            found.append((on_device * weight.to(device=device, dtype=exact)).to(dtype))
-        return None, found[0], found[1], None, None
+        # Multiplied before it is rounded to a short type.
+        chosen, rejected = (ctx.gradients * weight).unbind()
+        return None, chosen.to(ctx.types[0]), rejected.to(device=ctx.place, dtype=ctx.types[1]), None
 
 
 def fixed_gradient(
     value: float, chosen: Any, rejected: Any, by_chosen: NDArray[np.float64], by_rejected: NDArray[np.float64]
 ) -> Any:
     """The scalar tensor ``value``, whose gradients with respect to ``chosen`` and ``rejected`` are given."""
-    return FixedGradient.apply(value, chosen, rejected, by_chosen, by_rejected)
+    return FixedGradient.apply(value, chosen, rejected, np.stack([by_chosen, by_rejected]))
 
 
 def check_exact(**columns: Any) -> None:

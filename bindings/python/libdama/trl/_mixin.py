@@ -38,14 +38,14 @@ class DamaMixin:
     _signature_columns: Any
 
     def __init__(self, *args: Any, dama: Optional[DamaConfig] = None, **kwargs: Any) -> None:
-        given = inspect.signature(super().__init__).bind_partial(*args, **kwargs)
         self.dama = DamaConfig() if dama is None else dama
         if not isinstance(self.dama, DamaConfig):
             raise InvalidArgument(f"dama is a {type(dama).__name__}; it must be a DamaConfig")
         self._dama_columns = Columns(self.dama)
+        args, kwargs = self._named_arguments(inspect.signature(super().__init__), args, kwargs)
         for name in _DATASETS:
-            if given.arguments.get(name) is not None:
-                given.arguments[name] = self._with_columns(given.arguments[name], name)
+            if kwargs.get(name) is not None:
+                kwargs[name] = self._with_columns(kwargs[name], name)
         self._dama_batches: list[Any] = []
         self._dama_plans: list[MicroPlan] = []
         self._dama_order: list[int] = []
@@ -53,8 +53,8 @@ class DamaMixin:
         if not self.dama.is_plain:
             # The parts of the micro-batches add up to the loss, and Trainer is not to divide them by their number.
             self.loss_is_scaled_for_ga = True
-        super().__init__(*given.args, **given.kwargs)
-        collator = self._dama_collator(given.arguments.get("data_collator") is not None)
+        super().__init__(*args, **kwargs)
+        collator = self._dama_collator(kwargs.get("data_collator") is not None)
         self.data_collator = self._dama_columns.collator(collator)
         if self.dama.is_plain:
             return
@@ -63,6 +63,17 @@ class DamaMixin:
         self.controller = self.dama.controller(self._dama_batch_size(), self.args)
         self.dama_callback = DamaCallback(self.controller, self.accelerator)
         self.add_callback(self.dama_callback)  # type: ignore[attr-defined]
+
+    @staticmethod
+    def _named_arguments(
+        signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Positional arguments by their names, as far as the trainer names them."""
+        names = [name for name, it in signature.parameters.items() if it.kind is it.POSITIONAL_OR_KEYWORD]
+        twice = set(names[: len(args)]) & set(kwargs)
+        if twice:
+            raise TypeError(f"got multiple values for argument {twice.pop()!r}")
+        return args[len(names) :], {**dict(zip(names, args)), **kwargs}
 
     def _pair_logps(self, model: Any, batch: dict[str, Any]) -> tuple[Any, Any]:
         """log π of chosen and rejected responses of a micro-batch, [pairs] each, with gradients where they are enabled.
@@ -168,8 +179,11 @@ class DamaMixin:
             self._dama_log(name, value)
 
     def _dama_log(self, name: str, value: float) -> None:
-        """Adds a number to the metrics of the training, which are averaged until they are logged."""
-        self._metrics["train"][name].append(value)  # type: ignore[attr-defined]
+        """Adds a number to the metrics of the training, which TRL averages until it logs them."""
+        if hasattr(self, "_metrics"):
+            self._metrics["train"][name].append(value)
+        elif hasattr(self, "store_metrics"):
+            self.store_metrics({name: value}, train_eval="train")
 
     def _dama_reference(self, model: Any, inputs: dict[str, Any], columns: dict[str, Any]) -> tuple[Any, Any]:
         """The reference's log-probabilities of a micro-batch: those of its rows, or of the reference model."""
@@ -229,5 +243,6 @@ class DamaMixin:
 
 
 def _pairs(batch: Any) -> int:
-    """The pairs of a micro-batch, whose tensors have chosen and rejected responses one after the other."""
-    return int(batch["input_ids"].shape[0]) // 2
+    """The pairs of a micro-batch: chosen and rejected responses are the halves of a tensor, or tensors of their own."""
+    own = batch.get("chosen_input_ids")
+    return int(batch["input_ids"].shape[0]) // 2 if own is None else int(own.shape[0])
