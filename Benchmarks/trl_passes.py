@@ -2,7 +2,7 @@
 
     DAMA_LIBRARY=build/lib/libdama.so PYTHONPATH=bindings/python .deps/torch/bin/python Benchmarks/trl_passes.py
 
-A Llama of 19 million parameters, random pairs of about 190 tokens, 16 pairs an update as 8 micro-batches of 2, on one
+A Llama of 4 million parameters, random pairs of about 95 tokens, 16 pairs an update as 8 micro-batches of 2, on one
 thread. The contenders take turns, an update each; the results are medians over the updates. `no masks used` runs the second
 pass of every micro-batch; otherwise those that are masked whole are left out. With `precomputed` the reference's
 log-probabilities are known before the training, so that the first pass weighs more.
@@ -11,12 +11,14 @@ log-probabilities are known before the training, so that the first pass weighs m
 import argparse
 import os
 import tempfile
+import threading
 import time
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["CI"] = "1"
+os.environ["TQDM_DISABLE"] = "1"
 
 import numpy as np
 import torch
@@ -30,7 +32,7 @@ from trl import DPOConfig, DPOTrainer
 import libdama
 from libdama.trl import DamaConfig, DamaDPOTrainer
 
-WORDS = 4000
+WORDS = 2000
 
 
 def make_model(folder: Path) -> None:
@@ -40,7 +42,7 @@ def make_model(folder: Path) -> None:
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>").save_pretrained(folder)
     torch.manual_seed(0)
     config = LlamaConfig(
-        vocab_size=len(words), hidden_size=512, intermediate_size=1376, num_hidden_layers=5, num_attention_heads=8,
+        vocab_size=len(words), hidden_size=256, intermediate_size=688, num_hidden_layers=4, num_attention_heads=8,
         pad_token_id=0, bos_token_id=1, eos_token_id=2,
     )  # fmt: skip
     LlamaForCausalLM(config).save_pretrained(folder)
@@ -53,8 +55,8 @@ def pairs(count: int) -> Dataset:
         return " ".join(f"w{i}" for i in draw.integers(WORDS, size=length))
 
     return Dataset.from_list(
-        [dict(prompt=text(60) + " ", chosen=text(int(draw.integers(100, 160))),
-              rejected=text(int(draw.integers(100, 160))), alpha_data=float(draw.uniform(0.8, 1.2)))
+        [dict(prompt=text(30) + " ", chosen=text(int(draw.integers(50, 80))),
+              rejected=text(int(draw.integers(50, 80))), alpha_data=float(draw.uniform(0.8, 1.2)))
          for _ in range(count)]
     )  # fmt: skip
 
@@ -71,14 +73,9 @@ def make(model: Path, out: str, dama, updates: int, **options):
 
 def updates_of(trainer):
     """Runs the training an update at a time; yields the processor seconds of each."""
-    import threading
-
     go, done, seconds = threading.Semaphore(0), threading.Semaphore(0), []
 
     class Turns(transformers.TrainerCallback):
-        def on_step_begin(self, *args, **kwargs):
-            pass
-
         def on_step_end(self, *args, **kwargs):
             seconds.append(time.process_time())
             done.release()

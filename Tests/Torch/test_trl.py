@@ -17,7 +17,7 @@ pytest.importorskip("trl", reason="scripts/bootstrap torch installs it")
 import trl_world
 from datasets import Image
 from peft import LoraConfig
-from transformers import AutoModelForCausalLM, Trainer, TrainingArguments
+from transformers import AutoModelForCausalLM, Qwen3MoeConfig, Qwen3MoeForCausalLM, Trainer, TrainingArguments
 from trl_world import Recorded, make_model, outcome, pairs, trainer
 
 import libdama
@@ -149,6 +149,19 @@ def test_losses_equal_trls(model, tmp_path, loss):
     # IPO's values are of the size of 25.
     np.testing.assert_allclose(outcome(found)["losses"], outcome(expected)["losses"], rtol=1e-6, atol=2e-6)
     np.testing.assert_allclose(outcome(found)["parameters"], outcome(expected)["parameters"], rtol=0, atol=1e-4)
+
+
+def test_experts_keep_their_balancing_loss(tmp_path):
+    kind = Qwen3MoeConfig, Qwen3MoeForCausalLM
+    experts = make_model(tmp_path / "model", kind, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=16,
+                         head_dim=8, output_router_logits=True, router_aux_loss_coef=0.5)  # fmt: skip
+    expected = trainer(experts, tmp_path / "trl", 2, 4, None, steps=3)
+    expected.train()
+    every = DamaConfig("paper", keep=1.0, options=dict(combine="none", filter="none"))
+    found = run(experts, tmp_path / "ours", 2, 4, every, steps=3)
+    np.testing.assert_allclose(outcome(found)["losses"], outcome(expected)["losses"], rtol=0, atol=5e-6)
+    np.testing.assert_allclose(outcome(found)["parameters"], outcome(expected)["parameters"], rtol=0, atol=1e-4)
+    assert outcome(found)["losses"][0] > np.log(2) + 0.1
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3])

@@ -24,8 +24,8 @@ from libdama.trl import DamaConfig, DamaDPOTrainer
 WORDS = 60
 
 
-def make_model(folder: Path, **changes: Any) -> Path:
-    """A Llama of two layers with random weights, and its tokenizer."""
+def make_model(folder: Path, kind: Any = (LlamaConfig, LlamaForCausalLM), **changes: Any) -> Path:
+    """A Llama of two layers with random weights, or another model, and its tokenizer."""
     words = ["<pad>", "<s>", "</s>", "<unk>", *(f"w{i}" for i in range(WORDS))]
     tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
@@ -37,7 +37,7 @@ def make_model(folder: Path, **changes: Any) -> Path:
         num_key_value_heads=2, max_position_embeddings=128, pad_token_id=0, bos_token_id=1, eos_token_id=2,
     )  # fmt: skip
     torch.manual_seed(0)
-    LlamaForCausalLM(LlamaConfig(**{**config, **changes})).save_pretrained(folder)
+    kind[1](kind[0](**{**config, **changes})).save_pretrained(folder)
     return folder
 
 

@@ -94,6 +94,14 @@ class DamaMixin:
         """:meth:`_pair_logps` without gradients; where the trainer has metrics of a batch, they are taken here."""
         return self._pair_logps(model, batch)
 
+    def _extra_loss(self) -> Any:
+        """What the trainer adds to the preference loss of the micro-batch that :meth:`_pair_logps` had last."""
+        return 0
+
+    def _dama_skips(self) -> bool:
+        """Whether micro-batches that are masked whole are left out."""
+        return self.dama.skip_masked
+
     def _lengths(self, batch: dict[str, Any]) -> tuple[Any, Any]:
         """The token counts that log-probabilities are divided by, for losses of averages; otherwise None."""
         return None, None
@@ -148,7 +156,7 @@ class DamaMixin:
             raise ShapeMismatch("more training steps than micro-batches of the update: get_batch_samples was not called")
         micro = self._dama_plans[self._dama_order[self._dama_turn]]
         self._dama_turn += 1
-        if micro.skip and self.dama.skip_masked:
+        if micro.skip and self._dama_skips():
             return torch.zeros((), device=self.args.device)
         batch = {**self._dama_batches[micro.index], "dama_micro": micro.index}
         return super().training_step(model, batch, *args, **kwargs)  # type: ignore[misc]
@@ -170,9 +178,9 @@ class DamaMixin:
         self._dama_plans = plan(self.controller, forward, self._dama_batches)
         for batch in self._dama_batches:
             pop_columns(batch, self._dama_columns.sources)
-        self._dama_order = sorted(range(len(self._dama_plans)), key=lambda i: not self._dama_plans[i].skip)
-        if self.dama.skip_masked is False:
-            self._dama_order = list(range(len(self._dama_plans)))
+        self._dama_order = list(range(len(self._dama_plans)))
+        if self._dama_skips():
+            self._dama_order.sort(key=lambda index: not self._dama_plans[index].skip)
         self.dama_callback.pending = True
         first = self._dama_plans[0]
         for name, value in metrics_of(first.step, first.gathered.columns.get("alpha")).items():
@@ -225,7 +233,7 @@ class DamaMixin:
         micro = self._dama_plans[index]
         with micro.replay():
             chosen, rejected = self._pair_logps(model, inputs)
-        return micro.loss(chosen, rejected)
+        return micro.loss(chosen, rejected) + self._extra_loss()
 
     def _dama_plain_loss(self, model: Any, inputs: Any, columns: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """The trainer's own loss, with the reference's log-probabilities that the rows bring, if any."""

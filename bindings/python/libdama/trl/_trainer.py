@@ -63,7 +63,25 @@ class DamaDPOTrainer(DamaMixin, DPOTrainer):
         if _FUSED:
             labels = batch["input_ids"].masked_fill(batch["completion_mask"] == 0, kernels.IGNORED_LABEL)
             given.update(labels=labels, fused_lm_head=True)
-        return self._dama_sums(model(**given, use_cache=False), batch)
+        if self._dama_routes():
+            given["output_router_logits"] = True
+        outputs = model(**given, use_cache=False)
+        self._dama_outputs = outputs if self._dama_routes() else None
+        return self._dama_sums(outputs, batch)
+
+    def _dama_routes(self) -> bool:
+        """Whether a mixture of experts adds its balancing loss."""
+        return bool(getattr(self, "aux_loss_enabled", False))
+
+    def _extra_loss(self) -> Any:
+        # TRL adds the mean over micro-batches, also over pairs that the method masks.
+        if self._dama_outputs is None:
+            return 0
+        outputs, self._dama_outputs = self._dama_outputs, None
+        return self.router_aux_loss_coef * outputs.aux_loss / len(self._dama_plans)
+
+    def _dama_skips(self) -> bool:
+        return super()._dama_skips() and not self._dama_routes()
 
     def _dama_sums(self, outputs: Any, batch: dict[str, Any]) -> tuple[Any, Any]:
         """Sums over the tokens of each response, as TRL forms them."""
