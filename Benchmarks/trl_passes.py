@@ -3,8 +3,8 @@
     DAMA_LIBRARY=build/lib/libdama.so PYTHONPATH=bindings/python .deps/torch/bin/python Benchmarks/trl_passes.py
 
 A Llama of 4 million parameters, random pairs of about 95 tokens, 16 pairs an update as 8 micro-batches of 2, on one
-thread. The contenders take turns, an update each; the results are medians over the updates. `no masks used` runs the second
-pass of every micro-batch; otherwise those that are masked whole are left out. With `precomputed` the reference's
+thread. The contenders take turns, an update each; the results are medians over the updates. `all pairs twice` has a second
+pass of every pair; otherwise the four of an update that are masked are left out. With `precomputed` the reference's
 log-probabilities are known before the training, so that the first pass weighs more.
 """
 
@@ -61,10 +61,10 @@ def pairs(count: int) -> Dataset:
     )  # fmt: skip
 
 
-def make(model: Path, out: str, dama, updates: int, **options):
+def make(model: Path, out: str, dama, updates: int, size: int = 2, **options):
     args = DPOConfig(
-        output_dir=out, per_device_train_batch_size=2, gradient_accumulation_steps=8, max_steps=updates, learning_rate=1e-4,
-        report_to=[], save_strategy="no", use_cpu=True, bf16=False, disable_tqdm=True, logging_steps=1000, **options,
+        output_dir=out, per_device_train_batch_size=size, gradient_accumulation_steps=16 // size, max_steps=updates,
+        learning_rate=1e-4, report_to=[], save_strategy="no", use_cpu=True, bf16=False, disable_tqdm=True, logging_steps=1000, **options,
     )  # fmt: skip
     if dama is None:
         return DPOTrainer(str(model), args=args, train_dataset=pairs(16 * updates))
@@ -110,10 +110,12 @@ def main() -> None:
         contenders = {
             "TRL": (None, {}),
             "DAMA": (DamaConfig("paper"), {}),
-            "DAMA, no masks used": (DamaConfig("paper", skip_masked=False), {}),
+            "DAMA, all pairs twice": (DamaConfig("paper", skip_masked=False), {}),
+            "TRL, 16 of 1": (None, dict(size=1)),
+            "DAMA, 16 of 1": (DamaConfig("paper"), dict(size=1)),
             "TRL, precomputed": (None, known),
             "DAMA, precomputed": (DamaConfig("paper"), known),
-            "DAMA, precomputed, no masks used": (DamaConfig("paper", skip_masked=False), known),
+            "DAMA, precomputed, all pairs twice": (DamaConfig("paper", skip_masked=False), known),
         }
         turns = {name: updates_of(make(model, f"{folder}/{i}", dama, updates, **options))
                  for i, (name, (dama, options)) in enumerate(contenders.items())}  # fmt: skip
@@ -124,7 +126,7 @@ def main() -> None:
                 if turn:  # The first update also begins the training.
                     seconds[name].append(value)
     for name, values in seconds.items():
-        base = seconds["TRL, precomputed" if "precomputed" in name else "TRL"]
+        base = seconds[", ".join(["TRL", *name.split(", ")[1:]][:2]).removesuffix(", all pairs twice")]
         print(f"{name:34} {np.median(values):6.2f} s an update, {np.median(values) / np.median(base) - 1:+.1%}", flush=True)
 
 

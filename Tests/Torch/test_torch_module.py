@@ -108,6 +108,14 @@ def test_plan_is_the_whole_batch(sizes, preset):
     assert total == pytest.approx(loss.item(), rel=1e-12)
     torch.testing.assert_close(policy.grad, expected, rtol=0, atol=1e-15)
     assert np.concatenate([micro.mask for micro in plans]).tolist() == step.mask.tolist()
+    # Without the masked pairs: the same sum, and the same gradients of those that are left.
+    policy.grad = None
+    for micro, piece in zip(plans, pieces):
+        if micro.mask.any():
+            rows = torch.from_numpy(micro.mask)
+            micro.kept().loss(piece[0][rows], piece[1][rows]).backward(retain_graph=True)
+    torch.testing.assert_close(policy.grad, expected, rtol=0, atol=1e-15)
+    assert sum(micro.kept().part for micro in plans) == pytest.approx(loss.item(), rel=1e-12)
     parts.commit(), one.commit()
     assert parts.state() == one.state()
     with pytest.raises(ValueError, match=f"the first pass had \\({sizes[0]},\\)"):

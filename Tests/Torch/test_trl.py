@@ -224,14 +224,26 @@ def test_the_second_pass_repeats_the_first(model, tmp_path, kind):
         torch.testing.assert_close(first, second, rtol=0, atol=1e-5)
 
 
-def test_masked_micro_batches_are_left_out(model, tmp_path):
-    """With and without the second passes that change nothing: the same parameters, fewer passes."""
+def test_dropout_is_noticed(model, tmp_path):
+    from libdama.trl._trainer import has_dropout
+    from peft import get_peft_model
+
+    plain = AutoModelForCausalLM.from_pretrained(model)
+    assert not has_dropout(plain)
+    assert has_dropout(AutoModelForCausalLM.from_pretrained(make_model(tmp_path / "model", attention_dropout=0.1)))
+    assert has_dropout(get_peft_model(plain, LoraConfig(lora_dropout=0.1, target_modules=["q_proj"])))
+
+
+@pytest.mark.parametrize("size", [1, 4])
+def test_masked_pairs_are_left_out(model, tmp_path, size):
+    """With and without the second passes that change nothing: the same parameters, fewer passes and rows."""
     runs = {}
     for skip in (True, False):
         dama = DamaConfig("paper", keep=0.5, skip_masked=skip)
-        runs[skip] = trainer(model, tmp_path / str(skip), 1, 8, dama, kind=Twice)
+        runs[skip] = trainer(model, tmp_path / f"{size}{skip}", size, 8 // size, dama, kind=Twice)
         runs[skip].train()
-    assert len(runs[False].second) == 32 and len(runs[True].second) == 16
+    assert sum(map(len, runs[False].second)) == 2 * 32 and sum(map(len, runs[True].second)) == 2 * 16
+    assert len(runs[False].second) == 32 // size
     assert runs[True].masks == runs[False].masks
     np.testing.assert_allclose(outcome(runs[True])["losses"], outcome(runs[False])["losses"], rtol=0, atol=1e-6)
     np.testing.assert_allclose(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
 import numpy as np
@@ -46,6 +46,18 @@ class MicroPlan:
     #: The global batch in the sampler's order.
     gathered: Gathered
     _generators: list[Any] = field(default_factory=list, repr=False)
+
+    def kept(self) -> MicroPlan:
+        """The plan of the kept pairs alone, for a second pass that leaves the others out of the micro-batch.
+
+        Their part of the loss and their gradients are those of the whole micro-batch, since masked pairs have none. The
+        places of the kept pairs are those where :attr:`mask` is true. Dropout then draws other numbers.
+        """
+        rows = self.mask
+        return replace(
+            self, mask=rows[rows], beta=self.beta[rows], grad_chosen=self.grad_chosen[rows],
+            grad_rejected=self.grad_rejected[rows],
+        )  # fmt: skip
 
     def loss(self, chosen: Any, rejected: Any) -> Any:
         """The micro-batch's part of the loss as a tensor for ``backward()``, from its log-probabilities with gradients.

@@ -34,7 +34,7 @@ class DamaConfig:
     #: the training, also for images, where TRL itself refuses. A :class:`libdama.ReferenceCache`, or the path of one:
     #: log-probabilities that ``libdama.reference_dataset`` has computed; no reference model is loaded.
     reference: Union[str, ReferenceCache] = "compute"
-    #: Leave out the second pass of micro-batches that are masked whole.
+    #: Leave masked pairs out of the second pass: a micro-batch that is masked whole, and the rows of others.
     skip_masked: bool = True
     #: A batch with fewer pairs, at the end of an epoch: ``"rescale"`` keeps the same share of it, ``"drop"`` leaves the
     #: update out.

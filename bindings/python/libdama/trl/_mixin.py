@@ -98,6 +98,10 @@ class DamaMixin:
         """What the trainer adds to the preference loss of the micro-batch that :meth:`_pair_logps` had last."""
         return 0
 
+    def _kept_pairs(self, model: Any, batch: dict[str, Any], mask: Any) -> Optional[dict[str, Any]]:
+        """The micro-batch without its masked pairs, or None where they have to stay."""
+        return None
+
     def _dama_skips(self) -> bool:
         """Whether micro-batches that are masked whole are left out."""
         return self.dama.skip_masked
@@ -232,6 +236,10 @@ class DamaMixin:
             return self._dama_plain_loss(model, inputs, columns, *args, **kwargs)
         micro = self._dama_plans[index]
         with micro.replay():
+            if self.dama.skip_masked and 0 < micro.mask.sum() < len(micro.mask):
+                kept = self._kept_pairs(model, inputs, micro.mask)
+                if kept is not None:
+                    micro, inputs = micro.kept(), kept
             chosen, rejected = self._pair_logps(model, inputs)
         return micro.loss(chosen, rejected) + self._extra_loss()
 

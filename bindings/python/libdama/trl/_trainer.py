@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Optional
 
+import numpy as np
 import torch
 import trl.trainer.dpo_trainer
 from trl import DPOTrainer
@@ -36,6 +37,8 @@ class DamaDPOTrainer(DamaMixin, DPOTrainer):
             self.args.precompute_ref_log_probs = True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._dama_draws: Optional[bool] = None
+        self._dama_outputs: Any = None
         super().__init__(*args, **kwargs)
         if self.dama.has_reference:
             self.args.precompute_ref_log_probs = False
@@ -68,6 +71,21 @@ class DamaDPOTrainer(DamaMixin, DPOTrainer):
         outputs = model(**given, use_cache=False)
         self._dama_outputs = outputs if self._dama_routes() else None
         return self._dama_sums(outputs, batch)
+
+    def _kept_pairs(self, model: Any, batch: dict[str, Any], mask: Any) -> Optional[dict[str, Any]]:
+        # Every tensor must have a row for each response: some processors put the patches of all images in one.
+        tensors = {name: value for name, value in batch.items() if isinstance(value, torch.Tensor) and value.dim() > 0}
+        both, references = 2 * len(mask), {"ref_chosen_logps", "ref_rejected_logps"}
+        if any(len(value) != both for name, value in tensors.items() if name not in references):
+            return None
+        # Dropout would draw other numbers than in the first pass, and experts are balanced over all pairs.
+        if self._dama_draws is None:
+            self._dama_draws = has_dropout(model)
+        if self._dama_routes() or self._dama_draws:
+            return None
+        rows = torch.from_numpy(np.flatnonzero(np.concatenate([mask, mask])))
+        chosen = {name: value if name in references else value[rows.to(value.device)] for name, value in tensors.items()}
+        return {**batch, **chosen}
 
     def _dama_routes(self) -> bool:
         """Whether a mixture of experts adds its balancing loss."""
@@ -136,3 +154,13 @@ class DamaDPOTrainer(DamaMixin, DPOTrainer):
             return super()._dama_plain_loss(model, inputs, columns, *args, **kwargs)
         finally:
             self.precompute_ref_logps = before
+
+
+def has_dropout(model: Any) -> bool:
+    """Whether a forward pass of ``model`` in training draws random numbers, as far as its modules name it."""
+    for module in model.modules():
+        for name, value in vars(module).items():
+            is_rate = "dropout" in name or "drop_path" in name or (name == "p" and "Dropout" in type(module).__name__)
+            if is_rate and isinstance(value, (int, float)) and value > 0:
+                return True
+    return False
