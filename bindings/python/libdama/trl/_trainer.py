@@ -8,9 +8,9 @@ import numpy as np
 import torch
 import trl.trainer.dpo_trainer
 from trl import DPOTrainer
+from trl.trainer.utils import selective_log_softmax
 
 from .. import kernels
-from ..torch._logprobs import token_logprobs
 from ._collator import PairCollator
 from ._mixin import DamaMixin
 
@@ -106,8 +106,9 @@ class DamaDPOTrainer(DamaMixin, DPOTrainer):
         mask = batch["completion_mask"][..., 1:]
         tokens = getattr(outputs, "log_probs", None)
         if tokens is None:
-            labels = batch["input_ids"].masked_fill(batch["completion_mask"] == 0, kernels.IGNORED_LABEL)[:, 1:]
-            tokens = token_logprobs(outputs.logits[:, -mask.size(1) - 1 : -1], labels)
+            # The operation of TRL's reference pass: at the start, all gaps have to be exactly 0.
+            logits = outputs.logits[:, -mask.size(1) - 1 : -1]
+            tokens = selective_log_softmax(logits, batch["input_ids"][:, 1:]).where(mask.bool(), 0)
         # Prompt-learning adapters prepend virtual tokens.
         tokens = tokens[:, -mask.size(1) :]
         if self.ld_alpha is not None:
