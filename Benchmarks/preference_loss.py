@@ -2,8 +2,8 @@
 
     DAMA_LIBRARY=build/lib/libdama.so PYTHONPATH=bindings/python .deps/torch/bin/python Benchmarks/preference_loss.py
 
-From tensors of log-probabilities with gradients to the gradients in them, and the running mean. The contenders take turns
-in one process on one thread; the results are medians. `plan` is the same batch as 8 micro-batches of 2.
+From tensors of log-probabilities with gradients to the gradients in them, and the running mean. The contenders take
+turns in one process on one thread; the results are medians. `plan` is the same batch as 8 micro-batches of 2.
 """
 
 import os

@@ -3,8 +3,8 @@
     DAMA_LIBRARY=build/lib/libdama.so PYTHONPATH=bindings/python .deps/torch/bin/python Benchmarks/trl_passes.py
 
 A Llama of 4 million parameters, random pairs of about 95 tokens, 16 pairs an update as 8 micro-batches of 2, on one
-thread. The contenders take turns, an update each; the results are medians over the updates. `all pairs twice` has a second
-pass of every pair; otherwise the four of an update that are masked are left out. With `precomputed` the reference's
+thread. The contenders take turns, an update each; the results are medians over the updates. `all pairs twice` has a
+second pass of every pair; otherwise the four of an update that are masked are left out. With `precomputed` the reference's
 log-probabilities are known before the training, so that the first pass weighs more.
 """
 
@@ -64,7 +64,8 @@ def pairs(count: int) -> Dataset:
 def make(model: Path, out: str, dama, updates: int, size: int = 2, **options):
     args = DPOConfig(
         output_dir=out, per_device_train_batch_size=size, gradient_accumulation_steps=16 // size, max_steps=updates,
-        learning_rate=1e-4, report_to=[], save_strategy="no", use_cpu=True, bf16=False, disable_tqdm=True, logging_steps=1000, **options,
+        learning_rate=1e-4, report_to=[], save_strategy="no", use_cpu=True, bf16=False, disable_tqdm=True,
+        logging_steps=1000, **options,
     )  # fmt: skip
     if dama is None:
         return DPOTrainer(str(model), args=args, train_dataset=pairs(16 * updates))
@@ -127,7 +128,8 @@ def main() -> None:
                     seconds[name].append(value)
     for name, values in seconds.items():
         base = seconds[", ".join(["TRL", *name.split(", ")[1:]][:2]).removesuffix(", all pairs twice")]
-        print(f"{name:34} {np.median(values):6.2f} s an update, {np.median(values) / np.median(base) - 1:+.1%}", flush=True)
+        value, other = np.median(values), np.median(base)
+        print(f"{name:34} {value:6.2f} s an update, {value / other - 1:+.1%}", flush=True)
 
 
 if __name__ == "__main__":

@@ -15,16 +15,14 @@ import torch
 pytest.importorskip("trl", reason="scripts/bootstrap torch installs it")
 
 import trl_world
-from datasets import Image
 from peft import LoraConfig
 from transformers import AutoModelForCausalLM, Qwen3MoeConfig, Qwen3MoeForCausalLM, Trainer, TrainingArguments
-from trl_world import Recorded, make_model, outcome, pairs, trainer
+from trl_world import Recorded, Twice, make_model, outcome, pairs, trainer
 
 import libdama
-from libdama.trl import DamaConfig, DamaMixin, PairCollator
+from libdama.trl import DamaConfig, DamaMixin
 
 HERE = Path(__file__).parent
-LLAVA = HERE.parents[1] / "models" / "shapes-llava"
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +40,8 @@ def on_ranks(model, folder, ranks, **settings):
     """A run on several processes with gloo."""
     (folder / "settings.json").write_text(json.dumps(settings))
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}", "--no-python",
-               sys.executable, HERE / "trl_world.py", model, folder / "settings.json", folder / "result.json"]  # fmt: skip
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"]
+    command = [*launch, HERE / "trl_world.py", model, folder / "settings.json", folder / "result.json"]
     done = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads((folder / "result.json").read_text())
@@ -59,7 +57,7 @@ def assert_equal(found, expected):
 
 @pytest.mark.parametrize("preset", ["paper", "released"])
 def test_equal_on_every_layout_of_a_batch(model, tmp_path, preset):
-    """16 pairs as 1 × 8 × 2, 1 × 1 × 16, and 2 ranks × 4 × 2; the first step has policy = reference, so all gaps tie."""
+    """16 pairs as 1 × 8 × 2, 1 × 1 × 16, and 2 ranks × 4 × 2; at first policy = reference, so all gaps tie."""
     parts = outcome(run(model, tmp_path / "a", 2, 8, DamaConfig(preset)))
     assert len(parts["masks"]) == 4 and all(sum(mask) == 12 for mask in parts["masks"])
     if preset == "paper":
@@ -131,7 +129,8 @@ def test_plain_dpo_is_trls_own(model, tmp_path):
     plain.train()
     assert outcome(plain)["losses"] == outcome(expected)["losses"]
     assert outcome(plain)["parameters"] == outcome(expected)["parameters"]
-    passes = run(model, tmp_path / "two", 2, 8, DamaConfig("paper", keep=1.0, options=dict(combine="none", filter="none")))
+    every = DamaConfig("paper", keep=1.0, options=dict(combine="none", filter="none"))
+    passes = run(model, tmp_path / "two", 2, 8, every)
     assert_equal(outcome(passes), {**outcome(expected), "masks": [[1] * 16] * 4})
     ours, theirs = outcome(passes)["logs"][-1], outcome(expected)["logs"][-1]
     assert set(theirs) <= set(ours), "every metric of TRL's is kept"
@@ -188,21 +187,6 @@ def test_a_checkpoint_of_another_trainer_is_refused(model, tmp_path):
     ours = trainer(model, tmp_path, 2, 8, DamaConfig())
     with pytest.raises(ValueError, match="step 2 has no state of a controller"):
         ours.train(resume_from_checkpoint=str(tmp_path / "checkpoint-2"))
-
-
-class Twice(Recorded):
-    """Compares the log-probabilities of both passes."""
-
-    def _pair_logps(self, model, batch):
-        found = super()._pair_logps(model, batch)
-        if torch.is_grad_enabled():
-            self.second = [*getattr(self, "second", []), torch.cat(found).detach()]
-        return found
-
-    def _first_pass(self, model, batch, reference):
-        found = super()._first_pass(model, batch, reference)
-        self.first = [*getattr(self, "first", []), torch.cat(found)]
-        return found
 
 
 @pytest.mark.parametrize("kind", ["plain", "dropout", "checkpointing", "adapters"])
@@ -348,86 +332,6 @@ def test_what_cannot_be_trained(model, tmp_path):
     for dama in (DamaConfig(alpha_column=None), DamaConfig("mdpo")):
         trained = run(model, tmp_path / "out", 2, 8, dama, data=bare, steps=1)
         assert outcome(trained)["logs"][0]["dama/beta_max"] == pytest.approx(0.1)
-
-
-@pytest.fixture(scope="module")
-def shapes(tmp_path_factory):
-    """Pairs with pictures in TRL's columns, and the cache of their reference."""
-    folder = HERE.parents[1] / "examples" / "data" / "shapes"
-    cache = tmp_path_factory.mktemp("cache") / "reference.jsonl"
-    libdama.reference_dataset(LLAVA, folder / "pairs.jsonl", cache, image_root=folder / "images")
-    rows = []
-    for line in (folder / "pairs.jsonl").read_text().splitlines():
-        row = json.loads(line)
-        said = {}
-        for name in ("chosen", "rejected"):
-            said[name] = [dict(role="assistant", content=[dict(type="text", text=row[name])])]
-        asked = [dict(role="user", content=[dict(type="image"), dict(type="text", text=row["question"])])]
-        picture = dict(bytes=(folder / "images" / row["image"]).read_bytes(), path=None)
-        rows.append(dict(image=picture, prompt=asked, **said, alpha_data=1 + 0.01 * row["idx"]))
-    return trl_world.Dataset.from_list(rows).cast_column("image", Image()), cache, folder
-
-
-@pytest.mark.parametrize("reference", ["compute", "precompute", "cache"])
-def test_pairs_with_images(shapes, tmp_path, reference):
-    data, cache, _ = shapes
-    dama = DamaConfig(reference=str(cache) if reference == "cache" else reference, skip_masked=False)
-    trained = trainer(LLAVA, tmp_path, 2, 3, dama, data=data, steps=3, kind=Twice, max_length=None, learning_rate=1e-3)
-    trained.train()
-    assert (trained.ref_model is None) == (reference != "compute")
-    logs = outcome(trained)["logs"]
-    # Policy and reference are one model at first. The cache is our runtime's, the policy's are torch's.
-    assert abs(logs[0]["rewards/margins"]) < 1e-5 and abs(logs[0]["rewards/chosen"]) < 1e-5
-    assert logs[2]["rewards/margins"] > 0.1 and [entry["dama/kept"] for entry in logs] == [4, 4, 4]
-    assert len(trained.first) == len(trained.second) == 9
-    for first, second in zip(trained.first, trained.second):
-        torch.testing.assert_close(first, second, rtol=0, atol=1e-4)
-
-
-def test_the_collator_has_the_tokens_of_the_policy(shapes):
-    """Sums over its tokens in transformers are those of libdama.Policy, which TRL's collator's are not."""
-    from transformers import AutoProcessor, LlavaForConditionalGeneration
-    from trl.trainer.dpo_trainer import DataCollatorForVisionPreference
-
-    data, cache, folder = shapes
-    processor = AutoProcessor.from_pretrained(LLAVA)
-    network = LlavaForConditionalGeneration.from_pretrained(LLAVA).float()
-    lines = [json.loads(line) for line in (folder / "pairs.jsonl").read_text().splitlines()][:4]
-    pairs_of = [(folder / "images" / row["image"], row["question"], row["chosen"], row["rejected"]) for row in lines]
-    expected = libdama.Policy(LLAVA).logps_batch(pairs_of)
-    want = [pair.chosen.sum for pair in expected] + [pair.rejected.sum for pair in expected]
-    counts = [pair.chosen.count for pair in expected] + [pair.rejected.count for pair in expected]
-
-    def sums(collator):
-        batch = collator([data[i] for i in range(4)])
-        mask = batch.pop("completion_mask")[:, 1:]
-        with torch.no_grad():
-            logits = network(**batch).logits[:, :-1].log_softmax(-1)
-        return (logits.gather(2, batch["input_ids"][:, 1:, None])[..., 0] * mask).sum(1), mask.sum(1).tolist()
-
-    found, lengths = sums(PairCollator(processor))
-    assert lengths == counts
-    np.testing.assert_allclose(found, want, rtol=0, atol=2e-4)
-    assert sums(DataCollatorForVisionPreference(processor))[1] == [count + 1 for count in counts]
-    with pytest.raises(libdama.DamaError, match="no token within max_length 20"):
-        PairCollator(processor, max_length=20)([data[0]])
-
-
-def test_a_cache_of_other_tokens_is_refused(shapes, tmp_path):
-    from transformers import AutoProcessor
-    from trl.trainer.dpo_trainer import DataCollatorForVisionPreference
-
-    data, cache, _ = shapes
-    collator = DataCollatorForVisionPreference(AutoProcessor.from_pretrained(LLAVA))
-    trained = trainer(LLAVA, tmp_path, 2, 3, DamaConfig(reference=str(cache)), data=data, max_length=None,
-                      more=dict(data_collator=collator))  # fmt: skip
-    with pytest.raises(libdama.DamaError, match="the reference scored 50 tokens of a chosen response, the trainer has 51"):
-        trained.train()
-    changed = data.select([0]).to_list()
-    changed[0]["chosen"][0]["content"][0]["text"] += " Indeed."
-    with pytest.raises(libdama.DamaError, match="not in the cache|no pair|has no"):
-        trainer(LLAVA, tmp_path, 2, 3, DamaConfig(reference=str(cache)),
-                data=trl_world.Dataset.from_list(changed).cast_column("image", Image()), max_length=None)  # fmt: skip
 
 
 def test_low_rank_adapters_train_and_stop(model, tmp_path):

@@ -1,5 +1,6 @@
-"""A tiny Llama with a tokenizer of words, scored pairs for it, and runs of TRL's trainer: what the tests of libdama.trl
-share. Run as a script it is one rank of a run: trl_world.py MODEL SETTINGS.json RESULT.json, under torchrun.
+"""A tiny Llama with a tokenizer of words, scored pairs for it, and runs of TRL's trainer, for tests of libdama.trl.
+
+Run as a script it is one rank of a run: trl_world.py MODEL SETTINGS.json RESULT.json, under torchrun.
 """
 
 from __future__ import annotations
@@ -71,9 +72,9 @@ def trainer(
 ) -> Any:
     """A trainer of ``size`` pairs in a micro-batch; TRL's own if ``dama`` is None."""
     given = dict(
-        output_dir=str(out), per_device_train_batch_size=size, gradient_accumulation_steps=accumulation, max_steps=steps,
-        learning_rate=5e-3, logging_steps=1, report_to=[], save_strategy="no", use_cpu=True, seed=1, bf16=False,
-        disable_tqdm=True,
+        output_dir=str(out), per_device_train_batch_size=size, gradient_accumulation_steps=accumulation,
+        max_steps=steps, learning_rate=5e-3, logging_steps=1, report_to=[], save_strategy="no", use_cpu=True, seed=1,
+        bf16=False, disable_tqdm=True,
     )  # fmt: skip
     args = DPOConfig(**{**given, **options})
     keywords = dict(model=str(model) if isinstance(model, Path) else model, args=args,
@@ -88,9 +89,25 @@ class Recorded(DamaDPOTrainer):
 
     def _dama_plan(self, model: Any) -> None:
         updates = self.__dict__.setdefault("updates", [])
-        updates.append([{k: batch[k].clone() for k in ("input_ids", "completion_mask")} for batch in self._dama_batches])
+        names = ("input_ids", "completion_mask")
+        updates.append([{name: batch[name].clone() for name in names} for batch in self._dama_batches])
         super()._dama_plan(model)
         self.masks = [*getattr(self, "masks", []), self._dama_plans[0].step.mask.astype(int).tolist()]
+
+
+class Twice(Recorded):
+    """Compares the log-probabilities of both passes."""
+
+    def _pair_logps(self, model: Any, batch: Any) -> Any:
+        found = super()._pair_logps(model, batch)
+        if torch.is_grad_enabled():
+            self.second = [*getattr(self, "second", []), torch.cat(found).detach()]
+        return found
+
+    def _first_pass(self, model: Any, batch: Any, reference: Any) -> Any:
+        found = super()._first_pass(model, batch, reference)
+        self.first = [*getattr(self, "first", []), torch.cat(found)]
+        return found
 
 
 def outcome(trained: Any) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
     pip install 'libdama[torch]' && python examples/python/torch_accumulation.py
 
-A step of the controller for each micro-batch would be another method: K of 2 pairs is no filter, and R̄ would move eight
-times an update. Here 16 pairs are 8 micro-batches of 2, and the result is that of one batch of 16.
+A step of the controller for each micro-batch would be another method: K of 2 pairs is no filter, and R̄ would move
+eight times an update. Here 16 pairs are 8 micro-batches of 2, and the result is that of one batch of 16.
 """
 
 import torch

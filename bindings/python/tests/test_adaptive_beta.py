@@ -311,7 +311,8 @@ def test_a_smaller_last_batch_is_dropped():
     "bad, text",
     [
         (dict(batch=0), "batch is 0"), (dict(batch=2.5), "batch is 2.5"), (dict(last_batch="drop"), "needs batch"),
-        (dict(batch=16, last_batch="keep"), "last_batch is 'keep'"), (dict(batch=8), "keep is 12, more than the 8 pairs"),
+        (dict(batch=16, last_batch="keep"), "last_batch is 'keep'"),
+        (dict(batch=8), "keep is 12, more than the 8 pairs"),
         (dict(keep=9, batch=8, last_batch="rescale"), "keep is 9"),
     ],
 )  # fmt: skip

@@ -16,8 +16,8 @@ class PairCollator:
     """Micro-batches of pairs with images, as TRL's ``DataCollatorForVisionPreference`` makes them, over other tokens.
 
     TRL tokenises a response on its own and leaves out the token of the beginning. A SentencePiece tokenizer such as
-    LLaVA's then gives a response one more token than it has behind its prompt, and log-probabilities are not those of the
-    model's own format. Here prompt and response are one text, as in generation, in ``Policy`` and in the cache of
+    LLaVA's then gives a response one more token than it has behind its prompt, and log-probabilities are not those of
+    the model's own format. Here prompt and response are one text, as in generation, in ``Policy`` and in the cache of
     ``reference_dataset``. :class:`DamaDPOTrainer` takes this collator if the reference is such a cache.
     """
 

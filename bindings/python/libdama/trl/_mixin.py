@@ -157,7 +157,7 @@ class DamaMixin:
         if not self._dama_plans:
             self._dama_plan(model)
         if self._dama_turn >= len(self._dama_order):
-            raise ShapeMismatch("more training steps than micro-batches of the update: get_batch_samples was not called")
+            raise ShapeMismatch("more training steps than micro-batches: get_batch_samples was not called")
         micro = self._dama_plans[self._dama_order[self._dama_turn]]
         self._dama_turn += 1
         if micro.skip and self._dama_skips():

@@ -84,8 +84,8 @@ class DamaDPOTrainer(DamaMixin, DPOTrainer):
         if self._dama_routes() or self._dama_draws:
             return None
         rows = torch.from_numpy(np.flatnonzero(np.concatenate([mask, mask])))
-        chosen = {name: value if name in references else value[rows.to(value.device)] for name, value in tensors.items()}
-        return {**batch, **chosen}
+        cut = {name: value[rows.to(value.device)] for name, value in tensors.items() if name not in references}
+        return {**batch, **cut}
 
     def _dama_routes(self) -> bool:
         """Whether a mixture of experts adds its balancing loss."""
