@@ -3,157 +3,33 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Mapping
 from typing import Any, Optional, Union
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _abi
-from ._arrays import as_doubles, as_lengths
+from ._adaptive_beta_options import (
+    COMBINATIONS,
+    FILTERS,
+    GAPS,
+    LOSSES,
+    MEAN_SOURCES,
+    MEAN_TIMES,
+    PRESETS,
+    RESPONSIVENESS,
+    SAMPLE_SCALES,
+    choice,
+    fit_keep,
+    loss_parameter,
+    name_of,
+    set_keep,
+)
+from ._adaptive_beta_step import ROWS, AdaptiveBetaStep, Workspace
+from ._arrays import as_doubles, as_integers, as_lengths
 from ._errors import InvalidArgument, ShapeMismatch
-from ._native import check, choices
-
-#: Enumerators of the C header, by their Python names.
-_PRESETS = choices(_abi.dama_preset, "DAMA_PRESET_")
-_GAPS = choices(_abi.dama_gap, "DAMA_GAP_")
-_FILTERS = choices(_abi.dama_filter, "DAMA_FILTER_")
-_SAMPLE_SCALES = choices(_abi.dama_sample_scale, "DAMA_SAMPLE_SCALE_")
-_RESPONSIVENESS = choices(_abi.dama_responsiveness, "DAMA_RESPONSIVENESS_")
-_MEAN_SOURCES = choices(_abi.dama_mean_source, "DAMA_MEAN_OF_")
-_MEAN_TIMES = {
-    "after": int(_abi.dama_mean_time.DAMA_MEAN_AFTER_STEP),
-    "before": int(_abi.dama_mean_time.DAMA_MEAN_BEFORE_USE),
-}
-_COMBINATIONS = choices(_abi.dama_combination, "DAMA_COMBINE_")
-LOSSES = choices(_abi.dama_loss, "DAMA_LOSS_")
-
-
-#: The arrays of the result, in the order of the block's rows.
-_ROWS = (
-    "beta", "margins", "losses", "grad_chosen", "grad_rejected",
-    "reward_chosen", "reward_rejected", "plain_reward_chosen", "plain_reward_rejected",
-)  # fmt: skip
-
-
-class AdaptiveBetaStep:
-    """Result of :meth:`AdaptiveBeta.step`: arrays over the pairs of the slice, and numbers of the global batch."""
-
-    __slots__ = (
-        "_block", "mask", "loss", "slice_loss", "alpha_model", "batch_gap", "running_mean", "accuracy", "kept",
-        "kept_in_slice", "nonfinite", "normalized", "sampled_uniformly",
-    )  # fmt: skip
-
-    #: Which pairs are kept, bool.
-    mask: NDArray[np.bool_]
-    #: L = Σ mask·ℓ / Σ mask over the global batch.
-    loss: float
-    #: The part of :attr:`loss` that the slice contributes; the parts of all ranks add up to it.
-    slice_loss: float
-    #: α_M, Eq. (13).
-    alpha_model: float
-    #: R_B, Eq. (12): mean of the kept gaps.
-    batch_gap: float
-    #: The R̄ that this step used.
-    running_mean: float
-    #: Share of the global batch's finite margins that are above 0.
-    accuracy: float
-    #: Pairs kept in the global batch.
-    kept: int
-    #: Pairs kept in the slice.
-    kept_in_slice: int
-    #: Pairs of the global batch with a non-finite gap; they are masked.
-    nonfinite: int
-    #: Whether the guard let Eq. (10) divide by R̄.
-    normalized: bool
-    #: Whether the filter's weights were degenerate and it sampled uniformly.
-    sampled_uniformly: bool
-
-    def __init__(self, block: NDArray[np.float64], mask: NDArray[np.bool_], result: _abi.dama_preference_result) -> None:
-        self._block = block
-        self.mask = mask
-        self.loss = result.loss
-        self.slice_loss = result.slice_loss
-        self.alpha_model = result.alpha_model
-        self.batch_gap = result.batch_gap
-        self.running_mean = result.running_mean
-        self.accuracy = result.accuracy
-        self.kept = result.kept
-        self.kept_in_slice = result.kept_in_slice
-        self.nonfinite = result.nonfinite
-        self.normalized = result.normalized != 0
-        self.sampled_uniformly = result.sampled_uniformly != 0
-
-    @property
-    def beta(self) -> NDArray[np.float64]:
-        """β_i, Eq. (17), within floor and ceiling."""
-        return self._block[0]
-
-    @property
-    def margins(self) -> NDArray[np.float64]:
-        """h_i, the log-ratio margins; not finite if the log-probabilities are not."""
-        return self._block[1]
-
-    @property
-    def losses(self) -> NDArray[np.float64]:
-        """ℓ_i, also of masked pairs; 0 if the margin is not finite."""
-        return self._block[2]
-
-    @property
-    def grad_chosen(self) -> NDArray[np.float64]:
-        """∂L/∂log π(y_w); 0 for masked pairs."""
-        return self._block[3]
-
-    @property
-    def grad_rejected(self) -> NDArray[np.float64]:
-        """∂L/∂log π(y_l); 0 for masked pairs."""
-        return self._block[4]
-
-    @property
-    def reward_chosen(self) -> NDArray[np.float64]:
-        """β_i (log π − log π_ref) of the chosen response."""
-        return self._block[5]
-
-    @property
-    def reward_rejected(self) -> NDArray[np.float64]:
-        """β_i (log π − log π_ref) of the rejected response."""
-        return self._block[6]
-
-    @property
-    def plain_reward_chosen(self) -> NDArray[np.float64]:
-        """The chosen response's reward with the base β, comparable between methods and steps."""
-        return self._block[7]
-
-    @property
-    def plain_reward_rejected(self) -> NDArray[np.float64]:
-        """The rejected response's reward with the base β."""
-        return self._block[8]
-
-    def __repr__(self) -> str:
-        return (
-            f"AdaptiveBetaStep(loss={self.loss:.6g}, alpha_model={self.alpha_model:.6g}, kept={self.kept}, "
-            f"nonfinite={self.nonfinite}, accuracy={self.accuracy:.3g}, pairs={len(self.mask)})"
-        )
-
-
-class _Workspace:
-    """The memory of a step over N pairs, and C structs that point to it: a step is then only copies and one call."""
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self.doubles = np.zeros((5, count))
-        self.lengths = np.zeros((2, count), dtype=np.int64)
-        self.block = np.zeros((len(_ROWS), count))
-        self.mask = np.zeros(count, dtype=np.bool_)
-        self.inputs = [row.ctypes.data for row in (*self.doubles, *self.lengths)]
-        self.rows = (*self.doubles, *self.lengths)
-        self.batch, self.result = _abi.dama_preference_batch(), _abi.dama_preference_result()
-        _abi.dama_preference_batch_init(self.batch)
-        _abi.dama_preference_result_init(self.result)
-        self.batch.count = self.result.capacity = count
-        self.batch.policy_chosen, self.batch.policy_rejected = self.inputs[:2]
-        self.result.mask = self.mask.ctypes.data
-        for name, row in zip(_ROWS, self.block):
-            setattr(self.result, name, row.ctypes.data)
+from ._native import check
 
 
 class AdaptiveBeta:
@@ -191,11 +67,18 @@ class AdaptiveBeta:
     :param loss: The name of a loss in :mod:`libdama.losses`, such as ``sigmoid``.
     :param label_smoothing: ε of ``cdpo`` and ``robust``.
     :param simpo_margin: γ of ``simpo``.
+    :param batch: N, the pairs of a global batch: all micro-batches of an update on all ranks. A step over another
+        number is then an error, because K, α_M and R̄ are those of the whole batch. By default any number is taken.
+    :param last_batch: How a batch of fewer than ``batch`` pairs counts, as the last one of an epoch may be.
+        ``rescale``: K becomes int(K/N · its pairs); ``drop``: its step keeps no pair and its commit changes nothing.
 
     Use an object from one thread at a time. Pickling keeps the committed state.
     """
 
-    __slots__ = ("_handle", "_workspace")
+    _batch: Optional[int]
+    _workspace: Workspace
+
+    __slots__ = ("_handle", "_workspace", "_batch", "_last_batch", "_dropped")
 
     def __init__(
         self,
@@ -221,11 +104,12 @@ class AdaptiveBeta:
         loss: Optional[str] = None,
         label_smoothing: Optional[float] = None,
         simpo_margin: Optional[float] = None,
+        batch: Optional[int] = None,
+        last_batch: Optional[str] = None,
     ) -> None:
-        self._handle = None
-        self._workspace = _Workspace(0)
+        self._adopt_handle(None, batch, last_batch)
         options = _abi.dama_adaptive_beta_options()
-        _abi.dama_adaptive_beta_options_init(options, _choice(_PRESETS, preset, "preset"))
+        _abi.dama_adaptive_beta_options_init(options, choice(PRESETS, preset, "preset"))
         if not 0 <= seed < 2**64:
             raise InvalidArgument(f"seed is {seed}; it must be in [0, 2**64)")
         options.seed = seed
@@ -235,22 +119,24 @@ class AdaptiveBeta:
             if value is not None:
                 setattr(options, name, value)
         choices = dict(
-            combination=(_COMBINATIONS, combine, "combine"),
-            gap=(_GAPS, gap, "gap"),
-            filter=(_FILTERS, filter, "filter"),
-            sample_scale=(_SAMPLE_SCALES, sample_scale, "sample_scale"),
-            responsiveness=(_RESPONSIVENESS, responsiveness, "responsiveness"),
-            mean_source=(_MEAN_SOURCES, mean_source, "mean_source"),
-            mean_time=(_MEAN_TIMES, mean_time, "mean_time"),
+            combination=(COMBINATIONS, combine, "combine"),
+            gap=(GAPS, gap, "gap"),
+            filter=(FILTERS, filter, "filter"),
+            sample_scale=(SAMPLE_SCALES, sample_scale, "sample_scale"),
+            responsiveness=(RESPONSIVENESS, responsiveness, "responsiveness"),
+            mean_source=(MEAN_SOURCES, mean_source, "mean_source"),
+            mean_time=(MEAN_TIMES, mean_time, "mean_time"),
             loss=(LOSSES, loss, "loss"),
         )
-        for name, (table, choice, label) in choices.items():
-            if choice is not None:
-                setattr(options, name, _choice(table, choice, label))
+        for name, (table, given, label) in choices.items():
+            if given is not None:
+                setattr(options, name, choice(table, given, label))
         if normalize is not None:
             options.normalize = bool(normalize)
         if keep is not None:
-            _set_keep(options, keep)
+            set_keep(options, keep)
+        if batch is not None:
+            fit_keep(options, batch, last_batch)
         options.loss_parameter = loss_parameter(
             next(name for name, value in LOSSES.items() if value == options.loss), label_smoothing, simpo_margin
         )
@@ -276,6 +162,7 @@ class AdaptiveBeta:
         rejected_lengths: Optional[ArrayLike] = None,
         offset: int = 0,
         count: Optional[int] = None,
+        rows: Optional[ArrayLike] = None,
     ) -> AdaptiveBetaStep:
         """Computes mask, β, loss and gradients of one global batch of N pairs. No state changes until :meth:`commit`.
 
@@ -285,38 +172,46 @@ class AdaptiveBeta:
         gradients are still those of the sums. ``simpo`` needs no references.
 
         With several ranks, each rank passes the log-probabilities of all ranks, and ``offset`` and ``count`` of its own
-        pairs, which the arrays of the result cover. Gradients already include the global divisor: sum them over the
-        ranks, or multiply them by the number of ranks if a framework averages them.
+        pairs, which the arrays of the result cover. Where a rank's pairs are not one slice, as with gradient
+        accumulation, ``rows`` are their places in the batch instead (``libdama.torch.gather_pairs``). Gradients already
+        include the global divisor: sum them over the ranks, or multiply them by the number of ranks if a framework
+        averages them.
         """
         chosen = policy_chosen if type(policy_chosen) is np.ndarray else as_doubles(policy_chosen)
         if chosen.ndim != 1:
             raise ShapeMismatch(f"policy_chosen has shape {chosen.shape}; it must have one number for each pair")
         total = chosen.shape[0]
+        places = None if rows is None else _places(rows, total, offset, count)
+        if offset < 0 or offset > total or (count is not None and not 0 <= count <= total - offset):
+            raise ShapeMismatch(f"the slice at {offset} of {count} pairs is outside the batch of {total}")
+        self._dropped = self._batch is not None and total != self._batch and self._is_dropped(total)
+        if self._dropped:
+            return self._no_step(total - offset if count is None else count, places)
         work = self._workspace
         if work.count != total:
-            work = self._workspace = _Workspace(total)
-        batch, rows, inputs = work.batch, work.rows, work.inputs
-        rows[0][:] = chosen
-        _fill(rows[1], policy_rejected, "policy_rejected")
-        batch.reference_chosen = _fill_optional(rows[2], reference_chosen, "reference_chosen", inputs[2])
-        batch.reference_rejected = _fill_optional(rows[3], reference_rejected, "reference_rejected", inputs[3])
-        batch.alpha_data = _fill_optional(rows[4], alpha_data, "alpha_data", inputs[4])
+            work = self._workspace = Workspace(total)
+        batch, columns, inputs = work.batch, work.rows, work.inputs
+        columns[0][:] = chosen
+        _fill(columns[1], policy_rejected, "policy_rejected")
+        batch.reference_chosen = _fill_optional(columns[2], reference_chosen, "reference_chosen", inputs[2])
+        batch.reference_rejected = _fill_optional(columns[3], reference_rejected, "reference_rejected", inputs[3])
+        batch.alpha_data = _fill_optional(columns[4], alpha_data, "alpha_data", inputs[4])
         if chosen_lengths is not None or rejected_lengths is not None or batch.chosen_lengths or batch.rejected_lengths:
             for row, values, name, address in (
-                (rows[5], chosen_lengths, "chosen_lengths", inputs[5]),
-                (rows[6], rejected_lengths, "rejected_lengths", inputs[6]),
+                (columns[5], chosen_lengths, "chosen_lengths", inputs[5]),
+                (columns[6], rejected_lengths, "rejected_lengths", inputs[6]),
             ):
                 if values is not None:
                     _fill(row, as_lengths(values), name)
                 setattr(batch, name, None if values is None else address)
-        if offset < 0 or (count is not None and count < 0):
-            raise ShapeMismatch(f"the slice at {offset} of {count} pairs is outside the batch of {total}")
         batch.slice_offset = offset
         batch.slice_count = _abi.DAMA_REST if count is None else count
         status = _abi.dama_adaptive_beta_step(self._handle, batch, work.result)
         if status:
             check(status)
         block, mask = work.block, work.mask
+        if places is not None:
+            return AdaptiveBetaStep(block[:, places], mask[places], work.result).of_rows()
         width = total - offset if count is None else count
         if width != total:
             block, mask = block[:, :width], mask[:width]
@@ -324,6 +219,8 @@ class AdaptiveBeta:
 
     def commit(self) -> None:
         """Commits the running mean and the generator of the last step; call it after the optimizer's step."""
+        if self._dropped:
+            return
         check(_abi.dama_adaptive_beta_commit(self._handle))
 
     @property
@@ -356,28 +253,30 @@ class AdaptiveBeta:
         """Every option by the name of its parameter."""
         it = _abi.dama_adaptive_beta_options(struct_size=ctypes.sizeof(_abi.dama_adaptive_beta_options))
         check(_abi.dama_adaptive_beta_get_options(self._handle, it))
-        loss = _name(LOSSES, it.loss)
+        loss = name_of(LOSSES, it.loss)
         return {
             "beta": it.beta,
             "keep": it.keep or it.keep_ratio,
             "momentum": it.momentum,
             "seed": it.seed,
-            "combine": _name(_COMBINATIONS, it.combination),
-            "gap": _name(_GAPS, it.gap),
+            "combine": name_of(COMBINATIONS, it.combination),
+            "gap": name_of(GAPS, it.gap),
             "normalize": it.normalize != 0,
             "guard": it.guard,
-            "filter": _name(_FILTERS, it.filter),
-            "sample_scale": _name(_SAMPLE_SCALES, it.sample_scale),
-            "responsiveness": _name(_RESPONSIVENESS, it.responsiveness),
+            "filter": name_of(FILTERS, it.filter),
+            "sample_scale": name_of(SAMPLE_SCALES, it.sample_scale),
+            "responsiveness": name_of(RESPONSIVENESS, it.responsiveness),
             "slope": it.slope,
-            "mean_source": _name(_MEAN_SOURCES, it.mean_source),
-            "mean_time": _name(_MEAN_TIMES, it.mean_time),
+            "mean_source": name_of(MEAN_SOURCES, it.mean_source),
+            "mean_time": name_of(MEAN_TIMES, it.mean_time),
             "rho": it.rho,
             "floor": it.beta_floor,
             "ceiling": it.beta_ceiling,
             "loss": loss,
             "label_smoothing": it.loss_parameter if loss in ("cdpo", "robust") else None,
             "simpo_margin": it.loss_parameter if loss == "simpo" else None,
+            "batch": self._batch,
+            "last_batch": self._last_batch,
         }
 
     def state(self) -> bytes:
@@ -389,23 +288,75 @@ class AdaptiveBeta:
         return bytes_.raw
 
     @classmethod
-    def from_state(cls, state: bytes) -> AdaptiveBeta:
-        """The controller that :meth:`state` saved; it continues bit for bit. ``InvalidArgument`` for damaged bytes."""
+    def from_state(cls, state: bytes, batch: Optional[int] = None, last_batch: Optional[str] = None) -> AdaptiveBeta:
+        """The controller that :meth:`state` saved; it continues bit for bit. ``InvalidArgument`` for damaged bytes.
+
+        ``batch`` and ``last_batch`` are not in the bytes.
+        """
         handle = ctypes.c_void_p()
         state = bytes(state)
         check(_abi.dama_adaptive_beta_load(handle, state, len(state)))
-        return cls._adopt(handle)
+        return cls._adopt(handle, batch, last_batch)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state as text and numbers, for ``torch.save`` or JSON: :meth:`state` in hexadecimal, and the batch."""
+        return {"state": self.state().hex(), "batch": self._batch, "last_batch": self._last_batch}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continues bit for bit from :meth:`state_dict`. An option that differs is an error that names it."""
+        try:
+            saved = AdaptiveBeta.from_state(bytes.fromhex(state["state"]), state["batch"], state["last_batch"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise InvalidArgument(f"this is no state of a controller, see AdaptiveBeta.state_dict: {error}") from None
+        here, there = self.options, saved.options
+        for name in here:
+            if here[name] != there[name]:
+                raise InvalidArgument(
+                    f"the state was saved with {name}={there[name]!r}; this controller has {name}={here[name]!r}"
+                )
+        self._handle, saved._handle = saved._handle, self._handle
+        self._dropped = False
 
     @classmethod
-    def _adopt(cls, handle: ctypes.c_void_p) -> AdaptiveBeta:
+    def _adopt(
+        cls, handle: ctypes.c_void_p, batch: Optional[int] = None, last_batch: Optional[str] = None
+    ) -> AdaptiveBeta:
         """A controller that takes ownership of a handle."""
         controller = cls.__new__(cls)
-        controller._handle = handle.value
-        controller._workspace = _Workspace(0)
+        controller._adopt_handle(handle.value, batch, last_batch)
         return controller
 
+    def _adopt_handle(self, handle: Optional[int], batch: Optional[int], last_batch: Optional[str]) -> None:
+        self._handle = handle
+        self._workspace = Workspace(0)
+        self._dropped = False
+        if batch is not None and not (isinstance(batch, (int, np.integer)) and 1 <= batch < 2**63):
+            raise InvalidArgument(f"batch is {batch!r}; it must be the number of pairs of a global batch, at least 1")
+        if last_batch not in (None, "rescale", "drop"):
+            raise InvalidArgument(f"last_batch is {last_batch!r}; it must be 'rescale' or 'drop'")
+        if last_batch is not None and batch is None:
+            raise InvalidArgument("last_batch needs batch, the number of pairs of a full batch")
+        self._batch = None if batch is None else int(batch)
+        self._last_batch = last_batch
+
+    def _is_dropped(self, total: int) -> bool:
+        """Whether a batch of another size is left out; an error unless ``last_batch`` covers it."""
+        if self._batch is None or self._last_batch is None or not 0 < total < self._batch:
+            raise ShapeMismatch(
+                f"the step has {total} pairs; a global batch of this controller has {self._batch}. Pass all "
+                "micro-batches of all ranks at once (libdama.torch.plan); last_batch='rescale' or 'drop' is for the "
+                "smaller last batch of an epoch"
+            )
+        return self._last_batch == "drop"
+
+    def _no_step(self, width: int, places: Optional[NDArray[np.int64]]) -> AdaptiveBetaStep:
+        """What a dropped batch gives: no pair is kept, every gradient is 0."""
+        width = width if places is None else len(places)
+        result = _abi.dama_preference_result(alpha_model=1, running_mean=self.running_mean)
+        return AdaptiveBetaStep(np.zeros((len(ROWS), width)), np.zeros(width, dtype=np.bool_), result)
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return AdaptiveBeta.from_state, (self.state(),)
+        return AdaptiveBeta.from_state, (self.state(), self._batch, self._last_batch)
 
     def __repr__(self) -> str:
         options = ", ".join(f"{name}={value!r}" for name, value in self.options.items() if value is not None)
@@ -418,34 +369,19 @@ class AdaptiveBeta:
         return facts
 
 
-def loss_parameter(loss: str, label_smoothing: Optional[float], simpo_margin: Optional[float]) -> float:
-    """The parameter of a loss. A parameter of another loss is an error, not ignored."""
-    if label_smoothing is not None and loss not in ("cdpo", "robust"):
-        raise InvalidArgument(f"label_smoothing belongs to the losses 'cdpo' and 'robust', not to '{loss}'")
-    if simpo_margin is not None and loss != "simpo":
-        raise InvalidArgument(f"simpo_margin belongs to the loss 'simpo', not to '{loss}'")
-    return label_smoothing or simpo_margin or 0.0
-
-
-def _set_keep(options: _abi.dama_adaptive_beta_options, keep: Union[int, float]) -> None:
-    if isinstance(keep, (int, np.integer)) and not isinstance(keep, bool):
-        if not 1 <= keep < 2**63:
-            raise InvalidArgument(f"keep is {keep}; it must be at least 1")
-        options.keep = int(keep)
-    else:
-        options.keep = 0
-        options.keep_ratio = keep
-
-
-def _choice(table: dict[str, int], name: str, label: str) -> int:
-    value = table.get(name)
-    if value is None:
-        raise InvalidArgument(f"{label} is {name!r}; it must be one of {', '.join(map(repr, table))}")
-    return value
-
-
-def _name(table: dict[str, int], value: int) -> str:
-    return next(name for name, number in table.items() if number == value)
+def _places(rows: ArrayLike, total: int, offset: int, count: Optional[int]) -> NDArray[np.int64]:
+    """``rows`` as checked places in a batch of ``total`` pairs."""
+    places = as_integers(rows)
+    if places is None and np.size(rows) == 0:
+        places = np.zeros(0, dtype=np.int64)
+    if places is None or places.ndim != 1:
+        raise InvalidArgument("rows must be a list of integers, the places of this rank's pairs in the batch")
+    if offset != 0 or count is not None:
+        raise InvalidArgument("give either rows, or offset and count")
+    wrong = places[(places < 0) | (places >= total)]
+    if len(wrong):
+        raise ShapeMismatch(f"rows has {wrong[0]}; the batch has the places 0 to {total - 1}")
+    return places
 
 
 def _fill(row: NDArray[Any], values: ArrayLike, name: str) -> None:

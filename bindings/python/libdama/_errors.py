@@ -53,6 +53,12 @@ class Cancelled(DamaError):
     status = int(dama_status.DAMA_CANCELLED)
 
 
+class MissingPackage(DamaError, ImportError):
+    """A Python package that a module of libdama needs and that is not installed."""
+
+    status = int(dama_status.DAMA_UNSUPPORTED)
+
+
 _BY_STATUS: dict[int, type[DamaError]] = {
     kind.status: kind
     for kind in (InvalidArgument, ShapeMismatch, FileError, ModelError, Unsupported, OutOfMemory, Cancelled)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _abi
-from ._adaptive_beta import LOSSES, loss_parameter
+from ._adaptive_beta_options import LOSSES, loss_parameter
 from ._arrays import as_doubles
 from ._native import check
 

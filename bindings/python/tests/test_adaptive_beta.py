@@ -220,7 +220,7 @@ def test_options_come_back():
     given = dict(beta=0.3, keep=0.5, momentum=0.8, seed=4, combine="weighted", gap="log_ratio", normalize=False,
                  guard=0.1, filter="random", sample_scale="running_deviation", responsiveness="linear", slope=0.2,
                  mean_source="all", mean_time="before", rho=0.25, floor=0.01, ceiling=2.0, loss="cdpo",
-                 label_smoothing=0.1, simpo_margin=None)  # fmt: skip
+                 label_smoothing=0.1, simpo_margin=None, batch=32, last_batch="drop")  # fmt: skip
     assert libdama.AdaptiveBeta(**given).options == given
     assert libdama.AdaptiveBeta(keep=1).options["keep"] == 1
     assert type(libdama.AdaptiveBeta(keep=1.0).options["keep"]) is float
@@ -259,3 +259,114 @@ def test_bad_batches():
             ab.step(*bad)
     with pytest.raises(ValueError, match="alpha_data"):
         libdama.AdaptiveBeta("d2po").step([1.0], [1.0], [1.0], [1.0])
+
+
+def logps(count, seed=0):
+    rng = np.random.default_rng(seed)
+    return [*rng.normal(-60, 5, (4, count)), rng.uniform(0.8, 1.2, count)]
+
+
+def test_a_batch_has_its_size():
+    ab = libdama.AdaptiveBeta(batch=16)
+    assert ab.options["batch"] == 16 and ab.options["last_batch"] is None
+    ab.step(*logps(16))
+    for count in (2, 15, 17, 32):
+        with pytest.raises(libdama.DamaError, match=f"has {count} pairs; a global batch of this controller has 16"):
+            ab.step(*logps(count))
+    ab.commit()
+    assert ab.steps == 1
+    again = pickle.loads(pickle.dumps(ab))
+    assert again.options == ab.options
+    with pytest.raises(ValueError, match="has 2 pairs"):
+        again.step(*logps(2))
+
+
+def test_a_smaller_last_batch_keeps_the_same_share():
+    ab = libdama.AdaptiveBeta(keep=12, batch=16, last_batch="rescale")
+    assert [ab.step(*logps(count)).kept for count in (16, 15, 5, 1)] == [12, 11, 3, 1]
+    # A ratio that is rounded down must still give K of the full batch.
+    for batch in range(1, 200):
+        for keep in {1, batch // 3 or 1, batch - 1 or 1, batch}:
+            ratio = libdama.AdaptiveBeta(keep=keep, batch=batch, last_batch="rescale").options["keep"]
+            assert int(ratio * batch) == keep and ratio * batch < keep + 1e-9
+    with pytest.raises(ValueError, match="has 17 pairs"):
+        ab.step(*logps(17))
+
+
+def test_a_smaller_last_batch_is_dropped():
+    ab = libdama.AdaptiveBeta(batch=16, last_batch="drop")
+    ab.step(*logps(16))
+    ab.commit()
+    before = ab.state()
+    out = ab.step(*logps(5))
+    assert not out.mask.any() and len(out.mask) == 5 and out.kept == 0 and out.loss == 0
+    assert not out.grad_chosen.any() and not out.grad_rejected.any()
+    ab.commit()
+    assert ab.state() == before and ab.steps == 1
+    assert len(ab.step(*logps(5), rows=[0, 3]).mask) == 2
+    assert ab.step(*logps(16)).kept == 12
+
+
+@pytest.mark.parametrize(
+    "bad, text",
+    [
+        (dict(batch=0), "batch is 0"), (dict(batch=2.5), "batch is 2.5"), (dict(last_batch="drop"), "needs batch"),
+        (dict(batch=16, last_batch="keep"), "last_batch is 'keep'"),
+        (dict(batch=8), "keep is 12, more than the 8 pairs"),
+        (dict(keep=9, batch=8, last_batch="rescale"), "keep is 9"),
+    ],
+)  # fmt: skip
+def test_bad_batch_options(bad, text):
+    with pytest.raises(libdama.DamaError, match=text):
+        libdama.AdaptiveBeta(**bad)
+
+
+def test_rows_are_a_choice_of_the_batch():
+    ab = libdama.AdaptiveBeta("released", keep=7)
+    inputs = logps(16)
+    whole = ab.step(*inputs)
+    parts = [[0, 4, 9, 1], [15], [], list(range(2, 4)) + [5, 6, 7, 8, 10, 11, 12, 13, 14]]
+    found = [ab.step(*inputs, rows=rows) for rows in parts]
+    for rows, out in zip(parts, found):
+        assert out.mask.tolist() == whole.mask[rows].tolist()
+        for name in ("beta", "grad_chosen", "grad_rejected", "losses", "reward_chosen"):
+            np.testing.assert_array_equal(getattr(out, name), getattr(whole, name)[rows])
+        assert out.loss == whole.loss and out.kept == 7
+    assert sum(out.slice_loss for out in found) == pytest.approx(whole.loss, rel=1e-14)
+    assert sum(out.kept_in_slice for out in found) == 7
+    # A slice by places is the slice by offset and count.
+    by_offset = ab.step(*inputs, offset=3, count=5)
+    by_rows = ab.step(*inputs, rows=np.arange(3, 8))
+    assert by_rows.slice_loss == pytest.approx(by_offset.slice_loss, rel=1e-14)
+    assert by_rows.kept_in_slice == by_offset.kept_in_slice
+    for bad, text in [([16], "rows has 16"), ([-1], "rows has -1"), ([0.5], "integers"), ([[1]], "list of integers")]:
+        with pytest.raises(libdama.DamaError, match=text):
+            ab.step(*inputs, rows=bad)
+    with pytest.raises(libdama.DamaError, match="either rows, or offset"):
+        ab.step(*inputs, rows=[0], offset=1)
+    with pytest.raises(libdama.DamaError, match="outside the batch of 16"):
+        ab.step(*inputs, offset=10, count=7)
+
+
+def test_state_dict_continues_bit_for_bit():
+    ab = libdama.AdaptiveBeta("released", seed=2, batch=16, last_batch="rescale")
+    ab.step(*logps(16))
+    ab.commit()
+    saved = json.loads(json.dumps(ab.state_dict()))
+    other = libdama.AdaptiveBeta("released", seed=2, batch=16, last_batch="rescale")
+    other.load_state_dict(saved)
+    assert other.state() == ab.state()
+    for seed in range(1, 5):
+        assert other.step(*logps(16, seed)).mask.tolist() == ab.step(*logps(16, seed)).mask.tolist()
+        ab.commit(), other.commit()
+    assert other.state() == ab.state()
+    for change, text in [(dict(beta=0.2), "beta=0.1; this controller has beta=0.2"), (dict(batch=32), "batch=16"),
+                         (dict(last_batch="drop"), "last_batch='rescale'")]:  # fmt: skip
+        options = {**dict(seed=2, batch=16, last_batch="rescale"), **change}
+        with pytest.raises(libdama.DamaError, match=text):
+            libdama.AdaptiveBeta("released", **options).load_state_dict(saved)
+    before = ab.state()
+    for bad in ({}, dict(state="zz", batch=16, last_batch=None), dict(saved, state=saved["state"][:-2]), None):
+        with pytest.raises(libdama.DamaError, match="no state of a controller"):
+            ab.load_state_dict(bad)
+    assert ab.state() == before

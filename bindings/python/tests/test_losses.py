@@ -5,7 +5,7 @@ import pytest
 
 import libdama
 from libdama import losses
-from libdama._adaptive_beta import LOSSES
+from libdama._adaptive_beta_options import LOSSES
 
 PARAMETERS = dict(cdpo=dict(label_smoothing=0.1), robust=dict(label_smoothing=0.2), simpo=dict(simpo_margin=0.7))
 #: Every loss of the header; one without a function in libdama.losses is an error here.
