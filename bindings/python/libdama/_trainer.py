@@ -115,11 +115,11 @@ class Parameter:
 
     def write(self, values: ArrayLike) -> None:
         """Replaces the value, wherever it lies. ``values`` has the tensor's shape; :exc:`ShapeMismatch` otherwise."""
-        self._write(_abi.DAMA_PARAMETER_VALUE, values)
+        self._write(_abi.dama_parameter_part.DAMA_PARAMETER_VALUE, values)
 
     def write_gradient(self, values: ArrayLike) -> None:
         """Replaces the gradient, wherever it lies."""
-        self._write(_abi.DAMA_PARAMETER_GRADIENT, values)
+        self._write(_abi.dama_parameter_part.DAMA_PARAMETER_GRADIENT, values)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -319,8 +319,8 @@ class Trainer:
             if it.value:
                 value, gradient = self._array(it.value, shape), self._array(it.gradient, shape)
             else:
-                value = self._read(index, _abi.DAMA_PARAMETER_VALUE, shape)
-                gradient = self._read(index, _abi.DAMA_PARAMETER_GRADIENT, shape)
+                value = self._read(index, _abi.dama_parameter_part.DAMA_PARAMETER_VALUE, shape)
+                gradient = self._read(index, _abi.dama_parameter_part.DAMA_PARAMETER_GRADIENT, shape)
             remote = None
             if it.device_gradient:
                 remote = DeviceArray(it.device_gradient, shape, it.device, self._owner)
