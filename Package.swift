@@ -33,7 +33,6 @@ let package = Package(
         // Kernels for CUDA devices, in source form, and their operators for ONNX Runtime.
         .target(name: "CDamaCuda", dependencies: ["CDamaShims"], exclude: ["kernels"]),
 
-
         // MARK: Core
         .target(name: "DamaSupport", dependencies: ["CDamaShims"]),
         .target(name: "DamaArchive", dependencies: ["DamaSupport", "CDamaShims"]),

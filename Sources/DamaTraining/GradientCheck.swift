@@ -107,7 +107,9 @@ enum GradientCheck {
                     runtime, borrowing: seed.bytes, type: .float32, shape: [rows, configuration.vocabularySize],
                     owner: seed)
             ], .replace, run: nil)
-        guard let embeddings = try gradients[Port.embeddings]?.onHost() else { throw .internal("no gradient of the embeddings") }
+        guard let embeddings = try gradients[Port.embeddings]?.onHost() else {
+            throw .internal("no gradient of the embeddings")
+        }
         let value = try logits.withElements(of: Float.self) { elements in
             zip(elements, seed.elements).reduce(0) { $0 + Double($1.0) * Double($1.1) }
         }

@@ -2,8 +2,8 @@ import DamaSupport
 
 /// The factor of all gradients in fp16, so that small ones do not become 0 (Micikevicius et al., 2018).
 ///
-/// A power of 2, so that it changes no digit. An update whose gradients are not finite is skipped and halves it; 2,000
-/// updates in a row without one double it, as in torch's `GradScaler`.
+/// A power of 2, so that it changes no digit. Gradients that are not finite halve it, and are computed again; 2,000 updates
+/// in a row without such gradients double it, as in torch's `GradScaler`, which skips updates instead.
 struct LossScale: Equatable, Sendable {
     private(set) var value = 65536.0
     private var updates = 0

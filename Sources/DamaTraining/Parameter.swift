@@ -23,7 +23,9 @@ public final class Parameter: Sendable {
 
     /// What a checkpoint holds of a parameter.
     enum Part: String, CaseIterable {
-        case value, firstMoment = "first_moment", secondMoment = "second_moment"
+        case value
+        case firstMoment = "first_moment"
+        case secondMoment = "second_moment"
     }
 
     init(

@@ -175,7 +175,8 @@ public final class Trainer {
         metrics.seconds.reference = clock.lap()
 
         // All forward runs come first, since β depends on all gaps of the batch.
-        let forward = try forward(prepared: prepared, features: &features, use: .once, run: run)
+        let forward = try forward(
+            prepared: prepared, features: &features, use: lossScale == nil ? .once : .again, run: run)
         let found = forward.logProbabilities
         metrics.seconds.forward = clock.lap()
 
@@ -199,11 +200,18 @@ public final class Trainer {
 
         let chosen = supervised.added(to: result.gradChosen)
         try backward(forward, chosen: chosen, rejected: result.gradRejected, .replace, run: run)
+        var norm = try gradientNorm()
+        // A step whose gradients leave the range of fp16 is computed again with a smaller scale.
+        while metrics.loss.isFinite, !norm.isFinite, var scale = lossScale, scale.value > 1 {
+            scale.adapt(isFinite: false)
+            setLossScale(scale)
+            try backward(forward, chosen: chosen, rejected: result.gradRejected, .replace, run: run)
+            norm = try gradientNorm()
+        }
         metrics.seconds.backward = clock.lap()
 
         // The last point at which the step can be stopped.
         try run?.check()
-        let norm = try gradientNorm()
         metrics.gradientNorm = norm
         metrics.learningRate = learningRate
         let isFinite = metrics.loss.isFinite && norm.isFinite

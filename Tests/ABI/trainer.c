@@ -219,6 +219,18 @@ static void rounds(const dama_policy *policy) {
         largest = fmaxf(largest, fabsf(once[i]));
     }
     CHECK(largest > 0);
+    CHECK(parameter.device == -1 && parameter.device_gradient == NULL);
+    float *copy = (float *)malloc(parameter.count * sizeof *copy);
+    CHECK(dama_trainer_read_parameter(trainer, 0, DAMA_PARAMETER_GRADIENT, copy, parameter.count) == DAMA_OK);
+    CHECK(memcmp(copy, once, parameter.count * sizeof *copy) == 0);
+    CHECK(dama_trainer_read_parameter(trainer, 0, DAMA_PARAMETER_VALUE, copy, parameter.count) == DAMA_OK);
+    CHECK(memcmp(copy, parameter.value, parameter.count * sizeof *copy) == 0);
+    CHECK(dama_trainer_write_parameter(trainer, 0, DAMA_PARAMETER_VALUE, copy, parameter.count) == DAMA_OK);
+    CHECK(memcmp(copy, parameter.value, parameter.count * sizeof *copy) == 0);
+    CHECK_FAILS(dama_trainer_read_parameter(trainer, 0, DAMA_PARAMETER_VALUE, copy, 1), DAMA_SHAPE_MISMATCH, "1 were");
+    CHECK_FAILS(dama_trainer_write_parameter(trainer, 0, (dama_parameter_part)9, copy, parameter.count),
+                DAMA_INVALID_ARGUMENT, "part 9");
+    free(copy);
 
     /* In rounds, without the pair with weight 0. */
     CHECK(dama_trainer_zero_grad(trainer) == DAMA_OK);

@@ -24,7 +24,7 @@ final class TrainerTests: XCTestCase {
     private func trainer(
         _ trainable: Trainable, activations: TrainedPolicy.Activations = .keep, tokensPerRun: Int = 4096,
         device: Device = .cpu, precision: Precision = .float32, offloads: Bool = false,
-        keep: AdaptiveBeta.Configuration.Keep = .count(4)
+        keep: AdaptiveBeta.Keep = .count(4)
     ) throws -> Trainer {
         var opening = PolicyOptions()
         opening.device = device

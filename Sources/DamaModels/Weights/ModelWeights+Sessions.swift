@@ -39,7 +39,9 @@ extension ModelWeights {
         options.initializers = [:]
         let placement = options.device == .cpu ? placement : .device
         // The optimizer would look for the numbers of these weights on the host.
-        if placement == .device { options.configuration["optimization.disable_specified_optimizers"] = "ConstantFolding" }
+        if placement == .device {
+            options.configuration["optimization.disable_specified_optimizers"] = "ConstantFolding"
+        }
         var places: [String: WeightPlacement] = [:]
         var files: [String] = []
         for weight in graph.weights {

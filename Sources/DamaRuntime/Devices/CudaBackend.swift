@@ -97,10 +97,18 @@ final class CudaBackend: DeviceBackend, @unchecked Sendable {
     /// The error of a run that failed, with the memory that is free if it was short.
     func explain(_ error: DamaError) -> DamaError {
         guard error.code == .outOfMemory, let found = try? memory(resets: false) else { return error }
+        let asked = Self.requested(error.message).map { " that asked for \(Self.gigabytes($0))" } ?? ""
         return .outOfMemory(
-            "\(error.message) (\(device): \(Self.gigabytes(found.available)) of \(Self.gigabytes(found.total)) are free); "
-                + "smaller runs (tokens_per_run), recomputed activations (activations: recompute) or smaller batches "
-                + "need less")
+            "the memory of \(device) is too small for a run\(asked): \(Self.gigabytes(found.available)) of "
+                + "\(Self.gigabytes(found.total)) are free; smaller runs (tokens_per_run), recomputed activations "
+                + "(activations: recompute), offload or smaller batches need less")
+    }
+
+    /// The bytes in the runtime's message "… requested buffer of size N".
+    private static func requested(_ message: String) -> UInt64? {
+        guard let range = message.utf8.firstRange(of: Array("buffer of size ".utf8)) else { return nil }
+        return UInt64(
+            String(decoding: message.utf8[range.upperBound...].prefix { (48...57).contains($0) }, as: UTF8.self))
     }
 
     private static func gigabytes(_ bytes: UInt64) -> String { "\(FixedPoint.text(Double(bytes) / 1e9, digits: 2)) GB" }

@@ -15,7 +15,9 @@ struct DeviceKernels: @unchecked Sendable {
         if backend.isHost {
             table = cdama_cpu_kernels
         } else {
-            guard case .cuda(let ordinal) = backend.device, cdama_cuda_kernels_status(ordinal) == nil else { return nil }
+            guard case .cuda(let ordinal) = backend.device, cdama_cuda_kernels_status(ordinal) == nil else {
+                return nil
+            }
             table = cdama_cuda_kernels
         }
     }

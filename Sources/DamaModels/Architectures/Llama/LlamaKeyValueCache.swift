@@ -21,6 +21,12 @@ final class LlamaKeyValueCache: KeyValueCache {
         self.decoder = decoder
         self.length = length
         self.batch = batch
+        // The runtime would run its attention kernel on the host, with caches that the steps do not share.
+        guard decoder.device == .cpu || decoder.precision != .float32 else {
+            throw .unsupported(
+                "text is not generated in float32 on \(decoder.device), where the attention kernel takes bfloat16 and "
+                    + "float16; open the model with precision auto, bfloat16 or float16")
+        }
         backend = try decoder.runtime.backend(decoder.device)
         type = decoder.weights.precision.elementType
         let c = decoder.configuration
