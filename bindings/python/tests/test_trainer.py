@@ -387,3 +387,41 @@ def test_metrics_have_every_field_of_the_struct():
     fields = {name for name, *_ in libdama._abi.dama_step_metrics._fields_}
     phases = {name for name in fields if name.startswith("seconds_")}
     assert set(libdama.StepMetrics.__dataclass_fields__) - {"seconds"} == fields - phases - {"struct_size"}
+
+
+def test_parameters_of_another_precision_are_copies(batches):
+    half = libdama.Policy(MODEL, precision="float16")
+    with libdama.Trainer(half, half, controller(), **NUMBERS) as trainer:
+        parameter = trainer.parameters()[0]
+        with pytest.raises(ValueError, match="read-only"):
+            parameter.value[...] = 1
+        wanted = np.linspace(-1, 1, parameter.value.size, dtype=np.float32).reshape(parameter.shape)
+        parameter.write(wanted)
+        # The trainer keeps fp32 beside what runs read in float16.
+        np.testing.assert_array_equal(trainer.parameters()[0].value, wanted)
+        with pytest.raises(libdama.ShapeMismatch, match="the tensor has"):
+            parameter.write(wanted.ravel()[1:])
+        assert trainer.step(batches[0]).updated
+        assert parameter.device_gradient is None
+
+
+def test_gradients_are_written(policy):
+    with libdama.Trainer(policy, policy, controller(), **NUMBERS) as trainer:
+        parameter = trainer.parameters()[0]
+        parameter.write_gradient(np.full(parameter.shape, 2, np.float32))
+        # √(n · 2²)
+        assert trainer.gradient_norm() == pytest.approx(2 * parameter.value.size**0.5, rel=1e-12)
+
+
+def test_device_arrays_are_dlpack_capsules():
+    from libdama import _dlpack
+
+    owner = np.arange(6, dtype=np.float32)
+    array = _dlpack.DeviceArray(owner.ctypes.data, (2, 3), 1, owner)
+    assert array.__dlpack_device__() == (2, 1) and "cuda:1" in repr(array)
+    capsule = array.__dlpack__(stream=None)
+    (held,) = _dlpack._exported.values()
+    assert held[0].ndim == 2 and list(held[1]) == [2, 3] and held[0].data == owner.ctypes.data
+    # No framework took it, so it is freed with the capsule.
+    del capsule, held
+    assert not _dlpack._exported
