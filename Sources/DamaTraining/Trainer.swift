@@ -223,8 +223,10 @@ public final class Trainer {
             skipped += 1
             metrics.updated = false
         }
-        lossScale?.adapt(isFinite: isFinite)
-        policy.lossScale = lossScale?.value ?? 1
+        if var scale = lossScale {
+            scale.adapt(isFinite: isFinite)
+            setLossScale(scale)
+        }
         lastStep = result
         metrics.seconds.update = clock.lap()
         metrics.runningMean = self.controller.runningMean
@@ -251,12 +253,26 @@ public final class Trainer {
 
     /// Updates all parameters by AdamW with their clipped gradients. Returns the global norm before clipping.
     ///
-    /// - Throws: ``DamaError/Code/invalidArgument`` if the norm is not finite; nothing is changed then.
+    /// - Throws: ``DamaError/Code/invalidArgument`` if the norm is not finite; nothing is changed then, but in fp16 the
+    ///   next backward run has half the loss scale.
     @discardableResult
     public func update() throws(DamaError) -> Double {
         let norm = try gradientNorm()
-        guard norm.isFinite else { throw .invalidArgument("the norm of the gradients is \(norm); nothing was updated") }
+        guard norm.isFinite else {
+            if var scale = lossScale, scale.value > 1 {
+                scale.adapt(isFinite: false)
+                setLossScale(scale)
+                throw .invalidArgument(
+                    "the gradients leave the range of float16; the loss scale is now \(scale.value): clear the gradients "
+                        + "and run backward again")
+            }
+            throw .invalidArgument("the norm of the gradients is \(norm); nothing was updated")
+        }
         try update(norm: norm)
+        if var scale = lossScale {
+            scale.adapt(isFinite: true)
+            setLossScale(scale)
+        }
         return norm
     }
 

@@ -185,6 +185,26 @@ final class TrainerTests: XCTestCase {
         }
     }
 
+    /// The gradients of these steps have a norm of about 20: times 2²⁴ they leave the range of fp16.
+    func testALossScaleThatIsTooLargeIsHalved() throws {
+        let large: JSON = ["value": 16_777_216.0, "updates": 0]
+        let trainer = try trainer(.full, precision: .float16, keep: .ratio(1))
+        trainer.setLossScale(try XCTUnwrap(LossScale(large)))
+        let metrics = try trainer.step(batches()[0])
+        XCTAssertTrue(metrics.updated)
+        XCTAssertEqual(metrics.skipped, 0)
+        XCTAssertTrue((1..<65536).contains(trainer.policy.lossScale), "\(trainer.policy.lossScale)")
+
+        trainer.setLossScale(try XCTUnwrap(LossScale(large)))
+        let pairs = try batches()[1].map(\.pair)
+        let ones = [Double](repeating: 1, count: pairs.count)
+        try trainer.backward(trainer.forward(pairs), chosen: ones, rejected: ones.map { -$0 })
+        assertFails(.invalidArgument, "the loss scale is now 8388608") { try trainer.update() }
+        XCTAssertEqual(trainer.steps, 1)
+        XCTAssertNil(LossScale(["value": 3.0, "updates": 0]))
+        XCTAssertEqual(LossScale(try XCTUnwrap(trainer.lossScale).json), trainer.lossScale)
+    }
+
     func testAPolicyOfONNXFilesIsNotTrained() throws {
         let base = try Policy(directory: Fixtures.path("../../DamaModelsTests/Fixtures/onnx/llava"))
         assertFails(.unsupported, "can be run but not trained") { _ = try TrainedPolicy(base, .projector) }
