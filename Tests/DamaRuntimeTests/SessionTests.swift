@@ -12,7 +12,8 @@ final class SessionTests: XCTestCase {
 
     /// y = x w + b with w = [[1, 2], [3, 4], [5, 6]] and b = [10, 20].
     private func externalSession(
-        _ runtime: OnnxRuntime, _ memory: Weights = Weights([1, 2, 3, 4, 5, 6, 10, 20]), copies: Bool = false
+        _ runtime: OnnxRuntime, _ memory: Weights = Weights([1, 2, 3, 4, 5, 6, 10, 20]), copies: Bool = false,
+        on backend: (any DeviceBackend)? = nil
     ) throws -> Session {
         var options = SessionOptions()
         options.prepacking = false
@@ -21,6 +22,10 @@ final class SessionTests: XCTestCase {
             runtime, borrowing: memory.bytes(0, 6), type: .float32, shape: [3, 2], owner: memory)
         options.initializers["b"] = try TensorValue(
             runtime, borrowing: memory.bytes(6, 2), type: .float32, shape: [2], owner: memory)
+        if let backend {
+            options.device = backend.device
+            for (name, value) in options.initializers { options.initializers[name] = try value.on(backend) }
+        }
         return try Session(runtime, model: try model("external"), name: "external", options: options)
     }
 
@@ -46,9 +51,7 @@ final class SessionTests: XCTestCase {
         XCTAssertEqual(try session.run(["x": x], outputs: ["y"])[0].array(of: Float.self), [17, 32])
     }
 
-    /// For a device other than the CPU, values are copied when the session is created. Otherwise the runtime ignores
-    /// them and tries to read the file that the graph names. This test makes the copies on the CPU.
-    func testWeightsAreCopiedForAnotherDevice() throws {
+    func testWeightsAreCopiedOnRequest() throws {
         let runtime = try OnnxRuntime.load()
         let memory = Weights([1, 2, 3, 4, 5, 6, 10, 20])
         let session = try externalSession(runtime, memory, copies: true)
@@ -57,10 +60,23 @@ final class SessionTests: XCTestCase {
         memory.elements[7] = 30
         let x = try TensorValue(runtime, [1, 0, 0] as [Float], shape: [1, 3])
         XCTAssertEqual(try session.run(["x": x], outputs: ["y"])[0].array(of: Float.self), [11, 22])
-        var options = SessionOptions()
-        XCTAssertFalse(options.copiesInitializers)
-        options.device = .cuda(0)
-        XCTAssertTrue(options.copiesInitializers)
+    }
+
+    /// Elsewhere the runtime uses weights where they lie, which has to be on the session's device.
+    func testWeightsOnADeviceAreUsedThere() throws {
+        DeviceEmulation.start(7)
+        let runtime = try OnnxRuntime.load()
+        let backend = try runtime.backend(.cuda(7))
+        let memory = Weights([1, 2, 3, 4, 5, 6, 10, 20])
+        let before = try backend.memory(resets: true).used
+        let session = try externalSession(runtime, memory, copies: false, on: backend)
+        XCTAssertGreaterThan(try backend.memory(resets: false).peak, before)
+        let x = try TensorValue(runtime, [1, 0, 0] as [Float], shape: [1, 3])
+        XCTAssertEqual(try session.run(["x": x], outputs: ["y"])[0].array(of: Float.self), [11, 22])
+        let resident = try session.run(["x": x], outputs: ["y"], resident: ["y"])[0]
+        XCTAssertEqual(resident.device, .cuda(7))
+        assertFails(.internal, "was read on the host") { _ = try resident.array(of: Float.self) }
+        XCTAssertEqual(try resident.onHost().array(of: Float.self), [11, 22])
     }
 
     func testASessionFromAFileAndEachElementType() throws {
