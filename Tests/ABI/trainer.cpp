@@ -59,6 +59,16 @@ void parts(const dama::Policy &policy, const std::vector<dama::PreferencePair> &
     double sum = 0;
     for (const auto &it : trainer.parameters()) sum += dama::sum_of_squares({it.gradient, it.count});
     CHECK(sum > 0 && std::fabs(trainer.gradient_norm() / std::sqrt(sum) - 1) < 1e-6);
+    auto numbers = trainer.read(0);
+    const auto parameter = trainer.parameters()[0];
+    CHECK(std::equal(numbers.begin(), numbers.end(), parameter.value) && !parameter.device_gradient);
+    CHECK(trainer.read(0, DAMA_PARAMETER_GRADIENT).size() == numbers.size());
+    const auto before = numbers;
+    numbers[0] += 1;
+    trainer.write(0, numbers);
+    CHECK(parameter.value[0] == numbers[0]);
+    trainer.write(0, before);
+    CHECK_THROWS(trainer.read(9999), DAMA_INVALID_ARGUMENT, "beyond the end");
     CHECK(trainer.update() == trainer.gradient_norm());
     trainer.zero_grad();
     CHECK(trainer.gradient_norm() == 0);

@@ -310,16 +310,16 @@ typedef enum dama_parameter_part {
  * gradients are multiplied by the loss scale.
  *
  * @param[in]  trainer
- * @param[in]  index    Below dama_trainer_parameter_count().
+ * @param[in]  index     Below dama_trainer_parameter_count().
  * @param[in]  part
- * @param[out] numbers  [count]
- * @param[in]  count    The tensor's number of elements.
+ * @param[out] numbers   [capacity]
+ * @param[in]  capacity  The tensor's number of elements.
  * @return DAMA_OK; DAMA_INVALID_ARGUMENT for NULL, an index beyond the end or an unknown part; DAMA_SHAPE_MISMATCH for
- *         another count.
+ *         another capacity.
  */
 DAMA_API DAMA_NODISCARD dama_status dama_trainer_read_parameter(const dama_trainer *trainer, size_t index,
                                                                 dama_parameter_part part, float *numbers,
-                                                                size_t count);
+                                                                size_t capacity);
 
 /**
  * Replaces the value or the gradient of a trainable tensor, wherever it lies. The next run uses the value, rounded to

@@ -25,13 +25,15 @@ struct TrainingPair {
     std::int32_t hardness_third = -1;
 };
 
-/** A trainable tensor; the pointers are the trainer's memory. */
+/** A trainable tensor; the pointers are the trainer's memory, those of dama_parameter. */
 struct Parameter {
     std::string name;
     std::vector<std::int64_t> shape;
     std::size_t count = 0;
     float *value = nullptr, *gradient = nullptr;
     bool decays = false;
+    void *device_gradient = nullptr;
+    std::int64_t device = -1;
 };
 
 /** Owns a dama_trainer. Move-only; use it from one thread at a time. */
@@ -102,9 +104,25 @@ public:
             auto it = detail::initialised(dama_parameter_init_sized);
             check(dama_trainer_parameter_at(handle_.get(), i, &it));
             const std::vector<std::int64_t> shape(it.shape, it.shape + it.dimensions);
-            result.push_back({it.name, shape, it.count, it.value, it.gradient, it.decays != 0});
+            result.push_back({it.name, shape, it.count, it.value, it.gradient, it.decays != 0, it.device_gradient,
+                              it.device});
         }
         return result;
+    }
+
+    /** The value or the gradient of a parameter, wherever it lies; see dama_trainer_read_parameter(). */
+    std::vector<float> read(std::size_t index, dama_parameter_part part = DAMA_PARAMETER_VALUE) const {
+        auto it = detail::initialised(dama_parameter_init_sized);
+        check(dama_trainer_parameter_at(handle_.get(), index, &it));
+        std::vector<float> numbers(it.count);
+        check(dama_trainer_read_parameter(handle_.get(), index, part, numbers.data(), numbers.size()));
+        return numbers;
+    }
+
+    /** Replaces it; see dama_trainer_write_parameter(). */
+    void write(std::size_t index, const std::vector<float> &numbers,
+               dama_parameter_part part = DAMA_PARAMETER_VALUE) {
+        check(dama_trainer_write_parameter(handle_.get(), index, part, numbers.data(), numbers.size()));
     }
 
     /** See dama_trainer_describe(). */
