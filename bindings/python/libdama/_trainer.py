@@ -6,6 +6,7 @@ import ctypes
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Optional, Union
 
 import numpy as np
@@ -324,12 +325,8 @@ class Trainer:
             remote = None
             if it.device_gradient:
                 remote = DeviceArray(it.device_gradient, shape, it.device, self._owner)
-            found.append(
-                Parameter(
-                    it.name.decode(), value, gradient, bool(it.decays), remote,
-                    lambda part, values, index=index, shape=shape: self._replace(index, part, values, shape),
-                )  # fmt: skip
-            )
+            write = partial(self._replace, index, shape)
+            found.append(Parameter(it.name.decode(), value, gradient, bool(it.decays), remote, write))
         return found
 
     def _read(self, index: int, part: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -339,7 +336,7 @@ class Trainer:
         numbers.flags.writeable = False
         return numbers
 
-    def _replace(self, index: int, part: int, values: ArrayLike, shape: tuple[int, ...]) -> None:
+    def _replace(self, index: int, shape: tuple[int, ...], part: int, values: ArrayLike) -> None:
         numbers = np.ascontiguousarray(values, np.float32)
         if numbers.shape != shape:
             raise ShapeMismatch(f"the values have the shape {numbers.shape}; the tensor has {shape}")
