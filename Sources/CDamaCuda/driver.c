@@ -13,8 +13,8 @@ typedef int CUresult;
 typedef int CUdevice;
 typedef unsigned long long CUdeviceptr;
 typedef void *CUcontext, *CUstream, *CUmemoryPool;
-enum { SUCCESS = 0, OUT_OF_MEMORY = 2 };
-enum { CAPABILITY_MAJOR = 75, CAPABILITY_MINOR = 76, POOLS_SUPPORTED = 115 };
+enum { OUT_OF_MEMORY = 2 };
+enum { POOLS_SUPPORTED = 115 };
 enum { POOL_RELEASE_THRESHOLD = 4, POOL_RESERVED = 5, POOL_USED = 7, POOL_USED_HIGH = 8 };
 
 typedef struct {
@@ -28,7 +28,6 @@ typedef struct {
 
 #define DRIVER_FUNCTIONS(X) \
     X(cuInit, (unsigned)) \
-    X(cuDriverGetVersion, (int *)) \
     X(cuGetErrorString, (CUresult, const char **)) \
     X(cuDeviceGetCount, (int *)) \
     X(cuDeviceGet, (CUdevice *, int)) \
@@ -58,7 +57,7 @@ static struct {
 } driver;
 
 struct cdama_cuda_device {
-    int ordinal, capability;
+    int ordinal;
     char name[128];
     CUcontext context;
     CUstream stream;
@@ -108,7 +107,7 @@ static cdama_cuda_status load(void) {
 }
 
 static cdama_cuda_status open_device(int ordinal, struct cdama_cuda_device *device) {
-    int count = 0, major = 0, minor = 0, has_pools = 0;
+    int count = 0, has_pools = 0;
     CUdevice handle;
     CUresult result = driver.cuDeviceGetCount(&count);
     if (result) return fail(result, "counting CUDA devices");
@@ -119,8 +118,6 @@ static cdama_cuda_status open_device(int ordinal, struct cdama_cuda_device *devi
     }
     if ((result = driver.cuDeviceGet(&handle, ordinal)) ||
         (result = driver.cuDeviceGetName(device->name, sizeof device->name, handle)) ||
-        (result = driver.cuDeviceGetAttribute(&major, CAPABILITY_MAJOR, handle)) ||
-        (result = driver.cuDeviceGetAttribute(&minor, CAPABILITY_MINOR, handle)) ||
         (result = driver.cuDeviceGetAttribute(&has_pools, POOLS_SUPPORTED, handle)))
         return fail(result, "reading the CUDA device");
     if (!has_pools) {
@@ -128,7 +125,6 @@ static cdama_cuda_status open_device(int ordinal, struct cdama_cuda_device *devi
         return CDAMA_CUDA_UNAVAILABLE;
     }
     device->ordinal = ordinal;
-    device->capability = 10 * major + minor;
     if ((result = driver.cuDevicePrimaryCtxRetain(&device->context, handle)) ||
         (result = driver.cuCtxPushCurrent_v2(device->context)))
         return fail(result, "opening the CUDA device");
@@ -166,8 +162,6 @@ cdama_cuda_status cdama_cuda_open(int ordinal, cdama_cuda_device **device) {
     return status;
 }
 
-int cdama_cuda_capability(const cdama_cuda_device *device) { return device->capability; }
-const char *cdama_cuda_name(const cdama_cuda_device *device) { return device->name; }
 void *cdama_cuda_stream(const cdama_cuda_device *device) { return device->stream; }
 
 cdama_cuda_status cdama_cuda_enter(cdama_cuda_device *device) {
@@ -265,9 +259,4 @@ cdama_cuda_status cdama_cuda_copy(cdama_cuda_device *device, void *to, const voi
 cdama_cuda_status cdama_cuda_clear(cdama_cuda_device *device, void *memory, size_t bytes) {
     IN_CONTEXT("clearing memory of the CUDA device",
                driver.cuMemsetD8Async((CUdeviceptr)(uintptr_t)memory, 0, bytes, device->stream));
-}
-
-cdama_cuda_status cdama_cuda_synchronize(cdama_cuda_device *device) {
-    size_t bytes = 1;
-    IN_CONTEXT("the work of the CUDA device", driver.cuStreamSynchronize(device->stream));
 }

@@ -37,8 +37,6 @@ public struct SessionOptions: Sendable {
     public var registersKernels = false
     /// Further entries of ONNX Runtime's `onnxruntime_session_options_config_keys.h`.
     public var configuration: [String: String] = [:]
-    /// Whether a CUDA device may round the factors of fp32 products to 10 bits (TF32): several times faster.
-    public var usesTensorFloat = true
 
     public init() {}
 
@@ -52,7 +50,6 @@ public struct SessionOptions: Sendable {
         private let copiesInitializers: Bool
         private let registersKernels: Bool
         private let configuration: [String: String]
-        private let usesTensorFloat: Bool
 
         init(_ options: SessionOptions) {
             device = options.device
@@ -63,7 +60,6 @@ public struct SessionOptions: Sendable {
             copiesInitializers = options.copiesInitializers
             registersKernels = options.registersKernels
             configuration = options.configuration
-            usesTensorFloat = options.usesTensorFloat
         }
     }
 
@@ -109,7 +105,7 @@ public struct SessionOptions: Sendable {
         }
         try runtime.requireProvider(for: device)
         if case .cuda(let ordinal) = device, DeviceEmulation.backend(ordinal) == nil {
-            try runtime.appendCuda(options, CudaBackend.open(ordinal), usesTensorFloat: usesTensorFloat)
+            try runtime.appendCuda(options, CudaBackend.open(ordinal))
         }
         if registersKernels { try FusedKernels.register(options, runtime) }
         try addInitializers(options, runtime)

@@ -30,10 +30,6 @@ const char *cdama_cuda_error(void);
 /** Opens device `ordinal`, from 0; a second call returns the same device. */
 cdama_cuda_status cdama_cuda_open(int ordinal, cdama_cuda_device **device);
 
-/** The compute capability, for instance 90 for 9.0. */
-int cdama_cuda_capability(const cdama_cuda_device *device);
-/** The device's name, for instance "NVIDIA H100 80GB HBM3". */
-const char *cdama_cuda_name(const cdama_cuda_device *device);
 /** The stream, a CUstream. */
 void *cdama_cuda_stream(const cdama_cuda_device *device);
 
@@ -54,8 +50,6 @@ cdama_cuda_status cdama_cuda_copy_out(cdama_cuda_device *device, void *to, const
 cdama_cuda_status cdama_cuda_copy(cdama_cuda_device *device, void *to, const void *from, size_t bytes);
 /** Sets bytes to 0, in the stream's order. */
 cdama_cuda_status cdama_cuda_clear(cdama_cuda_device *device, void *memory, size_t bytes);
-/** Waits for all work of the stream. */
-cdama_cuda_status cdama_cuda_synchronize(cdama_cuda_device *device);
 
 typedef struct {
     /** Bytes of the device, and bytes that no process uses. */

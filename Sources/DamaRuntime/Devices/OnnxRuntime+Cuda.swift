@@ -6,17 +6,16 @@ import Synchronization
 extension OnnxRuntime {
     /// Lets a session run on a CUDA device: on the one stream of all sessions of the device, with one arena of memory
     /// for all of them. With an arena of its own each session would keep what it once used.
-    func appendCuda(
-        _ options: OpaquePointer, _ backend: CudaBackend, usesTensorFloat: Bool
-    ) throws(DamaError) {
+    func appendCuda(_ options: OpaquePointer, _ backend: CudaBackend) throws(DamaError) {
         guard case .cuda(let ordinal) = backend.device else { return }
         try registerArena(ordinal)
         try check(api.pointee.AddSessionConfigEntry!(options, "session.use_env_allocators", "1"))
         var cuda: OpaquePointer?
         try check(api.pointee.CreateCUDAProviderOptions!(&cuda))
         defer { api.pointee.ReleaseCUDAProviderOptions!(cuda) }
+        // The factors of fp32 products are rounded to 10 bits (TF32): several times faster.
         let settings = [
-            ("device_id", String(ordinal)), ("use_tf32", usesTensorFloat ? "1" : "0"),
+            ("device_id", String(ordinal)), ("use_tf32", "1"),
             ("arena_extend_strategy", "kSameAsRequested"), ("has_user_compute_stream", "1"),
         ]
         try withCStrings(settings.map(\.0)) { keys throws(DamaError) in

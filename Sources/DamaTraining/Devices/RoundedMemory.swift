@@ -1,5 +1,5 @@
+import CDamaShims
 import DamaSupport
-import Glibc
 
 /// Numbers rounded to a type of 2 bytes, in host memory.
 final class RoundedMemory {
@@ -12,15 +12,13 @@ final class RoundedMemory {
         try Allocation.check(count, of: 2, for: "\(count) rounded weights")
         memory = UnsafeMutablePointer<UInt16>.allocate(capacity: max(1, count))
         bytes = UnsafeRawBufferPointer(start: memory, count: count * 2)
-        nonisolated(unsafe) let (from, to) = (values.elements, memory)
+        guard let source = values.elements.baseAddress else { return }
+        nonisolated(unsafe) let (from, to) = (source, memory)
+        let round = type == .bfloat16 ? cdama_float_to_bfloat16 : cdama_float_to_half
         let piece = 1 << 18
-        Concurrent.forEach((count + piece - 1) / piece, threads: Processors.usable) { number in
-            let range = number * piece..<min(count, (number + 1) * piece)
-            if type == .bfloat16 {
-                for index in range { to[index] = BFloat16(from[index]).bits }
-            } else {
-                for index in range { to[index] = Float16(from[index]).bitPattern }
-            }
+        Concurrent.forEach((count + piece - 1) / piece) { number in
+            let start = number * piece
+            round(to + start, from + start, min(piece, count - start))
         }
     }
 

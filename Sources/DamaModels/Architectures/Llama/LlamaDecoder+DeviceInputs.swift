@@ -26,7 +26,7 @@ extension LlamaDecoder {
         var features: [Float] = []
         for (index, row) in rows.enumerated() {
             let (sequence, padding) = (row.sequence, [Int64](repeating: 0, count: length - row.sequence.count))
-            try check(row)
+            try check(sequence.tokens, features: row.features)
             var next = Int64(features.count / hidden)
             for token in sequence.tokens {
                 let isImage = token == TokenSequence.imagePlaceholder
@@ -69,20 +69,5 @@ extension LlamaDecoder {
         ]
         for (name, value) in zip(names, made) { result[name] = value }
         return result
-    }
-
-    private func check(_ row: DecoderRow) throws(DamaError) {
-        let places = row.sequence.tokens.count { $0 == TokenSequence.imagePlaceholder }
-        guard row.features.count == places * configuration.hiddenSize else {
-            throw .shapeMismatch(
-                "\(places) image placeholders, but \(row.features.count / configuration.hiddenSize) rows of image "
-                    + "features")
-        }
-        for token in row.sequence.tokens where token != TokenSequence.imagePlaceholder {
-            guard token >= 0, Int(token) < configuration.vocabularySize else {
-                throw .invalidArgument(
-                    "token \(token) is outside the model's vocabulary of \(configuration.vocabularySize)")
-            }
-        }
     }
 }

@@ -165,6 +165,22 @@ public final class LlamaDecoder: CausalDecoder {
 
     // MARK: Embeddings
 
+    /// - Throws: ``DamaError/Code/invalidArgument`` for an id outside the vocabulary;
+    ///   ``DamaError/Code/shapeMismatch`` if the numbers of placeholders and of feature rows differ.
+    func check(_ tokens: [Int32], features: [Float]) throws(DamaError) {
+        let size = configuration.hiddenSize
+        let places = tokens.count { $0 == TokenSequence.imagePlaceholder }
+        guard features.count == places * size else {
+            throw .shapeMismatch("\(places) image placeholders, but \(features.count / size) rows of image features")
+        }
+        for token in tokens where token != TokenSequence.imagePlaceholder {
+            guard token >= 0, Int(token) < configuration.vocabularySize else {
+                throw .invalidArgument(
+                    "token \(token) is outside the model's vocabulary of \(configuration.vocabularySize)")
+            }
+        }
+    }
+
     /// Writes the embeddings of `tokens` row by row; rows at ``TokenSequence/imagePlaceholder`` come from `features` in
     /// their order.
     ///
@@ -178,9 +194,9 @@ public final class LlamaDecoder: CausalDecoder {
         into target: UnsafeMutableBufferPointer<Float>
     ) throws(DamaError) {
         let size = configuration.hiddenSize
-        let places = tokens.count { $0 == TokenSequence.imagePlaceholder }
-        guard features.count == places * size, target.count == tokens.count * size else {
-            throw .shapeMismatch("\(places) image placeholders, but \(features.count / size) rows of image features")
+        try check(tokens, features: features)
+        guard target.count == tokens.count * size else {
+            throw .shapeMismatch("embeddings of \(tokens.count) tokens do not fit \(target.count) numbers")
         }
         var used = 0
         for (index, token) in tokens.enumerated() {
@@ -189,10 +205,6 @@ public final class LlamaDecoder: CausalDecoder {
                 _ = row.update(fromContentsOf: features[used * size..<(used + 1) * size])
                 used += 1
             } else {
-                guard token >= 0, Int(token) < configuration.vocabularySize else {
-                    throw .invalidArgument(
-                        "token \(token) is outside the model's vocabulary of \(configuration.vocabularySize)")
-                }
                 guard let table else {
                     try embeddingTable.copyFloats(from: Int(token) * size, into: row)
                     continue
