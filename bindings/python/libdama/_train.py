@@ -15,6 +15,7 @@ from ._cancellation import Cancellation, run_stoppable
 from ._errors import Cancelled, InvalidArgument
 from ._native import choices
 from ._policy import c_text
+from ._progress import TrainingProgress, training_bar
 from ._row_job import Progress
 from ._trainer import StepMetrics, _step_metrics
 
@@ -67,7 +68,7 @@ def train(
     overrides: Union[Mapping[str, Any], Sequence[str]] = (),
     *,
     restart: bool = False,
-    progress: Optional[Callable[[TrainProgress], object]] = None,
+    progress: TrainingProgress = None,
     cancellation: Optional[Cancellation] = None,
 ) -> TrainResult:
     """Aligns a model with preference pairs, as ``dama train`` does: shuffled epochs, checkpoints, metrics, a model.
@@ -84,6 +85,17 @@ def train(
     configuration, and ends with the same weights. ``progress`` is called on another thread while this one waits. An
     exception that it raises stops the job and is raised here. Ctrl-C and ``cancellation`` stop the job inside a step.
     """
+    with training_bar(progress) as show:
+        return _train(config, overrides, restart, show, cancellation)
+
+
+def _train(
+    config: Union[Mapping[str, Any], str, "os.PathLike[str]"],
+    overrides: Union[Mapping[str, Any], Sequence[str]],
+    restart: bool,
+    show: Optional[Callable[[TrainProgress], object]],
+    cancellation: Optional[Cancellation],
+) -> TrainResult:
     text, label = _text(config)
     items = _overrides(overrides)
     raised: list[BaseException] = []
@@ -92,8 +104,8 @@ def train(
     @_abi.dama_train_callback
     def tell(pointer: Any, _user: Any) -> int:
         try:
-            if progress is not None:
-                progress(_progress(pointer.contents))
+            if show is not None:
+                show(_progress(pointer.contents))
             return _OK
         except BaseException as error:
             raised.append(error)

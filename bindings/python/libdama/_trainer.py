@@ -20,6 +20,7 @@ from ._dlpack import DeviceArray
 from ._errors import InvalidArgument, ShapeMismatch
 from ._native import check, choices
 from ._policy import Pair, PairLogps, PolicyModel, _choice, _positive, c_pair, c_text, found_logps, pair_array
+from ._repr import described
 from ._runtime import unsigned
 from .kernels import Schedule
 
@@ -106,6 +107,7 @@ class Parameter:
     #: The trainer's own memory, float32, not a copy: writing to it changes the weights. It lives as long as the array.
     #: For a policy on a device, or of another precision than float32, a copy that cannot be written: see :meth:`write`.
     value: NDArray[np.float32]
+    #: Likewise.
     gradient: NDArray[np.float32]
     #: Whether weight decay applies.
     decays: bool
@@ -124,7 +126,11 @@ class Parameter:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """The shape of value and gradient."""
         return self.value.shape
+
+    def __repr__(self) -> str:
+        return described(self, lambda: {"name": self.name, "shape": self.shape, "decays": self.decays})
 
 
 class _Owner:
@@ -231,6 +237,12 @@ class Trainer:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __repr__(self) -> str:
+        return described(self, lambda: {
+            "steps": self.steps, "skipped": self.skipped, "learning_rate": self.learning_rate,
+            "running_mean": self.running_mean,
+        })  # fmt: skip
 
     def close(self) -> None:
         """Frees the memory, except while arrays of :meth:`parameters` still use it."""
