@@ -120,8 +120,8 @@ public final class RankGroup {
         guard let other = all.firstIndex(where: { $0 != 0 }) else { return try found.get() }
         hasFailed = true
         _ = try found.get()
-        if all[other] == 2 { throw .cancelled }
-        throw DamaError(.cancelled, "rank \(other) of \(count) failed, and its own error says why; rank \(rank) stops too")
+        let what = all[other] == 2 ? "was stopped" : "failed, and its own error says why"
+        throw DamaError(.cancelled, "rank \(other) of \(count) \(what); rank \(rank) stops too")
     }
 
     /// Checks that all ranks have the same text.

@@ -135,6 +135,11 @@ typedef struct dama_train_dataset_options {
      * NULL: "loss".
      */
     const char *eval_best;
+    /**
+     * Pairs whose δ in scores is smaller are not trained on, because many of their labels are wrong; NaN: all pairs are.
+     * NaN.
+     */
+    double min_delta;
 } dama_train_dataset_options;
 
 #define dama_train_dataset_options_init(options) \

@@ -1032,6 +1032,7 @@ dama_train_dataset_options._fields_ = [
     ("eval_share", ctypes.c_double),
     ("eval_every", ctypes.c_uint64),
     ("eval_best", ctypes.c_char_p),
+    ("min_delta", ctypes.c_double),
 ]
 
 dama_train_dataset_result._fields_ = [

@@ -123,6 +123,7 @@ extension TrainJob {
         var own = options
         own.rows.data = path
         own.scores = nil
+        own.minimumDelta = nil
         own.batchSize = 1
         own.rows.maximumRejected = nil
         return own

@@ -104,6 +104,9 @@ public struct TrainJob: Sendable {
         }
         try ranks.requireSame(
             String(batch), "does not see the same checkpoints: all ranks need \(paths.folder) on one file system")
+        if data.leftOut > 0, let limit = options.minimumDelta {
+            try notice("\(data.leftOut) pairs have a delta below \(limit) and are not trained on")
+        }
         if batch > 0 { held?.resume(heldOutNote) }
         if batch > 0 { try notice("resuming after batch \(batch) of \(batches)") }
 
