@@ -171,6 +171,14 @@ dist: build ## pack the installed tree as a relocatable archive
 	@echo $(BUILD)/$(DIST).tar.gz
 
 # ----------------------------------------------------------------------------------------------------------------------
+# Documentation
+
+.PHONY: docs
+docs: ## build the documentation site into build/site
+	scripts/bootstrap system headers docs
+	scripts/site/build
+
+# ----------------------------------------------------------------------------------------------------------------------
 # Housekeeping
 
 .PHONY: format
