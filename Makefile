@@ -83,10 +83,12 @@ test-abi: build
 
 .PHONY: test-python
 test-python: build
-	DAMA_LIBRARY=$(CURDIR)/$(BUILD)/lib/libdama.so PYTHONPATH=bindings/python $(PYTHON) -m pytest -q bindings/python/tests Tests/Report Tests/Cuda
+	DAMA_LIBRARY=$(CURDIR)/$(BUILD)/lib/libdama.so PYTHONPATH=bindings/python $(PYTHON) -m pytest -q bindings/python/tests Tests/Report Tests/Cuda Tests/Documentation
 	cd bindings/python && $(CURDIR)/$(PYTHON) -m mypy --cache-dir $(CURDIR)/$(BUILD)/mypy
 	MYPYPATH=scripts/report:scripts/reproduce:scripts $(PYTHON) -m mypy --strict --cache-dir $(BUILD)/mypy-report \
 		scripts/report/report.py scripts/reproduce/reproduce.py scripts/generate_abi.py scripts/generate_settings.py
+	MYPYPATH=scripts/site:scripts $(PYTHON) -m mypy --strict --cache-dir $(BUILD)/mypy-site scripts/site/repository.py scripts/site/slugs.py \
+		scripts/site/*_page.py scripts/site/*_pages.py scripts/site/swift_symbols.py scripts/site/relocate.py scripts/site/check_links.py
 
 .PHONY: test-install
 test-install: dist

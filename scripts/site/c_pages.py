@@ -108,6 +108,10 @@ def title(topic: Topic) -> str:
     return re.split(r"[:.]", topic.comment)[0]
 
 
+def _first_line(topic: Topic) -> str:
+    return " ".join(topic.comment.split("\n\n")[0].split())
+
+
 def page(topic: Topic) -> str:
     """The page of a header, Markdown with HTML."""
     parts = [f"# {title(topic)}", f"`#include <dama/{topic.path.name}>`, or `<dama.h>` for all topics."]
@@ -125,9 +129,11 @@ def index(found: list[Topic]) -> str:
     """The page of dama.h and dama.hpp."""
     comment = re.match(r"/\*(.*?)\*/", abi_header.HEADER.read_text(encoding="utf-8"), re.S)
     parts = ["# The C ABI", *_text(_plain(comment[1]) if comment else "")]
-    rows = "\n".join(f"| [{topic.path.name}]({topic.path.stem}.md) | {topic.comment.split(chr(10) * 2)[0]} |" for topic in found)
-    parts.append(f"| header | contents |\n|---|---|\n{rows}")
-    parts.append("The names in these pages and in code of the guide lead to their declarations.")
+    rows = [f"| [{topic.path.name}]({topic.path.stem}.md) | {_first_line(topic)} |" for topic in found]
+    parts.append("\n".join(["| header | contents |", "|---|---|", *rows]))
+    parts.append("Names of the headers in code lead to their declarations, here and in the guide.")
+    parts.append("C++ programs include [dama.hpp](../source/include/dama.hpp.md), which wraps every function; its parts "
+                 "are in [dama/cpp](../source/include/dama/cpp.md).")  # fmt: skip
     return "\n\n".join(parts) + "\n"
 
 
@@ -141,6 +147,8 @@ def _declaration(declaration: Declaration) -> list[str]:
         if "{" in code and "typedef" in code:
             fields += _rows(code)
             lines.append(re.sub(r"\{.*\}", "{ … }", code, flags=re.S))
+        elif re.match(r"#define \w+\(", code):
+            lines.append(f"{re.sub(r'[)].*', ')', code.removeprefix('#define '), flags=re.S)};  /* a macro */")
         else:
             lines.append(code.replace("DAMA_API ", "").replace("DAMA_NODISCARD ", ""))
     parts.append("```c\n" + "\n".join(_dedented(line) for line in lines) + "\n```")
@@ -171,7 +179,7 @@ def _rows(code: str) -> list[tuple[str, str]]:
 
 def _table(rows: list[tuple[str, str]]) -> str:
     body = "".join(f"<tr><td>{first}</td><td>{second}</td></tr>\n" for first, second in rows)
-    return f'<table class="declared">\n{body}</table>'
+    return f'<div class="declared"><table>\n{body}</table></div>'
 
 
 def _text(comment: str) -> list[str]:
@@ -184,7 +192,7 @@ def _text(comment: str) -> list[str]:
         returned = re.match(r"return\s+(.*)", tag, re.S)
         if parameter:
             direction = parameter[1].replace(",", ", ")
-            rows.append((f"<code>{parameter[2]}</code> <small>{direction}</small>", _cell(parameter[3])))
+            rows.append((f"<code>{parameter[2]}</code>&nbsp;<small>{direction}</small>", _cell(parameter[3])))
         elif returned:
             rows.append(("Returns", _cell(returned[1])))
         else:

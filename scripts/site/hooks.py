@@ -100,10 +100,12 @@ def on_page_content(content: str, page: Page, **_: Any) -> str:
         address = posixpath.relpath(place, folder).removesuffix(".md")
         return f'<a class="c-name" href="{address}.html#{name}">{name}</a>'
 
+    def linked(match: re.Match[str]) -> str:
+        return match[0] if match[1] else match[2] + (link(match[3]) or match[3]) + match[4]
+
     content = re.sub(r'<a data-c(?:="")?>(\w+)</a>', lambda match: link(match[1]) or match[1], content)
-    return re.sub(
-        r'(<span class="n[a-z]?">)((?:dama_|DAMA_)\w+)(?=</span>)', lambda match: match[1] + (link(match[2]) or match[2]), content
-    )
+    content = re.sub(r'()(<span class="n[a-z]?">)((?:dama_|DAMA_)\w+)(</span>)', linked, content)
+    return re.sub(r"(<a [^>]*>)?(<code>)((?:dama_|DAMA_)\w+)((?:\(\))?</code>)", linked, content)
 
 
 class _Links(Extension):
@@ -129,3 +131,5 @@ class _LinkProcessor(Treeprocessor):
             if page:
                 address = posixpath.relpath(page, posixpath.dirname(_current) or ".")
                 element.set(attribute, f"{address}#{anchor}" if anchor else address)
+                if element.text in (link, path) and path.endswith(".md"):
+                    element.text = repository.title(path)

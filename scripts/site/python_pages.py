@@ -5,6 +5,9 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+#: The name that a page is called after, where it is not the name of its module.
+_MAIN = {"_errors": "DamaError", "_generation": "Policy", "_policy": "PairLogps", "_text": "Tokenizer"}
+
 PACKAGE = Path(__file__).resolve().parents[2] / "bindings" / "python" / "libdama"
 
 
@@ -13,11 +16,14 @@ def pages() -> dict[str, str]:
     by_module = _public_names()
     found = {"index.md": _index(by_module)}
     for module, names in by_module.items():
-        title = module.strip("_").replace("_", " ").capitalize()
-        found[_file(module)] = _page(f"{title}", [f"libdama.{name}" for name in names])
+        found[_file(module)] = _page(names[0], [f"libdama.{name}" for name in names])
+    shown = {name for names in by_module.values() for name in names}
     for module in _public_modules():
-        found[f"{module}.md"] = f"# libdama.{module}\n\n::: libdama.{module}\n    options:\n      heading_level: 2\n" \
-            "      show_root_heading: false\n"  # fmt: skip
+        # What a module shares with the package is on the package's page.
+        members = [name for name in _listed(_source(module)) if name not in shown]
+        options = {"heading_level": 2, "show_root_heading": "false", "members": members}
+        lines = [f"# libdama.{module}", "", f"::: libdama.{module}", "    options:"]
+        found[f"{module}.md"] = "\n".join([*lines, *(f"      {key}: {value}" for key, value in options.items())]) + "\n"
     return found
 
 
@@ -34,7 +40,7 @@ def _index(by_module: dict[str, list[str]]) -> str:
              "      show_root_heading: false", "", "| page | names |", "|---|---|"]  # fmt: skip
     for module, names in by_module.items():
         cells = ", ".join(f"[`{name}`][libdama.{name}]" for name in names)
-        lines.append(f"| [{_file(module)[:-3]}]({_file(module)}) | {cells} |")
+        lines.append(f"| [{names[0]}]({_file(module)}) | {cells} |")
     for module in _public_modules():
         lines.append(f"| [libdama.{module}]({module}.md) | {_summary(module)} |")
     return "\n".join(lines) + "\n"
@@ -43,10 +49,7 @@ def _index(by_module: dict[str, list[str]]) -> str:
 def _public_names() -> dict[str, list[str]]:
     """The names of `__all__` by the private module that defines them."""
     tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
-    listed: set[str] = set()
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "__all__":
-            listed = set(ast.literal_eval(node.value))
+    listed = set(_listed(tree))
     found: dict[str, list[str]] = {}
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -54,7 +57,12 @@ def _public_names() -> dict[str, list[str]]:
     missing = listed - {name for names in found.values() for name in names} - set(_public_modules())
     if missing:
         raise SystemExit(f"python_pages.py does not find {', '.join(sorted(missing))} of libdama.__all__")
-    return {module: names for module, names in found.items() if names}
+    return {module: _main_first(module, names) for module, names in found.items() if names}
+
+
+def _main_first(module: str, names: list[str]) -> list[str]:
+    main = _MAIN.get(module, module).replace("_", "").lower()
+    return sorted(names, key=lambda name: (name.replace("_", "").lower() != main, name))
 
 
 def _public_modules() -> list[str]:
@@ -63,6 +71,17 @@ def _public_modules() -> list[str]:
 
 
 def _summary(module: str) -> str:
+    return (ast.get_docstring(_source(module)) or "").split("\n")[0]
+
+
+def _source(module: str) -> ast.Module:
     path = PACKAGE / f"{module}.py"
-    text = (path if path.exists() else PACKAGE / module / "__init__.py").read_text(encoding="utf-8")
-    return (ast.get_docstring(ast.parse(text)) or "").split("\n")[0]
+    return ast.parse((path if path.exists() else PACKAGE / module / "__init__.py").read_text(encoding="utf-8"))
+
+
+def _listed(tree: ast.Module) -> list[str]:
+    """The names of `__all__`."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "__all__":
+            return list(ast.literal_eval(node.value))
+    raise SystemExit("a public module of libdama has no __all__, which python_pages.py needs")

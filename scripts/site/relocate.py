@@ -31,6 +31,7 @@ def main(archive: Path) -> None:
     for path in archive.rglob("index.html"):
         up = "../" * (len(path.relative_to(archive).parts) - 1) or "./"
         path.write_text(relocated(path.read_text(encoding="utf-8"), up), encoding="utf-8")
+    (archive / "theme-settings.json").write_text("{}\n", encoding="utf-8")  # which the scripts ask for
 
 
 if __name__ == "__main__":

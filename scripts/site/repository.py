@@ -19,6 +19,9 @@ DOCUMENTS = {
 #: Folders and files whose contents have pages of another form.
 _REFERENCES = {"docs": "pages.md", "include": "c/index.md", "include/dama": "c/index.md", "include/dama.h": "c/index.md"}
 
+#: Files and folders that the C pages lead to.
+_CPP = ("include/dama.hpp", "include/dama/cpp")
+
 _LINK = re.compile(r"\]\(([^()\s]+)\)")
 _LANGUAGES = {".py": "python", ".hpp": "cpp", ".cpp": "cpp", ".c": "c", ".h": "c", ".swift": "swift", ".sh": "bash",
               ".md": "markdown", ".json": "json", ".yaml": "yaml", ".jinja": "jinja"}  # fmt: skip
@@ -46,9 +49,16 @@ def target(document: str, link: str) -> tuple[str, str]:
     return joined, anchor
 
 
+def title(path: str) -> str:
+    """The heading of a document, which a link shows in place of its path."""
+    return (ROOT / path).read_text(encoding="utf-8").split("\n")[0].removeprefix("# ")
+
+
 def copies(documents: dict[str, str]) -> dict[str, str]:
     """The pages with copies of the files that links of the documents lead to, by page; folders have lists of files."""
     found: dict[str, str] = {}
+    for path in _CPP:
+        _copy(path, found)
     for document, text in documents.items():
         for link in _LINK.findall(text):
             path, _ = target(document, link)

@@ -35,7 +35,8 @@ class _Translator(HTMLTranslator):
         super().visit_field_name(node)
 
     def visit_literal_block(self, node: nodes.literal_block) -> None:
-        self.body.append(highlight(node.astext(), get_lexer_by_name("python"), HtmlFormatter(cssclass="highlight")))
+        formatter = HtmlFormatter(cssclass="highlight", wrapcode=True)
+        self.body.append(highlight(node.astext(), get_lexer_by_name("python"), formatter))
         raise nodes.SkipNode
 
 

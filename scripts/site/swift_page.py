@@ -1,4 +1,4 @@
-"""The page of the Swift module: its types with their first sentences, and links to the pages that DocC makes."""
+"""The page of the Swift module: its types with their first paragraphs, and links to the pages that DocC makes."""
 
 from __future__ import annotations
 
@@ -31,15 +31,14 @@ def page(symbols: Path) -> str:
     for kind, heading in _KINDS.items():
         rows = [_row(symbol) for symbol in tops if symbol["kind"]["identifier"] == kind]
         if rows:
-            parts += [f"## {heading}", '<table class="declared">\n' + "\n".join(rows) + "\n</table>"]
+            parts += [f"## {heading}", '<div class="declared"><table>\n' + "\n".join(rows) + "\n</table></div>"]
     return "\n\n".join(parts) + "\n"
 
 
 def _row(symbol: dict[str, Any]) -> str:
     name = symbol["names"]["title"]
     lines = [line["text"] for line in symbol.get("docComment", {"lines": []})["lines"]]
-    paragraph = " ".join("\n".join(lines).split("\n\n")[0].split())
-    summary = re.split(r"(?<=[.:])\s", paragraph)[0] if paragraph else ""
+    summary = " ".join("\n".join(lines).split("\n\n")[0].split())
     address = f"swift/documentation/dama/{name.lower()}/"
     text = re.sub(r"`+(.+?)`+", r"<code>\1</code>", html.escape(summary, quote=False))
     return f'<tr><td><a href="{address}"><code>{html.escape(name)}</code></a></td><td>{text}</td></tr>'
