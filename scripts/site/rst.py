@@ -76,10 +76,12 @@ class Docstrings(griffe.Extension):
 
 
 def _path(item: griffe.Object, name: str) -> str:
-    """The full name of what a docstring names: in the nearest scope around the object that has it, or as it stands."""
+    """The full name of what a docstring names, in the nearest scope around the object that has it."""
     scope: Any = item
-    while scope is not None:
-        if name.split(".")[0] in scope.members:
-            return f"{scope.path}.{name}"
+    while scope is not None and name.split(".")[0] not in scope.members:
         scope = scope.parent
-    return name
+    try:
+        found = item.package[name.removeprefix("libdama.")] if scope is None else scope[name]
+        return str(found.canonical_path)
+    except (KeyError, griffe.AliasResolutionError) as error:
+        raise SystemExit(f"the docstring of {item.path} names '{name}', which libdama does not define") from error
