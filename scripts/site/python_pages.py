@@ -16,7 +16,7 @@ def pages() -> dict[str, str]:
     by_module = _public_names()
     found = {"index.md": _index(by_module)}
     for module, names in by_module.items():
-        found[_file(module)] = _page(names[0], [f"libdama.{name}" for name in names])
+        found[_file(module)] = _page(names[0], [_identifier(module, name) for name in names])
     shown = {name for names in by_module.values() for name in names}
     for module in _public_modules():
         # What a module shares with the package is on the package's page.
@@ -25,6 +25,11 @@ def pages() -> dict[str, str]:
         lines = [f"# libdama.{module}", "", f"::: libdama.{module}", "    options:"]
         found[f"{module}.md"] = "\n".join([*lines, *(f"      {key}: {value}" for key, value in options.items())]) + "\n"
     return found
+
+
+def _identifier(module: str, name: str) -> str:
+    """The full name of a name of the package: that of its definition, if a module of the package has the same name."""
+    return f"libdama.{module}.{name}" if (PACKAGE / f"{name}.py").exists() else f"libdama.{name}"
 
 
 def _file(module: str) -> str:
@@ -39,7 +44,7 @@ def _index(by_module: dict[str, list[str]]) -> str:
     lines = ["# The Python package", "", "::: libdama", "    options:", "      members: false", "      heading_level: 2",
              "      show_root_heading: false", "", "| page | names |", "|---|---|"]  # fmt: skip
     for module, names in by_module.items():
-        cells = ", ".join(f"[`{name}`][libdama.{name}]" for name in names)
+        cells = ", ".join(f"[`{name}`][{_identifier(module, name)}]" for name in names)
         lines.append(f"| [{names[0]}]({_file(module)}) | {cells} |")
     for module in _public_modules():
         lines.append(f"| [libdama.{module}]({module}.md) | {_summary(module)} |")
@@ -66,8 +71,9 @@ def _main_first(module: str, names: list[str]) -> list[str]:
 
 
 def _public_modules() -> list[str]:
+    """The modules to import: those with an `__all__`, which commands (`python -m`) do not have."""
     files = [path for path in PACKAGE.glob("*.py")] + [path.parent for path in PACKAGE.glob("*/__init__.py")]
-    return sorted(path.stem for path in files if not path.name.startswith("_"))
+    return sorted(path.stem for path in files if not path.name.startswith("_") and _listed(_source(path.stem)))
 
 
 def _summary(module: str) -> str:
@@ -84,4 +90,4 @@ def _listed(tree: ast.Module) -> list[str]:
     for node in tree.body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "__all__":
             return list(ast.literal_eval(node.value))
-    raise SystemExit("a public module of libdama has no __all__, which python_pages.py needs")
+    return []
