@@ -83,10 +83,12 @@ test-abi: build
 
 .PHONY: test-python
 test-python: build
-	DAMA_LIBRARY=$(CURDIR)/$(BUILD)/lib/libdama.so PYTHONPATH=bindings/python $(PYTHON) -m pytest -q bindings/python/tests Tests/Report Tests/Cuda
+	DAMA_LIBRARY=$(CURDIR)/$(BUILD)/lib/libdama.so PYTHONPATH=bindings/python $(PYTHON) -m pytest -q bindings/python/tests Tests/Report Tests/Cuda Tests/Documentation
 	cd bindings/python && $(CURDIR)/$(PYTHON) -m mypy --cache-dir $(CURDIR)/$(BUILD)/mypy
 	MYPYPATH=scripts/report:scripts/reproduce:scripts $(PYTHON) -m mypy --strict --cache-dir $(BUILD)/mypy-report \
 		scripts/report/report.py scripts/reproduce/reproduce.py scripts/generate_abi.py scripts/generate_settings.py
+	MYPYPATH=scripts/site:scripts $(PYTHON) -m mypy --strict --cache-dir $(BUILD)/mypy-site scripts/site/repository.py scripts/site/slugs.py \
+		scripts/site/*_page.py scripts/site/*_pages.py scripts/site/swift_symbols.py scripts/site/relocate.py scripts/site/check_links.py
 
 .PHONY: test-install
 test-install: dist
@@ -169,6 +171,14 @@ dist: build ## pack the installed tree as a relocatable archive
 	scripts/install $(BUILD)/dist/$(DIST) $(VERSION) $(SOVERSION)
 	tar -C $(BUILD)/dist --owner=0 --group=0 --sort=name -czf $(BUILD)/$(DIST).tar.gz $(DIST)
 	@echo $(BUILD)/$(DIST).tar.gz
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Documentation
+
+.PHONY: docs
+docs: ## build the documentation site into build/site
+	scripts/bootstrap system headers docs
+	scripts/site/build
 
 # ----------------------------------------------------------------------------------------------------------------------
 # Housekeeping

@@ -18,7 +18,7 @@ public enum TokenLogProbabilities {
     ///   - logits: [rows, vocabulary].
     ///   - labels: [rows], in 0 ..< vocabulary or ``ignoredLabel``.
     ///   - logProbabilities: [rows], written.
-    ///   - normalizers: [rows], written: log Σ exp(logits), for ``backward``; 0 if the label is ignored.
+    ///   - normalizers: [rows], written: log Σ exp(logits), for `backward`; 0 if the label is ignored.
     ///   - threads: 0 for every processor.
     /// - Throws: ``DamaError/Code/invalidArgument`` for a label out of range, before anything is written.
     public static func forward(
@@ -49,7 +49,7 @@ public enum TokenLogProbabilities {
     ///   - weights: [rows], the gradient with respect to each row's log-probability; a row with weight 0 costs no
     ///     exponential.
     ///   - gradient: [rows, vocabulary], written; pass `logits` itself to compute the gradient in place.
-    /// - Throws: The errors of ``forward``.
+    /// - Throws: The errors of `forward`.
     public static func backward(
         logits: UnsafePointer<Float>, rows: Int, vocabulary: Int, labels: UnsafePointer<Int64>,
         normalizers: UnsafePointer<Float>, weights: UnsafePointer<Float>, gradient: UnsafeMutablePointer<Float>,

@@ -72,8 +72,8 @@ public final class Tokenizer: Sendable {
     ///
     /// - Parameter addSpecialTokens: Whether to add the special tokens around a text. Special tokens inside the text
     ///   are recognised in either case.
-    /// - Throws: ``DamaError/Code/model`` if the file's patterns take more steps on this text than any real tokenizer's
-    ///   (``StepBudget``), or no token covers a character and there is no unknown token.
+    /// - Throws: ``DamaError/Code/model`` if the file's patterns take more steps on this text than any real
+    ///   tokenizer's, or if no token covers a character and there is no unknown token.
     public func encode(_ text: String, addSpecialTokens: Bool = true) throws(DamaError) -> [Int32] {
         var ids = addSpecialTokens ? postProcessor.prefix : []
         let scalars = Array(text.unicodeScalars)

@@ -37,7 +37,7 @@ public struct TrainerOptions: Sendable {
     public var tokensPerRun = 4096
     /// Threads of the gradient norm and the update; 0 uses all processors.
     public var threads = 0
-    /// w of ``SupervisedTerm``, the chosen response's likelihood beside the preference loss; 0 for none.
+    /// The weight of the chosen response's likelihood beside the preference loss; 0 for none.
     public var sftWeight = 0.0
 
     public init() {}

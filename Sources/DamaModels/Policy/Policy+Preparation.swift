@@ -18,7 +18,7 @@ extension Policy {
         return try prepare(checked: pair, images)
     }
 
-    /// As ``prepare(_:sharing:)``, for a batch.
+    /// As `prepare(_:sharing:)`, for a batch.
     ///
     /// - Throws: errors that name the pair (`pair 3: …`).
     public func prepare(_ pairs: [PreferencePair], run: RunOptions? = nil) throws(DamaError) -> [PreparedPair] {
@@ -80,7 +80,7 @@ extension Policy {
         return try prepare(checked: request, images)
     }
 
-    /// As ``prepare(_:sharing:)``, for a batch.
+    /// As `prepare(_:sharing:)`, for a batch.
     ///
     /// - Throws: errors that name the prompt (`prompt 3: …`).
     public func prepare(

@@ -120,6 +120,7 @@ public final class Policy: Sendable {
     /// - Throws: ``DamaError/Code/unsupported`` and ``DamaError/Code/invalidArgument`` naming the template.
     package func checkResponses() throws(DamaError) { try text.format.checkResponses() }
 
-    /// Options by which another thread can stop ``logProbabilities(_:run:)`` and ``generate(_:_:stop:run:onText:)``.
+    /// Options by which another thread can stop ``logProbabilities(_:run:)`` and
+    /// ``generate(_:_:stop:run:onText:onStep:)``.
     public func makeRunOptions() throws(DamaError) -> RunOptions { try RunOptions(decoder.runtime) }
 }

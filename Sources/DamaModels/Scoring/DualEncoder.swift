@@ -17,7 +17,8 @@ public final class DualEncoder: ImageTextEncoder {
             case cut
         }
 
-        /// Threads of inference; 0 is one for each processor that this process may use. See ``OnnxRuntime/load``.
+        /// Threads of inference; 0 is one for each processor that this process may use. See
+        /// ``OnnxRuntime/load(path:threads:)``.
         public var threads = 0
         public var device: Device = .cpu
         /// `nil` is float32 on the CPU and bfloat16 on CUDA. The CPU takes float32 and float16.
@@ -29,7 +30,7 @@ public final class DualEncoder: ImageTextEncoder {
         public var imageDecoding = ImageDecoding()
         /// exp(logit_scale) for CLIP in ONNX files, which do not hold it. `nil` is 100.
         public var logitScale: Float?
-        /// The file of ONNX Runtime; see ``OnnxRuntime/load``.
+        /// The file of ONNX Runtime; see ``OnnxRuntime/load(path:threads:)``.
         public var runtimePath: String?
 
         public init() {}
@@ -47,7 +48,7 @@ public final class DualEncoder: ImageTextEncoder {
     private let cachedFingerprint = Mutex<String?>(nil)
 
     /// Opens a directory with a model's configuration, safetensors in one file or in shards, tokenizer.json (for CLIP
-    /// also vocab.json and merges.txt) and preprocessor_config.json. ``Encoders`` lists the supported models. CLIP's
+    /// also vocab.json and merges.txt) and preprocessor_config.json. docs/score.md lists the supported models. CLIP's
     /// safetensors may be replaced by `text_model.onnx` and `vision_model.onnx`, in the directory or its folder `onnx`.
     ///
     /// - Throws: ``DamaError`` naming the file, and the field or tensor, that is missing or wrong.

@@ -19,7 +19,7 @@ extension Scorer {
     ///
     /// - Parameters:
     ///   - deltaSource: computes δ from the softmax of Eq. (5), or from the ratio of scores.
-    ///   - splitter: splits responses into sub-sentences of at most ``tokenLimit`` tokens.
+    ///   - splitter: splits responses into sub-sentences of at most ``DualEncoder/tokenLimit`` tokens.
     ///   - run: options by which another thread can stop the call; see ``makeRunOptions()``.
     /// - Throws: ``DamaError/Code/invalidArgument`` for a response without words, or if δ has no value;
     ///   ``DamaError/cancelled`` if `run` was stopped; the errors of the splitter and the image decoder.

@@ -8,7 +8,7 @@ public struct GenerationOptions: Sendable {
     /// Tokens that end a continuation, which does not include them; `nil` uses the model's own.
     public var endTokens: [Int32]?
     public var seed: UInt64 = 0
-    /// The number of beams of a beam search, in ``beamRange``; 1 chooses token by token. More than 1 needs
+    /// The number of beams of a beam search, 1 to 1024; 1 chooses token by token. More than 1 needs
     /// temperature 0.
     public var beams = 1
     /// A finished beam of n tokens, its end token included, has the score Σ log π / n^lengthPenalty. 0 takes the sum,

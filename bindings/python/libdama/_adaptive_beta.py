@@ -56,7 +56,7 @@ class AdaptiveBeta:
     :param seed: Seed of the sampling filters; the same on every rank.
     :param combine: ``product``, ``weighted`` (with ``rho``), ``data``, ``model`` or ``none``.
     :param gap: ``reward`` (β h) or ``log_ratio`` (h).
-    :param normalize: Divide the gaps by the running mean, Eq. (10), if it is at least ``guard`` · mean |gap|.
+    :param normalize: Divide the gaps by the running mean, Eq. (10), if it is at least ``guard`` · ``mean |gap|``.
     :param filter: ``nearest``, ``sample``, ``bottom``, ``top``, ``none`` or ``random``.
     :param sample_scale: ``unit`` or ``running_deviation``.
     :param responsiveness: ``ratio_of_mean``, Eq. (13); ``mean_of_ratios``; or ``linear`` with ``slope``.

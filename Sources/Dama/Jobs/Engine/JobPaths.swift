@@ -18,7 +18,9 @@ public struct JobPaths: Equatable, Sendable {
     /// Sizes and digests of results while they are renamed to their final paths.
     var placing: String { "\(partial)/placing" }
 
-    /// - Parameter hasRun: Whether the job writes a file about the run that finished it.
+    /// - Parameters:
+    ///   - output: The path of the output; the others are named after it.
+    ///   - hasRun: Whether the job writes a file about the run that finished it.
     public init(output: String, hasRun: Bool = false) {
         self.output = output
         let base = Self.parts(of: output).base

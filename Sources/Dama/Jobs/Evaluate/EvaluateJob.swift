@@ -17,7 +17,9 @@ public struct EvaluateJob: Sendable {
     private let options: EvaluateOptions
     private let judge: (any Judge)?
 
-    /// - Parameter judge: Asked by the benchmarks that need one; ignored by others.
+    /// - Parameters:
+    ///   - options: The benchmark, its data, the answers and the output.
+    ///   - judge: Asked by the benchmarks that need one; ignored by others.
     public init(_ options: EvaluateOptions, judge: (any Judge)? = nil) {
         self.options = options
         self.judge = judge

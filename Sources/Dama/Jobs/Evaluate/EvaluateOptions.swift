@@ -23,8 +23,10 @@ public struct EvaluateOptions: RowJobSettings {
     public var maximumMissing: Int?
 
     /// - Parameters:
+    ///   - benchmark: Its name, one of ``EvaluationData/benchmarks``.
     ///   - responses: The answers: JSON Lines or one JSON array, or the benchmark's official form.
     ///   - data: The folder that `dama evaluate prepare` made.
+    ///   - output: The file that gets a line for each question.
     public init(benchmark: String, responses: String, data: String, output: String) {
         rows = RowJobOptions(data: responses, output: output)
         rows.blockRows = 256

@@ -25,7 +25,9 @@ public enum EvaluationData {
     /// Adds the files that can be made of `files` to the folder `output`.
     ///
     /// - Parameters:
+    ///   - benchmark: Its name.
     ///   - files: Downloads, recognised by their SHA-256, whatever their names; empty to see what is needed.
+    ///   - output: The folder, which is made if it is missing.
     ///   - acceptsAnyVersion: Whether a file that is no known version is taken by its name. Summaries say so.
     ///   - stop: Checked before each file. Files that were made stay.
     /// - Throws: ``DamaError/Code/invalidArgument`` for a file that the benchmark does not use or of another version,

@@ -6,7 +6,9 @@ public enum EvaluationQuestions {
     /// Writes a line for each question: `idx`, `image` and `question`.
     ///
     /// - Parameters:
+    ///   - benchmark: Its name.
     ///   - data: The folder that `dama evaluate prepare` made.
+    ///   - output: The file to write, JSON Lines.
     ///   - part: The part of the benchmark; `nil` for all.
     /// - Returns: The number of questions.
     /// - Throws: ``DamaError/Code/invalidArgument`` for an unknown benchmark or part, data that is missing, and an

@@ -54,7 +54,9 @@ public struct ChatEndpoint: Sendable {
 
     /// Returns the model's answer.
     ///
-    /// - Parameter stop: Lets another thread end the wait.
+    /// - Parameters:
+    ///   - request: The messages and the limits of the answer.
+    ///   - stop: Lets another thread end the wait.
     /// - Throws: ``DamaError/cancelled`` once `stop` is set; ``DamaError/Code/invalidArgument`` for an address that is
     ///   not an http or https one, for a control character in address, key or model, for a temperature or top-p out
     ///   of range, and for ``fields`` that are not as described; ``DamaError/Code/io`` if the last attempt failed too,

@@ -18,7 +18,7 @@ public struct ReferenceOptions: RowJobSettings {
         case full
         /// idx, key, and `logps`: the JSON text of six fields that the RLAIF-V and DAMA trainers read.
         case logps
-        /// One JSON array of whole rows that the authors' trainer takes: see ``ReleasedRow``.
+        /// One JSON array of whole rows that the authors' trainer takes.
         case released
     }
 

@@ -1,7 +1,7 @@
 import DamaModels
 import DamaSupport
 
-/// The form of a dataset's rows. All forms become the fields that ``PairRecord`` reads.
+/// The form of a dataset's rows. All forms become the same fields.
 public enum RowFormat: String, CaseIterable, Sendable {
     /// Each row by its fields: as any of the others.
     case automatic = "auto"

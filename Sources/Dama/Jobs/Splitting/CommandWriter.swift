@@ -9,6 +9,7 @@ public struct CommandWriter: SentenceWriter {
     /// - Parameters:
     ///   - command: The command that `/bin/sh -c` runs.
     ///   - timeout: The time limit for one response, in seconds.
+    ///   - concurrency: The most commands at once.
     public init(_ command: String, timeout: Double = 60, concurrency: Int = 4) throws(DamaError) {
         program = try ChildProgram(
             command, name: "the splitter's command", timeout: timeout, concurrency: concurrency)

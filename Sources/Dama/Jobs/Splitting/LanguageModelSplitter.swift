@@ -12,7 +12,9 @@ public struct LanguageModelSplitter: ResponseSplitter {
     private let writer: any SentenceWriter
     private let cache: SplitCache
 
-    /// - Parameter cache: Stores answers, also from one run to the next.
+    /// - Parameters:
+    ///   - writer: Asks the model.
+    ///   - cache: Stores answers, also from one run to the next.
     public init(_ writer: any SentenceWriter, cache: SplitCache) {
         self.writer = writer
         self.cache = cache

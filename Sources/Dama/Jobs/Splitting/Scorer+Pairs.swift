@@ -31,6 +31,8 @@ extension Scorer {
     /// Memory does not grow with the number of pairs.
     ///
     /// - Parameters:
+    ///   - pairs: Images with two responses each.
+    ///   - deltaSource: How δ is computed from the scores.
     ///   - splitter: Cuts responses into sub-sentences of at most ``DualEncoder/tokenLimit`` tokens.
     ///   - blockPairs: Pairs that are computed together; the last bits may depend on it. A job's `block_rows`.
     ///   - workers: Threads for decoding and splitting; 0 for as many as there are processors, at most 8.

@@ -15,10 +15,13 @@ extension Scorer {
         public var rejectedFlags: [String]
     }
 
-    /// δ of a preference pair, as ``hardness(image:chosen:rejected:deltaSource:run:)``, with a splitter that may call
-    /// another program.
+    /// δ of a preference pair, with a splitter that may call another program.
     ///
     /// - Parameters:
+    ///   - image: The image that both responses are about.
+    ///   - chosen: The chosen response.
+    ///   - rejected: The rejected response.
+    ///   - deltaSource: How δ is computed from the scores.
     ///   - splitter: Cuts responses into sub-sentences of at most ``DualEncoder/tokenLimit`` tokens.
     ///   - stop: Checked by the splitter while it waits.
     ///   - run: Stops a run of this model.

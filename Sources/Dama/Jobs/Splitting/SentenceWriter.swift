@@ -10,7 +10,9 @@ public protocol SentenceWriter: Sendable {
 
     /// Returns the answer for one response, with its lines unchanged. Called from several threads at once.
     ///
-    /// - Parameter stop: Checked while the writer waits.
+    /// - Parameters:
+    ///   - response: The response to split.
+    ///   - stop: Checked while the writer waits.
     /// - Throws: An error that stops the job, such as an unreachable server or a missing program;
     ///   ``DamaError/cancelled`` once `stop` is set.
     func write(_ response: String, stop: StopSignal) throws(DamaError) -> String
@@ -63,7 +65,9 @@ public struct EndpointWriter: SentenceWriter {
     /// The default maximum number of concurrent requests.
     public static let standardConcurrency = 4
 
-    /// - Parameter concurrency: The maximum number of concurrent requests.
+    /// - Parameters:
+    ///   - endpoint: The server and its model.
+    ///   - concurrency: The maximum number of concurrent requests.
     public init(_ endpoint: ChatEndpoint, concurrency: Int = standardConcurrency) throws(DamaError) {
         self.endpoint = endpoint
         slots = try Slots(concurrency: concurrency)

@@ -20,7 +20,9 @@ public struct TrainJob: Sendable {
     let policy: Policy
     let paths: TrainPaths
 
-    /// - Parameter policy: The model to train. It is also the reference, because its own weights do not change.
+    /// - Parameters:
+    ///   - options: The data, the settings and the output.
+    ///   - policy: The model to train. It is also the reference, because its own weights do not change.
     public init(_ options: TrainOptions, policy: Policy) {
         self.options = options
         self.policy = policy

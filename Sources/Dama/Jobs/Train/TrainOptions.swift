@@ -4,8 +4,8 @@ import DamaPreference
 import DamaSupport
 import DamaTraining
 
-/// The inputs, the training and the outputs of a training job. ``init(_:place:)`` reads it from a configuration file;
-/// docs/train.md describes the fields.
+/// The inputs, the training and the outputs of a training job. docs/train.md describes the fields of a
+/// configuration file.
 public struct TrainOptions: RowJobSettings {
     /// The preference dataset, as for ``ScoreJob``, and the output folder.
     public var rows: RowJobOptions

@@ -4,6 +4,7 @@ extension TrainSettings {
     /// Reads a configuration in YAML, which includes JSON.
     ///
     /// - Parameters:
+    ///   - text: The configuration.
     ///   - overrides: `key=value` entries that replace fields of the text: `method.beta=0.2`.
     ///   - place: The prefix of messages, such as the file's path.
     /// - Throws: ``DamaError/Code/invalidArgument`` naming the line or the field.
