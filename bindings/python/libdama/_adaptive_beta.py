@@ -50,6 +50,7 @@ class AdaptiveBeta:
     filter), ``d2po`` (α_D, no filter), ``mdpo`` (filter and α_M). Other parameters default to the preset's values. They
     are independent: ``combine`` does not change ``filter``.
 
+    :param preset: The name of a preset.
     :param beta: The base β, which α scales, > 0.
     :param keep: K as an int, or a ratio in (0, 1] as a float: K = int(ratio · N).
     :param momentum: γ of Eq. (15), in [0, 1).
@@ -167,9 +168,10 @@ class AdaptiveBeta:
     ) -> AdaptiveBetaStep:
         """Computes mask, β, loss and gradients of one global batch of N pairs. No state changes until :meth:`commit`.
 
-        The arguments are arrays, lists or torch tensors of shape [N]: log π(y | I, x) summed over the response's
-        tokens, of the policy and of the reference; ``alpha_data`` is α_D, by default 1. A pair with a non-finite value
-        is masked and counted. Log-probabilities are divided by ``chosen_lengths`` and ``rejected_lengths`` if given;
+        The arguments are arrays, lists or torch tensors of shape [N]. ``policy_chosen``, ``policy_rejected``,
+        ``reference_chosen`` and ``reference_rejected`` are log π(y | I, x) in nats, summed over the response's tokens,
+        of policy and reference; ``alpha_data`` is α_D, Eq. (7), by default 1. A pair with a non-finite value is masked
+        and counted. Log-probabilities are divided by ``chosen_lengths`` and ``rejected_lengths`` if given;
         gradients are still those of the sums. ``simpo`` needs no references.
 
         With several ranks, each rank passes the log-probabilities of all ranks, and ``offset`` and ``count`` of its own
@@ -290,9 +292,10 @@ class AdaptiveBeta:
 
     @classmethod
     def from_state(cls, state: bytes, batch: Optional[int] = None, last_batch: Optional[str] = None) -> AdaptiveBeta:
-        """The controller that :meth:`state` saved; it continues bit for bit. ``InvalidArgument`` for damaged bytes.
+        """The controller that :meth:`state` saved; it continues bit for bit.
 
-        ``batch`` and ``last_batch`` are not in the bytes.
+        ``state`` are those bytes; damaged ones are ``InvalidArgument``. ``batch`` and ``last_batch`` are not in the
+        bytes.
         """
         handle = ctypes.c_void_p()
         state = bytes(state)
@@ -304,7 +307,8 @@ class AdaptiveBeta:
         return {"state": self.state().hex(), "batch": self._batch, "last_batch": self._last_batch}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continues bit for bit from :meth:`state_dict`. An option that differs is an error that names it."""
+        """Continues bit for bit from ``state``, a :meth:`state_dict`. An option that differs is an error that names it.
+        """
         try:
             saved = AdaptiveBeta.from_state(bytes.fromhex(state["state"]), state["batch"], state["last_batch"])
         except (KeyError, TypeError, ValueError) as error:

@@ -56,8 +56,10 @@ class _Line:
         text = f"{self.desc}: {self.n}{of}{self.unit}{facts}"
         if text != self._shown:
             self._shown = text
-            text = f"{text}, {now - self._begin:.0f} s"
-            print(f"\r\033[K{text}" if is_terminal else text, end="" if is_terminal else "\n", file=sys.stderr, flush=True)
+            line = f"{text}, {now - self._begin:.0f} s"
+            # In a terminal it replaces the line before it.
+            sys.stderr.write(f"\r\033[K{line}" if is_terminal else f"{line}\n")
+            sys.stderr.flush()
 
     def close(self) -> None:
         if sys.stderr.isatty():

@@ -165,7 +165,8 @@ def test_control_c_stops_a_job_with_a_bar(tmp_path):
         except KeyboardInterrupt:
             print("stopped")
     """)
-    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen([sys.executable, "-c", program], **pipes)
     seen = ""
     while "score: " not in seen and process.poll() is None:
         seen += process.stderr.read(1)
