@@ -77,11 +77,15 @@ class Bar:
         self._bar: Any = tqdm(desc=title, unit=f" {unit}", total=total)
         self._is_begun = False
 
-    def show(self, done: int, total: Optional[int], resumed: int = 0, facts: str = "", title: str = "") -> None:
+    def show(
+        self, done: int, total: Optional[int], resumed: int = 0, facts: str = "", title: str = "", unit: str = ""
+    ) -> None:  # fmt: skip
         """``done`` of ``total`` (None: unknown), of which ``resumed`` were done before this run."""
         bar = self._bar
         if title:
             bar.set_description(title, refresh=False)
+        if unit:
+            bar.unit = f" {unit}"
         if facts:
             bar.set_postfix_str(facts, refresh=False)
         if done < bar.n or (total and total != bar.total):
@@ -151,11 +155,11 @@ def training_bar(progress: TrainingProgress) -> Iterator[Optional[Callable[[Trai
             bar.say(it.notice)
         elif it.reference is not None:
             bar.show(it.reference.rows_done if it.reference.rows_total else 0, it.reference.rows_total or None,
-                     it.reference.rows_resumed, title="reference")  # fmt: skip
+                     it.reference.rows_resumed, title="reference", unit="rows")  # fmt: skip
         elif it.metrics is not None:
             first.append(it.batch - 1) if not first else None
             facts = f"loss {it.metrics.loss:.4f}, β {it.metrics.beta_mean:.3g}, {it.metrics.accuracy:.0%} right"
-            bar.show(it.batch, it.batches, first[0], facts, "train")
+            bar.show(it.batch, it.batches, first[0], facts, "train", "batches")
 
     try:
         yield show

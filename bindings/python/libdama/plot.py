@@ -42,6 +42,7 @@ def delta_histogram(scores: Any, *, ax: Optional[Any] = None, bins: int = 40) ->
         ax.hist(part, bins=edges, color=colour, label=f"{label}: {len(part)} pairs")
     mean = float(delta.mean())
     ax.axvline(mean, color="black", linestyle="--", label=f"mean {mean:.3f}")
+    _whole(ax)
     return _named(ax, "δ, large for easy pairs", "pairs", f"Hardness of {len(delta)} pairs")
 
 
@@ -55,6 +56,7 @@ def alpha_histogram(scores: Any, *, ax: Optional[Any] = None, bins: int = 40) ->
     ax = _axes(ax)
     ax.hist(alpha, bins=_count(bins), color=_ABOVE, label=f"{len(alpha)} pairs")
     ax.axvline(1.0, color="black", linestyle="--", label="β unchanged")
+    _whole(ax)
     return _named(ax, "α_D", "pairs", f"α_D from {alpha.min():.3f} to {alpha.max():.3f}")
 
 
@@ -169,6 +171,11 @@ def _named(ax: Any, x: str, y: str, title: str) -> Any:
     if ax.get_legend_handles_labels()[0]:
         ax.legend()
     return ax
+
+
+def _whole(ax: Any) -> None:
+    """Marks whole numbers of pairs alone."""
+    ax.yaxis.get_major_locator().set_params(integer=True)
 
 
 def _dots(ax: Any, places: Any, found: PairRecords) -> None:
