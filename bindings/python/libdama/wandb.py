@@ -35,8 +35,8 @@ _GROUPS = ("beta", "gap", "logps", "reference", "reward")
 class Report:
     """Logs the batches of a training while it runs; give it to :func:`libdama.train` as ``progress``.
 
-    ``out`` is the folder of the training. ``run`` is an open run; by default ``wandb.init(**init)`` opens one, which the
-    end of the ``with`` block finishes. ``bar`` also shows a progress bar. A batch is wandb's step; a run that wandb
+    ``out`` is the folder of the training. ``run`` is an open run; by default ``wandb.init(**init)`` opens one, which
+    the end of the ``with`` block finishes. ``bar`` also shows a progress bar. A batch is wandb's step; a run that wandb
     resumes gets the batches that it lacks. Metrics have the names of the TensorBoard files: ``beta_mean`` is
     ``beta/mean``, held-out pairs are ``eval/…``, times ``seconds/…``. What wandb raises stops the training.
     """

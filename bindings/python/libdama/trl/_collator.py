@@ -30,6 +30,9 @@ class PairCollator:
     max_length: Optional[int] = None
 
     def __call__(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
+        """The micro-batch of ``examples``, rows of the dataset: tensors [2 · pairs, tokens], the chosen responses
+        first.
+        """
         rows = [self._texts(example) for example in examples]
         images, prompts = [row[0] for row in rows], [row[1] for row in rows]
         first = self._tokens(prompts, images)
