@@ -26,7 +26,7 @@ from ._adaptive_beta_options import (
     name_of,
     set_keep,
 )
-from ._adaptive_beta_step import ROWS, AdaptiveBetaStep, Workspace
+from ._adaptive_beta_step import ROWS, AdaptiveBetaStep, Workspace, fill, fill_optional
 from ._arrays import as_doubles, as_integers, as_lengths
 from ._errors import InvalidArgument, ShapeMismatch
 from ._native import check
@@ -195,17 +195,17 @@ class AdaptiveBeta:
             work = self._workspace = Workspace(total)
         batch, columns, inputs = work.batch, work.rows, work.inputs
         columns[0][:] = chosen
-        _fill(columns[1], policy_rejected, "policy_rejected")
-        batch.reference_chosen = _fill_optional(columns[2], reference_chosen, "reference_chosen", inputs[2])
-        batch.reference_rejected = _fill_optional(columns[3], reference_rejected, "reference_rejected", inputs[3])
-        batch.alpha_data = _fill_optional(columns[4], alpha_data, "alpha_data", inputs[4])
+        fill(columns[1], policy_rejected, "policy_rejected")
+        batch.reference_chosen = fill_optional(columns[2], reference_chosen, "reference_chosen", inputs[2])
+        batch.reference_rejected = fill_optional(columns[3], reference_rejected, "reference_rejected", inputs[3])
+        batch.alpha_data = fill_optional(columns[4], alpha_data, "alpha_data", inputs[4])
         if chosen_lengths is not None or rejected_lengths is not None or batch.chosen_lengths or batch.rejected_lengths:
             for row, values, name, address in (
                 (columns[5], chosen_lengths, "chosen_lengths", inputs[5]),
                 (columns[6], rejected_lengths, "rejected_lengths", inputs[6]),
             ):
                 if values is not None:
-                    _fill(row, as_lengths(values), name)
+                    fill(row, as_lengths(values), name)
                 setattr(batch, name, None if values is None else address)
         batch.slice_offset = offset
         batch.slice_count = _abi.DAMA_REST if count is None else count
@@ -389,17 +389,3 @@ def _places(rows: ArrayLike, total: int, offset: int, count: Optional[int]) -> N
     if len(wrong):
         raise ShapeMismatch(f"rows has {wrong[0]}; the batch has the places 0 to {total - 1}")
     return places
-
-
-def _fill(row: NDArray[Any], values: ArrayLike, name: str) -> None:
-    array = values if type(values) is np.ndarray else as_doubles(values)
-    if array.shape != row.shape:
-        raise ShapeMismatch(f"{name} has shape {array.shape}; policy_chosen has {row.shape}")
-    row[:] = array
-
-
-def _fill_optional(row: NDArray[Any], values: Optional[ArrayLike], name: str, address: int) -> Optional[int]:
-    if values is None:
-        return None
-    _fill(row, values, name)
-    return address

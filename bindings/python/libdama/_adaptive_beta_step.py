@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from . import _abi
+from ._arrays import as_doubles
+from ._errors import ShapeMismatch
 from ._repr import described
 
 #: The arrays of the result, in the order of the block's rows.
@@ -159,3 +161,19 @@ class Workspace:
         self.result.mask = self.mask.ctypes.data
         for name, row in zip(ROWS, self.block):
             setattr(self.result, name, row.ctypes.data)
+
+
+def fill(row: NDArray[Any], values: ArrayLike, name: str) -> None:
+    """Copies numbers for each pair into a row of the workspace."""
+    array = values if type(values) is np.ndarray else as_doubles(values)
+    if array.shape != row.shape:
+        raise ShapeMismatch(f"{name} has shape {array.shape}; policy_chosen has {row.shape}")
+    row[:] = array
+
+
+def fill_optional(row: NDArray[Any], values: Optional[ArrayLike], name: str, address: int) -> Optional[int]:
+    """The address of the filled row; None without values."""
+    if values is None:
+        return None
+    fill(row, values, name)
+    return address

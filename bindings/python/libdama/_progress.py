@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Optional, Union
 
+from ._errors import InvalidArgument
+
 if TYPE_CHECKING:
     from ._row_job import Progress
     from ._train import TrainProgress
@@ -106,26 +108,38 @@ class Bar:
         self._bar.close()
 
 
+def _is_bar(progress: Any) -> bool:
+    """Whether a bar is asked for; an error for what is neither a truth value nor a function."""
+    if progress is True:
+        return True
+    if progress is None or progress is False or callable(progress):
+        return False
+    raise InvalidArgument(f"progress is {progress!r}; expected True for a bar, False, or a function")
+
+
 @contextmanager
 def row_bar(progress: RowProgress, title: str, total: Optional[int]) -> Iterator[Callable[[int, int], None]]:
     """What is called with the numbers of rows that are done, and that earlier calls had done."""
-    if not progress:
-        yield lambda done, resumed: None
-    elif callable(progress):
-        yield lambda done, resumed: (progress(done), None)[1]
-    else:
-        bar = Bar(title, "rows", total)
-        try:
-            yield lambda done, resumed: bar.show(done, total, resumed)
-        finally:
-            bar.close()
+    if not _is_bar(progress):
+        call = progress if callable(progress) else lambda done: None
+
+        def tell(done: int, resumed: int) -> None:
+            call(done)
+
+        yield tell
+        return
+    bar = Bar(title, "rows", total)
+    try:
+        yield lambda done, resumed: bar.show(done, total, resumed)
+    finally:
+        bar.close()
 
 
 @contextmanager
 def job_bar(progress: JobProgress, title: str) -> Iterator[Optional[Callable[[Progress], object]]]:
     """The callback of a job over a dataset."""
-    if not progress or callable(progress):
-        yield progress or None
+    if not _is_bar(progress):
+        yield progress if callable(progress) else None
         return
     bar = Bar(title, "rows")
 
@@ -144,11 +158,11 @@ def job_bar(progress: JobProgress, title: str) -> Iterator[Optional[Callable[[Pr
 @contextmanager
 def training_bar(progress: TrainingProgress) -> Iterator[Optional[Callable[[TrainProgress], object]]]:
     """The callback of :func:`train`."""
-    if not progress or callable(progress):
-        yield progress or None
+    if not _is_bar(progress):
+        yield progress if callable(progress) else None
         return
     bar = Bar("train", "batches")
-    first: list[int] = []
+    first: list[int] = []  # The batches of earlier runs, once a batch is done.
 
     def show(it: TrainProgress) -> None:
         if it.notice is not None:
@@ -157,7 +171,8 @@ def training_bar(progress: TrainingProgress) -> Iterator[Optional[Callable[[Trai
             bar.show(it.reference.rows_done if it.reference.rows_total else 0, it.reference.rows_total or None,
                      it.reference.rows_resumed, title="reference", unit="rows")  # fmt: skip
         elif it.metrics is not None:
-            first.append(it.batch - 1) if not first else None
+            if not first:
+                first.append(it.batch - 1)
             facts = f"loss {it.metrics.loss:.4f}, β {it.metrics.beta_mean:.3g}, {it.metrics.accuracy:.0%} right"
             bar.show(it.batch, it.batches, first[0], facts, "train", "batches")
 
