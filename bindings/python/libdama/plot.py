@@ -94,8 +94,12 @@ def beta_over_steps(records: Any, *, ax: Optional[Any] = None, base: Optional[fl
     found = records_of(records)
     ax = _axes(ax)
     _dots(ax, found.step, found)
-    steps = np.unique(found.step)
-    means = [_mean(found.beta[(found.step == step) & found.kept]) for step in steps]
+    steps, place = np.unique(found.step, return_inverse=True)
+    good = found.kept & np.isfinite(found.beta)
+    counts = np.bincount(place[good], minlength=len(steps))
+    sums = np.bincount(place[good], found.beta[good], minlength=len(steps))
+    # A step that kept no pair has no mean, and is a gap in the line.
+    means = np.divide(sums, counts, out=np.full(len(steps), np.nan), where=counts > 0)
     ax.plot(steps, means, color="black", label="mean of the kept pairs")
     if base is not None:
         ax.axhline(base, color="black", linestyle="--", label=f"β = {base:g}")
@@ -109,21 +113,25 @@ def beta_by_pair(records: Any, *, ax: Optional[Any] = None) -> Any:
     ``records`` are as for :func:`beta_over_steps`. Pairs that the filter always left out are grey. Returns ``ax``.
     """
     found = records_of(records)
-    pairs: dict[Any, list[int]] = {}
-    for place, name in enumerate(found.names):
-        pairs.setdefault(name, []).append(place)
-    rows = sorted(pairs.values(), key=lambda places: _mean(found.beta[places]))
+    good = np.isfinite(found.beta)
+    numbers: dict[Any, int] = {}
+    pair = np.array([numbers.setdefault(name, len(numbers)) for name in found.names])[good]
+    pair, beta = np.unique(pair, return_inverse=True)[1], found.beta[good]
+    count = np.bincount(pair)
+    means = np.bincount(pair, beta) / count
+    low, high = np.full(len(count), np.inf), np.full(len(count), -np.inf)
+    np.minimum.at(low, pair, beta)
+    np.maximum.at(high, pair, beta)
+    kept = np.bincount(pair, found.kept[good]) > 0
+    order = np.argsort(means, kind="stable")
+    means, low, high, kept = means[order], low[order], high[order], kept[order]
     ax = _axes(ax)
-    means = np.array([_mean(found.beta[places]) for places in rows])
-    low = np.array([np.nanmin(found.beta[places]) for places in rows])
-    high = np.array([np.nanmax(found.beta[places]) for places in rows])
-    kept = np.array([found.kept[places].any() for places in rows])
     for part, colour, label in ((kept, _ABOVE, "kept"), (~kept, _LEFT_OUT, "left out")):
         if part.any():
             where = np.flatnonzero(part)
             ax.vlines(where, low[part], high[part], color=colour, alpha=0.5)
             ax.plot(where, means[part], ".", color=colour, label=f"{label}: {len(where)} pairs")
-    return _named(ax, "pair, by its mean β", "β", f"β of {len(rows)} pairs")
+    return _named(ax, "pair, by its mean β", "β", f"β of {len(means)} pairs")
 
 
 def metric(metrics: Any, names: Union[str, Sequence[str]] = "loss", *, ax: Optional[Any] = None) -> Any:
@@ -182,11 +190,6 @@ def _dots(ax: Any, places: Any, found: PairRecords) -> None:
     for part, colour, label in ((found.kept, _ABOVE, "kept"), (~found.kept, _LEFT_OUT, "left out")):
         if part.any():
             ax.scatter(places[part], found.beta[part], s=9, color=colour, label=label)
-
-
-def _mean(values: Any) -> float:
-    good = values[np.isfinite(values)]
-    return float(good.mean()) if len(good) else float("nan")
 
 
 def _count(bins: int) -> int:

@@ -146,6 +146,13 @@ def test_beta_of_a_loop(pyplot):
     steps = [controller.step([-1.0, -2 - i, -3], [-3.0, -1, -2], [-2.0] * 3, [-2.0] * 3) for i in range(2)]
     ax = plot.beta_over_steps(steps)
     assert len(ax.collections[0].get_offsets()) == 4 and len(ax.collections[1].get_offsets()) == 2
+    records = [{"id": ["a", "b"], "beta": [0.25, None], "kept": [True, False]},
+               {"id": ["a", "b"], "beta": [0.75, 0.5], "kept": [False, False]}]  # fmt: skip
+    line = plot.beta_over_steps(records).lines[0].get_ydata()
+    assert line[0] == 0.25 and np.isnan(line[1]), "a step that kept no pair has no mean"
+    ax = plot.beta_by_pair(records)
+    assert sorted(value for line in ax.lines for value in line.get_ydata()) == [0.5, 0.5]
+    assert texts(ax) == ["kept: 1 pairs", "left out: 1 pairs"]
     with pytest.raises(ValueError, match="record 1 has no beta and kept"):
         plot.beta_over_steps([{"loss": 1}])
     ax = plot.metric([{"batch": 1, "eval": {"loss": 0.5}}, {"batch": 2}], "eval/loss")
