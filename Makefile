@@ -106,10 +106,11 @@ test-torch: build ## run the tests and examples that compare with torch, in a se
 	Tests/Examples/run $(BUILD)
 
 .PHONY: test-stacks
-test-stacks: build ## run the tests and examples of libdama.data and libdama.ray with pyarrow, datasets and Ray
+test-stacks: build ## run the tests and examples that need pyarrow, datasets, Ray, matplotlib or tqdm
 	scripts/bootstrap stacks
 	DAMA_LIBRARY=$(CURDIR)/$(BUILD)/lib/libdama.so PYTHONPATH=bindings/python .deps/stacks/bin/python -m pytest -q \
-		bindings/python/tests/test_data.py bindings/python/tests/test_data_stacks.py bindings/python/tests/test_ray.py
+		bindings/python/tests/test_data.py bindings/python/tests/test_data_stacks.py bindings/python/tests/test_ray.py \
+		bindings/python/tests/test_plot.py bindings/python/tests/test_progress.py
 	Tests/Examples/run $(BUILD)
 
 .PHONY: test-smollm2

@@ -1,5 +1,8 @@
 """libdama from Python: data- and model-aware preference alignment of multimodal language models.
 
+Equations and tables that docstrings name are those of "DAMA: Data- and Model-aware Alignment of Multi-modal LLMs",
+ICML 2025, arXiv 2502.01943. ``help()`` of a function tells shapes, units and errors.
+
 The package calls ``libdama.so`` through ctypes; it needs only numpy.
 """
 

@@ -26,7 +26,7 @@ from ._adaptive_beta_options import (
     name_of,
     set_keep,
 )
-from ._adaptive_beta_step import ROWS, AdaptiveBetaStep, Workspace
+from ._adaptive_beta_step import ROWS, AdaptiveBetaStep, Workspace, fill, fill_optional
 from ._arrays import as_doubles, as_integers, as_lengths
 from ._errors import InvalidArgument, ShapeMismatch
 from ._native import check
@@ -50,6 +50,7 @@ class AdaptiveBeta:
     filter), ``d2po`` (α_D, no filter), ``mdpo`` (filter and α_M). Other parameters default to the preset's values. They
     are independent: ``combine`` does not change ``filter``.
 
+    :param preset: The name of a preset.
     :param beta: The base β, which α scales, > 0.
     :param keep: K as an int, or a ratio in (0, 1] as a float: K = int(ratio · N).
     :param momentum: γ of Eq. (15), in [0, 1).
@@ -167,9 +168,10 @@ class AdaptiveBeta:
     ) -> AdaptiveBetaStep:
         """Computes mask, β, loss and gradients of one global batch of N pairs. No state changes until :meth:`commit`.
 
-        The arguments are arrays, lists or torch tensors of shape [N]: log π(y | I, x) summed over the response's
-        tokens, of the policy and of the reference; ``alpha_data`` is α_D, by default 1. A pair with a non-finite value
-        is masked and counted. Log-probabilities are divided by ``chosen_lengths`` and ``rejected_lengths`` if given;
+        The arguments are arrays, lists or torch tensors of shape [N]. ``policy_chosen``, ``policy_rejected``,
+        ``reference_chosen`` and ``reference_rejected`` are log π(y | I, x) in nats, summed over the response's tokens,
+        of policy and reference; ``alpha_data`` is α_D, Eq. (7), by default 1. A pair with a non-finite value is masked
+        and counted. Log-probabilities are divided by ``chosen_lengths`` and ``rejected_lengths`` if given;
         gradients are still those of the sums. ``simpo`` needs no references.
 
         With several ranks, each rank passes the log-probabilities of all ranks, and ``offset`` and ``count`` of its own
@@ -193,17 +195,17 @@ class AdaptiveBeta:
             work = self._workspace = Workspace(total)
         batch, columns, inputs = work.batch, work.rows, work.inputs
         columns[0][:] = chosen
-        _fill(columns[1], policy_rejected, "policy_rejected")
-        batch.reference_chosen = _fill_optional(columns[2], reference_chosen, "reference_chosen", inputs[2])
-        batch.reference_rejected = _fill_optional(columns[3], reference_rejected, "reference_rejected", inputs[3])
-        batch.alpha_data = _fill_optional(columns[4], alpha_data, "alpha_data", inputs[4])
+        fill(columns[1], policy_rejected, "policy_rejected")
+        batch.reference_chosen = fill_optional(columns[2], reference_chosen, "reference_chosen", inputs[2])
+        batch.reference_rejected = fill_optional(columns[3], reference_rejected, "reference_rejected", inputs[3])
+        batch.alpha_data = fill_optional(columns[4], alpha_data, "alpha_data", inputs[4])
         if chosen_lengths is not None or rejected_lengths is not None or batch.chosen_lengths or batch.rejected_lengths:
             for row, values, name, address in (
                 (columns[5], chosen_lengths, "chosen_lengths", inputs[5]),
                 (columns[6], rejected_lengths, "rejected_lengths", inputs[6]),
             ):
                 if values is not None:
-                    _fill(row, as_lengths(values), name)
+                    fill(row, as_lengths(values), name)
                 setattr(batch, name, None if values is None else address)
         batch.slice_offset = offset
         batch.slice_count = _abi.DAMA_REST if count is None else count
@@ -290,9 +292,10 @@ class AdaptiveBeta:
 
     @classmethod
     def from_state(cls, state: bytes, batch: Optional[int] = None, last_batch: Optional[str] = None) -> AdaptiveBeta:
-        """The controller that :meth:`state` saved; it continues bit for bit. ``InvalidArgument`` for damaged bytes.
+        """The controller that :meth:`state` saved; it continues bit for bit.
 
-        ``batch`` and ``last_batch`` are not in the bytes.
+        ``state`` are those bytes; damaged ones are ``InvalidArgument``. ``batch`` and ``last_batch`` are not in the
+        bytes.
         """
         handle = ctypes.c_void_p()
         state = bytes(state)
@@ -304,7 +307,8 @@ class AdaptiveBeta:
         return {"state": self.state().hex(), "batch": self._batch, "last_batch": self._last_batch}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continues bit for bit from :meth:`state_dict`. An option that differs is an error that names it."""
+        """Continues bit for bit from ``state``, a :meth:`state_dict`. An option that differs is an error that names it.
+        """
         try:
             saved = AdaptiveBeta.from_state(bytes.fromhex(state["state"]), state["batch"], state["last_batch"])
         except (KeyError, TypeError, ValueError) as error:
@@ -385,17 +389,3 @@ def _places(rows: ArrayLike, total: int, offset: int, count: Optional[int]) -> N
     if len(wrong):
         raise ShapeMismatch(f"rows has {wrong[0]}; the batch has the places 0 to {total - 1}")
     return places
-
-
-def _fill(row: NDArray[Any], values: ArrayLike, name: str) -> None:
-    array = values if type(values) is np.ndarray else as_doubles(values)
-    if array.shape != row.shape:
-        raise ShapeMismatch(f"{name} has shape {array.shape}; policy_chosen has {row.shape}")
-    row[:] = array
-
-
-def _fill_optional(row: NDArray[Any], values: Optional[ArrayLike], name: str, address: int) -> Optional[int]:
-    if values is None:
-        return None
-    _fill(row, values, name)
-    return address

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from . import _abi
+from ._arrays import as_doubles
+from ._errors import ShapeMismatch
 from ._repr import described
 
 #: The arrays of the result, in the order of the block's rows.
@@ -18,41 +20,56 @@ ROWS = (
 
 
 class AdaptiveBetaStep:
-    """Result of :meth:`AdaptiveBeta.step`: arrays over the pairs of the slice, and numbers of the global batch."""
+    """Result of :meth:`AdaptiveBeta.step`: arrays over the pairs of the slice, and numbers of the global batch.
+
+    ``mask``
+        Which pairs are kept, bool.
+    ``loss``
+        L = Σ mask·ℓ / Σ mask over the global batch.
+    ``slice_loss``
+        The part of :attr:`loss` that the slice contributes; the parts of all ranks add up to it.
+    ``alpha_model``
+        α_M, Eq. (13).
+    ``batch_gap``
+        R_B, Eq. (12): mean of the kept gaps.
+    ``running_mean``
+        The R̄ that this step used.
+    ``accuracy``
+        Share of the global batch's finite margins that are above 0.
+    ``kept``
+        Pairs kept in the global batch.
+    ``kept_in_slice``
+        Pairs kept in the slice.
+    ``nonfinite``
+        Pairs of the global batch with a non-finite gap; they are masked.
+    ``normalized``
+        Whether the guard let Eq. (10) divide by R̄.
+    ``sampled_uniformly``
+        Whether the filter's weights were degenerate and it sampled uniformly.
+    """
 
     __slots__ = (
         "_block", "mask", "loss", "slice_loss", "alpha_model", "batch_gap", "running_mean", "accuracy", "kept",
         "kept_in_slice", "nonfinite", "normalized", "sampled_uniformly",
     )  # fmt: skip
 
-    #: Which pairs are kept, bool.
     mask: NDArray[np.bool_]
-    #: L = Σ mask·ℓ / Σ mask over the global batch.
     loss: float
-    #: The part of :attr:`loss` that the slice contributes; the parts of all ranks add up to it.
     slice_loss: float
-    #: α_M, Eq. (13).
     alpha_model: float
-    #: R_B, Eq. (12): mean of the kept gaps.
     batch_gap: float
-    #: The R̄ that this step used.
     running_mean: float
-    #: Share of the global batch's finite margins that are above 0.
     accuracy: float
-    #: Pairs kept in the global batch.
     kept: int
-    #: Pairs kept in the slice.
     kept_in_slice: int
-    #: Pairs of the global batch with a non-finite gap; they are masked.
     nonfinite: int
-    #: Whether the guard let Eq. (10) divide by R̄.
     normalized: bool
-    #: Whether the filter's weights were degenerate and it sampled uniformly.
     sampled_uniformly: bool
 
     def __init__(
         self, block: NDArray[np.float64], mask: NDArray[np.bool_], result: _abi.dama_preference_result
     ) -> None:
+        """Made by a step: ``block`` has the arrays as rows, ``mask`` the kept pairs, ``result`` the numbers in C."""
         self._block = block
         self.mask = mask
         self.loss = result.loss
@@ -144,3 +161,19 @@ class Workspace:
         self.result.mask = self.mask.ctypes.data
         for name, row in zip(ROWS, self.block):
             setattr(self.result, name, row.ctypes.data)
+
+
+def fill(row: NDArray[Any], values: ArrayLike, name: str) -> None:
+    """Copies numbers for each pair into a row of the workspace."""
+    array = values if type(values) is np.ndarray else as_doubles(values)
+    if array.shape != row.shape:
+        raise ShapeMismatch(f"{name} has shape {array.shape}; policy_chosen has {row.shape}")
+    row[:] = array
+
+
+def fill_optional(row: NDArray[Any], values: Optional[ArrayLike], name: str, address: int) -> Optional[int]:
+    """The address of the filled row; None without values."""
+    if values is None:
+        return None
+    fill(row, values, name)
+    return address

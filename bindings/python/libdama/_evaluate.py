@@ -32,37 +32,54 @@ def evaluate_benchmarks() -> list[str]:
 
 @dataclass(frozen=True)
 class Download:
-    """A file to download."""
+    """A file to download.
 
-    #: Its usual name, in which ``*`` stands for any text.
+    ``name``
+        Its usual name, in which ``*`` stands for any text.
+    ``address``
+        Where it is to be had: an address, or a text that says so.
+    ``sha256``
+        The SHA-256 of each known version; empty for a file without fixed contents.
+    """
+
     name: str
-    #: Where it is to be had: an address, or a text that says so.
     address: str
-    #: The SHA-256 of each known version; empty for a file without fixed contents.
     sha256: list[str]
 
 
 @dataclass(frozen=True)
 class MissingFile:
-    """A file of a benchmark's data that cannot be made yet."""
+    """A file of a benchmark's data that cannot be made yet.
 
-    #: The name in the folder.
+    ``name``
+        The name in the folder.
+    ``purpose``
+        What it is for.
+    ``is_optional``
+        The benchmark can be evaluated without it.
+    ``downloads``
+        What it is made of and is not there.
+    """
+
     name: str
-    #: What it is for.
     purpose: str
-    #: The benchmark can be evaluated without it.
     is_optional: bool
-    #: What it is made of and is not there.
     downloads: list[Download]
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """What :func:`evaluate_prepare` made, and what is missing."""
+    """What :func:`evaluate_prepare` made, and what is missing.
 
-    #: The files that this call made.
+    ``made``
+        The files that this call made.
+    ``kept``
+        The files that an earlier call made.
+    ``missing``
+        The files that are missing.
+    """
+
     made: list[str]
-    #: The files that an earlier call made.
     kept: list[str]
     missing: list[MissingFile]
 
@@ -75,13 +92,13 @@ def evaluate_prepare(
     any_version: bool = False,
     cancellation: Optional[Cancellation] = None,
 ) -> Preparation:
-    """Makes the folder ``output`` of a benchmark's data out of downloaded files. Nothing is downloaded.
+    """Makes the folder ``output`` of the data of ``benchmark`` out of downloaded files. Nothing is downloaded.
 
     A file is recognised by its SHA-256, whatever its name; one without fixed contents by its name. Without ``files``
     the result lists what the benchmark needs. The call can be repeated: files are added to the folder. With
     ``any_version`` a file of no known version is taken by its name, and every summary says so. Raises
     ``InvalidArgument`` for a file that the benchmark does not use or of another version, and for a folder with files
-    of others.
+    of others. ``cancellation`` stops the call from another thread.
     """
     paths = [os.fsencode(path) for path in files]
     array = (ctypes.c_char_p * len(paths))(*paths)
@@ -117,9 +134,10 @@ def _missing(handle: ctypes.c_void_p, index: int) -> MissingFile:
 
 
 def evaluate_questions(benchmark: str, data: AnyPath, output: AnyPath, *, part: Optional[str] = None) -> int:
-    """Writes a benchmark's questions as a dataset for :func:`generate_dataset`, and returns their number.
+    """Writes the questions of ``benchmark`` as a dataset for :func:`generate_dataset`, and returns their number.
 
-    ``data`` is the folder that :func:`evaluate_prepare` made; ``output``, JSON Lines, must not exist.
+    ``part`` are those of one part alone. ``data`` is the folder that :func:`evaluate_prepare` made; ``output``, JSON
+    Lines, must not exist.
     """
     count = ctypes.c_uint64()
     check(
@@ -133,38 +151,61 @@ def evaluate_questions(benchmark: str, data: AnyPath, output: AnyPath, *, part: 
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric of an evaluation."""
+    """A metric of an evaluation.
 
-    #: The exact value in the unit of the official script, or the mean over the runs; ``None`` if a denominator is 0.
+    ``value``
+        The exact value in the unit of the official script, or the mean over the runs; ``None`` if a denominator
+        is 0.
+    ``official``
+        The number as the official script prints it; ``None`` for a metric that it does not have, and for
+        several runs where it prints no mean.
+    ``runs``
+        The value of each run.
+    ``std``
+        The standard deviation over the runs, with their number as divisor; ``None`` for one run.
+    """
+
     value: Optional[float]
-    #: The number as the official script prints it; ``None`` for a metric that it does not have, and for several runs
-    #: where it prints no mean.
     official: Optional[str]
-    #: The value of each run.
     runs: list[Optional[float]]
-    #: The standard deviation over the runs, with their number as divisor; ``None`` for one run.
     std: Optional[float]
 
 
 @dataclass(frozen=True)
 class EvaluateResult:
-    """The result of :func:`evaluate`."""
+    """The result of :func:`evaluate`.
 
-    #: The metrics by name, in the benchmark's order.
+    ``metrics``
+        The metrics by name, in the benchmark's order.
+    ``questions``
+        The questions of the part that was evaluated, and those with and without an answer.
+    ``answered``
+        Questions with an answer.
+    ``missing``
+        Questions without one.
+    ``empty``
+        Answers without text; they are scored as the benchmark scores them.
+    ``rows_rejected``
+        Bad rows of the answers.
+    ``was_complete``
+        An earlier run had finished the same job, and nothing was left to do.
+    ``output``
+        The file with a line for each answer.
+    ``rejects``
+        The file of rejected rows, with line and reason.
+    ``summary``
+        The contents of the summary file: metrics, counts, and everything that they depend on.
+    """
+
     metrics: dict[str, Metric]
-    #: The questions of the part that was evaluated, and those with and without an answer.
     questions: int
     answered: int
     missing: int
-    #: Answers without text; they are scored as the benchmark scores them.
     empty: int
     rows_rejected: int
-    #: An earlier run had finished the same job, and nothing was left to do.
     was_complete: bool
     output: Path
-    #: The file of rejected rows, with line and reason.
     rejects: Path
-    #: The contents of the summary file: metrics, counts, and everything that they depend on.
     summary: dict[str, Any] = field(repr=False)
 
 
@@ -200,8 +241,8 @@ def evaluate(
     ``judge`` answers for the benchmarks that need one, ``runs`` times; or ``judge_answers`` is a file with its answers
     in the official form. ``prompts`` is "own" (the default), or "official" for those of the official script in the
     data. ``variant`` is another way to score. ``part`` is evaluated alone. With more than ``max_missing`` questions
-    without an answer the job fails with ``ModelError``. The other arguments, and how a job stops and resumes, are as
-    for :func:`score_dataset`.
+    without an answer the job fails with ``ModelError``. ``max_rejected``, ``restart``, ``workers``, ``block_rows``,
+    ``row_limit``, ``progress``, ``cancellation``, and how a job stops and resumes, are as for :func:`score_dataset`.
     """
     options = _row_job.options_of(
         _abi.dama_evaluate_options, _abi.dama_evaluate_options_init, {},
@@ -254,16 +295,22 @@ def _number(value: float) -> Optional[float]:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The result of :func:`evaluate_compare`."""
+    """The result of :func:`evaluate_compare`.
 
-    #: All numbers: ``questions`` (how many all answered), ``results``, ``metrics`` with the ``values`` and
-    #: ``differences`` of all evaluations, ``mcnemar``, ``discrepancies``.
+    ``results``
+        All numbers: ``questions`` (how many all answered), ``results``, ``metrics`` with the ``values`` and
+        ``differences`` of all evaluations, ``mcnemar``, ``discrepancies``.
+    ``text``
+        Tables for people.
+    ``csv``
+        A line for each metric of each evaluation, with a header.
+    ``page``
+        A page in HTML with tables and bars.
+    """
+
     results: dict[str, Any] = field(repr=False)
-    #: Tables for people.
     text: str = field(repr=False)
-    #: A line for each metric of each evaluation, with a header.
     csv: str = field(repr=False)
-    #: A page in HTML with tables and bars.
     page: str = field(repr=False)
 
     def __repr__(self) -> str:
@@ -284,11 +331,12 @@ def evaluate_compare(
     """Compares evaluations of one benchmark over the questions that all of them answered.
 
     ``summaries`` are at least two files ``NAME.summary.json`` of :func:`evaluate`, beside their results. Each metric
-    gets a percentile interval of probability ``confidence`` from ``resamples`` of the questions, and its difference to
-    the first evaluation that of the difference (the same resamples for all); a benchmark of right and wrong answers
-    also McNemar's exact test. ``data`` is the benchmark's folder, if it is no longer where the first evaluation read
-    it. Raises ``InvalidArgument`` for results that have changed, for different benchmarks, and for other data,
-    variants, parts, prompts or judges unless ``allow_different`` is set: the comparison then names them.
+    gets a percentile interval of probability ``confidence`` from ``resamples`` of the questions, drawn by ``seed``, and
+    its difference to the first evaluation that of the difference (the same resamples for all); a benchmark of right and
+    wrong answers also McNemar's exact test. ``data`` is the benchmark's folder, if it is no longer where the first
+    evaluation read it. Raises ``InvalidArgument`` for results that have changed, for different benchmarks, and for
+    other data, variants, parts, prompts or judges unless ``allow_different`` is set: the comparison then names them.
+    ``cancellation`` stops the call from another thread.
     """
     paths = [os.fsencode(path) for path in summaries]
     array = (ctypes.c_char_p * len(paths))(*paths)

@@ -18,18 +18,30 @@ from ._row_job import AnyPath
 
 @dataclass(frozen=True)
 class GenerateResult:
-    """The result of :func:`generate_dataset`."""
+    """The result of :func:`generate_dataset`.
+
+    ``rows``
+        Rows of the dataset.
+    ``rows_rejected``
+        Bad rows.
+    ``rows_cut``
+        Rows with a response that ended because of its length.
+    ``was_complete``
+        An earlier run had finished the same job, and nothing was left to do.
+    ``output``
+        The file with a line for each answered row.
+    ``rejects``
+        The file of rejected rows, with line and reason.
+    ``summary``
+        The contents of the summary file: counts and everything that the responses depend on.
+    """
 
     rows: int
     rows_rejected: int
-    #: Rows with a response that ended because of its length.
     rows_cut: int
-    #: An earlier run had finished the same job, and nothing was left to do.
     was_complete: bool
     output: Path
-    #: The file of rejected rows, with line and reason.
     rejects: Path
-    #: The contents of the summary file: counts and everything that the responses depend on.
     summary: dict[str, Any] = field(repr=False)
 
 
@@ -63,12 +75,14 @@ def generate_dataset(
 ) -> GenerateResult:
     """Answers every question of a dataset, from a file to a file.
 
-    ``model`` is a :class:`Policy` or the folder of a model. ``data`` is JSON Lines or one JSON array
-    with the fields ``question`` (or ``prompt``) and, unless the model is text-only, ``image``. A line of ``output``
-    holds ``id``, ``response`` and ``finish`` ("end_token", "stop" or "length"); with ``samples`` above 1, which needs
-    a ``temperature``, it holds the lists ``responses`` and ``finish``. The arguments from ``max_tokens`` to
-    ``early_stopping`` are as for ``Policy.generate``. The other arguments, and how a job stops and resumes, are as for
-    :func:`score_dataset`.
+    ``model`` is a :class:`Policy` or the folder of a model. ``data`` is JSON Lines or one JSON array with the fields
+    ``question`` (or ``prompt``) and, unless the model is text-only, ``image``. A line of ``output`` holds ``id``,
+    ``response`` and ``finish`` ("end_token", "stop" or "length"); with ``samples`` above 1, which needs a
+    ``temperature``, it holds the lists ``responses`` and ``finish``. ``max_tokens``, ``temperature``, ``top_k``,
+    ``top_p``, ``stop``, ``seed``, ``num_beams``, ``length_penalty`` and ``early_stopping`` are as for
+    ``Policy.generate``. ``image_root``, ``fields``, ``max_rejected``, ``restart``, ``workers``, ``block_rows``,
+    ``row_limit``, ``image_limit``, ``follow_links``, ``progress``, ``cancellation``, and how a job stops and resumes,
+    are as for :func:`score_dataset`.
     """
     generation = _row_job.options_of(
         _abi.dama_generation_options, _abi.dama_generation_options_init, {}, max_tokens=max_tokens,

@@ -33,12 +33,19 @@ Callback = Callable[[int, str], Optional[bool]]
 
 @dataclass(frozen=True)
 class Generated:
-    """A generated text; ``str()`` returns it."""
+    """A generated text; ``str()`` returns it.
+
+    ``text``
+        The text without the end token and the stop string.
+    ``tokens``
+        The tokens without the end token. int32 [n].
+    ``finish``
+        "end" at an end token, "stop" at a stop string, "length" if max_tokens or the model's positions were
+        reached.
+    """
 
     text: str
-    #: The tokens without the end token. int32 [n].
     tokens: NDArray[np.int32]
-    #: "end" at an end token, "stop" at a stop string, "length" if max_tokens or the model's positions were reached.
     finish: str
 
     def __str__(self) -> str:
@@ -85,6 +92,9 @@ class Policy(PolicyModel):
         Computes image and prompt once for both responses. Otherwise the numbers are the same within 1e-5.
     ``max_image_pixels``, ``ignore_orientation``, ``drop_alpha``, ``onnxruntime``
         As for ``Scorer``.
+
+    An opened policy has ``vocabulary_size`` (logits for each token), ``hidden_size``, ``max_length`` (the most tokens
+    of image, prompt and one response), ``image_tokens`` (of an image; 0 for a text-only model) and ``template``.
     """
 
     @overload
@@ -121,14 +131,14 @@ class Policy(PolicyModel):
         callback: Optional[Callback] = None,
         cancellation: Optional[Cancellation] = None,
     ) -> Union[Generated, list[Generated]]:
-        """Generates a text for one prompt, or for several in one batch. ``image`` is one image, or a list of images.
+        """Generates a text for one ``prompt``, or for a list of them in one batch. ``image`` is one image, or a list.
 
-        One image is used for all prompts. ``temperature`` 0 takes the likeliest token. Otherwise ``top_k`` (0 for all)
-        and ``top_p`` limit the tokens to choose from, and ``seed`` determines the choice. A ``stop`` string ends a text
-        and is not part of it. ``callback(index, text)`` receives each piece of text as soon as it is final. If it
-        returns False, all prompts stop, which raises ``Cancelled``; an exception that it raises is raised here. Ctrl-C
-        takes effect at once, or with a callback at the next piece of text. ``cancellation`` stops all prompts from
-        another thread, which raises ``Cancelled``.
+        One image is used for all prompts. A text has at most ``max_tokens`` tokens. ``temperature`` 0 takes the
+        likeliest token. Otherwise ``top_k`` (0 for all) and ``top_p`` limit the tokens to choose from, and ``seed``
+        determines the choice. A ``stop`` string ends a text and is not part of it. ``callback(index, text)`` receives
+        each piece of text as soon as it is final. If it returns False, all prompts stop, which raises ``Cancelled``; an
+        exception that it raises is raised here. Ctrl-C takes effect at once, or with a callback at the next piece of
+        text. ``cancellation`` stops all prompts from another thread, which raises ``Cancelled``.
 
         ``num_beams`` above 1 is a beam search, equal to transformers' with ``do_sample=False``; it needs temperature 0.
         ``length_penalty`` and ``early_stopping`` (False, True or ``"never"``) are as there. A search has no text before
@@ -169,7 +179,9 @@ class Policy(PolicyModel):
         """Answers the last of the ``messages``, each with ``role`` and ``content``.
 
         ``images`` are in the order of their places: ``<image>`` in a text, or a part ``{"type": "image"}``. Without
-        places all images come first. What the template refuses is an error. The options are those of ``generate``.
+        places all images come first. What the template refuses is an error. ``max_tokens``, ``temperature``, ``top_k``,
+        ``top_p``, ``stop``, ``seed``, ``num_beams``, ``length_penalty``, ``early_stopping``, ``callback`` and
+        ``cancellation`` are those of :meth:`generate`.
         """
         keep: list[Any] = []
         array = (_abi.dama_conversation * 1)(conversation(messages, images, None, "the conversation", keep))

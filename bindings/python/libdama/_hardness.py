@@ -24,7 +24,11 @@ def hardness(chosen_scores: ArrayLike, rejected_scores: ArrayLike) -> float:
 
 
 def hardness_from_scores(chosen_scores: ArrayLike, rejected_scores: ArrayLike) -> float:
-    """δ of one pair as in the ablation of Table 2: sum of the chosen scores / sum of the rejected scores."""
+    """δ of one pair as in the ablation of Table 2: Σ chosen scores / Σ rejected scores, Eq. (4), without a softmax.
+
+    ``chosen_scores`` [p] and ``rejected_scores`` [q] are as for :func:`hardness`. Raises ``InvalidArgument`` for an
+    empty list, a score that is not finite, or rejected scores whose sum is 0.
+    """
     return _call(_abi.dama_hardness_from_scores, chosen_scores, rejected_scores)
 
 

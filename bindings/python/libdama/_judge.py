@@ -24,24 +24,38 @@ _CANCELLED = int(_abi.dama_status.DAMA_CANCELLED)
 
 @dataclass(frozen=True)
 class JudgeRequest:
-    """A question to a judge."""
+    """A question to a judge.
 
-    #: Messages with the keys ``role`` ("system", "user" or "assistant") and ``content``.
+    ``messages``
+        Messages with the keys ``role`` ("system", "user" or "assistant") and ``content``.
+    ``temperature``
+        The sampling temperature; 0: the likeliest tokens.
+    ``top_p``
+        The probability that tokens are drawn from.
+    ``max_tokens``
+        The most tokens of the answer.
+    ``run``, ``attempt``
+        The run, and the attempt within it, from 0. Equal requests with different numbers are asked anew.
+    """
+
     messages: list[dict[str, str]]
     temperature: float
     top_p: float
-    #: The most tokens of the answer.
     max_tokens: int
-    #: The run, and the attempt within it, from 0. Equal requests with different numbers are asked anew.
     run: int
     attempt: int
 
 
 class JudgeAnswer(NamedTuple):
-    """A judge's answer."""
+    """A judge's answer.
+
+    ``text``
+        The answer.
+    ``model``
+        The model that answered, if it is known.
+    """
 
     text: str
-    #: The model that answered, if it is known.
     model: Optional[str] = None
 
 
@@ -54,7 +68,8 @@ class Judge:
     """
 
     def __init__(self, handle: ctypes.c_void_p, **facts: Any) -> None:
-        """Takes ownership of a handle; use one of the class methods instead. ``facts`` are what ``repr`` says of it."""
+        """Takes ownership of ``handle``; use one of the class methods instead. ``facts`` are what ``repr`` says of it.
+        """
         self._handle = handle
         self._told = facts
         self._function: Any = None
@@ -81,9 +96,10 @@ class Judge:
     ) -> Judge:
         """Asks a Python function, from at most ``concurrency`` threads at once.
 
-        ``name`` identifies the function and everything that its answers depend on: a job with another name does not
-        resume, and reuses no answers. It is stored in files. What the function raises stops the job, and is raised by
-        it.
+        ``function`` takes a :class:`JudgeRequest` and returns a text or a :class:`JudgeAnswer`. ``name`` identifies the
+        function and everything that its answers depend on: a job with another name does not resume, and reuses no
+        answers. It is stored in files. What the function raises stops the job, and is raised by it. Answers are kept in
+        the file ``cache``, if it is given.
         """
         options = _options(cache, concurrency=concurrency)
         raised: list[BaseException] = []
@@ -131,11 +147,13 @@ class Judge:
     ) -> Judge:
         """Asks a language model on an OpenAI-compatible server, such as ``http://127.0.0.1:8000/v1/chat/completions``.
 
-        ``timeout`` is in seconds, for one attempt. After a time-out, a lost connection, or the status 408, 429 or 5xx
-        there are ``retries`` more attempts, the first after ``first_pause`` seconds; each later pause is twice as long.
-        The server names the model that answered: a job fails with ``ModelError`` unless it is ``expected_model``
-        (default: ``model`` or a dated snapshot of it), or ``any_model`` is set. ``request_fields`` are added to each
-        request, such as ``{"seed": 7}``.
+        ``url`` is the address of chat completions, ``model`` the name in requests, ``api_key`` a bearer token. At most
+        ``concurrency`` requests run at once, and at most ``requests_per_minute`` begin in a minute (None: no limit).
+        Answers are kept in the file ``cache``, if it is given. ``timeout`` is in seconds, for one attempt. After a
+        time-out, a lost connection, or the status 408, 429 or 5xx there are ``retries`` more attempts, the first after
+        ``first_pause`` seconds; each later pause is twice as long. The server names the model that answered: a job
+        fails with ``ModelError`` unless it is ``expected_model`` (default: ``model`` or a dated snapshot of it), or
+        ``any_model`` is set. ``request_fields`` are added to each request, such as ``{"seed": 7}``.
         """
         options = _options(cache, timeout, concurrency)
         options.retries = unsigned("retries", retries, 32)
@@ -160,8 +178,9 @@ class Judge:
     ) -> Judge:
         """Runs a program that reads a request from standard input, one JSON object, and writes its answer.
 
-        The object has the members of :class:`JudgeRequest`. ``/bin/sh -c`` runs the program once for each request, at
-        most ``concurrency`` at a time, each for ``timeout`` seconds.
+        ``command`` is a line for ``/bin/sh``; answers are kept in the file ``cache``, if it is given. The object has
+        the members of :class:`JudgeRequest`. ``/bin/sh -c`` runs the program once for each request, at most
+        ``concurrency`` at a time, each for ``timeout`` seconds.
         """
         handle = ctypes.c_void_p()
         options = _options(cache, timeout, concurrency)
@@ -170,7 +189,10 @@ class Judge:
 
     @classmethod
     def policy(cls, policy: PolicyModel, *, cache: Optional[_Path] = None) -> Judge:
-        """Asks a text-only policy that follows instructions, one request at a time."""
+        """Asks ``policy``, which is text-only and follows instructions, one request at a time.
+
+        Answers are kept in the file ``cache``, if it is given.
+        """
         handle = ctypes.c_void_p()
         check(_abi.dama_judge_create_policy(handle, policy._handle, _options(cache)))
         return cls(handle, kind="policy", policy=policy, cache=cache)

@@ -41,23 +41,36 @@ def prompt_templates() -> list[str]:
 
 @dataclass(frozen=True)
 class ResponseLogps:
-    """log π(y | I, x) of one response."""
+    """log π(y | I, x) of one response.
 
-    #: The log-probability of each response token, including the template's end token. float32 [count].
+    ``tokens``
+        The log-probability of each response token, including the template's end token. float32 [count].
+    ``sum``
+        The sum over all tokens, which DPO compares.
+    ``mean``
+        sum / count.
+    ``count``
+        Number of response tokens.
+    ``was_cut``
+        Whether the end of the response was cut off to fit ``max_length``.
+    """
+
     tokens: NDArray[np.float32]
-    #: The sum over all tokens, which DPO compares.
     sum: float
-    #: sum / count.
     mean: float
-    #: Number of response tokens.
     count: int
-    #: Whether the end of the response was cut off to fit ``max_length``.
     was_cut: bool
 
 
 @dataclass(frozen=True)
 class PairLogps:
-    """Both responses' log-probabilities of a pair."""
+    """Both responses' log-probabilities of a pair.
+
+    ``chosen``
+        Of the chosen response.
+    ``rejected``
+        Of the rejected response.
+    """
 
     chosen: ResponseLogps
     rejected: ResponseLogps
@@ -148,15 +161,20 @@ class PolicyModel:
         self, image: Optional[Image], prompt: str, chosen: str, rejected: str,
         cancellation: Optional[Cancellation] = None,
     ) -> PairLogps:  # fmt: skip
-        """log π of both responses; image and prompt are computed once. For a text-only model ``image`` is None."""
+        """log π of both responses in nats; image and prompt are computed once.
+
+        ``image`` is that of ``prompt``, None for a text-only model; ``chosen`` and ``rejected`` are the responses.
+        ``cancellation`` stops the call from another thread.
+        """
         return self.logps_batch([(image, prompt, chosen, rejected)], cancellation)[0]
 
     def logps_batch(self, pairs: Sequence[Pair], cancellation: Optional[Cancellation] = None) -> list[PairLogps]:
         """log π of both responses of every pair, in order.
 
-        Pairs of similar length run together, in batches within the token budget. Images with the same path or bytes are
-        encoded once. An error names the pair. Ctrl-C stops the call, and so does ``cancellation`` from another thread,
-        which raises ``Cancelled``.
+        ``pairs`` are tuples (image, prompt, chosen, rejected) or mappings with these keys, or with ``messages`` and
+        ``images`` for conversations. Pairs of similar length run together, in batches within the token budget. Images
+        with the same path or bytes are encoded once. An error names the pair. Ctrl-C stops the call, and so does
+        ``cancellation`` from another thread, which raises ``Cancelled``.
         """
         keep: list[Any] = []
         if any(isinstance(pair, Mapping) and "messages" in pair for pair in pairs):

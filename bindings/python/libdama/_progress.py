@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Optional, Union
 
+from ._errors import InvalidArgument
+
 if TYPE_CHECKING:
     from ._row_job import Progress
     from ._train import TrainProgress
@@ -56,8 +58,10 @@ class _Line:
         text = f"{self.desc}: {self.n}{of}{self.unit}{facts}"
         if text != self._shown:
             self._shown = text
-            text = f"{text}, {now - self._begin:.0f} s"
-            print(f"\r\033[K{text}" if is_terminal else text, end="" if is_terminal else "\n", file=sys.stderr, flush=True)
+            line = f"{text}, {now - self._begin:.0f} s"
+            # In a terminal it replaces the line before it.
+            sys.stderr.write(f"\r\033[K{line}" if is_terminal else f"{line}\n")
+            sys.stderr.flush()
 
     def close(self) -> None:
         if sys.stderr.isatty():
@@ -75,11 +79,15 @@ class Bar:
         self._bar: Any = tqdm(desc=title, unit=f" {unit}", total=total)
         self._is_begun = False
 
-    def show(self, done: int, total: Optional[int], resumed: int = 0, facts: str = "", title: str = "") -> None:
+    def show(
+        self, done: int, total: Optional[int], resumed: int = 0, facts: str = "", title: str = "", unit: str = ""
+    ) -> None:  # fmt: skip
         """``done`` of ``total`` (None: unknown), of which ``resumed`` were done before this run."""
         bar = self._bar
         if title:
             bar.set_description(title, refresh=False)
+        if unit:
+            bar.unit = f" {unit}"
         if facts:
             bar.set_postfix_str(facts, refresh=False)
         if done < bar.n or (total and total != bar.total):
@@ -100,26 +108,38 @@ class Bar:
         self._bar.close()
 
 
+def _is_bar(progress: Any) -> bool:
+    """Whether a bar is asked for; an error for what is neither a truth value nor a function."""
+    if progress is True:
+        return True
+    if progress is None or progress is False or callable(progress):
+        return False
+    raise InvalidArgument(f"progress is {progress!r}; expected True for a bar, False, or a function")
+
+
 @contextmanager
 def row_bar(progress: RowProgress, title: str, total: Optional[int]) -> Iterator[Callable[[int, int], None]]:
     """What is called with the numbers of rows that are done, and that earlier calls had done."""
-    if not progress:
-        yield lambda done, resumed: None
-    elif callable(progress):
-        yield lambda done, resumed: (progress(done), None)[1]
-    else:
-        bar = Bar(title, "rows", total)
-        try:
-            yield lambda done, resumed: bar.show(done, total, resumed)
-        finally:
-            bar.close()
+    if not _is_bar(progress):
+        call = progress if callable(progress) else lambda done: None
+
+        def tell(done: int, resumed: int) -> None:
+            call(done)
+
+        yield tell
+        return
+    bar = Bar(title, "rows", total)
+    try:
+        yield lambda done, resumed: bar.show(done, total, resumed)
+    finally:
+        bar.close()
 
 
 @contextmanager
 def job_bar(progress: JobProgress, title: str) -> Iterator[Optional[Callable[[Progress], object]]]:
     """The callback of a job over a dataset."""
-    if not progress or callable(progress):
-        yield progress or None
+    if not _is_bar(progress):
+        yield progress if callable(progress) else None
         return
     bar = Bar(title, "rows")
 
@@ -138,22 +158,23 @@ def job_bar(progress: JobProgress, title: str) -> Iterator[Optional[Callable[[Pr
 @contextmanager
 def training_bar(progress: TrainingProgress) -> Iterator[Optional[Callable[[TrainProgress], object]]]:
     """The callback of :func:`train`."""
-    if not progress or callable(progress):
-        yield progress or None
+    if not _is_bar(progress):
+        yield progress if callable(progress) else None
         return
     bar = Bar("train", "batches")
-    first: list[int] = []
+    first: list[int] = []  # The batches of earlier runs, once a batch is done.
 
     def show(it: TrainProgress) -> None:
         if it.notice is not None:
             bar.say(it.notice)
         elif it.reference is not None:
             bar.show(it.reference.rows_done if it.reference.rows_total else 0, it.reference.rows_total or None,
-                     it.reference.rows_resumed, title="reference")  # fmt: skip
+                     it.reference.rows_resumed, title="reference", unit="rows")  # fmt: skip
         elif it.metrics is not None:
-            first.append(it.batch - 1) if not first else None
+            if not first:
+                first.append(it.batch - 1)
             facts = f"loss {it.metrics.loss:.4f}, β {it.metrics.beta_mean:.3g}, {it.metrics.accuracy:.0%} right"
-            bar.show(it.batch, it.batches, first[0], facts, "train")
+            bar.show(it.batch, it.batches, first[0], facts, "train", "batches")
 
     try:
         yield show

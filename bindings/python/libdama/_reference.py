@@ -24,18 +24,30 @@ _HANDLE = ctypes.c_void_p
 
 @dataclass(frozen=True)
 class ReferenceResult:
-    """The result of :func:`reference_dataset`."""
+    """The result of :func:`reference_dataset`.
+
+    ``rows``
+        Rows of the dataset.
+    ``rows_rejected``
+        Bad rows.
+    ``rows_cut``
+        Rows with a response that was cut to fit ``max_length``.
+    ``was_complete``
+        An earlier run had finished the same job, and nothing was left to do.
+    ``output``
+        The file with the log-probabilities.
+    ``rejects``
+        The file of rejected rows, with line and reason.
+    ``summary``
+        The contents of the summary file: counts and everything that the numbers depend on.
+    """
 
     rows: int
     rows_rejected: int
-    #: Rows with a response that was cut to fit ``max_length``.
     rows_cut: int
-    #: An earlier run had finished the same job, and nothing was left to do.
     was_complete: bool
     output: Path
-    #: The file of rejected rows, with line and reason.
     rejects: Path
-    #: The contents of the summary file: counts and everything that the numbers depend on.
     summary: dict[str, Any] = field(repr=False)
 
 
@@ -61,8 +73,10 @@ def reference_dataset(
 ) -> ReferenceResult:
     """Computes the reference's log π of both responses of every pair of a dataset, from a file to a file.
 
-    ``model`` is a :class:`Policy` or the folder of a model. ``data``, the other arguments, and how a job
-    stops and resumes, are as for :func:`score_dataset`; the rows also need the field ``question`` (or ``prompt``).
+    ``model`` is a :class:`Policy` or the folder of a model. ``data``, ``output``, ``image_root``, ``fields``,
+    ``max_rejected``, ``restart``, ``workers``, ``block_rows``, ``row_limit``, ``image_limit``, ``follow_links``,
+    ``progress``, ``cancellation``, and how a job stops and resumes, are as for :func:`score_dataset`; the rows also
+    need the field ``question`` (or ``prompt``).
     ``format`` determines the lines of ``output``: ``"full"`` (id and key; sum, mean, count, was_cut and tokens of both
     responses) or ``"logps"`` (idx, key and the text of six fields that the RLAIF-V and DAMA trainers read).
     :class:`ReferenceCache` reads both. ``"released"`` writes one JSON array of whole rows for the trainer of DAMA's
@@ -90,10 +104,10 @@ def reference_dataset(
 class ReferenceCache:
     """The log-probabilities that :func:`reference_dataset` wrote, found by the contents of a pair.
 
-    ``policy`` is the reference for training. A cache that was computed with other weights, another template or other
-    image processing is an error that names what differs. Without ``policy`` there is no check. ``len()`` is the number
-    of different pairs. A pair is ``in`` the cache if the contents of its image file, its prompt and both responses are
-    the same. Several threads may use a cache at the same time.
+    ``path`` is its output. ``policy`` is the reference for training. A cache that was computed with other weights,
+    another template or other image processing is an error that names what differs. Without ``policy`` there is no
+    check. ``len()`` is the number of different pairs. A pair is ``in`` the cache if the contents of its image file, its
+    prompt and both responses are the same. Several threads may use a cache at the same time.
     """
 
     def __init__(self, path: AnyPath, policy: Optional[PolicyModel] = None) -> None:
@@ -121,13 +135,16 @@ class ReferenceCache:
         return bool(found.value)
 
     def logps(self, image: Optional[Image], prompt: str, chosen: str, rejected: str) -> PairLogps:
-        """log π of both responses, as ``Policy.logps`` would compute them."""
+        """log π of both responses, as ``Policy.logps`` of ``image``, ``prompt``, ``chosen``, ``rejected`` computes
+        them.
+        """
         return self.logps_batch([(image, prompt, chosen, rejected)])[0]
 
     def logps_batch(self, pairs: Sequence[Pair]) -> list[PairLogps]:
         """log π of both responses of every pair, in order. An error names a pair that the cache does not have.
 
-        Images are paths or bytes. Images given as pixels are not supported, because the cache knows files by contents.
+        ``pairs`` are as for ``Policy.logps_batch``. Images are paths or bytes. Images given as pixels are not
+        supported, because the cache knows files by contents.
         """
         keep: list[Any] = []
         found = _HANDLE()

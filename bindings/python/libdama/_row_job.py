@@ -27,21 +27,33 @@ AnyPath = Union[str, "os.PathLike[str]"]
 
 @dataclass(frozen=True)
 class Progress:
-    """The progress of a job over a dataset."""
+    """The progress of a job over a dataset.
 
-    #: "scanning" (reading the whole dataset once), "computing" or "writing".
+    ``phase``
+        "scanning" (reading the whole dataset once), "computing" or "writing".
+    ``rows_done``
+        Rows done, including rejected rows and rows of earlier runs.
+    ``rows_total``
+        Rows of the dataset; 0 while scanning.
+    ``rows_rejected``
+        Bad rows so far.
+    ``rows_resumed``
+        Rows that earlier runs finished.
+    ``seconds``
+        Seconds since the job began.
+    ``rows_per_second``
+        Rows of this run by its time.
+    ``seconds_left``
+        Seconds left at that rate; ``None`` while it is unknown.
+    """
+
     phase: str
-    #: Rows done, including rejected rows and rows of earlier runs.
     rows_done: int
-    #: Rows of the dataset; 0 while scanning.
     rows_total: int
     rows_rejected: int
-    #: Rows that earlier runs finished.
     rows_resumed: int
-    #: Seconds since the job began.
     seconds: float
     rows_per_second: float
-    #: Seconds left at that rate; ``None`` while it is unknown.
     seconds_left: Optional[float]
 
 
@@ -104,7 +116,8 @@ def run(
     cancellation: Optional[Cancellation],
     title: str,
 ) -> None:
-    """Runs a job, which a bar calls ``title``. Raises what ``progress`` raises, and ``KeyboardInterrupt`` after Ctrl-C."""
+    """Runs a job, which a bar calls ``title``. Raises what ``progress`` raises, and ``KeyboardInterrupt`` after Ctrl-C.
+    """
     with job_bar(progress, title) as show:
         _run(function, handle, options, result, show, cancellation)
 

@@ -23,21 +23,36 @@ _DELTA_SOURCES = choices(_abi.dama_delta_source, "DAMA_DELTA_FROM_")
 
 @dataclass(frozen=True)
 class ScoreResult:
-    """The result of :func:`score_dataset`."""
+    """The result of :func:`score_dataset`.
+
+    ``rows``
+        Rows of the dataset.
+    ``rows_scored``
+        Rows with a δ.
+    ``rows_rejected``
+        Bad rows.
+    ``mean_delta``
+        The mean of δ over the scored rows.
+    ``mean_delta_used``
+        The δ̄ that α_D used.
+    ``was_complete``
+        An earlier run had finished the same job, and nothing was left to do.
+    ``output``
+        The file with a line for each scored row.
+    ``rejects``
+        The file of rejected rows, with line and reason.
+    ``summary``
+        The contents of the summary file: quantiles, histogram, counts, settings.
+    """
 
     rows: int
     rows_scored: int
     rows_rejected: int
-    #: The mean of δ over the scored rows.
     mean_delta: float
-    #: The δ̄ that α_D used.
     mean_delta_used: float
-    #: An earlier run had finished the same job, and nothing was left to do.
     was_complete: bool
     output: Path
-    #: The file of rejected rows, with line and reason.
     rejects: Path
-    #: The contents of the summary file: quantiles, histogram, counts, settings.
     summary: dict[str, Any] = field(repr=False)
 
 
@@ -67,19 +82,25 @@ def score_dataset(
 ) -> ScoreResult:
     """Computes the hardness of every pair of a dataset, Eqs. (4) to (7), from a file to a file.
 
-    ``model`` is a :class:`Scorer` or the folder of one. ``data`` is JSON Lines or one JSON array with the
-    fields ``image`` (or ``image_path``), ``chosen`` and ``rejected``, or with the fields that ``fields`` names
-    (``{"chosen": "answer_good"}``). Image paths are relative to ``image_root`` (default: the dataset's folder) and
-    cannot leave it, except through symbolic links with ``follow_links``. ``output``, ``NAME.jsonl``, gets a line for
-    each scored row. The job also writes ``NAME.rejects.jsonl``, ``NAME.summary.json`` and ``NAME.run.json``.
-    ``report`` is the file of a page that draws the distributions of δ and α_D, and says what pairs with δ below 0 mean
-    for the labels.
+    ``model`` is a :class:`Scorer` or the folder of one. ``data`` is JSON Lines or one JSON array with the fields
+    ``image`` (or ``image_path``), ``chosen`` and ``rejected``, or with the fields that ``fields`` names (``{"chosen":
+    "answer_good"}``). Image paths are relative to ``image_root`` (default: the dataset's folder) and cannot leave it,
+    except through symbolic links with ``follow_links``. ``output``, ``NAME.jsonl``, gets a line for each scored row.
+    The job also writes ``NAME.rejects.jsonl``, ``NAME.summary.json`` and ``NAME.run.json``. ``report`` is the file of a
+    page that draws the distributions of δ and α_D, and says what pairs with δ below 0 mean for the labels. ``delta`` is
+    computed from ``"probabilities"``, Eqs. (5) and (6), or from ``"scores"`` as in Table 2. ``mean_delta`` is δ̄ of Eq.
+    (7), by default the mean over the scored rows.
+
+    With more than ``max_rejected`` bad rows the job fails (None: no limit). ``workers`` threads read and decode, 0 for
+    one on each processor, at most 8; ``block_rows`` rows are computed together; ``cache_bytes`` is the memory for
+    embeddings that may occur again. A row has at most ``row_limit`` bytes, an image file ``image_limit``.
 
     A job that was stopped or killed resumes when it is called again with the same arguments, and ends with the same
-    bytes. ``progress`` is called on this thread many times. An exception that it raises, and Ctrl-C, stop the job and
-    are raised here; ``cancellation`` stops it from another thread. Memory does not grow with the number of rows.
-    With ``shards`` the job scores the share number ``shard``, from 0, of so many shares of the rows, perhaps on another
-    machine; its files are named after ``output``, and :func:`merge_scores` joins them.
+    bytes; ``restart`` discards its files and begins anew. ``progress`` is True for a progress bar (tqdm's, if it is
+    installed), or a function that is called on this thread many times with a :class:`Progress`. An exception that it
+    raises, and Ctrl-C, stop the job and are raised here; ``cancellation`` stops it from another thread. Memory does not
+    grow with the number of rows. With ``shards`` the job scores the share number ``shard``, from 0, of so many shares
+    of the rows, perhaps on another machine; its files are named after ``output``, and :func:`merge_scores` joins them.
     ``more`` are further fields of the C struct ``dama_score_dataset_options``, by name.
     """
     options = _row_job.options_of(
@@ -107,9 +128,10 @@ def merge_scores(
     """Joins the shards of :func:`score_dataset`: δ̄, α_D, Eq. (7), and the statistics of all rows.
 
     ``output`` is that of the whole, ``shards`` are the outputs of the shards; by default those beside ``output``, by
-    their names. The files are byte for byte those of one job over all rows with the same options, if the models of all shards
-    compute the same bits. Raises ``InvalidArgument`` for shards that are missing, given twice, of other options or of
-    other inputs, naming them. A merge that was stopped resumes when it is called again. The shards' files stay.
+    their names. The files are byte for byte those of one job over all rows with the same options, if the models of all
+    shards compute the same bits. Raises ``InvalidArgument`` for shards that are missing, given twice, of other options
+    or of other inputs, naming them. A merge that was stopped resumes when it is called again. ``restart``, ``progress``
+    and ``cancellation`` are as for :func:`score_dataset`. The shards' files stay.
     """
     if isinstance(shards, (str, bytes, os.PathLike)):
         raise InvalidArgument("shards is one path; expected a list of them")

@@ -33,24 +33,36 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True)
 class SubSentence:
-    """A part of a response, scored by itself."""
+    """A part of a response, scored by itself.
+
+    ``text``
+        Its text.
+    ``score``
+        Γ(I, S), Eq. (4).
+    ``probability``
+        The probability among the sub-sentences of both responses, Eq. (5).
+    """
 
     text: str
-    #: Γ(I, S), Eq. (4).
     score: float
-    #: The probability among the sub-sentences of both responses, Eq. (5).
     probability: float
 
 
 @dataclass(frozen=True)
 class PairHardness:
-    """The hardness of one pair; ``float()`` returns δ."""
+    """The hardness of one pair; ``float()`` returns δ.
 
-    #: δ of Eq. (6), in [−1, 1]; or the ratio of the sums of scores.
+    ``delta``
+        δ of Eq. (6), in [−1, 1]; or the ratio of the sums of scores.
+    ``chosen``, ``rejected``
+        The sub-sentences of the chosen and of the rejected response.
+    ``chosen_flags``, ``rejected_flags``
+        ``Split.flags`` of the responses.
+    """
+
     delta: float
     chosen: list[SubSentence]
     rejected: list[SubSentence]
-    #: ``Split.flags`` of the responses.
     chosen_flags: list[str]
     rejected_flags: list[str]
 
@@ -65,8 +77,8 @@ class Scorer:
     ``model_dir`` contains config.json, safetensors, tokenizer.json and preprocessor_config.json; text_model.onnx and
     vision_model.onnx may replace the safetensors. Several threads may use one scorer at the same time; ctypes releases
     the interpreter's lock during a call. It cannot be used in a child that ``fork`` created (multiprocessing's default
-    on Linux before Python 3.14): start workers with ``spawn``. It pickles by path and options; a process opens the model
-    once for all pickles of it.
+    on Linux before Python 3.14): start workers with ``spawn``. It pickles by path and options; a process opens the
+    model once for all pickles of it.
 
     ``threads``
         Threads of inference; 0: one for each processor. All models share the thread pool of the first model.
@@ -87,6 +99,9 @@ class Scorer:
     ``onnxruntime``
         The file libonnxruntime.so.*. Default: ``$DAMA_ONNXRUNTIME``, the file in an installed ``onnxruntime`` or
         ``onnxruntime-gpu`` wheel, or the loader's.
+
+    An opened scorer has ``dimension`` (elements of an embedding), ``max_tokens`` (the most tokens of a sentence, start
+    and end included) and ``logit_scale`` (exp(logit_scale) of Eq. (4)).
     """
 
     @remembers
@@ -141,7 +156,7 @@ class Scorer:
     def score(
         self, image: Image, sentences: Sequence[str], *, cancellation: Optional[Cancellation] = None
     ) -> NDArray[np.float32]:
-        """Γ(I, S), Eq. (4), of the image and each sentence: logit scale times cosine. float32 [n].
+        """Γ(I, S), Eq. (4), of ``image`` and each of n ``sentences``: logit scale times cosine. float32 [n].
 
         Ctrl-C stops this and the other calls of a scorer, and so does ``cancellation`` from another thread, which
         raises ``Cancelled``.
@@ -168,7 +183,9 @@ class Scorer:
         splitter: Optional[Splitter] = None,
         cancellation: Optional[Cancellation] = None,
     ) -> PairHardness:
-        """δ of one pair, Eqs. (4) to (6), and its sub-sentences. The image is encoded once.
+        """δ of the pair ``image``, ``chosen``, ``rejected``, Eqs. (4) to (6), and its sub-sentences.
+
+        The image is encoded once. ``cancellation`` stops the call from another thread.
 
         ``splitter`` splits the responses into sub-sentences within ``max_tokens``; default: the built-in rules.
         ``delta`` is computed from ``"probabilities"``, or from ``"scores"`` as in Table 2. Raises ``InvalidArgument``
@@ -198,12 +215,12 @@ class Scorer:
         splitter: Optional[Splitter] = None,
         cancellation: Optional[Cancellation] = None,
     ) -> list[Union[PairHardness, DamaError]]:
-        """δ of many pairs (image, chosen, rejected), Eqs. (4) to (6), with their sub-sentences.
+        """δ of many ``pairs`` (image, chosen, rejected), Eqs. (4) to (6), with their sub-sentences.
 
         Images are decoded and responses are split on several threads, and the model runs on several images and on all
         different sub-sentences at once, as in :func:`score_dataset` without a cache. A bad pair, such as one with a
-        damaged image, has its exception in the list instead of being raised. The other arguments are those of
-        :meth:`hardness`.
+        damaged image, has its exception in the list instead of being raised. ``delta``,
+        ``splitter`` and ``cancellation`` are those of :meth:`hardness`.
         """
         return self._batch(pairs, _pair_hardness, delta, splitter, cancellation)
 
@@ -215,7 +232,10 @@ class Scorer:
         splitter: Optional[Splitter] = None,
         cancellation: Optional[Cancellation] = None,
     ) -> list[Union[float, DamaError]]:
-        """δ alone of many pairs (image, chosen, rejected); otherwise as :meth:`hardness_batch`."""
+        """δ alone of many ``pairs`` (image, chosen, rejected), in [−1, 1].
+
+        ``delta``, ``splitter``, ``cancellation`` and bad pairs are as for :meth:`hardness_batch`.
+        """
         return self._batch(pairs, lambda _, value: value, delta, splitter, cancellation)
 
     def _batch(
@@ -257,7 +277,7 @@ class Scorer:
     def embed_images(
         self, images: Sequence[Image], *, cancellation: Optional[Cancellation] = None
     ) -> NDArray[np.float32]:
-        """Embeddings of the images, scaled to unit norm. float32 [n, dimension]."""
+        """Embeddings of n ``images``, scaled to unit norm. float32 [n, dimension]. ``cancellation`` stops the call."""
         keep: list[Any] = []
         array = (_abi.dama_image * len(images))(*[_image(image, keep) for image in images])
         return self._embeddings(_abi.dama_scorer_embed_images, array, cancellation)
@@ -265,7 +285,7 @@ class Scorer:
     def embed_texts(
         self, texts: Sequence[str], *, cancellation: Optional[Cancellation] = None
     ) -> NDArray[np.float32]:
-        """Embeddings of the texts, scaled to unit norm. float32 [n, dimension]."""
+        """Embeddings of n ``texts``, scaled to unit norm. float32 [n, dimension]. ``cancellation`` stops the call."""
         return self._embeddings(_abi.dama_scorer_embed_texts, _texts(texts), cancellation)
 
     def _embeddings(self, function: Any, array: Any, cancellation: Optional[Cancellation]) -> NDArray[np.float32]:

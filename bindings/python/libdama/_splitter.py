@@ -20,10 +20,16 @@ _Path = Union[str, "os.PathLike[str]"]
 
 
 class Split(NamedTuple):
-    """The sub-sentences of a response."""
+    """The sub-sentences of a response.
+
+    ``sub_sentences``
+        The parts, in order.
+    ``flags``
+        "splitter_fallback" if the built-in rules split this response, and the reason, such as
+        "splitter_invented".
+    """
 
     sub_sentences: list[str]
-    #: "splitter_fallback" if the built-in rules split this response, and the reason, such as "splitter_invented".
     flags: list[str]
 
 
@@ -37,7 +43,8 @@ class Splitter:
     """
 
     def __init__(self, handle: ctypes.c_void_p, **facts: Any) -> None:
-        """Takes ownership of a handle; use one of the class methods instead. ``facts`` are what ``repr`` says of it."""
+        """Takes ownership of ``handle``; use one of the class methods instead. ``facts`` are what ``repr`` says of it.
+        """
         self._handle = handle
         self._told = facts
 
@@ -60,7 +67,10 @@ class Splitter:
 
     @classmethod
     def policy(cls, policy: PolicyModel, *, cache: Optional[_Path] = None) -> Splitter:
-        """Asks a text-only policy that follows instructions, one response at a time."""
+        """Asks ``policy``, which is text-only and follows instructions, one response at a time.
+
+        Answers are kept in the file ``cache``, if it is given.
+        """
         handle = ctypes.c_void_p()
         check(_abi.dama_splitter_create_policy(handle, policy._handle, _options(cache)))
         return cls(handle, kind="policy", policy=policy, cache=cache)
@@ -71,7 +81,8 @@ class Splitter:
     ) -> Splitter:
         """Runs a program that reads a response from standard input and writes one sub-sentence on each line.
 
-        ``/bin/sh -c`` runs it once for each response, at most ``concurrency`` at a time, each for ``timeout`` seconds.
+        ``/bin/sh -c`` runs ``command`` once for each response, at most ``concurrency`` at a time, each for ``timeout``
+        seconds. Answers are kept in the file ``cache``, if it is given.
         """
         options = _options(cache, timeout, concurrency)
         handle = ctypes.c_void_p()
@@ -93,7 +104,9 @@ class Splitter:
     ) -> Splitter:
         """Asks a language model on an OpenAI-compatible server, such as ``http://127.0.0.1:8000/v1/chat/completions``.
 
-        ``timeout`` is for one attempt. After a time-out, a lost connection, or the status 408, 429 or 5xx there are
+        ``url`` is the address of chat completions, ``model`` the name in requests, ``api_key`` a bearer token. At most
+        ``concurrency`` requests run at once. Answers are kept in the file ``cache``, if it is given. ``timeout``, in
+        seconds, is for one attempt. After a time-out, a lost connection, or the status 408, 429 or 5xx there are
         ``retries`` more attempts, the first after ``first_pause`` seconds; each later pause is twice as long.
         """
         options = _options(cache, timeout, concurrency)
@@ -113,7 +126,7 @@ class Splitter:
         *,
         cancellation: Optional[Cancellation] = None,
     ) -> Split:
-        """The sub-sentences of ``text``; the limits are as for :func:`libdama.split`.
+        """The sub-sentences of ``text``; ``tokenizer`` and ``token_limit`` are as for :func:`libdama.split`.
 
         Ctrl-C stops it, and so does ``cancellation`` from another thread, which raises ``Cancelled``.
         """

@@ -54,12 +54,15 @@ class Tokenizer:
 
     def __repr__(self) -> str:
         return described(self, lambda: {
-            "path": self._path, "tokens": len(self), "bos_id": self.bos_id, "eos_id": self.eos_id, "pad_id": self.pad_id,
-            "unk_id": self.unk_id,
+            "path": self._path, "tokens": len(self), "bos_id": self.bos_id, "eos_id": self.eos_id,
+            "pad_id": self.pad_id, "unk_id": self.unk_id,
         })  # fmt: skip
 
     def encode(self, text: Union[str, bytes], add_special_tokens: bool = True) -> NDArray[np.int32]:
-        """The token ids of ``text``. Bytes are read as UTF-8, invalid bytes as U+FFFD. Nothing is cut off."""
+        """The token ids of ``text``, int32 [n]. Bytes are read as UTF-8, invalid bytes as U+FFFD. Nothing is cut off.
+
+        ``add_special_tokens``: whether the tokens that tokenizer.json puts around a text are added.
+        """
         utf8 = _utf8(text)
         count = ctypes.c_size_t()
         # Enough for nearly every text, so that it is encoded only once; normalisation can make a text longer.
@@ -81,7 +84,9 @@ class Tokenizer:
         return ids[: count.value].copy()
 
     def decode(self, ids: Union[NDArray[np.int32], Iterable[int]], skip_special_tokens: bool = True) -> str:
-        """The text of ``ids``. Ids outside the vocabulary are skipped."""
+        """The text of ``ids`` [n]. Ids outside the vocabulary are skipped, and special ones with
+        ``skip_special_tokens``.
+        """
         array = np.ascontiguousarray(ids if isinstance(ids, np.ndarray) else list(ids), dtype=np.int32).reshape(-1)
         size = ctypes.c_size_t()
 
@@ -99,13 +104,13 @@ class Tokenizer:
         return buffer.raw[: size.value].decode("utf-8")
 
     def id(self, token: str) -> Optional[int]:
-        """The id of a token in the vocabulary's spelling ("cat</w>", "▁the", "Ġand"); None if it does not exist."""
+        """The id of ``token`` in the vocabulary's spelling ("cat</w>", "▁the", "Ġand"); None if it does not exist."""
         found = ctypes.c_int32()
         check(_abi.dama_tokenizer_find(self._handle, _c_string(token, "token"), ctypes.byref(found)))
         return found.value if found.value >= 0 else None
 
     def token(self, id: int) -> str:
-        """The spelling of the token with this id. Raises ``InvalidArgument`` if the token does not exist."""
+        """The spelling of the token with the number ``id``. Raises ``InvalidArgument`` if the token does not exist."""
         size = ctypes.c_size_t()
         check(_abi.dama_tokenizer_spell(self._handle, id, None, 0, ctypes.byref(size)))
         buffer = ctypes.create_string_buffer(size.value + 1)
@@ -149,10 +154,10 @@ class Tokenizer:
 def split(text: str, tokenizer: Optional[Tokenizer] = None, token_limit: Optional[int] = None) -> list[str]:
     """Splits a response into sub-sentences by its punctuation, as ``dama score`` does.
 
-    With a ``tokenizer`` no sub-sentence has more than ``token_limit`` tokens (default: 77, as in CLIP), including
-    special tokens: a sentence over the limit is split into clauses, a clause between words, a word between characters.
-    Without a tokenizer, a sub-sentence is a sentence. Every character other than white space is in exactly one
-    sub-sentence, in order.
+    ``text`` is the response. With a ``tokenizer`` no sub-sentence has more than ``token_limit`` tokens (default: 77, as
+    in CLIP), including special tokens: a sentence over the limit is split into clauses, a clause between words, a word
+    between characters. Without a tokenizer, a sub-sentence is a sentence. Every character other than white space is in
+    exactly one sub-sentence, in order.
     """
     strings = ctypes.c_void_p()
     check(_abi.dama_split(strings, _c_string(text, "text"), split_options(tokenizer, token_limit)))

@@ -26,41 +26,64 @@ _OK, _CANCELLED = int(_abi.dama_status.DAMA_OK), int(_abi.dama_status.DAMA_CANCE
 
 @dataclass(frozen=True)
 class TrainProgress:
-    """The progress of :func:`train`."""
+    """The progress of :func:`train`.
 
-    #: "reference" (its log-probabilities are being computed), "batch" (one is done) or "notice" (a line for people).
+    ``event``
+        "reference" (its log-probabilities are being computed), "batch" (one is done) or "notice" (a line for
+        people).
+    ``reference``
+        The progress for "reference"; otherwise None.
+    ``metrics``
+        The metrics for "batch"; otherwise None.
+    ``notice``
+        The text for "notice"; otherwise None.
+    ``batch``, ``batches``
+        Batches done, including those of earlier runs, and batches of the job; for "batch", otherwise 0.
+    ``epoch``
+        Counted from 0.
+    ``seconds``
+        Seconds since this run began to train.
+    ``batches_per_second``
+        Batches of this run by its time.
+    ``seconds_left``
+        Seconds left at that rate; ``None`` while it is unknown.
+    """
+
     event: str
-    #: The progress for "reference"; otherwise None.
     reference: Optional[Progress]
-    #: The metrics for "batch"; otherwise None.
     metrics: Optional[StepMetrics]
-    #: The text for "notice"; otherwise None.
     notice: Optional[str]
-    #: Batches done, including those of earlier runs, and batches of the job; for "batch", otherwise 0.
     batch: int
     batches: int
-    #: Counted from 0.
     epoch: int
-    #: Seconds since this run began to train.
     seconds: float
     batches_per_second: float
-    #: Seconds left at that rate; ``None`` while it is unknown.
     seconds_left: Optional[float]
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """The result of :func:`train`."""
+    """The result of :func:`train`.
+
+    ``batches``
+        Batches of the job.
+    ``steps``
+        Batches that changed the weights.
+    ``skipped``
+        Batches skipped because of a non-finite loss or gradient.
+    ``pairs``
+        Pairs used for training.
+    ``rows_rejected``
+        Bad rows of the data.
+    ``was_complete``
+        An earlier run had finished the same job, and nothing was left to do.
+    """
 
     batches: int
-    #: Batches that changed the weights.
     steps: int
-    #: Batches skipped because of a non-finite loss or gradient.
     skipped: int
-    #: Pairs used for training.
     pairs: int
     rows_rejected: int
-    #: An earlier run had finished the same job, and nothing was left to do.
     was_complete: bool
 
 
@@ -84,8 +107,10 @@ def train(
     lists the fields. ``overrides`` replace single fields: ``{"method.beta": 0.2}`` or ``["method.beta=0.2"]``.
 
     A job that was stopped or killed resumes from its last checkpoint when it is called again with the same
-    configuration, and ends with the same weights. ``progress`` is called on another thread while this one waits. An
-    exception that it raises stops the job and is raised here. Ctrl-C and ``cancellation`` stop the job inside a step.
+    configuration, and ends with the same weights; ``restart`` begins anew. ``progress`` is True for a progress bar
+    (tqdm's, if it is installed), or a function that is called with a :class:`TrainProgress` on another thread while
+    this one waits. An exception that it raises stops the job and is raised here. Ctrl-C and ``cancellation`` stop the
+    job inside a step.
 
     ``ranks`` are the processes or threads that train together: each calls the function with the same configuration, and
     the first writes the output folder, which all of them must see. If one is stopped or fails, all stop after the same

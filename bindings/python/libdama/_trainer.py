@@ -37,83 +37,128 @@ _HANDLE = ctypes.c_void_p
 
 @dataclass(frozen=True)
 class LoRA:
-    """Low-rank matrices added to the weights that ``targets`` name, and trained in their place (Hu et al., 2021)."""
+    """Low-rank matrices added to the weights that ``targets`` name, and trained in their place (Hu et al., 2021).
+
+    ``rank``
+        r, the rank of the matrices.
+    ``alpha``
+        The matrices' product is scaled by alpha / rank.
+    ``targets``
+        Last parts of module names: q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj; all-linear
+        for all.
+    ``dropout``
+        Probability with which a number that an adapter takes is set to 0 in training.
+    """
 
     rank: int = 16
-    #: The matrices' product is scaled by alpha / rank.
     alpha: float = 32.0
-    #: Last parts of module names: q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj; all-linear for all.
     targets: Sequence[str] = ("q_proj", "v_proj")
-    #: Probability with which a number that an adapter takes is set to 0 in training.
     dropout: float = 0.0
 
 
 @dataclass(frozen=True)
 class StepMetrics:
-    """The metrics of one step. Means are over the pairs of the batch."""
+    """The metrics of one step. Means are over the pairs of the batch.
 
-    #: Updates so far, including this one.
+    ``step``
+        Updates so far, including this one.
+    ``loss``
+        L over the kept pairs.
+    ``alpha_model``
+        α_M, Eq. (13).
+    ``running_mean``
+        R̄ after the step, Eq. (15).
+    ``accuracy``
+        Share of pairs whose chosen response gained more than the rejected one.
+    ``beta_mean``, ``beta_min``, ``beta_max``
+        Mean, smallest and largest β_i, Eq. (17).
+    ``margin_mean``
+        Mean of the log-ratio margin h.
+    ``reward_chosen``, ``reward_rejected``
+        Means of the implicit rewards.
+    ``gap_by_third``
+        Mean of h times the base β over the pairs of each third by hardness, hardest first; NaN for an empty
+        third.
+    ``gradient_norm``
+        The global norm before clipping.
+    ``learning_rate``
+        The learning rate of this update.
+    ``pairs``
+        N, the pairs of the batch.
+    ``kept``
+        Number of pairs that the filter kept for the loss.
+    ``tokens``
+        Tokens of images, prompts and responses.
+    ``updated``
+        False if loss or gradient were not finite; weights, moments and controller are then unchanged.
+    ``skipped``
+        Updates skipped so far for that reason.
+    ``seconds``
+        Seconds of each phase: "prepare", "reference", "forward", "backward" and "update".
+    ``margin_std``, ``loss_std``
+        Standard deviations of h and of the pairs' losses, with divisor N − 1; NaN for a single pair.
+    ``logps_chosen``, ``logps_rejected``, ``reference_chosen``, ``reference_rejected``
+        Means of log π(y | I, x) by the policy and by the reference; NaN for a loss without a reference.
+    ``beta_clamped``
+        Number of pairs whose β is the floor or the ceiling.
+    ``sft_loss``
+        The kept chosen responses' mean negative log-likelihood per token; part of the loss with a
+        ``sft_weight``.
+    """
+
     step: int
     loss: float
-    #: α_M, Eq. (13).
     alpha_model: float
-    #: R̄ after the step, Eq. (15).
     running_mean: float
-    #: Share of pairs whose chosen response gained more than the rejected one.
     accuracy: float
     beta_mean: float
     beta_min: float
     beta_max: float
-    #: Mean of the log-ratio margin h.
     margin_mean: float
-    #: Means of the implicit rewards.
     reward_chosen: float
     reward_rejected: float
-    #: Mean of h times the base β over the pairs of each third by hardness, hardest first; NaN for an empty third.
     gap_by_third: tuple[float, float, float]
-    #: The global norm before clipping.
     gradient_norm: float
     learning_rate: float
     pairs: int
-    #: Number of pairs that the filter kept for the loss.
     kept: int
-    #: Tokens of images, prompts and responses.
     tokens: int
-    #: False if loss or gradient were not finite; weights, moments and controller are then unchanged.
     updated: bool
-    #: Updates skipped so far for that reason.
     skipped: int
-    #: Seconds of each phase: "prepare", "reference", "forward", "backward" and "update".
     seconds: dict[str, float]
-    #: Standard deviations of h and of the pairs' losses, with divisor N − 1; NaN for a single pair.
     margin_std: float
     loss_std: float
-    #: Means of log π(y | I, x) by the policy and by the reference; NaN for a loss without a reference.
     logps_chosen: float
     logps_rejected: float
     reference_chosen: float
     reference_rejected: float
-    #: Number of pairs whose β is the floor or the ceiling.
     beta_clamped: int
-    #: The kept chosen responses' mean negative log-likelihood per token; part of the loss with a ``sft_weight``.
     sft_loss: float
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A trainable tensor."""
+    """A trainable tensor.
 
-    #: Its name in the model's files, or the name of an adapter's matrix.
+    ``name``
+        Its name in the model's files, or the name of an adapter's matrix.
+    ``value``
+        The trainer's own memory, float32, not a copy: writing to it changes the weights. It lives as long as
+        the array. For a policy on a device, or of another precision than float32, a copy that cannot be
+        written: see :meth:`write`.
+    ``gradient``
+        As the value.
+    ``decays``
+        Whether weight decay applies.
+    ``device_gradient``
+        The gradient on a CUDA device, for ``torch.from_dlpack`` and other frameworks: the trainer's own memory,
+        float32, which is reduced in place. None for a gradient in host memory.
+    """
+
     name: str
-    #: The trainer's own memory, float32, not a copy: writing to it changes the weights. It lives as long as the array.
-    #: For a policy on a device, or of another precision than float32, a copy that cannot be written: see :meth:`write`.
     value: NDArray[np.float32]
-    #: Likewise.
     gradient: NDArray[np.float32]
-    #: Whether weight decay applies.
     decays: bool
-    #: The gradient on a CUDA device, for ``torch.from_dlpack`` and other frameworks: the trainer's own memory, float32,
-    #: which is reduced in place. None for a gradient in host memory.
     device_gradient: Optional[DeviceArray] = None
     _write: Callable[[int, Any], None] = field(default=lambda part, values: None, repr=False, compare=False)
 
@@ -122,7 +167,7 @@ class Parameter:
         self._write(_abi.dama_parameter_part.DAMA_PARAMETER_VALUE, values)
 
     def write_gradient(self, values: ArrayLike) -> None:
-        """Replaces the gradient, wherever it lies."""
+        """Replaces the gradient, wherever it lies. ``values`` has the tensor's shape."""
         self._write(_abi.dama_parameter_part.DAMA_PARAMETER_GRADIENT, values)
 
     @property
@@ -260,7 +305,7 @@ class Trainer:
     def step(self, batch: Sequence[Pair], cancellation: Optional[Cancellation] = None) -> StepMetrics:
         """Performs one update: forward over all pairs, gaps, filter, β, loss, backward, AdamW, running mean.
 
-        Pairs are as for ``Policy.logps_batch``; a mapping may also have ``alpha_data`` (α_D, by default 1),
+        ``batch`` are N pairs as for ``Policy.logps_batch``; a mapping may also have ``alpha_data`` (α_D, by default 1),
         ``reference_chosen`` and ``reference_rejected`` (log π_ref, instead of the reference's results) and
         ``hardness_third`` (0 the hardest, 2 the easiest; only for the metrics). Ctrl-C stops the step, and so does
         ``cancellation`` from another thread. Weights, moments and controller are then unchanged, unless the request
@@ -283,7 +328,8 @@ class Trainer:
     def forward(self, pairs: Sequence[Pair], cancellation: Optional[Cancellation] = None) -> list[PairLogps]:
         """log π of both responses of every pair with the trained weights, as ``Policy.logps_batch``.
 
-        The activations for :meth:`backward` are kept until the next forward run, step or update.
+        ``pairs`` are as there; ``cancellation`` stops the call from another thread. The activations for
+        :meth:`backward` are kept until the next forward run, step or update.
         """
         owner, handle = self._owner, self._handle
         keep: list[Any] = [owner]
@@ -297,9 +343,10 @@ class Trainer:
     ) -> None:
         """Adds the gradient of Σ grad_chosen · log π(y_w) + grad_rejected · log π(y_l) to the gradients.
 
-        The pairs are those of the last :meth:`forward`; several rounds of both add up. ``AdaptiveBeta.step`` returns
-        both arrays, with one number for each pair. If the call fails or is stopped, gradients may be added in part;
-        clear them with :meth:`zero_grad`.
+        ``grad_chosen`` and ``grad_rejected`` [pairs] are ∂L/∂log π; ``cancellation`` stops the call. The pairs are
+        those of the last :meth:`forward`; several rounds of both add up. ``AdaptiveBeta.step`` returns both arrays,
+        with one number for each pair. If the call fails or is stopped, gradients may be added in part; clear them with
+        :meth:`zero_grad`.
         """
         handle = self._handle
         chosen, rejected = (np.require(as_doubles(values), requirements="C") for values in (grad_chosen, grad_rejected))
@@ -370,14 +417,15 @@ class Trainer:
         check(_abi.dama_trainer_write_parameter(self._handle, index, part, source, numbers.size))
 
     def save(self, path: Union[str, os.PathLike[str]], note: Optional[str] = None) -> None:
-        """Writes a checkpoint: one file with everything that the next step depends on, and the caller's ``note``.
+        """Writes a checkpoint, the file ``path``, with everything that the next step depends on, and the caller's
+        ``note``.
 
         The file is written under a temporary name and renamed: if anything fails, an existing file is unchanged.
         """
         check(_abi.dama_trainer_save(self._handle, os.fsencode(path), None if note is None else c_text(note, "note")))
 
     def load(self, path: Union[str, os.PathLike[str]]) -> Optional[str]:
-        """Loads a checkpoint that :meth:`save` wrote from a trainer of the same model and options; returns its note.
+        """Loads ``path``, which :meth:`save` wrote from a trainer of the same model and options; returns its note.
 
         Training continues bit for bit. The arrays of :meth:`parameters` stay valid. On failure nothing changes.
         """
@@ -398,12 +446,12 @@ class Trainer:
         replace: bool = False,
         shard_bytes: int = 5_000_000_000,
     ) -> None:
-        """Writes the trained weights for other programs.
+        """Writes the trained weights for other programs into the folder ``directory``.
 
         ``kind`` is ``"model"``, a Hugging Face directory with low-rank matrices merged, or ``"adapters"``, only these
         matrices in PEFT's format. ``dtype`` is the type of trained weights, ``"float32"``, ``"float16"`` or
         ``"bfloat16"``; other weights keep their bytes. An earlier export is replaced; anything else only with
-        ``replace``.
+        ``replace``. A file of weights has at most ``shard_bytes`` bytes.
         """
         options = _abi.dama_export_options()
         _abi.dama_export_options_init(options)

@@ -33,10 +33,15 @@ IGNORED_LABEL = _abi.DAMA_IGNORED_LABEL
 
 
 class TokenLogProbs(NamedTuple):
-    """Log-probabilities of the labels, and values for the backward pass; float32 in the shape of the labels."""
+    """Log-probabilities of the labels, and values for the backward pass; float32 in the shape of the labels.
+
+    ``values``
+        log π of each label; 0 for ``IGNORED_LABEL``.
+    ``normalizers``
+        log Σ exp(logits) of each row.
+    """
 
     values: NDArray[np.float32]
-    #: log Σ exp(logits) of each row.
     normalizers: NDArray[np.float32]
 
 
@@ -44,7 +49,7 @@ def token_logprobs(logits: Any, labels: ArrayLike, *, threads: int = 0) -> Token
     """log π(label) of each row of ``logits`` [..., vocabulary]; reads each logit once and keeps no large array.
 
     ``labels`` [...] are token ids, or ``IGNORED_LABEL`` (−100) for a row without a token. Each label belongs to the
-    logits that predict it: shift one of the two arrays by one position first.
+    logits that predict it: shift one of the two arrays by one position first. ``threads`` 0 uses every processor.
     """
     rows, tokens, vocabulary = _rows(logits, labels)
     values = np.empty(tokens.shape, dtype=np.float32)
@@ -70,6 +75,7 @@ def token_logprobs_backward(
 ) -> NDArray[np.float32]:
     """The gradient with respect to ``logits``: weight · (1[j = label] − softmax).
 
+    ``labels`` and ``normalizers`` [...] are those of :func:`token_logprobs`. ``threads`` 0 uses every processor.
     ``weights`` [...] is the gradient with respect to each log-probability: for a response it is the gradient of the
     loss with respect to the response's sum, at each of its tokens. With ``in_place`` the gradient overwrites the
     logits. Otherwise ``out`` can be an array that is reused from step to step: fresh memory costs more time than the
@@ -111,7 +117,12 @@ def adamw_step(
     gradient_scale: float = 1.0,
     threads: int = 0,
 ) -> None:
-    """One AdamW update in place, equal to ``torch.optim.AdamW``. ``step`` counts from 1; moments start as zeros."""
+    """One AdamW update in place, equal to ``torch.optim.AdamW`` (Loshchilov and Hutter, 2019).
+
+    ``parameters``, ``gradients``, ``first_moment`` and ``second_moment`` are float32 arrays of one shape; moments start
+    as zeros. ``step`` counts from 1. ``learning_rate``, ``betas``, ``epsilon`` and ``weight_decay`` are torch's;
+    gradients are multiplied by ``gradient_scale`` first, as clipping needs. ``threads`` 0 uses every processor.
+    """
     p = shared_floats(parameters, "parameters", writable=True)
     g = shared_floats(gradients, "gradients")
     m = shared_floats(first_moment, "first_moment", writable=True)
@@ -133,7 +144,10 @@ def adamw_step(
 
 
 def sum_of_squares(values: Any, *, threads: int = 0) -> float:
-    """Σ x² in double, for global-norm clipping; not finite if any number is not."""
+    """Σ x² of ``values`` in double, for global-norm clipping; not finite if any number is not.
+
+    ``threads`` 0 uses every processor.
+    """
     array = shared_floats(values, "values")
     result = ctypes.c_double()
     check(_abi.dama_sum_of_squares(array.ctypes.data, array.size, _thread_count(threads), ctypes.byref(result)))
@@ -141,7 +155,9 @@ def sum_of_squares(values: Any, *, threads: int = 0) -> float:
 
 
 class Schedule:
-    """The learning rate over a run: warm-up from 0, then ``constant``, ``linear`` to 0 or ``cosine`` to 0.
+    """The learning rate over a run of ``total_steps`` updates: warm-up from 0 to ``learning_rate``, then by ``kind``.
+
+    A ``kind`` is ``constant``, ``linear`` to 0 or ``cosine`` to 0.
 
     ``schedule(step)`` counts from 0, as transformers' schedulers do. ``warmup`` is a number of steps (int) or a share
     of the run (float).

@@ -25,39 +25,55 @@ __all__ = ["Loss", "cdpo", "hinge", "ipo", "robust", "sigmoid", "simpo"]
 
 
 class Loss(NamedTuple):
-    """ℓ and ∂ℓ/∂h, float64, in the shape that margins and β broadcast to."""
+    """ℓ and ∂ℓ/∂h, float64, in the shape that margins and β broadcast to.
+
+    ``value``
+        ℓ.
+    ``derivative``
+        ∂ℓ/∂h.
+    """
 
     value: NDArray[np.float64]
     derivative: NDArray[np.float64]
 
 
 def sigmoid(margins: ArrayLike, beta: ArrayLike) -> Loss:
-    """−log σ(βh): DPO, Eq. (3)."""
+    """−log σ(βh) of ``margins`` h and ``beta`` β: DPO, Eq. (3) (Rafailov et al., 2023)."""
     return _call("sigmoid", margins, beta)
 
 
 def ipo(margins: ArrayLike, beta: ArrayLike) -> Loss:
-    """(h − 1/(2β))²: IPO."""
+    """(h − 1/(2β))² of ``margins`` h and ``beta`` β: IPO (Azar et al., 2024)."""
     return _call("ipo", margins, beta)
 
 
 def hinge(margins: ArrayLike, beta: ArrayLike) -> Loss:
-    """max(0, 1 − βh); the derivative at the kink is 0."""
+    """max(0, 1 − βh) of ``margins`` h and ``beta`` β: SLiC (Zhao et al., 2023). The derivative at the kink is 0."""
     return _call("hinge", margins, beta)
 
 
 def cdpo(margins: ArrayLike, beta: ArrayLike, label_smoothing: float) -> Loss:
-    """−(1 − ε) log σ(βh) − ε log σ(−βh): conservative DPO, ε in [0, 0.5)."""
+    """−(1 − ε) log σ(βh) − ε log σ(−βh) of ``margins`` h and ``beta`` β: conservative DPO (Mitchell, 2023).
+
+    ``label_smoothing`` is ε in [0, 0.5), the share of labels that are taken for wrong.
+    """
     return _call("cdpo", margins, beta, label_smoothing=label_smoothing)
 
 
 def robust(margins: ArrayLike, beta: ArrayLike, label_smoothing: float) -> Loss:
-    """(−(1 − ε) log σ(βh) + ε log σ(−βh)) / (1 − 2ε): robust DPO, ε in [0, 0.5)."""
+    """(−(1 − ε) log σ(βh) + ε log σ(−βh)) / (1 − 2ε) of ``margins`` h and ``beta`` β: robust DPO (Chowdhury et al.,
+    2024).
+
+    ``label_smoothing`` is ε in [0, 0.5), the share of labels that are taken for wrong.
+    """
     return _call("robust", margins, beta, label_smoothing=label_smoothing)
 
 
 def simpo(margins: ArrayLike, beta: ArrayLike, simpo_margin: float) -> Loss:
-    """−log σ(βh − γ): SimPO. ``margins`` are differences of length-normalised log-probabilities."""
+    """−log σ(βh − γ) with ``beta`` β and ``simpo_margin`` γ ≥ 0: SimPO (Meng et al., 2024).
+
+    ``margins`` h are differences of length-normalised log-probabilities of the policy, without a reference.
+    """
     return _call("simpo", margins, beta, simpo_margin=simpo_margin)
 
 

@@ -32,8 +32,9 @@ __all__ = ["HardnessScorer", "alpha_data", "score"]
 class HardnessScorer:
     """The actor class of ``Dataset.map_batches``: adds the column ``delta``, NaN for a bad row.
 
-    ``threads`` are the threads of inference, 0 for as many as Ray gave the actor. ``provider`` is ``"cpu"``, or
-    ``"cuda"``, the GPU that Ray gave the actor. The other arguments are those of :class:`libdama.data.Hardness`.
+    ``model`` is the folder of a model. ``on_error`` is ``"raise"``, or ``"null"`` for NaN. ``threads`` are the threads
+    of inference, 0 for as many as Ray gave the actor. ``provider`` is ``"cpu"``, or ``"cuda"``, the GPU that Ray gave
+    the actor. The other arguments are those of :class:`libdama.data.Hardness`.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class HardnessScorer:
         return described(self, lambda: {"hardness": self._hardness})
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, Any]:
+        """``batch`` (name → array) with the column ``delta``, float64 [rows]."""
         columns = {name: _python(values) for name, values in batch.items()}
         deltas = self._hardness(columns)["delta"]
         return {**batch, "delta": np.array([np.nan if it is None else it for it in deltas], np.float64)}
@@ -63,12 +65,13 @@ def score(
     mean_delta: Optional[float] = None,
     **options: Any,
 ) -> Any:
-    """A Ray dataset with the columns ``delta`` and ``alpha_data``, Eqs. (4) to (7).
+    """The Ray ``dataset`` with the columns ``delta`` and ``alpha_data``, Eqs. (4) to (7).
 
-    ``concurrency`` actors, each with the model, take batches of ``batch_size`` rows. With ``num_gpus`` each has a GPU of
-    its own and computes there; otherwise each has ``num_cpus`` processors. δ̄ needs all rows: without ``mean_delta``
-    the rows with δ are kept in Ray's object store for a second pass, in which nothing is computed again. ``options`` are
-    those of :class:`HardnessScorer`.
+    ``model`` is the folder of a model, ``threads`` those of inference, 0 for as many as Ray gave the actor.
+    ``concurrency`` actors, each with the model, take batches of ``batch_size`` rows. With ``num_gpus`` each has a GPU
+    of its own and computes there; otherwise each has ``num_cpus`` processors. δ̄ needs all rows: without ``mean_delta``
+    the rows with δ are kept in Ray's object store for a second pass, in which nothing is computed again. ``options``
+    are those of :class:`HardnessScorer`.
     """
     _require_ray()
     options.setdefault("provider", "cuda" if num_gpus else "cpu")
@@ -81,7 +84,7 @@ def score(
 
 
 def alpha_data(dataset: Any, mean_delta: Optional[float] = None) -> Any:
-    """Adds the column ``alpha_data``, Eq. (7), to a Ray dataset with the column ``delta``.
+    """Adds the column ``alpha_data``, Eq. (7), to ``dataset``, a Ray dataset with the column ``delta``.
 
     ``mean_delta`` is δ̄; by default the mean over the rows whose δ is not NaN, for which the dataset is executed.
     """

@@ -357,6 +357,14 @@ def test_the_module_generates_and_computes_a_reference(tmp_path):
     common = ["--model", LLAVA / "default", "--data", tmp_path / "pairs.jsonl", "--image-root", LLAVA]
     done = command("generate", *common, "--out", tmp_path / "answers.jsonl", "--set", "max_tokens=2")
     assert done.returncode == 0 and done.stdout.startswith("2 of 2 rows"), done.stderr
+    texts = [json.loads(line)["response"] for line in (tmp_path / "answers.jsonl").read_text("utf-8").splitlines()]
+    done = command("generate", *common, "--out", tmp_path / "answers.jsonl", "--max-tokens", "3")
+    assert done.returncode == 1 and "max_tokens 2 instead of 3" in done.stderr, done.stderr
+    done = command("generate", *common, "--out", tmp_path / "answers.jsonl", "--max-tokens", "3", "--restart")
+    assert done.returncode == 0 and "generate" in done.stderr, done.stderr
+    policy = libdama.Policy(LLAVA / "default")
+    for count, found in ((2, texts), (3, [json.loads(line)["response"] for line in open(tmp_path / "answers.jsonl")])):
+        assert found == [policy.generate("what", LLAVA / "image.png", max_tokens=count).text] * 2
     done = command("reference", *common, "--out", tmp_path / "reference.jsonl")
     assert done.returncode == 0 and done.stdout.startswith("2 of 2 rows"), done.stderr
 

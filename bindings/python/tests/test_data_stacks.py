@@ -4,8 +4,10 @@ import io
 import json
 import pickle
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -256,3 +258,53 @@ def test_the_module_takes_parquet(parquet, expected, tmp_path):
     logps = libdama.Policy(LLAVA / "default").logps(LLAVA / "image.png", "what", "red", "a")
     found = pq.read_table(tmp_path / "r.parquet")["ref_chosen_logps"].to_pylist()
     assert found == [pytest.approx(logps.chosen.sum, abs=1e-4)]
+
+
+def run(*arguments):
+    return subprocess.run([sys.executable, "-m", "libdama", *map(str, arguments)], capture_output=True, text=True)
+
+
+def test_the_module_generates_into_parquet(tmp_path):
+    image = {"bytes": (LLAVA / "image.png").read_bytes(), "path": None}
+    features = datasets.Features(image=datasets.Image(), question=datasets.Value("string"))
+    rows = [{"image": image, "question": question} for question in ("what", "where")]
+    datasets.Dataset.from_list(rows, features=features).to_parquet(tmp_path / "q.parquet")
+    command = ["generate", "--model", LLAVA / "default", "--data", tmp_path / "q.parquet",
+               "--out", tmp_path / "a.parquet", "--max-tokens", 5]  # fmt: skip
+    done = run(*command)
+    assert done.returncode == 0 and done.stdout == "2 of 2 rows\n", done.stderr
+    policy = libdama.Policy(LLAVA / "default")
+    texts = [policy.generate(row["question"], LLAVA / "image.png", max_tokens=5).text for row in rows]
+    table = pq.read_table(tmp_path / "a.parquet")
+    assert table.column_names == ["image", "question", "response", "finish"] and table["response"].to_pylist() == texts
+    # Several samples are lists, and datasets reads them beside the images.
+    done = run(*command, "--samples", 2, "--temperature", 1, "--seed", 3)
+    assert done.returncode == 0, done.stderr
+    loaded = datasets.load_dataset("parquet", data_files=str(tmp_path / "a.parquet"), split="train")
+    assert [len(texts) for texts in loaded["response"]] == [2, 2]
+    assert isinstance(loaded.features["image"], datasets.Image)
+    found = data.generate(str(tmp_path / "q.parquet"), policy, max_tokens=5, samples=2, temperature=1.0, seed=3)
+    assert isinstance(found, datasets.Dataset) and list(found["response"]) == list(loaded["response"])
+
+
+def test_parquet_resumes_after_control_c(parquet, expected, tmp_path):
+    """Ctrl-C ends the command with 130, and the same command goes on where it was."""
+    rows = pa.concat_tables([pq.read_table(path) for path in sorted(tmp_path.glob("part-*.parquet"))])
+    pq.write_table(pa.concat_tables([rows] * 40), tmp_path / "many.parquet")
+    command = [sys.executable, "-m", "libdama", "score", "--model", MODEL, "--data", tmp_path / "many.parquet", "--out",
+               tmp_path / "o.parquet"]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    unfinished = tmp_path / "o.parquet.unfinished"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (unfinished.exists() and unfinished.read_bytes().count(b"\n") > 1):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, complaints = process.communicate(timeout=60)
+    assert process.returncode == 130 and "run the same command again to resume" in complaints, complaints
+    done = unfinished.read_bytes().count(b"\n") - 1
+    assert 1 <= done < 15 and not (tmp_path / "o.parquet").exists()
+    again = subprocess.run(command, capture_output=True, text=True)
+    assert again.returncode == 0 and "scored 480 of 480 rows" in again.stdout, again.stderr
+    whole = data.score(str(tmp_path / "many.parquet"), MODEL)
+    assert pq.read_table(tmp_path / "o.parquet")["delta"].to_pylist() == list(whole["delta"])
+    assert not unfinished.exists()

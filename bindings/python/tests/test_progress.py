@@ -141,6 +141,13 @@ def test_a_line_in_a_terminal_is_written_over(scorer, no_tqdm, monkeypatch):
     assert screen.getvalue().count("\n") == 1
 
 
+def test_what_is_no_progress_is_named(scorer, tmp_path):
+    with pytest.raises(ValueError, match="progress is 'yes'; expected True for a bar, False, or a function"):
+        libdama.score_dataset(scorer, SHAPES / "pairs.jsonl", tmp_path / "s.jsonl", progress="yes")
+    with pytest.raises(ValueError, match="progress is 1"):
+        data.score(rows(1), scorer, progress=1)
+
+
 def test_a_bar_closes_when_the_job_fails(scorer, bars, tmp_path):
     with pytest.raises(libdama.DamaError):
         libdama.score_dataset(scorer, tmp_path / "none.jsonl", tmp_path / "s.jsonl", progress=True)
@@ -165,7 +172,8 @@ def test_control_c_stops_a_job_with_a_bar(tmp_path):
         except KeyboardInterrupt:
             print("stopped")
     """)
-    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen([sys.executable, "-c", program], **pipes)
     seen = ""
     while "score: " not in seen and process.poll() is None:
         seen += process.stderr.read(1)

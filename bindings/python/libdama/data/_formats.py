@@ -41,19 +41,30 @@ class BadRow(InvalidArgument):
 
 @dataclass
 class Row:
-    """A preference pair, whatever the form of its row."""
+    """A preference pair, whatever the form of its row.
 
-    #: Position among the rows, from 0.
+    ``index``
+        Position among the rows, from 0.
+    ``id``
+        ``idx`` or ``id`` of the row; default: its position.
+    ``images``
+        Paths, bytes, Pillow images or pixel arrays, in the order of the prompt.
+    ``messages``
+        The prompt: messages of ``role`` and ``content``; None if the row has none, which scoring does not need.
+    ``chosen``
+        The chosen response y_w.
+    ``rejected``
+        The rejected response y_l.
+    ``fields``
+        The row as it was read.
+    """
+
     index: int
-    #: ``idx`` or ``id`` of the row; default: its position.
     id: Union[str, int, float]
-    #: Paths, bytes, Pillow images or pixel arrays, in the order of the prompt.
     images: list[Any]
-    #: The prompt: messages of ``role`` and ``content``; None if the row has none, which scoring does not need.
     messages: Optional[list[Message]]
     chosen: str
     rejected: str
-    #: The row as it was read.
     fields: Mapping[str, Any] = field(repr=False, default_factory=dict)
 
     def pair(self) -> dict[str, Any]:

@@ -28,15 +28,21 @@ _FINISH = {"end": "end_token"}
 
 @dataclass
 class Answers:
-    """What :func:`generate` answered to each row, in order; None for a bad row."""
+    """What :func:`generate` answered to each row, in order; None for a bad row.
 
-    #: The text, or with ``samples`` above 1 a list of texts.
+    ``response``
+        The text, or with ``samples`` above 1 a list of texts.
+    ``finish``
+        Why it ended, as the native job says it: "end_token", "stop" or "length"; a list for several samples.
+    ``errors``
+        What is wrong with each bad row, by position.
+    ``output``
+        The file with the rows and these columns, if one was asked for.
+    """
+
     response: list[Any]
-    #: Why it ended, as the native job says it: "end_token", "stop" or "length"; a list for several samples.
     finish: list[Any]
-    #: What is wrong with each bad row, by position.
     errors: dict[int, str]
-    #: The file with the rows and these columns, if one was asked for.
     output: Optional[Path] = None
 
     def __repr__(self) -> str:
@@ -67,7 +73,8 @@ def generate(
     progress: RowProgress = None,
     restart: bool = False,
 ) -> Any:
-    """A policy's answers to every row, as the columns ``response`` and ``finish``, which replace columns of these names.
+    """A policy's answers to every row, as the columns ``response`` and ``finish``, which replace columns of these
+    names.
 
     ``policy`` is a :class:`Policy` or the folder of one. Rows need a prompt; responses in them are ignored. With
     ``samples`` above 1, which needs a ``temperature``, both columns hold lists. ``max_tokens``, ``temperature``,

@@ -23,7 +23,8 @@ class Hardness:
     Called with columns (name → list), it returns the column ``delta``, with None for a bad row unless ``on_error`` is
     ``"raise"``. It pickles by the model's path and options, so that workers open the model themselves, and its hash in
     ``datasets``' cache depends on these, on its own options and on the model's files. ``model`` is a :class:`Scorer` or
-    the folder of one, opened at the first call.
+    the folder of one, opened at the first call. ``format``, ``fields``, ``image_root`` and ``follow_links`` are as for
+    :func:`read`; ``delta`` is computed from ``"probabilities"``, or from ``"scores"`` as in Table 2.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Hardness:
         return self._model
 
     def __call__(self, columns: Mapping[str, Sequence[Any]]) -> dict[str, list[Optional[float]]]:
+        """The column ``delta`` of the rows in ``columns`` (name → list)."""
         names = list(columns)
         records = (dict(zip(names, values)) for values in zip(*(columns[name] for name in names)))
         found = self.outcomes([read_row(record, index, self._format, self._names, self._folder)
@@ -85,7 +87,7 @@ class Hardness:
         return {"delta": deltas}
 
     def outcomes(self, rows: Iterable[Union[Row, BadRow]]) -> list[Outcome]:
-        """δ of each row, or what is wrong with it: its exception, which names its position."""
+        """δ of each of ``rows``, or what is wrong with it: its exception, which names its position."""
         rows = list(rows)
         found: list[Outcome] = []
         pairs: list[tuple[Any, str, str]] = []

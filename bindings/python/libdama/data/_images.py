@@ -23,12 +23,20 @@ class ImageFolder:
 
     With a ``root`` paths are relative to it and cannot leave it, except through symbolic links with ``follow_links``.
     Without one, as for rows in memory, a path is any file of this process.
+
+    ``root``
+        The folder, or None.
+    ``follow_links``
+        Whether symbolic links may lead out of it.
     """
 
     root: Optional[str] = None
     follow_links: bool = False
 
     def path(self, text: str) -> str:
+        """The file that ``text`` names. ``InvalidArgument`` if it leads out of the folder, ``FileError`` if none
+        exists.
+        """
         if text.startswith(("http://", "https://", "s3://", "gs://")):
             raise InvalidArgument(f"{text[:80]} is a URL; images are read from files")
         if self.root is None:

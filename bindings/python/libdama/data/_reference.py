@@ -21,19 +21,26 @@ from ._workers import batches
 
 @dataclass
 class Reference:
-    """What :func:`reference` computed of each row, in order; None for a bad row."""
+    """What :func:`reference` computed of each row, in order; None for a bad row.
 
-    #: Σ log π(y_w | I, x) over the response's tokens.
+    ``ref_chosen_logps``
+        Σ log π(y_w | I, x) over the response's tokens.
+    ``ref_rejected_logps``
+        Σ log π(y_l | I, x).
+    ``errors``
+        What is wrong with each bad row, by position.
+    ``output``
+        The file with the rows and these columns, if one was asked for.
+    """
+
     ref_chosen_logps: list[Optional[float]]
-    #: Σ log π(y_l | I, x).
     ref_rejected_logps: list[Optional[float]]
-    #: What is wrong with each bad row, by position.
     errors: dict[int, str]
-    #: The file with the rows and these columns, if one was asked for.
     output: Optional[Path] = None
 
     def __repr__(self) -> str:
-        return described(self, lambda: {"rows": len(self.ref_chosen_logps), "bad": len(self.errors), "output": self.output})
+        return described(self, lambda: {"rows": len(self.ref_chosen_logps), "bad": len(self.errors),
+                                        "output": self.output})  # fmt: skip
 
 
 def reference(
@@ -50,11 +57,12 @@ def reference(
     progress: RowProgress = None,
     restart: bool = False,
 ) -> Any:
-    """log π of both responses of every pair as the columns ``ref_chosen_logps`` and ``ref_rejected_logps``, TRL's names.
+    """log π of both responses of every pair as the columns ``ref_chosen_logps`` and ``ref_rejected_logps``, TRL's
+    names.
 
-    ``policy`` is a :class:`Policy` or the folder of one. ``source``, ``output``, ``format``, ``fields``, ``image_root``,
-    ``follow_links``, ``on_error``, ``batch_size`` (pairs), ``progress``, ``restart`` and the results are as for
-    :func:`score`.
+    ``policy`` is a :class:`Policy` or the folder of one. ``source``, ``output``, ``format``, ``fields``,
+    ``image_root``, ``follow_links``, ``on_error``, ``batch_size`` (pairs), ``progress``, ``restart`` and the results
+    are as for :func:`score`.
     """
     model = policy if isinstance(policy, PolicyModel) else Policy(policy)
     found = Reference([], [], {})

@@ -24,18 +24,25 @@ from ._sources import AnyPath, Source, is_dataset, rows
 
 @dataclass
 class ScoredRows:
-    """What :func:`score` computed of each row, in order."""
+    """What :func:`score` computed of each row, in order.
 
-    #: δ, Eq. (6); NaN for a bad row. float64 [rows].
+    ``delta``
+        δ, Eq. (6); NaN for a bad row. float64 [rows].
+    ``alpha_data``
+        α_D, Eq. (7); NaN for a bad row. float64 [rows].
+    ``mean_delta``, ``mean_delta_used``
+        The mean of δ over the scored rows, and the δ̄ that α_D used.
+    ``errors``
+        What is wrong with each bad row, by position.
+    ``output``
+        The file with the rows and their scores, if one was asked for.
+    """
+
     delta: NDArray[np.float64]
-    #: α_D, Eq. (7); NaN for a bad row. float64 [rows].
     alpha_data: NDArray[np.float64]
-    #: The mean of δ over the scored rows, and the δ̄ that α_D used.
     mean_delta: float
     mean_delta_used: float
-    #: What is wrong with each bad row, by position.
     errors: dict[int, str] = field(repr=False)
-    #: The file with the rows and their scores, if one was asked for.
     output: Optional[Path] = None
 
     def __len__(self) -> int:
@@ -89,10 +96,10 @@ def score(
     finished batches are kept in ``OUTPUT.unfinished``, which knows the sources, the model's files and the options by
     name, size and time. Changed inputs are ``InvalidArgument``, unless ``restart`` begins anew.
 
-    A bad row raises an exception that names it; with ``on_error="null"`` its columns are null, and it does not count for
-    δ̄. ``num_proc`` processes are started with ``spawn``, each with the model: use it for a device each, since one
-    process uses all processors. ``progress`` is True for a progress bar (tqdm's, if it is installed), or a function that
-    is called with the number of rows done.
+    A bad row raises an exception that names it; with ``on_error="null"`` its columns are null, and it does not count
+    for δ̄. ``num_proc`` processes are started with ``spawn``, each with the model: use it for a device each, since one
+    process uses all processors. ``progress`` is True for a progress bar (tqdm's, if it is installed), or a function
+    that is called with the number of rows done.
     """
     if num_proc < 1:
         raise InvalidArgument(f"num_proc is {num_proc}; it must be 1 or more")
@@ -110,8 +117,9 @@ def score(
             rows(source, format, fields, image_root, follow_links),
             lambda left: _workers.outcomes(hardness, left, batch_size, num_proc),
             hardness.scorer,
-            {"format": format, "fields": fields, "image_root": image_root, "follow_links": follow_links, "delta": delta},
-        ):
+            {"format": format, "fields": fields, "image_root": image_root, "follow_links": follow_links,
+             "delta": delta},
+        ):  # fmt: skip
             found.append(float("nan") if outcome is None else outcome)
         values = np.frombuffer(found, np.float64) if found else np.empty(0)
         scored = _scored(values, mean_delta, run.errors)

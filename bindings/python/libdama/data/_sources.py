@@ -36,11 +36,12 @@ def read(
     """The preference pairs of a source, one by one.
 
     ``source`` is Parquet, JSON Lines or one JSON array (a path, a list of paths, or a pattern such as
-    ``"a/*.parquet"``), a ``datasets.Dataset`` or ``IterableDataset``, a ``pyarrow.Table``, or an iterable of mappings. ``format`` is
-    ``"auto"`` (each row by its fields), ``"rlaif_v"``, ``"trl"``, ``"sharegpt"`` (LLaMA-Factory, ms-swift),
-    ``"llava"`` or ``"fields"``, as for the jobs; ``fields`` renames columns (``{"chosen": "answer_good"}``).
+    ``"a/*.parquet"``), a ``datasets.Dataset`` or ``IterableDataset``, a ``pyarrow.Table``, or an iterable of mappings.
+    ``format`` is ``"auto"`` (each row by its fields), ``"rlaif_v"``, ``"trl"``, ``"sharegpt"`` (LLaMA-Factory,
+    ms-swift), ``"llava"`` or ``"fields"``, as for the jobs; ``fields`` renames columns (``{"chosen": "answer_good"}``).
 
-    Paths of images in files are relative to ``image_root`` (default: the file's folder) and cannot leave it; in memory
+    Paths of images in files are relative to ``image_root`` (default: the file's folder) and cannot leave it, except
+    through symbolic links with ``follow_links``; in memory
     they are any paths, unless ``image_root`` is given. A bad row raises :class:`BadRow`, or with ``on_error="skip"`` is
     left out.
     """

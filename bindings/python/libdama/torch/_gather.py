@@ -18,15 +18,21 @@ from .._repr import described
 
 @dataclass(frozen=True)
 class Gathered:
-    """The global batch: the pairs of all ranks by micro-batch, then rank, then row, which is the sampler's order."""
+    """The global batch: the pairs of all ranks by micro-batch, then rank, then row, which is the sampler's order.
 
-    #: Each column over the global batch, float64 [N], on the CPU.
+    ``columns``
+        Each column over the global batch, float64 [N], on the CPU.
+    ``rows``
+        The places of this rank's pairs in the global batch, in the order in which they were given.
+    ``keys``
+        The micro-batch of each pair of the global batch.
+    ``ranks``
+        The rank of each pair of the global batch.
+    """
+
     columns: dict[str, NDArray[np.float64]]
-    #: The places of this rank's pairs in the global batch, in the order in which they were given.
     rows: NDArray[np.int64]
-    #: The micro-batch of each pair of the global batch.
     keys: NDArray[np.int64]
-    #: The rank of each pair of the global batch.
     ranks: NDArray[np.int64]
 
     def __repr__(self) -> str:

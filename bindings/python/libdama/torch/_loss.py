@@ -65,10 +65,12 @@ def preference_loss(
 ) -> tuple[Any, AdaptiveBetaStep]:
     """The loss of one global batch as a tensor for ``backward()``, and the step with mask, β and rewards.
 
-    The arguments are tensors [n] of this rank's pairs: log π(y | I, x) of policy and reference, summed over the tokens,
-    and α_D (1 if it is not given). The policy's may be on any device and of any floating type; the reference's and
-    α_D must not be in half precision. All is computed in float64; the loss is float32 (float64 for float64), its
-    gradients have the inputs' types. β is a constant of the gradient.
+    The arguments are tensors [n] of this rank's pairs: ``chosen``, ``rejected``, ``reference_chosen`` and
+    ``reference_rejected`` are log π(y | I, x) of policy and reference, summed over the tokens; ``alpha`` is α_D (1 if
+    it is not given). Losses of means divide the sums by ``chosen_lengths`` and ``rejected_lengths``, in tokens. The
+    policy's may be on any device and of any floating type; the reference's and α_D must not be in half precision. All
+    is computed in float64; the loss is float32 (float64 for float64), its gradients have the inputs' types. β is a
+    constant of the gradient.
 
     Over several ranks of ``torch.distributed`` (``group``, by default all) the batch is that of all ranks, in the order
     of :func:`gather_pairs` with ``key``; the loss is the global one on every rank, and the step's arrays cover this

@@ -25,26 +25,37 @@ _COLUMNS = (
 
 @dataclass
 class MicroPlan:
-    """What the backward pass of one micro-batch needs: made by :func:`plan`."""
+    """What the backward pass of one micro-batch needs: made by :func:`plan`.
 
-    #: The place of the micro-batch among those of this rank.
+    ``index``
+        The place of the micro-batch among those of this rank.
+    ``mask``
+        Which of its pairs are kept.
+    ``beta``
+        β of its pairs.
+    ``grad_chosen``, ``grad_rejected``
+        ∂L/∂log π of its pairs, of the global loss; 0 where masked.
+    ``part``
+        Its part of the global loss: the parts of all micro-batches of all ranks add up to ``step.loss``.
+    ``skip``
+        No pair is kept, and every rank can leave one out here: no forward and no backward pass is needed.
+    ``scale``
+        The ranks by which gradients are divided afterwards; :meth:`loss` makes up for it.
+    ``step``
+        The step, whose arrays cover the global batch in the order of ``gathered``.
+    ``gathered``
+        The global batch in the sampler's order.
+    """
+
     index: int
-    #: Which of its pairs are kept.
     mask: NDArray[np.bool_]
-    #: β of its pairs.
     beta: NDArray[np.float64]
-    #: ∂L/∂log π of its pairs, of the global loss; 0 where masked.
     grad_chosen: NDArray[np.float64]
     grad_rejected: NDArray[np.float64]
-    #: Its part of the global loss: the parts of all micro-batches of all ranks add up to ``step.loss``.
     part: float
-    #: No pair is kept, and every rank can leave one out here: no forward and no backward pass is needed.
     skip: bool
-    #: The ranks by which gradients are divided afterwards; :meth:`loss` makes up for it.
     scale: int
-    #: The step, whose arrays cover the global batch in the order of ``gathered``.
     step: AdaptiveBetaStep
-    #: The global batch in the sampler's order.
     gathered: Gathered
     _generators: list[Any] = field(default_factory=list, repr=False)
 
@@ -67,8 +78,9 @@ class MicroPlan:
     def loss(self, chosen: Any, rejected: Any) -> Any:
         """The micro-batch's part of the loss as a tensor for ``backward()``, from its log-probabilities with gradients.
 
-        The value is multiplied by the ranks, if gradients are averaged over them: averaged and added up over
-        micro-batches it is the global loss. It is not to be divided by the number of micro-batches.
+        ``chosen`` and ``rejected`` are tensors [pairs]. The value is multiplied by the ranks, if gradients are averaged
+        over them: averaged and added up over micro-batches it is the global loss. It is not to be divided by the number
+        of micro-batches.
         """
         for name, values in (("chosen", chosen), ("rejected", rejected)):
             if tuple(values.shape) != self.mask.shape:
@@ -101,10 +113,11 @@ def plan(
 ) -> list[MicroPlan]:
     """One step over a batch of several micro-batches on one or several ranks, before any backward pass.
 
-    Mask, α_M and divisor are those of the whole batch, so its gaps have to be known first. ``forward(micro_batch)``
-    returns (log π chosen, log π rejected, reference chosen, reference rejected, α_D, lengths of both responses),
-    tensors [n]; all but the first two may be None or left out, as for :func:`preference_loss`. It is called without
-    gradients for every micro-batch. Then::
+    Mask, α_M and divisor are those of the whole batch, so its gaps have to be known first. ``controller`` makes the
+    step, ``micro_batches`` are those of this rank in their order, of any type. ``forward(micro_batch)`` returns (log π
+    chosen, log π rejected, reference chosen, reference rejected, α_D, lengths of both responses), tensors [n]; all but
+    the first two may be None or left out, as for :func:`preference_loss`. It is called without gradients for every
+    micro-batch. Then::
 
         for micro, batch in zip(plan(controller, forward, batches), batches):
             if not micro.skip:

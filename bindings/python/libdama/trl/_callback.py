@@ -18,7 +18,8 @@ class DamaCallback(TrainerCallback, ExportableState):
     """Commits a controller's step after a real update, and keeps its state in ``trainer_state.json``.
 
     :class:`DamaDPOTrainer` adds it by itself. Another trainer, whose loss calls ``libdama.torch.plan``, gives it the
-    controller and its ``accelerator``, which knows whether an update was skipped, and sets ``pending`` with each step.
+    ``controller`` and its ``accelerator``, which knows whether an update was skipped, and sets ``pending`` with each
+    step.
     """
 
     def __init__(self, controller: Optional[AdaptiveBeta] = None, accelerator: Any = None) -> None:

@@ -19,12 +19,20 @@ class PairCollator:
     LLaVA's then gives a response one more token than it has behind its prompt, and log-probabilities are not those of
     the model's own format. Here prompt and response are one text, as in generation, in ``Policy`` and in the cache of
     ``reference_dataset``. :class:`DamaDPOTrainer` takes this collator if the reference is such a cache.
+
+    ``processor``
+        The model's processor, of tokenizer and images.
+    ``max_length``
+        The most tokens of prompt and response; longer ones lose their end. None: no limit.
     """
 
     processor: Any
     max_length: Optional[int] = None
 
     def __call__(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
+        """The micro-batch of ``examples``, rows of the dataset: tensors [2 · pairs, tokens], the chosen responses
+        first.
+        """
         rows = [self._texts(example) for example in examples]
         images, prompts = [row[0] for row in rows], [row[1] for row in rows]
         first = self._tokens(prompts, images)

@@ -19,31 +19,44 @@ class DamaConfig:
     """What :class:`DamaDPOTrainer` adds to TRL's ``DPOConfig``.
 
     A batch is that of an update: ``per_device_train_batch_size`` · ``gradient_accumulation_steps`` · ranks.
+
+    ``preset``
+        A preset of ``AdaptiveBeta``. ``"dpo"`` is TRL's own trainer: its loss, in one pass, for every loss that
+        it has.
+    ``beta``
+        β; by default that of ``DPOConfig``.
+    ``keep``
+        How many pairs of a batch are kept: a share in (0, 1] or a count. By default the preset's share: 0.75
+        for ``paper`` and ``mdpo`` (12 of 16), 0.8 for ``released``.
+    ``seed``
+        Seed of filters that sample.
+    ``reference``
+        ``"compute"``: the reference model of TRL, in every update. ``"precompute"``: TRL's pass over the
+        dataset before the training, also for images, where TRL itself refuses. A
+        :class:`libdama.ReferenceCache`, or the path of one: log-probabilities that
+        ``libdama.reference_dataset`` has computed; no reference model is loaded.
+    ``skip_masked``
+        Leave masked pairs out of the second pass: a micro-batch that is masked whole, and the rows of others.
+    ``last_batch``
+        A batch with fewer pairs, at the end of an epoch: ``"rescale"`` keeps the same share of it, ``"drop"``
+        leaves the update out.
+    ``alpha_column``
+        The column of α_D; None for α_D = 1.
+    ``reference_columns``
+        Columns with log π_ref of both responses, as the ``reference`` of rows that were scored before.
+    ``options``
+        Other options of ``AdaptiveBeta`` by their names, such as ``{"momentum": 0.95}``.
     """
 
-    #: A preset of ``AdaptiveBeta``. ``"dpo"`` is TRL's own trainer: its loss, in one pass, for every loss that it has.
     preset: str = "paper"
-    #: β; by default that of ``DPOConfig``.
     beta: Optional[float] = None
-    #: How many pairs of a batch are kept: a share in (0, 1] or a count. By default the preset's share: 0.75 for
-    #: ``paper`` and ``mdpo`` (12 of 16), 0.8 for ``released``.
     keep: Union[int, float, None] = None
-    #: Seed of filters that sample.
     seed: int = 0
-    #: ``"compute"``: the reference model of TRL, in every update. ``"precompute"``: TRL's pass over the dataset before
-    #: the training, also for images, where TRL itself refuses. A :class:`libdama.ReferenceCache`, or the path of one:
-    #: log-probabilities that ``libdama.reference_dataset`` has computed; no reference model is loaded.
     reference: Union[str, ReferenceCache] = "compute"
-    #: Leave masked pairs out of the second pass: a micro-batch that is masked whole, and the rows of others.
     skip_masked: bool = True
-    #: A batch with fewer pairs, at the end of an epoch: ``"rescale"`` keeps the same share of it, ``"drop"`` leaves the
-    #: update out.
     last_batch: str = "rescale"
-    #: The column of α_D; None for α_D = 1.
     alpha_column: Optional[str] = "alpha_data"
-    #: Columns with log π_ref of both responses, as the ``reference`` of rows that were scored before.
     reference_columns: Optional[tuple[str, str]] = None
-    #: Other options of ``AdaptiveBeta`` by their names, such as ``{"momentum": 0.95}``.
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -26,7 +26,8 @@ class DamaMixin:
     :func:`libdama.torch.plan`: forward passes without gradients over all of them, one step of the controller over the
     batch of all ranks. Every training step then takes the fixed gradients of its micro-batch. A subclass says how its
     trainer computes log-probabilities: :meth:`_pair_logps` and :meth:`_reference_logps`, and :meth:`_first_pass` if the
-    first pass is to leave metrics.
+    first pass is to leave metrics. ``dama`` is a :class:`DamaConfig`, by default the paper's method; the other
+    arguments are the trainer's.
     """
 
     # What transformers' Trainer has.
