@@ -191,6 +191,8 @@ typedef struct dama_train_yaml_options {
     /** Or NULL. */
     dama_train_callback progress;
     void *user;
+    /** The ONNX Runtime library if the text and the overrides name none; NULL: as in dama_policy_options. */
+    const char *onnxruntime;
 } dama_train_yaml_options;
 
 #define dama_train_yaml_options_init(options) \

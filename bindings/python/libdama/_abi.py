@@ -1023,6 +1023,7 @@ dama_train_yaml_options._fields_ = [
     ("label", ctypes.c_char_p),
     ("progress", dama_train_callback),
     ("user", ctypes.c_void_p),
+    ("onnxruntime", ctypes.c_char_p),
 ]
 
 dama_abi_version = _library.dama_abi_version

@@ -16,6 +16,7 @@ from ._errors import Cancelled, InvalidArgument
 from ._native import choices
 from ._policy import c_text
 from ._row_job import Progress
+from ._runtime import runtime_path
 from ._trainer import StepMetrics, _step_metrics
 
 _EVENTS = {number: name for name, number in choices(_abi.dama_train_event, "DAMA_TRAIN_").items()}
@@ -78,7 +79,8 @@ def train(
                     "method": {"preset": "paper", "beta": 0.1}})
 
     ``config`` is a mapping, the path of a YAML file, or YAML text; a string with a line break is text. docs/train.md
-    lists the fields. ``overrides`` replace single fields: ``{"method.beta": 0.2}`` or ``["method.beta=0.2"]``.
+    lists the fields. ``overrides`` replace single fields: ``{"method.beta": 0.2}`` or ``["method.beta=0.2"]``. Without
+    the field ``onnxruntime`` the runtime is found as for :class:`libdama.Policy`.
 
     A job that was stopped or killed resumes from its last checkpoint when it is called again with the same
     configuration, and ends with the same weights. ``progress`` is called on another thread while this one waits. An
@@ -104,6 +106,9 @@ def train(
     options.restart = restart
     options.label = label
     options.progress = tell
+    runtime = runtime_path()
+    if runtime is not None:
+        options.onnxruntime = os.fsencode(runtime)
     array = (ctypes.c_char_p * len(items))(*items)
     result = _abi.dama_train_dataset_result()
     _abi.dama_train_dataset_result_init(result)
