@@ -172,6 +172,7 @@ extension dama_train_dataset_options: JobOptionFields {
             ("eval_share", OptionField.number(eval_share)),
             ("eval_every", OptionField.number(eval_every)),
             ("eval_best", try OptionField.text(eval_best, "eval_best")),
+            ("min_delta", OptionField.number(min_delta)),
         ]
     }
 
@@ -192,5 +193,6 @@ extension dama_train_dataset_options: JobOptionFields {
         mean_delta = values["mean_delta"]?.double ?? .nan
         eval_share = values["eval_share"]?.double ?? .nan
         eval_every = OptionField.number(values["eval_every"]) as UInt64
+        min_delta = values["min_delta"]?.double ?? .nan
     }
 }

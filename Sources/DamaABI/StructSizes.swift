@@ -195,3 +195,8 @@ extension dama_comparison_options: SizedStruct {
     static var firstSize: Int { 40 }
     static var name: String { "dama_comparison_options" }
 }
+
+extension dama_ranks: SizedStruct {
+    static var firstSize: Int { 32 }
+    static var name: String { "dama_ranks" }
+}

@@ -113,7 +113,8 @@ public func dama_train_dataset(
         let policy = try PolicyHandle.from(policy).policy
         let given = try readStruct(try require(options, "options"), "options", defaults: .defaults)
         let job = TrainJob(try given.swift(), policy: policy)
-        try run(job, policy, result, cancellation, TrainListener(callback: given.progress, user: given.user))
+        let ranks = try dama_trainer_options.read(given.trainer).rankGroup()
+        try run(job, policy, ranks, result, cancellation, TrainListener(callback: given.progress, user: given.user))
     }
 }
 
@@ -130,6 +131,7 @@ public func dama_train_yaml(
         if let options { given = try readStruct(options, "options", defaults: dama_train_yaml_options()) }
         // Checked before the model is opened, which may take long.
         _ = try Cancellation.signal(cancellation)
+        let ranks = try given.ranks.map { try RankGroup($0, "options.ranks") } ?? RankGroup()
         let name = given.label == nil ? "configuration" : try string(given.label, "options.label")
         var settings = try TrainSettings(yaml: text, overrides: overrides, place: name)
         settings.job.rows.restart = given.restart != 0
@@ -138,19 +140,19 @@ public func dama_train_yaml(
         }
         let policy = try Policy(directory: settings.model, options: settings.policy)
         let job = TrainJob(settings.job, policy: policy)
-        try run(job, policy, result, cancellation, TrainListener(callback: given.progress, user: given.user))
+        try run(job, policy, ranks, result, cancellation, TrainListener(callback: given.progress, user: given.user))
     }
 }
 
 private func run(
-    _ job: TrainJob, _ policy: Policy, _ result: UnsafeMutablePointer<dama_train_dataset_result>?,
+    _ job: TrainJob, _ policy: Policy, _ ranks: RankGroup, _ result: UnsafeMutablePointer<dama_train_dataset_result>?,
     _ cancellation: OpaquePointer?, _ listener: TrainListener
 ) throws {
     try writeStruct(to: result, "result") {
         let run = try Cancellation.run(cancellation, policy.makeRunOptions)
         let signal = try Cancellation.signal(cancellation)
         return dama_train_dataset_result(
-            try job.run(run: run) { event throws(DamaError) in
+            try job.run(ranks: ranks, run: run) { event throws(DamaError) in
                 try signal.check()
                 try listener.hear(event)
             })

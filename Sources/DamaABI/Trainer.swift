@@ -44,10 +44,12 @@ public func dama_trainer_create(
         let controller = try controller.map { try DamaABI.controller($0).value } ?? AdaptiveBeta(.paper)
         let settings = try dama_trainer_options.read(options)
         let trainerOptions = try settings.trainerOptions()
+        let ranks = try settings.rankGroup()
         let policy = try TrainedPolicy(
             base, settings.selection(), activations: settings.keptActivations(), seed: settings.seed,
             offloads: settings.offloads)
-        let trainer = try Trainer(policy, reference: reference, controller: controller, options: trainerOptions)
+        let trainer = try Trainer(
+            policy, reference: reference, controller: controller, options: trainerOptions, ranks: ranks)
         out.pointee = OpaquePointer(Unmanaged.passRetained(TrainerHandle(trainer)).toOpaque())
     }
 }

@@ -12,11 +12,11 @@ struct Dropout {
 
     /// - Parameters:
     ///   - adapters: their ``LowRankAdapters/dropout`` is rounded to a multiple of 2⁻¹⁶, and never to 1.
-    ///   - step: distinguishes the masks of one step from those of another.
-    init(_ adapters: LowRankAdapters, seed: UInt64, step: UInt64) {
+    ///   - step, rank: distinguish the masks of one step and rank from those of another.
+    init(_ adapters: LowRankAdapters, seed: UInt64, step: UInt64, rank: Int = 0) {
         threshold = UInt16(min(adapters.dropout * 65536, 65535).rounded())
         probability = Double(threshold) / 65536
-        generator = RandomGenerator(seed: seed, stream: 0xD209 &+ step)
+        generator = RandomGenerator(seed: seed, stream: (0xD209 &+ step) ^ UInt64(rank) << 48)
     }
 
     /// A mask, 1 with the probability 1 − p.

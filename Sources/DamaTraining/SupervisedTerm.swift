@@ -1,5 +1,3 @@
-import DamaModels
-
 /// The chosen response's negative log-likelihood beside the preference loss, as TRL's `rpo_alpha` and its loss `sft`:
 ///
 ///     L = L_pref + w · L_sft,    L_sft = −Σ log π(y_w | I, x) / T
@@ -17,13 +15,13 @@ struct SupervisedTerm {
 
     /// - Parameters:
     ///   - weight: w ≥ 0.
-    ///   - logProbabilities: log π of the batch.
+    ///   - pairs: the whole batch.
     ///   - mask: which pairs are kept.
-    init(weight: Double, _ logProbabilities: [PairLogProbabilities], mask: [Bool]) {
+    init(weight: Double, _ pairs: [PairSums], mask: [Bool]) {
         var (sum, tokens) = (0.0, 0)
-        for (pair, isKept) in zip(logProbabilities, mask) where isKept {
-            sum += pair.chosen.sum
-            tokens += pair.chosen.count
+        for (pair, isKept) in zip(pairs, mask) where isKept {
+            sum += pair.chosen
+            tokens += pair.chosenCount
         }
         loss = tokens > 0 ? -sum / Double(tokens) : .nan
         weighted = weight == 0 ? 0 : weight * loss

@@ -118,9 +118,9 @@ public final class TrainedPolicy {
     }
 
     /// The dropout of a step; `nil` if there is none.
-    func dropout(step: UInt64) -> Dropout? {
+    func dropout(step: UInt64, rank: Int) -> Dropout? {
         guard let adapters, adapters.dropout > 0 else { return nil }
-        return Dropout(adapters, seed: seed, step: step)
+        return Dropout(adapters, seed: seed, step: step, rank: rank)
     }
 
     /// Sets all gradients to 0.

@@ -49,7 +49,8 @@ extension Trainer {
             for (member, values) in zip(members, pass.logProbabilities) { found.append((member, values)) }
         }
         for (index, values) in found.sorted(by: { $0.index < $1.index }) {
-            try sums.add(values, reference: pairs[index].reference)
+            let isFree = controller.configuration.loss.isReferenceFree
+            try sums.add(PairSums(values, reference: isFree ? nil : pairs[index].reference))
         }
     }
 }
@@ -57,8 +58,7 @@ extension Trainer {
 /// log π of the pairs that were scored so far.
 package struct HeldOutSums {
     private let configuration: AdaptiveBeta.Configuration
-    private var policy: [PairLogProbabilities] = []
-    private var reference: [(chosen: Double, rejected: Double)] = []
+    private var pairs: [PairSums] = []
 
     /// - Parameter configuration: The training's; of it only β and the loss are used.
     package init(_ configuration: AdaptiveBeta.Configuration) {
@@ -68,47 +68,41 @@ package struct HeldOutSums {
         self.configuration = plain
     }
 
-    fileprivate mutating func add(
-        _ values: PairLogProbabilities, reference known: (chosen: Double, rejected: Double)?
-    ) throws(DamaError) {
-        if !configuration.loss.isReferenceFree {
-            guard let known else {
-                throw .invalidArgument("held-out pair \(policy.count) has no reference log-probabilities")
-            }
-            reference.append(known)
+    fileprivate mutating func add(_ pair: PairSums) throws(DamaError) {
+        guard pair.reference != nil || configuration.loss.isReferenceFree else {
+            throw .invalidArgument("held-out pair \(pairs.count) has no reference log-probabilities")
         }
-        policy.append(values)
+        pairs.append(pair)
+    }
+
+    /// The pairs of all ranks, of which each has added its share.
+    ///
+    /// - Parameter total: The number of pairs on all ranks.
+    package func gathered(of total: Int, _ ranks: RankGroup) throws(DamaError) -> HeldOutSums {
+        var all = self
+        all.pairs = try PairSums.gathered(pairs, of: total, ranks)
+        return all
     }
 
     /// The metrics of all pairs.
     ///
     /// - Throws: ``DamaError/Code/invalidArgument`` if there are none.
     package func metrics() throws(DamaError) -> HeldOutMetrics {
-        guard !policy.isEmpty else { throw .invalidArgument("there are no held-out pairs") }
-        let isFree = configuration.loss.isReferenceFree
+        guard !pairs.isEmpty else { throw .invalidArgument("there are no held-out pairs") }
         // A controller of its own: the training's has a running mean, which must not change.
         var controller = try AdaptiveBeta(configuration)
-        let step = try controller.step(
-            policyChosen: policy.map(\.chosen.sum), policyRejected: policy.map(\.rejected.sum),
-            referenceChosen: isFree ? nil : reference.map(\.chosen),
-            referenceRejected: isFree ? nil : reference.map(\.rejected),
-            alphaData: Array(repeating: 1, count: policy.count),
-            chosenLengths: isFree ? policy.map { Int64($0.chosen.count) } : nil,
-            rejectedLengths: isFree ? policy.map { Int64($0.rejected.count) } : nil)
+        let step = try controller.step(pairs)
         func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }
         var metrics = HeldOutMetrics()
-        metrics.pairs = policy.count
+        metrics.pairs = pairs.count
         metrics.loss = mean(step.losses)
-        metrics.accuracy = Double(step.margins.count { $0 > 0 }) / Double(policy.count)
+        metrics.accuracy = Double(step.margins.count { $0 > 0 }) / Double(pairs.count)
         metrics.margin = mean(step.margins)
-        metrics.logpsChosen = mean(policy.map(\.chosen.sum))
-        metrics.logpsRejected = mean(policy.map(\.rejected.sum))
-        metrics.referenceChosen = isFree ? .nan : mean(reference.map(\.chosen))
-        metrics.referenceRejected = isFree ? .nan : mean(reference.map(\.rejected))
-        metrics.sftLoss =
-            SupervisedTerm(
-                weight: 0, policy, mask: Array(repeating: true, count: policy.count)
-            ).loss
+        metrics.logpsChosen = mean(pairs.map(\.chosen))
+        metrics.logpsRejected = mean(pairs.map(\.rejected))
+        metrics.referenceChosen = mean(pairs.map { $0.reference?.chosen ?? .nan })
+        metrics.referenceRejected = mean(pairs.map { $0.reference?.rejected ?? .nan })
+        metrics.sftLoss = SupervisedTerm(weight: 0, pairs, mask: pairs.map { _ in true }).loss
         return metrics
     }
 }

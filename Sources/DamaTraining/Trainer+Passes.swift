@@ -68,7 +68,7 @@ extension Trainer {
         prepared pairs: [PreparedPair], features: inout ImageFeatures, use: PassUse, run: RunOptions?
     ) throws(DamaError) -> Forward {
         var passes: [(members: [Int], pass: ForwardPass)] = []
-        var dropout = policy.dropout(step: steps &+ skipped)
+        var dropout = policy.dropout(step: steps &+ skipped, rank: ranks.rank)
         var found: [(index: Int, values: PairLogProbabilities)] = []
         for members in LengthBatches.plan(pairs.map(\.tokenCount), budget: options.tokensPerRun) {
             let pass = try policy.forward(

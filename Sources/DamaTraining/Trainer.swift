@@ -110,7 +110,7 @@ public struct StepMetrics: Equatable, Sendable {
 
 /// The inner loop of Algorithm 1: forward, gaps, filter, β, loss, gradient, update, running mean.
 ///
-/// ``step(_:run:)`` runs all of it. Its parts can be called one by one:
+/// ``step(_:run:)`` runs all of it, over several ranks if there are any. Its parts can be called one by one:
 /// ``forward(_:use:run:)``, a controller, ``backward(_:chosen:rejected:_:run:)`` and ``update()``.
 /// Not for use by two threads at the same time.
 public final class Trainer {
@@ -127,16 +127,20 @@ public final class Trainer {
     private(set) var lossScale: LossScale?
     /// β, margin, mask and gradient of each pair in the last ``step(_:run:)``; `nil` before the first.
     public private(set) var lastStep: AdaptiveBeta.Step?
+    /// The processes that train together.
+    let ranks: RankGroup
 
+    /// - Parameter ranks: The processes that train together; by default there is only this one.
     public init(
         _ policy: TrainedPolicy, reference: Policy?, controller: AdaptiveBeta,
-        options: TrainerOptions = TrainerOptions()
+        options: TrainerOptions = TrainerOptions(), ranks: RankGroup = RankGroup()
     ) throws(DamaError) {
         try options.validate()
         self.policy = policy
         self.reference = reference
         self.controller = controller
         self.options = options
+        self.ranks = ranks
         if policy.place?.type == .float16 { lossScale = LossScale() }
         policy.lossScale = lossScale?.value ?? 1
     }
@@ -159,59 +163,52 @@ public final class Trainer {
 
     /// One update from a batch.
     ///
-    /// - Throws: ``DamaError/cancelled`` if `run` was stopped; input errors name the pair. After any error weights,
-    ///   moments, controller and counters are unchanged.
+    /// - Parameter batch: With several ranks this rank's share of it, as ``RankGroup/share(of:)`` deals it. Every rank
+    ///   makes the step at the same time, and gets the metrics of the whole batch.
+    /// - Throws: ``DamaError/cancelled`` if `run` was stopped or another rank failed; input errors name the pair. After
+    ///   any error weights, moments, controller and counters are unchanged.
     public func step(_ batch: [TrainingPair], run: RunOptions? = nil) throws(DamaError) -> StepMetrics {
         var metrics = StepMetrics()
-        metrics.pairs = batch.count
         var clock = PhaseClock()
 
-        let prepared = try prepare(batch.map(\.pair), run: run)
-        metrics.tokens = prepared.reduce(0) { $0 + $1.tokenCount }
-        metrics.seconds.prepare = clock.lap()
-        // If the vision part is frozen, the reference and the policy share an image's features.
-        var features = ImageFeatures()
-        let references = try referenceLogProbabilities(batch, prepared, &features, run: run)
-        metrics.seconds.reference = clock.lap()
-
-        // All forward runs come first, since β depends on all gaps of the batch.
-        let forward = try forward(
-            prepared: prepared, features: &features, use: lossScale == nil ? .once : .again, run: run)
-        let found = forward.logProbabilities
+        let (sums, forward) = try ranks.agreeing { () throws(DamaError) in
+            try pass(batch, &metrics.seconds, &clock, run: run)
+        }
+        let count = try wholeBatch(of: batch.count)
+        let pairs = try PairSums.gathered(sums, of: count, ranks)
         metrics.seconds.forward = clock.lap()
 
         var controller = controller
-        // DPO compares sums; SimPO, the loss without a reference, compares means.
-        let normalizes = controller.configuration.loss.isReferenceFree
-        let result = try controller.step(
-            policyChosen: found.map(\.chosen.sum), policyRejected: found.map(\.rejected.sum),
-            referenceChosen: references?.map(\.chosen), referenceRejected: references?.map(\.rejected),
-            alphaData: batch.map(\.alphaData),
-            chosenLengths: normalizes ? found.map { Int64($0.chosen.count) } : nil,
-            rejectedLengths: normalizes ? found.map { Int64($0.rejected.count) } : nil)
-        let supervised = SupervisedTerm(weight: options.sftWeight, found, mask: result.mask)
-        describe(result, batch, in: &metrics)
+        let result = try controller.step(pairs)
+        let supervised = SupervisedTerm(weight: options.sftWeight, pairs, mask: result.mask)
+        describe(result, pairs, in: &metrics)
         metrics.loss += supervised.weighted
         metrics.sftLoss = supervised.loss
-        metrics.logpsChosen = mean(found.map(\.chosen.sum))
-        metrics.logpsRejected = mean(found.map(\.rejected.sum))
-        metrics.referenceChosen = references.map { mean($0.map(\.chosen)) } ?? .nan
-        metrics.referenceRejected = references.map { mean($0.map(\.rejected)) } ?? .nan
 
+        let own = ranks.share(of: count)
         let chosen = supervised.added(to: result.gradChosen)
-        try backward(forward, chosen: chosen, rejected: result.gradRejected, .replace, run: run)
-        var norm = try gradientNorm()
+        func gradients() throws(DamaError) -> Double {
+            try ranks.agreeing { () throws(DamaError) in
+                try backward(
+                    forward, chosen: own.map { chosen[$0] }, rejected: own.map { result.gradRejected[$0] }, .replace,
+                    run: run)
+            }
+            try policy.sumGradients(over: ranks)
+            let norm = try ranks.agreeing { () throws(DamaError) in try gradientNorm() }
+            // The ranks' processors may differ in the last bit.
+            return try ranks.first(norm)
+        }
+        var norm = try gradients()
         // A step whose gradients leave the range of fp16 is computed again with a smaller scale.
         while metrics.loss.isFinite, !norm.isFinite, var scale = lossScale, scale.value > 1 {
             scale.adapt(isFinite: false)
             setLossScale(scale)
-            try backward(forward, chosen: chosen, rejected: result.gradRejected, .replace, run: run)
-            norm = try gradientNorm()
+            norm = try gradients()
         }
         metrics.seconds.backward = clock.lap()
 
         // The last point at which the step can be stopped.
-        try run?.check()
+        try ranks.agreeing { () throws(DamaError) in try run?.check() }
         metrics.gradientNorm = norm
         metrics.learningRate = learningRate
         let isFinite = metrics.loss.isFinite && norm.isFinite
@@ -233,6 +230,44 @@ public final class Trainer {
         metrics.step = steps
         metrics.skipped = skipped
         return metrics
+    }
+
+    /// The forward half of a step over this rank's pairs.
+    private func pass(
+        _ batch: [TrainingPair], _ seconds: inout StepMetrics.Phases, _ clock: inout PhaseClock, run: RunOptions?
+    ) throws(DamaError) -> (sums: [PairSums], forward: Forward) {
+        let prepared = try prepare(batch.map(\.pair), run: run)
+        seconds.prepare = clock.lap()
+        // If the vision part is frozen, the reference and the policy share an image's features.
+        var features = ImageFeatures()
+        let references = try referenceLogProbabilities(batch, prepared, &features, run: run)
+        seconds.reference = clock.lap()
+
+        // All forward runs come first, since β depends on all gaps of the batch.
+        let forward = try forward(
+            prepared: prepared, features: &features, use: lossScale == nil ? .once : .again, run: run)
+        let sums = batch.indices.map { index in
+            PairSums(
+                forward.logProbabilities[index], reference: references?[index], alphaData: batch[index].alphaData,
+                hardnessThird: batch[index].hardnessThird, tokens: prepared[index].tokenCount)
+        }
+        return (sums, forward)
+    }
+
+    /// The number of pairs on all ranks.
+    ///
+    /// - Throws: ``DamaError/Code/shapeMismatch`` if a rank brings another number than its share, on all ranks.
+    private func wholeBatch(of own: Int) throws(DamaError) -> Int {
+        let counts = try ranks.each(Double(own)).map { Int(exactly: $0) ?? 0 }
+        let count = counts.reduce(0, +)
+        for (rank, found) in counts.enumerated() {
+            let expected = count / ranks.count + (rank < count % ranks.count ? 1 : 0)
+            guard found == expected else {
+                throw .shapeMismatch(
+                    "rank \(rank) brings \(found) of the \(count) pairs of the batch; its share of them is \(expected)")
+            }
+        }
+        return count
     }
 
     // MARK: Parts
@@ -324,8 +359,10 @@ public final class Trainer {
         }
     }
 
-    private func describe(_ result: AdaptiveBeta.Step, _ batch: [TrainingPair], in metrics: inout StepMetrics) {
+    private func describe(_ result: AdaptiveBeta.Step, _ pairs: [PairSums], in metrics: inout StepMetrics) {
         let limits = controller.configuration
+        metrics.pairs = pairs.count
+        metrics.tokens = pairs.reduce(0) { $0 + $1.tokens }
         metrics.loss = result.loss
         metrics.alphaModel = result.alphaModel
         metrics.kept = result.summary.kept
@@ -339,8 +376,12 @@ public final class Trainer {
         metrics.lossDeviation = deviation(result.losses)
         metrics.rewardChosen = mean(result.rewardChosen)
         metrics.rewardRejected = mean(result.rewardRejected)
+        metrics.logpsChosen = mean(pairs.map(\.chosen))
+        metrics.logpsRejected = mean(pairs.map(\.rejected))
+        metrics.referenceChosen = mean(pairs.map { $0.reference?.chosen ?? .nan })
+        metrics.referenceRejected = mean(pairs.map { $0.reference?.rejected ?? .nan })
         for third in 0..<3 {
-            let members = batch.indices.filter { batch[$0].hardnessThird == third }
+            let members = pairs.indices.filter { pairs[$0].hardnessThird == third }
             guard !members.isEmpty else { continue }
             let sum = members.reduce(0) { $0 + result.plainRewardChosen[$1] - result.plainRewardRejected[$1] }
             metrics.gapByThird[third] = sum / Double(members.count)

@@ -370,6 +370,10 @@ static void train_job(dama_policy *policy) {
              llava, options.data, options.output, options.image_root);
     COVERED_INPUT(dama_train_yaml, dama_train_yaml_options, INIT(dama_train_yaml_options), it->restart = 1,
                   dama_train_yaml(yaml, NULL, 0, it, NULL, NULL));
+    dama_train_yaml_options alone;
+    dama_train_yaml_options_init(&alone);
+    COVERED_INPUT(dama_train_yaml, dama_ranks, INIT(dama_ranks), alone.ranks = it,
+                  dama_train_yaml(yaml, NULL, 0, &alone, NULL, NULL));
     COVERED_OUTPUT(dama_train_yaml, dama_train_dataset_result, INIT(dama_train_dataset_result), (void)0,
                    dama_train_yaml(yaml, NULL, 0, NULL, it, NULL));
 }
@@ -386,6 +390,9 @@ static void trainer(dama_policy *policy) {
                   (it->total_steps = 10, options.schedule = it),
                   (MADE(trainer, dama_trainer_create(&made_trainer, policy, policy, NULL, &options), dama_trainer_free)));
     options.schedule = NULL;
+    COVERED_INPUT(dama_trainer_create, dama_ranks, INIT(dama_ranks), options.ranks = it,
+                  (MADE(trainer, dama_trainer_create(&made_trainer, policy, policy, NULL, &options), dama_trainer_free)));
+    options.ranks = NULL;
     dama_trainer *trainer = NULL;
     CHECK(dama_trainer_create(&trainer, policy, policy, NULL, &options) == DAMA_OK);
     dama_image image;

@@ -57,6 +57,10 @@ static void bad_options(const dama_policy *policy, const dama_train_dataset_opti
     bad.mean_delta = INFINITY;
     CHECK_FAILS(dama_train_dataset(policy, &bad, NULL, NULL), DAMA_INVALID_ARGUMENT, "mean_delta");
     bad = *good;
+    bad.min_delta = 0;
+    bad.scores = NULL;
+    CHECK_FAILS(dama_train_dataset(policy, &bad, NULL, NULL), DAMA_INVALID_ARGUMENT, "min_delta is given without scores");
+    bad = *good;
     bad.max_steps = (uint64_t)-1;
     CHECK_FAILS(dama_train_dataset(policy, &bad, NULL, NULL), DAMA_INVALID_ARGUMENT, "max_steps");
     bad = *good;
@@ -140,7 +144,7 @@ int main(void) {
     dama_train_dataset_options options;
     dama_train_dataset_options_init(NULL);
     dama_train_dataset_options_init(&options);
-    CHECK(options.shuffle == 1 && options.drop_last == 1 && isnan(options.mean_delta));
+    CHECK(options.shuffle == 1 && options.drop_last == 1 && isnan(options.mean_delta) && isnan(options.min_delta));
     CHECK(options.batch_size == 16 && options.epochs == 4 && options.tensorboard == 1 && options.max_steps == 0);
     CHECK(options.checkpoint_every == 100 && options.checkpoints_kept == 2 && options.max_rejected == -1);
     CHECK(options.image_limit == 64 << 20 && options.no_export == 0);

@@ -115,8 +115,11 @@ final class CommandLineTests: XCTestCase {
         let seed = UInt64.random(in: 0...(.max))
         print("seed of the kills: \(seed)")
         var generator = RandomGenerator(seed: seed)
-        var kills = 0
-        for round in 0..<2 {
+        var (kills, round) = (0, 0)
+        // On a busy machine a run can end before its random moment comes; then there are more rounds.
+        while round < 2 || kills < 2 {
+            XCTAssertLessThan(round, 20, "no run was killed")
+            guard round < 20 else { break }
             for attempt in 1... {
                 let (process, _) = try process("killed\(round)", ["--quiet"])
                 try process.run()
@@ -135,8 +138,8 @@ final class CommandLineTests: XCTestCase {
                 XCTAssertLessThan(attempt, 100, "no progress")
             }
             try assertSame("killed\(round)", "whole")
+            round += 1
         }
-        XCTAssertGreaterThan(kills, 1)
         print("killed \(kills) times")
     }
 

@@ -100,6 +100,37 @@ final class TrainJobTests: TrainTestCase {
 
     /// What the log says of each pair agrees with the metrics and with the derivative of the sigmoid loss,
     /// −β σ(−β h) / kept. A run that was stopped ends with the same log.
+    /// A job without the pairs of small δ is the job over a file of the others, with the same scores.
+    func testPairsOfSmallDeltaAreLeftOut() throws {
+        try writeDataset(count: 40)
+        var options = options("limited")
+        // The δ of the rows rise from −0.5 by 1/40; that of row 22 is the first of at least 0.05.
+        options.minimumDelta = 0.05
+        var notices: [String] = []
+        let summary = try run(options) { event throws(DamaError) in
+            if case .notice(let line) = event { notices.append(line) }
+        }
+        XCTAssertEqual(summary.pairs, 18)
+        XCTAssertEqual(notices, ["22 pairs have a delta below 0.05 and are not trained on"])
+        let rows = try bytes("pairs.jsonl").split(separator: 0x0A).map { Array($0) + [0x0A] }
+        try folder.write(rows[22...].flatMap { $0 }, to: "kept.jsonl")
+        var kept = self.options("kept")
+        kept.rows.data = folder.path + "/kept.jsonl"
+        _ = try run(kept)
+        XCTAssertEqual(try bytes("limited/model/model.safetensors"), try bytes("kept/model/model.safetensors"))
+        XCTAssertEqual(try metrics("limited"), try metrics("kept"))
+
+        options.scores = nil
+        assertFails(.invalidArgument, "min_delta is given without scores") { _ = try run(options) }
+        options.scores = folder.path + "/scores.jsonl"
+        options.minimumDelta = 0.45
+        assertFails(.invalidArgument, "has 2 pairs to train on, fewer than batch_size, 4; 38 are below min_delta") {
+            _ = try run(options)
+        }
+        options.minimumDelta = 0.06
+        assertFails(.invalidArgument, "min_delta 0.05 instead of 0.06") { _ = try run(options) }
+    }
+
     func testTheLogOfPairs() throws {
         try writeDataset(count: 24)
         var options = options("a")

@@ -52,6 +52,8 @@ final class DropoutTests: XCTestCase {
             XCTAssertEqual(try again.mask(runtime, shape: [count]).array(), mask)
             var other = Dropout(adapters, seed: 1, step: 1)
             XCTAssertNotEqual(try other.mask(runtime, shape: [count]).array() as [UInt8], mask)
+            var rank = Dropout(adapters, seed: 1, step: 0, rank: 1)
+            XCTAssertNotEqual(try rank.mask(runtime, shape: [count]).array() as [UInt8], mask)
         }
     }
 

@@ -33,8 +33,8 @@ final class SupervisedTermTests: XCTestCase {
         try TrainingBatches.read(Fixtures.path("batches.json"), image: Self.image)
     }
 
-    private func pair(_ chosen: [Float], _ rejected: [Float] = [-1]) -> PairLogProbabilities {
-        PairLogProbabilities(chosen: .init(tokens: chosen), rejected: .init(tokens: rejected))
+    private func pair(_ chosen: [Float], _ rejected: [Float] = [-1]) -> PairSums {
+        PairSums(PairLogProbabilities(chosen: .init(tokens: chosen), rejected: .init(tokens: rejected)), reference: nil)
     }
 
     /// Three steps of a float64 PyTorch loop with TRL's definition (Fixtures/make_sft.py).

@@ -24,7 +24,7 @@ final class TrainerTests: XCTestCase {
     private func trainer(
         _ trainable: Trainable, activations: TrainedPolicy.Activations = .keep, tokensPerRun: Int = 4096,
         device: Device = .cpu, precision: Precision = .float32, offloads: Bool = false,
-        keep: AdaptiveBeta.Keep = .count(4)
+        keep: AdaptiveBeta.Keep = .count(4), ranks: RankGroup = RankGroup()
     ) throws -> Trainer {
         var opening = PolicyOptions()
         opening.device = device
@@ -38,7 +38,8 @@ final class TrainerTests: XCTestCase {
         options.optimizer = AdamW(learningRate: 2e-3)
         options.optimizer.weightDecay = 0.01
         options.tokensPerRun = tokensPerRun
-        let trainer = try Trainer(policy, reference: base, controller: AdaptiveBeta(configuration), options: options)
+        let trainer = try Trainer(
+            policy, reference: base, controller: AdaptiveBeta(configuration), options: options, ranks: ranks)
         // A lower scale than that at which updates are skipped: these gradients are large.
         if precision == .float16 { trainer.setLossScale(try XCTUnwrap(LossScale(["value": 16.0, "updates": 0]))) }
         return trainer
@@ -88,7 +89,7 @@ final class TrainerTests: XCTestCase {
             Set(trainer.policy.parameters.map { "final.\($0.name)" }), Set(file.names.filter { $0.hasPrefix("final.") })
         )
         for (number, batch) in try batches().enumerated() {
-            let metrics = try trainer.step(batch)
+            let metrics = try trainer.step(trainer.ranks.share(of: batch.count).map { batch[$0] })
             let step = expected[number]
             // Over ten updates of Adam the rounding errors of two fp32 programs grow.
             XCTAssertEqual(metrics.loss, try XCTUnwrap(step["loss"]?.double), accuracy: 1e-4, "\(what), step \(number)")
@@ -156,6 +157,19 @@ final class TrainerTests: XCTestCase {
         let adapters = try LowRankAdapters(rank: 4, alpha: 8, targets: ["q_proj", "down_proj"])
         try compare("lora", trainer(.lora(adapters)), "one run")
         try compare("lora", trainer(.lora(adapters), activations: .recompute), "recomputed")
+    }
+
+    /// Of batches of six pairs four ranks have two, two, one and one.
+    func testStepsOverRanksEqualTorch() throws {
+        nonisolated(unsafe) let test = self
+        for count in [2, 4] {
+            let found = ThreadRanks(count).run { ranks in
+                try test.compare("full", test.trainer(.full, ranks: ranks), "rank \(ranks.rank) of \(count)")
+                let adapters = try LowRankAdapters(rank: 4, alpha: 8, targets: ["q_proj", "down_proj"])
+                try test.compare("lora", test.trainer(.lora(adapters), ranks: ranks), "adapters, rank \(ranks.rank)")
+            }
+            for result in found { try result.get() }
+        }
     }
 
     /// A device is emulated: its memory faults where the host reads it.

@@ -93,7 +93,7 @@ typedef struct dama_train_dataset_options {
     size_t image_limit;
     /**
      * What is trained, and how; NULL: as dama_trainer_options_init() sets it. Its seed also determines the order of the
-     * pairs. Its schedule must be NULL.
+     * pairs. Its schedule must be NULL. Its ranks run the job together, as in dama_train_yaml_options.
      */
     const dama_trainer_options *trainer;
     /** NULL: cosine, warm-up ratio 0.1. The job sets learning_rate and total_steps itself and ignores these fields. */
@@ -135,6 +135,11 @@ typedef struct dama_train_dataset_options {
      * NULL: "loss".
      */
     const char *eval_best;
+    /**
+     * Pairs whose δ in scores is smaller are not trained on, because many of their labels are wrong; NaN: all pairs are.
+     * NaN.
+     */
+    double min_delta;
 } dama_train_dataset_options;
 
 #define dama_train_dataset_options_init(options) \
@@ -191,6 +196,11 @@ typedef struct dama_train_yaml_options {
     /** Or NULL. */
     dama_train_callback progress;
     void *user;
+    /**
+     * NULL: this process trains alone. Otherwise every rank calls the function with the same text. The first rank writes
+     * the output folder, which all of them see; if one stops or fails, all stop after the same batch.
+     */
+    const dama_ranks *ranks;
     /** The ONNX Runtime library if the text and the overrides name none; NULL: as in dama_policy_options. */
     const char *onnxruntime;
 } dama_train_yaml_options;

@@ -30,6 +30,44 @@ typedef enum dama_activations {
     DAMA_ACTIVATIONS_RECOMPUTE = 1
 } dama_activations;
 
+/** The type of the numbers that a dama_sum_callback sums. */
+typedef enum dama_sum_type {
+    DAMA_SUM_FLOAT32 = 0,
+    DAMA_SUM_FLOAT64 = 1
+} dama_sum_type;
+
+/**
+ * Replaces numbers by their sums over all ranks, as all_reduce of MPI, NCCL and torch.distributed. All ranks call it with
+ * equally many numbers, in the same order of calls, and must get the same bits. It is called on the thread that runs the
+ * step or the job.
+ *
+ * @param[in,out] numbers  [count]
+ * @param[in]     count
+ * @param[in]     type
+ * @param[in]     device   The number of the CUDA device in whose memory the numbers are; −1 for host memory. Work of the
+ *                         device on them is ordered with the default stream.
+ * @param[in]     user
+ * @return DAMA_OK; any other status stops the step or the job, which returns it.
+ */
+typedef dama_status (*dama_sum_callback)(void *numbers, size_t count, dama_sum_type type, int64_t device, void *user);
+
+/** The processes or threads that train one model together, a rank each, with the same model, options and data. */
+typedef struct dama_ranks {
+    uint32_t struct_size;
+    /** This one's rank, from 0; 0. */
+    uint32_t rank;
+    /** The number of ranks, 1 to 65536; 1. */
+    uint32_t count;
+    /** 0. */
+    uint32_t reserved;
+    /** May be NULL if count is 1. */
+    dama_sum_callback sum;
+    void *user;
+} dama_ranks;
+
+#define dama_ranks_init(ranks) dama_ranks_init_sized((ranks), sizeof(dama_ranks))
+DAMA_API void dama_ranks_init_sized(dama_ranks *ranks, size_t size);
+
 /** What a trainer trains, and how. Pointers are not used after dama_trainer_create(). */
 typedef struct dama_trainer_options {
     uint32_t struct_size;
@@ -77,6 +115,12 @@ typedef struct dama_trainer_options {
     /** Boolean: the host keeps the fp32 weights and the moments of a policy on a device, and updates them there. The
      *  device then holds only the weights that runs read and the gradients. Without effect on the CPU. 0. */
     uint64_t offload;
+    /**
+     * NULL: this process trains alone. Otherwise every rank calls dama_trainer_step() at the same time with its share of a
+     * batch: of N pairs, those with the numbers rank, rank + count, rank + 2 · count, … The callback and user are used as
+     * long as the trainer lives.
+     */
+    const dama_ranks *ranks;
 } dama_trainer_options;
 
 #define dama_trainer_options_init(options) dama_trainer_options_init_sized((options), sizeof(dama_trainer_options))
@@ -86,8 +130,9 @@ DAMA_API void dama_trainer_options_init_sized(dama_trainer_options *options, siz
  * A trainer holds weights in fp32 with their gradients and moments, AdamW, and an adaptive beta. Training starts from
  * the weights of a dama_policy. The policy does not change, so it can be its own reference.
  *
- * dama_trainer_step() is the inner loop of Algorithm 1. Its parts can also be called separately, for example over
- * several ranks: dama_trainer_forward() over the pairs of the rank; dama_adaptive_beta_step() with the sums of all
+ * dama_trainer_step() is the inner loop of Algorithm 1, over several ranks with dama_trainer_options.ranks. Its parts can
+ * also be called separately, for example by a framework that has its own ranks: dama_trainer_forward() over the pairs of
+ * the rank; dama_adaptive_beta_step() with the sums of all
  * ranks; dama_trainer_backward() with its gradients; the sum of the gradients over the ranks, in the memory that
  * dama_trainer_parameter_at() returns; dama_trainer_update(); dama_adaptive_beta_commit(); dama_trainer_zero_grad().
  */
@@ -189,14 +234,15 @@ DAMA_API void dama_step_metrics_init_sized(dama_step_metrics *metrics, size_t si
  * pairs, clipping, AdamW, running mean. It discards the gradients of dama_trainer_backward().
  *
  * @param[in]     trainer
- * @param[in]     pairs         [count]
+ * @param[in]     pairs         [count] With ranks, this rank's share of the batch.
  * @param[in]     count         N ≥ 1.
- * @param[in,out] metrics       Or NULL.
+ * @param[in,out] metrics       Or NULL. Those of the whole batch, on all ranks.
  * @param[in]     cancellation  Or NULL. A step is atomic: if the request comes too late, the step returns DAMA_OK.
  * @return DAMA_OK, also if the update was skipped because of non-finite numbers; DAMA_INVALID_ARGUMENT for NULL, a
  *         number outside its range, only one of two reference log-probabilities, missing ones without a reference, and
- *         a batch without a finite pair; otherwise as dama_policy_logps(). On failure weights, moments, controller and
- *         counts are unchanged.
+ *         a batch without a finite pair; DAMA_SHAPE_MISMATCH for another number of pairs than the rank's share;
+ *         DAMA_CANCELLED also if another rank failed; otherwise as dama_policy_logps(). On failure weights, moments,
+ *         controller and counts are unchanged, on all ranks.
  */
 DAMA_API DAMA_NODISCARD dama_status dama_trainer_step(dama_trainer *trainer, const dama_training_pair *pairs,
                                                       size_t count, dama_step_metrics *metrics,

@@ -151,6 +151,17 @@ class Benchmark:
         }  # fmt: skip
         write(self.place / "labels.json", json.dumps(labels))
 
+    def reference(self, row: Row) -> Path:
+        """The reference's log-probabilities of a row's pairs; they belong to chosen and rejected as they stand there."""
+        pairs = self.place / "pairs"
+        if row.pairs != "turned":
+            return pairs / "reference.jsonl"
+        path = pairs / "turned.reference.jsonl"
+        with exclusive(self.place / "pairs.lock"):
+            self.call("dama", "reference", "--model", POLICY, "--data", pairs / "turned.jsonl", "--image-root",
+                      self.out / "preference", "--threads", 1, "--quiet", "--out", path)  # fmt: skip
+        return path
+
     def wrong_labels(self) -> dict[str, bool]:
         """Whether the label of each pair is wrong."""
         truth = report.read_lines(self.place / "pairs" / "truth.jsonl")
@@ -194,7 +205,7 @@ class Benchmark:
         smoothing = {} if job.smoothing is None else {"label_smoothing": job.smoothing}
         configuration: dict[str, Any] = {
             "model": POLICY, "data": str(pairs / f"{data}.jsonl"), "image_root": str(self.out / "preference"),
-            "scores": str(pairs / f"{job.row.hardness}.jsonl"), "reference": str(pairs / "reference.jsonl"),
+            "scores": str(pairs / f"{job.row.hardness}.jsonl"), "reference": str(self.reference(job.row)),
             "out": str(folder / "run"), "method": {**job.row.method, "beta": job.beta, **smoothing},
             "optimizer": {"learning_rate": job.rate}, "schedule": {"kind": "cosine", "warmup_ratio": 0.1},
             "batch_size": 16, "epochs": 1, "seed": job.seed, "threads": 1, "tensorboard": False, "log_pairs": True,

@@ -27,6 +27,7 @@ from ._judge import Judge, JudgeAnswer, JudgeRequest
 from ._library import library_path
 from ._native import version
 from ._policy import PairLogps, ResponseLogps, prompt_templates
+from ._ranks import Ranks
 from ._reference import ReferenceCache, ReferenceResult, reference_dataset
 from ._row_job import Progress
 from ._score_dataset import ScoreResult, merge_scores, score_dataset
@@ -59,6 +60,7 @@ __all__ = [
     "Policy",
     "Preparation",
     "Progress",
+    "Ranks",
     "ReferenceCache",
     "ReferenceResult",
     "ResponseLogps",

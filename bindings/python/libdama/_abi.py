@@ -160,6 +160,11 @@ class dama_activations(IntEnum):
     DAMA_ACTIVATIONS_RECOMPUTE = 1
 
 
+class dama_sum_type(IntEnum):
+    DAMA_SUM_FLOAT32 = 0
+    DAMA_SUM_FLOAT64 = 1
+
+
 class dama_parameter_part(IntEnum):
     DAMA_PARAMETER_VALUE = 0
     DAMA_PARAMETER_GRADIENT = 1
@@ -342,6 +347,10 @@ class dama_comparison_options(ctypes.Structure):
     pass
 
 
+class dama_ranks(ctypes.Structure):
+    pass
+
+
 class dama_trainer_options(ctypes.Structure):
     pass
 
@@ -388,6 +397,14 @@ dama_judge_callback = ctypes.CFUNCTYPE(
     ctypes.c_uint,
     ctypes.POINTER(dama_judge_request),
     ctypes.c_void_p,
+    ctypes.c_void_p,
+)
+dama_sum_callback = ctypes.CFUNCTYPE(
+    ctypes.c_uint,
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+    ctypes.c_uint,
+    ctypes.c_int64,
     ctypes.c_void_p,
 )
 dama_train_callback = ctypes.CFUNCTYPE(ctypes.c_uint, ctypes.POINTER(dama_train_progress), ctypes.c_void_p)
@@ -858,6 +875,15 @@ dama_comparison_options._fields_ = [
     ("reserved", ctypes.c_uint32),
 ]
 
+dama_ranks._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("rank", ctypes.c_uint32),
+    ("count", ctypes.c_uint32),
+    ("reserved", ctypes.c_uint32),
+    ("sum", dama_sum_callback),
+    ("user", ctypes.c_void_p),
+]
+
 dama_trainer_options._fields_ = [
     ("struct_size", ctypes.c_uint32),
     ("trainable", ctypes.c_uint),
@@ -881,6 +907,7 @@ dama_trainer_options._fields_ = [
     ("lora_dropout", ctypes.c_double),
     ("sft_weight", ctypes.c_double),
     ("offload", ctypes.c_uint64),
+    ("ranks", ctypes.POINTER(dama_ranks)),
 ]
 
 dama_training_pair._fields_ = [
@@ -1005,6 +1032,7 @@ dama_train_dataset_options._fields_ = [
     ("eval_share", ctypes.c_double),
     ("eval_every", ctypes.c_uint64),
     ("eval_best", ctypes.c_char_p),
+    ("min_delta", ctypes.c_double),
 ]
 
 dama_train_dataset_result._fields_ = [
@@ -1023,6 +1051,7 @@ dama_train_yaml_options._fields_ = [
     ("label", ctypes.c_char_p),
     ("progress", dama_train_callback),
     ("user", ctypes.c_void_p),
+    ("ranks", ctypes.POINTER(dama_ranks)),
     ("onnxruntime", ctypes.c_char_p),
 ]
 
@@ -1784,6 +1813,10 @@ dama_comparison_page = _library.dama_comparison_page
 dama_comparison_page.argtypes = [ctypes.c_void_p]
 dama_comparison_page.restype = ctypes.c_char_p
 
+dama_ranks_init_sized = _library.dama_ranks_init_sized
+dama_ranks_init_sized.argtypes = [ctypes.POINTER(dama_ranks), ctypes.c_size_t]
+dama_ranks_init_sized.restype = None
+
 dama_trainer_options_init_sized = _library.dama_trainer_options_init_sized
 dama_trainer_options_init_sized.argtypes = [ctypes.POINTER(dama_trainer_options), ctypes.c_size_t]
 dama_trainer_options_init_sized.restype = None
@@ -2049,6 +2082,10 @@ def dama_evaluate_result_init(result: dama_evaluate_result) -> None:
 
 def dama_comparison_options_init(options: dama_comparison_options) -> None:
     dama_comparison_options_init_sized(options, ctypes.sizeof(dama_comparison_options))
+
+
+def dama_ranks_init(ranks: dama_ranks) -> None:
+    dama_ranks_init_sized(ranks, ctypes.sizeof(dama_ranks))
 
 
 def dama_trainer_options_init(options: dama_trainer_options) -> None:

@@ -30,6 +30,7 @@ from ._adaptive_beta_step import ROWS, AdaptiveBetaStep, Workspace
 from ._arrays import as_doubles, as_integers, as_lengths
 from ._errors import InvalidArgument, ShapeMismatch
 from ._native import check
+from ._repr import described
 
 
 class AdaptiveBeta:
@@ -359,8 +360,10 @@ class AdaptiveBeta:
         return AdaptiveBeta.from_state, (self.state(), self._batch, self._last_batch)
 
     def __repr__(self) -> str:
-        options = ", ".join(f"{name}={value!r}" for name, value in self.options.items() if value is not None)
-        return f"AdaptiveBeta({options}, running_mean={self.running_mean:.6g})"
+        return described(self, lambda: {
+            **{name: value for name, value in self.options.items() if value is not None},
+            "steps": self.steps, "running_mean": self.running_mean,
+        })  # fmt: skip
 
     def _facts(self) -> _abi.dama_adaptive_beta_facts:
         facts = _abi.dama_adaptive_beta_facts()

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _abi
+from ._repr import described
 
 #: The arrays of the result, in the order of the block's rows.
 ROWS = (
@@ -118,10 +119,10 @@ class AdaptiveBetaStep:
         return self
 
     def __repr__(self) -> str:
-        return (
-            f"AdaptiveBetaStep(loss={self.loss:.6g}, alpha_model={self.alpha_model:.6g}, kept={self.kept}, "
-            f"nonfinite={self.nonfinite}, accuracy={self.accuracy:.3g}, pairs={len(self.mask)})"
-        )
+        return described(self, lambda: {
+            "loss": self.loss, "alpha_model": self.alpha_model, "kept": self.kept, "nonfinite": self.nonfinite,
+            "accuracy": self.accuracy, "pairs": len(self.mask),
+        })  # fmt: skip
 
 
 class Workspace:

@@ -9,6 +9,7 @@ from typing import Any, Optional
 
 from . import _abi
 from ._native import check
+from ._repr import described
 
 _HANDLE = ctypes.c_void_p
 
@@ -28,6 +29,9 @@ class Cancellation:
         if handle:
             free(handle)
             self._handle = _HANDLE()
+
+    def __repr__(self) -> str:
+        return described(self, lambda: {"is_cancelled": self.is_cancelled})
 
     def cancel(self) -> None:
         """Stops all current and later calls that take this object. Returns at once."""

@@ -14,7 +14,7 @@ from ._generation import Policy
 from ._native import version
 from ._reference import reference_dataset
 from ._score_dataset import merge_scores, score_dataset
-from ._train import TrainProgress, train
+from ._train import train
 
 _RETRY = "run the same command again to resume"
 
@@ -41,7 +41,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 
 _DESCRIPTION = """Data- and model-aware preference alignment. JSON goes through the resumable native jobs; Parquet is
-streamed, and its output has all columns of the input and the new ones."""
+streamed, and its output has all columns of the input and the new ones. A command that was stopped resumes when it is
+repeated."""
 
 
 def _dataset(command: argparse.ArgumentParser, model: str) -> None:
@@ -54,6 +55,7 @@ def _dataset(command: argparse.ArgumentParser, model: str) -> None:
     command.add_argument("--field", action="append", default=[], metavar="FIELD=NAME", help="another name of a field")
     command.add_argument("--skip-bad", action="store_true",
                          help="Parquet: null for bad rows instead of stopping; JSON lists them in a file")  # fmt: skip
+    command.add_argument("--restart", action="store_true", help="begin anew instead of resuming an earlier run")
     command.add_argument("--threads", type=int, default=0, metavar="N", help="threads of inference; 0: all processors")
     command.add_argument("--provider", default="cpu", help="cpu, cuda or cuda:N")
     _set(command, "an option of the native job by its name in C")
@@ -82,14 +84,16 @@ def _score(given: argparse.Namespace) -> None:
 
         found = score(_parquet(given), scorer, given.out, format=given.data_format, fields=_fields(given),
                       image_root=given.image_root, delta=given.delta, mean_delta=given.mean_delta,
-                      on_error=_on_error(given), num_proc=given.num_proc, progress=_rows)  # fmt: skip
-        print(f"\rscored {len(found) - len(found.errors)} of {len(found)} rows, mean delta {found.mean_delta}")
+                      on_error=_on_error(given), num_proc=given.num_proc, progress=True,
+                      restart=given.restart)  # fmt: skip
+        print(f"scored {len(found) - len(found.errors)} of {len(found)} rows, mean delta {found.mean_delta}")
         _list(found.errors)
     else:
         shard, shards = _shard(given.shard)
         result = score_dataset(scorer, _single(given), given.out, image_root=given.image_root, delta=given.delta,
                                mean_delta=given.mean_delta, fields=_fields(given), data_format=given.data_format,
-                               shard=shard, shards=shards, **_options(given))  # fmt: skip
+                               shard=shard, shards=shards, restart=given.restart, progress=True,
+                               **_options(given))  # fmt: skip
         print(f"scored {result.rows_scored} of {result.rows} rows, mean delta {result.mean_delta}\n{result.output}")
 
 
@@ -121,19 +125,46 @@ def _reference(given: argparse.Namespace) -> None:
         from .data import reference
 
         found = reference(_parquet(given), _policy(given), given.out, format=given.data_format, fields=_fields(given),
-                          image_root=given.image_root, on_error=_on_error(given), progress=_rows)  # fmt: skip
-        print(f"\r{len(found.ref_chosen_logps) - len(found.errors)} of {len(found.ref_chosen_logps)} rows")
+                          image_root=given.image_root, on_error=_on_error(given), progress=True,
+                          restart=given.restart)  # fmt: skip
+        print(f"{len(found.ref_chosen_logps) - len(found.errors)} of {len(found.ref_chosen_logps)} rows")
         _list(found.errors)
     else:
         result = reference_dataset(_policy(given), _single(given), given.out, image_root=given.image_root,
-                                   fields=_fields(given), data_format=given.data_format, **_options(given))  # fmt: skip
+                                   fields=_fields(given), data_format=given.data_format, restart=given.restart,
+                                   progress=True, **_options(given))  # fmt: skip
         print(f"{result.rows - result.rows_rejected} of {result.rows} rows\n{result.output}")
 
 
+def _add_generate(command: argparse.ArgumentParser) -> None:
+    _add_policy(command)
+    command.add_argument("--samples", type=int, default=1, metavar="N", help="answers to each row; needs a temperature")
+    command.add_argument("--max-tokens", type=int, default=256, metavar="N", help="the most tokens of an answer")
+    command.add_argument("--temperature", type=float, default=0.0, metavar="T", help="0: the likeliest tokens")
+    command.add_argument("--top-k", type=int, default=0, metavar="K", help="tokens to draw from; 0: all")
+    command.add_argument("--top-p", type=float, default=1.0, metavar="P", help="probability to draw from")
+    command.add_argument("--stop", action="append", default=[], metavar="TEXT", help="ends an answer")
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the samples")
+    command.add_argument("--num-beams", type=int, default=1, metavar="N", help="beams of a search")
+
+
 def _generate(given: argparse.Namespace) -> None:
-    result = generate_dataset(_policy(given), _single(given), given.out, image_root=given.image_root,
-                              fields=_fields(given), data_format=given.data_format, **_options(given))  # fmt: skip
-    print(f"{result.rows - result.rows_rejected} of {result.rows} rows\n{result.output}")
+    names = ("samples", "max_tokens", "temperature", "top_k", "top_p", "stop", "seed", "num_beams")
+    settings: dict[str, Any] = {name: getattr(given, name) for name in names}
+    if _is_parquet(given):
+        from .data import generate
+
+        found = generate(_parquet(given), _policy(given), given.out, format=given.data_format, fields=_fields(given),
+                         image_root=given.image_root, on_error=_on_error(given), progress=True, restart=given.restart,
+                         **settings)  # fmt: skip
+        print(f"{len(found.response) - len(found.errors)} of {len(found.response)} rows")
+        _list(found.errors)
+    else:
+        settings.update(_options(given))
+        result = generate_dataset(_policy(given), _single(given), given.out, image_root=given.image_root,
+                                  fields=_fields(given), data_format=given.data_format, restart=given.restart,
+                                  progress=True, **settings)  # fmt: skip
+        print(f"{result.rows - result.rows_rejected} of {result.rows} rows\n{result.output}")
 
 
 def _add_train(command: argparse.ArgumentParser) -> None:
@@ -142,11 +173,7 @@ def _add_train(command: argparse.ArgumentParser) -> None:
 
 
 def _train(given: argparse.Namespace) -> None:
-    def show(progress: TrainProgress) -> None:
-        print(f"\rbatch {progress.batch} of {progress.batches}", end="", file=sys.stderr, flush=True)
-
-    result = train(given.config, overrides=given.set, progress=show)
-    print(f"\n{result}")
+    print(train(given.config, overrides=given.set, progress=True))
 
 
 _Command = tuple[str, Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], None]]
@@ -154,7 +181,7 @@ _COMMANDS: dict[str, _Command] = {
     "score": ("Score the pairs of a dataset for hardness.", _add_score, _score),
     "merge": ("Join the shards that score --shard wrote.", _add_merge, _merge),
     "reference": ("Compute the reference's log-probabilities of a dataset.", _add_policy, _reference),
-    "generate": ("Generate answers to the questions of a dataset (JSON).", _add_policy, _generate),
+    "generate": ("Generate answers to the questions of a dataset.", _add_generate, _generate),
     "train": ("Align a model by a configuration file.", _add_train, _train),
 }
 
@@ -215,10 +242,6 @@ def _shard(text: Optional[str]) -> tuple[int, int]:
 
 def _on_error(given: argparse.Namespace) -> str:
     return "null" if given.skip_bad else "raise"
-
-
-def _rows(count: int) -> None:
-    print(f"\r{count} rows", end="", file=sys.stderr, flush=True)
 
 
 def _list(errors: dict[int, str]) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
 
@@ -14,7 +14,9 @@ from . import _abi, _row_job
 from ._cancellation import Cancellation, run_stoppable
 from ._judge import Judge
 from ._native import check
-from ._row_job import AnyPath, Progress
+from ._progress import JobProgress
+from ._repr import described
+from ._row_job import AnyPath
 from ._text import _c_string, string_list
 
 
@@ -163,7 +165,7 @@ class EvaluateResult:
     #: The file of rejected rows, with line and reason.
     rejects: Path
     #: The contents of the summary file: metrics, counts, and everything that they depend on.
-    summary: dict[str, Any]
+    summary: dict[str, Any] = field(repr=False)
 
 
 def evaluate(
@@ -184,7 +186,7 @@ def evaluate(
     workers: int = 0,
     block_rows: int = 256,
     row_limit: int = 8 << 20,
-    progress: Optional[Callable[[Progress], object]] = None,
+    progress: JobProgress = None,
     cancellation: Optional[Cancellation] = None,
     **more: Any,
 ) -> EvaluateResult:
@@ -213,7 +215,7 @@ def evaluate(
     metrics = ctypes.c_void_p()
     try:
         try:
-            _row_job.run(_abi.dama_evaluate, metrics, options, result, progress, cancellation)
+            _row_job.run(_abi.dama_evaluate, metrics, options, result, progress, cancellation, "evaluate")
         except BaseException:
             if judge is not None:
                 judge._raise()
@@ -256,13 +258,17 @@ class Comparison:
 
     #: All numbers: ``questions`` (how many all answered), ``results``, ``metrics`` with the ``values`` and
     #: ``differences`` of all evaluations, ``mcnemar``, ``discrepancies``.
-    results: dict[str, Any]
+    results: dict[str, Any] = field(repr=False)
     #: Tables for people.
-    text: str
+    text: str = field(repr=False)
     #: A line for each metric of each evaluation, with a header.
-    csv: str
+    csv: str = field(repr=False)
     #: A page in HTML with tables and bars.
-    page: str
+    page: str = field(repr=False)
+
+    def __repr__(self) -> str:
+        return described(self, lambda: {"questions": self.results["questions"],
+                                        "metrics": [it["name"] for it in self.results["metrics"]]})  # fmt: skip
 
 
 def evaluate_compare(

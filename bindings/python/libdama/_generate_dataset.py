@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional, Union
 
@@ -12,7 +12,8 @@ from . import _abi, _row_job
 from ._cancellation import Cancellation
 from ._generation import EarlyStopping, early_stopping_number
 from ._policy import PolicyModel
-from ._row_job import AnyPath, Progress
+from ._progress import JobProgress
+from ._row_job import AnyPath
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class GenerateResult:
     #: The file of rejected rows, with line and reason.
     rejects: Path
     #: The contents of the summary file: counts and everything that the responses depend on.
-    summary: dict[str, Any]
+    summary: dict[str, Any] = field(repr=False)
 
 
 def generate_dataset(
@@ -56,7 +57,7 @@ def generate_dataset(
     row_limit: int = 8 << 20,
     image_limit: int = 64 << 20,
     follow_links: bool = False,
-    progress: Optional[Callable[[Progress], object]] = None,
+    progress: JobProgress = None,
     cancellation: Optional[Cancellation] = None,
     **more: Any,
 ) -> GenerateResult:
@@ -84,7 +85,7 @@ def generate_dataset(
     policy = model if isinstance(model, PolicyModel) else PolicyModel(model)
     result = _abi.dama_generate_dataset_result()
     _abi.dama_generate_dataset_result_init(result)
-    _row_job.run(_abi.dama_generate_dataset, policy._handle, options, result, progress, cancellation)
+    _row_job.run(_abi.dama_generate_dataset, policy._handle, options, result, progress, cancellation, "generate")
     return GenerateResult(
         rows=result.rows,
         rows_rejected=result.rows_rejected,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Union
 
 from . import _abi
 from ._native import check
+from ._repr import described
 from ._runtime import unsigned
 from ._splitter import _Path, set_asking
 from ._text import _c_string, _utf8
@@ -52,9 +53,10 @@ class Judge:
     of an address.
     """
 
-    def __init__(self, handle: ctypes.c_void_p) -> None:
-        """Takes ownership of a handle; use one of the class methods instead."""
+    def __init__(self, handle: ctypes.c_void_p, **facts: Any) -> None:
+        """Takes ownership of a handle; use one of the class methods instead. ``facts`` are what ``repr`` says of it."""
         self._handle = handle
+        self._told = facts
         self._function: Any = None
         self._raised: list[BaseException] = []
 
@@ -63,6 +65,10 @@ class Judge:
         if handle:
             free(handle)
             self._handle = ctypes.c_void_p()
+
+    def __repr__(self) -> str:
+        # Neither an address nor a command: they may hold secrets.
+        return described(self, lambda: self._told)
 
     @classmethod
     def from_callable(
@@ -101,7 +107,7 @@ class Judge:
 
         handle = ctypes.c_void_p()
         check(_abi.dama_judge_create_callback(handle, _c_string(name, "name"), answer, options, None))
-        judge = cls(handle)
+        judge = cls(handle, kind="from_callable", name=name, concurrency=concurrency, cache=cache)
         judge._function = answer
         judge._raised = raised
         return judge
@@ -146,7 +152,7 @@ class Judge:
             options.request_fields = _c_string(json.dumps(dict(request_fields)), "request_fields")
         handle = ctypes.c_void_p()
         check(_abi.dama_judge_create_endpoint(handle, _c_string(url, "url"), _c_string(model, "model"), options))
-        return cls(handle)
+        return cls(handle, kind="endpoint", model=model, timeout=timeout, concurrency=concurrency, cache=cache)
 
     @classmethod
     def command(
@@ -160,14 +166,14 @@ class Judge:
         handle = ctypes.c_void_p()
         options = _options(cache, timeout, concurrency)
         check(_abi.dama_judge_create_command(handle, _c_string(command, "command"), options))
-        return cls(handle)
+        return cls(handle, kind="command", timeout=timeout, concurrency=concurrency, cache=cache)
 
     @classmethod
     def policy(cls, policy: PolicyModel, *, cache: Optional[_Path] = None) -> Judge:
         """Asks a text-only policy that follows instructions, one request at a time."""
         handle = ctypes.c_void_p()
         check(_abi.dama_judge_create_policy(handle, policy._handle, _options(cache)))
-        return cls(handle)
+        return cls(handle, kind="policy", policy=policy, cache=cache)
 
     def _raise(self) -> None:
         """Raises what the function of ``from_callable`` raised since the last call, if anything."""

@@ -17,6 +17,7 @@ from ._conversation import conversation_array
 from ._errors import InvalidArgument
 from ._native import check, choices
 from ._reopen import reduced, remembers
+from ._repr import described, model_facts
 from ._runtime import open_with
 from ._scorer import Image, _image
 from ._text import _c_string, string_list
@@ -129,6 +130,13 @@ class PolicyModel:
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         return reduced(self)
+
+    def __repr__(self) -> str:
+        return described(self, lambda: {
+            **model_facts(self), "template": self.template, "max_length": self.max_length,
+            "image_tokens": self.image_tokens, "hidden_size": self.hidden_size,
+            "vocabulary_size": self.vocabulary_size,
+        })  # fmt: skip
 
     def __del__(self, free: Any = _abi.dama_policy_free) -> None:
         handle = getattr(self, "_handle", None)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional, Union
 
@@ -13,7 +13,9 @@ from . import _abi, _row_job
 from ._cancellation import Cancellation
 from ._native import check, choices
 from ._policy import Pair, PairLogps, PolicyModel, logps_of, pair_array
-from ._row_job import AnyPath, Progress
+from ._progress import JobProgress
+from ._repr import described
+from ._row_job import AnyPath
 from ._scorer import Image
 
 _FORMATS = choices(_abi.dama_reference_format, "DAMA_REFERENCE_")
@@ -34,7 +36,7 @@ class ReferenceResult:
     #: The file of rejected rows, with line and reason.
     rejects: Path
     #: The contents of the summary file: counts and everything that the numbers depend on.
-    summary: dict[str, Any]
+    summary: dict[str, Any] = field(repr=False)
 
 
 def reference_dataset(
@@ -52,7 +54,7 @@ def reference_dataset(
     row_limit: int = 8 << 20,
     image_limit: int = 64 << 20,
     follow_links: bool = False,
-    progress: Optional[Callable[[Progress], object]] = None,
+    progress: JobProgress = None,
     cancellation: Optional[Cancellation] = None,
     scores: Optional[AnyPath] = None,
     **more: Any,
@@ -75,7 +77,7 @@ def reference_dataset(
     policy = model if isinstance(model, PolicyModel) else PolicyModel(model)
     result = _abi.dama_reference_dataset_result()
     _abi.dama_reference_dataset_result_init(result)
-    _row_job.run(_abi.dama_reference_dataset, policy._handle, options, result, progress, cancellation)
+    _row_job.run(_abi.dama_reference_dataset, policy._handle, options, result, progress, cancellation, "reference")
     return ReferenceResult(
         rows=result.rows,
         rows_rejected=result.rows_rejected,
@@ -96,6 +98,7 @@ class ReferenceCache:
 
     def __init__(self, path: AnyPath, policy: Optional[PolicyModel] = None) -> None:
         self._handle = _HANDLE()
+        self._path = os.fspath(path)
         reference = None if policy is None else policy._handle
         check(_abi.dama_reference_cache_open(self._handle, os.fsencode(path), reference))
 
@@ -104,6 +107,9 @@ class ReferenceCache:
         if handle:
             free(handle)
             self._handle = _HANDLE()
+
+    def __repr__(self) -> str:
+        return described(self, lambda: {"path": self._path, "pairs": len(self)})
 
     def __len__(self) -> int:
         return int(_abi.dama_reference_cache_count(self._handle))

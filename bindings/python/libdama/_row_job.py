@@ -16,6 +16,7 @@ from ._errors import InvalidArgument
 from ._interrupt import Interrupt
 from ._native import check, choices
 from ._policy import c_text
+from ._progress import JobProgress, job_bar
 
 _PHASES = {number: name for name, number in choices(_abi.dama_phase, "DAMA_PHASE_").items()}
 _CANCELLED = int(_abi.dama_status.DAMA_CANCELLED)
@@ -99,10 +100,23 @@ def run(
     handle: Optional[ctypes.c_void_p],
     options: Any,
     result: Any,
-    progress: Optional[Callable[[Progress], object]],
-    cancellation: Optional[Cancellation] = None,
+    progress: JobProgress,
+    cancellation: Optional[Cancellation],
+    title: str,
 ) -> None:
-    """Runs a job. Raises what ``progress`` raises, and ``KeyboardInterrupt`` after Ctrl-C."""
+    """Runs a job, which a bar calls ``title``. Raises what ``progress`` raises, and ``KeyboardInterrupt`` after Ctrl-C."""
+    with job_bar(progress, title) as show:
+        _run(function, handle, options, result, show, cancellation)
+
+
+def _run(
+    function: Any,
+    handle: Optional[ctypes.c_void_p],
+    options: Any,
+    result: Any,
+    progress: Optional[Callable[[Progress], object]],
+    cancellation: Optional[Cancellation],
+) -> None:
     raised: list[BaseException] = []
     interrupt = Interrupt()
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional, Union
 
@@ -14,7 +14,8 @@ from ._cancellation import Cancellation
 from ._errors import InvalidArgument
 from ._native import choices
 from ._policy import _choice
-from ._row_job import AnyPath, Progress
+from ._progress import JobProgress
+from ._row_job import AnyPath
 from ._scorer import Scorer
 
 _DELTA_SOURCES = choices(_abi.dama_delta_source, "DAMA_DELTA_FROM_")
@@ -37,7 +38,7 @@ class ScoreResult:
     #: The file of rejected rows, with line and reason.
     rejects: Path
     #: The contents of the summary file: quantiles, histogram, counts, settings.
-    summary: dict[str, Any]
+    summary: dict[str, Any] = field(repr=False)
 
 
 def score_dataset(
@@ -58,7 +59,7 @@ def score_dataset(
     image_limit: int = 64 << 20,
     follow_links: bool = False,
     report: Optional[AnyPath] = None,
-    progress: Optional[Callable[[Progress], object]] = None,
+    progress: JobProgress = None,
     shard: int = 0,
     shards: int = 0,
     cancellation: Optional[Cancellation] = None,
@@ -91,7 +92,7 @@ def score_dataset(
     scorer = model if isinstance(model, Scorer) else Scorer(model)
     result = _abi.dama_score_dataset_result()
     _abi.dama_score_dataset_result_init(result)
-    _row_job.run(_abi.dama_score_dataset, scorer._handle, options, result, progress, cancellation)
+    _row_job.run(_abi.dama_score_dataset, scorer._handle, options, result, progress, cancellation, "score")
     return _result(result, _shard_output(Path(output), shard, shards))
 
 
@@ -100,7 +101,7 @@ def merge_scores(
     shards: Sequence[AnyPath] = (),
     *,
     restart: bool = False,
-    progress: Optional[Callable[[Progress], object]] = None,
+    progress: JobProgress = None,
     cancellation: Optional[Cancellation] = None,
 ) -> ScoreResult:
     """Joins the shards of :func:`score_dataset`: δ̄, α_D, Eq. (7), and the statistics of all rows.
@@ -121,7 +122,7 @@ def merge_scores(
     options.restart = bool(restart)
     result = _abi.dama_score_dataset_result()
     _abi.dama_score_dataset_result_init(result)
-    _row_job.run(lambda _, *rest: _abi.dama_merge_scores(*rest), None, options, result, progress, cancellation)
+    _row_job.run(lambda _, *rest: _abi.dama_merge_scores(*rest), None, options, result, progress, cancellation, "merge")
     return _result(result, Path(output))
 
 

@@ -17,6 +17,7 @@ from ._errors import DamaError, InvalidArgument, error_for
 from ._native import check, choices
 from ._pillow import is_pillow, pillow_pixels
 from ._reopen import reduced, remembers
+from ._repr import described, model_facts
 from ._runtime import open_with
 from ._splitter import Splitter
 from ._text import _c_string, string_list
@@ -126,6 +127,10 @@ class Scorer:
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         return reduced(self)
+
+    def __repr__(self) -> str:
+        return described(self, lambda: {**model_facts(self), "dimension": self.dimension,
+                                        "max_tokens": self.max_tokens, "logit_scale": self.logit_scale})  # fmt: skip
 
     def __del__(self, free: Any = _abi.dama_scorer_free) -> None:
         handle = getattr(self, "_handle", None)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Union
 from . import _abi
 from ._cancellation import Cancellation, run_stoppable
 from ._native import check
+from ._repr import described
 from ._runtime import unsigned
 from ._text import Tokenizer, _c_string, split_options, string_list
 
@@ -35,9 +36,10 @@ class Splitter:
     at the same time. No error message shows a key, or a secret part of an address.
     """
 
-    def __init__(self, handle: ctypes.c_void_p) -> None:
-        """Takes ownership of a handle; use one of the class methods instead."""
+    def __init__(self, handle: ctypes.c_void_p, **facts: Any) -> None:
+        """Takes ownership of a handle; use one of the class methods instead. ``facts`` are what ``repr`` says of it."""
         self._handle = handle
+        self._told = facts
 
     def __del__(self, free: Any = _abi.dama_splitter_free) -> None:
         handle = getattr(self, "_handle", None)
@@ -45,19 +47,23 @@ class Splitter:
             free(handle)
             self._handle = ctypes.c_void_p()
 
+    def __repr__(self) -> str:
+        # Neither an address nor a command: they may hold secrets.
+        return described(self, lambda: self._told)
+
     @classmethod
     def built_in(cls) -> Splitter:
         """The rules of :func:`libdama.split`."""
         handle = ctypes.c_void_p()
         check(_abi.dama_splitter_create_built_in(handle))
-        return cls(handle)
+        return cls(handle, kind="built_in")
 
     @classmethod
     def policy(cls, policy: PolicyModel, *, cache: Optional[_Path] = None) -> Splitter:
         """Asks a text-only policy that follows instructions, one response at a time."""
         handle = ctypes.c_void_p()
         check(_abi.dama_splitter_create_policy(handle, policy._handle, _options(cache)))
-        return cls(handle)
+        return cls(handle, kind="policy", policy=policy, cache=cache)
 
     @classmethod
     def command(
@@ -70,7 +76,7 @@ class Splitter:
         options = _options(cache, timeout, concurrency)
         handle = ctypes.c_void_p()
         check(_abi.dama_splitter_create_command(handle, _c_string(command, "command"), options))
-        return cls(handle)
+        return cls(handle, kind="command", timeout=timeout, concurrency=concurrency, cache=cache)
 
     @classmethod
     def endpoint(
@@ -97,7 +103,7 @@ class Splitter:
             options.api_key = _c_string(api_key, "api_key")
         handle = ctypes.c_void_p()
         check(_abi.dama_splitter_create_endpoint(handle, _c_string(url, "url"), _c_string(model, "model"), options))
-        return cls(handle)
+        return cls(handle, kind="endpoint", model=model, timeout=timeout, concurrency=concurrency, cache=cache)
 
     def split(
         self,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from . import _abi
 from ._errors import InvalidArgument, ShapeMismatch
 from ._native import check
+from ._repr import described
 
 
 def _utf8(text: Union[str, bytes]) -> bytes:
@@ -35,10 +36,11 @@ class Tokenizer:
     its name. Truncation and padding in the file are ignored. A tokenizer is immutable and thread-safe.
     """
 
-    __slots__ = ("_handle", "_facts")
+    __slots__ = ("_handle", "_facts", "_path")
 
     def __init__(self, path: Union[str, "os.PathLike[str]"]) -> None:
         self._handle: Optional[int] = None
+        self._path = os.fspath(path)
         handle = ctypes.c_void_p()
         check(_abi.dama_tokenizer_create(handle, os.fsencode(path)))
         self._handle = handle.value
@@ -49,6 +51,12 @@ class Tokenizer:
     def __del__(self, free: Any = _abi.dama_tokenizer_free) -> None:
         if getattr(self, "_handle", None) is not None:
             free(self._handle)
+
+    def __repr__(self) -> str:
+        return described(self, lambda: {
+            "path": self._path, "tokens": len(self), "bos_id": self.bos_id, "eos_id": self.eos_id, "pad_id": self.pad_id,
+            "unk_id": self.unk_id,
+        })  # fmt: skip
 
     def encode(self, text: Union[str, bytes], add_special_tokens: bool = True) -> NDArray[np.int32]:
         """The token ids of ``text``. Bytes are read as UTF-8, invalid bytes as U+FFFD. Nothing is cut off."""

@@ -15,6 +15,8 @@ from ._cancellation import Cancellation, run_stoppable
 from ._errors import Cancelled, InvalidArgument
 from ._native import choices
 from ._policy import c_text
+from ._progress import TrainingProgress, training_bar
+from ._ranks import Ranks
 from ._row_job import Progress
 from ._runtime import runtime_path
 from ._trainer import StepMetrics, _step_metrics
@@ -68,8 +70,9 @@ def train(
     overrides: Union[Mapping[str, Any], Sequence[str]] = (),
     *,
     restart: bool = False,
-    progress: Optional[Callable[[TrainProgress], object]] = None,
+    progress: TrainingProgress = None,
     cancellation: Optional[Cancellation] = None,
+    ranks: Optional[Ranks] = None,
 ) -> TrainResult:
     """Aligns a model with preference pairs, as ``dama train`` does: shuffled epochs, checkpoints, metrics, a model.
 
@@ -85,7 +88,23 @@ def train(
     A job that was stopped or killed resumes from its last checkpoint when it is called again with the same
     configuration, and ends with the same weights. ``progress`` is called on another thread while this one waits. An
     exception that it raises stops the job and is raised here. Ctrl-C and ``cancellation`` stop the job inside a step.
+
+    ``ranks`` are the processes or threads that train together: each calls the function with the same configuration, and
+    the first writes the output folder, which all of them must see. If one is stopped or fails, all stop after the same
+    batch; any number of ranks resumes the job. ``torchrun -m libdama.train`` does this for ``torch.distributed``.
     """
+    with training_bar(progress) as show:
+        return _train(config, overrides, restart, show, cancellation, ranks)
+
+
+def _train(
+    config: Union[Mapping[str, Any], str, "os.PathLike[str]"],
+    overrides: Union[Mapping[str, Any], Sequence[str]],
+    restart: bool,
+    show: Optional[Callable[[TrainProgress], object]],
+    cancellation: Optional[Cancellation],
+    ranks: Optional[Ranks],
+) -> TrainResult:
     text, label = _text(config)
     items = _overrides(overrides)
     raised: list[BaseException] = []
@@ -94,8 +113,8 @@ def train(
     @_abi.dama_train_callback
     def tell(pointer: Any, _user: Any) -> int:
         try:
-            if progress is not None:
-                progress(_progress(pointer.contents))
+            if show is not None:
+                show(_progress(pointer.contents))
             return _OK
         except BaseException as error:
             raised.append(error)
@@ -106,6 +125,8 @@ def train(
     options.restart = restart
     options.label = label
     options.progress = tell
+    if ranks is not None:
+        options.ranks = ranks._pointer
     runtime = runtime_path()
     if runtime is not None:
         options.onnxruntime = os.fsencode(runtime)
@@ -117,6 +138,8 @@ def train(
             lambda token: _abi.dama_train_yaml(text, array, len(items), options, result, token), cancellation
         )
     except Cancelled:
+        if ranks is not None:
+            ranks._raise_failure()
         if raised:
             raise raised[0] from None
         raise

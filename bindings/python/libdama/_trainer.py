@@ -17,9 +17,11 @@ from ._adaptive_beta import AdaptiveBeta
 from ._arrays import as_doubles
 from ._cancellation import Cancellation, run_stoppable
 from ._dlpack import DeviceArray
-from ._errors import InvalidArgument, ShapeMismatch
+from ._errors import Cancelled, InvalidArgument, ShapeMismatch
 from ._native import check, choices
 from ._policy import Pair, PairLogps, PolicyModel, _choice, _positive, c_pair, c_text, found_logps, pair_array
+from ._repr import described
+from ._ranks import Ranks
 from ._runtime import unsigned
 from .kernels import Schedule
 
@@ -106,6 +108,7 @@ class Parameter:
     #: The trainer's own memory, float32, not a copy: writing to it changes the weights. It lives as long as the array.
     #: For a policy on a device, or of another precision than float32, a copy that cannot be written: see :meth:`write`.
     value: NDArray[np.float32]
+    #: Likewise.
     gradient: NDArray[np.float32]
     #: Whether weight decay applies.
     decays: bool
@@ -124,7 +127,11 @@ class Parameter:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """The shape of value and gradient."""
         return self.value.shape
+
+    def __repr__(self) -> str:
+        return described(self, lambda: {"name": self.name, "shape": self.shape, "decays": self.decays})
 
 
 class _Owner:
@@ -176,6 +183,9 @@ class Trainer:
     ``sft_weight``
         The weight of ``StepMetrics.sft_loss`` beside the preference loss: TRL's ``rpo_alpha``. Used by :meth:`step`.
 
+    ``ranks``
+        The processes or threads that train together; each then calls :meth:`step` with its share of the batch.
+
     The parts of a step can be called separately: :meth:`forward`, :meth:`backward`, :meth:`update`, :meth:`zero_grad`.
     Gradients can be summed over ranks in the arrays of :meth:`parameters`. Use an object from one thread at a time.
     """
@@ -199,6 +209,7 @@ class Trainer:
         seed: int = 0,
         offload: bool = False,
         sft_weight: float = 0.0,
+        ranks: Optional[Ranks] = None,
     ) -> None:
         self._owner: Optional[_Owner] = None
         options = _abi.dama_trainer_options()
@@ -215,6 +226,10 @@ class Trainer:
         options.seed = unsigned("seed", seed, 64)
         options.offload = int(offload)
         options.sft_weight = sft_weight
+        #: Kept: C calls it in every step.
+        self._ranks = ranks
+        if ranks is not None:
+            options.ranks = ranks._pointer
         if isinstance(controller, str):
             controller = AdaptiveBeta(controller)
         owner = _Owner()
@@ -231,6 +246,12 @@ class Trainer:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __repr__(self) -> str:
+        return described(self, lambda: {
+            "steps": self.steps, "skipped": self.skipped, "learning_rate": self.learning_rate,
+            "running_mean": self.running_mean,
+        })  # fmt: skip
 
     def close(self) -> None:
         """Frees the memory, except while arrays of :meth:`parameters` still use it."""
@@ -251,7 +272,12 @@ class Trainer:
         pairs = kind(*[_training_pair(pair, index, keep) for index, pair in enumerate(batch)])
         metrics = _abi.dama_step_metrics()
         _abi.dama_step_metrics_init(metrics)
-        self._run(lambda token: _abi.dama_trainer_step(handle, pairs, len(batch), metrics, token), cancellation)
+        try:
+            self._run(lambda token: _abi.dama_trainer_step(handle, pairs, len(batch), metrics, token), cancellation)
+        except Cancelled:
+            if self._ranks is not None:
+                self._ranks._raise_failure()
+            raise
         return _step_metrics(metrics)
 
     def forward(self, pairs: Sequence[Pair], cancellation: Optional[Cancellation] = None) -> list[PairLogps]:

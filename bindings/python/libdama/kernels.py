@@ -16,6 +16,7 @@ from . import _abi
 from ._arrays import as_labels, shared_floats
 from ._errors import InvalidArgument, ShapeMismatch
 from ._native import check, choices
+from ._repr import described
 
 __all__ = [
     "IGNORED_LABEL",
@@ -164,7 +165,19 @@ class Schedule:
             self._options.warmup_ratio = warmup
         self(0)
 
+    def __repr__(self) -> str:
+        return described(self, self._facts)
+
+    def _facts(self) -> dict[str, Any]:
+        it = self._options
+        return {
+            "kind": next(name for name, number in self._KINDS.items() if number == it.schedule),
+            "learning_rate": it.learning_rate, "total_steps": it.total_steps,
+            "warmup": it.warmup_steps or it.warmup_ratio,
+        }  # fmt: skip
+
     def __call__(self, step: int) -> float:
+        """The learning rate of an update; ``step`` counts from 0."""
         if not 0 <= step < 2**64:
             raise InvalidArgument(f"step is {step}; it must be 0 or more")
         rate = ctypes.c_double()

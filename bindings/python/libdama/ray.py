@@ -21,6 +21,7 @@ import numpy as np
 
 from ._errors import InvalidArgument, ModelError, Unsupported
 from ._hardness import alpha_data as _alpha_data
+from ._repr import described
 from ._scorer import Scorer
 from .data._hardness import Hardness
 from .data._sources import AnyPath
@@ -40,6 +41,9 @@ class HardnessScorer:
     ) -> None:
         scorer = Scorer(model, threads=threads or _cpus(), provider=provider)
         self._hardness = Hardness(scorer, on_error=on_error, **options)
+
+    def __repr__(self) -> str:
+        return described(self, lambda: {"hardness": self._hardness})
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, Any]:
         columns = {name: _python(values) for name, values in batch.items()}

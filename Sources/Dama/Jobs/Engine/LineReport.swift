@@ -19,6 +19,7 @@ extension RowOutcome {
 struct LineReport<Task: RowTask>: RowReport {
     /// Whether the lines are the elements of one JSON array.
     var isArray = false
+    var needsRows = true
 
     func write(
         _ journal: borrowing RowJournal, to output: inout ResultFile, in folder: borrowing ResultFolder,

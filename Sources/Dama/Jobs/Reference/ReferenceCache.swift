@@ -17,36 +17,47 @@ public final class ReferenceCache: Sendable {
     /// - Throws: ``DamaError/Code/invalidArgument`` if it was computed with anything else, naming each part that
     ///   differs, or if the file is no longer the one that its summary describes.
     public convenience init(path: String, policy: Policy) throws(DamaError) {
-        let paths = JobPaths(output: path)
-        guard Files.exists(paths.summary) else {
-            throw .io("\(paths.summary) is missing; it says what \(path) was computed with")
+        try self.init(paths: [path], policy: policy)
+    }
+
+    /// Opens the cache that several ranks computed, a file each.
+    convenience init(paths: [String], policy: Policy) throws(DamaError) {
+        let identity = try policy.identity()
+        for path in paths {
+            let summaryPath = JobPaths(output: path).summary
+            guard Files.exists(summaryPath) else {
+                throw .io("\(summaryPath) is missing; it says what \(path) was computed with")
+            }
+            let summary = try Files.readJSON(summaryPath)
+            let differences = settingsDifferences(summary["settings"]?["model"] ?? .null, identity)
+            guard differences.isEmpty else {
+                throw .invalidArgument(
+                    "\(path) was computed with \(differences.joined(separator: "; ")); compute it again for this model")
+            }
+            try ResultFile.requireUnchanged(path, summary["output"], summary: summaryPath)
         }
-        let summary = try Files.readJSON(paths.summary)
-        let found = summary["settings"]?["model"] ?? .null
-        let differences = settingsDifferences(found, try policy.identity())
-        guard differences.isEmpty else {
-            throw .invalidArgument(
-                "\(path) was computed with \(differences.joined(separator: "; ")); compute it again for this model")
-        }
-        try ResultFile.requireUnchanged(path, summary["output"], summary: paths.summary)
-        try self.init(path: path)
+        try self.init(paths: paths)
     }
 
     /// Opens the cache without checking what it was computed with.
-    public init(path: String) throws(DamaError) {
-        self.path = path
+    public convenience init(path: String) throws(DamaError) { try self.init(paths: [path]) }
+
+    private init(paths: [String]) throws(DamaError) {
+        path = paths.first ?? ""
         var entries: [ExactText: ReferenceEntry] = [:]
         var keys: [ExactText: String] = [:]
-        var reader = try RowReader(path: path, rowLimit: 64 << 20)
-        while let row = try reader.next() {
-            do throws(DamaError) {
-                if let rejection = row.rejection { throw .model(rejection.reason) }
-                let entry = try ReferenceEntry(JSON(parsing: row.bytes, numbers: .asWritten))
-                guard !entry.key.isEmpty else { throw .model("\"key\" is missing") }
-                entries[ExactText(entry.key)] = entry
-                keys[ExactText(entry.id.text)] = entry.key
-            } catch {
-                throw DamaError(.model, "\(path), line \(row.line): \(error.message)")
+        for path in paths {
+            var reader = try RowReader(path: path, rowLimit: 64 << 20)
+            while let row = try reader.next() {
+                do throws(DamaError) {
+                    if let rejection = row.rejection { throw .model(rejection.reason) }
+                    let entry = try ReferenceEntry(JSON(parsing: row.bytes, numbers: .asWritten))
+                    guard !entry.key.isEmpty else { throw .model("\"key\" is missing") }
+                    entries[ExactText(entry.key)] = entry
+                    keys[ExactText(entry.id.text)] = entry.key
+                } catch {
+                    throw DamaError(.model, "\(path), line \(row.line): \(error.message)")
+                }
             }
         }
         self.entries = entries

@@ -27,14 +27,21 @@ public struct ReferenceJob: Sendable {
     ) throws(DamaError) -> LineJobSummary {
         try policy.checkResponses()
         try options.check()
-        let report = LineReport<ReferenceTask>(isArray: options.format == .released)
+        let shard = options.shard
+        // A share may have no rows, or only rejected ones.
+        let report = LineReport<ReferenceTask>(isArray: options.format == .released, needsRows: shard == nil)
         let scores = try options.scores.map { path throws(DamaError) in try Files.digest(path).sha256 }
-        return try RowJob(options.rows, report).run(observer: observer) {
-            (contents, root) throws(DamaError) in
-            .settings(
+        let unit = options.rows.blockRows
+        return try RowJob(options.rows, report, part: { shard?.rows(of: $0, unit: unit) ?? 0..<$0 }).run(
+            observer: observer
+        ) { (contents, root) throws(DamaError) in
+            let settings = JSON.settings(
                 job: "reference", contents,
                 ["model": try policy.identity(), "scores": scores.map { .string($0) } ?? .null], ReferenceOptions.table,
                 options, root)
+            guard let shard else { return settings }
+            return .object(
+                JSONObject((settings.object?.members ?? []) + [("share", .string("\(shard.index)/\(shard.count)"))]))
         } task: { (root, _, _) throws(DamaError) in
             ReferenceTask(
                 policy: policy, root: root, options: options,

@@ -8,6 +8,8 @@ public struct ReferenceOptions: RowJobSettings {
     /// The output of ``ScoreJob`` for the dataset, for ``Format/released``: its rows then have the probabilities of their
     /// sub-sentences (`chosen_logits`, `rejected_logits`); `nil` leaves them out.
     public var scores: String?
+    /// The share of the rows that one of several ranks computes, for a training job.
+    var shard: Shard?
 
     /// The format of a line of output.
     public enum Format: String, CaseIterable, Sendable {

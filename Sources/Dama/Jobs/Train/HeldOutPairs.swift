@@ -37,20 +37,23 @@ struct HeldOutPairs {
         batch > 0 && evaluated != batch && (batch % options.evalEvery == 0 || batch == batches)
     }
 
-    /// Scores the pairs. Holds the images of a few in memory.
+    /// Scores the pairs, each rank its share. Holds the images of a few in memory.
     mutating func score(
-        _ trainer: Trainer, after batch: Int, run: RunOptions?
+        _ trainer: Trainer, _ ranks: RankGroup, after batch: Int, run: RunOptions?
     ) throws(DamaError) -> HeldOutMetrics {
         var sums = HeldOutSums(options.method)
-        for start in stride(from: 0, to: data.items.count, by: 32) {
-            var pairs: [TrainingPair] = []
-            for index in start..<min(start + 32, data.items.count) {
-                pairs.append(try data.pair(index, root, takesImage: takesImages))
+        let own = ranks.share(of: data.items.count)
+        try ranks.agreeing { () throws(DamaError) in
+            for start in stride(from: 0, to: own.count, by: 32) {
+                var pairs: [TrainingPair] = []
+                for index in own[start..<min(start + 32, own.count)] {
+                    pairs.append(try data.pair(index, root, takesImage: takesImages))
+                }
+                try trainer.add(pairs, to: &sums, run: run)
             }
-            try trainer.add(pairs, to: &sums, run: run)
         }
         evaluated = batch
-        return try sums.metrics()
+        return try sums.gathered(of: data.items.count, ranks).metrics()
     }
 
     /// Whether these metrics are better than all before; the first of equal ones stays the best.
@@ -114,40 +117,37 @@ extension HeldOutMetrics {
 }
 
 extension TrainJob {
+    /// The options with which the held-out pairs of a file are read; `nil` if there is none.
+    var heldOutOptions: TrainOptions? {
+        guard let path = options.evalData else { return nil }
+        var own = options
+        own.rows.data = path
+        own.scores = nil
+        own.minimumDelta = nil
+        own.batchSize = 1
+        own.rows.maximumRejected = nil
+        return own
+    }
+
     /// The held-out pairs: those of a file, or a share of `data`, which is taken from it.
+    ///
+    /// - Parameter reference: That of ``heldOutReference(_:_:_:)``.
     func heldOut(
-        _ data: inout TrainingData, _ root: ImageRoot, run: RunOptions?,
-        _ observer: (TrainEvent) throws(DamaError) -> Void
+        _ data: inout TrainingData, _ root: ImageRoot, _ reference: ReferenceSource?, run: RunOptions?,
+        _ notice: (String) throws(DamaError) -> Void
     ) throws(DamaError) -> HeldOutPairs? {
         if let share = options.evalShare {
             let held = try data.holdOut(share: share, seed: options.seed, batchSize: options.batchSize)
             return HeldOutPairs(held, root, options, takesImages: policy.takesImages)
         }
-        guard let path = options.evalData else { return nil }
-        var own = options
-        own.rows.data = path
-        own.scores = nil
-        own.batchSize = 1
-        own.rows.maximumRejected = nil
+        guard let own = heldOutOptions else { return nil }
         let root = try ImageRoot(own.rows)
-        let reference = try heldOutReference(own, run, observer)
         let held = try TrainingData(own, policy: policy, root: root, reference: reference) { () throws(DamaError) in
             try run?.check()
         }
         if let first = held.rejects.first {
-            try observer(
-                .notice("\(held.rejects.count) rows of \(path) cannot be scored, the first: \(first.text)"))
+            try notice("\(held.rejects.count) rows of \(own.data) cannot be scored, the first: \(first.text)")
         }
         return HeldOutPairs(held, root, options, takesImages: policy.takesImages)
-    }
-
-    private func heldOutReference(
-        _ own: TrainOptions, _ run: RunOptions?, _ observer: (TrainEvent) throws(DamaError) -> Void
-    ) throws(DamaError) -> ReferenceSource? {
-        if own.method.loss.isReferenceFree { return nil }
-        if let path = options.reference, Files.areSame(path, options.data) {
-            return try ReferenceSource(dataset: own.data, fields: own.fields)
-        }
-        return try computedReference(own, paths.heldOutReference, run, observer)
     }
 }

@@ -4,6 +4,7 @@ import DamaSupport
 /// The hardness that a training job reads: α_D of each pair, and its third of the dataset by δ.
 struct ScoreTable {
     struct Score {
+        var delta: Double
         var alphaData: Double
         /// 0 for the third with the smallest δ, whose pairs are hardest to distinguish; 2 for the third with the
         /// largest.
@@ -66,7 +67,7 @@ struct ScoreTable {
         for (position, index) in order.enumerated() {
             let line = lines[index]
             let alpha = meanDelta.map { Hardness.alphaData(delta: line.delta, meanDelta: $0) } ?? line.alphaData ?? 1
-            let score = Score(alphaData: alpha, third: 3 * position / lines.count)
+            let score = Score(delta: line.delta, alphaData: alpha, third: 3 * position / lines.count)
             guard scores.updateValue(score, forKey: ExactText(line.id.text)) == nil else {
                 throw .model("\(path) has two lines with the id \(line.id.text); every pair must have its own id")
             }

@@ -30,68 +30,98 @@ public struct TrainJob: Sendable {
     /// Runs the job to completion.
     ///
     /// - Parameters:
+    ///   - ranks: The processes that run the same job together, with the same output folder; by default only this one.
+    ///     The first of them writes the folder. Another number of ranks may resume the job: the weights then differ by
+    ///     the order of sums alone.
     ///   - run: Lets another thread stop the job inside a step.
     ///   - observer: Called with every event on the calling thread. If it throws, the job writes a checkpoint and
-    ///     stops.
+    ///     stops, on all ranks.
     /// - Throws: ``DamaError/Code/invalidArgument`` if the output folder holds another job, naming the settings that
-    ///   differ; ``DamaError/cancelled`` if the job was stopped.
+    ///   differ; ``DamaError/cancelled`` if the job was stopped, or another rank failed.
     @discardableResult
     public func run(
-        run: RunOptions? = nil, observer: (TrainEvent) throws(DamaError) -> Void = { _ in }
+        ranks: RankGroup = RankGroup(), run: RunOptions? = nil,
+        observer: (TrainEvent) throws(DamaError) -> Void = { _ in }
     ) throws(DamaError) -> TrainSummary {
-        try options.check()
-        try paths.refuseUnsuitable(options, base: policy.directory)
-        try policy.checkResponses()
-        try Files.makeDirectory(options.output)
-        let folder = try JobFolder(path: paths.checkpoints, isOurs: CheckpointFolder.isOurs)
-        folder.removeTemporaryFiles()
-        paths.removeLeftovers()
-        let checkpoints = CheckpointFolder(path: paths.checkpoints, limit: options.checkpointsKept)
-        if options.restart {
-            checkpoints.removeAll()
-            paths.removeResults()
+        do throws(DamaError) {
+            return try train(ranks, run, observer)
+        } catch {
+            ranks.fail(with: error)
+            throw error
         }
-        // Options that cannot be trained are rejected before the reference is computed.
-        let trained = try TrainedPolicy(
-            policy, options.trainable, activations: options.activations, seed: options.seed, offloads: options.offload)
-        let root = try ImageRoot(options.rows)
-        var data = try TrainingData(
-            options, policy: policy, root: root, reference: try reference(run, observer)
-        ) { () throws(DamaError) in try run?.check() }
-        let identity = try options.identity(
-            policy: try policy.identity(), contents: data.contents, images: data.imagesDigest)
-        if let summary = try finished(identity) { return summary }
+    }
 
-        var held = try heldOut(&data, root, run: run, observer)
+    private func train(
+        _ ranks: RankGroup, _ run: RunOptions?, _ observer: (TrainEvent) throws(DamaError) -> Void
+    ) throws(DamaError) -> TrainSummary {
+        func notice(_ line: String) throws(DamaError) { if ranks.isFirst { try observer(.notice(line)) } }
+        let checkpoints = CheckpointFolder(path: paths.checkpoints, limit: options.checkpointsKept)
+        var folder: JobFolder?
+        let trained = try ranks.agreeing { () throws(DamaError) in
+            try options.check()
+            try policy.checkResponses()
+            if ranks.isFirst { folder = try open(checkpoints) }
+            // Options that cannot be trained are rejected before the reference is computed.
+            return try TrainedPolicy(
+                policy, options.trainable, activations: options.activations, seed: options.seed,
+                offloads: options.offload)
+        }
+        defer { _ = folder.take() }
+        let source = try reference(ranks, run, observer)
+        let heldOutSource = try heldOutReference(ranks, run, observer)
+
+        let (root, whole, identity, done) = try ranks.agreeing { () throws(DamaError) in
+            let root = try ImageRoot(options.rows)
+            let data = try TrainingData(options, policy: policy, root: root, reference: source) {
+                () throws(DamaError) in try run?.check()
+            }
+            let identity = try options.identity(
+                policy: try policy.identity(), contents: data.contents, images: data.imagesDigest)
+            return (root, data, identity, try finished(identity))
+        }
+        try ranks.requireSame(
+            identity.text, "has another model, other data or other options")
+        try ranks.requireSame(done == nil ? "" : "done", "does not see the same \(paths.summary)")
+        if let done { return done }
+
+        var data = whole
+        var held = try ranks.agreeing { () throws(DamaError) in
+            try heldOut(&data, root, heldOutSource, run: run, notice)
+        }
         let batches = options.batches(pairs: data.items.count)
-        let trainer = try makeTrainer(trained, batches: batches)
+        let trainer = try makeTrainer(trained, batches: batches, ranks)
         let accept = { (note: JSON) throws(DamaError) in
             try Self.refuse(note["identity"], identity, "\(paths.folder) holds a training job")
         }
         var heldOutNote: JSON?
-        var batch =
+        var batch = try ranks.agreeing { () throws(DamaError) in
             try checkpoints.load(into: trainer, last: batches) { note throws(DamaError) in
                 try accept(note)
                 heldOutNote = note["held_out"]
             } warn: { line throws(DamaError) in
-                try observer(.notice(line))
+                try notice(line)
             } ?? 0
+        }
+        try ranks.requireSame(
+            String(batch), "does not see the same checkpoints: all ranks need \(paths.folder) on one file system")
+        if data.leftOut > 0, let limit = options.minimumDelta {
+            try notice("\(data.leftOut) pairs have a delta below \(limit) and are not trained on")
+        }
         if batch > 0 { held?.resume(heldOutNote) }
-        if batch > 0 { try observer(.notice("resuming after batch \(batch) of \(batches)")) }
-        try writeRejects(data, observer)
+        if batch > 0 { try notice("resuming after batch \(batch) of \(batches)") }
 
-        let metrics = try MetricsLog(path: paths.metrics, after: batch)
-        let log = options.logsPairs ? try MetricsLog(path: paths.pairs, after: batch) : nil
-        let events =
-            options.writesTensorBoard
-            ? try EventFileWriter(directory: paths.tensorBoard, resumingAt: batch > 0 ? batch + 1 : nil) : nil
+        var results: TrainResults?
+        if ranks.isFirst {
+            try writeRejects(data, observer)
+            results = try TrainResults(options, paths, after: batch)
+        }
         let start = monotonicSeconds()
         let first = batch
         var saved = batch
         func save() throws(DamaError) {
             guard saved != batch else { return }
-            try metrics.synchronize()
-            try log?.synchronize()
+            guard let results else { return saved = batch }
+            try results.synchronize()
             var note: [JSONObject.Member] = [("batch", .int(Int64(batch))), ("identity", identity)]
             if let held { note.append(("held_out", held.note)) }
             try checkpoints.save(trainer, batch: batch, note: .object(JSONObject(note)))
@@ -99,43 +129,39 @@ public struct TrainJob: Sendable {
         }
         func scoreHeldOut() throws(DamaError) {
             guard held?.isDue(after: batch, of: batches) == true,
-                let found = try held?.score(trainer, after: batch, run: run)
+                let found = try held?.score(trainer, ranks, after: batch, run: run)
             else { return }
             let isBest = held?.isBest(found, after: batch) == true
-            try metrics.append([
-                "step": .int(Int64(clamping: trainer.steps)), "batch": .int(Int64(batch)), "eval": found.json,
-            ])
-            try events?.add(step: batch, scalars: found.scalars)
+            guard let results else { return }
+            try results.add(found, step: trainer.steps, batch: batch)
             if isBest {
                 try trainer.save(to: checkpoints.best, note: ["batch": .int(Int64(batch)), "identity": identity])
             }
-            try observer(.notice(found.line(after: batch, of: batches, isBest: isBest)))
+            try notice(found.line(after: batch, of: batches, isBest: isBest))
         }
         var order = BatchOrder(options, pairs: data.items.count)
         do throws(DamaError) {
             // A run may have ended between a batch and its held-out pairs.
             try scoreHeldOut()
             while batch < batches {
-                var pairs: [TrainingPair] = []
                 let indices = Array(order.batch(batch))
-                for index in indices {
-                    pairs.append(try data.pair(index, root, takesImage: policy.takesImages))
+                var pairs: [TrainingPair] = []
+                for position in ranks.share(of: indices.count) {
+                    pairs.append(try data.pair(indices[position], root, takesImage: policy.takesImages))
                 }
                 let found = try trainer.step(pairs, run: run)
+                let epoch = order.epoch(of: batch)
                 batch += 1
-                try metrics.append(found.json(batch: batch, epoch: order.epoch(of: batch - 1)))
-                if let log, let step = trainer.lastStep {
-                    try log.append(step.json(batch: batch, found.step, ids: indices.map { data.items[$0].record.id }))
-                }
-                try events?.add(step: batch, scalars: found.scalars)
+                try results?.add(
+                    found, trainer.lastStep, batch: batch, epoch: epoch, ids: indices.map { data.items[$0].record.id })
                 try scoreHeldOut()
                 if batch % options.checkpointEvery == 0 || batch == batches { try save() }
                 let seconds = monotonicSeconds() - start
                 try observer(
                     .progress(
                         TrainProgress(
-                            batch: batch, batches: batches, epoch: order.epoch(of: batch - 1), metrics: found,
-                            seconds: seconds, batchesPerSecond: Double(batch - first) / max(seconds, 1e-9))))
+                            batch: batch, batches: batches, epoch: epoch, metrics: found, seconds: seconds,
+                            batchesPerSecond: Double(batch - first) / max(seconds, 1e-9))))
             }
             try save()
         } catch {
@@ -143,47 +169,36 @@ public struct TrainJob: Sendable {
             if saved != batch, error.code != .io { try save() }
             throw error
         }
-        let counts = (steps: trainer.steps, skipped: trainer.skipped)
-        if options.exportsBest { try trainer.load(from: checkpoints.best, accept: accept) }
-        return try finish(trainer, counts, data, identity, batches: batches, best: held?.best?.batch)
+        let summary = TrainSummary(
+            batches: batches, steps: trainer.steps, skipped: trainer.skipped, pairs: data.items.count,
+            rowsRejected: data.rejects.count, exported: options.export == .none ? nil : paths.model)
+        try ranks.agreeing { () throws(DamaError) in
+            guard ranks.isFirst else { return }
+            if options.exportsBest { try trainer.load(from: checkpoints.best, accept: accept) }
+            try finish(trainer, summary, identity, best: held?.best?.batch)
+        }
+        return summary
     }
 
     // MARK: Before
 
-    /// The reference's log-probabilities; computed into the output folder if the options give none.
-    private func reference(
-        _ run: RunOptions?, _ observer: (TrainEvent) throws(DamaError) -> Void
-    ) throws(DamaError) -> ReferenceSource? {
-        if options.method.loss.isReferenceFree { return nil }
-        if let path = options.reference {
-            if Files.areSame(path, options.data) {
-                return try ReferenceSource(dataset: path, fields: options.fields)
-            }
-            return .cache(try ReferenceCache(path: path, policy: policy))
+    /// Makes the output folder this job's, and removes what an earlier run left that this one does not go on with.
+    private func open(_ checkpoints: CheckpointFolder) throws(DamaError) -> JobFolder {
+        try paths.refuseUnsuitable(options, base: policy.directory)
+        try Files.makeDirectory(options.output)
+        let folder = try JobFolder(path: paths.checkpoints, isOurs: CheckpointFolder.isOurs)
+        folder.removeTemporaryFiles()
+        paths.removeLeftovers()
+        if options.restart {
+            checkpoints.removeAll()
+            paths.removeResults()
         }
-        return try computedReference(options, paths.reference, run, observer)
+        return folder
     }
 
-    /// The reference's log-probabilities of the options' dataset, computed into `output`.
-    func computedReference(
-        _ options: TrainOptions, _ output: String, _ run: RunOptions?,
-        _ observer: (TrainEvent) throws(DamaError) -> Void
-    ) throws(DamaError) -> ReferenceSource {
-        var job = ReferenceOptions(data: options.data, output: output)
-        job.rows = options.rows
-        job.rows.output = output
-        job.rows.imageRoot = options.rows.imageFolder
-        // Training applies the limit, to all rows that it cannot use.
-        job.rows.maximumRejected = nil
-        try withoutActuallyEscaping(observer) { observer throws(DamaError) in
-            _ = try ReferenceJob(job, policy: policy).run(run: run) { progress throws(DamaError) in
-                try observer(.reference(progress))
-            }
-        }
-        return .cache(try ReferenceCache(path: output, policy: policy))
-    }
-
-    private func makeTrainer(_ trained: TrainedPolicy, batches: Int) throws(DamaError) -> Trainer {
+    private func makeTrainer(
+        _ trained: TrainedPolicy, batches: Int, _ ranks: RankGroup
+    ) throws(DamaError) -> Trainer {
         var trainerOptions = TrainerOptions()
         trainerOptions.optimizer = options.optimizer
         trainerOptions.schedule = try LearningRateSchedule(
@@ -194,7 +209,8 @@ public struct TrainJob: Sendable {
         trainerOptions.threads = options.threads
         trainerOptions.sftWeight = options.sftWeight
         return try Trainer(
-            trained, reference: nil, controller: AdaptiveBeta(options.method), options: trainerOptions)
+            trained, reference: nil, controller: AdaptiveBeta(options.method), options: trainerOptions,
+            ranks: ranks)
     }
 
     private func writeRejects(
@@ -249,21 +265,16 @@ public struct TrainJob: Sendable {
     }
 
     private func finish(
-        _ trainer: Trainer, _ counts: (steps: UInt64, skipped: UInt64), _ data: TrainingData, _ identity: JSON,
-        batches: Int, best: Int?
-    ) throws(DamaError) -> TrainSummary {
+        _ trainer: Trainer, _ summary: TrainSummary, _ identity: JSON, best: Int?
+    ) throws(DamaError) {
         try export(trainer.policy)
-        let summary = TrainSummary(
-            batches: batches, steps: counts.steps, skipped: counts.skipped, pairs: data.items.count,
-            rowsRejected: data.rejects.count, exported: options.export == .none ? nil : paths.model)
         var json: [JSONObject.Member] = [
-            ("batches", .int(Int64(batches))), ("steps", .int(Int64(clamping: summary.steps))),
+            ("batches", .int(Int64(summary.batches))), ("steps", .int(Int64(clamping: summary.steps))),
             ("skipped", .int(Int64(clamping: summary.skipped))), ("pairs", .int(Int64(summary.pairs))),
             ("rows_rejected", .int(Int64(summary.rowsRejected))), ("settings", exportIdentity(identity)),
         ]
         if let best { json.append(("best_batch", .int(Int64(best)))) }
         try Files.writeAtomically(Array("\(JSON.object(JSONObject(json)).text)\n".utf8), to: paths.summary)
-        return summary
     }
 
     private func export(_ trained: TrainedPolicy) throws(DamaError) {

@@ -17,6 +17,7 @@ extension TrainOptions {
     private static let inputSettings: [Setting<Self>] = [
         .optionalText("scores", \.scores),
         .optionalDouble("mean_delta", \.meanDelta),
+        .optionalDouble("min_delta", \.minimumDelta),
         .optionalText("reference", \.reference),
     ]
 

@@ -14,6 +14,9 @@ public struct TrainOptions: RowJobSettings {
     public var scores: String?
     /// δ̄ of Eq. (7): α_D = σ(δ) / σ(δ̄) is computed again from the scores' δ; `nil` takes their α_D.
     public var meanDelta: Double?
+    /// Pairs whose δ in the scores is smaller are not trained on: CLIP prefers their rejected response, and many of their
+    /// labels are wrong (docs/choosing.md). `nil` trains on all.
+    public var minimumDelta: Double?
     /// The output of ``ReferenceJob`` for the dataset; `nil` computes it first, into the output folder. If it is the
     /// dataset itself, its `logps` are used.
     public var reference: String?
@@ -105,6 +108,9 @@ public struct TrainOptions: RowJobSettings {
         }
         guard evalShare == nil || evalData == nil else {
             throw .invalidArgument("eval_share and eval_data are both given; held-out pairs come from one of them")
+        }
+        guard minimumDelta == nil || scores != nil else {
+            throw .invalidArgument("min_delta is given without scores, the output of dama score, which have the pairs' delta")
         }
         guard sftWeight.isFinite, sftWeight >= 0 else {
             throw .invalidArgument("sft_weight is \(sftWeight); it must be a number of 0 or more")

@@ -22,6 +22,8 @@ struct TrainingData: Sendable {
     private(set) var items: [Item] = []
     /// The rejected rows, each as a line for the rejects file.
     private(set) var rejects: [JSON] = []
+    /// The number of pairs below ``TrainOptions/minimumDelta``.
+    private(set) var leftOut = 0
     private(set) var contents: DatasetContents
     private let source: DatasetBytes
     private let fields: FieldNames
@@ -74,6 +76,10 @@ struct TrainingData: Sendable {
                             reject(row, options, Rejection(.noScore, "the scores have no line for this id"))
                             continue
                         }
+                        if let limit = options.minimumDelta, score.delta < limit {
+                            leftOut += 1
+                            continue
+                        }
                         item.alphaData = score.alphaData
                         item.hardnessThird = score.third
                     }
@@ -92,7 +98,8 @@ struct TrainingData: Sendable {
         contents = reader.contents
         guard contents.rowCount > 0 else { throw .invalidArgument("\(options.data) holds no rows") }
         guard items.count >= options.batchSize else {
-            let left = rejects.isEmpty ? "" : "; \(rejects.count) rows were rejected, the first: \(rejects[0].text)"
+            var left = rejects.isEmpty ? "" : "; \(rejects.count) rows were rejected, the first: \(rejects[0].text)"
+            if leftOut > 0 { left += "; \(leftOut) are below min_delta" }
             throw .invalidArgument(
                 "\(options.data) has \(items.count) pairs to train on, fewer than batch_size, \(options.batchSize)\(left)"
             )

@@ -12,10 +12,23 @@ memory need nothing else.
 """
 
 from ._formats import BadRow, Row
+from ._generate import Answers, generate
 from ._hardness import Hardness
 from ._images import ImageFolder
 from ._reference import Reference, reference
 from ._score import ScoredRows, score
 from ._sources import read
 
-__all__ = ["BadRow", "Hardness", "ImageFolder", "Reference", "Row", "ScoredRows", "read", "reference", "score"]
+__all__ = [
+    "Answers",
+    "BadRow",
+    "Hardness",
+    "ImageFolder",
+    "Reference",
+    "Row",
+    "ScoredRows",
+    "generate",
+    "read",
+    "reference",
+    "score",
+]

@@ -13,8 +13,8 @@ from .._errors import FileError, InvalidArgument, Unsupported
 from .._hardness import alpha_data
 from ._sources import _JSON, AnyPath, _json, is_paths, parquet_file, paths_of, without_decoding
 
-#: Columns to add: the values of all rows, in order.
-Columns = Mapping[str, Sequence[Optional[float]]]
+#: Columns to add: the values of all rows, in order; None for a bad row.
+Columns = Mapping[str, Sequence[Any]]
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -67,7 +67,7 @@ class _Lookup:
     def __init__(self, columns: Columns) -> None:
         self.columns = {name: list(values) for name, values in columns.items()}
 
-    def __call__(self, _row: Mapping[str, Any], index: int) -> dict[str, Optional[float]]:
+    def __call__(self, _row: Mapping[str, Any], index: int) -> dict[str, Any]:
         if any(index >= len(values) for values in self.columns.values()):
             raise InvalidArgument(f"the dataset has more rows than when it was scored, {index}; score it again")
         return {name: values[index] for name, values in self.columns.items()}
@@ -149,7 +149,15 @@ def _write_parquet(paths: Sequence[str], output: Path, columns: Columns) -> None
 def _arrow_type(values: Sequence[Any]) -> Any:
     import pyarrow
 
-    return pyarrow.string() if any(isinstance(value, str) for value in values[:1]) else pyarrow.float64()
+    value = _example(values)
+    if isinstance(value, list):
+        return pyarrow.list_(pyarrow.string())
+    return pyarrow.string() if isinstance(value, str) else pyarrow.float64()
+
+
+def _example(values: Sequence[Any]) -> Any:
+    """A value of a column: a number, a text, or a list of texts."""
+    return next((value for value in values if value is not None), None)
 
 
 def _metadata(metadata: Optional[Mapping[bytes, bytes]], columns: Columns) -> Optional[dict[bytes, bytes]]:
@@ -160,8 +168,9 @@ def _metadata(metadata: Optional[Mapping[bytes, bytes]], columns: Columns) -> Op
     try:
         described = json.loads(changed[b"huggingface"])
         for name, values in columns.items():
-            kind = "string" if any(isinstance(value, str) for value in values[:1]) else "float64"
-            described["info"]["features"][name] = {"dtype": kind, "_type": "Value"}
+            value = _example(values)
+            kind = {"dtype": "float64" if isinstance(value, (float, type(None))) else "string", "_type": "Value"}
+            described["info"]["features"][name] = [kind] if isinstance(value, list) else kind
         changed[b"huggingface"] = json.dumps(described).encode()
     except (KeyError, TypeError, ValueError):
         changed.pop(b"huggingface", None)

@@ -105,11 +105,14 @@ def _row(record: Mapping[str, Any], index: int, form: str, names: Mapping[str, t
         for name, own in (("chosen", before), ("rejected", other)):
             if own and not _agree(own, prompt):
                 raise BadRow(f"{name} has other messages before the response than the prompt")
+    return Row(index, _identifier(values, index, names), _images(values, names), prompt, chosen, rejected, record)
+
+
+def _identifier(values: Mapping[str, Any], index: int, names: Mapping[str, tuple[str, ...]]) -> Union[str, int, float]:
     identifier = _value(values, "idx", names)
     if identifier is not None and (isinstance(identifier, bool) or not isinstance(identifier, (str, int, float))):
         raise BadRow(f"the id is {type(identifier).__name__}; expected a string or a number")
-    identifier = index if identifier is None else identifier
-    return Row(index, identifier, _images(values, names), prompt, chosen, rejected, record)
+    return index if identifier is None else identifier
 
 
 def _value(values: Mapping[str, Any], name: str, names: Mapping[str, tuple[str, ...]]) -> Any:

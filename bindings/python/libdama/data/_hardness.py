@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Optional, Union
 
 from .._errors import DamaError, InvalidArgument
+from .._repr import described
 from .._scorer import Scorer
 from ._formats import FORMATS, BadRow, Row, names_of
 from ._images import ImageFolder
@@ -54,6 +55,12 @@ class Hardness:
         state = (self.scorer, self._format, tuple(sorted(self._names.items())), self._folder.root,
                  self._folder.follow_links, self._delta, self._on_error)  # fmt: skip
         return _restored, state
+
+    def __repr__(self) -> str:
+        return described(self, lambda: {
+            "model": self._model, "format": self._format, "image_root": self._folder.root, "delta": self._delta,
+            "on_error": self._on_error,
+        })  # fmt: skip
 
     @property
     def scorer(self) -> Scorer:

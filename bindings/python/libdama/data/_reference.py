@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional, Union
 
-from .._errors import Cancelled, DamaError, InvalidArgument
+from .._errors import Cancelled, DamaError
 from .._generation import Policy
 from .._policy import PolicyModel
-from . import _columns
+from .._progress import RowProgress
+from .._repr import described
 from ._formats import Row
-from ._sources import AnyPath, Source, is_dataset, is_paths, paths_of, rows
+from ._run import Run
+from ._sources import AnyPath, Source, rows
+from ._workers import batches
 
 
 @dataclass
@@ -29,6 +32,9 @@ class Reference:
     #: The file with the rows and these columns, if one was asked for.
     output: Optional[Path] = None
 
+    def __repr__(self) -> str:
+        return described(self, lambda: {"rows": len(self.ref_chosen_logps), "bad": len(self.errors), "output": self.output})
+
 
 def reference(
     source: Source,
@@ -41,39 +47,35 @@ def reference(
     follow_links: bool = False,
     on_error: str = "raise",
     batch_size: int = 8,
-    progress: Optional[Callable[[int], object]] = None,
+    progress: RowProgress = None,
+    restart: bool = False,
 ) -> Any:
     """log π of both responses of every pair as the columns ``ref_chosen_logps`` and ``ref_rejected_logps``, TRL's names.
 
-    ``policy`` is a :class:`Policy` or the folder of one; all other arguments and the results are as for :func:`score`.
+    ``policy`` is a :class:`Policy` or the folder of one. ``source``, ``output``, ``format``, ``fields``, ``image_root``,
+    ``follow_links``, ``on_error``, ``batch_size`` (pairs), ``progress``, ``restart`` and the results are as for
+    :func:`score`.
     """
-    if batch_size < 1:
-        raise InvalidArgument(f"batch_size is {batch_size}; it must be 1 or more")
-    if on_error not in ("raise", "null"):
-        raise InvalidArgument(f"on_error is {on_error!r}; expected raise or null")
-    if is_paths(source) and output is None:
-        _columns.require_datasets()
-    writer = None if output is None else _columns.writer(source, output)
     model = policy if isinstance(policy, PolicyModel) else Policy(policy)
     found = Reference([], [], {})
-    read = rows(source, format, fields, image_root, follow_links)
-    while part := list(itertools.islice(read, batch_size)):
-        for row, logps in zip(part, _logps(model, part)):
-            if isinstance(logps, DamaError):
-                if on_error == "raise":
-                    raise logps
-                found.errors[len(found.ref_chosen_logps)] = str(logps)
-            found.ref_chosen_logps.append(None if isinstance(logps, DamaError) else logps[0])
-            found.ref_rejected_logps.append(None if isinstance(logps, DamaError) else logps[1])
-        if progress is not None:
-            progress(len(found.ref_chosen_logps))
-    columns = {"ref_chosen_logps": found.ref_chosen_logps, "ref_rejected_logps": found.ref_rejected_logps}
-    if writer is not None:
-        found.output = writer(columns)
-        return found
-    if is_paths(source):
-        source = _columns.dataset(paths_of(source))
-    return _columns.added(source, columns) if is_dataset(source) else found
+    with Run(source, output, title="reference", batch_size=batch_size, on_error=on_error, progress=progress,
+             restart=restart) as run:  # fmt: skip
+        for logps in run.outcomes(
+            rows(source, format, fields, image_root, follow_links),
+            lambda left: itertools.chain.from_iterable(_logps(model, part) for part in batches(left, batch_size)),
+            model,
+            {"format": format, "fields": fields, "image_root": image_root, "follow_links": follow_links},
+        ):
+            chosen, rejected = (None, None) if logps is None else logps
+            found.ref_chosen_logps.append(chosen)
+            found.ref_rejected_logps.append(rejected)
+        found.errors = run.errors
+        made = run.finish(
+            {"ref_chosen_logps": found.ref_chosen_logps, "ref_rejected_logps": found.ref_rejected_logps}
+        )
+    if isinstance(made, Path):
+        found.output = made
+    return found if made is None or isinstance(made, Path) else made
 
 
 def _logps(model: PolicyModel, part: list[Any]) -> list[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional, Union
@@ -11,12 +11,15 @@ from typing import Any, Optional, Union
 import numpy as np
 from numpy.typing import NDArray
 
-from .._errors import DamaError, InvalidArgument, ModelError
+from .._errors import InvalidArgument, ModelError
 from .._hardness import alpha_data
+from .._progress import RowProgress
+from .._repr import described
 from .._scorer import Scorer
 from . import _columns, _workers
 from ._hardness import Hardness
-from ._sources import AnyPath, Source, is_dataset, is_paths, paths_of, rows
+from ._run import Run
+from ._sources import AnyPath, Source, is_dataset, rows
 
 
 @dataclass
@@ -37,6 +40,12 @@ class ScoredRows:
 
     def __len__(self) -> int:
         return len(self.delta)
+
+    def __repr__(self) -> str:
+        return described(self, lambda: {
+            "rows": len(self), "bad": len(self.errors), "mean_delta": self.mean_delta,
+            "mean_delta_used": self.mean_delta_used, "output": self.output,
+        })  # fmt: skip
 
     def columns(self) -> dict[str, list[Optional[float]]]:
         """``delta`` and ``alpha_data`` as lists, with None for bad rows."""
@@ -60,12 +69,14 @@ def score(
     on_error: str = "raise",
     batch_size: int = 32,
     num_proc: int = 1,
-    progress: Optional[Callable[[int], object]] = None,
+    progress: RowProgress = None,
+    restart: bool = False,
 ) -> Any:
     """δ, Eqs. (4) to (6), and α_D, Eq. (7), of every pair of a source, as the columns ``delta`` and ``alpha_data``.
 
-    ``source`` is as for :func:`read`, ``model`` a :class:`Scorer` or the folder of one. Rows go to the model in batches
-    of ``batch_size``; nothing is written out. Returned is
+    ``source``, ``format``, ``fields``, ``image_root`` and ``follow_links`` are as for :func:`read`, ``model`` is a
+    :class:`Scorer` or the folder of one. ``delta`` is computed from ``"probabilities"``, or from ``"scores"`` as in
+    Table 2. Rows go to the model in batches of ``batch_size``; nothing is written out. Returned is
 
     * for a ``datasets.Dataset`` or ``IterableDataset`` one of the same kind with the two columns more. δ̄ needs all
       rows: an ``IterableDataset`` is iterated once for δ, unless ``mean_delta`` gives δ̄;
@@ -74,42 +85,40 @@ def score(
     * for files without one a ``datasets.Dataset``;
     * for other rows :class:`ScoredRows`.
 
+    A call with an ``output`` that was stopped or killed resumes when it is repeated, and ends with the same bytes:
+    finished batches are kept in ``OUTPUT.unfinished``, which knows the sources, the model's files and the options by
+    name, size and time. Changed inputs are ``InvalidArgument``, unless ``restart`` begins anew.
+
     A bad row raises an exception that names it; with ``on_error="null"`` its columns are null, and it does not count for
     δ̄. ``num_proc`` processes are started with ``spawn``, each with the model: use it for a device each, since one
-    process uses all processors. ``progress`` is called with the number of rows done.
+    process uses all processors. ``progress`` is True for a progress bar (tqdm's, if it is installed), or a function that
+    is called with the number of rows done.
     """
-    if batch_size < 1 or num_proc < 1:
-        raise InvalidArgument(f"batch_size is {batch_size} and num_proc {num_proc}; both must be 1 or more")
+    if num_proc < 1:
+        raise InvalidArgument(f"num_proc is {num_proc}; it must be 1 or more")
+    run = Run(source, output, title="score", batch_size=batch_size, on_error=on_error, progress=progress,
+              restart=restart)  # fmt: skip
     hardness = Hardness(
         model, format=format, fields=fields, image_root=image_root, follow_links=follow_links, delta=delta,
         on_error=on_error,
     )  # fmt: skip
-    if is_paths(source) and output is None:
-        _columns.require_datasets()
-    writer = None if output is None else _columns.writer(source, output)
     if type(source).__name__ == "IterableDataset" and is_dataset(source) and mean_delta is not None:
         return _columns.lazily(source, hardness, mean_delta, batch_size)
-    found = array("d")
-    errors: dict[int, str] = {}
-    read = rows(source, format, fields, image_root, follow_links)
-    for index, outcome in enumerate(_workers.outcomes(hardness, read, batch_size, num_proc)):
-        if isinstance(outcome, DamaError):
-            if on_error == "raise":
-                raise outcome
-            errors[index] = getattr(outcome, "reason", str(outcome))
-            outcome = float("nan")
-        found.append(outcome)
-        if progress is not None and (index + 1) % batch_size == 0:
-            progress(index + 1)
-    if progress is not None and len(found) % batch_size:
-        progress(len(found))
-    scored = _scored(np.frombuffer(found, np.float64) if found else np.empty(0), mean_delta, errors)
-    if writer is not None:
-        scored.output = writer(scored.columns())
-        return scored
-    if is_paths(source):
-        source = _columns.dataset(paths_of(source))
-    return _columns.added(source, scored.columns()) if is_dataset(source) else scored
+    with run:
+        found = array("d")
+        for outcome in run.outcomes(
+            rows(source, format, fields, image_root, follow_links),
+            lambda left: _workers.outcomes(hardness, left, batch_size, num_proc),
+            hardness.scorer,
+            {"format": format, "fields": fields, "image_root": image_root, "follow_links": follow_links, "delta": delta},
+        ):
+            found.append(float("nan") if outcome is None else outcome)
+        values = np.frombuffer(found, np.float64) if found else np.empty(0)
+        scored = _scored(values, mean_delta, run.errors)
+        made = run.finish(scored.columns())
+    if isinstance(made, Path):
+        scored.output = made
+    return scored if made is None or isinstance(made, Path) else made
 
 
 def _scored(deltas: NDArray[np.float64], mean_delta: Optional[float], errors: dict[int, str]) -> ScoredRows:

@@ -6,7 +6,7 @@ import glob
 import itertools
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Optional, Union
 
 from .._errors import FileError, InvalidArgument, ModelError, Unsupported
@@ -18,6 +18,8 @@ AnyPath = Union[str, "os.PathLike[str]"]
 #: ``pyarrow.Table``, or any iterable of rows.
 Source = Any
 OnError = Literal["raise", "skip"]
+#: Makes a row of a record, its position, the form and the names of the fields: ``row_of`` or ``question_of``.
+RowParser = Callable[[Mapping[str, Any], int, str, Mapping[str, tuple[str, ...]]], Row]
 
 _JSON = (".jsonl", ".ndjson", ".json")
 
@@ -57,6 +59,7 @@ def rows(
     fields: Optional[Mapping[str, str]],
     image_root: Optional[AnyPath],
     follow_links: bool,
+    parse: RowParser = row_of,
 ) -> Iterator[Union[Row, BadRow]]:
     """The rows, or what is wrong with each, with images as models take them."""
     if format not in FORMATS:
@@ -66,15 +69,20 @@ def rows(
     for records, root in _parts(source, wanted(names)):
         folder = ImageFolder(os.fspath(image_root) if image_root is not None else root, follow_links)
         for record in records:
-            yield read_row(record, next(index), format, names, folder)
+            yield read_row(record, next(index), format, names, folder, parse)
 
 
 def read_row(
-    record: Mapping[str, Any], index: int, format: str, names: Mapping[str, tuple[str, ...]], folder: ImageFolder
+    record: Mapping[str, Any],
+    index: int,
+    format: str,
+    names: Mapping[str, tuple[str, ...]],
+    folder: ImageFolder,
+    parse: RowParser = row_of,
 ) -> Union[Row, BadRow]:
     """A row with its images, or what is wrong with it."""
     try:
-        row = row_of(record, index, format, names)
+        row = parse(record, index, format, names)
         row.images = [image_of(image, folder) for image in row.images]
         return row
     except BadRow as error:
@@ -100,6 +108,19 @@ def is_paths(source: Source) -> bool:
     return isinstance(source, (str, os.PathLike)) or (
         isinstance(source, (list, tuple)) and bool(source) and all(isinstance(it, (str, os.PathLike)) for it in source)
     )
+
+
+def count_of(source: Source) -> Optional[int]:
+    """The number of rows, where it is known without reading them."""
+    if is_paths(source):
+        paths = paths_of(source)
+        if not all(path.endswith(".parquet") for path in paths):
+            return None
+        return sum(int(parquet_file(path).metadata.num_rows) for path in paths)
+    try:
+        return len(source)
+    except TypeError:
+        return None
 
 
 def is_dataset(source: Source) -> bool:

@@ -15,16 +15,16 @@ _hardness: Any = None
 
 def outcomes(hardness: Any, rows: Iterable[Any], batch: int, processes: int) -> Iterator[Any]:
     """δ or the exception of each row, in order; at most two batches a process are held at a time."""
-    batches = _batches(rows, batch)
+    parts = batches(rows, batch)
     if processes == 1:
-        for part in batches:
+        for part in parts:
             yield from hardness.outcomes(part)
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, context, _begin, (hardness,)) as pool:
         waiting: deque[Future[list[Any]]] = deque()
         try:
-            for part in batches:
+            for part in parts:
                 waiting.append(pool.submit(_outcomes, part))
                 if len(waiting) > 2 * processes:
                     yield from waiting.popleft().result()
@@ -45,7 +45,8 @@ def _outcomes(part: list[Any]) -> list[Any]:
     return found
 
 
-def _batches(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
+def batches(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
+    """Lists of ``size`` items; the last may be shorter."""
     iterator = iter(items)
     while part := list(itertools.islice(iterator, size)):
         yield part

@@ -8,7 +8,8 @@
     optimizer.step()
     controller.commit()
 
-:func:`plan` does the same for a batch of several micro-batches, :func:`gather_pairs` for several ranks. torch is
+:func:`plan` does the same for a batch of several micro-batches, :func:`gather_pairs` for several ranks. :func:`ranks` lets libdama's own trainer run on
+the ranks of ``torch.distributed``. torch is
 imported when one of the functions is first used; without it that is a ``MissingPackage``.
 """
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ._logprobs import token_logprobs
     from ._loss import preference_loss
     from ._plan import MicroPlan, plan
+    from ._ranks import ranks
 
 __all__ = [
     "AdaptiveBeta",
@@ -33,6 +35,7 @@ __all__ = [
     "gather_pairs",
     "plan",
     "preference_loss",
+    "ranks",
     "token_logprobs",
 ]
 
@@ -42,6 +45,7 @@ _PLACES = {
     "gather_pairs": "_gather",
     "plan": "_plan",
     "preference_loss": "_loss",
+    "ranks": "_ranks",
     "token_logprobs": "_logprobs",
 }
 

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._arrays import as_doubles, as_integers
 from .._errors import DamaError, InvalidArgument, ShapeMismatch
+from .._repr import described
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,9 @@ class Gathered:
     keys: NDArray[np.int64]
     #: The rank of each pair of the global batch.
     ranks: NDArray[np.int64]
+
+    def __repr__(self) -> str:
+        return described(self, lambda: {"pairs": len(self), "columns": list(self.columns), "own": len(self.rows)})
 
     def __len__(self) -> int:
         return len(self.keys)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from .._adaptive_beta import AdaptiveBeta, AdaptiveBetaStep
 from .._arrays import as_doubles
 from .._errors import DamaError, InvalidArgument, ShapeMismatch
+from .._repr import described
 from ._gather import Gathered, fail_together, gather_pairs, is_distributed
 from ._loss import check_exact, fixed_gradient, step_over
 
@@ -46,6 +47,10 @@ class MicroPlan:
     #: The global batch in the sampler's order.
     gathered: Gathered
     _generators: list[Any] = field(default_factory=list, repr=False)
+
+    def __repr__(self) -> str:
+        return described(self, lambda: {"index": self.index, "pairs": len(self.mask), "kept": int(self.mask.sum()),
+                                        "part": self.part, "skip": self.skip})  # fmt: skip
 
     def kept(self) -> MicroPlan:
         """The plan of the kept pairs alone, for a second pass that leaves the others out of the micro-batch.

@@ -11,6 +11,7 @@ from transformers.trainer_callback import ExportableState
 
 from .._adaptive_beta import AdaptiveBeta, AdaptiveBetaStep
 from .._errors import InvalidArgument
+from .._repr import described
 
 
 class DamaCallback(TrainerCallback, ExportableState):
@@ -27,6 +28,9 @@ class DamaCallback(TrainerCallback, ExportableState):
         self.pending = False
         #: The state that a checkpoint had, until the training begins.
         self.saved: Optional[dict[str, Any]] = None
+
+    def __repr__(self) -> str:
+        return described(self, lambda: {"controller": self.controller, "pending": self.pending})
 
     def state(self) -> dict[str, Any]:
         """For ``trainer_state.json``: the committed state."""
