@@ -87,7 +87,7 @@ def check_metadata(wheel: zipfile.ZipFile, info: str, version: str) -> None:
     assert metadata["Requires-Python"] == ">=3.10", metadata["Requires-Python"]
     assert set(metadata.get_all("Provides-Extra") or []) == EXTRAS, metadata.get_all("Provides-Extra")
     assert PYTHONS <= set(metadata.get_all("Classifier") or []), metadata.get_all("Classifier")
-    assert metadata["Description-Content-Type"] == "text/markdown" and "pip install" in str(metadata.get_payload())
+    assert metadata["Description-Content-Type"] == "text/markdown" and "```python" in str(metadata.get_payload())
     assert metadata["License-Expression"] == "Apache-2.0"
     for name in metadata.get_all("License-File") or []:
         assert wheel.read(f"{info}/licenses/{name}"), name
