@@ -16,11 +16,12 @@ export DAMA_ONNXRUNTIME ?= $(shell ls $(CURDIR)/.deps/python/lib/python3*/site-p
 # The flags that make libdama.so one self-contained file that exports only dama_*. They cannot be in Package.swift:
 # with unsafeFlags there, no other package could depend on a version of this one.
 #  - static-stdlib includes the Swift runtime; lld, because GNU ld leaks Swift symbols through `local: *`;
-#  - nodelete, because the Swift runtime does not survive dlclose.
+#  - nodelete, because the Swift runtime does not survive dlclose;
+#  - hypotf, because glibc's is newer than everything else that the library needs (cdama_float.h).
 # The command line shares the library's compiled modules, so its flags must differ only in -Xlinker.
 SWIFT_BUILD := swift build -c release --scratch-path .build-so -Xswiftc -static-stdlib -Xswiftc -use-ld=lld
 SO_FLAGS := -Xlinker --version-script=$(CURDIR)/scripts/libdama.map \
-	-Xlinker -soname=libdama.so.$(SOVERSION) -Xlinker -z -Xlinker nodelete
+	-Xlinker -soname=libdama.so.$(SOVERSION) -Xlinker -z -Xlinker nodelete -Xlinker --defsym=hypotf=cdama_hypotf
 LIBRARY := $(BUILD)/lib/libdama.so.$(VERSION)
 DIST := dama-$(VERSION)-linux-$(shell uname -m)
 
@@ -91,8 +92,12 @@ test-python: build
 		scripts/site/*_page.py scripts/site/*_pages.py scripts/site/swift_symbols.py scripts/site/relocate.py scripts/site/check_links.py
 
 .PHONY: test-install
-test-install: dist
-	Tests/Install/run $(BUILD)/$(DIST).tar.gz
+test-install: dist wheel
+	Tests/Install/run $(BUILD)/$(DIST).tar.gz $(BUILD)/wheels/libdama-$(VERSION)-*.whl
+
+.PHONY: test-wheel
+test-wheel: wheel ## test the wheel on every Python found, in root directories without the system's libraries
+	Tests/Wheel/run $(BUILD)/wheels/libdama-$(VERSION)-*.whl
 
 .PHONY: test-examples
 test-examples: build
@@ -173,6 +178,11 @@ dist: build ## pack the installed tree as a relocatable archive
 	tar -C $(BUILD)/dist --owner=0 --group=0 --sort=name -czf $(BUILD)/$(DIST).tar.gz $(DIST)
 	@echo $(BUILD)/$(DIST).tar.gz
 
+.PHONY: wheel
+wheel: build ## build the Python wheel for other machines, with all that it needs inside, into build/wheels/
+	scripts/bootstrap wheel
+	scripts/wheel $(BUILD) $(BUILD)/wheels
+
 # ----------------------------------------------------------------------------------------------------------------------
 # Documentation
 
@@ -195,4 +205,4 @@ lint: ## fail if `make format` would change something, or the order of Package.s
 
 .PHONY: clean
 clean: ## remove all build products, keep the installed requirements
-	rm -rf .build .build-* Fuzz/.build $(BUILD)
+	rm -rf .build .build-* Fuzz/.build $(BUILD) bindings/python/build bindings/python/dist bindings/python/*.egg-info

@@ -135,6 +135,9 @@ public func dama_train_yaml(
         let name = given.label == nil ? "configuration" : try string(given.label, "options.label")
         var settings = try TrainSettings(yaml: text, overrides: overrides, place: name)
         settings.job.rows.restart = given.restart != 0
+        if settings.policy.runtimePath == nil, given.onnxruntime != nil {
+            settings.policy.runtimePath = try string(given.onnxruntime, "options.onnxruntime")
+        }
         let policy = try Policy(directory: settings.model, options: settings.policy)
         let job = TrainJob(settings.job, policy: policy)
         try run(job, policy, ranks, result, cancellation, TrainListener(callback: given.progress, user: given.user))

@@ -83,8 +83,8 @@ public final class OnnxRuntime: @unchecked Sendable {
         }
         throw .unsupported(
             "no ONNX Runtime found: $\(pathVariable) is not set, and the loader finds neither libonnxruntime.so.1 nor "
-                + "libonnxruntime.so; install one (`pip install onnxruntime`) and set \(pathVariable) to its "
-                + "capi/libonnxruntime.so.*")
+                + "libonnxruntime.so; in Python `pip install onnxruntime` (or onnxruntime-gpu) is enough, elsewhere "
+                + "set \(pathVariable) to its capi/libonnxruntime.so.* as well")
     }
 
     private static func open(named path: String, source: String) throws(DamaError) -> Library {

@@ -205,6 +205,15 @@ int main(void) {
     snprintf(command, sizeof command, "cmp %s/trained/model/model.safetensors %s/other/model/model.safetensors", folder, folder);
     CHECK(system(command) == 0);
 
+    /* The options' runtime counts only if the configuration names none; a process has one runtime. */
+    yaml_options.onnxruntime = "/nowhere/x.so";
+    CHECK_FAILS(dama_train_yaml(yaml, overrides, 2, &yaml_options, NULL, NULL), DAMA_UNSUPPORTED, "/nowhere/x.so");
+    const char *runtime = getenv("DAMA_ONNXRUNTIME");
+    char named[4200];
+    snprintf(named, sizeof named, "onnxruntime=%s", runtime ? runtime : "");
+    const char *with_runtime[] = {"epochs=2", other, named};
+    CHECK(dama_train_yaml(yaml, with_runtime, 3, &yaml_options, &result, NULL) == DAMA_OK && result.was_complete);
+
     dama_policy_free(policy);
     snprintf(command, sizeof command, "rm -r %s", folder);
     CHECK(system(command) == 0);

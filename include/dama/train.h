@@ -201,6 +201,8 @@ typedef struct dama_train_yaml_options {
      * the output folder, which all of them see; if one stops or fails, all stop after the same batch.
      */
     const dama_ranks *ranks;
+    /** The ONNX Runtime library if the text and the overrides name none; NULL: as in dama_policy_options. */
+    const char *onnxruntime;
 } dama_train_yaml_options;
 
 #define dama_train_yaml_options_init(options) \

@@ -1,6 +1,7 @@
 // Branch-free loops over unaligned memory, so that the compiler vectorises them.
 #include "cdama_float.h"
 
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -71,4 +72,12 @@ void cdama_float_to_half(void *to, const float *from, size_t count) {
         uint16_t half = (uint16_t)(result | (bits >> 16 & 0x8000));
         memcpy((char *)to + 2 * i, &half, 2);
     }
+}
+
+float cdama_hypotf(float x, float y) {
+    if (isinf(x) || isinf(y)) {
+        return INFINITY;
+    }
+    // Squares of floats are exact in double, and their sum cannot overflow there.
+    return (float)sqrt((double)x * (double)x + (double)y * (double)y);
 }

@@ -1052,6 +1052,7 @@ dama_train_yaml_options._fields_ = [
     ("progress", dama_train_callback),
     ("user", ctypes.c_void_p),
     ("ranks", ctypes.POINTER(dama_ranks)),
+    ("onnxruntime", ctypes.c_char_p),
 ]
 
 dama_abi_version = _library.dama_abi_version

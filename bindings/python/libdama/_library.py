@@ -23,8 +23,8 @@ def load(abi_version: int) -> ctypes.CDLL:
         library = ctypes.CDLL(path)
     except OSError as error:
         raise ImportError(
-            f"cannot load {path}: {error}. Set DAMA_LIBRARY to a libdama.so, or install the package with "
-            "`make build && pip install ./bindings/python`, which includes the library."
+            f"cannot load {path}: {error}. Set DAMA_LIBRARY to a libdama.so, or install the wheel of `make wheel`, "
+            "which includes the library and what it needs."
         ) from None
     library.dama_abi_version.restype = ctypes.c_uint32
     found = library.dama_abi_version()

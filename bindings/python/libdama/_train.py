@@ -18,6 +18,7 @@ from ._policy import c_text
 from ._progress import TrainingProgress, training_bar
 from ._ranks import Ranks
 from ._row_job import Progress
+from ._runtime import runtime_path
 from ._trainer import StepMetrics, _step_metrics
 
 _EVENTS = {number: name for name, number in choices(_abi.dama_train_event, "DAMA_TRAIN_").items()}
@@ -104,7 +105,8 @@ def train(
                     "method": {"preset": "paper", "beta": 0.1}})
 
     ``config`` is a mapping, the path of a YAML file, or YAML text; a string with a line break is text. docs/train.md
-    lists the fields. ``overrides`` replace single fields: ``{"method.beta": 0.2}`` or ``["method.beta=0.2"]``.
+    lists the fields. ``overrides`` replace single fields: ``{"method.beta": 0.2}`` or ``["method.beta=0.2"]``. Without
+    the field ``onnxruntime`` the runtime is found as for :class:`libdama.Policy`.
 
     A job that was stopped or killed resumes from its last checkpoint when it is called again with the same
     configuration, and ends with the same weights; ``restart`` begins anew. ``progress`` is True for a progress bar
@@ -150,6 +152,9 @@ def _train(
     options.progress = tell
     if ranks is not None:
         options.ranks = ranks._pointer
+    runtime = runtime_path()
+    if runtime is not None:
+        options.onnxruntime = os.fsencode(runtime)
     array = (ctypes.c_char_p * len(items))(*items)
     result = _abi.dama_train_dataset_result()
     _abi.dama_train_dataset_result_init(result)

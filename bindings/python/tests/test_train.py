@@ -157,3 +157,19 @@ def test_bad_configurations_are_named(config, tmp_path):
     libdama.train(config)
     with pytest.raises(ValueError, match="optimizer.learning_rate 0.001 instead of 0.002"):
         libdama.train(config, {"optimizer.learning_rate": 2e-3})
+
+
+def test_the_wheels_runtime_is_found(config):
+    """A process of its own, because a process has one ONNX Runtime; without DAMA_ONNXRUNTIME, as users run it."""
+    pytest.importorskip("onnxruntime")
+    clean = {key: value for key, value in os.environ.items() if key != "DAMA_ONNXRUNTIME"}
+
+    def run(given):
+        code = "import json, libdama, sys; print(libdama.train(json.loads(sys.argv[1])).steps)"
+        text = json.dumps(given, default=os.fspath)
+        return subprocess.run([sys.executable, "-c", code, text], env=clean, capture_output=True, text=True)
+
+    refused = run({**config, "onnxruntime": "/nowhere/x.so"})
+    assert refused.returncode == 1 and "cannot open /nowhere/x.so (the given path)" in refused.stderr
+    done = run(config)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "4\n", "")
