@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,42 +13,15 @@ pytest.importorskip("trl", reason="scripts/bootstrap torch installs it")
 import trl_world
 from peft import LoraConfig
 from transformers import AutoModelForCausalLM, Qwen3MoeConfig, Qwen3MoeForCausalLM, Trainer, TrainingArguments
-from trl_world import Recorded, Twice, make_model, outcome, pairs, trainer
+from trl_world import Recorded, Twice, assert_equal, make_model, on_ranks, outcome, pairs, run, trainer
 
 import libdama
 from libdama.trl import DamaConfig, DamaMixin
-
-HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     return make_model(tmp_path_factory.mktemp("llama"))
-
-
-def run(model, out, size, accumulation, dama, **more):
-    trained = trainer(model, out, size, accumulation, dama, kind=Recorded, **more)
-    trained.train()
-    return trained
-
-
-def on_ranks(model, folder, ranks, **settings):
-    """A run on several processes with gloo."""
-    (folder / "settings.json").write_text(json.dumps(settings))
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"]
-    command = [*launch, HERE / "trl_world.py", model, folder / "settings.json", folder / "result.json"]
-    done = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True, timeout=900)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads((folder / "result.json").read_text())
-
-
-def assert_equal(found, expected):
-    """Tolerances: float32 sums in another order. The gradient norm is a sum over all parameters."""
-    assert found["masks"] == expected["masks"]
-    np.testing.assert_allclose(found["losses"], expected["losses"], rtol=0, atol=2e-6)
-    np.testing.assert_allclose(found["norms"], expected["norms"], rtol=0, atol=5e-6)
-    np.testing.assert_allclose(found["parameters"], expected["parameters"], rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("preset", ["paper", "released"])
