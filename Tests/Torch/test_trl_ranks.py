@@ -27,6 +27,10 @@ WRAPPERS = {
     "zero2": dict(deepspeed=zero(2)),
     "zero3": dict(deepspeed=zero(3)),
 }
+#: What then wraps the model.
+TYPES = dict(
+    ddp="DistributedDataParallel", fsdp2="FSDPLlamaForCausalLM", zero2="DeepSpeedEngine", zero3="DeepSpeedEngine"
+)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +41,9 @@ def model(tmp_path_factory):
 def on_two_ranks(model, folder, wrapper, **settings):
     if wrapper.startswith("zero"):
         pytest.importorskip("deepspeed", reason="the environment of the tests has none; docs/trl.md")
-    return on_ranks(model, folder, 2, **settings, **WRAPPERS[wrapper])
+    found = on_ranks(model, folder, 2, **settings, **WRAPPERS[wrapper])
+    assert found["wrapper"] == TYPES[wrapper]
+    return found
 
 
 @pytest.mark.parametrize("wrapper", WRAPPERS)

@@ -17,6 +17,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 import numpy as np
 import torch
+from accelerate import DistributedType, PartialState
 from datasets import Dataset
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -97,8 +98,11 @@ def on_ranks(model: Path, folder: Path, ranks: int, **settings: Any) -> dict[str
     """The :func:`outcome` of a run on several processes with gloo."""
     folder.mkdir(exist_ok=True)
     (folder / "settings.json").write_text(json.dumps(settings))
-    # DeepSpeed knows by DS_ACCELERATOR that there is no GPU.
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true", "DS_ACCELERATOR": "cpu"}
+    # accelerate has FSDP and DeepSpeed only for devices, so the CPU is to be one: see main().
+    device = {"ACCELERATE_USE_CPU": "true"}
+    if "fsdp" in settings or "deepspeed" in settings:
+        device = {"ACCELERATE_TORCH_DEVICE": "cpu", "DS_ACCELERATOR": "cpu"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", **device}
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"]
     command = [*launch, __file__, model, folder / "settings.json", folder / "result.json"]
     done = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True, timeout=900)
@@ -144,9 +148,9 @@ def whole_parameters(trained: Any) -> list[Any]:
     """The policy's parameters. FSDP and ZeRO-3 leave a part of them on each rank, so all ranks call it."""
     parameters = list(trained.accelerator.unwrap_model(trained.model).parameters())
     if any(hasattr(p, "ds_id") for p in parameters):
-        from deepspeed.zero import GatheredParameters
+        import deepspeed
 
-        with GatheredParameters(parameters):
+        with deepspeed.zero.GatheredParameters(parameters):
             return [p.detach().clone() for p in parameters]
     return [p.full_tensor() if hasattr(p, "full_tensor") else p for p in parameters]
 
@@ -159,6 +163,7 @@ def outcome(trained: Any) -> dict[str, Any]:
         losses=[entry["loss"] for entry in steps],
         norms=[entry["grad_norm"] for entry in steps],
         logs=steps,
+        wrapper=type(trained.model_wrapped).__name__,
         parameters=torch.cat([p.detach().flatten() for p in whole_parameters(trained)]).tolist(),
     )
 
@@ -166,6 +171,9 @@ def outcome(trained: Any) -> dict[str, Any]:
 def main() -> None:
     model, settings, result = map(Path, sys.argv[1:])
     given = json.loads(settings.read_text())
+    if "ACCELERATE_TORCH_DEVICE" in os.environ:
+        given["use_cpu"] = False
+        PartialState._prepare_backend = lambda *_: ("gloo", DistributedType.MULTI_GPU)
     trained = trainer(model, result.parent / "out", dama=DamaConfig(**given.pop("dama")), kind=Recorded, **given)
     trained.train()
     found = outcome(trained)
