@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,43 +12,16 @@ pytest.importorskip("trl", reason="scripts/bootstrap torch installs it")
 
 import trl_world
 from peft import LoraConfig
-from transformers import AutoModelForCausalLM, Qwen3MoeConfig, Qwen3MoeForCausalLM, Trainer, TrainingArguments
-from trl_world import Recorded, Twice, make_model, outcome, pairs, trainer
+from transformers import AutoModelForCausalLM, Qwen3MoeConfig, Qwen3MoeForCausalLM
+from trl_world import Recorded, Twice, assert_equal, make_model, on_ranks, outcome, pairs, run, trainer
 
 import libdama
-from libdama.trl import DamaConfig, DamaMixin
-
-HERE = Path(__file__).parent
+from libdama.trl import DamaConfig
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     return make_model(tmp_path_factory.mktemp("llama"))
-
-
-def run(model, out, size, accumulation, dama, **more):
-    trained = trainer(model, out, size, accumulation, dama, kind=Recorded, **more)
-    trained.train()
-    return trained
-
-
-def on_ranks(model, folder, ranks, **settings):
-    """A run on several processes with gloo."""
-    (folder / "settings.json").write_text(json.dumps(settings))
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"]
-    command = [*launch, HERE / "trl_world.py", model, folder / "settings.json", folder / "result.json"]
-    done = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True, timeout=900)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads((folder / "result.json").read_text())
-
-
-def assert_equal(found, expected):
-    """Tolerances: float32 sums in another order. The gradient norm is a sum over all parameters."""
-    assert found["masks"] == expected["masks"]
-    np.testing.assert_allclose(found["losses"], expected["losses"], rtol=0, atol=2e-6)
-    np.testing.assert_allclose(found["norms"], expected["norms"], rtol=0, atol=5e-6)
-    np.testing.assert_allclose(found["parameters"], expected["parameters"], rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("preset", ["paper", "released"])
@@ -341,55 +310,3 @@ def test_low_rank_adapters_train_and_stop(model, tmp_path):
     assert one.ref_model is None and abs(outcome(one)["logs"][0]["rewards/chosen"]) < 1e-7
     assert_equal(outcome(run(model, tmp_path / "b", 8, 1, DamaConfig(), data=pairs(32), more=more)), outcome(one))
     assert abs(outcome(one)["logs"][-1]["rewards/chosen"]) > 1e-4
-
-
-def sums(network, batch):
-    """log π of the responses of TRL's micro-batch."""
-    labels = batch["input_ids"].masked_fill(batch["completion_mask"] == 0, -100)[:, 1:]
-    logits = network(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits[:, :-1]
-    values = logits.log_softmax(-1).gather(2, labels.clamp(min=0)[..., None])[..., 0]
-    return (values * (labels != -100)).sum(1).chunk(2)
-
-
-class Preferences(Trainer):
-    """A DPO trainer as others write them, with the names of TRL before 1.0."""
-
-    def __init__(self, *args, reference, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.reference, self.stored = reference, []
-
-    def concatenated_forward(self, model, batch):
-        chosen, rejected = sums(model, batch)
-        return dict(chosen_logps=chosen, rejected_logps=rejected)
-
-    def compute_ref_log_probs(self, batch):
-        with torch.no_grad():
-            return sums(self.reference, batch)
-
-    def store_metrics(self, metrics, train_eval):
-        self.stored.append((train_eval, metrics))
-
-
-class DamaPreferences(DamaMixin, Preferences):
-    pass
-
-
-def test_the_mixin_in_another_trainer(model, tmp_path):
-    ours = run(model, tmp_path / "a", 2, 8, DamaConfig())
-    args = TrainingArguments(
-        tmp_path / "b", per_device_train_batch_size=2, gradient_accumulation_steps=8, max_steps=4, learning_rate=5e-3,
-        logging_steps=1, report_to=[], save_strategy="no", use_cpu=True, seed=1, remove_unused_columns=False,
-        disable_tqdm=True,
-    )  # fmt: skip
-    policy, reference = (AutoModelForCausalLM.from_pretrained(model) for _ in range(2))
-    args.beta, args.loss_type = 0.1, "sigmoid"
-    other = DamaPreferences(policy, args, ours.data_collator.inner, ours.train_dataset, reference=reference,
-                            dama=DamaConfig())  # fmt: skip
-    other.train()
-    found, expected = outcome(other), outcome(ours)
-    np.testing.assert_allclose(found["losses"], expected["losses"], rtol=0, atol=2e-6)
-    np.testing.assert_allclose(found["parameters"], expected["parameters"], rtol=0, atol=1e-4)
-    assert other.controller.steps == 4
-    assert [values for kind, values in other.stored if "dama/kept" in values] == [{"dama/kept": 12.0}] * 4
-    with pytest.raises(TypeError, match="multiple values for argument 'model'"):
-        DamaPreferences(policy, model=policy, reference=reference)

@@ -8,13 +8,16 @@ from __future__ import annotations
 import json
 import os
 import random
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any, Optional
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+import numpy as np
 import torch
+from accelerate import DistributedType, PartialState
 from datasets import Dataset
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -84,6 +87,37 @@ def trainer(
     return (kind or DamaDPOTrainer)(dama=dama, **keywords)
 
 
+def run(model: Any, out: Path, size: int, accumulation: int, dama: DamaConfig, **more: Any) -> Any:
+    """A trainer of :func:`trainer` that has trained and recorded its updates."""
+    trained = trainer(model, out, size, accumulation, dama, kind=Recorded, **more)
+    trained.train()
+    return trained
+
+
+def on_ranks(model: Path, folder: Path, ranks: int, **settings: Any) -> dict[str, Any]:
+    """The :func:`outcome` of a run on several processes with gloo."""
+    folder.mkdir(exist_ok=True)
+    (folder / "settings.json").write_text(json.dumps(settings))
+    # accelerate has FSDP and DeepSpeed only for devices, so the CPU is to be one: see main().
+    device = {"ACCELERATE_USE_CPU": "true"}
+    if "fsdp" in settings or "deepspeed" in settings:
+        device = {"ACCELERATE_TORCH_DEVICE": "cpu", "DS_ACCELERATOR": "cpu"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", **device}
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"]
+    command = [*launch, __file__, model, folder / "settings.json", folder / "result.json"]
+    done = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads((folder / "result.json").read_text())
+
+
+def assert_equal(found: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Tolerances: float32 sums in another order. The gradient norm is a sum over all parameters."""
+    assert found["masks"] == expected["masks"]
+    np.testing.assert_allclose(found["losses"], expected["losses"], rtol=0, atol=2e-6)
+    np.testing.assert_allclose(found["norms"], expected["norms"], rtol=0, atol=5e-6)
+    np.testing.assert_allclose(found["parameters"], expected["parameters"], rtol=0, atol=1e-4)
+
+
 class Recorded(DamaDPOTrainer):
     """A trainer that keeps the masks and the inputs of its updates."""
 
@@ -110,22 +144,36 @@ class Twice(Recorded):
         return found
 
 
+def whole_parameters(trained: Any) -> list[Any]:
+    """The policy's parameters. FSDP and ZeRO-3 leave a part of them on each rank, so all ranks call it."""
+    parameters = list(trained.accelerator.unwrap_model(trained.model).parameters())
+    if any(hasattr(p, "ds_id") for p in parameters):
+        import deepspeed
+
+        with deepspeed.zero.GatheredParameters(parameters):
+            return [p.detach().clone() for p in parameters]
+    return [p.full_tensor() if hasattr(p, "full_tensor") else p for p in parameters]
+
+
 def outcome(trained: Any) -> dict[str, Any]:
     """What runs are compared by: masks, the log's losses and gradient norms, the parameters."""
     steps = [entry for entry in trained.state.log_history if "loss" in entry]
-    parameters = trained.accelerator.unwrap_model(trained.model).parameters()
     return dict(
         masks=getattr(trained, "masks", []),
         losses=[entry["loss"] for entry in steps],
         norms=[entry["grad_norm"] for entry in steps],
         logs=steps,
-        parameters=torch.cat([p.detach().flatten() for p in parameters]).tolist(),
+        wrapper=type(trained.model_wrapped).__name__,
+        parameters=torch.cat([p.detach().flatten() for p in whole_parameters(trained)]).tolist(),
     )
 
 
 def main() -> None:
     model, settings, result = map(Path, sys.argv[1:])
     given = json.loads(settings.read_text())
+    if "ACCELERATE_TORCH_DEVICE" in os.environ:
+        given["use_cpu"] = False
+        PartialState._prepare_backend = lambda *_: ("gloo", DistributedType.MULTI_GPU)
     trained = trainer(model, result.parent / "out", dama=DamaConfig(**given.pop("dama")), kind=Recorded, **given)
     trained.train()
     found = outcome(trained)

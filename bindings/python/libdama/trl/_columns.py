@@ -44,8 +44,8 @@ class Columns:
             self.sources.update(zip(names, reference))
 
     def check(self, dataset: Any, name: str) -> None:
-        """Refuses a dataset that lacks a column, before anything is computed."""
-        have = dataset.column_names
+        """Refuses a dataset that lacks a column, before anything is computed, if it can tell its columns."""
+        have = getattr(dataset, "column_names", None)
         for what, column in self.sources.items():
             if have is not None and column not in have and column not in REFERENCE + PRECOMPUTED:
                 hint = "; score it first, or set alpha_column=None for α_D = 1" if what == "alpha" else ""

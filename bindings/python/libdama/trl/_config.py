@@ -89,11 +89,14 @@ class DamaConfig:
         """Whether rows bring the reference's log-probabilities."""
         return self.reference_columns is not None or self.reference != "compute"
 
-    def controller(self, batch: int, args: Any) -> AdaptiveBeta:
-        """The controller for batches of ``batch`` pairs. Beta and loss come from TRL's ``args`` unless given."""
+    def controller(self, batch: int, args: Any, smooths: bool = False) -> AdaptiveBeta:
+        """The controller for batches of ``batch`` pairs. Beta and loss come from TRL's ``args`` unless given.
+
+        ``smooths`` says that the loss ``sigmoid`` takes ``label_smoothing``, as in TRL before 1.0.
+        """
         options: dict[str, Any] = dict(self.options)
         if "loss" not in options:
-            options.update(_loss_of(args))
+            options.update(_loss_of(args, smooths))
         keep = self.keep
         if keep is None:
             keep = AdaptiveBeta(self.preset).options["keep"]
@@ -105,18 +108,28 @@ class DamaConfig:
         )  # fmt: skip
 
 
-def _loss_of(args: Any) -> dict[str, Any]:
+#: Settings that add to the loss or change it, with the value that leaves it alone: TRL's, those of TRL before 1.0 and of
+#: ms-swift, then LLaMA-Factory's. What is false leaves it alone too.
+_OTHERS = {
+    "f_divergence_type": "reverse_kl", "use_weighting": False, "loss_weights": None,
+    "rpo_alpha": None, "reference_free": False, "ftx_gamma": 0, "bco_gemma": 0,
+}  # fmt: skip
+
+
+def _loss_of(args: Any, smooths: bool) -> dict[str, Any]:
     """The controller's loss for TRL's ``loss_type``. What it lacks is an error, not another loss."""
     types = [args.loss_type] if isinstance(args.loss_type, str) else list(args.loss_type)
     if len(types) != 1 or types[0] not in LOSSES:
         raise Unsupported(
             f"loss_type is {types}; with this preset it must be one of {', '.join(LOSSES)}. preset='dpo' takes all"
         )
-    for name, plain in (("f_divergence_type", "reverse_kl"), ("use_weighting", False), ("loss_weights", None)):
+    for name, plain in _OTHERS.items():
         value = getattr(args, name, plain)
         value = getattr(value, "value", value)
-        if value != plain and value != [1.0]:
+        if value and value != plain and value != [1.0]:
             raise Unsupported(f"{name} is {value!r}; only preset='dpo' takes it, the others need {plain!r}")
     smoothing = getattr(args, "label_smoothing", 0.0)
     loss = LOSSES[types[0]]
-    return {"loss": loss, "label_smoothing": smoothing} if loss == "robust" else {"loss": loss}
+    if loss == "sigmoid" and smooths and smoothing:
+        loss = "cdpo"
+    return {"loss": loss, "label_smoothing": smoothing} if loss in ("robust", "cdpo") else {"loss": loss}

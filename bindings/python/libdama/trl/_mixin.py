@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Optional
 
 import torch
+from transformers import Trainer
 
 from .._adaptive_beta import AdaptiveBeta
 from .._errors import InvalidArgument, ShapeMismatch, Unsupported
@@ -17,6 +18,9 @@ from ._config import DamaConfig
 
 #: Keywords of a trainer that hold datasets.
 _DATASETS = ("train_dataset", "eval_dataset")
+
+#: How trainers of TRL before 1.0, and those that derive from them, name the reference's log-probabilities.
+_REFERENCES = ("compute_ref_log_probs", "compute_reference_log_probs")
 
 
 class DamaMixin:
@@ -51,7 +55,7 @@ class DamaMixin:
         self._dama_plans: list[MicroPlan] = []
         self._dama_order: list[int] = []
         self._dama_turn = 0
-        if not self.dama.is_plain:
+        if not self.dama.is_plain and hasattr(Trainer, "loss_is_scaled_for_ga"):
             # The parts of the micro-batches add up to the loss, and Trainer is not to divide them by their number.
             self.loss_is_scaled_for_ga = True
         super().__init__(*args, **kwargs)
@@ -61,7 +65,9 @@ class DamaMixin:
             return
         if getattr(self.args, "auto_find_batch_size", False):
             raise Unsupported("auto_find_batch_size changes the batch, and with it K and α_M; set it to False")
-        self.controller = self.dama.controller(self._dama_batch_size(), self.args)
+        # LLaMA-Factory's trainer has β and the loss itself, not its arguments.
+        settings = self.args if hasattr(self.args, "beta") else self
+        self.controller = self.dama.controller(self._dama_batch_size(), settings, hasattr(self, "dpo_loss"))
         self.dama_callback = DamaCallback(self.controller, self.accelerator)
         self.add_callback(self.dama_callback)  # type: ignore[attr-defined]
 
@@ -81,10 +87,7 @@ class DamaMixin:
 
         By default what trainers of TRL before 1.0, and those that derive from them, name ``concatenated_forward``.
         """
-        found = self.concatenated_forward(model, batch)  # type: ignore[attr-defined]
-        if isinstance(found, dict):
-            return found["chosen_logps"], found["rejected_logps"]
-        return found[0], found[1]
+        return _both(self.concatenated_forward(model, batch))  # type: ignore[attr-defined]
 
     def _reference_logps(self, model: Any, batch: dict[str, Any]) -> tuple[Any, Any]:
         """log π_ref of both responses, where rows do not bring them."""
@@ -92,8 +95,28 @@ class DamaMixin:
         return found[0], found[1]
 
     def _first_pass(self, model: Any, batch: dict[str, Any], reference: tuple[Any, Any]) -> tuple[Any, Any]:
-        """:meth:`_pair_logps` without gradients; where the trainer has metrics of a batch, they are taken here."""
-        return self._pair_logps(model, batch)
+        """:meth:`_pair_logps` without gradients; where the trainer has metrics of a batch, they are taken here.
+
+        By default those of ``get_batch_loss_metrics``, as trainers of TRL before 1.0 name it.
+        """
+        if not hasattr(self, "get_batch_loss_metrics"):
+            return self._pair_logps(model, batch)
+        forward, seen = self.concatenated_forward, []  # type: ignore[attr-defined]
+
+        def recorded(*args: Any, **kwargs: Any) -> Any:
+            seen.append(forward(*args, **kwargs))
+            return seen[-1]
+
+        # Its forward pass is the one that is needed, and the reference is known.
+        stand_ins = {"concatenated_forward": recorded, **{name: lambda *_, **__: reference for name in _REFERENCES}}
+        vars(self).update(stand_ins)
+        try:
+            _, metrics = self.get_batch_loss_metrics(model, dict(batch), train_eval="train")
+        finally:
+            for name in stand_ins:
+                del vars(self)[name]
+        self.store_metrics(metrics, train_eval="train")  # type: ignore[attr-defined]
+        return _both(seen[0])
 
     def _extra_loss(self) -> Any:
         """What the trainer adds to the preference loss of the micro-batch that :meth:`_pair_logps` had last."""
@@ -242,7 +265,23 @@ class DamaMixin:
                 if kept is not None:
                     micro, inputs = micro.kept(), kept
             chosen, rejected = self._pair_logps(model, inputs)
-        return micro.loss(chosen, rejected) + self._extra_loss()
+        return (micro.loss(chosen, rejected) + self._extra_loss()) * self._dama_divisor(kwargs)
+
+    def _dama_divisor(self, options: dict[str, Any]) -> int:
+        """What ``Trainer`` divides the loss of a micro-batch by, where it cannot be told not to.
+
+        That is before transformers 5.19. ``options`` are those of ``compute_loss``.
+        """
+        counted = getattr(self, "model_accepts_loss_kwargs", False) and options.get("num_items_in_batch") is not None
+        if hasattr(Trainer, "loss_is_scaled_for_ga") or counted or getattr(self, "compute_loss_func", None) is not None:
+            return 1
+        return int(getattr(self, "current_gradient_accumulation_steps", self.args.gradient_accumulation_steps))
+
+    def prediction_step(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """That of the trainer. Those of TRL before 1.0 do not go through :meth:`compute_loss`."""
+        if hasattr(self, "get_batch_loss_metrics"):
+            pop_columns(inputs, self._dama_columns.sources)
+        return super().prediction_step(model, inputs, *args, **kwargs)  # type: ignore[misc]
 
     def _dama_plain_loss(self, model: Any, inputs: Any, columns: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """The trainer's own loss, with the reference's log-probabilities that the rows bring, if any."""
@@ -257,6 +296,13 @@ class DamaMixin:
             if isinstance(callback, DamaCallback) and callback.controller is None:
                 callback.controller, callback.accelerator = self.controller, self.accelerator
                 self.dama_callback = callback
+
+
+def _both(found: Any) -> tuple[Any, Any]:
+    """The log-probabilities of both responses in what ``concatenated_forward`` returns."""
+    if isinstance(found, dict):
+        return found["chosen_logps"], found["rejected_logps"]
+    return found[0], found[1]
 
 
 def _pairs(batch: Any) -> int:
