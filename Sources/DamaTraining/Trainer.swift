@@ -163,7 +163,7 @@ public final class Trainer {
 
     /// One update from a batch.
     ///
-    /// - Parameter batch: With several ranks this rank's share of it, as ``RankGroup/share(of:)`` deals it. Every rank
+    /// - Parameter batch: With several ranks this rank's share of it, as `RankGroup.share(of:)` deals it. Every rank
     ///   makes the step at the same time, and gets the metrics of the whole batch.
     /// - Throws: ``DamaError/cancelled`` if `run` was stopped or another rank failed; input errors name the pair. After
     ///   any error weights, moments, controller and counters are unchanged.
