@@ -351,3 +351,35 @@ def test_the_state_goes_through_torch_save(tmp_path):
     again.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True)["controller"])
     assert again.step(*arguments).mask.tolist() == controller.step(*arguments).mask.tolist()
     assert again.state() == controller.state() and again.steps == 1
+
+
+FORK = """
+    import os, sys
+    import torch
+    import libdama
+    from libdama.torch import AdaptiveBeta, plan, preference_loss, token_logprobs
+
+    rows = [torch.randn(4, requires_grad=True) for _ in range(2)]
+    controller = AdaptiveBeta("dpo")
+    preference_loss(*rows, torch.zeros(4), torch.zeros(4), controller=controller)
+    logits = torch.randn(4, 9, requires_grad=True)
+    child = os.fork()
+    if child == 0:
+        for call in (lambda: preference_loss(*rows, torch.zeros(4), torch.zeros(4), controller=controller),
+                     lambda: plan(controller, lambda batch: batch, [(*rows, torch.zeros(4), torch.zeros(4))]),
+                     lambda: token_logprobs(logits, torch.arange(4)), controller.state_dict):
+            try:
+                call()
+                os._exit(7)
+            except libdama.DamaError as error:
+                assert "forked" in str(error), error
+        os._exit(5)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 5
+    controller.commit()
+"""
+
+
+def test_a_forked_child_is_told_so():
+    """As a worker of a loader would be that is started after the controller's first use."""
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(FORK)], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr

@@ -158,6 +158,41 @@ def test_other_terms_of_the_loss_are_refused(model, tmp_path, ours, name, value)
     assert isinstance(caught.value, libdama.DamaError)
 
 
+class Rows(torch.utils.data.Dataset):
+    """Rows of a dataset that cannot name its columns, as those that tokenise on the way."""
+
+    def __init__(self, rows):
+        self.rows = list(rows)
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, index):
+        return self.rows[index]
+
+
+def test_columns_that_did_not_arrive(model, tmp_path, ours):
+    """Where the columns cannot be checked before, the first update says what its batch lacks."""
+    arguments = dict(data_collator=ours.data_collator.inner, reference=AutoModelForCausalLM.from_pretrained(model))
+    args = TrainingArguments(
+        tmp_path, per_device_train_batch_size=4, max_steps=1, report_to=[], save_strategy="no", use_cpu=True,
+        remove_unused_columns=False, disable_tqdm=True,
+    )  # fmt: skip
+    whole = Rows(ours.train_dataset)
+    cut = Rows({name: value for name, value in row.items() if name != "alpha_data"} for row in whole.rows)
+    for data, dama, text in [
+        (cut, DamaConfig(), "a batch has no column 'alpha_data'"),
+        (whole, DamaConfig(reference_columns=("rc", "rr")), "a batch has no columns 'rc' and 'rr'"),
+        (Rows({**row, "alpha_data": "high"} for row in whole.rows), DamaConfig(), "alpha_data = 'high'; it must be"),
+    ]:
+        policy = AutoModelForCausalLM.from_pretrained(model)
+        found = DamaPreferences(policy, args, train_dataset=data, dama=dama, **arguments)
+        with pytest.raises(libdama.DamaError, match=text):
+            found.train()
+        assert found.controller.steps == 0
+    DamaPreferences(AutoModelForCausalLM.from_pretrained(model), args, train_dataset=whole, **arguments).train()
+
+
 def test_label_smoothing_is_that_of_the_trainer():
     """TRL before 1.0 smooths the loss ``sigmoid``, which is cDPO; TRL from 1.0 on does not."""
 

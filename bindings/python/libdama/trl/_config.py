@@ -108,8 +108,8 @@ class DamaConfig:
         )  # fmt: skip
 
 
-#: Settings that add to the loss or change it, with the value that leaves it alone: TRL's, those of TRL before 1.0 and of
-#: ms-swift, then LLaMA-Factory's. What is false leaves it alone too.
+#: Settings that add to the loss or change it, with the value that leaves it alone: TRL's, those of TRL before 1.0 and
+#: of ms-swift, then LLaMA-Factory's. What is false leaves it alone too.
 _OTHERS = {
     "f_divergence_type": "reverse_kl", "use_weighting": False, "loss_weights": None,
     "rpo_alpha": None, "reference_free": False, "ftx_gamma": 0, "bco_gemma": 0,

@@ -270,7 +270,7 @@ class DamaMixin:
     def _dama_divisor(self, options: dict[str, Any]) -> int:
         """What ``Trainer`` divides the loss of a micro-batch by, where it cannot be told not to.
 
-        That is before transformers 5.19. ``options`` are those of ``compute_loss``.
+        That is in older versions of transformers, as 5.6. ``options`` are those of ``compute_loss``.
         """
         counted = getattr(self, "model_accepts_loss_kwargs", False) and options.get("num_items_in_batch") is not None
         if hasattr(Trainer, "loss_is_scaled_for_ga") or counted or getattr(self, "compute_loss_func", None) is not None:
