@@ -52,8 +52,7 @@ public struct TrainJob: Sendable {
             paths.removeResults()
         }
         // Options that cannot be trained are rejected before the reference is computed.
-        let trained = try TrainedPolicy(
-            policy, options.trainable, activations: options.activations, seed: options.seed, offloads: options.offload)
+        let trained = try makeTrained()
         let root = try ImageRoot(options.rows)
         var data = try TrainingData(
             options, policy: policy, root: root, reference: try reference(run, observer)
@@ -181,6 +180,16 @@ public struct TrainJob: Sendable {
             }
         }
         return .cache(try ReferenceCache(path: output, policy: policy))
+    }
+
+    private func makeTrained() throws(DamaError) -> TrainedPolicy {
+        do {
+            return try TrainedPolicy(
+                policy, options.trainable, activations: options.activations, seed: options.seed,
+                offloads: options.offload)
+        } catch {
+            throw MemoryAdvice.explain(error, policy, options.trainable, options.plannedStep(on: policy.options))
+        }
     }
 
     private func makeTrainer(_ trained: TrainedPolicy, batches: Int) throws(DamaError) -> Trainer {
