@@ -1,64 +1,29 @@
 #include "cdama_cuda_driver.h"
 
-#include <dlfcn.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <string.h>
+
+#include "driver_functions.h"
 
 #define MOST_DEVICES 16
 
-// The part of the driver's interface that is used here, by its documented names and numbers.
-typedef int CUresult;
-typedef int CUdevice;
-typedef unsigned long long CUdeviceptr;
-typedef void *CUcontext, *CUstream, *CUmemoryPool;
-enum { OUT_OF_MEMORY = 2 };
 enum { POOLS_SUPPORTED = 115 };
 enum { POOL_RELEASE_THRESHOLD = 4, POOL_RESERVED = 5, POOL_USED = 7, POOL_USED_HIGH = 8 };
 
-typedef struct {
+struct CUmemPoolProps {
     int allocation_type, handle_types;
     int location_type, location_id;
     void *security;
     size_t most;
     unsigned short usage;
     unsigned char reserved[54];
-} CUmemPoolProps;
-
-#define DRIVER_FUNCTIONS(X) \
-    X(cuInit, (unsigned)) \
-    X(cuGetErrorString, (CUresult, const char **)) \
-    X(cuDeviceGetCount, (int *)) \
-    X(cuDeviceGet, (CUdevice *, int)) \
-    X(cuDeviceGetName, (char *, int, CUdevice)) \
-    X(cuDeviceGetAttribute, (int *, int, CUdevice)) \
-    X(cuDevicePrimaryCtxRetain, (CUcontext *, CUdevice)) \
-    X(cuCtxPushCurrent_v2, (CUcontext)) \
-    X(cuCtxPopCurrent_v2, (CUcontext *)) \
-    X(cuStreamCreate, (CUstream *, unsigned)) \
-    X(cuStreamSynchronize, (CUstream)) \
-    X(cuMemPoolCreate, (CUmemoryPool *, const CUmemPoolProps *)) \
-    X(cuMemPoolSetAttribute, (CUmemoryPool, int, void *)) \
-    X(cuMemPoolGetAttribute, (CUmemoryPool, int, void *)) \
-    X(cuMemPoolTrimTo, (CUmemoryPool, size_t)) \
-    X(cuMemAllocFromPoolAsync, (CUdeviceptr *, size_t, CUmemoryPool, CUstream)) \
-    X(cuMemFreeAsync, (CUdeviceptr, CUstream)) \
-    X(cuMemcpyHtoDAsync_v2, (CUdeviceptr, const void *, size_t, CUstream)) \
-    X(cuMemcpyDtoHAsync_v2, (void *, CUdeviceptr, size_t, CUstream)) \
-    X(cuMemcpyDtoDAsync_v2, (CUdeviceptr, CUdeviceptr, size_t, CUstream)) \
-    X(cuMemsetD8Async, (CUdeviceptr, unsigned char, size_t, CUstream)) \
-    X(cuMemGetInfo_v2, (size_t *, size_t *))
-
-static struct {
-#define DECLARE(name, arguments) CUresult(*name) arguments;
-    DRIVER_FUNCTIONS(DECLARE)
-#undef DECLARE
-} driver;
+};
 
 struct cdama_cuda_device {
     int ordinal;
     char name[128];
+    const cdama_driver *driver;
     CUcontext context;
     CUstream stream;
     CUmemoryPool pool;
@@ -71,74 +36,49 @@ static _Thread_local char error_text[512];
 
 const char *cdama_cuda_error(void) { return error_text; }
 
-static cdama_cuda_status fail(CUresult result, const char *what) {
+static cdama_cuda_status fail(const cdama_driver *driver, CUresult result, const char *what) {
     const char *text = NULL;
-    if (driver.cuGetErrorString) driver.cuGetErrorString(result, &text);
+    driver->cuGetErrorString(result, &text);
     snprintf(error_text, sizeof error_text, "%s: %s (CUDA error %d)", what, text ? text : "unknown error", result);
-    return result == OUT_OF_MEMORY ? CDAMA_CUDA_OUT_OF_MEMORY : CDAMA_CUDA_FAILED;
+    return result == CU_OUT_OF_MEMORY ? CDAMA_CUDA_OUT_OF_MEMORY : CDAMA_CUDA_FAILED;
 }
 
 // MARK: Opening
 
-static cdama_cuda_status load(void) {
-    static int is_loaded;
-    if (is_loaded) return CDAMA_CUDA_OK;
-    void *library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
-    if (!library) {
-        snprintf(error_text, sizeof error_text, "the CUDA driver's library, libcuda.so.1, cannot be opened: %s",
-                 dlerror());
-        return CDAMA_CUDA_UNAVAILABLE;
-    }
-#define LOOK_UP(name, arguments) \
-    *(void **)&driver.name = dlsym(library, #name); \
-    if (!driver.name) { \
-        snprintf(error_text, sizeof error_text, "the CUDA driver has no %s; version 11.2 or later is needed", #name); \
-        return CDAMA_CUDA_UNAVAILABLE; \
-    }
-    DRIVER_FUNCTIONS(LOOK_UP)
-#undef LOOK_UP
-    CUresult result = driver.cuInit(0);
-    if (result) {
-        fail(result, "the CUDA driver does not start");
-        return CDAMA_CUDA_UNAVAILABLE;
-    }
-    is_loaded = 1;
-    return CDAMA_CUDA_OK;
-}
-
-static cdama_cuda_status open_device(int ordinal, struct cdama_cuda_device *device) {
+static cdama_cuda_status open_device(const cdama_driver *driver, int ordinal, struct cdama_cuda_device *device) {
     int count = 0, has_pools = 0;
     CUdevice handle;
-    CUresult result = driver.cuDeviceGetCount(&count);
-    if (result) return fail(result, "counting CUDA devices");
+    CUresult result = driver->cuDeviceGetCount(&count);
+    if (result) return fail(driver, result, "counting CUDA devices");
     if (ordinal >= count) {
         snprintf(error_text, sizeof error_text, "there is no CUDA device %d: this machine has %d%s", ordinal, count,
                  count == 1 ? ", number 0" : "");
         return CDAMA_CUDA_UNAVAILABLE;
     }
-    if ((result = driver.cuDeviceGet(&handle, ordinal)) ||
-        (result = driver.cuDeviceGetName(device->name, sizeof device->name, handle)) ||
-        (result = driver.cuDeviceGetAttribute(&has_pools, POOLS_SUPPORTED, handle)))
-        return fail(result, "reading the CUDA device");
+    if ((result = driver->cuDeviceGet(&handle, ordinal)) ||
+        (result = driver->cuDeviceGetName(device->name, sizeof device->name, handle)) ||
+        (result = driver->cuDeviceGetAttribute(&has_pools, POOLS_SUPPORTED, handle)))
+        return fail(driver, result, "reading the CUDA device");
     if (!has_pools) {
         snprintf(error_text, sizeof error_text, "CUDA device %d, %s, has no memory pools", ordinal, device->name);
         return CDAMA_CUDA_UNAVAILABLE;
     }
     device->ordinal = ordinal;
-    if ((result = driver.cuDevicePrimaryCtxRetain(&device->context, handle)) ||
-        (result = driver.cuCtxPushCurrent_v2(device->context)))
-        return fail(result, "opening the CUDA device");
+    device->driver = driver;
+    if ((result = driver->cuDevicePrimaryCtxRetain(&device->context, handle)) ||
+        (result = driver->cuCtxPushCurrent_v2(device->context)))
+        return fail(driver, result, "opening the CUDA device");
     CUcontext popped;
     CUmemPoolProps properties = {.allocation_type = 1, .location_type = 1, .location_id = ordinal};
     uint64_t everything = UINT64_MAX;
-    if ((result = driver.cuStreamCreate(&device->stream, 0)) ||
-        (result = driver.cuMemPoolCreate(&device->pool, &properties)) ||
+    if ((result = driver->cuStreamCreate(&device->stream, 0)) ||
+        (result = driver->cuMemPoolCreate(&device->pool, &properties)) ||
         // Without this the pool would return its memory to the system at each synchronisation.
-        (result = driver.cuMemPoolSetAttribute(device->pool, POOL_RELEASE_THRESHOLD, &everything))) {
-        driver.cuCtxPopCurrent_v2(&popped);
-        return fail(result, "making a stream and a memory pool");
+        (result = driver->cuMemPoolSetAttribute(device->pool, POOL_RELEASE_THRESHOLD, &everything))) {
+        driver->cuCtxPopCurrent_v2(&popped);
+        return fail(driver, result, "making a stream and a memory pool");
     }
-    driver.cuCtxPopCurrent_v2(&popped);
+    driver->cuCtxPopCurrent_v2(&popped);
     return CDAMA_CUDA_OK;
 }
 
@@ -153,8 +93,13 @@ cdama_cuda_status cdama_cuda_open(int ordinal, cdama_cuda_device **device) {
     pthread_mutex_lock(&lock);
     cdama_cuda_status status = CDAMA_CUDA_OK;
     if (!atomic_load(&devices[ordinal])) {
-        status = load();
-        if (!status) status = open_device(ordinal, &storage[ordinal]);
+        const char *reason;
+        const cdama_driver *driver = cdama_driver_open(&reason);
+        if (!driver) {
+            snprintf(error_text, sizeof error_text, "%s", reason);
+            status = CDAMA_CUDA_UNAVAILABLE;
+        }
+        if (!status) status = open_device(driver, ordinal, &storage[ordinal]);
         if (!status) atomic_store(&devices[ordinal], &storage[ordinal]);
     }
     *device = atomic_load(&devices[ordinal]);
@@ -165,26 +110,25 @@ cdama_cuda_status cdama_cuda_open(int ordinal, cdama_cuda_device **device) {
 void *cdama_cuda_stream(const cdama_cuda_device *device) { return device->stream; }
 
 cdama_cuda_status cdama_cuda_enter(cdama_cuda_device *device) {
-    CUresult result = driver.cuCtxPushCurrent_v2(device->context);
-    return result ? fail(result, "entering the CUDA device") : CDAMA_CUDA_OK;
+    CUresult result = device->driver->cuCtxPushCurrent_v2(device->context);
+    return result ? fail(device->driver, result, "entering the CUDA device") : CDAMA_CUDA_OK;
 }
 
 void cdama_cuda_leave(cdama_cuda_device *device) {
     CUcontext popped;
-    (void)device;
-    driver.cuCtxPopCurrent_v2(&popped);
+    device->driver->cuCtxPopCurrent_v2(&popped);
 }
 
 // MARK: Memory
 
 static CUresult allocate(cdama_cuda_device *device, size_t bytes, CUdeviceptr *address) {
     if (bytes == 0) bytes = 1;
-    CUresult result = driver.cuMemAllocFromPoolAsync(address, bytes, device->pool, device->stream);
-    if (result != OUT_OF_MEMORY) return result;
+    CUresult result = device->driver->cuMemAllocFromPoolAsync(address, bytes, device->pool, device->stream);
+    if (result != CU_OUT_OF_MEMORY) return result;
     // Memory that was released but not yet reused may lie in pieces.
-    if ((result = driver.cuStreamSynchronize(device->stream))) return result;
-    driver.cuMemPoolTrimTo(device->pool, 0);
-    return driver.cuMemAllocFromPoolAsync(address, bytes, device->pool, device->stream);
+    if ((result = device->driver->cuStreamSynchronize(device->stream))) return result;
+    device->driver->cuMemPoolTrimTo(device->pool, 0);
+    return device->driver->cuMemAllocFromPoolAsync(address, bytes, device->pool, device->stream);
 }
 
 cdama_cuda_status cdama_cuda_allocate(cdama_cuda_device *device, size_t bytes, void **memory) {
@@ -195,7 +139,7 @@ cdama_cuda_status cdama_cuda_allocate(cdama_cuda_device *device, size_t bytes, v
     cdama_cuda_leave(device);
     *memory = (void *)(uintptr_t)address;
     if (!result) return CDAMA_CUDA_OK;
-    if (result != OUT_OF_MEMORY) return fail(result, "allocating memory of the CUDA device");
+    if (result != CU_OUT_OF_MEMORY) return fail(device->driver, result, "allocating memory of the CUDA device");
     cdama_cuda_memory found = {0};
     cdama_cuda_describe_memory(device, 0, &found);
     snprintf(error_text, sizeof error_text, "CUDA device %d has no %.2f GB left: %.2f of %.2f GB are free",
@@ -205,7 +149,7 @@ cdama_cuda_status cdama_cuda_allocate(cdama_cuda_device *device, size_t bytes, v
 
 void cdama_cuda_release(cdama_cuda_device *device, void *memory) {
     if (!memory || cdama_cuda_enter(device)) return;
-    driver.cuMemFreeAsync((CUdeviceptr)(uintptr_t)memory, device->stream);
+    device->driver->cuMemFreeAsync((CUdeviceptr)(uintptr_t)memory, device->stream);
     cdama_cuda_leave(device);
 }
 
@@ -215,14 +159,14 @@ cdama_cuda_status cdama_cuda_describe_memory(cdama_cuda_device *device, int rese
     size_t available = 0, total = 0;
     uint64_t zero = 0;
     CUresult result;
-    if (!(result = driver.cuMemGetInfo_v2(&available, &total)) &&
-        !(result = driver.cuMemPoolGetAttribute(device->pool, POOL_USED, &memory->used)) &&
-        !(result = driver.cuMemPoolGetAttribute(device->pool, POOL_USED_HIGH, &memory->used_peak)) &&
-        !(result = driver.cuMemPoolGetAttribute(device->pool, POOL_RESERVED, &memory->reserved)) && resets)
-        result = driver.cuMemPoolSetAttribute(device->pool, POOL_USED_HIGH, &zero);
+    if (!(result = device->driver->cuMemGetInfo_v2(&available, &total)) &&
+        !(result = device->driver->cuMemPoolGetAttribute(device->pool, POOL_USED, &memory->used)) &&
+        !(result = device->driver->cuMemPoolGetAttribute(device->pool, POOL_USED_HIGH, &memory->used_peak)) &&
+        !(result = device->driver->cuMemPoolGetAttribute(device->pool, POOL_RESERVED, &memory->reserved)) && resets)
+        result = device->driver->cuMemPoolSetAttribute(device->pool, POOL_USED_HIGH, &zero);
     cdama_cuda_leave(device);
     (memory->available = available), (memory->total = total);
-    return result ? fail(result, "reading the memory of the CUDA device") : CDAMA_CUDA_OK;
+    return result ? fail(device->driver, result, "reading the memory of the CUDA device") : CDAMA_CUDA_OK;
 }
 
 // MARK: Copies
@@ -233,17 +177,17 @@ cdama_cuda_status cdama_cuda_describe_memory(cdama_cuda_device *device, int rese
     if (status) return status; \
     CUresult result = call; \
     cdama_cuda_leave(device); \
-    return result ? fail(result, what) : CDAMA_CUDA_OK
+    return result ? fail(device->driver, result, what) : CDAMA_CUDA_OK
 
 cdama_cuda_status cdama_cuda_copy_in(cdama_cuda_device *device, void *to, const void *from, size_t bytes) {
     // From pageable memory the call returns once the driver has read the source.
     IN_CONTEXT("copying to the CUDA device",
-               driver.cuMemcpyHtoDAsync_v2((CUdeviceptr)(uintptr_t)to, from, bytes, device->stream));
+               device->driver->cuMemcpyHtoDAsync_v2((CUdeviceptr)(uintptr_t)to, from, bytes, device->stream));
 }
 
 static CUresult copy_out(cdama_cuda_device *device, void *to, const void *from, size_t bytes) {
-    CUresult result = driver.cuMemcpyDtoHAsync_v2(to, (CUdeviceptr)(uintptr_t)from, bytes, device->stream);
-    return result ? result : driver.cuStreamSynchronize(device->stream);
+    CUresult result = device->driver->cuMemcpyDtoHAsync_v2(to, (CUdeviceptr)(uintptr_t)from, bytes, device->stream);
+    return result ? result : device->driver->cuStreamSynchronize(device->stream);
 }
 
 cdama_cuda_status cdama_cuda_copy_out(cdama_cuda_device *device, void *to, const void *from, size_t bytes) {
@@ -252,11 +196,11 @@ cdama_cuda_status cdama_cuda_copy_out(cdama_cuda_device *device, void *to, const
 
 cdama_cuda_status cdama_cuda_copy(cdama_cuda_device *device, void *to, const void *from, size_t bytes) {
     IN_CONTEXT("copying within the CUDA device",
-               driver.cuMemcpyDtoDAsync_v2((CUdeviceptr)(uintptr_t)to, (CUdeviceptr)(uintptr_t)from, bytes,
+               device->driver->cuMemcpyDtoDAsync_v2((CUdeviceptr)(uintptr_t)to, (CUdeviceptr)(uintptr_t)from, bytes,
                                            device->stream));
 }
 
 cdama_cuda_status cdama_cuda_clear(cdama_cuda_device *device, void *memory, size_t bytes) {
     IN_CONTEXT("clearing memory of the CUDA device",
-               driver.cuMemsetD8Async((CUdeviceptr)(uintptr_t)memory, 0, bytes, device->stream));
+               device->driver->cuMemsetD8Async((CUdeviceptr)(uintptr_t)memory, 0, bytes, device->stream));
 }

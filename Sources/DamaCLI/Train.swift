@@ -27,6 +27,14 @@ struct Train: ParsableCommand {
     var restart = false
     @Flag(help: "Do not show progress.")
     var quiet = false
+    @Flag(help: "Print how much memory a step takes, and stop: nothing is opened but the model's config.json.")
+    var plan = false
+    @Flag(help: "With --plan: print it as JSON, in bytes.")
+    var json = false
+    @Option(help: ArgumentHelp("With --plan: the tokens of a prompt, without those of its image.", valueName: "count"))
+    var promptTokens = 64
+    @Option(help: ArgumentHelp("With --plan: the tokens of each response.", valueName: "count"))
+    var responseTokens = 128
 
     func run() throws {
         let display = ProgressDisplay()
@@ -34,6 +42,10 @@ struct Train: ParsableCommand {
         do throws(DamaError) {
             var settings = try TrainSettings(path: config, overrides: set)
             settings.job.restart = restart
+            if plan {
+                let found = try settings.memoryPlan(promptTokens: promptTokens, responseTokens: responseTokens)
+                return try StandardOutput.writeLine(json ? found.json.text : found.text)
+            }
             let policy = try Policy(directory: settings.model, options: settings.policy)
             let job = TrainJob(settings.job, policy: policy)
             Interruption.listen()

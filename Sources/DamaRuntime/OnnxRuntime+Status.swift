@@ -10,6 +10,7 @@ extension OnnxRuntime {
         defer { api.pointee.ReleaseStatus!(status) }
         let text = api.pointee.GetErrorMessage!(status).map { String(cString: $0) } ?? "no message"
         let message = oneLine(text)
+        if let missing = missingLibrary(message) { throw .unsupported(missing) }
         switch api.pointee.GetErrorCode!(status) {
         case ORT_NO_SUCHFILE:
             throw .io("ONNX Runtime: \(message)")
@@ -25,6 +26,17 @@ extension OnnxRuntime {
             }
             throw .model("ONNX Runtime: \(message)")
         }
+    }
+
+    /// What a message about a library that the CUDA provider opens only when it is needed means; `nil` for another one.
+    static func missingLibrary(_ message: String) -> String? {
+        for (library, package) in [("cuDNN", "cudnn"), ("cuFFT", "cufft")]
+        where message.contains("\(library) is not available") {
+            return "ONNX Runtime's CUDA provider needs \(library), which the loader does not find: "
+                + "`pip install 'onnxruntime-gpu[cuda,cudnn]'` or the package nvidia-\(package) for its version of CUDA "
+                + "brings it, and LD_LIBRARY_PATH must name its folder"
+        }
+        return nil
     }
 
     /// Frees a status without reading it.

@@ -13,6 +13,9 @@ final class DifferentiableModel {
     struct Pass {
         var outputs: [String: TensorValue]
         fileprivate var kept: [String: TensorValue]
+
+        /// The bytes of what the backward run takes: the values of the forward run, and the run's inputs.
+        var byteCount: Int { kept.values.reduce(0) { $0 + $1.byteCount } }
     }
 
     private let runtime: OnnxRuntime
@@ -41,10 +44,9 @@ final class DifferentiableModel {
         self.runtime = runtime
         self.outputs = outputs
         self.parameters = Dictionary(parameters.map { ($0.graphName, $0) }) { first, _ in first }
-        // Gradients are outputs in fp32, whatever the graph computes in: they are added up there.
-        differentiation = try graph.differentiate(
-            outputs: outputs, trainable: parameters.map(\.graphName) + inputs, recompute: scopes
-        ).lowered(to: place.precision, natural: place.natural)
+        differentiation = try Self.halves(
+            graph, outputs: outputs, trained: parameters.map(\.graphName) + inputs, recompute: scopes,
+            place.precision, natural: place.natural)
         var weights: [String: TensorValue] = [:]
         for parameter in parameters { weights[parameter.graphName] = try parameter.tensor(runtime) }
         self.weights = weights
@@ -68,6 +70,16 @@ final class DifferentiableModel {
             runtime, differentiation.forward, trained, options(differentiation.forward))
         backwardOptions = try options(differentiation.backward)
         backwardSession = try Self.session(runtime, differentiation.backward, trained, backwardOptions)
+    }
+
+    /// The two halves that run.
+    static func halves(
+        _ graph: Graph, outputs: [String], trained: [String], recompute scopes: [String], _ precision: Precision,
+        natural: Set<String>
+    ) throws(DamaError) -> Differentiation {
+        // Gradients are outputs in fp32, whatever the graph computes in: they are added up there.
+        try graph.differentiate(outputs: outputs, trainable: trained, recompute: scopes)
+            .lowered(to: precision, natural: natural)
     }
 
     private static func session(

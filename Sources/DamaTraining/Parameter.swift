@@ -48,10 +48,10 @@ public final class Parameter: Sendable {
     ///
     /// - Throws: ``DamaError/Code/model`` if the weight is missing or has another shape.
     convenience init(
-        _ name: String, graphName: String, shape: [Int], of store: WeightStore, placement: ParameterPlacement = .host
+        _ weight: TrainedWeight, of store: WeightStore, _ placement: ParameterPlacement
     ) throws(DamaError) {
-        try self.init(name: name, graphName: graphName, shape: shape, placement: placement)
-        let tensor = try store.tensor(name, expectedShape: shape)
+        try self.init(name: weight.name, graphName: weight.graphName, shape: weight.shape, placement: placement)
+        let tensor = try store.tensor(weight.name, expectedShape: weight.shape)
         try set { elements throws(DamaError) in try tensor.copyFloats(into: elements) }
     }
 

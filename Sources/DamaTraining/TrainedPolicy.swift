@@ -18,6 +18,7 @@ public final class TrainedPolicy {
 
     public let base: Policy
     public let trainable: Trainable
+    public let activations: Activations
     /// The parameters of the decoder in the order of its graph, then those of the vision part.
     public let parameters: [Parameter]
     /// The trained adapters, if ``trainable`` is ``Trainable/lora(_:)``.
@@ -63,6 +64,7 @@ public final class TrainedPolicy {
         guard !parameters.isEmpty else { throw Self.nothingSelected(base, trainable, decoder) }
         if case .lora(let adapters) = trainable { self.adapters = adapters } else { adapters = nil }
         (self.base, self.trainable, self.decoder, self.selection) = (base, trainable, decoder, selection)
+        self.activations = activations
         self.seed = seed
 
         try GradientCheck.require(decoder.runtime, decoder.device)

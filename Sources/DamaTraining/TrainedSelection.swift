@@ -30,44 +30,29 @@ struct DecoderSelection {
     init(
         _ decoder: any TrainableDecoder, _ trainable: Trainable, seed: UInt64, placement: ParameterPlacement
     ) throws(DamaError) {
-        var graph = try decoder.trainingGraph()
-        var adapters: [Adapter] = []
-        if case .lora(let lora) = trainable {
-            adapters = try lora.adapters(in: graph, modules: decoder.adapterModules)
-            graph = try graph.adding(adapters)
-        }
-        let store = decoder.weights.store
-        let (first, second) = (Set(adapters.map(\.nameA)), Set(adapters.map(\.nameB)))
+        let choice = try DecoderChoice(
+            decoder.trainingGraph(), trainable, modules: decoder.adapterModules,
+            embeddings: (decoder.embeddingWeight, [decoder.vocabularySize, decoder.hiddenSize]),
+            fileName: decoder.fileName)
+        let (graph, store) = (choice.graph, decoder.weights.store)
         var generator = RandomGenerator(seed: seed, stream: 0x10A)
+        func make(_ weight: TrainedWeight) throws(DamaError) -> Parameter {
+            guard weight.origin != .files else { return try Parameter(weight, of: store, placement) }
+            let parameter = try Parameter(
+                name: weight.name, graphName: weight.graphName, shape: weight.shape, placement: placement)
+            if weight.origin == .adapterA { try Self.start(parameter, &generator) }
+            return parameter
+        }
         var found: [Parameter] = []
-        for weight in graph.weights {
-            let name = graph.name(of: weight)
-            let shape = weight.shape.compactMap(\.fixed)
-            if first.contains(name) || second.contains(name) {
-                let parameter = try Parameter(name: name, graphName: name, shape: shape, placement: placement)
-                if first.contains(name) { try Self.start(parameter, &generator) }
-                found.append(parameter)
-            } else if trainable.selects(decoder.fileName(name), isVision: false, isProjector: false) {
-                found.append(
-                    try Parameter(
-                        decoder.fileName(name), graphName: name, shape: shape, of: store, placement: placement))
-            }
-        }
-        var table = found.first { $0.graphName == decoder.embeddingWeight }
-        let tableName = decoder.fileName(decoder.embeddingWeight)
-        let isInGraph = table != nil
-        if !isInGraph, trainable.selects(tableName, isVision: false, isProjector: false) {
-            table = try Parameter(
-                tableName, graphName: decoder.embeddingWeight, shape: [decoder.vocabularySize, decoder.hiddenSize],
-                of: store, placement: placement)
-        }
+        for weight in choice.weights { found.append(try make(weight)) }
+        let apart = try choice.table.map(make)
         self.graph = graph
-        masks = adapters.filter(\.hasDropout).compactMap { graph.value(named: $0.mask) }
-        self.table = table
+        masks = choice.adapters.filter(\.hasDropout).compactMap { graph.value(named: $0.mask) }
+        table = apart ?? found.first { $0.graphName == decoder.embeddingWeight }
         graphParameters = found
-        parameters = found + (isInGraph ? [] : [table].compactMap(\.self))
+        parameters = found + [apart].compactMap(\.self)
         let byName = Dictionary(found.map { ($0.graphName, $0) }) { first, _ in first }
-        self.adapters = adapters.compactMap { adapter in
+        adapters = choice.adapters.compactMap { adapter in
             guard let a = byName[adapter.nameA], let b = byName[adapter.nameB] else { return nil }
             return AdapterParameters(module: adapter.module, a: a, b: b)
         }
@@ -94,13 +79,8 @@ struct VisionSelection {
     ) throws(DamaError) {
         let graph = try encoder.trainingGraph()
         var parameters: [Parameter] = []
-        for weight in graph.weights {
-            let name = graph.name(of: weight)
-            guard trainable.selects(name, isVision: true, isProjector: encoder.isProjector(name)) else { continue }
-            parameters.append(
-                try Parameter(
-                    name, graphName: name, shape: weight.shape.compactMap(\.fixed), of: encoder.weights.store,
-                    placement: placement))
+        for weight in trainable.weights(of: graph, isProjector: encoder.isProjector) {
+            parameters.append(try Parameter(weight, of: encoder.weights.store, placement))
         }
         if parameters.isEmpty { return nil }
         (self.encoder, self.graph, self.parameters) = (encoder, graph, parameters)

@@ -168,6 +168,14 @@ public final class Trainer {
     /// - Throws: ``DamaError/cancelled`` if `run` was stopped or another rank failed; input errors name the pair. After
     ///   any error weights, moments, controller and counters are unchanged.
     public func step(_ batch: [TrainingPair], run: RunOptions? = nil) throws(DamaError) -> StepMetrics {
+        do {
+            return try makeStep(batch, run: run)
+        } catch {
+            throw explain(error, batch)
+        }
+    }
+
+    private func makeStep(_ batch: [TrainingPair], run: RunOptions?) throws(DamaError) -> StepMetrics {
         var metrics = StepMetrics()
         var clock = PhaseClock()
 

@@ -23,8 +23,9 @@ let models: [Any.Type] = [
     Scorer.self, WeightType.self,
 ]
 let training: [Any.Type] = [
-    ExportOptions.self, ForwardPass.self, GradientUpdate.self, HeldOutMetrics.self, Parameter.self, PassUse.self,
-    StepMetrics.self, Trainable.self, TrainedPolicy.self, Trainer.self, TrainerOptions.self, TrainingPair.self,
+    ExportOptions.self, ForwardPass.self, GradientUpdate.self, HeldOutMetrics.self, MemoryPlan.self, Parameter.self,
+    PassUse.self, PlannedStep.self, StepMetrics.self, Trainable.self, TrainedPolicy.self, Trainer.self,
+    TrainerOptions.self, TrainingPair.self,
 ]
 let jobs: [Any.Type] = [
     ComparisonOptions.self, EvaluationComparison.self,

@@ -27,6 +27,12 @@ typedef enum {
 /** What went wrong in the calling thread's last call that failed: one line. */
 const char *cdama_cuda_error(void);
 
+/** The newest version of CUDA that the driver runs, 13000 for 13.0; 0 without a driver that starts. */
+int cdama_cuda_driver_version(void);
+
+/** The path by which the loader opened the library that holds an address; NULL if it is in none. */
+const char *cdama_library_of(const void *address);
+
 /** Opens device `ordinal`, from 0; a second call returns the same device. */
 cdama_cuda_status cdama_cuda_open(int ordinal, cdama_cuda_device **device);
 

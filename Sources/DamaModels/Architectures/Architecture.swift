@@ -16,6 +16,10 @@ protocol Architecture: Sendable {
     static func reads(_ config: ConfigReader) throws(DamaError) -> Bool
     /// Reads the configuration. ``open(_:)`` reads the weights later, which takes longer.
     static func read(_ source: ModelSource) throws(DamaError) -> any Architecture
+    /// Reads what the model computes.
+    ///
+    /// - Parameter store: the names of the weights, if the directory has any.
+    static func networks(_ source: ModelSource, _ store: WeightStore?) throws(DamaError) -> ModelNetworks
 
     var vocabularySize: Int { get }
     /// The end tokens of config.json; may be empty.

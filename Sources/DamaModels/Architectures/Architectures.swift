@@ -13,7 +13,12 @@ enum Architectures {
     ///
     /// - Throws: ``DamaError/Code/unsupported`` for any other `model_type`, with a list of the supported ones.
     static func read(_ source: ModelSource) throws(DamaError) -> any Architecture {
-        for architecture in all where try architecture.reads(source.config) { return try architecture.read(source) }
+        try family(of: source).read(source)
+    }
+
+    /// The architecture of a directory, as ``read(_:)`` finds it.
+    static func family(of source: ModelSource) throws(DamaError) -> any Architecture.Type {
+        for architecture in all where try architecture.reads(source.config) { return architecture }
         let type = try source.config.string("model_type", default: "")
         let known = all.flatMap { $0.modelTypes }.map { "\"\($0.name)\" (\($0.className))" }
         let list = known.dropLast().joined(separator: ", ") + (known.count > 1 ? " and " : "") + (known.last ?? "")

@@ -8,7 +8,11 @@ extension OnnxRuntime {
     /// for all of them. With an arena of its own each session would keep what it once used.
     func appendCuda(_ options: OpaquePointer, _ backend: CudaBackend) throws(DamaError) {
         guard case .cuda(let ordinal) = backend.device else { return }
-        try registerArena(ordinal)
+        try Self.librariesAreThere.withLock { known throws(DamaError) in
+            if known { return }
+            try cudaLibraries().check()
+            known = true
+        }
         try check(api.pointee.AddSessionConfigEntry!(options, "session.use_env_allocators", "1"))
         var cuda: OpaquePointer?
         try check(api.pointee.CreateCUDAProviderOptions!(&cuda))
@@ -27,6 +31,19 @@ extension OnnxRuntime {
             api.pointee.UpdateCUDAProviderOptionsWithValue!(
                 cuda, "user_compute_stream", cdama_cuda_stream(backend.handle)))
         try check(api.pointee.SessionOptionsAppendExecutionProvider_CUDA_V2!(options, cuda))
+        // Only now: without its provider the runtime ends the process here, instead of returning a status.
+        try registerArena(ordinal)
+    }
+
+    private static let librariesAreThere = Mutex(false)
+
+    /// What the provider beside this runtime needs.
+    private func cudaLibraries() throws(DamaError) -> CudaLibraries {
+        // The table of functions lies in the runtime's library.
+        guard let name = cdama_library_of(api) else {
+            throw .internal("ONNX Runtime's library is not known to the loader")
+        }
+        return try CudaLibraries(runtime: version, library: String(cString: name))
     }
 
     private static let arenas = Mutex<Set<Int32>>([])

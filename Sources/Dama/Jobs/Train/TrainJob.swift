@@ -64,9 +64,7 @@ public struct TrainJob: Sendable {
             try policy.checkResponses()
             if ranks.isFirst { folder = try open(checkpoints) }
             // Options that cannot be trained are rejected before the reference is computed.
-            return try TrainedPolicy(
-                policy, options.trainable, activations: options.activations, seed: options.seed,
-                offloads: options.offload)
+            return try makeTrained()
         }
         defer { _ = folder.take() }
         let source = try reference(ranks, run, observer)
@@ -196,6 +194,16 @@ public struct TrainJob: Sendable {
             paths.removeResults()
         }
         return folder
+    }
+
+    private func makeTrained() throws(DamaError) -> TrainedPolicy {
+        do {
+            return try TrainedPolicy(
+                policy, options.trainable, activations: options.activations, seed: options.seed,
+                offloads: options.offload)
+        } catch {
+            throw MemoryAdvice.explain(error, policy, options.trainable, options.plannedStep(on: policy.options))
+        }
     }
 
     private func makeTrainer(

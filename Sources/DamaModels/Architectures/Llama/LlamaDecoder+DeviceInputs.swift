@@ -5,11 +5,22 @@ import DamaSupport
 extension LlamaDecoder {
     /// Inputs of the scoring graph that ``deviceInputs(_:table:)`` leaves on the device.
     package var residentInputs: Set<String> {
-        device == .cpu ? [] : Set([LlamaGraph.Port.embeddings] + graphs.masks.map(\.name))
+        device == .cpu ? [] : Self.residentInputs(graphs)
+    }
+
+    static func residentInputs(_ graphs: LlamaGraph) -> Set<String> {
+        Set([LlamaGraph.Port.embeddings] + graphs.masks.map(\.name))
     }
 
     /// Sequences are padded to a multiple of this number: matrix products of other lengths take slow kernels.
     private static let lengthStep = 8
+
+    /// The length to which sequences of at most `count` tokens are padded: at least the shortest that the graph's
+    /// attention can divide into blocks.
+    static func paddedLength(_ count: Int, onHost: Bool) -> Int {
+        let longest = max(GraphBuilder.leastCausalLength, count)
+        return onHost ? longest : (longest + lengthStep - 1) / lengthStep * lengthStep
+    }
 
     /// As ``scoringInputs(_:table:)``, with embeddings and masks made on the device.
     ///
@@ -19,8 +30,7 @@ extension LlamaDecoder {
         typealias Port = LlamaGraph.Port
         typealias InputPort = LlamaGraph.InputPort
         let (batch, hidden) = (rows.count, configuration.hiddenSize)
-        let longest = max(GraphBuilder.leastCausalLength, rows.map(\.sequence.count).max() ?? 0)
-        let length = (longest + Self.lengthStep - 1) / Self.lengthStep * Self.lengthStep
+        let length = Self.paddedLength(rows.map(\.sequence.count).max() ?? 0, onHost: false)
         var (tokens, featureRows, segments, positions): ([Int64], [Int64], [Int64], [Int64]) = ([], [], [], [])
         var predicting: [Int64] = []
         var features: [Float] = []

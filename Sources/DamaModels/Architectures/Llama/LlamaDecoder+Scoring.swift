@@ -56,7 +56,7 @@ extension LlamaDecoder {
         }
         typealias Port = LlamaGraph.Port
         let (batch, hidden) = (rows.count, configuration.hiddenSize)
-        let length = max(GraphBuilder.leastCausalLength, rows.map(\.sequence.count).max() ?? 0)
+        let length = Self.paddedLength(rows.map(\.sequence.count).max() ?? 0, onHost: true)
         let embeddings = try TensorValue(runtime, allocating: .float32, shape: [batch, length, hidden])
         var positions: [Int64] = []
         var predicting: [Int64] = []

@@ -7,9 +7,16 @@ extension LlamaDecoder: TrainableDecoder {
         try graphs.scoring(scoresOnHost ? .logits : .logProbabilities, trainable: true)
     }
 
-    package var trainingOutput: String { scoresOnHost ? LlamaGraph.Port.logits : LlamaGraph.Port.logProbabilities }
+    package var trainingOutput: String { Self.trainingOutput(scoresOnHost) }
     package var embeddingInput: String { LlamaGraph.Port.embeddings }
-    package var layerScopes: [String] { (0..<configuration.layers).map { "layers.\($0)" } }
+    package var layerScopes: [String] { Self.layerScopes(configuration) }
+
+    static func trainingOutput(_ scoresOnHost: Bool) -> String {
+        scoresOnHost ? LlamaGraph.Port.logits : LlamaGraph.Port.logProbabilities
+    }
+    static func layerScopes(_ configuration: LlamaConfiguration) -> [String] {
+        (0..<configuration.layers).map { "layers.\($0)" }
+    }
 
     // MARK: Inputs
 

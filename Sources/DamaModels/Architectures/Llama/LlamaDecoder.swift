@@ -76,7 +76,7 @@ public final class LlamaDecoder: CausalDecoder {
     /// `tie_word_embeddings` is set, unless it equals the table.
     ///
     /// - Throws: ``DamaError/Code/model`` for an untied head that the files do not hold.
-    private static func isTied(
+    static func isTied(
         _ configuration: LlamaConfiguration, _ store: WeightStore, _ names: Names
     ) throws(DamaError) -> Bool {
         guard store.contains(names.head) else {

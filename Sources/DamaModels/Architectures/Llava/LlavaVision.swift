@@ -31,6 +31,9 @@ public final class LlavaVision: ImageFeatureEncoder {
         ) {
             (self.tower, self.projector, self.layers) = (tower, projector, layers)
         }
+
+        /// Those of the files on the hub.
+        package static let published = Names(tower: "vision_tower.vision_model.", projector: "multi_modal_projector.")
     }
 
     /// Prefixes of the parts in files of different versions.

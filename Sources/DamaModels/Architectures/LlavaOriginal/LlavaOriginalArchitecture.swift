@@ -10,6 +10,9 @@ struct LlavaOriginalArchitecture: Architecture {
     static let modelTypes = [ModelType("llava_llama", className: "LlavaLlamaForCausalLM")]
     static var adapterModules: [String] { LlamaArchitecture.adapterModules }
 
+    /// What comes before the names of a tower that is saved with the rest.
+    static let towerPrefix = "model.vision_tower.vision_tower."
+
     /// The id that LLaVA's code gives to the place of an image.
     private static let imageIndex: Int32 = -200
 
@@ -45,7 +48,7 @@ struct LlavaOriginalArchitecture: Architecture {
         var configuration = configuration
         configuration.text.endTokens = opening.endTokens
         // Training saves the tower with the rest if it was not frozen.
-        let prefix = "model.vision_tower.vision_tower."
+        let prefix = Self.towerPrefix
         let own = try WeightStore(directory: opening.directory)
         let store = own.adding(try WeightStore(directory: tower)) { name in
             name.hasPrefix("vision_model.") ? prefix + name : nil
@@ -60,7 +63,7 @@ struct LlavaOriginalArchitecture: Architecture {
     // MARK: The vision tower
 
     /// The directory that the options name, or else `mm_vision_tower`, if it is one.
-    private static func towerDirectory(_ source: ModelSource) throws(DamaError) -> String {
+    static func towerDirectory(_ source: ModelSource) throws(DamaError) -> String {
         let config = source.config
         let named = try config.string("mm_vision_tower", default: "")
         if let given = source.visionTower {
