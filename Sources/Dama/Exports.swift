@@ -66,6 +66,7 @@
 @_exported import class DamaTraining.Parameter
 @_exported import enum DamaTraining.PassUse
 @_exported import struct DamaTraining.PlannedStep
+@_exported import class DamaTraining.RankGroup
 @_exported import struct DamaTraining.StepMetrics
 @_exported import enum DamaTraining.Trainable
 @_exported import class DamaTraining.TrainedPolicy

@@ -24,8 +24,8 @@ let models: [Any.Type] = [
 ]
 let training: [Any.Type] = [
     ExportOptions.self, ForwardPass.self, GradientUpdate.self, HeldOutMetrics.self, MemoryPlan.self, Parameter.self,
-    PassUse.self, PlannedStep.self, StepMetrics.self, Trainable.self, TrainedPolicy.self, Trainer.self,
-    TrainerOptions.self, TrainingPair.self,
+    PassUse.self, PlannedStep.self, RankGroup.self, StepMetrics.self, Trainable.self, TrainedPolicy.self,
+    Trainer.self, TrainerOptions.self, TrainingPair.self,
 ]
 let jobs: [Any.Type] = [
     ComparisonOptions.self, EvaluationComparison.self,
