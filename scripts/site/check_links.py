@@ -55,7 +55,7 @@ class Site:
         if parts.scheme or address == "#":
             return None  # mailto:, data:
         if address.startswith("/"):
-            return None if path.name == "404.html" else "absolute: the site may lie in any folder"
+            return "absolute: the site may lie in any folder"
         target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
         if target.is_dir():
             target = target / "index.html"
