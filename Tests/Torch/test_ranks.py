@@ -145,5 +145,5 @@ def test_mistakes_are_told_once_and_nothing_hangs(one: Path) -> None:
 def test_without_a_process_group() -> None:
     from libdama.torch import ranks
 
-    with pytest.raises(libdama.DamaError, match="init_process_group"):
+    with pytest.raises(libdama.InvalidArgument, match="init_process_group"):
         ranks()

@@ -9,7 +9,17 @@ The package calls ``libdama.so`` through ctypes; it needs only numpy.
 from . import kernels, losses
 from ._adaptive_beta import AdaptiveBeta, AdaptiveBetaStep
 from ._cancellation import Cancellation
-from ._errors import Cancelled, DamaError
+from ._errors import (
+    Cancelled,
+    DamaError,
+    FileError,
+    InvalidArgument,
+    MissingPackage,
+    ModelError,
+    OutOfMemory,
+    ShapeMismatch,
+    Unsupported,
+)
 from ._evaluate import (
     Comparison,
     Download,
@@ -49,14 +59,19 @@ __all__ = [
     "DamaError",
     "Download",
     "EvaluateResult",
+    "FileError",
     "GenerateResult",
     "Generated",
+    "InvalidArgument",
     "Judge",
     "JudgeAnswer",
     "JudgeRequest",
     "LoRA",
     "Metric",
     "MissingFile",
+    "MissingPackage",
+    "ModelError",
+    "OutOfMemory",
     "PairHardness",
     "PairLogps",
     "Parameter",
@@ -69,6 +84,7 @@ __all__ = [
     "ResponseLogps",
     "ScoreResult",
     "Scorer",
+    "ShapeMismatch",
     "Split",
     "Splitter",
     "StepMetrics",
@@ -77,6 +93,7 @@ __all__ = [
     "TrainProgress",
     "TrainResult",
     "Trainer",
+    "Unsupported",
     "alpha_data",
     "evaluate",
     "evaluate_benchmarks",
