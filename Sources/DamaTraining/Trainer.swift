@@ -163,18 +163,34 @@ public final class Trainer {
     ///   moments, controller and counters are unchanged.
     public func step(_ batch: [TrainingPair], run: RunOptions? = nil) throws(DamaError) -> StepMetrics {
         do {
-            return try makeStep(batch, run: run)
+            return try makeStep(batch, nil, run: run)
         } catch {
             throw explain(error, batch)
         }
     }
 
-    private func makeStep(_ batch: [TrainingPair], run: RunOptions?) throws(DamaError) -> StepMetrics {
+    /// As ``step(_:run:)``, with a batch that ``prepare(_:for:checkpoint:)`` has prepared.
+    package func step(
+        _ batch: [TrainingPair], prepared: [PreparedPair], run: RunOptions?
+    ) throws(DamaError) -> StepMetrics {
+        guard prepared.count == batch.count, !batch.isEmpty else {
+            throw .internal("\(prepared.count) prepared pairs for a batch of \(batch.count)")
+        }
+        do {
+            return try makeStep(batch, prepared, run: run)
+        } catch {
+            throw explain(error, batch)
+        }
+    }
+
+    private func makeStep(
+        _ batch: [TrainingPair], _ given: [PreparedPair]?, run: RunOptions?
+    ) throws(DamaError) -> StepMetrics {
         var metrics = StepMetrics()
         metrics.pairs = batch.count
         var clock = PhaseClock()
 
-        let prepared = try prepare(batch.map(\.pair), run: run)
+        let prepared = if let given { given } else { try prepare(batch.map(\.pair), run: run) }
         metrics.tokens = prepared.reduce(0) { $0 + $1.tokenCount }
         metrics.seconds.prepare = clock.lap()
         // If the vision part is frozen, the reference and the policy share an image's features.

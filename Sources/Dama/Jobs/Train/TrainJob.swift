@@ -110,21 +110,26 @@ public struct TrainJob: Sendable {
             }
             try observer(.notice(found.line(after: batch, of: batches, isBest: isBest)))
         }
-        var order = BatchOrder(options, pairs: data.items.count)
+        let order = BatchOrder(options, pairs: data.items.count)
+        let (items, takesImages) = (data, policy.takesImages)
+        let source = try BatchSource(order, batch..<max(batch, batches), policy: policy) { index throws(DamaError) in
+            try items.pair(index, root, takesImage: takesImages)
+        }
+        defer { source.close() }
         do throws(DamaError) {
             // A run may have ended between a batch and its held-out pairs.
             try scoreHeldOut()
             while batch < batches {
-                var pairs: [TrainingPair] = []
-                let indices = Array(order.batch(batch))
-                for index in indices {
-                    pairs.append(try data.pair(index, root, takesImage: policy.takesImages))
-                }
-                let found = try trainer.step(pairs, run: run)
+                let asked = monotonicSeconds()
+                let next = try source.next { () throws(DamaError) in try run?.check() }
+                let waited = monotonicSeconds() - asked
+                var found = try trainer.step(next.pairs, prepared: next.prepared, run: run)
+                found.seconds.prepare += waited
                 batch += 1
                 try metrics.append(found.json(batch: batch, epoch: order.epoch(of: batch - 1)))
                 if let log, let step = trainer.lastStep {
-                    try log.append(step.json(batch: batch, found.step, ids: indices.map { data.items[$0].record.id }))
+                    try log.append(
+                        step.json(batch: batch, found.step, ids: next.indices.map { data.items[$0].record.id }))
                 }
                 try events?.add(step: batch, scalars: found.scalars)
                 try scoreHeldOut()
