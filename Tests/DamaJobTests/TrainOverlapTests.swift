@@ -1,4 +1,3 @@
-import DamaRuntime
 import DamaTestSupport
 import Synchronization
 import XCTest
