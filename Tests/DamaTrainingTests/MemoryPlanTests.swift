@@ -135,11 +135,10 @@ final class MemoryPlanTests: XCTestCase {
     func testRuns() throws {
         var step = PlannedStep(.cuda(Self.ordinal))
         (step.pairs, step.tokensPerRun) = (8, 1 << 20)
-        let adapters = Trainable.lora(try LowRankAdapters(rank: 4, alpha: 8, targets: ["all-linear"]))
-        let whole = try MemoryPlan(model: Self.models[1], adapters, step)
+        let whole = try MemoryPlan(model: Self.models[1], .full, step)
         XCTAssertEqual(whole.runs, [8])
         step.tokensPerRun = 4 * whole.tokens
-        let halves = try MemoryPlan(model: Self.models[1], adapters, step)
+        let halves = try MemoryPlan(model: Self.models[1], .full, step)
         XCTAssertEqual(halves.runs, [4, 4])
         XCTAssertEqual(halves[.logits], whole[.logits])
         XCTAssertEqual(halves[.activations].device, whole[.activations].device)
