@@ -54,7 +54,11 @@ public final class RankGroup {
     // MARK: Shares
 
     /// The positions of this rank's part of `total` things: every `count`-th, so that parts differ by one at most.
-    public func share(of total: Int) -> [Int] { Array(stride(from: rank, to: total, by: count)) }
+    public func share(of total: Int) -> [Int] { Self.share(of: total, rank: rank, count: count) }
+
+    package static func share(of total: Int, rank: Int, count: Int) -> [Int] {
+        Array(stride(from: rank, to: total, by: count))
+    }
 
     // MARK: Sums
 

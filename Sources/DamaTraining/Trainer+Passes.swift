@@ -50,13 +50,22 @@ extension Trainer {
 
     /// Prepares the batch for the policy; each image is decoded once.
     func prepare(_ pairs: [PreferencePair], run: RunOptions?) throws(DamaError) -> [PreparedPair] {
+        try Self.prepare(pairs, for: policy.base) { () throws(DamaError) in try run?.check() }
+    }
+
+    /// As ``step(_:run:)`` prepares its batch, so that another thread can do it before.
+    ///
+    /// - Parameter checkpoint: called before each pair; an error that it throws ends the preparation.
+    package static func prepare(
+        _ pairs: [PreferencePair], for base: Policy, checkpoint: () throws(DamaError) -> Void
+    ) throws(DamaError) -> [PreparedPair] {
         guard !pairs.isEmpty else { throw .invalidArgument("the batch is empty; expected at least one pair") }
         let images = PreparedImages()
         var prepared: [PreparedPair] = []
         for (index, pair) in pairs.enumerated() {
-            try run?.check()
+            try checkpoint()
             do {
-                prepared.append(try policy.base.prepare(pair, sharing: images))
+                prepared.append(try base.prepare(pair, sharing: images))
             } catch {
                 throw DamaError(error.code, "pair \(index): \(error.message)")
             }

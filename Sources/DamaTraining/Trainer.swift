@@ -169,18 +169,34 @@ public final class Trainer {
     ///   any error weights, moments, controller and counters are unchanged.
     public func step(_ batch: [TrainingPair], run: RunOptions? = nil) throws(DamaError) -> StepMetrics {
         do {
-            return try makeStep(batch, run: run)
+            return try makeStep(batch, nil, run: run)
         } catch {
             throw explain(error, batch)
         }
     }
 
-    private func makeStep(_ batch: [TrainingPair], run: RunOptions?) throws(DamaError) -> StepMetrics {
+    /// As ``step(_:run:)``, with a batch that ``prepare(_:for:checkpoint:)`` has prepared.
+    package func step(
+        _ batch: [TrainingPair], prepared: [PreparedPair], run: RunOptions?
+    ) throws(DamaError) -> StepMetrics {
+        guard prepared.count == batch.count else {
+            throw .internal("\(prepared.count) prepared pairs for a batch of \(batch.count)")
+        }
+        do {
+            return try makeStep(batch, prepared, run: run)
+        } catch {
+            throw explain(error, batch)
+        }
+    }
+
+    private func makeStep(
+        _ batch: [TrainingPair], _ given: [PreparedPair]?, run: RunOptions?
+    ) throws(DamaError) -> StepMetrics {
         var metrics = StepMetrics()
         var clock = PhaseClock()
 
         let (sums, forward) = try ranks.agreeing { () throws(DamaError) in
-            try pass(batch, &metrics.seconds, &clock, run: run)
+            try pass(batch, given, &metrics.seconds, &clock, run: run)
         }
         let count = try wholeBatch(of: batch.count)
         let pairs = try PairSums.gathered(sums, of: count, ranks)
@@ -242,9 +258,12 @@ public final class Trainer {
 
     /// The forward half of a step over this rank's pairs.
     private func pass(
-        _ batch: [TrainingPair], _ seconds: inout StepMetrics.Phases, _ clock: inout PhaseClock, run: RunOptions?
+        _ batch: [TrainingPair], _ given: [PreparedPair]?, _ seconds: inout StepMetrics.Phases,
+        _ clock: inout PhaseClock, run: RunOptions?
     ) throws(DamaError) -> (sums: [PairSums], forward: Forward) {
-        let prepared = try prepare(batch.map(\.pair), run: run)
+        // A small batch has no pair for some ranks.
+        let isIdle = batch.isEmpty && ranks.count > 1
+        let prepared = if let given { given } else if isIdle { [] } else { try prepare(batch.map(\.pair), run: run) }
         seconds.prepare = clock.lap()
         // If the vision part is frozen, the reference and the policy share an image's features.
         var features = ImageFeatures()

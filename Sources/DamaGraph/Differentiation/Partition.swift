@@ -79,16 +79,33 @@ extension Differentiation {
         let results = Set(gradients.filter { names.contains($0.name) }.compactMap(\.dense))
         let g = GraphBuilder(extending: backward)
         var sums: [Int: Value] = [:]
-        // putResultsLast reverses the results, so in reverse order the sums are added in the original order.
-        for node in backward.nodes.reversed() {
+        /// The nodes of the sums, by the place of the node whose output they take.
+        var added: [Int: [Node]] = [:]
+        for (place, node) in backward.nodes.enumerated() {
             for value in node.outputs where results.contains(backward.name(of: value)) {
                 let before = try g.input(Self.before(backward.name(of: value)), value.type, value.shape)
+                let start = g.graph.nodes.count
                 sums[value.id] = try g.add(value, before)
+                added[place, default: []] += g.graph.nodes[start...]
             }
         }
         var graph = g.graph
+        // Each sum takes the place of its gradient, so that the runtime computes the results in the same order: see
+        // putResultsLast.
+        let leaves = Set(backward.leaves)
+        var (first, last): ([Node], [Node]) = ([], [])
+        for (place, node) in backward.nodes.enumerated() {
+            if let own = added[place] {
+                first.append(node)
+                last += own
+            } else if leaves.contains(place) {
+                last.append(node)
+            } else {
+                first.append(node)
+            }
+        }
+        graph.nodes = first + last
         graph.replaceOutputs(by: sums)
-        graph.putResultsLast()
         graph.numberSources()
         return graph
     }
@@ -228,10 +245,16 @@ extension Graph {
     /// walk from the leaves). In the order of the backward pass it would run down to the first layer before it computed
     /// the gradient of a single matrix, with the inputs of all these gradients still in memory.
     fileprivate mutating func putResultsLast() {
+        let last = leaves
+        let isLast = Set(last)
+        nodes = nodes.indices.filter { !isLast.contains($0) }.map { nodes[$0] } + last.reversed().map { nodes[$0] }
+    }
+
+    /// Positions of the nodes whose outputs no node reads, in order.
+    fileprivate var leaves: [Int] {
         var read = Set<Int>()
         for node in nodes { for case let input? in node.inputs { read.insert(input.id) } }
-        let isLeaf = { (node: Node) in !node.outputs.contains { read.contains($0.id) } }
-        nodes = nodes.filter { !isLeaf($0) } + nodes.filter(isLeaf).reversed()
+        return nodes.indices.filter { index in !nodes[index].outputs.contains { read.contains($0.id) } }
     }
 
     /// Drops the inputs and weights that no node reads, and renumbers the sources of values.

@@ -58,7 +58,10 @@ extension OnnxRuntime {
         case .cuda(let ordinal):
             if let emulated = DeviceEmulation.backend(ordinal) { return emulated }
             try requireProvider(for: device)
-            return try CudaBackend.open(ordinal)
+            let opened = try CudaBackend.open(ordinal)
+            // Before weights are copied there.
+            try requireCudaLibraries()
+            return opened
         }
     }
 

@@ -8,11 +8,7 @@ extension OnnxRuntime {
     /// for all of them. With an arena of its own each session would keep what it once used.
     func appendCuda(_ options: OpaquePointer, _ backend: CudaBackend) throws(DamaError) {
         guard case .cuda(let ordinal) = backend.device else { return }
-        try Self.librariesAreThere.withLock { known throws(DamaError) in
-            if known { return }
-            try cudaLibraries().check()
-            known = true
-        }
+        try requireCudaLibraries()
         try check(api.pointee.AddSessionConfigEntry!(options, "session.use_env_allocators", "1"))
         var cuda: OpaquePointer?
         try check(api.pointee.CreateCUDAProviderOptions!(&cuda))
@@ -36,6 +32,15 @@ extension OnnxRuntime {
     }
 
     private static let librariesAreThere = Mutex(false)
+
+    /// - Throws: ``DamaError/Code/unsupported`` if the provider lacks a library, or the driver is too old for it.
+    func requireCudaLibraries() throws(DamaError) {
+        try Self.librariesAreThere.withLock { known throws(DamaError) in
+            if known { return }
+            try cudaLibraries().check()
+            known = true
+        }
+    }
 
     /// What the provider beside this runtime needs.
     private func cudaLibraries() throws(DamaError) -> CudaLibraries {

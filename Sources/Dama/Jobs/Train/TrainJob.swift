@@ -139,21 +139,29 @@ public struct TrainJob: Sendable {
             }
             try notice(found.line(after: batch, of: batches, isBest: isBest))
         }
-        var order = BatchOrder(options, pairs: data.items.count)
+        let order = BatchOrder(options, pairs: data.items.count)
+        let (items, takesImages) = (data, policy.takesImages)
+        let (rank, rankCount) = (ranks.rank, ranks.count)
+        let batchSource = try BatchSource(order, batch..<max(batch, batches), policy: policy) {
+            RankGroup.share(of: $0, rank: rank, count: rankCount)
+        } read: { index throws(DamaError) in
+            try items.pair(index, root, takesImage: takesImages)
+        }
+        defer { batchSource.close() }
         do throws(DamaError) {
             // A run may have ended between a batch and its held-out pairs.
             try scoreHeldOut()
             while batch < batches {
-                let indices = Array(order.batch(batch))
-                var pairs: [TrainingPair] = []
-                for position in ranks.share(of: indices.count) {
-                    pairs.append(try data.pair(indices[position], root, takesImage: policy.takesImages))
-                }
-                let found = try trainer.step(pairs, run: run)
+                let asked = monotonicSeconds()
+                let next = try batchSource.next { () throws(DamaError) in try run?.check() }
+                let waited = monotonicSeconds() - asked
+                var found = try trainer.step(next.pairs, prepared: next.prepared, run: run)
+                found.seconds.prepare += waited
                 let epoch = order.epoch(of: batch)
                 batch += 1
                 try results?.add(
-                    found, trainer.lastStep, batch: batch, epoch: epoch, ids: indices.map { data.items[$0].record.id })
+                    found, trainer.lastStep, batch: batch, epoch: epoch,
+                    ids: next.indices.map { data.items[$0].record.id })
                 try scoreHeldOut()
                 if batch % options.checkpointEvery == 0 || batch == batches { try save() }
                 let seconds = monotonicSeconds() - start
