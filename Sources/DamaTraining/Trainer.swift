@@ -263,7 +263,7 @@ public final class Trainer {
     ) throws(DamaError) -> (sums: [PairSums], forward: Forward) {
         // A small batch has no pair for some ranks.
         let isIdle = batch.isEmpty && ranks.count > 1
-        let prepared = if let given { given } else if isIdle { [] } else { try prepare(batch.map(\.pair), run: run) }
+        let prepared = if let given { given } else { isIdle ? [] : try prepare(batch.map(\.pair), run: run) }
         seconds.prepare = clock.lap()
         // If the vision part is frozen, the reference and the policy share an image's features.
         var features = ImageFeatures()
