@@ -8,7 +8,8 @@ import XCTest
 /// Training jobs of several ranks, which are threads here.
 final class TrainRankTests: TrainTestCase {
     private func runRanks(
-        _ count: Int, _ options: TrainOptions, change: @escaping @Sendable (Int, inout TrainOptions) -> Void = { _, _ in },
+        _ count: Int, _ options: TrainOptions,
+        change: @escaping @Sendable (Int, inout TrainOptions) -> Void = { _, _ in },
         observer: @escaping @Sendable (Int, TrainEvent) throws(DamaError) -> Void = { _, _ in }
     ) -> [Result<TrainSummary, any Error>] {
         let model = Self.model
@@ -74,7 +75,10 @@ final class TrainRankTests: TrainTestCase {
                 for key in ["step", "batch", "epoch", "pairs", "kept", "tokens"] { XCTAssertEqual(a[key], b[key]) }
                 for section in [nil, "eval"] as [String?] {
                     for key in ["loss", "margin_mean", "margin", "logps_chosen", "gradient_norm", "running_mean"] {
-                        let (x, y) = section.map { (a[$0]?[key]?.double, b[$0]?[key]?.double) } ?? (a[key]?.double, b[key]?.double)
+                        let (x, y) =
+                            section.map { (a[$0]?[key]?.double, b[$0]?[key]?.double) } ?? (
+                                a[key]?.double, b[key]?.double
+                            )
                         XCTAssertEqual(x ?? 0, y ?? 0, accuracy: 2e-5 * max(1, abs(x ?? 0)), key)
                         XCTAssertEqual(x == nil, y == nil, key)
                     }
@@ -88,9 +92,12 @@ final class TrainRankTests: TrainTestCase {
                 }
             }
             XCTAssertEqual(try pairs("one"), try pairs("ranks\(count)"))
-            XCTAssertTrue(FileManager.default.fileExists(atPath: "\(folder.path)/ranks\(count)/reference.shard-0-of-\(count).jsonl"))
+            XCTAssertTrue(
+                FileManager.default.fileExists(
+                    atPath: "\(folder.path)/ranks\(count)/reference.shard-0-of-\(count).jsonl"))
             // A second run finds the job done.
-            XCTAssertEqual(try runRanks(count, options).map { try $0.get().wasComplete }, Array(repeating: true, count: count))
+            XCTAssertEqual(
+                try runRanks(count, options).map { try $0.get().wasComplete }, Array(repeating: true, count: count))
         }
     }
 
@@ -100,17 +107,21 @@ final class TrainRankTests: TrainTestCase {
         _ = try run(rankOptions("one"))
         for stopping in [0, 1] {
             let options = rankOptions("moved\(stopping)")
-            let stopped = runRanks(2, options, observer: { (rank, event) throws(DamaError) in
-                if case .progress(let progress) = event, progress.batch == 5, rank == stopping { throw .cancelled }
-            })
+            let stopped = runRanks(
+                2, options,
+                observer: { (rank, event) throws(DamaError) in
+                    if case .progress(let progress) = event, progress.batch == 5, rank == stopping { throw .cancelled }
+                })
             for result in stopped {
                 XCTAssertEqual((result.failure as? DamaError)?.code, .cancelled, "\(result)")
             }
             let checkpoints = try FileManager.default.contentsOfDirectory(atPath: options.output + "/checkpoints")
             XCTAssertTrue(checkpoints.contains("00000005.safetensors"), "\(checkpoints)")
-            let again = runRanks(3, options, observer: { (rank, event) throws(DamaError) in
-                if case .progress(let progress) = event, progress.batch == 9, rank == 2 { throw .cancelled }
-            })
+            let again = runRanks(
+                3, options,
+                observer: { (rank, event) throws(DamaError) in
+                    if case .progress(let progress) = event, progress.batch == 9, rank == 2 { throw .cancelled }
+                })
             for result in again { XCTAssertEqual((result.failure as? DamaError)?.code, .cancelled, "\(result)") }
             _ = try run(options)
             try assertNear("one", "moved\(stopping)", 1e-6)
@@ -123,9 +134,12 @@ final class TrainRankTests: TrainTestCase {
         try writeDataset(count: 40)
         for result in runRanks(2, rankOptions("whole")) { _ = try result.get() }
         let options = rankOptions("parts")
-        for result in runRanks(2, options, observer: { (_, event) throws(DamaError) in
-            if case .progress(let progress) = event, progress.batch == 3 { throw .cancelled }
-        }) { XCTAssertNotNil(result.failure) }
+        for result in runRanks(
+            2, options,
+            observer: { (_, event) throws(DamaError) in
+                if case .progress(let progress) = event, progress.batch == 3 { throw .cancelled }
+            })
+        { XCTAssertNotNil(result.failure) }
         for result in runRanks(2, options) { _ = try result.get() }
         try assertSame("whole", "parts")
     }
@@ -133,7 +147,9 @@ final class TrainRankTests: TrainTestCase {
     func testARankThatCannotTrainStopsAll() throws {
         try writeDataset(count: 24)
         // Rank 1 has another rate.
-        for result in runRanks(2, options("a"), change: { rank, own in if rank == 1 { own.optimizer.learningRate = 2e-3 } }) {
+        for result in runRanks(
+            2, options("a"), change: { rank, own in if rank == 1 { own.optimizer.learningRate = 2e-3 } })
+        {
             XCTAssertEqual((result.failure as? DamaError)?.code, .invalidArgument)
             XCTAssertEqual(
                 (result.failure as? DamaError)?.message,
@@ -159,10 +175,13 @@ final class TrainRankTests: TrainTestCase {
         try writeDataset(count: 24)
         let path = folder.path
         let options = options("middle")
-        let found = runRanks(2, options, observer: { (rank, event) throws(DamaError) in
-            guard case .progress(let progress) = event, progress.batch == 3, rank == 1 else { return }
-            try Files.writeAtomically([0], to: path + "/image.png")
-        }).map { $0.failure as? DamaError }
+        let found = runRanks(
+            2, options,
+            observer: { (rank, event) throws(DamaError) in
+                guard case .progress(let progress) = event, progress.batch == 3, rank == 1 else { return }
+                try Files.writeAtomically([0], to: path + "/image.png")
+            }
+        ).map { $0.failure as? DamaError }
         XCTAssertTrue(found.contains { $0?.message.contains("has changed since the job began") == true }, "\(found)")
         XCTAssertEqual(found.compactMap { $0 }.count, 2)
     }

@@ -72,7 +72,9 @@ package final class ThreadRanks: @unchecked Sendable {
         if given.count == count {
             let all = (0..<count).compactMap { given[$0] }
             isBroken = isBroken || all.contains { $0.count != own.count }
-            if !isBroken { sums = own.indices.map { index in all.dropFirst().reduce(all[0][index]) { add($0, $1[index]) } } }
+            if !isBroken {
+                sums = own.indices.map { index in all.dropFirst().reduce(all[0][index]) { add($0, $1[index]) } }
+            }
             given = [:]
             round += 1
             rounds += 1

@@ -49,9 +49,12 @@ struct BatchSource: Sendable {
                 try stop.check()
                 pairs.append(try read(indices[position]))
             }
-            let prepared = pairs.isEmpty ? [] : try Trainer.prepare(pairs.map(\.pair), for: policy) { () throws(DamaError) in
-                try stop.check()
-            }
+            let prepared =
+                pairs.isEmpty
+                ? []
+                : try Trainer.prepare(pairs.map(\.pair), for: policy) { () throws(DamaError) in
+                    try stop.check()
+                }
             return .success(Batch(indices: indices, pairs: pairs, prepared: prepared))
         } catch {
             return .failure(error)

@@ -39,9 +39,12 @@ extension TrainJob {
         _ options: TrainOptions, _ output: String, _ ranks: RankGroup, _ run: RunOptions?,
         _ observer: (TrainEvent) throws(DamaError) -> Void
     ) throws(DamaError) -> ReferenceSource {
-        let files = ranks.count == 1 ? [output] : (0..<ranks.count).map {
-            Shard(index: $0, count: ranks.count).path(of: output)
-        }
+        let files =
+            ranks.count == 1
+            ? [output]
+            : (0..<ranks.count).map {
+                Shard(index: $0, count: ranks.count).path(of: output)
+            }
         try ranks.agreeing { () throws(DamaError) in
             var job = ReferenceOptions(data: options.data, output: output)
             job.rows = options.rows

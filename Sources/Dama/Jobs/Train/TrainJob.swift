@@ -120,7 +120,10 @@ public struct TrainJob: Sendable {
         var saved = batch
         func save() throws(DamaError) {
             guard saved != batch else { return }
-            guard let results else { return saved = batch }
+            guard let results else {
+                saved = batch
+                return
+            }
             try results.synchronize()
             var note: [JSONObject.Member] = [("batch", .int(Int64(batch))), ("identity", identity)]
             if let held { note.append(("held_out", held.note)) }

@@ -110,7 +110,8 @@ public struct TrainOptions: RowJobSettings {
             throw .invalidArgument("eval_share and eval_data are both given; held-out pairs come from one of them")
         }
         guard minimumDelta == nil || scores != nil else {
-            throw .invalidArgument("min_delta is given without scores, the output of dama score, which have the pairs' delta")
+            throw .invalidArgument(
+                "min_delta is given without scores, the output of dama score, which have the pairs' delta")
         }
         guard sftWeight.isFinite, sftWeight >= 0 else {
             throw .invalidArgument("sft_weight is \(sftWeight); it must be a number of 0 or more")
