@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from transformers import AutoModelForCausalLM, Qwen3MoeConfig, Qwen3MoeForCausal
 from trl_world import Recorded, Twice, assert_equal, make_model, on_ranks, outcome, pairs, run, trainer
 
 import libdama
-from libdama.trl import DamaConfig
+from libdama.trl import DamaConfig, DamaDPOTrainer
 
 
 @pytest.fixture(scope="module")
@@ -310,3 +311,11 @@ def test_low_rank_adapters_train_and_stop(model, tmp_path):
     assert one.ref_model is None and abs(outcome(one)["logs"][0]["rewards/chosen"]) < 1e-7
     assert_equal(outcome(run(model, tmp_path / "b", 8, 1, DamaConfig(), data=pairs(32), more=more)), outcome(one))
     assert abs(outcome(one)["logs"][-1]["rewards/chosen"]) > 1e-4
+
+
+def test_sums_of_tokens_in_bfloat16():
+    """FSDP gives outputs the type of mixed precision. 40 · −2.015625 is −80.625; bfloat16 has −80.5 and −81 there."""
+    tokens = torch.full((2, 40), -2.015625, dtype=torch.bfloat16)
+    outputs, batch = SimpleNamespace(log_probs=tokens), dict(completion_mask=torch.ones(2, 41))
+    chosen, rejected = DamaDPOTrainer._dama_sums(SimpleNamespace(ld_alpha=None), outputs, batch)
+    assert chosen.tolist() == rejected.tolist() == [-80.625] and chosen.dtype == torch.float32

@@ -117,8 +117,22 @@ class DamaDPOTrainer(DamaMixin, DPOTrainer):
             places = mask.cumsum(dim=1)
             tail = (places > shared[:, None]).to(tokens.dtype)
             tokens = tokens * (1 - tail + self.ld_alpha * tail)
-        chosen, rejected = tokens.sum(dim=1).chunk(2)
+        # FSDP gives a model's outputs the type of mixed precision, and a sum in bfloat16 makes a −79.9 a −80.
+        chosen, rejected = tokens.float().sum(dim=1).chunk(2)
         return chosen, rejected
+
+    def compute_ref_log_probs(self, model: Any, inputs: dict[str, Any]) -> Any:
+        """TRL's forward pass of the reference, with the sums of :meth:`_dama_sums`."""
+        if self.dama.is_plain:
+            return super().compute_ref_log_probs(model, inputs)
+        seen: list[Any] = []
+
+        def recorded(**given: Any) -> Any:
+            seen.append(model(**given))
+            return seen[-1]
+
+        super().compute_ref_log_probs(recorded, inputs)
+        return self._dama_sums(seen[0], inputs)
 
     def _lengths(self, batch: dict[str, Any]) -> tuple[Any, Any]:
         if self.loss_types[0] not in ("ipo", "sigmoid_norm"):
