@@ -20,11 +20,11 @@ struct BatchSource: Sendable {
 
     /// - Parameters:
     ///   - numbers: the batches to prepare.
-    ///   - share: the positions of this rank's pairs in a batch of so many.
+    ///   - share: the positions of this rank's pairs in a batch of so many; by default all.
     ///   - read: reads a pair of the data.
     /// - Throws: ``DamaError/Code/outOfMemory`` if the system cannot start a thread.
     init(
-        _ order: BatchOrder, _ numbers: Range<Int>, policy: Policy, share: @escaping @Sendable (Int) -> [Int],
+        _ order: BatchOrder, _ numbers: Range<Int>, policy: Policy, share: @escaping @Sendable (Int) -> [Int] = { Array(0..<$0) },
         read: @escaping @Sendable (Int) throws(DamaError) -> TrainingPair
     ) throws(DamaError) {
         let (queue, stop) = (BoundedQueue<Result<Batch, DamaError>>(capacity: 1), stop)
