@@ -1,4 +1,4 @@
-"""Several ranks, as threads of one process. Tests/Torch/test_ranks.py has processes and torch.distributed."""
+"""Several ranks, as threads of one process. Tests/Torch/test_torchrun.py has processes and torch.distributed."""
 
 from __future__ import annotations
 
