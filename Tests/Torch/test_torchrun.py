@@ -116,6 +116,25 @@ def test_a_killed_job_goes_on_on_another_number_of_ranks(one: Path) -> None:
     assert_near(one, "one", "killed")
 
 
+def test_a_terminated_job_keeps_its_batches(one: Path) -> None:
+    # No checkpoint is due: the only one is that of the stop.
+    more = ("--set", "checkpoint.every=1000")
+    path = config(one, "terminated")
+    process = torchrun(2, path, *more)
+    metrics = one / "terminated" / "metrics.jsonl"
+    deadline = time.monotonic() + 200
+    while (not metrics.exists() or metrics.read_text().count("\n") < 2) and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.terminate()
+    _, err = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert "stopped; run the same command again to resume" in err
+    assert [path.name for path in (one / "terminated" / "checkpoints").glob("*.safetensors")] != [], err
+    finish(torchrun(2, path, *more))
+    assert_near(one, "one", "terminated")
+
+
 def test_mistakes_are_told_once_and_nothing_hangs(one: Path) -> None:
     process = torchrun(2, config(one, "mistake"), "--set", "method.beta=-1")
     _, err = process.communicate(timeout=120)

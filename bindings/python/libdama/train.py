@@ -13,10 +13,11 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 from libdama._errors import DamaError, InvalidArgument
 from libdama._train import train
@@ -27,7 +28,7 @@ if __name__ != "__main__":
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
-    """Runs the command. Returns the exit status: 0 done, 1 failed, 130 stopped by Ctrl-C."""
+    """Runs the command. Returns the exit status: 0 done, 1 failed, 130 and 143 stopped by Ctrl-C and SIGTERM."""
     parser = argparse.ArgumentParser(
         prog="torchrun -m libdama.train", description="Align a model by a configuration file, on several ranks."
     )
@@ -38,11 +39,20 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser.add_argument("--backend", metavar="NAME",
                         help="of torch.distributed (default: gloo, with NCCL beside it if there is CUDA)")  # fmt: skip
     given = parser.parse_args(arguments)
+    # torchrun passes signals on, and sends SIGTERM to the ranks that are left when one has ended.
+    stopped: list[int] = []
+
+    def stop(number: int, _frame: Any) -> None:
+        stopped.append(number)
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
     try:
         return _run(given)
     except KeyboardInterrupt:
         print("stopped; run the same command again to resume", file=sys.stderr)
-        return 130
+        return 128 + (stopped[0] if stopped else signal.SIGINT)
     except (DamaError, OSError) as error:
         rank = os.environ.get("RANK", "0")
         print(f"libdama.train, rank {rank}: {error}", file=sys.stderr)
@@ -76,7 +86,13 @@ def _run(given: argparse.Namespace) -> int:
             print(result)
         return 0
     finally:
-        dist.destroy_process_group()
+        # Another rank may still write a checkpoint, and torchrun ends all as soon as one has ended.
+        try:
+            dist.barrier()
+            dist.destroy_process_group()
+        except RuntimeError:
+            # A rank is gone.
+            pass
 
 
 def _threads(given: argparse.Namespace, here: int) -> list[str]:
