@@ -14,6 +14,7 @@ pytest.importorskip("trl", reason="scripts/bootstrap torch installs it")
 import trl_world
 from peft import LoraConfig
 from transformers import AutoModelForCausalLM, Qwen3MoeConfig, Qwen3MoeForCausalLM
+from trl import DPOTrainer
 from trl_world import Recorded, Twice, assert_equal, make_model, on_ranks, outcome, pairs, run, trainer
 
 import libdama
@@ -311,6 +312,34 @@ def test_low_rank_adapters_train_and_stop(model, tmp_path):
     assert one.ref_model is None and abs(outcome(one)["logs"][0]["rewards/chosen"]) < 1e-7
     assert_equal(outcome(run(model, tmp_path / "b", 8, 1, DamaConfig(), data=pairs(32), more=more)), outcome(one))
     assert abs(outcome(one)["logs"][-1]["rewards/chosen"]) > 1e-4
+
+
+class Fused(DPOTrainer):
+    """As TRL up to 1.10 with ``use_liger_kernel``: one fused loss, which hands out no log-probabilities."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.use_liger_kernel = True
+
+    def compute_loss(self, model, *args, **kwargs):
+        if self.use_liger_kernel:
+            raise NotImplementedError("the fused loss")
+        return super().compute_loss(model, *args, **kwargs)
+
+
+class DamaFused(Recorded, Fused):
+    """What a user of such a TRL has."""
+
+
+def test_a_fused_loss_is_left_out(model, tmp_path):
+    """The method needs the log-probabilities of an update; the preset that is TRL's own keeps TRL's fused loss."""
+    plain = outcome(run(model, tmp_path / "a", 2, 4, DamaConfig(), data=pairs(16), steps=2))
+    data = dict(data=pairs(16), kind=DamaFused)
+    fused = trainer(model, tmp_path / "b", 2, 4, DamaConfig(), steps=2, **data)
+    fused.train()
+    assert_equal(outcome(fused), plain)
+    with pytest.raises(NotImplementedError, match="the fused loss"):
+        trainer(model, tmp_path / "c", 2, 4, DamaConfig("dpo"), steps=1, **data).train()
 
 
 def test_sums_of_tokens_in_bfloat16():

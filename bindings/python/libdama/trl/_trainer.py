@@ -43,6 +43,9 @@ class DamaDPOTrainer(DamaMixin, DPOTrainer):
         if self.dama.has_reference:
             self.args.precompute_ref_log_probs = False
             self.precompute_ref_logps = False
+        if not self.dama.is_plain and getattr(self, "use_liger_kernel", False):
+            # Up to 1.10, TRL's loss with Liger has no log-probabilities of its own. Liger's layers stay.
+            self.use_liger_kernel = False
 
     def _dama_collator(self, is_given: bool) -> Any:
         if self._is_vision_dataset and self.dama.has_cache and not is_given:
