@@ -280,6 +280,23 @@ def test_references_of_the_rows(model, tmp_path):
     assert outcome(precomputed)["logs"][0]["rewards/chosen"] == pytest.approx(0, abs=1e-6)
 
 
+def test_references_that_trl_precomputes(model, tmp_path):
+    """They are in no tensor of floats, which DeepSpeed casts; an evaluation of other rows computes theirs."""
+    computed = outcome(run(model, tmp_path / "a", 2, 4, DamaConfig(), data=pairs(16), steps=2))
+    options = dict(precompute_ref_log_probs=True, per_device_eval_batch_size=4)
+    trained = trainer(model, tmp_path / "b", 2, 4, DamaConfig(), data=pairs(16), steps=2, kind=Recorded, **options)
+    assert trained.ref_model is None
+    batch = next(iter(trained.get_train_dataloader()))
+    assert not any(isinstance(value, torch.Tensor) and value.is_floating_point() for value in batch.values())
+    # Policy and reference are one model at first.
+    held_out = pairs(8, seed=5)
+    assert trained.evaluate(held_out)["eval_loss"] == pytest.approx(np.log(2), abs=1e-6)
+    trained.train()
+    first, expected = outcome(trained)["logs"][0], computed["logs"][0]
+    assert abs(first["rewards/chosen"]) < 1e-6 and first["loss"] == pytest.approx(np.log(2), abs=1e-6)
+    assert first["logps/chosen"] == pytest.approx(expected["logps/chosen"], abs=1e-4)
+
+
 def test_what_cannot_be_trained(model, tmp_path):
     """Errors are the library's own, and come before the first update."""
     bare, gap = pairs(16).remove_columns("alpha_data"), pairs(16).to_list()

@@ -43,6 +43,11 @@ class Columns:
             names = ("reference_chosen", "reference_rejected", "chosen_tokens", "rejected_tokens")
             self.sources.update(zip(names, reference))
 
+    def add_precomputed(self) -> None:
+        """Takes along what TRL's ``precompute_ref_log_probs`` computes, unless the reference comes from elsewhere."""
+        if "reference_chosen" not in self.sources:
+            self.sources.update(zip(("reference_chosen", "reference_rejected"), PRECOMPUTED))
+
     def check(self, dataset: Any, name: str) -> None:
         """Refuses a dataset that lacks a column, before anything is computed, if it can tell its columns."""
         have = getattr(dataset, "column_names", None)
