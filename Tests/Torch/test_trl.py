@@ -14,6 +14,7 @@ pytest.importorskip("trl", reason="scripts/bootstrap torch installs it")
 import trl_world
 from peft import LoraConfig
 from transformers import AutoModelForCausalLM, Qwen3MoeConfig, Qwen3MoeForCausalLM
+from trl import DPOTrainer
 from trl_world import Recorded, Twice, assert_equal, make_model, on_ranks, outcome, pairs, run, trainer
 
 import libdama
@@ -279,6 +280,23 @@ def test_references_of_the_rows(model, tmp_path):
     assert outcome(precomputed)["logs"][0]["rewards/chosen"] == pytest.approx(0, abs=1e-6)
 
 
+def test_references_that_trl_precomputes(model, tmp_path):
+    """They are in no tensor of floats, which DeepSpeed casts; an evaluation of other rows computes theirs."""
+    computed = outcome(run(model, tmp_path / "a", 2, 4, DamaConfig(), data=pairs(16), steps=2))
+    options = dict(precompute_ref_log_probs=True, per_device_eval_batch_size=4)
+    trained = trainer(model, tmp_path / "b", 2, 4, DamaConfig(), data=pairs(16), steps=2, kind=Recorded, **options)
+    assert trained.ref_model is None
+    batch = next(iter(trained.get_train_dataloader()))
+    assert not any(isinstance(value, torch.Tensor) and value.is_floating_point() for value in batch.values())
+    # Policy and reference are one model at first.
+    held_out = pairs(8, seed=5)
+    assert trained.evaluate(held_out)["eval_loss"] == pytest.approx(np.log(2), abs=1e-6)
+    trained.train()
+    first, expected = outcome(trained)["logs"][0], computed["logs"][0]
+    assert abs(first["rewards/chosen"]) < 1e-6 and first["loss"] == pytest.approx(np.log(2), abs=1e-6)
+    assert first["logps/chosen"] == pytest.approx(expected["logps/chosen"], abs=1e-4)
+
+
 def test_what_cannot_be_trained(model, tmp_path):
     """Errors are the library's own, and come before the first update."""
     bare, gap = pairs(16).remove_columns("alpha_data"), pairs(16).to_list()
@@ -311,6 +329,34 @@ def test_low_rank_adapters_train_and_stop(model, tmp_path):
     assert one.ref_model is None and abs(outcome(one)["logs"][0]["rewards/chosen"]) < 1e-7
     assert_equal(outcome(run(model, tmp_path / "b", 8, 1, DamaConfig(), data=pairs(32), more=more)), outcome(one))
     assert abs(outcome(one)["logs"][-1]["rewards/chosen"]) > 1e-4
+
+
+class Fused(DPOTrainer):
+    """As TRL up to 1.10 with ``use_liger_kernel``: one fused loss, which hands out no log-probabilities."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.use_liger_kernel = True
+
+    def compute_loss(self, model, *args, **kwargs):
+        if self.use_liger_kernel:
+            raise NotImplementedError("the fused loss")
+        return super().compute_loss(model, *args, **kwargs)
+
+
+class DamaFused(Recorded, Fused):
+    """What a user of such a TRL has."""
+
+
+def test_a_fused_loss_is_left_out(model, tmp_path):
+    """The method needs the log-probabilities of an update; the preset that is TRL's own keeps TRL's fused loss."""
+    plain = outcome(run(model, tmp_path / "a", 2, 4, DamaConfig(), data=pairs(16), steps=2))
+    data = dict(data=pairs(16), kind=DamaFused)
+    fused = trainer(model, tmp_path / "b", 2, 4, DamaConfig(), steps=2, **data)
+    fused.train()
+    assert_equal(outcome(fused), plain)
+    with pytest.raises(NotImplementedError, match="the fused loss"):
+        trainer(model, tmp_path / "c", 2, 4, DamaConfig("dpo"), steps=1, **data).train()
 
 
 def test_sums_of_tokens_in_bfloat16():

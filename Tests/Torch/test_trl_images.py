@@ -12,7 +12,7 @@ import torch
 pytest.importorskip("trl", reason="scripts/bootstrap torch installs it")
 
 import trl_world
-from datasets import Image
+from datasets import Image, Sequence
 from trl_world import Twice, outcome, trainer
 
 import libdama
@@ -54,6 +54,20 @@ def test_pairs_with_images(shapes, tmp_path, reference):
     assert len(trained.first) == len(trained.second) == 9
     for first, second in zip(trained.first, trained.second):
         torch.testing.assert_close(first, second, rtol=0, atol=1e-4)
+
+
+def test_a_cache_finds_images_in_lists(shapes, tmp_path):
+    """TRL's own conversion of RLAIF-V has a list of one image in ``images``; the references are the same."""
+    data, cache, _ = shapes
+    lists = data.cast_column("image", Image(decode=False)).map(lambda row: dict(images=[row["image"]]))
+    lists = lists.remove_columns("image").cast_column("images", Sequence(Image()))
+    names = ["dama_reference_chosen", "dama_reference_rejected"]
+    one, listed = (
+        trainer(LLAVA, tmp_path, 2, 3, DamaConfig(reference=str(cache)), data=rows, max_length=None).train_dataset
+        for rows in (data, lists)
+    )
+    assert listed.select_columns(names).to_list() == one.select_columns(names).to_list()
+    assert listed[0]["images"][0].size == one[0]["image"].size == (96, 96)
 
 
 def test_the_collator_has_the_tokens_of_the_policy(shapes):

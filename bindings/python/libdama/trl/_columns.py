@@ -43,6 +43,11 @@ class Columns:
             names = ("reference_chosen", "reference_rejected", "chosen_tokens", "rejected_tokens")
             self.sources.update(zip(names, reference))
 
+    def add_precomputed(self) -> None:
+        """Takes along what TRL's ``precompute_ref_log_probs`` computes, unless the reference comes from elsewhere."""
+        if "reference_chosen" not in self.sources:
+            self.sources.update(zip(("reference_chosen", "reference_rejected"), PRECOMPUTED))
+
     def check(self, dataset: Any, name: str) -> None:
         """Refuses a dataset that lacks a column, before anything is computed, if it can tell its columns."""
         have = getattr(dataset, "column_names", None)
@@ -96,11 +101,11 @@ def with_reference(dataset: Any, reference: Any) -> Any:
     cache = reference if isinstance(reference, ReferenceCache) else ReferenceCache(os.fspath(reference))
     columns = dataset.column_names or list(next(iter(dataset)))
     image = next((name for name in ("image", "images") if name in columns), None)
-    if image is not None and isinstance((dataset.features or {}).get(image), Image):
+    decoded = None if image is None else (dataset.features or {}).get(image)
+    encoded = _encoded(decoded)
+    if encoded is not None:
         # The cache knows images by the contents of their files.
-        decoded, dataset = dataset.features[image], dataset.cast_column(image, Image(decode=False))
-    else:
-        decoded = None
+        dataset = dataset.cast_column(image, encoded)
 
     def look_up(rows: dict[str, list[Any]]) -> dict[str, list[float]]:
         pairs = [_pair(dict(zip(rows, values)), image) for values in zip(*rows.values())]
@@ -122,7 +127,16 @@ def with_reference(dataset: Any, reference: Any) -> Any:
             found = found.add_column(name, values)
     else:
         raise InvalidArgument(f"the dataset is a {type(dataset).__name__}; reference needs a datasets.Dataset")
-    return found if decoded is None else found.cast_column(image, decoded)
+    return found if encoded is None else found.cast_column(image, decoded)
+
+
+def _encoded(feature: Any) -> Any:
+    """The feature of a column of images, or of lists of them, that leaves them as files; None for another column."""
+    if isinstance(feature, Image):
+        return Image(decode=False)
+    if isinstance(getattr(feature, "feature", None), Image):
+        return type(feature)(Image(decode=False))
+    return None
 
 
 def _pair(row: Mapping[str, Any], image: Optional[str]) -> tuple[Any, str, str, str]:

@@ -12,6 +12,7 @@ from trl.trainer.utils import selective_log_softmax
 
 from .. import kernels
 from ._collator import PairCollator
+from ._columns import BITS
 from ._mixin import DamaMixin
 
 #: Whether this TRL computes log-probabilities inside the model's forward pass, as it does from 1.11 on.
@@ -32,6 +33,9 @@ class DamaDPOTrainer(DamaMixin, DPOTrainer):
     def create_accelerator_and_postprocess(self) -> None:
         """Also keeps TRL from loading a reference model that rows make needless."""
         super().create_accelerator_and_postprocess()
+        if self.args.precompute_ref_log_probs and not self.dama.is_plain:
+            # TRL's own values travel as ours do, too.
+            self._dama_columns.add_precomputed()
         if self.dama.has_reference:
             # TRL decides after this whether it loads one. It asks this question of text datasets only earlier.
             self.args.precompute_ref_log_probs = True
@@ -43,6 +47,9 @@ class DamaDPOTrainer(DamaMixin, DPOTrainer):
         if self.dama.has_reference:
             self.args.precompute_ref_log_probs = False
             self.precompute_ref_logps = False
+        if not self.dama.is_plain and getattr(self, "use_liger_kernel", False):
+            # Up to 1.10, TRL's loss with Liger has no log-probabilities of its own. Liger's layers stay.
+            self.use_liger_kernel = False
 
     def _dama_collator(self, is_given: bool) -> Any:
         if self._is_vision_dataset and self.dama.has_cache and not is_given:
@@ -125,6 +132,8 @@ class DamaDPOTrainer(DamaMixin, DPOTrainer):
         """TRL's forward pass of the reference, with the sums of :meth:`_dama_sums`."""
         if self.dama.is_plain:
             return super().compute_ref_log_probs(model, inputs)
+        # An evaluation of other rows computes their reference after our collator is in place.
+        inputs = {name: value for name, value in inputs.items() if name != BITS}
         seen: list[Any] = []
 
         def recorded(**given: Any) -> Any:
