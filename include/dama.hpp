@@ -26,6 +26,7 @@
 #include "dama/cpp/judge.hpp"
 #include "dama/cpp/evaluate.hpp"
 #include "dama/cpp/compare.hpp"
+#include "dama/cpp/ranks.hpp"
 #include "dama/cpp/trainer.hpp"
 #include "dama/cpp/train.hpp"
 

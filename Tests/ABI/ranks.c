@@ -86,7 +86,7 @@ static void train(rank *own, const dama_ranks *ranks, size_t first, size_t step,
     fill(pairs, &image, first, step, count);
     dama_step_metrics_init(&own->metrics);
     own->status = dama_trainer_step(trainer, pairs, count, &own->metrics, NULL);
-    snprintf(own->message, sizeof own->message, "%s", dama_last_error());
+    snprintf(own->message, sizeof own->message, "%s", dama_error_message());
     dama_parameter parameter;
     dama_parameter_init(&parameter);
     CHECK(dama_trainer_parameter_at(trainer, 0, &parameter) == DAMA_OK);

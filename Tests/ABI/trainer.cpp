@@ -2,6 +2,7 @@
 #include "stopping.hpp"
 
 #include <algorithm>
+#include <stdexcept>
 
 namespace {
 
@@ -74,6 +75,26 @@ void parts(const dama::Policy &policy, const std::vector<dama::PreferencePair> &
     CHECK(trainer.gradient_norm() == 0);
 }
 
+void ranks(const dama::Policy &policy, const std::vector<dama::PreferencePair> &pairs) {
+    std::vector<dama::TrainingPair> training;
+    for (const auto &pair : pairs) training.emplace_back().pair = pair;
+    dama::Ranks alone(0, 1, [](void *, std::size_t, dama_sum_type, std::int64_t) { throw std::logic_error("called"); });
+    auto options = projector();
+    options.ranks = alone.get();
+    CHECK(dama::Trainer(policy, &policy, dama::AdaptiveBeta(), options).step(training).updated == 1);
+
+    dama::Ranks broken(1, 2, [](void *numbers, std::size_t count, dama_sum_type type, std::int64_t device) {
+        CHECK(numbers && count == 2 && type == DAMA_SUM_FLOAT64 && device == -1);
+        throw std::runtime_error("the network is gone");
+    });
+    options.ranks = broken.get();
+    dama::Trainer trainer(policy, &policy, dama::AdaptiveBeta(), options);
+    CHECK_THROWS(trainer.step(training), DAMA_CANCELLED, "");
+    CHECK_THROWS_A(broken.rethrow(), std::runtime_error, "the network is gone");
+    broken.rethrow();
+    CHECK(trainer.facts().steps == 0);
+}
+
 void checkpoints(const dama::Policy &policy, const std::vector<dama::PreferencePair> &pairs) {
     const Folder folder;
     dama::Trainer trainer(policy, nullptr, dama::AdaptiveBeta(), projector()),
@@ -106,6 +127,7 @@ int main() {
         };
         steps(policy, pairs);
         parts(policy, pairs);
+        ranks(policy, pairs);
         checkpoints(policy, pairs);
     });
 }

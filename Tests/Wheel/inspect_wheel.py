@@ -34,7 +34,7 @@ NOTICES = {
     "libgif": "giflib",
     "libyaml": "libyaml",
 }
-EXTRAS = {"cpu", "cuda", "torch", "trl", "ray", "data"}
+EXTRAS = {"cpu", "cuda", "torch", "trl", "ray", "data", "plot", "wandb", "notebook"}
 PYTHONS = {f"Programming Language :: Python :: 3.{minor}" for minor in range(10, 15)}
 
 

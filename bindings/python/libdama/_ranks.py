@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from . import _abi
 from ._dlpack import DeviceArray
+from ._repr import described
 from ._runtime import unsigned
 
 _OK, _CANCELLED = int(_abi.dama_status.DAMA_OK), int(_abi.dama_status.DAMA_CANCELLED)
@@ -65,7 +66,7 @@ class Ranks:
         self._struct.sum = self._callback
 
     def __repr__(self) -> str:
-        return f"<libdama.Ranks: rank {self.rank} of {self.count}>"
+        return described(self, lambda: {"rank": self.rank, "count": self.count})
 
     @property
     def _pointer(self) -> Any:

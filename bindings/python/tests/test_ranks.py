@@ -133,7 +133,7 @@ def test_bad_ranks() -> None:
     for rank, count, message in [(2, 2, "the rank is 2 of 2"), (0, 0, "there are 0 ranks"), (-1, 2, "rank is -1")]:
         with pytest.raises(libdama.DamaError, match=message):
             trainer(policy, libdama.Ranks(rank, count, lambda numbers: None))
-    assert repr(libdama.Ranks(1, 4, lambda numbers: None)) == "<libdama.Ranks: rank 1 of 4>"
+    assert repr(libdama.Ranks(1, 4, lambda numbers: None)) == "Ranks(rank=1, count=4)"
 
 
 def test_the_command_needs_torchrun() -> None:
