@@ -24,7 +24,8 @@ struct BatchSource: Sendable {
     ///   - read: reads a pair of the data.
     /// - Throws: ``DamaError/Code/outOfMemory`` if the system cannot start a thread.
     init(
-        _ order: BatchOrder, _ numbers: Range<Int>, policy: Policy, share: @escaping @Sendable (Int) -> [Int] = { Array(0..<$0) },
+        _ order: BatchOrder, _ numbers: Range<Int>, policy: Policy,
+        share: @escaping @Sendable (Int) -> [Int] = { Array(0..<$0) },
         read: @escaping @Sendable (Int) throws(DamaError) -> TrainingPair
     ) throws(DamaError) {
         let (queue, stop) = (BoundedQueue<Result<Batch, DamaError>>(capacity: 1), stop)
