@@ -23,6 +23,12 @@ def lookup(module: str, name: str, places: Mapping[str, str], packages: tuple[st
         missing = (error.name or "").split(".")[0]
         if missing not in packages:
             raise
-        raise MissingPackage(
-            f"{module}.{name} needs {missing}, which is not installed: pip install 'libdama[{extra}]'", name=missing
-        ) from None
+        raise missing_package(f"{module}.{name}", missing, extra) from None
+
+
+def missing_package(user: str, package: str, extra: str) -> MissingPackage:
+    """The error of ``user``, which needs a package that is not installed and that ``extra`` brings."""
+    package = package.split(".")[0]
+    return MissingPackage(
+        f"{user} needs {package}, which is not installed: pip install 'libdama[{extra}]'", name=package
+    )

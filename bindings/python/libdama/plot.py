@@ -19,7 +19,8 @@ from typing import Any, Optional, Union
 
 import numpy as np
 
-from ._errors import InvalidArgument, MissingPackage
+from ._errors import InvalidArgument
+from ._lazy import missing_package
 from ._plot_data import PairRecords, column_of, lines_of, records_of
 
 __all__ = ["alpha_histogram", "beta_by_pair", "beta_over_steps", "delta_histogram", "label_noise", "metric"]
@@ -164,10 +165,7 @@ def _axes(ax: Optional[Any]) -> Any:
     try:
         import matplotlib.pyplot as pyplot
     except ModuleNotFoundError as error:
-        raise MissingPackage(
-            f"libdama.plot needs {(error.name or 'matplotlib').split('.')[0]}, which is not installed: "
-            "pip install 'libdama[plot]'", name=error.name,
-        ) from None  # fmt: skip
+        raise missing_package("libdama.plot", error.name or "matplotlib", "plot") from None
     _, made = pyplot.subplots(layout="constrained")
     return made
 

@@ -20,7 +20,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Optional, Union
 
-from ._errors import FileError, InvalidArgument, MissingPackage
+from ._errors import FileError, InvalidArgument
+from ._lazy import missing_package
 from ._progress import training_bar
 from ._repr import described
 from ._train import TrainProgress
@@ -158,8 +159,5 @@ def _wandb() -> Any:
     try:
         import wandb
     except ModuleNotFoundError as error:
-        raise MissingPackage(
-            f"libdama.wandb needs {(error.name or 'wandb').split('.')[0]}, which is not installed: "
-            "pip install 'libdama[wandb]'", name=error.name,
-        ) from None  # fmt: skip
+        raise missing_package("libdama.wandb", error.name or "wandb", "wandb") from None
     return wandb
