@@ -15,9 +15,9 @@ extension dama_ranks {
 }
 
 extension RankGroup {
-    /// The caller's ranks; errors call them `name`.
-    convenience init(_ ranks: UnsafePointer<dama_ranks>, _ name: String) throws {
-        let given = try readStruct(ranks, name, defaults: .defaults)
+    /// The caller's ranks, a single one for NULL; errors call them `name`.
+    convenience init(_ ranks: UnsafePointer<dama_ranks>?, _ name: String) throws {
+        let given = try ranks.map { try readStruct($0, name, defaults: .defaults) } ?? .defaults
         guard let sum = given.sum else {
             guard given.count == 1, given.rank == 0 else {
                 throw DamaError.invalidArgument("\(name).sum is NULL; \(given.count) ranks need it")

@@ -113,7 +113,7 @@ public func dama_train_dataset(
         let policy = try PolicyHandle.from(policy).policy
         let given = try readStruct(try require(options, "options"), "options", defaults: .defaults)
         let job = TrainJob(try given.swift(), policy: policy)
-        let ranks = try dama_trainer_options.read(given.trainer).rankGroup()
+        let ranks = try RankGroup(dama_trainer_options.read(given.trainer).ranks, "options.trainer.ranks")
         try run(job, policy, ranks, result, cancellation, TrainListener(callback: given.progress, user: given.user))
     }
 }
@@ -131,7 +131,7 @@ public func dama_train_yaml(
         if let options { given = try readStruct(options, "options", defaults: dama_train_yaml_options()) }
         // Checked before the model is opened, which may take long.
         _ = try Cancellation.signal(cancellation)
-        let ranks = try given.ranks.map { try RankGroup($0, "options.ranks") } ?? RankGroup()
+        let ranks = try RankGroup(given.ranks, "options.ranks")
         let name = given.label == nil ? "configuration" : try string(given.label, "options.label")
         var settings = try TrainSettings(yaml: text, overrides: overrides, place: name)
         settings.job.rows.restart = given.restart != 0

@@ -44,7 +44,7 @@ public func dama_trainer_create(
         let controller = try controller.map { try DamaABI.controller($0).value } ?? AdaptiveBeta(.paper)
         let settings = try dama_trainer_options.read(options)
         let trainerOptions = try settings.trainerOptions()
-        let ranks = try settings.rankGroup()
+        let ranks = try RankGroup(settings.ranks, "options.ranks")
         let policy = try TrainedPolicy(
             base, settings.selection(), activations: settings.keptActivations(), seed: settings.seed,
             offloads: settings.offloads)

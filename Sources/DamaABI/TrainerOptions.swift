@@ -56,8 +56,6 @@ extension dama_trainer_options {
 
     var offloads: Bool { offload != 0 }
 
-    func rankGroup() throws -> RankGroup { try ranks.map { try RankGroup($0, "options.ranks") } ?? RankGroup() }
-
     func trainerOptions() throws -> TrainerOptions {
         var it = TrainerOptions()
         it.optimizer = AdamW(learningRate: learning_rate)

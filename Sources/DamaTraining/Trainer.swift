@@ -168,11 +168,7 @@ public final class Trainer {
     /// - Throws: ``DamaError/cancelled`` if `run` was stopped or another rank failed; input errors name the pair. After
     ///   any error weights, moments, controller and counters are unchanged.
     public func step(_ batch: [TrainingPair], run: RunOptions? = nil) throws(DamaError) -> StepMetrics {
-        do {
-            return try makeStep(batch, nil, run: run)
-        } catch {
-            throw explain(error, batch)
-        }
+        try explainedStep(batch, nil, run: run)
     }
 
     /// As ``step(_:run:)``, with a batch that ``prepare(_:for:checkpoint:)`` has prepared.
@@ -182,6 +178,12 @@ public final class Trainer {
         guard prepared.count == batch.count else {
             throw .internal("\(prepared.count) prepared pairs for a batch of \(batch.count)")
         }
+        return try explainedStep(batch, prepared, run: run)
+    }
+
+    private func explainedStep(
+        _ batch: [TrainingPair], _ prepared: [PreparedPair]?, run: RunOptions?
+    ) throws(DamaError) -> StepMetrics {
         do {
             return try makeStep(batch, prepared, run: run)
         } catch {
@@ -288,7 +290,7 @@ public final class Trainer {
         let counts = try ranks.each(Double(own)).map { Int(exactly: $0) ?? 0 }
         let count = counts.reduce(0, +)
         for (rank, found) in counts.enumerated() {
-            let expected = count / ranks.count + (rank < count % ranks.count ? 1 : 0)
+            let expected = RankGroup.share(of: count, rank: rank, count: ranks.count).count
             guard found == expected else {
                 throw .shapeMismatch(
                     "rank \(rank) brings \(found) of the \(count) pairs of the batch; its share of them is \(expected)")
