@@ -2,10 +2,12 @@
 
     DAMA_LIBRARY=build/lib/libdama.so PYTHONPATH=bindings/python .deps/torch/bin/python Benchmarks/trl_passes.py
 
-A Llama of 4 million parameters, random pairs of about 95 tokens, 16 pairs an update as 8 micro-batches of 2, on one
-thread. The contenders take turns, an update each; the results are medians over the updates. `all pairs twice` has a
-second pass of every pair; otherwise the four of an update that are masked are left out. With `precomputed` the reference's
-log-probabilities are known before the training, so that the first pass weighs more.
+A Llama of 4 million parameters, random pairs of about 95 tokens, 16 pairs an update, on one thread. The trainers of a
+row take turns, an update each, in an order that turns round every time; the result is the median over the turns of the
+ratio to TRL's update of the same turn, with its quartiles, because a shared machine is faster at one moment than at
+another. `every pair twice` has a second pass of every pair; otherwise the four of an update that are masked are left
+out. With `precomputed` the reference's log-probabilities are known before the training, so that the first pass weighs
+more.
 """
 
 import argparse
@@ -95,10 +97,33 @@ def updates_of(trainer):
         yield seconds[-1] - start
 
 
+#: Rows of the result: pairs of a micro-batch, and options of both trainers.
+ROWS: dict[str, tuple[int, dict[str, bool]]] = {
+    "8 micro-batches of 2": (2, {}),
+    "16 micro-batches of 1": (1, {}),
+    "8 of 2, precomputed": (2, dict(precompute_ref_log_probs=True)),
+}
+CONTENDERS = {"TRL": None, "DAMA": DamaConfig("paper"), "every pair twice": DamaConfig("paper", skip_masked=False)}
+
+
+def measure(model: Path, folder: str, size: int, updates: int, options: dict[str, bool]) -> dict[str, list[float]]:
+    """Processor seconds of each update, by contender; those of one index were measured in one turn."""
+    turns = {name: updates_of(make(model, f"{folder}/{i}", dama, updates + 1, size, **options))
+             for i, (name, dama) in enumerate(CONTENDERS.items())}  # fmt: skip
+    seconds: dict[str, list[float]] = {name: [] for name in turns}
+    for turn in range(updates + 1):
+        for name in list(turns)[:: 1 if turn % 2 else -1]:
+            value = next(turns[name])
+            if turn:  # The first update also begins the training.
+                seconds[name].append(value)
+    return seconds
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--updates", type=int, default=9)
-    updates = parser.parse_args().updates
+    parser.add_argument("--updates", type=int, default=12)
+    parser.add_argument("--rows", default=",".join(str(i) for i in range(len(ROWS))), help="which rows, from 0")
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
     disable_progress_bars()
     transformers.utils.logging.set_verbosity_error()
@@ -107,29 +132,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model"
         make_model(model)
-        known = dict(precompute_ref_log_probs=True)
-        contenders = {
-            "TRL": (None, {}),
-            "DAMA": (DamaConfig("paper"), {}),
-            "DAMA, all pairs twice": (DamaConfig("paper", skip_masked=False), {}),
-            "TRL, 16 of 1": (None, dict(size=1)),
-            "DAMA, 16 of 1": (DamaConfig("paper"), dict(size=1)),
-            "TRL, precomputed": (None, known),
-            "DAMA, precomputed": (DamaConfig("paper"), known),
-            "DAMA, precomputed, all pairs twice": (DamaConfig("paper", skip_masked=False), known),
-        }
-        turns = {name: updates_of(make(model, f"{folder}/{i}", dama, updates, **options))
-                 for i, (name, (dama, options)) in enumerate(contenders.items())}  # fmt: skip
-        seconds = {name: [] for name in contenders}
-        for turn in range(updates):
-            for name, run in turns.items():
-                value = next(run)
-                if turn:  # The first update also begins the training.
-                    seconds[name].append(value)
-    for name, values in seconds.items():
-        base = seconds[", ".join(["TRL", *name.split(", ")[1:]][:2]).removesuffix(", all pairs twice")]
-        value, other = np.median(values), np.median(base)
-        print(f"{name:34} {value:6.2f} s an update, {value / other - 1:+.1%}", flush=True)
+        for row in arguments.rows.split(","):
+            title, (size, options) = list(ROWS.items())[int(row)]
+            seconds = measure(model, f"{folder}/{row}", size, arguments.updates, options)
+            base = np.array(seconds.pop("TRL"))
+            print(f"{title:24} TRL {np.median(base):.2f} s an update", end="")
+            for name, values in seconds.items():
+                low, middle, high = np.quantile(np.array(values) / base - 1, (0.25, 0.5, 0.75))
+                print(f"; {name} {middle:+.0%} ({low:+.0%} to {high:+.0%})", end="")
+            print(flush=True)
 
 
 if __name__ == "__main__":
