@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import re
-from html import escape
+from html import escape, unescape
 from pathlib import Path
 from typing import Any
 
 from noise import WHY_HEAD, axis_chart, axis_table, why_tables
-from settings import AXIS, SETTINGS
+from settings import METHODS, SETTINGS
 from tables import FIGURES, HEAD, Results, chosen, markdown, tables, thirds
 
 # After tables, which adds its folder to sys.path.
@@ -49,7 +49,7 @@ def write_csv(path: Path, runs: list[dict[str, Any]]) -> None:
 
 
 FIGURE_1_TITLE = "Figure 1: the reward gap of easy and hard pairs, in the last quarter of the steps"
-FIGURE_1 = AXIS + [f"{name}-paper-beta" for name in AXIS]
+FIGURE_1 = METHODS + [f"{name}-paper-beta" for name in METHODS]
 GRID_TITLE = "Responses free of hallucination on validation scenes; each row uses its best setting"
 
 
@@ -86,19 +86,29 @@ class Page:
             self.tables.append((title, [WHY_HEAD, *lines]))
 
 
+#: The width of a chart of report.py, and where a legend above it begins.
+CHART_WIDTH, LEGEND_START = 460, 52
+
+
 def standalone(html: str) -> str:
     """The picture of a figure as a file of its own, with its legend and the colours that the page gives it."""
     keys = re.findall(r'stroke="(#\w+)" stroke-width="2.2"/></svg>([^<]*)</span>', html)
-    legend, place = "", 52
+    legend, place, rows = "", LEGEND_START, 0
     for color, label in keys:
-        legend += (f'<line x1="{place}" x2="{place + 18}" y1="-12" y2="-12" stroke="{color}" stroke-width="2.2"/>'
-                   f'<text class="label" x="{place + 23}" y="-8">{label}</text>')  # fmt: skip
-        place += 46 + 7 * len(label)
+        length = 46 + 7 * len(unescape(label))
+        if place > LEGEND_START and place + length > CHART_WIDTH:
+            place, rows = LEGEND_START, rows + 1
+        y = 18 * rows - 12
+        legend += (f'<line x1="{place}" x2="{place + 18}" y1="{y}" y2="{y}" stroke="{color}" stroke-width="2.2"/>'
+                   f'<text class="label" x="{place + 23}" y="{y + 4}">{label}</text>')  # fmt: skip
+        place += length
+    top = 26 + 18 * rows
+    legend = f'<g transform="translate(0 {-18 * rows})">{legend}</g>'
     start, end = html.index('<svg viewBox="0 0'), html.rindex("</svg>") + len("</svg>")
     style = ("<style>text{font:11px sans-serif;fill:#444}.label{font-size:12px}.grid{stroke:#ddd}"
-             ".axis{stroke:#888}</style><rect y='-26' width='100%' height='100%' fill='white'/>")  # fmt: skip
+             f".axis{{stroke:#888}}</style><rect y='{-top}' width='100%' height='100%' fill='white'/>")  # fmt: skip
     svg = html[start:end].replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
-    svg = svg.replace('viewBox="0 0 460 250"', 'viewBox="0 -26 460 276"', 1)
+    svg = svg.replace('viewBox="0 0 460 250"', f'viewBox="0 {-top} {CHART_WIDTH} {250 + top}"', 1)
     return svg.replace(">", f">{style}{legend}", 1) + "\n"
 
 
