@@ -240,7 +240,8 @@ def test_json_to_json(scorer, job, tmp_path):
     array.write_text(json.dumps([{**pair, "good": pair.pop("chosen")} for pair in pairs()]))
     again = data.score(array, scorer, tmp_path / "again.jsonl", image_root=SHAPES / "images", fields={"chosen": "good"})
     assert again.delta.tolist() == [score["delta"] for score in expected]
-    assert sorted(it.name for it in tmp_path.iterdir()) == ["again.jsonl", "out.jsonl", "rows.json"]
+    made = ["again.jsonl", "again.jsonl.finished", "out.jsonl", "out.jsonl.finished", "rows.json"]
+    assert sorted(it.name for it in tmp_path.iterdir()) == made
 
 
 def test_hardness_batch_has_the_details(scorer):

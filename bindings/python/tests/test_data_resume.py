@@ -109,6 +109,30 @@ def test_other_inputs_are_refused_by_name(pairs, scorer, counted, tmp_path):
     assert counted == [5, 5, 2]
 
 
+def test_a_call_that_ended_is_not_done_again(pairs, scorer, counted, tmp_path):
+    place, finished = tmp_path / "s.jsonl", tmp_path / "s.jsonl.finished"
+    first = data.score(pairs, scorer, place, **OPTIONS)
+    expected = place.read_bytes()
+    counted.clear()
+    place.unlink()
+    seen = []
+    again = data.score(pairs, scorer, place, progress=seen.append, **OPTIONS)
+    assert counted == [] and seen == [12] and again.delta.tolist() == first.delta.tolist()
+    assert place.read_bytes() == expected and finished.exists()
+    # δ̄ is not an input of the results.
+    assert data.score(pairs, scorer, place, mean_delta=0.25, **OPTIONS).mean_delta_used == 0.25 and counted == []
+    # Another call computes, and does not lose what the earlier one knows until it has ended itself.
+    kept = finished.read_bytes()
+    with pytest.raises(Stop):
+        data.score(pairs, scorer, place, delta="scores", progress=stop_at(5), **OPTIONS)
+    assert counted == [5] and finished.read_bytes() == kept
+    data.score(pairs, scorer, place, delta="scores", **OPTIONS)
+    assert counted == [5, 5, 2] and finished.read_bytes() != kept
+    counted.clear()
+    data.score(pairs, scorer, place, delta="scores", restart=True, **OPTIONS)
+    assert counted == [5, 5, 2]
+
+
 def test_an_output_is_written_by_one_call_at_a_time(pairs, scorer, tmp_path):
     def second(done):
         with pytest.raises(ValueError, match="is in use: another call writes the same output"):
@@ -117,8 +141,9 @@ def test_an_output_is_written_by_one_call_at_a_time(pairs, scorer, tmp_path):
     data.score(pairs, scorer, tmp_path / "s.jsonl", progress=second, **OPTIONS)
 
 
-def test_a_file_of_others_is_not_touched(pairs, scorer, tmp_path):
-    other = tmp_path / "s.jsonl.unfinished"
+@pytest.mark.parametrize("ending", ["unfinished", "finished"])
+def test_a_file_of_others_is_not_touched(ending, pairs, scorer, tmp_path):
+    other = tmp_path / f"s.jsonl.{ending}"
     for text in ("my notes\n", '{"kind": "another"}\n'):
         other.write_text(text)
         for restart in (False, True):

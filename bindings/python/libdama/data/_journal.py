@@ -1,4 +1,4 @@
-"""The results of finished rows, kept beside an output that is not written yet, so that a stopped call resumes."""
+"""The results of rows, kept beside an output, so that a stopped call resumes and a finished one is not done again."""
 
 from __future__ import annotations
 
@@ -20,29 +20,38 @@ class Journal:
     """The file ``OUTPUT.unfinished``: a line that says what the results depend on, then a line for each batch.
 
     A line counts once its line break is there, so a call that was killed loses at most a batch. Whole batches are kept,
-    because the last bits of a model's numbers depend on which rows run together.
+    because the last bits of a model's numbers depend on which rows run together. Once the output is there, the file is
+    ``OUTPUT.finished``: the same call takes its results from it, another call leaves it alone until it ends.
     """
 
     def __init__(self, output: Path, identity: Mapping[str, Any], restart: bool) -> None:
         self.path = output.with_name(output.name + ".unfinished")
+        self._finished = output.with_name(output.name + ".finished")
         header = {"kind": _KIND, "version": _VERSION, **identity}
         # As it will be read: tuples become lists.
         self._header: dict[str, Any] = json.loads(json.dumps(header, default=os.fspath))
         try:
+            if self._is_finished() and not restart and not self.path.exists():
+                self._finished.rename(self.path)
             self._file: BinaryIO = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
             self._open(restart)
         except OSError as error:
             raise FileError(f"cannot write {self.path}: {error}") from None
+
+    def _is_finished(self) -> bool:
+        """Whether an earlier call with the same inputs ended."""
+        try:
+            with self._finished.open("rb") as file:
+                return bool(_header(file.readline(), self._finished) == self._header)
+        except FileNotFoundError:
+            return False
 
     def _open(self, restart: bool) -> None:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise InvalidArgument(f"{self.path} is in use: another call writes the same output") from None
-        first = self._file.readline()
-        found = _parsed(first)
-        if first.endswith(b"\n") and not (isinstance(found, dict) and found.get("kind") == _KIND):
-            raise InvalidArgument(f"{self.path} is no file of libdama; remove it, or choose another output")
+        found = _header(self._file.readline(), self.path)
         if found is None or restart:
             self._file.seek(0)
             self._file.truncate()
@@ -75,14 +84,24 @@ class Journal:
             raise FileError(f"cannot write {self.path}: {error}") from None
 
     def close(self, is_finished: bool) -> None:
-        """Ends the work; removes the file if the output is there."""
+        """Ends the work. ``is_finished`` if the output is there."""
         if is_finished:
-            self.path.unlink(missing_ok=True)
+            self.path.replace(self._finished)
         self._file.close()
 
     def _write(self, value: Any) -> None:
         self._file.write(json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
         self._file.flush()
+
+
+def _header(line: bytes, path: Path) -> Optional[dict[str, Any]]:
+    """The first line of a journal; None where a kill left a part of it."""
+    found = _parsed(line)
+    if isinstance(found, dict) and found.get("kind") == _KIND:
+        return found
+    if line.endswith(b"\n"):
+        raise InvalidArgument(f"{path} is no file of libdama; remove it, or choose another output")
+    return None
 
 
 def _parsed(line: bytes) -> Optional[Any]:

@@ -94,7 +94,8 @@ def score(
 
     A call with an ``output`` that was stopped or killed resumes when it is repeated, and ends with the same bytes:
     finished batches are kept in ``OUTPUT.unfinished``, which knows the sources, the model's files and the options by
-    name, size and time. Changed inputs are ``InvalidArgument``, unless ``restart`` begins anew.
+    name, size and time. Changed inputs are ``InvalidArgument``, unless ``restart`` begins anew. A call that ended is
+    not computed again: its results are in ``OUTPUT.finished``.
 
     A bad row raises an exception that names it; with ``on_error="null"`` its columns are null, and it does not count
     for δ̄. ``num_proc`` processes are started with ``spawn``, each with the model: use it for a device each, since one
