@@ -15,8 +15,8 @@ import results as pages
 from document import write_documents
 from reproduce import Benchmark, choosing, reporting
 from noise import axis_table, why_row
-from rows import BETAS, RATES, RIVALS, RIVALS_TABLE, ROWS, SMOOTHING, TABLES
-from settings import AXIS, SETTINGS
+from rows import AXIS, BETAS, COMMON, RATES, RIVALS, RIVALS_TABLE, ROWS, SMOOTHING, TABLES
+from settings import SETTINGS
 from tables import Results, chosen, describe_training, run_name, student_p, student_point
 from why import area_under_curve, describe_pairs
 
@@ -96,8 +96,28 @@ def test_the_tables_name_rows_that_there_are(tmp_path: Path) -> None:
     assert {name for _, table in TABLES for name in table} == names
     rivals = {row.name for row in RIVALS}
     assert not rivals & names and rivals <= set(RIVALS_TABLE[1]) <= names | rivals
-    assert all(set(AXIS) <= set(setting.rows) <= names | rivals for setting in SETTINGS)
+    same = {row.name for row in COMMON}
+    assert all(set(AXIS) | same <= set(setting.rows) <= names | rivals | same for setting in SETTINGS)
+    assert {row.twin for row in COMMON} == set(AXIS) and {row.base for row in COMMON} <= same
     assert len({setting.name for setting in SETTINGS}) == len(SETTINGS)
+
+
+def test_a_run_that_another_row_has_is_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = next(row for row in COMMON if row.twin == "dama")
+    assert row.fixed
+    benchmark, jobs = Benchmark(tmp_path, tmp_path), reporting(row, (*row.fixed, None), 2)
+    add(tmp_path, "dama", 1, [True, False])
+    add(tmp_path, "dama", 2, [True, True], beta=0.1)
+    trained: list[str] = []
+    monkeypatch.setattr(benchmark, "train", lambda job, folder: trained.append(job.name) or sys.exit())
+    assert benchmark.run(jobs[0]) and not trained
+    with pytest.raises(SystemExit):
+        benchmark.run(jobs[1])
+    assert trained == [jobs[1].name], "at another β the run is another one"
+    results = Results(tmp_path)
+    (run,) = results.reported(row.name)
+    assert run["response_level"] == 0.5 and results.free[row.name, 1] == {"0": 1.0, "1": 0.0}
+    assert [run["beta"] for run in results.reported("dama")] == [0.5, 0.1]
 
 
 def test_files_are_written(tmp_path: Path) -> None:
@@ -219,7 +239,7 @@ def test_documents_are_filled(tmp_path: Path) -> None:
         assert "| 5 % | 37.5 ± 17.7 | – | – | 75.0 ± 0.0 | – | +37.5 ± 158.8 | 0.2 |" in parts["axis"]
         assert "| 25 % | 50.0 ± 0.0 | – | – | 75.0 ± 35.4 | – | +25.0 ± 317.7 | 0.5 |" in parts["axis"]
         assert "| 25 % | 40 | 10 | 40.0 % | 50.0 % | 80.0 % | 26.7 % | 0.900 | 1.10 / 0.80 |" in parts["labels"]
-        assert "| 25 % | 27 | 5 | 5 |" in parts["runs"] and "| 5 % | 20 | 0 | 4 |" in parts["runs"]
+        assert "| 25 % | 32 | 5 | 5 |" in parts["runs"] and "| 5 % | 25 | 0 | 4 |" in parts["runs"]
         # MDPO has one seed of two, and the grid of DAMA one run of four.
         assert "| DPO | 0.5, 6e-05 | 50.0 ± 0.0 |" in parts["random-0.25 methods"]
         assert "MDPO" not in parts["random-0.25 methods"]

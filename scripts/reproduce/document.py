@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from noise import WHY_HEAD, axis_chart, axis_table, in_order, labels_table, why_tables
-from results import FIGURE_1, read_runs, standalone, write_csv
+from noise import WHY_HEAD, axis_chart, in_order, labels_table, why_tables
+from results import FIGURE_1, axis_tables, read_runs, standalone, write_csv
 from rows import RIVALS_TABLE, TABLES
-from settings import AXIS, SETTINGS
+from settings import SETTINGS
 from tables import HEAD, Results, base_row, chosen, markdown, table_row, thirds
 
 DOCUMENTS = ["results.md", "choosing.md"]
@@ -42,13 +42,12 @@ def write_documents(out: Path, docs: Path, seeds: int) -> None:
 
 def filled(mark: re.Match[str], made: dict[str, list[list[str]]]) -> str:
     table = made.get(mark[2])
-    return mark[1] + markdown(table) + mark[3] if table else mark[0]
+    return mark[1] + markdown(table) + mark[3] if table and len(table) > 1 else mark[0]
 
 
 def all_tables(found: list[Results], every: list[Results]) -> dict[str, list[list[str]]]:
     """The tables that the runs give, by name."""
-    made = {"axis": axis_table([results for results in found if any(map(results.reported, AXIS))]),
-            "runs": runs_table(every)}  # fmt: skip
+    made = dict(zip(("axis", "common"), (table for _, table in axis_tables(found))), runs=runs_table(every))
     labels = labels_table(found)
     if len(labels) == 1 + len(found):
         made["labels"] = labels

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any, Optional
 
-from settings import AXIS, row_named
+from rows import AXIS
+from settings import row_named
 from tables import Results, difference, mean, spread
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "report"))
@@ -19,13 +20,19 @@ WHY_HEAD = ["", "kept, right / wrong (%)", "β_i / β, right / wrong", "wrong pa
             "margin at the end, right / wrong"]  # fmt: skip
 
 
-def axis_table(found: list[Results]) -> list[list[str]]:
-    """A line for each setting: responses free of hallucination by method, and DAMA against DPO by seeds."""
-    head = ["wrong labels", *(row_named(name).label for name in AXIS), "DAMA against DPO", "p by seeds"]
+def axis_table(found: list[Results], ending: str = "") -> list[list[str]]:
+    """A line for each setting: responses free of hallucination by method, and DAMA against DPO by seeds.
+
+    ``ending`` is that of the names of rows at a fixed setting.
+    """
+    names = [name + ending for name in AXIS]
+    head = ["wrong labels", *(row_named(name).label for name in names), "DAMA against DPO", "p by seeds"]
     lines = []
     for results in in_order(found):
-        cells = [rates(results, name) for name in AXIS]
-        versus = results.by_seeds("dama", "dpo")
+        cells = [rates(results, name) for name in names]
+        if not any(cells):
+            continue
+        versus = results.by_seeds("dama" + ending, "dpo" + ending)
         lines.append([
             results.setting.short_label,
             *(spread(cell, 100) if cell else "–" for cell in cells),
@@ -64,7 +71,7 @@ def axis_chart(found: list[Results]) -> str:
 
 def why_tables(results: Results) -> list[tuple[str, list[list[str]]]]:
     """What happens to wrong pairs, by method, in a table whose title says how well δ finds them."""
-    lines = [line for line in (why_row(results, name) for name in results.setting.rows) if line]
+    lines = [line for line in (why_row(results, name) for name in results.setting.rows if not row_named(name).fixed) if line]
     if not lines:
         return []
     return [("What becomes of wrong pairs. " + labels_text(results), lines)]

@@ -179,7 +179,7 @@ class Benchmark:
         with exclusive(folder / "lock", wait=False) as mine:
             if not mine:
                 return False
-            if (folder / "result.json").exists():
+            if (folder / "result.json").exists() or self.copied(job, folder):
                 return True
             began = time.monotonic()
             self.train(job, folder)
@@ -197,6 +197,20 @@ class Benchmark:
             write(folder / "result.json", json.dumps(result, ensure_ascii=False))
             # Weights are large, and the same command can make them again.
             shutil.rmtree(folder / "run")
+        return True
+
+    def copied(self, job: Job, folder: Path) -> bool:
+        """Takes over the same run of the row's twin, if there is one."""
+        if job.row.twin is None:
+            return False
+        twin = self.place / "runs" / run_name(job.row.twin, job.beta, job.rate, job.seed, job.smoothing)
+        if not (twin / "result.json").exists():
+            return False
+        for path in twin.iterdir():
+            if path.suffix in (".jsonl", ".json", ".yaml") and path.name != "result.json":
+                shutil.copy(path, folder)
+        result = json.loads((twin / "result.json").read_text(encoding="utf-8"))
+        write(folder / "result.json", json.dumps({**result, "row": job.row.name}, ensure_ascii=False))
         return True
 
     def train(self, job: Job, folder: Path) -> None:

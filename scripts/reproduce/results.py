@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from noise import WHY_HEAD, axis_chart, axis_table, why_tables
-from settings import METHODS, SETTINGS
+from rows import METHODS
+from settings import SETTINGS
 from tables import FIGURES, HEAD, Results, chosen, markdown, tables, thirds
 
 # After tables, which adds its folder to sys.path.
@@ -49,7 +50,7 @@ def write_csv(path: Path, runs: list[dict[str, Any]]) -> None:
 
 
 FIGURE_1_TITLE = "Figure 1: the reward gap of easy and hard pairs, in the last quarter of the steps"
-FIGURE_1 = METHODS + [f"{name}-paper-beta" for name in METHODS]
+FIGURE_1 = [row.name + ending for ending in ("", "-paper-beta") for row in METHODS]
 GRID_TITLE = "Responses free of hallucination on validation scenes; each row uses its best setting"
 
 
@@ -60,7 +61,7 @@ def write_results(out: Path) -> None:
     runs = [run for results in found for run in results.runs]
     write_csv(out / "results.csv", runs)
     pages = [Page(results) for results in found]
-    texts = [f"## Wrong labels\n\n{markdown(axis_table(found))}"]
+    texts = [f"## {title}\n\n{markdown(table)}" for title, table in axis_tables(found)]
     for page in pages:
         texts.append(f"## {page.results.setting.label}")
         texts += [f"**{title}**\n\n{markdown(table)}" for title, table in page.tables]
@@ -68,6 +69,12 @@ def write_results(out: Path) -> None:
     (out / "noise.svg").write_text(standalone(axis_chart(found)), encoding="utf-8")
     (out / "report.html").write_text(page_of(pages), encoding="utf-8")
     print("  ".join(str(out / name) for name in ("results.csv", "tables.md", "noise.svg", "report.html")))
+
+
+def axis_tables(found: list[Results]) -> list[tuple[str, list[list[str]]]]:
+    """The methods under every setting: with settings chosen for each, and with the same for all."""
+    titles = {"": "Wrong labels", "-common-beta": "Wrong labels, β 0.5 and learning rate 6e-5 for all"}
+    return [(title, axis_table(found, ending)) for ending, title in titles.items()]
 
 
 class Page:
@@ -133,7 +140,8 @@ def drawn(results: Results) -> list[report.Run]:
 
 def page_of(pages: list[Page]) -> str:
     found = [page.results for page in pages]
-    body = [f"<h2>Wrong labels</h2>{html_table(axis_table(found))}<div class=charts>{axis_chart(found)}</div>"]
+    body = [f"<h2>{escape(title)}</h2>{html_table(table)}" for title, table in axis_tables(found)]
+    body.append(f"<div class=charts>{axis_chart(found)}</div>")
     for page in pages:
         body.append(f"<h2>{escape(page.results.setting.label)}</h2>")
         body += [f"<h3>{escape(title)}</h3>{html_table(table)}" for title, table in page.tables]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Optional
 
 
@@ -23,22 +23,29 @@ class Row:
     # β and learning rate if they are fixed instead of chosen, and the row to compare with.
     fixed: Optional[tuple[float, float]] = None
     base: str = "dpo"
+    # The row whose runs at that setting are the same, if it has them.
+    twin: Optional[str] = None
 
 
 def weighted(rho: float) -> Row:
     return Row(f"weighted-{rho:g}", f"weighted sum, ρ = {rho:g}", {"preset": "paper", "combine": "weighted", "rho": rho})
 
 
-def as_in_the_paper(name: str, label: str) -> Row:
-    return Row(f"{name}-paper-beta", label, {"preset": "paper" if name == "dama" else name}, fixed=(0.1, 3e-5),
-               base="dpo-paper-beta")  # fmt: skip
+def at(point: tuple[float, float], ending: str, row: Row) -> Row:
+    """The row at a fixed setting, compared with DPO at the same."""
+    return replace(row, name=f"{row.name}-{ending}", fixed=point, base=f"dpo-{ending}", twin=row.name)
 
 
-ROWS = [
+#: The paper's methods.
+METHODS = [
     Row("dpo", "DPO", {"preset": "dpo"}),
     Row("d2po", "D2PO", {"preset": "d2po"}),
     Row("mdpo", "MDPO", {"preset": "mdpo"}),
     Row("dama", "DAMA (preset paper)", {"preset": "paper"}),
+]
+
+ROWS = [
+    *METHODS,
     Row("dpo-random", "DPO, 4 of 16 pairs masked at random", {"preset": "dpo", "filter": "random", "keep": 12}),
     Row("mdpo-none", "MDPO, no filter", {"preset": "mdpo", "filter": "none"}),
     Row("mdpo-bottom", "MDPO, filter bottom", {"preset": "mdpo", "filter": "bottom"}),
@@ -48,26 +55,32 @@ ROWS = [
     Row("dama-released", "DAMA (preset released)", {"preset": "released"}),
     # ρ = 0 is MDPO.
     *(weighted(rho) for rho in (0.25, 0.5, 0.75, 1.0)),
-    as_in_the_paper("dpo", "DPO"),
-    as_in_the_paper("d2po", "D2PO"),
-    as_in_the_paper("mdpo", "MDPO"),
-    as_in_the_paper("dama", "DAMA (preset paper)"),
+    *(at((0.1, 3e-5), "paper-beta", row) for row in METHODS),
 ]
 
 #: The share of wrong labels that a loss assumes.
 SMOOTHING = (0.1, 0.25)
+
+#: The simplest use of δ.
+AGREEING = Row("dpo-agreeing", "DPO without the pairs of δ < 0", {"preset": "dpo"}, pairs="agreeing")
 
 #: Simpler ways to deal with wrong labels, and controls; at the shares of settings.py.
 RIVALS = [
     Row("cdpo", "label-smoothed DPO", {"preset": "dpo", "loss": "cdpo"}, smoothing=SMOOTHING),
     Row("robust", "robust DPO", {"preset": "dpo", "loss": "robust"}, smoothing=SMOOTHING),
     Row("ipo", "IPO", {"preset": "dpo", "loss": "ipo"}),
-    Row("dpo-agreeing", "DPO without the pairs of δ < 0", {"preset": "dpo"}, pairs="agreeing"),
+    AGREEING,
     Row("dpo-turned", "DPO, the pairs of δ < 0 turned round", {"preset": "dpo"}, pairs="turned"),
     Row("dama-agreeing", "DAMA without the pairs of δ < 0", {"preset": "paper"}, pairs="agreeing"),
     Row("dama-permuted", "DAMA, α_D of other pairs", {"preset": "paper"}, hardness="permuted"),
     Row("dama-robust", "DAMA, robust loss", {"preset": "paper", "loss": "robust"}, smoothing=SMOOTHING),
 ]
+
+#: What is compared under every setting of settings.py.
+AXIS = [*(row.name for row in METHODS), AGREEING.name]
+
+#: The same at one setting for all, since one seed chooses with much noise.
+COMMON = [at((0.5, 6e-5), "common-beta", row) for row in (*METHODS, AGREEING)]
 
 #: Tables and figures of the paper, as names of rows; some rows occur in several.
 TABLES = [
@@ -78,7 +91,7 @@ TABLES = [
         "Figures 4 and 5: how α_D and α_M are combined",
         ["mdpo", "weighted-0.25", "weighted-0.5", "weighted-0.75", "weighted-1", "dama"],
     ),
-    ("Table 1 with the paper's β", [f"{name}-paper-beta" for name in ("dpo", "d2po", "mdpo", "dama")]),
+    ("Table 1 with the paper's β", [f"{row.name}-paper-beta" for row in METHODS]),
     ("Presets and controls", ["dama", "dama-unnormalized", "dama-released", "dpo-random", "dpo"]),
 ]
 

@@ -5,13 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from rows import RIVALS, ROWS, Row
-
-#: The paper's methods.
-METHODS = ["dpo", "d2po", "mdpo", "dama"]
-
-#: What is compared under every setting: these, and the simplest use of δ.
-AXIS = [*METHODS, "dpo-agreeing"]
+from rows import AXIS, COMMON, RIVALS, ROWS, Row
 
 
 @dataclass(frozen=True)
@@ -42,19 +36,20 @@ class Setting:
 
 
 PAPER = tuple(row.name for row in ROWS)
-ALL = PAPER + tuple(row.name for row in RIVALS)
+SAME = tuple(row.name for row in COMMON)
+EVERYWHERE = (*AXIS, *SAME)
 
 #: The paper's tables have 5 % wrong labels, and 25 % beside that.
 SETTINGS = [
-    Setting("random", 0.05, (*PAPER, "dpo-agreeing")),
-    Setting("random", 0.25, ALL),
-    Setting("random", 0.0, tuple(AXIS)),
-    Setting("random", 0.15, tuple(AXIS)),
-    Setting("random", 0.35, tuple(AXIS)),
-    Setting("hard", 0.25, tuple(AXIS)),
-    Setting("length", 0.25, tuple(AXIS)),
+    Setting("random", 0.05, (*PAPER, "dpo-agreeing", *SAME)),
+    Setting("random", 0.25, (*PAPER, *(row.name for row in RIVALS), *SAME)),
+    Setting("random", 0.0, EVERYWHERE),
+    Setting("random", 0.15, EVERYWHERE),
+    Setting("random", 0.35, EVERYWHERE),
+    Setting("hard", 0.25, EVERYWHERE),
+    Setting("length", 0.25, EVERYWHERE),
 ]
 
 
 def row_named(name: str) -> Row:
-    return next(row for row in ROWS + RIVALS if row.name == name)
+    return next(row for row in (*ROWS, *RIVALS, *COMMON) if row.name == name)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from rows import BETAS, RATES, RIVALS, RIVALS_TABLE, ROWS, TABLES
-from settings import AXIS, SETTINGS, Setting, row_named
+from settings import SETTINGS, Setting, row_named
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "report"))
 import report
