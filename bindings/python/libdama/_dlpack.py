@@ -36,11 +36,13 @@ def _drop(capsule: int) -> None:
         _delete(_pointer(capsule, b"dltensor"))
 
 
-_new = ctypes.pythonapi.PyCapsule_New
+# Not ctypes.pythonapi: its functions are shared, and other packages set their argument types.
+_python = ctypes.PyDLL(None)
+_new = _python.PyCapsule_New
 _new.restype, _new.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_char_p, _Deleter]
-_is_valid = ctypes.pythonapi.PyCapsule_IsValid
+_is_valid = _python.PyCapsule_IsValid
 _is_valid.restype, _is_valid.argtypes = ctypes.c_int, [ctypes.c_void_p, ctypes.c_char_p]
-_pointer = ctypes.pythonapi.PyCapsule_GetPointer
+_pointer = _python.PyCapsule_GetPointer
 _pointer.restype, _pointer.argtypes = ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_char_p]
 
 

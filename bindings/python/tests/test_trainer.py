@@ -1,3 +1,4 @@
+import ctypes
 import json
 import os
 import subprocess
@@ -413,9 +414,12 @@ def test_gradients_are_written(policy):
         assert trainer.gradient_norm() == pytest.approx(2 * parameter.value.size**0.5, rel=1e-12)
 
 
-def test_device_arrays_are_dlpack_capsules():
+def test_device_arrays_are_dlpack_capsules(monkeypatch):
     from libdama import _dlpack
 
+    # As dill does, which datasets imports.
+    for name in ("PyCapsule_New", "PyCapsule_IsValid", "PyCapsule_GetPointer"):
+        monkeypatch.setattr(getattr(ctypes.pythonapi, name), "argtypes", [ctypes.py_object, ctypes.c_char_p])
     owner = np.arange(6, dtype=np.float32)
     array = _dlpack.DeviceArray(owner.ctypes.data, (2, 3), 1, owner)
     assert array.__dlpack_device__() == (2, 1) and "cuda:1" in repr(array)
