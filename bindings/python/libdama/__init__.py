@@ -39,6 +39,7 @@ from ._hardness import alpha_data, hardness, hardness_from_scores
 from ._judge import Judge, JudgeAnswer, JudgeRequest
 from ._library import library_path
 from ._native import version
+from ._parameter import Parameter
 from ._policy import PairLogps, ResponseLogps, prompt_templates
 from ._ranks import Ranks
 from ._reference import ReferenceCache, ReferenceResult, reference_dataset
@@ -46,9 +47,11 @@ from ._row_job import Progress
 from ._score_dataset import ScoreResult, merge_scores, score_dataset
 from ._scorer import PairHardness, Scorer, SubSentence
 from ._splitter import Split, Splitter
+from ._step_metrics import StepMetrics
 from ._text import Tokenizer, split
 from ._train import TrainProgress, TrainResult, train
-from ._trainer import LoRA, Parameter, StepMetrics, Trainer
+from ._trainable import LoRA
+from ._trainer import Trainer
 
 __all__ = [
     "AdaptiveBeta",

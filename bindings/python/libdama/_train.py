@@ -19,7 +19,7 @@ from ._progress import TrainingProgress, training_bar
 from ._ranks import Ranks
 from ._row_job import Progress
 from ._runtime import runtime_path
-from ._trainer import StepMetrics, _step_metrics
+from ._step_metrics import StepMetrics, step_metrics
 
 _EVENTS = {number: name for name, number in choices(_abi.dama_train_event, "DAMA_TRAIN_").items()}
 _OK, _CANCELLED = int(_abi.dama_status.DAMA_OK), int(_abi.dama_status.DAMA_CANCELLED)
@@ -199,7 +199,7 @@ def _progress(it: _abi.dama_train_progress) -> TrainProgress:
     return TrainProgress(
         event=_EVENTS[it.event],
         reference=_row_job.progress_of(it.reference.contents) if it.reference else None,
-        metrics=_step_metrics(it.metrics.contents) if it.metrics else None,
+        metrics=step_metrics(it.metrics.contents) if it.metrics else None,
         notice=None if it.notice is None else it.notice.decode("utf-8", "replace"),
         batch=it.batch,
         batches=it.batches,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Optional, Union
 
@@ -19,164 +18,20 @@ from ._cancellation import Cancellation, run_stoppable
 from ._dlpack import DeviceArray
 from ._errors import Cancelled, InvalidArgument, ShapeMismatch
 from ._native import check, choices
+from ._parameter import Parameter
 from ._policy import Pair, PairLogps, PolicyModel, _choice, _positive, c_pair, c_text, found_logps, pair_array
 from ._repr import described
 from ._ranks import Ranks
 from ._runtime import unsigned
+from ._step_metrics import StepMetrics, step_metrics
+from ._trainable import LoRA, select
 from .kernels import Schedule
 
-_TRAINABLE = choices(_abi.dama_trainable, "DAMA_TRAINABLE_")
-#: Patterns are given as a list, not by this name.
-_PATTERNS = _TRAINABLE.pop("patterns")
 _ACTIVATIONS = choices(_abi.dama_activations, "DAMA_ACTIVATIONS_")
 _KINDS = choices(_abi.dama_export_kind, "DAMA_EXPORT_")
 _TYPES = choices(_abi.dama_weight_type, "DAMA_WEIGHT_")
 
 _HANDLE = ctypes.c_void_p
-
-
-@dataclass(frozen=True)
-class LoRA:
-    """Low-rank matrices added to the weights that ``targets`` name, and trained in their place (Hu et al., 2021).
-
-    ``rank``
-        r, the rank of the matrices.
-    ``alpha``
-        The matrices' product is scaled by alpha / rank.
-    ``targets``
-        Last parts of module names: q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj; all-linear
-        for all.
-    ``dropout``
-        Probability with which a number that an adapter takes is set to 0 in training.
-    """
-
-    rank: int = 16
-    alpha: float = 32.0
-    targets: Sequence[str] = ("q_proj", "v_proj")
-    dropout: float = 0.0
-
-
-@dataclass(frozen=True)
-class StepMetrics:
-    """The metrics of one step. Means are over the pairs of the batch.
-
-    ``step``
-        Updates so far, including this one.
-    ``loss``
-        L over the kept pairs.
-    ``alpha_model``
-        α_M, Eq. (13).
-    ``running_mean``
-        R̄ after the step, Eq. (15).
-    ``accuracy``
-        Share of pairs whose chosen response gained more than the rejected one.
-    ``beta_mean``, ``beta_min``, ``beta_max``
-        Mean, smallest and largest β_i, Eq. (17).
-    ``margin_mean``
-        Mean of the log-ratio margin h.
-    ``reward_chosen``, ``reward_rejected``
-        Means of the implicit rewards.
-    ``gap_by_third``
-        Mean of h times the base β over the pairs of each third by hardness, hardest first; NaN for an empty
-        third.
-    ``gradient_norm``
-        The global norm before clipping.
-    ``learning_rate``
-        The learning rate of this update.
-    ``pairs``
-        N, the pairs of the batch.
-    ``kept``
-        Number of pairs that the filter kept for the loss.
-    ``tokens``
-        Tokens of images, prompts and responses.
-    ``updated``
-        False if loss or gradient were not finite; weights, moments and controller are then unchanged.
-    ``skipped``
-        Updates skipped so far for that reason.
-    ``seconds``
-        Seconds of each phase: "prepare", "reference", "forward", "backward" and "update".
-    ``margin_std``, ``loss_std``
-        Standard deviations of h and of the pairs' losses, with divisor N − 1; NaN for a single pair.
-    ``logps_chosen``, ``logps_rejected``, ``reference_chosen``, ``reference_rejected``
-        Means of log π(y | I, x) by the policy and by the reference; NaN for a loss without a reference.
-    ``beta_clamped``
-        Number of pairs whose β is the floor or the ceiling.
-    ``sft_loss``
-        The kept chosen responses' mean negative log-likelihood per token; part of the loss with a
-        ``sft_weight``.
-    """
-
-    step: int
-    loss: float
-    alpha_model: float
-    running_mean: float
-    accuracy: float
-    beta_mean: float
-    beta_min: float
-    beta_max: float
-    margin_mean: float
-    reward_chosen: float
-    reward_rejected: float
-    gap_by_third: tuple[float, float, float]
-    gradient_norm: float
-    learning_rate: float
-    pairs: int
-    kept: int
-    tokens: int
-    updated: bool
-    skipped: int
-    seconds: dict[str, float]
-    margin_std: float
-    loss_std: float
-    logps_chosen: float
-    logps_rejected: float
-    reference_chosen: float
-    reference_rejected: float
-    beta_clamped: int
-    sft_loss: float
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A trainable tensor.
-
-    ``name``
-        Its name in the model's files, or the name of an adapter's matrix.
-    ``value``
-        The trainer's own memory, float32, not a copy: writing to it changes the weights. It lives as long as
-        the array. For a policy on a device, or of another precision than float32, a copy that cannot be
-        written: see :meth:`write`.
-    ``gradient``
-        As the value.
-    ``decays``
-        Whether weight decay applies.
-    ``device_gradient``
-        The gradient on a CUDA device, for ``torch.from_dlpack`` and other frameworks: the trainer's own memory,
-        float32, which is reduced in place. None for a gradient in host memory.
-    """
-
-    name: str
-    value: NDArray[np.float32]
-    gradient: NDArray[np.float32]
-    decays: bool
-    device_gradient: Optional[DeviceArray] = None
-    _write: Callable[[int, Any], None] = field(default=lambda part, values: None, repr=False, compare=False)
-
-    def write(self, values: ArrayLike) -> None:
-        """Replaces the value, wherever it lies. ``values`` has the tensor's shape; :exc:`ShapeMismatch` otherwise."""
-        self._write(_abi.dama_parameter_part.DAMA_PARAMETER_VALUE, values)
-
-    def write_gradient(self, values: ArrayLike) -> None:
-        """Replaces the gradient, wherever it lies. ``values`` has the tensor's shape."""
-        self._write(_abi.dama_parameter_part.DAMA_PARAMETER_GRADIENT, values)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of value and gradient."""
-        return self.value.shape
-
-    def __repr__(self) -> str:
-        return described(self, lambda: {"name": self.name, "shape": self.shape, "decays": self.decays})
 
 
 class _Owner:
@@ -259,7 +114,7 @@ class Trainer:
         self._owner: Optional[_Owner] = None
         options = _abi.dama_trainer_options()
         _abi.dama_trainer_options_init(options)
-        _select(options, trainable)
+        select(options, trainable)
         options.learning_rate, options.epsilon, options.weight_decay = learning_rate, epsilon, weight_decay
         options.beta1, options.beta2 = betas
         if schedule is not None:
@@ -323,7 +178,7 @@ class Trainer:
             if self._ranks is not None:
                 self._ranks._raise_failure()
             raise
-        return _step_metrics(metrics)
+        return step_metrics(metrics)
 
     def forward(self, pairs: Sequence[Pair], cancellation: Optional[Cancellation] = None) -> list[PairLogps]:
         """log π of both responses of every pair with the trained weights, as ``Policy.logps_batch``.
@@ -512,32 +367,6 @@ class Trainer:
         return np.frombuffer(memory, np.float32).reshape(shape)
 
 
-def _select(options: _abi.dama_trainer_options, trainable: Union[str, LoRA, Sequence[str]]) -> None:
-    if trainable == "lora":
-        trainable = LoRA()
-    if isinstance(trainable, str):
-        if trainable not in _TRAINABLE:
-            raise InvalidArgument(
-                f"trainable is {trainable!r}; it must be one of {', '.join(_TRAINABLE)}, a LoRA, or a list of patterns"
-            )
-        options.trainable = _TRAINABLE[trainable]
-    elif isinstance(trainable, LoRA):
-        options.trainable = _TRAINABLE["lora"]
-        options.lora_rank = unsigned("rank", trainable.rank, 32)
-        options.lora_alpha = trainable.alpha
-        options.lora_dropout = trainable.dropout
-        targets = [c_text(target, "a target") for target in trainable.targets]
-        if not targets:
-            raise InvalidArgument("LoRA has no targets; at least one module must be named")
-        options.lora_targets = (ctypes.c_char_p * len(targets))(*targets)
-        options.lora_target_count = len(targets)
-    else:
-        patterns = [c_text(pattern, "a pattern") for pattern in trainable]
-        options.trainable = _PATTERNS
-        options.patterns = (ctypes.c_char_p * len(patterns))(*patterns)
-        options.pattern_count = len(patterns)
-
-
 def _training_pair(pair: Pair, index: int, keep: list[Any]) -> _abi.dama_training_pair:
     result = _abi.dama_training_pair()
     _abi.dama_training_pair_init(result)
@@ -552,11 +381,3 @@ def _training_pair(pair: Pair, index: int, keep: list[Any]) -> _abi.dama_trainin
                 raise InvalidArgument(f"pair {index}: hardness_third is {third!r}; it must be 0, 1 or 2")
             result.hardness_third = third
     return result
-
-
-def _step_metrics(it: _abi.dama_step_metrics) -> StepMetrics:
-    phases = ("prepare", "reference", "forward", "backward", "update")
-    values: dict[str, Any] = {name: getattr(it, name) for name in StepMetrics.__dataclass_fields__ if name != "seconds"}
-    values["updated"] = bool(it.updated)
-    values["gap_by_third"] = tuple(it.gap_by_third)
-    return StepMetrics(**values, seconds={phase: getattr(it, f"seconds_{phase}") for phase in phases})
