@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any, Optional
 
-from rows import AXIS
+from rows import AXIS, WHY
 from settings import row_named
 from tables import Results, difference, mean, spread
 
@@ -71,7 +71,7 @@ def axis_chart(found: list[Results]) -> str:
 
 def why_tables(results: Results) -> list[tuple[str, list[list[str]]]]:
     """What happens to wrong pairs, by method, in a table whose title says how well δ finds them."""
-    lines = [line for line in (why_row(results, name) for name in results.setting.rows if not row_named(name).fixed) if line]
+    lines = [line for line in (why_row(results, name) for name in WHY) if line]
     if not lines:
         return []
     return [("What becomes of wrong pairs. " + labels_text(results), lines)]

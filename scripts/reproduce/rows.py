@@ -76,6 +76,9 @@ RIVALS = [
     Row("dama-robust", "DAMA, robust loss", {"preset": "paper", "loss": "robust"}, smoothing=SMOOTHING),
 ]
 
+#: Of which rows it is told what becomes of wrong pairs.
+WHY = [row.name for row in (*METHODS, *RIVALS)]
+
 #: What is compared under every setting of settings.py.
 AXIS = [*(row.name for row in METHODS), AGREEING.name]
 
