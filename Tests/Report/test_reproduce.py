@@ -102,7 +102,7 @@ def test_the_tables_name_rows_that_there_are(tmp_path: Path) -> None:
     assert len({setting.name for setting in SETTINGS}) == len(SETTINGS)
 
 
-def test_a_run_that_another_row_has_is_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_another_row_has_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     row = next(row for row in COMMON if row.twin == "dama")
     assert row.fixed
     benchmark, jobs = Benchmark(tmp_path, tmp_path), reporting(row, (*row.fixed, None), 2)
@@ -115,9 +115,19 @@ def test_a_run_that_another_row_has_is_taken_over(tmp_path: Path, monkeypatch: p
         benchmark.run(jobs[1])
     assert trained == [jobs[1].name], "at another β the run is another one"
     results = Results(tmp_path)
-    (run,) = results.reported(row.name)
-    assert run["response_level"] == 0.5 and results.free[row.name, 1] == {"0": 1.0, "1": 0.0}
+    assert [run["response_level"] for run in results.reported(row.name)] == [0.5]
     assert [run["beta"] for run in results.reported("dama")] == [0.5, 0.1]
+    add(tmp_path, row.name, 1, [False, False])
+    assert [run["response_level"] for run in Results(tmp_path).reported(row.name)] == [0.0], "its own run comes first"
+
+
+def test_runs_of_an_earlier_file_fill_the_gaps(tmp_path: Path) -> None:
+    add(tmp_path, "dpo", 1, [True, False])
+    known = [{"noise": "random", "share": 0.05, "row": "dpo", "split": "test", "beta": 0.5, "rate": 6e-5, "seed": seed,
+              "response_level": level} for seed, level in ((1, 0.0), (2, 1.0))]  # fmt: skip
+    results = Results(tmp_path, known=[*known, {**known[1], "share": 0.25, "seed": 3}])
+    assert [run["response_level"] for run in results.reported("dpo")] == [0.5, 1.0] and not results.is_whole
+    assert Results(tmp_path, known=known[:1]).is_whole
 
 
 def test_files_are_written(tmp_path: Path) -> None:

@@ -53,8 +53,7 @@ def all_tables(found: list[Results], every: list[Results]) -> dict[str, list[lis
         made["labels"] = labels
     for results in found:
         name = results.setting.name
-        # The scenes of known runs are not known.
-        if results.free:
+        if results.free and results.is_whole:
             titles = {key: TABLES[index][1] for key, index in NAMES.items()}
             for key, rows in {**titles, "rivals": RIVALS_TABLE[1]}.items():
                 lines = [line for line in (table_row(results, row) for row in rows) if line]

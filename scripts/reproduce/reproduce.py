@@ -55,7 +55,13 @@ class Job:
 
     @property
     def name(self) -> str:
-        return run_name(self.row.name, self.beta, self.rate, self.seed, self.smoothing)
+        return self.names[0]
+
+    @property
+    def names(self) -> list[str]:
+        """That of the run, and that of the same run of the row's twin."""
+        rows = [self.row.name, *([self.row.twin] if self.row.twin else [])]
+        return [run_name(row, self.beta, self.rate, self.seed, self.smoothing) for row in rows]
 
 
 #: β, learning rate and label smoothing.
@@ -172,14 +178,14 @@ class Benchmark:
 
     def run(self, job: Job) -> bool:
         """Trains, answers, judges. Returns False if another process holds the run."""
-        folder = self.place / "runs" / job.name
-        if (folder / "result.json").exists():
+        if self.result(job):
             return True
+        folder = self.place / "runs" / job.name
         folder.mkdir(parents=True, exist_ok=True)
         with exclusive(folder / "lock", wait=False) as mine:
             if not mine:
                 return False
-            if (folder / "result.json").exists() or self.copied(job, folder):
+            if (folder / "result.json").exists():
                 return True
             began = time.monotonic()
             self.train(job, folder)
@@ -199,20 +205,6 @@ class Benchmark:
             shutil.rmtree(folder / "run")
         return True
 
-    def copied(self, job: Job, folder: Path) -> bool:
-        """Takes over the same run of the row's twin, if there is one."""
-        if job.row.twin is None:
-            return False
-        twin = self.place / "runs" / run_name(job.row.twin, job.beta, job.rate, job.seed, job.smoothing)
-        if not (twin / "result.json").exists():
-            return False
-        for path in twin.iterdir():
-            if path.suffix in (".jsonl", ".json", ".yaml") and path.name != "result.json":
-                shutil.copy(path, folder)
-        result = json.loads((twin / "result.json").read_text(encoding="utf-8"))
-        write(folder / "result.json", json.dumps({**result, "row": job.row.name}, ensure_ascii=False))
-        return True
-
     def train(self, job: Job, folder: Path) -> None:
         pairs = self.place / "pairs"
         data = "pairs" if job.row.pairs == "all" else job.row.pairs
@@ -230,8 +222,13 @@ class Benchmark:
         self.call("dama", "train", "--config", folder / "dama.yaml", "--quiet")
 
     def result(self, job: Job) -> Optional[dict[str, Any]]:
-        path = self.place / "runs" / job.name / "result.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        """That of the run, or of the same run of the row's twin."""
+        for name in job.names:
+            path = self.place / "runs" / name / "result.json"
+            if path.exists():
+                found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+                return found
+        return None
 
     def best(self, row: Row) -> Optional[Point]:
         """The point of the grid with the best response-level rate on validation scenes; `None` while runs are missing."""

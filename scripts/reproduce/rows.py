@@ -23,7 +23,7 @@ class Row:
     # β and learning rate if they are fixed instead of chosen, and the row to compare with.
     fixed: Optional[tuple[float, float]] = None
     base: str = "dpo"
-    # The row whose runs at that setting are the same, if it has them.
+    # The row whose runs at that setting count for this one.
     twin: Optional[str] = None
 
 

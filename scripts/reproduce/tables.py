@@ -51,8 +51,8 @@ def describe_training(lines: list[dict[str, Any]], beta: float) -> dict[str, flo
 class Results:
     """Every complete run of a setting, and the scenes for which its response was free of hallucination.
 
-    `known` are runs of an earlier results.csv, which represent a setting without a run in OUT; their scenes are unknown.
-    A row with fewer than `seeds` reported runs counts as not run.
+    `known` are runs of an earlier results.csv, which count where OUT does not have them; their scenes are unknown. A row
+    with fewer than `seeds` reported runs counts as not run.
     """
 
     def __init__(self, out: Path, setting: Setting = SETTINGS[0], known: Sequence[dict[str, Any]] = (), seeds: int = 1):
@@ -68,15 +68,24 @@ class Results:
             if run["split"] == "test":
                 details = report.read_lines(path.parent / "test-details.jsonl")
                 self.free[run["row"], run["seed"]] = {str(d["idx"]): float(is_free(d)) for d in details}
-        if not self.runs:
-            self.runs = [run for run in known if (run["noise"], run["share"]) == (setting.noise, setting.share)]
+        mine = {self.folder(run) for run in self.runs}
+        earlier = [run for run in known if (run["noise"], run["share"]) == (setting.noise, setting.share)]
+        earlier = [run for run in earlier if self.folder(run) not in mine]
+        #: Whether the scenes of all runs are known.
+        self.is_whole = not earlier
+        self.runs += earlier
 
     def folder(self, run: dict[str, Any]) -> Path:
         name = run_name(run["row"], run["beta"], run["rate"], run["seed"], run.get("smoothing"))
         return self.place / "runs" / name
 
     def reported(self, row: str) -> list[dict[str, Any]]:
+        found = row_named(row)
         runs = [run for run in self.runs if run["row"] == row and run["split"] == "test"]
+        seeds = {run["seed"] for run in runs}
+        # The same runs of another row.
+        runs += [run for run in self.runs if found.twin and run["row"] == found.twin and run["split"] == "test"
+                 and (run["beta"], run["rate"]) == found.fixed and run["seed"] not in seeds]  # fmt: skip
         return sorted(runs, key=lambda run: int(run["seed"])) if len(runs) >= self.seeds else []
 
     def by_seeds(self, row: str, base: str) -> Optional[tuple[float, float, float]]:
