@@ -116,6 +116,7 @@ def test_a_run_that_another_row_has_counts(tmp_path: Path, monkeypatch: pytest.M
     assert trained == [jobs[1].name], "at another β the run is another one"
     results = Results(tmp_path)
     assert [run["response_level"] for run in results.reported(row.name)] == [0.5]
+    assert results.scenes(row.name) == {1: {"0": 1.0, "1": 0.0}}
     assert [run["beta"] for run in results.reported("dama")] == [0.5, 0.1]
     add(tmp_path, row.name, 1, [False, False])
     assert [run["response_level"] for run in Results(tmp_path).reported(row.name)] == [0.0], "its own run comes first"

@@ -88,6 +88,11 @@ class Results:
                  and (run["beta"], run["rate"]) == found.fixed and run["seed"] not in seeds]  # fmt: skip
         return sorted(runs, key=lambda run: int(run["seed"])) if len(runs) >= self.seeds else []
 
+    def scenes(self, row: str) -> dict[int, dict[str, float]]:
+        """For each seed and scene whether the response was free of hallucination, as far as it is known."""
+        return {run["seed"]: self.free[run["row"], run["seed"]] for run in self.reported(row)
+                if (run["row"], run["seed"]) in self.free}  # fmt: skip
+
     def by_seeds(self, row: str, base: str) -> Optional[tuple[float, float, float]]:
         """Mean difference of the response-level rate, its 95 % margin, and p: a paired t test of the runs of equal seed."""
         rates = [{run["seed"]: run["response_level"] for run in self.reported(name)} for name in (row, base)]
@@ -105,14 +110,15 @@ class Results:
         By scenes: a scene's difference is the mean over the seeds, so that the scenes are independent of each other; the
         t statistic of a thousand scenes is close to normal. By seeds: a paired t test of the runs of equal seed.
         """
-        seeds = [s for r, s in self.free if r == row and (base, s) in self.free]
+        mine, other = self.scenes(row), self.scenes(base)
+        seeds = [seed for seed in mine if seed in other]
         if row == base or len(seeds) < 2:
             return None
-        scenes = set.intersection(*(set(self.free[name, s]) for s in seeds for name in (row, base)))
-        changes = [mean([self.free[row, s][k] - self.free[base, s][k] for s in seeds]) for k in sorted(scenes)]
+        scenes = set.intersection(*(set(found[seed]) for seed in seeds for found in (mine, other)))
+        changes = [mean([mine[seed][k] - other[seed][k] for seed in seeds]) for k in sorted(scenes)]
         error = statistics.stdev(changes) / math.sqrt(len(changes))
         center = statistics.fmean(changes)
-        by_seed = [mean(list(self.free[row, s].values())) - mean(list(self.free[base, s].values())) for s in seeds]
+        by_seed = [mean(list(mine[seed].values())) - mean(list(other[seed].values())) for seed in seeds]
         spread = statistics.stdev(by_seed) / math.sqrt(len(by_seed))
         p_seeds = student_p(statistics.fmean(by_seed) / spread, len(by_seed) - 1) if spread > 0 else math.nan
         p_scenes = math.erfc(abs(center / error) / math.sqrt(2)) if error > 0 else math.nan
