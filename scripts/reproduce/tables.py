@@ -80,13 +80,10 @@ class Results:
         return self.place / "runs" / name
 
     def reported(self, row: str) -> list[dict[str, Any]]:
-        found = row_named(row)
-        runs = [run for run in self.runs if run["row"] == row and run["split"] == "test"]
-        seeds = {run["seed"] for run in runs}
-        # The same runs of another row.
-        runs += [run for run in self.runs if found.twin and run["row"] == found.twin and run["split"] == "test"
-                 and (run["beta"], run["rate"]) == found.fixed and run["seed"] not in seeds]  # fmt: skip
-        return sorted(runs, key=lambda run: int(run["seed"])) if len(runs) >= self.seeds else []
+        found, tests = row_named(row), [run for run in self.runs if run["split"] == "test"]
+        twin = {run["seed"]: run for run in tests if run["row"] == found.twin and (run["beta"], run["rate"]) == found.fixed}
+        runs = {**twin, **{run["seed"]: run for run in tests if run["row"] == row}}
+        return [runs[seed] for seed in sorted(runs)] if len(runs) >= self.seeds else []
 
     def scenes(self, row: str) -> dict[int, dict[str, float]]:
         """For each seed and scene whether the response was free of hallucination, as far as it is known."""
@@ -99,10 +96,7 @@ class Results:
         changes = [rates[0][seed] - rates[1][seed] for seed in rates[0] if seed in rates[1]]
         if row == base or len(changes) < 2:
             return None
-        error = statistics.stdev(changes) / math.sqrt(len(changes))
-        center = statistics.fmean(changes)
-        p = student_p(center / error, len(changes) - 1) if error > 0 else math.nan
-        return center, student_point(0.05, len(changes) - 1) * error, p
+        return paired(changes)
 
     def against(self, row: str, base: str) -> Optional[tuple[float, float, float, float]]:
         """Mean difference of the response-level rate, its 95 % margin, p by scenes, p by seeds.
@@ -119,10 +113,8 @@ class Results:
         error = statistics.stdev(changes) / math.sqrt(len(changes))
         center = statistics.fmean(changes)
         by_seed = [mean(list(mine[seed].values())) - mean(list(other[seed].values())) for seed in seeds]
-        spread = statistics.stdev(by_seed) / math.sqrt(len(by_seed))
-        p_seeds = student_p(statistics.fmean(by_seed) / spread, len(by_seed) - 1) if spread > 0 else math.nan
         p_scenes = math.erfc(abs(center / error) / math.sqrt(2)) if error > 0 else math.nan
-        return center, 1.96 * error, p_scenes, p_seeds
+        return center, 1.96 * error, p_scenes, paired(by_seed)[2]
 
 
 def run_name(row: str, beta: float, rate: float, seed: int, smoothing: Optional[float] = None) -> str:
@@ -133,6 +125,13 @@ def run_name(row: str, beta: float, rate: float, seed: int, smoothing: Optional[
 def is_free(detail: dict[str, Any]) -> bool:
     """Whether a response is free of hallucination, as the judge counts."""
     return bool(detail["false"] == 0)
+
+
+def paired(changes: Sequence[float]) -> tuple[float, float, float]:
+    """Mean of paired differences, its 95 % margin, and p: a t test."""
+    center, error = statistics.fmean(changes), statistics.stdev(changes) / math.sqrt(len(changes))
+    p = student_p(center / error, len(changes) - 1) if error > 0 else math.nan
+    return center, student_point(0.05, len(changes) - 1) * error, p
 
 
 def student_p(t: float, degrees: int) -> float:
