@@ -43,6 +43,7 @@ static bfloat_number to_bfloat(float f) {
 #define ROUNDED(f) (f)
 #define NAME(x) x##_f32
 #include "cpu_kernels_typed.h"
+#include "cpu_attention.h"
 #undef REAL
 #undef NUMBER
 #undef ROUNDED
@@ -53,6 +54,7 @@ static bfloat_number to_bfloat(float f) {
 #define ROUNDED(f) to_half(f)
 #define NAME(x) x##_f16
 #include "cpu_kernels_typed.h"
+#include "cpu_attention.h"
 #undef REAL
 #undef NUMBER
 #undef ROUNDED
@@ -63,6 +65,7 @@ static bfloat_number to_bfloat(float f) {
 #define ROUNDED(f) to_bfloat(f)
 #define NAME(x) x##_bf16
 #include "cpu_kernels_typed.h"
+#include "cpu_attention.h"
 #undef REAL
 #undef NUMBER
 #undef ROUNDED
@@ -201,6 +204,89 @@ static const char *softmax_grad(void *stream, int type, const void *shares, cons
     DISPATCH(softmax_grad, type, shares, flowing, sums, scores, rows, keys)
 }
 
+static const char *mask_tiles(void *stream, int type, const void *mask, int64_t *kinds, size_t masks, size_t queries,
+                              size_t keys) {
+    (void)stream;
+    DISPATCH(mask_tiles, type, mask, kinds, masks, queries, keys)
+}
+
+static const char *attention(void *stream, int type, const cdama_attention *shape, const void *q, const void *k,
+                             const void *v, const void *mask, const int64_t *kinds, void *out, float *normalizers) {
+    (void)stream;
+    CHECK_TYPE("attention", type);
+    float *numbers = malloc(((size_t)shape->sequence + (size_t)shape->size + 1) * sizeof *numbers);
+    if (numbers == NULL) return cdama_cuda_fail("attention: no memory for a row");
+    switch (type) {
+    case CDAMA_FLOAT32: attention_f32(shape, q, k, v, mask, kinds, out, normalizers, numbers); break;
+    case CDAMA_FLOAT16: attention_f16(shape, q, k, v, mask, kinds, out, normalizers, numbers); break;
+    default: attention_bf16(shape, q, k, v, mask, kinds, out, normalizers, numbers);
+    }
+    free(numbers);
+    return NULL;
+}
+
+static const char *attention_grad(void *stream, int type, const cdama_attention *shape, const void *q, const void *k,
+                                  const void *v, const void *mask, const int64_t *kinds, const void *flowing,
+                                  const float *normalizers, const float *dots, void *dq, void *dk, void *dv) {
+    (void)stream;
+    CHECK_TYPE("attention_grad", type);
+    size_t sequence = (size_t)shape->sequence, size = (size_t)shape->size;
+    float *numbers = malloc((sequence + size + 2 * sequence * size + 1) * sizeof *numbers);
+    if (numbers == NULL) return cdama_cuda_fail("attention_grad: no memory for the sums of a head");
+    switch (type) {
+    case CDAMA_FLOAT32:
+        attention_grad_f32(shape, q, k, v, mask, kinds, flowing, normalizers, dots, dq, dk, dv, numbers);
+        break;
+    case CDAMA_FLOAT16:
+        attention_grad_f16(shape, q, k, v, mask, kinds, flowing, normalizers, dots, dq, dk, dv, numbers);
+        break;
+    default: attention_grad_bf16(shape, q, k, v, mask, kinds, flowing, normalizers, dots, dq, dk, dv, numbers);
+    }
+    free(numbers);
+    return NULL;
+}
+
+static const char *sum_rows(void *stream, int type, const void *x, const int64_t *indices, void *y, size_t rows,
+                            size_t count, size_t uses, size_t width) {
+    (void)stream;
+    DISPATCH(sum_rows, type, x, indices, y, rows, count, uses, width)
+}
+
+/// A matrix in float, as it is or transposed.
+static void copy_matrix(float *to, const void *from, int type, size_t rows, size_t columns, int transposes) {
+    for (size_t i = 0; i < rows; i++) {
+        for (size_t j = 0; j < columns; j++) {
+            to[i * columns + j] = get(from, type, transposes ? j * rows + i : i * columns + j);
+        }
+    }
+}
+
+static const char *product(void *stream, int type, const cdama_product *shape, const void *a, const void *b, void *y,
+                           int y_type, int adds) {
+    (void)stream;
+    CHECK_TYPE("product", type);
+    CHECK_TYPE("product", y_type);
+    size_t rows = shape->rows, inner = shape->inner, columns = shape->columns;
+    float *left = malloc((rows * inner + inner * columns + columns + 1) * sizeof *left);
+    if (left == NULL) return cdama_cuda_fail("product: no memory for the matrices");
+    float *right = left + rows * inner, *sums = right + inner * columns;
+    copy_matrix(left, a, type, rows, inner, shape->transposes_a);
+    copy_matrix(right, b, type, inner, columns, shape->transposes_b);
+    for (size_t i = 0; i < rows; i++) {
+        memset(sums, 0, columns * sizeof *sums);
+        for (size_t k = 0; k < inner; k++) {
+            float factor = left[i * inner + k];
+            for (size_t j = 0; j < columns; j++) sums[j] += factor * right[k * columns + j];
+        }
+        for (size_t j = 0; j < columns; j++) {
+            size_t at = i * columns + j;
+            put(y, y_type, at, shape->scale * sums[j] + (adds ? get(y, y_type, at) : 0));
+        }
+    }
+    free(left);
+    return NULL;
+}
+
 static const char *row_dot(void *stream, int type, const void *a, const void *b, float *sums, size_t batch,
                            size_t sequence, size_t heads, size_t size) {
     (void)stream;
@@ -260,6 +346,6 @@ static const char *token_logps_grad(void *stream, int type, const void *logits, 
 
 const cdama_kernels cdama_cpu_kernels = {
     adamw, sum_of_squares, accumulate, add_rows, fill, cast,
-    rotary_heads, mask_softmax, softmax_grad, row_dot, rms_norm_grad, rms_norm_scale_grad,
+    rotary_heads, mask_softmax, softmax_grad, mask_tiles, attention, attention_grad, sum_rows, product, row_dot, rms_norm_grad, rms_norm_scale_grad,
     swiglu, swiglu_grad, token_logps, token_logps_grad,
 };

@@ -53,6 +53,20 @@ static void NAME(softmax_grad)(const REAL *shares, const REAL *flowing, const fl
     }
 }
 
+static void NAME(sum_rows)(const REAL *x, const int64_t *indices, REAL *y, size_t rows, size_t count, size_t uses,
+                           size_t width) {
+    for (size_t row = 0; row < count; row++) {
+        for (size_t i = 0; i < width; i++) {
+            float sum = 0;
+            for (size_t use = 0; use < uses; use++) {
+                int64_t from = indices[row * uses + use];
+                if (from >= 0 && (uint64_t)from < rows) sum += NUMBER(x[(size_t)from * width + i]);
+            }
+            y[row * width + i] = ROUNDED(sum);
+        }
+    }
+}
+
 static void NAME(row_dot)(const REAL *a, const REAL *b, float *sums, size_t batch, size_t sequence, size_t heads,
                           size_t size) {
     for (size_t row = 0; row < batch * sequence * heads; row++) {

@@ -1,9 +1,10 @@
 // The kernels' arguments and grids. Their code is in kernels/.
 
 #include "include/cdama_cuda_kernels.h"
+#include "products.h"
 #include "support.h"
 
-enum { BLOCK = 256, CHUNK = 8, WARP = 32, SOFTMAX_ROW = 32, NORM_ROW = 16 };
+enum { BLOCK = 256, CHUNK = 8, WARP = 32, SOFTMAX_ROW = 32, NORM_ROW = 16, ATTENTION_THREADS = 128 };
 
 #define ARGUMENTS(...) ((void *[]){__VA_ARGS__})
 #define CHECK_TYPE(kernel, type)    \
@@ -15,6 +16,9 @@ static uint64_t blocks_for(uint64_t threads) {
 }
 static uint64_t chunks_of(uint64_t count) {
     return (count + CHUNK - 1) / CHUNK;
+}
+static uint64_t tiles_of(uint64_t count) {
+    return (count + CDAMA_ATTENTION_TILE - 1) / CDAMA_ATTENTION_TILE;
 }
 
 /// Whether 16 bytes can be loaded at once from each of the arrays, of which some may be NULL.
@@ -155,6 +159,71 @@ static const char *softmax_grad(void *stream, int type, const void *shares, cons
                         ARGUMENTS(&shares, &flowing, &sums, &scores, &threads, &width, &aligned));
 }
 
+static const char *mask_tiles(void *stream, int type, const void *mask, int64_t *kinds, size_t masks, size_t queries,
+                              size_t keys) {
+    CHECK_TYPE("mask_tiles", type);
+    CHECK_LENGTHS("mask_tiles", queries, keys);
+    int down = (int)queries, across = (int)keys;
+    return cdama_launch(KERNEL_mask_tiles, type, stream, masks * tiles_of(queries) * tiles_of(keys), BLOCK,
+                        ARGUMENTS(&mask, &kinds, &down, &across));
+}
+
+/// The number of a kernel of attention for heads of this size, from that for 32.
+static const char *find_attention(const char *name, const cdama_attention *shape, int *kernel) {
+    *kernel += shape->size == 64 ? 1 : shape->size == 128 ? 2 : 0;
+    if (shape->size == 32 || shape->size == 64 || shape->size == 128) return NULL;
+    return cdama_cuda_fail("%s: heads of %d numbers; 32, 64 and 128 have a kernel", name, (int)shape->size);
+}
+
+unsigned cdama_attention_memory(int kernel) {
+    unsigned size = 32u << (kernel - FIRST_ATTENTION_KERNEL) % 3, kind = (unsigned)(kernel - FIRST_ATTENTION_KERNEL) / 3;
+    unsigned tile = CDAMA_ATTENTION_TILE * size * 2, mask = CDAMA_ATTENTION_TILE * (CDAMA_ATTENTION_TILE + CHUNK) * 2;
+    return (kind == 0 ? 3 : 4) * tile + mask + (kind == 2 ? 2 * CDAMA_ATTENTION_TILE * (unsigned)sizeof(float) : 0);
+}
+
+static const char *attention(void *stream, int type, const cdama_attention *shape, const void *q, const void *k,
+                             const void *v, const void *mask, const int64_t *kinds, void *out, float *normalizers) {
+    CHECK_TYPE("attention", type);
+    int kernel = KERNEL_attention_32;
+    const char *error = find_attention("attention", shape, &kernel);
+    if (error != NULL) return error;
+    if (!ALIGNED(q, k, v, out)) return cdama_cuda_fail("attention: an array is not at a multiple of 16 bytes");
+    cdama_attention numbers = *shape;
+    uint64_t blocks = (uint64_t)shape->batch * (uint64_t)shape->heads * tiles_of((size_t)shape->sequence);
+    return cdama_launch(kernel, type, stream, blocks, ATTENTION_THREADS,
+                        ARGUMENTS(&q, &k, &v, &mask, &kinds, &out, &normalizers, &numbers));
+}
+
+static const char *attention_grad(void *stream, int type, const cdama_attention *shape, const void *q, const void *k,
+                                  const void *v, const void *mask, const int64_t *kinds, const void *flowing,
+                                  const float *normalizers, const float *dots, void *dq, void *dk, void *dv) {
+    CHECK_TYPE("attention_grad", type);
+    int queries = KERNEL_query_gradient_32, keys = KERNEL_key_gradients_32;
+    const char *error = find_attention("attention_grad", shape, &queries);
+    if (error == NULL) error = find_attention("attention_grad", shape, &keys);
+    if (error != NULL) return error;
+    if (!ALIGNED(q, k, v, flowing, dq, dk, dv)) {
+        return cdama_cuda_fail("attention_grad: an array is not at a multiple of 16 bytes");
+    }
+    cdama_attention numbers = *shape;
+    uint64_t tiles = (uint64_t)shape->batch * tiles_of((size_t)shape->sequence);
+    error = cdama_launch(queries, type, stream, tiles * (uint64_t)shape->heads, ATTENTION_THREADS,
+                         ARGUMENTS(&q, &k, &v, &mask, &kinds, &flowing, &normalizers, &dots, &dq, &numbers));
+    if (error != NULL) return error;
+    return cdama_launch(keys, type, stream, tiles * (uint64_t)shape->key_heads, ATTENTION_THREADS,
+                        ARGUMENTS(&q, &k, &v, &mask, &kinds, &flowing, &normalizers, &dots, &dk, &dv, &numbers));
+}
+
+static const char *sum_rows(void *stream, int type, const void *x, const int64_t *indices, void *y, size_t rows,
+                            size_t count, size_t uses, size_t width) {
+    CHECK_TYPE("sum_rows", type);
+    CHECK_LENGTHS("sum_rows", uses, width);
+    int aligned = width % CHUNK == 0 && ALIGNED(x, y), each = (int)uses, columns = (int)width;
+    int64_t total = (int64_t)rows, threads = (int64_t)(count * chunks_of(width));
+    return cdama_launch(KERNEL_sum_rows, type, stream, blocks_for((uint64_t)threads), BLOCK,
+                        ARGUMENTS(&x, &indices, &y, &total, &threads, &each, &columns, &aligned));
+}
+
 static const char *row_dot(void *stream, int type, const void *a, const void *b, float *sums, size_t batch,
                            size_t sequence, size_t heads, size_t size) {
     CHECK_TYPE("row_dot", type);
@@ -229,6 +298,7 @@ static const char *token_logps_grad(void *stream, int type, const void *logits, 
 
 const cdama_kernels cdama_cuda_kernels = {
     adamw, sum_of_squares, accumulate, add_rows, fill, cast,
-    rotary_heads, mask_softmax, softmax_grad, row_dot, rms_norm_grad, rms_norm_scale_grad,
+    rotary_heads, mask_softmax, softmax_grad, mask_tiles, attention, attention_grad, sum_rows, cdama_cuda_product,
+    row_dot, rms_norm_grad, rms_norm_scale_grad,
     swiglu, swiglu_grad, token_logps, token_logps_grad,
 };

@@ -42,6 +42,7 @@ enum { CU_OUT_OF_MEMORY = 2 };
     X(cuMemGetInfo_v2, (size_t *, size_t *)) \
     X(cuModuleLoadData, (CUmodule *, const void *)) \
     X(cuModuleGetFunction, (CUfunction *, CUmodule, const char *)) \
+    X(cuFuncSetAttribute, (CUfunction, int, int)) \
     X(cuLaunchKernel, (CUfunction, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, CUstream, \
                        void **, void **))
 

@@ -9,9 +9,12 @@
 
 #include "driver_functions.h"
 #include "include/cdama_cuda_kernels.h"
+#include "products.h"
 #include "support.h"
 
 enum { COMPUTE_CAPABILITY_MAJOR = 75, COMPUTE_CAPABILITY_MINOR = 76 };
+/// The attribute of a function: the most shared memory that its launches may take.
+enum { LARGEST_SHARED_MEMORY = 8 };
 
 /// The architecture of a device: 90 for compute capability 9.0.
 static const char *architecture_of(const cdama_driver *cuda, CUdevice device, int *architecture) {
@@ -31,12 +34,22 @@ const char *cdama_cuda_kernels_status(int device) {
     int code = cuda->cuDeviceGet(&handle, device);
     if (code != 0) return cdama_cuda_fail("there is no CUDA device %d: %s", device, error_name(cuda, code));
     error = architecture_of(cuda, handle, &architecture);
+    if (error == NULL) error = cdama_cublas_status();
     if (error != NULL) return error;
     void *image;
     size_t size;
     error = cdama_cuda_image(architecture, CDAMA_BFLOAT16, &image, &size, NULL);
     free(image);
     return error;
+}
+
+int cdama_cuda_has_attention(int device, size_t size) {
+    if (size != 32 && size != 64 && size != 128) return 0;
+    const char *error;
+    const cdama_driver *cuda = cdama_driver_open(&error);
+    int handle = 0, architecture = 0;
+    return cuda != NULL && cuda->cuDeviceGet(&handle, device) == 0 &&
+           architecture_of(cuda, handle, &architecture) == NULL && architecture >= FIRST_ATTENTION_ARCHITECTURE;
 }
 
 // MARK: Modules
@@ -50,7 +63,7 @@ struct module {
 };
 
 #define NAME_OF(name) #name,
-static const char *const names[KERNEL_COUNT] = {CDAMA_KERNEL_LIST(NAME_OF)};
+static const char *const names[KERNEL_COUNT] = {CDAMA_KERNEL_LIST(NAME_OF) CDAMA_ATTENTION_LIST(NAME_OF)};
 static const char *const suffixes[3] = {"_f32", "_f16", "_bf16"};
 
 static const char *make_module(const cdama_driver *cuda, struct module *module) {
@@ -65,11 +78,19 @@ static const char *make_module(const cdama_driver *cuda, struct module *module) 
     code = cuda->cuModuleLoadData(&loaded, image);
     free(image);
     if (code != 0) return cdama_cuda_fail("the CUDA driver does not load the kernels: %s", error_name(cuda, code));
-    for (int kernel = 0; kernel < KERNEL_COUNT; kernel++) {
+    int has_attention = module->type != CDAMA_FLOAT32 && architecture >= FIRST_ATTENTION_ARCHITECTURE;
+    for (int kernel = 0; kernel < (has_attention ? KERNEL_COUNT : FIRST_ATTENTION_KERNEL); kernel++) {
         char name[64];
         snprintf(name, sizeof name, "%s%s", names[kernel], suffixes[cdama_type_index(module->type)]);
         code = cuda->cuModuleGetFunction(&module->functions[kernel], loaded, name);
         if (code != 0) return cdama_cuda_fail("the CUDA driver lacks the kernel %s: %s", name, error_name(cuda, code));
+        if (kernel < FIRST_ATTENTION_KERNEL) continue;
+        code = cuda->cuFuncSetAttribute(module->functions[kernel], LARGEST_SHARED_MEMORY,
+                                        (int)cdama_attention_memory(kernel));
+        if (code != 0) {
+            return cdama_cuda_fail("%s needs %u bytes of shared memory: %s", name, cdama_attention_memory(kernel),
+                                   error_name(cuda, code));
+        }
     }
     return NULL;
 }
@@ -117,6 +138,10 @@ void cdama_cuda_set_launcher(cdama_launcher other) {
     atomic_store(&launcher, other);
 }
 
+int cdama_is_emulated(void) {
+    return atomic_load(&launcher) != NULL;
+}
+
 const char *cdama_launch(int kernel, int type, void *stream, uint64_t blocks, unsigned threads, void **arguments) {
     if (blocks == 0) return NULL;
     if (blocks > INT32_MAX) return cdama_cuda_fail("%s: the tensors are too large for one launch", names[kernel]);
@@ -132,7 +157,11 @@ const char *cdama_launch(int kernel, int type, void *stream, uint64_t blocks, un
     const struct module *module;
     error = find_module(cuda, type, &module);
     if (error != NULL) return error;
-    int code = cuda->cuLaunchKernel(module->functions[kernel], (unsigned)blocks, 1, 1, threads, 1, 1, 0, stream,
+    if (module->functions[kernel] == NULL) {
+        return cdama_cuda_fail("%s: this device has no such kernel for type %d", names[kernel], type);
+    }
+    unsigned shared = kernel < FIRST_ATTENTION_KERNEL ? 0 : cdama_attention_memory(kernel);
+    int code = cuda->cuLaunchKernel(module->functions[kernel], (unsigned)blocks, 1, 1, threads, 1, 1, shared, stream,
                                     arguments, NULL);
     if (code == 0) return NULL;
     return cdama_cuda_fail("the kernel %s does not start: %s", names[kernel], error_name(cuda, code));

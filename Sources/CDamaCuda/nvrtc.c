@@ -27,10 +27,21 @@ static const char operators_source[] = {
 static const char optimizer_source[] = {
 #embed "kernels/optimizer.cuh"
     , 0};
+static const char warp_source[] = {
+#embed "kernels/warp.cuh"
+    , 0};
+static const char attention_source[] = {
+#embed "kernels/attention.cuh"
+    , 0};
+static const char attention_kernels_source[] = {
+#embed "kernels/attention_kernels.cuh"
+    , 0};
 
-enum { HEADERS = 3 };
-static const char *const headers[HEADERS] = {common_source, operators_source, optimizer_source};
-static const char *const header_names[HEADERS] = {"common.cuh", "operators.cuh", "optimizer.cuh"};
+enum { HEADERS = 6 };
+static const char *const headers[HEADERS] = {common_source, operators_source, optimizer_source,
+                                             warp_source, attention_source, attention_kernels_source};
+static const char *const header_names[HEADERS] = {"common.cuh", "operators.cuh", "optimizer.cuh",
+                                                  "warp.cuh", "attention.cuh", "attention_kernels.cuh"};
 
 typedef void *program;
 static struct {

@@ -15,6 +15,15 @@ static int64_t last(const tensor *t) {
 static int64_t rows(const tensor *t) {
     return last(t) == 0 ? 0 : t->count / last(t);
 }
+/// As rows(), also for matrices without columns.
+static int64_t rows_of(const tensor *t) {
+    int64_t count = 1;
+    for (size_t i = 0; i + 1 < t->axes; i++) count *= t->shape[i];
+    return count;
+}
+static int64_t tiles_of(int64_t count) {
+    return (count + CDAMA_ATTENTION_TILE - 1) / CDAMA_ATTENTION_TILE;
+}
 static int same_shape(const tensor *a, const tensor *b) {
     return a->axes == b->axes && memcmp(a->shape, b->shape, a->axes * sizeof *a->shape) == 0;
 }
@@ -30,17 +39,17 @@ static void set_shape(tensor *to, size_t axes, int64_t a, int64_t b, int64_t c, 
 
 static const char *shape_rotary(call *c) {
     const tensor *x = &c->in[0], *cosine = &c->in[2];
-    int64_t size = c->inverse ? last(x) : x->axes == 3 && c->heads > 0 ? last(x) / c->heads : 0;
+    int64_t size = c->given.inverse ? last(x) : x->axes == 3 && c->given.heads > 0 ? last(x) / c->given.heads : 0;
     int fits = cosine->axes == 2 && same_shape(cosine, &c->in[3]) && 2 * last(cosine) == size;
-    if (c->inverse) fits = fits && x->axes == 4 && x->shape[1] == c->heads;
-    else fits = fits && x->axes == 3 && size * c->heads == last(x);
-    int64_t length = !fits ? 0 : c->inverse ? x->shape[2] : x->shape[1];
+    if (c->given.inverse) fits = fits && x->axes == 4 && x->shape[1] == c->given.heads;
+    else fits = fits && x->axes == 3 && size * c->given.heads == last(x);
+    int64_t length = !fits ? 0 : c->given.inverse ? x->shape[2] : x->shape[1];
     if (!fits || c->in[1].count != x->shape[0] * length || cosine->shape[0] < 1) {
         return cdama_cuda_fail("RotaryHeads: the shapes of the input, the positions and the tables do not fit "
-                               "%lld heads", (long long)c->heads);
+                               "%lld heads", (long long)c->given.heads);
     }
-    if (c->inverse) set_shape(&c->out[0], 3, x->shape[0], length, c->heads * size, 0);
-    else set_shape(&c->out[0], 4, x->shape[0], c->heads, length, size);
+    if (c->given.inverse) set_shape(&c->out[0], 3, x->shape[0], length, c->given.heads * size, 0);
+    else set_shape(&c->out[0], 4, x->shape[0], c->given.heads, length, size);
     return NULL;
 }
 
@@ -62,12 +71,93 @@ static const char *shape_softmax_grad(call *c) {
     return NULL;
 }
 
+static const char *shape_mask_tiles(call *c) {
+    const tensor *mask = &c->in[0];
+    if (mask->axes != 4 || mask->shape[1] != 1) return cdama_cuda_fail("MaskTiles: the mask is not [masks, 1, queries, keys]");
+    set_shape(&c->out[0], 3, mask->shape[0], tiles_of(mask->shape[2]), tiles_of(mask->shape[3]), 0);
+    return NULL;
+}
+
+/// Whether q, k, v, a mask and its tiles belong together; their shapes become the call's.
+static int fits_attention(const call *c, cdama_attention *shape) {
+    const tensor *q = &c->in[0], *k = &c->in[1], *v = &c->in[2], *mask = &c->in[3], *kinds = &c->in[4];
+    if (q->axes != 4 || k->axes != 4 || v->axes != 3 || mask->axes != 4 || kinds->axes != 3) return 0;
+    int64_t batch = q->shape[0], heads = q->shape[1], sequence = q->shape[2], size = q->shape[3];
+    int64_t key_heads = k->shape[1], masks = mask->shape[0], most = INT32_MAX;
+    if (batch > most || heads > most || sequence > most || size > most || key_heads < 1 || heads % key_heads != 0) return 0;
+    *shape = (cdama_attention){(int32_t)batch, (int32_t)heads, (int32_t)key_heads, (int32_t)sequence, (int32_t)size,
+                               (int32_t)masks, c->given.scale};
+    return k->shape[0] == batch && k->shape[2] == sequence && k->shape[3] == size && v->shape[0] == batch &&
+           v->shape[1] == sequence && v->shape[2] == key_heads * size && (masks == 1 || masks == batch) &&
+           mask->shape[1] == 1 && mask->shape[2] == sequence && mask->shape[3] == sequence &&
+           kinds->shape[0] == masks && kinds->shape[1] == tiles_of(sequence) && kinds->shape[2] == tiles_of(sequence);
+}
+
+static const char *shape_attention(call *c) {
+    cdama_attention s;
+    if (!fits_attention(c, &s)) {
+        return cdama_cuda_fail("FlashAttention: the shapes of queries, keys, values, mask and tiles do not fit");
+    }
+    set_shape(&c->out[0], 3, s.batch, s.sequence, (int64_t)s.heads * s.size, 0);
+    set_shape(&c->out[1], 3, s.batch, s.heads, s.sequence, 0);
+    return NULL;
+}
+
+static const char *shape_attention_grad(call *c) {
+    cdama_attention s;
+    int64_t rows_of_heads = 0;
+    int fits = fits_attention(c, &s);
+    if (fits) rows_of_heads = (int64_t)s.batch * s.heads * s.sequence;
+    if (!fits || c->in[5].count != c->in[0].count || c->in[6].count != rows_of_heads || c->in[7].count != rows_of_heads) {
+        return cdama_cuda_fail("FlashAttentionGrad: the shapes of queries, keys, values, mask, tiles and gradient do not "
+                               "fit");
+    }
+    for (int i = 0; i < 3; i++) copy_shape(&c->out[i], &c->in[i]);
+    return NULL;
+}
+
+static const char *shape_sum_rows(call *c) {
+    if (c->in[0].axes != 2 || c->in[1].axes != 2) return cdama_cuda_fail("SumRows: rows and indices are not matrices");
+    set_shape(&c->out[0], 2, c->in[1].shape[0], last(&c->in[0]), 0, 0);
+    return NULL;
+}
+
+/// The product of inputs `a` and b after it. Only a matrix is transposed; the leading axes of a are rows.
+static int fits_product(const call *c, const tensor *a, cdama_product *shape) {
+    const tensor *b = a + 1;
+    int ta = c->given.transposes_a != 0, tb = c->given.transposes_b != 0;
+    if (a->axes < 2 || b->axes != 2 || (ta && a->axes != 2)) return 0;
+    *shape = (cdama_product){(size_t)(ta ? a->shape[1] : rows_of(a)), (size_t)(ta ? a->shape[0] : last(a)),
+                             (size_t)(tb ? b->shape[0] : b->shape[1]), ta, tb, c->given.scale};
+    return shape->inner == (size_t)(tb ? b->shape[1] : b->shape[0]);
+}
+
+static const char *shape_added_product(call *c) {
+    cdama_product s;
+    const tensor *sum = &c->in[0];
+    if (!fits_product(c, &c->in[1], &s) || sum->count != (int64_t)(s.rows * s.columns) || last(sum) != (int64_t)s.columns) {
+        return cdama_cuda_fail("AddedProduct: the shapes of the sum and of the two matrices do not fit");
+    }
+    copy_shape(&c->out[0], sum);
+    return NULL;
+}
+
+static const char *shape_weight_gradient(call *c) {
+    cdama_product s;
+    int fits = fits_product(c, &c->in[0], &s);
+    if (!fits || (c->in[2].axes != 0 && c->in[2].count != (int64_t)(s.rows * s.columns))) {
+        return cdama_cuda_fail("WeightGradient: the shapes of the two matrices and of the earlier gradient do not fit");
+    }
+    set_shape(&c->out[0], 2, (int64_t)s.rows, (int64_t)s.columns, 0, 0);
+    return NULL;
+}
+
 static const char *shape_row_dot(call *c) {
     const tensor *a = &c->in[0];
-    if (a->axes != 3 || !same_shape(a, &c->in[1]) || c->heads < 1 || last(a) % c->heads != 0) {
-        return cdama_cuda_fail("RowDot: the inputs are not both [batch, sequence, %lld heads]", (long long)c->heads);
+    if (a->axes != 3 || !same_shape(a, &c->in[1]) || c->given.heads < 1 || last(a) % c->given.heads != 0) {
+        return cdama_cuda_fail("RowDot: the inputs are not both [batch, sequence, %lld heads]", (long long)c->given.heads);
     }
-    set_shape(&c->out[0], 3, a->shape[0], c->heads, a->shape[1], 0);
+    set_shape(&c->out[0], 3, a->shape[0], c->given.heads, a->shape[1], 0);
     return NULL;
 }
 
@@ -127,11 +217,11 @@ static const char *shape_logps_grad(call *c) {
 // MARK: Computing
 
 static const char *compute_rotary(call *c) {
-    const tensor *merged = c->inverse ? &c->out[0] : &c->in[0], *table = &c->in[2];
+    const tensor *merged = c->given.inverse ? &c->out[0] : &c->in[0], *table = &c->in[2];
     return c->kernels->rotary_heads(c->stream, c->type, c->in[0].data, c->in[1].data, table->data, c->in[3].data,
                                     c->out[0].data, (size_t)merged->shape[0], (size_t)merged->shape[1],
-                                    (size_t)c->heads, (size_t)last(table) * 2, (size_t)table->shape[0],
-                                    (int)c->inverse);
+                                    (size_t)c->given.heads, (size_t)last(table) * 2, (size_t)table->shape[0],
+                                    (int)c->given.inverse);
 }
 
 static const char *compute_mask_softmax(call *c) {
@@ -147,10 +237,59 @@ static const char *compute_softmax_grad(call *c) {
                                     (size_t)rows(&c->in[0]), (size_t)last(&c->in[0]));
 }
 
+static const char *compute_mask_tiles(call *c) {
+    const tensor *mask = &c->in[0];
+    return c->kernels->mask_tiles(c->stream, c->type, mask->data, c->out[0].data, (size_t)mask->shape[0],
+                                  (size_t)mask->shape[2], (size_t)mask->shape[3]);
+}
+
+static const char *compute_attention(call *c) {
+    cdama_attention s;
+    if (!fits_attention(c, &s) || c->in[0].count == 0) return NULL;
+    return c->kernels->attention(c->stream, c->type, &s, c->in[0].data, c->in[1].data, c->in[2].data, c->in[3].data,
+                                 c->in[4].data, c->out[0].data, c->out[1].data);
+}
+
+static const char *compute_attention_grad(call *c) {
+    cdama_attention s;
+    if (!fits_attention(c, &s) || c->in[0].count == 0) return NULL;
+    return c->kernels->attention_grad(c->stream, c->type, &s, c->in[0].data, c->in[1].data, c->in[2].data, c->in[3].data,
+                                      c->in[4].data, c->in[5].data, c->in[6].data, c->in[7].data, c->out[0].data,
+                                      c->out[1].data, c->out[2].data);
+}
+
+static const char *compute_sum_rows(call *c) {
+    return c->kernels->sum_rows(c->stream, c->type, c->in[0].data, c->in[1].data, c->out[0].data,
+                                (size_t)c->in[0].shape[0], (size_t)c->in[1].shape[0], (size_t)c->in[1].shape[1],
+                                (size_t)last(&c->in[0]));
+}
+
+/// The product of a and b, added to `before` if there is one: in its memory, or in a copy.
+static const char *add_product(call *c, const tensor *before, const tensor *a, int type) {
+    cdama_product s;
+    tensor *y = &c->out[0];
+    if (!fits_product(c, a, &s)) return NULL;
+    if (before->data != NULL && before->data != y->data) {
+        const char *error = c->kernels->cast(c->stream, y->data, type, before->data, type, (size_t)y->count);
+        if (error != NULL) return error;
+    }
+    return c->kernels->product(c->stream, c->type, &s, a->data, a[1].data, y->data, type, before->data != NULL);
+}
+
+static const char *compute_added_product(call *c) {
+    c->out[0].count = c->in[0].count;
+    return add_product(c, &c->in[0], &c->in[1], c->type);
+}
+
+static const char *compute_weight_gradient(call *c) {
+    c->out[0].count = c->out[0].shape[0] * c->out[0].shape[1];
+    return add_product(c, &c->in[2], &c->in[0], CDAMA_FLOAT32);
+}
+
 static const char *compute_row_dot(call *c) {
     const tensor *a = &c->in[0];
     return c->kernels->row_dot(c->stream, c->type, a->data, c->in[1].data, c->out[0].data, (size_t)a->shape[0],
-                               (size_t)a->shape[1], (size_t)c->heads, (size_t)(last(a) / c->heads));
+                               (size_t)a->shape[1], (size_t)c->given.heads, (size_t)(last(a) / c->given.heads));
 }
 
 static const char *compute_norm_grad(call *c) {
@@ -218,6 +357,12 @@ const operator cdama_operators[CDAMA_OPERATORS] = {
     {"RotaryHeads", "RIFF", "R", shape_rotary, compute_rotary, cdama_no_pairs},
     {"MaskSoftmax", "RR", "R", shape_mask_softmax, compute_mask_softmax, first_in_place},
     {"SoftmaxGrad", "RRF", "R", shape_softmax_grad, compute_softmax_grad, second_in_place},
+    {"MaskTiles", "R", "I", shape_mask_tiles, compute_mask_tiles, cdama_no_pairs},
+    {"FlashAttention", "RRRRI", "RF", shape_attention, compute_attention, cdama_no_pairs},
+    {"FlashAttentionGrad", "RRRRIRFF", "RRR", shape_attention_grad, compute_attention_grad, cdama_no_pairs},
+    {"SumRows", "RI", "R", shape_sum_rows, compute_sum_rows, cdama_no_pairs},
+    {"AddedProduct", "RRR", "R", shape_added_product, compute_added_product, first_in_place},
+    {"WeightGradient", "RRf", "F", shape_weight_gradient, compute_weight_gradient, cdama_no_pairs},
     {"RowDot", "RR", "F", shape_row_dot, compute_row_dot, cdama_no_pairs},
     {"RmsNormGrad", "RRRFr", "R", shape_norm_grad, compute_norm_grad, cdama_no_pairs},
     {"RmsNormScaleGrad", "RRF", "R", shape_norm_scale_grad, compute_norm_scale_grad, cdama_no_pairs},

@@ -8,7 +8,7 @@
 
 #include "include/cdama_cuda_kernels.h"
 
-enum { MOST_INPUTS = 5, MOST_OUTPUTS = 2, MOST_AXES = 8 };
+enum { MOST_INPUTS = 8, MOST_OUTPUTS = 3, MOST_AXES = 8 };
 
 typedef struct {
     void *data;
@@ -17,17 +17,23 @@ typedef struct {
     int64_t count;
 } tensor;
 
+/// A node's attributes; 0 for those that it lacks.
+typedef struct {
+    int64_t heads, inverse, transposes_a, transposes_b;
+    float scale;
+} numbers;
+
 /// A call of an operator.
 typedef struct {
     const cdama_kernels *kernels;
     void *stream;
     int type;
-    int64_t heads, inverse;
+    numbers given;
     tensor in[MOST_INPUTS], out[MOST_OUTPUTS];
 } call;
 
 /// `inputs` and `outputs` have a letter for each tensor: R the operator's own type (float, float16 or bfloat16),
-/// F float, I int64, and r as R but optional.
+/// F float, I int64, and r and f as R and F but optional.
 typedef struct {
     const char *name, *inputs, *outputs;
     /// Checks the inputs and gives the outputs their shapes.
@@ -37,7 +43,7 @@ typedef struct {
     size_t (*in_place)(int **input, int **output);
 } operator;
 
-enum { CDAMA_OPERATORS = 10 };
+enum { CDAMA_OPERATORS = 16 };
 extern const operator cdama_operators[CDAMA_OPERATORS];
 
 size_t cdama_no_pairs(int **input, int **output);

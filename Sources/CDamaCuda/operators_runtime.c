@@ -21,7 +21,7 @@ typedef struct {
 
 typedef struct {
     const variant *variant;
-    int64_t heads, inverse;
+    numbers given;
 } kernel;
 
 static const OrtApi *api;
@@ -56,7 +56,7 @@ static OrtStatus *ORT_API_CALL compute(void *state, OrtKernelContext *context) {
     const variant *v = k->variant;
     int on_device = v->is_cuda || atomic_load(&device_everywhere);
     call c = {.kernels = on_device ? &cdama_cuda_kernels : &cdama_cpu_kernels,
-              .type = v->type, .heads = k->heads, .inverse = k->inverse};
+              .type = v->type, .given = k->given};
     OrtStatus *status = NULL;
     if (v->is_cuda) status = api->KernelContext_GetGPUComputeStream(context, &c.stream);
     size_t given = 0;
@@ -88,11 +88,22 @@ static int64_t attribute(const OrtKernelInfo *info, const char *name) {
     return 0;
 }
 
+/// The attribute "scale"; 0 if it is missing.
+static float scale(const OrtKernelInfo *info) {
+    float value = 0;
+    OrtStatus *status = api->KernelInfoGetAttribute_float(info, "scale", &value);
+    if (status == NULL) return value;
+    api->ReleaseStatus(status);
+    return 0;
+}
+
 static OrtStatus *ORT_API_CALL create(const OrtCustomOp *op, const OrtApi *given, const OrtKernelInfo *info,
                                       void **state) {
     kernel *k = malloc(sizeof *k);
     if (k == NULL) return given->CreateStatus(ORT_FAIL, "no memory for a fused operator");
-    *k = (kernel){variant_of(op), attribute(info, "heads"), attribute(info, "inverse")};
+    *k = (kernel){variant_of(op), {.heads = attribute(info, "heads"), .inverse = attribute(info, "inverse"),
+                                   .transposes_a = attribute(info, "transA"),
+                                   .transposes_b = attribute(info, "transB"), .scale = scale(info)}};
     *state = k;
     return NULL;
 }
@@ -107,6 +118,7 @@ static const char *ORT_API_CALL provider(const OrtCustomOp *op) {
 }
 static ONNXTensorElementDataType element(const OrtCustomOp *op, char letter) {
     switch (letter) {
+    case 'f':
     case 'F': return ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT;
     case 'I': return ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64;
     default: return (ONNXTensorElementDataType)variant_of(op)->type;
@@ -125,7 +137,8 @@ static size_t ORT_API_CALL output_count(const OrtCustomOp *op) {
     return strlen(variant_of(op)->kind->outputs);
 }
 static OrtCustomOpInputOutputCharacteristic ORT_API_CALL input_need(const OrtCustomOp *op, size_t i) {
-    return variant_of(op)->kind->inputs[i] == 'r' ? INPUT_OUTPUT_OPTIONAL : INPUT_OUTPUT_REQUIRED;
+    char letter = variant_of(op)->kind->inputs[i];
+    return letter == 'r' || letter == 'f' ? INPUT_OUTPUT_OPTIONAL : INPUT_OUTPUT_REQUIRED;
 }
 static OrtCustomOpInputOutputCharacteristic ORT_API_CALL output_need(const OrtCustomOp *op, size_t i) {
     (void)op, (void)i;

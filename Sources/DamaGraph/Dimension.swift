@@ -20,6 +20,17 @@ public enum Dimension: Hashable, Sendable {
         }
     }
 
+    static let tilesPrefix = "tiles of "
+
+    /// The number of tiles of ``FusedOperators/attentionTile`` into which the axis is divided.
+    var tiles: Dimension {
+        let tile = FusedOperators.attentionTile
+        return switch self {
+        case .fixed(let length): .fixed(length / tile + (length % tile == 0 ? 0 : 1))
+        case .symbol(let name): .symbol(Self.tilesPrefix + name)
+        }
+    }
+
     static func - (a: Dimension, length: Int) -> Dimension {
         switch a {
         case .fixed(let a): .fixed(max(0, a - length))

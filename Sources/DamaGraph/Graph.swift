@@ -105,6 +105,8 @@ public struct Graph: Sendable {
     public internal(set) var outputs: [Value] = []
     /// Whether operators and gradients are written with the kernels of ``FusedOperators``.
     public internal(set) var usesFusedKernels = false
+    /// Whether attention is one of these kernels, which never writes its scores (Dao et al., 2022).
+    public internal(set) var usesFlashAttention = false
 
     /// The outermost scopes in the order of their nodes, usually layers: the parts that training can recompute.
     public var scopes: [String] {

@@ -21,11 +21,15 @@ public final class GraphBuilder {
     private var constants: [ConstantTensor: Value] = [:]
     private var sizes: [String: Value] = [:]
 
-    /// - Parameter usesFusedKernels: Writes the kernels of ``FusedOperators`` where there are any, for sessions with
-    ///   `SessionOptions.registersKernels`.
-    public init(_ name: String, usesFusedKernels: Bool = false) {
+    /// - Parameters:
+    ///   - usesFusedKernels: Writes the kernels of ``FusedOperators`` where there are any, for sessions with
+    ///     `SessionOptions.registersKernels`.
+    ///   - usesFlashAttention: Writes attention as one of these kernels too. On a device it computes in float16 and
+    ///     bfloat16 only.
+    public init(_ name: String, usesFusedKernels: Bool = false, usesFlashAttention: Bool = false) {
         graph = Graph(name: name)
         graph.usesFusedKernels = usesFusedKernels
+        graph.usesFlashAttention = usesFusedKernels && usesFlashAttention
     }
 
     /// A builder that continues at the end of `graph`.
@@ -250,13 +254,18 @@ public final class GraphBuilder {
         of symbol: String, _ make: () throws(DamaError) -> Value
     ) throws(DamaError) -> Value {
         if let known = sizes[symbol] { return known }
-        // The length belongs to no layer: others use it too, and they must not take it from a layer that is recomputed.
+        let size = try outsideScopes(make)
+        sizes[symbol] = size
+        return size
+    }
+
+    /// Adds nodes that belong to no layer: others use them too, and they must not take them from a layer that is
+    /// recomputed.
+    func outsideScopes<Result>(_ body: () throws(DamaError) -> Result) throws(DamaError) -> Result {
         let outer = scopes
         scopes = []
         defer { scopes = outer }
-        let size = try make()
-        sizes[symbol] = size
-        return size
+        return try body()
     }
 }
 

@@ -50,4 +50,11 @@ public enum CudaKernels {
         guard case .cuda(let ordinal) = device else { return false }
         return DeviceEmulation.backend(ordinal) != nil || status(device: ordinal) == .available
     }
+
+    /// Whether attention on `device` is one of them: its kernels compute in float16 and bfloat16, on devices of compute
+    /// capability 8.0 and later.
+    package static func haveAttention(on device: Device, _ precision: Precision) -> Bool {
+        guard case .cuda(let ordinal) = device, precision != .float32 else { return false }
+        return DeviceEmulation.backend(ordinal) != nil || cdama_cuda_has_attention(ordinal, 128) != 0
+    }
 }

@@ -135,14 +135,18 @@ public final class Session: @unchecked Sendable {
     ) throws(DamaError) -> [TensorValue] {
         let binding = try Binding(self)
         for (name, value) in inputs { try binding.bind(input: name, to: value) }
+        var waits = false
         for name in outputs {
             if let target = targets[name] {
                 try binding.bind(output: name, to: target)
+                waits = waits || target.device == .cpu
             } else {
-                try binding.bind(output: name, on: resident.contains(name) ? device : .cpu)
+                let place = resident.contains(name) ? device : .cpu
+                try binding.bind(output: name, on: place)
+                waits = waits || place == .cpu
             }
         }
-        try binding.run(options: options)
+        try binding.run(options: options, waits: waits)
         let results = try binding.outputs()
         var found: [TensorValue] = []
         for name in outputs {

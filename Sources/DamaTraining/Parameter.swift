@@ -65,11 +65,16 @@ public final class Parameter: Sendable {
     public var firstMoment: FloatMemory { host?.firstMoment ?? .none }
     public var secondMoment: FloatMemory { host?.secondMoment ?? .none }
 
-    /// The gradient in the memory of a CUDA device, fp32; `nil` for one in host memory.
+    /// The gradient in the memory of a CUDA device, fp32, complete for every stream; `nil` for one in host memory.
     package func deviceGradient() throws(DamaError) -> (address: UnsafeMutableRawPointer, ordinal: Int32)? {
         guard case .device(let numbers) = home, case .cuda(let ordinal) = numbers.gradient.device,
             let address = try numbers.gradient.address
         else { return nil }
+        // A copy to the host waits for the runs that write the gradient.
+        var first: Float = 0
+        try withUnsafeMutableBytes(of: &first) { bytes throws(DamaError) in
+            try numbers.place.backend.copyOut(address, to: bytes)
+        }
         return (address, ordinal)
     }
 

@@ -4,6 +4,7 @@
 #include "include/cuda_emulation.h"
 
 #include <math.h>
+#include <string.h>
 #include <ucontext.h>
 
 #include <cstdio>
@@ -35,6 +36,7 @@ struct dimensions {
 static dimensions threadIdx, blockIdx, blockDim, gridDim;
 
 static void __syncthreads();
+static void __syncwarp();
 static float __shfl_xor_sync(unsigned mask, float value, int offset);
 
 #define CDAMA_EMULATION
@@ -42,9 +44,15 @@ static float __shfl_xor_sync(unsigned mask, float value, int offset);
 #define __device__
 #define __forceinline__ inline
 #define __shared__ static
-#define __launch_bounds__(threads)
+#define __launch_bounds__(...)
+#define SHARED_MEMORY(name) alignas(128) static unsigned char name[SHARED_BYTES]
+/// What a block of the smallest supported device may have.
+enum { SHARED_BYTES = 99 << 10 };
+#include "../../Sources/CDamaCuda/kernels/common.cuh"
+#include "warp.h"
 
 #pragma clang diagnostic ignored "-Wunused-function"
+#pragma clang diagnostic ignored "-Wpass-failed"
 #define TYPE 1
 #include "../../Sources/CDamaCuda/kernels/kernels.cu"
 #undef TYPE
@@ -85,6 +93,9 @@ std::vector<barrier> warps;
 barrier block;
 /// What each thread gives to a shuffle. A thread can be one shuffle ahead of the others, so there are two.
 std::vector<float> given[2];
+/// What each thread gives to an operation of its warp, in registers or as an address.
+std::vector<unsigned> registers;
+std::vector<const void *> addresses;
 ucontext_t scheduler;
 unsigned current;
 bool has_progress;
@@ -121,6 +132,8 @@ void run_block(unsigned count) {
     block.live = count;
     if (threads.size() < count) threads = std::vector<thread>(count);
     for (auto &values : given) values.assign(count, 0);
+    registers.assign(count * 6, 0);
+    addresses.assign(count, nullptr);
     for (unsigned i = 0; i < count; i++) {
         thread &t = threads[i];
         warps[i / WARP].live++;
@@ -158,6 +171,76 @@ static float __shfl_xor_sync(unsigned, float value, int offset) {
     return values[own ^ (unsigned)offset];
 }
 
+// MARK: - What the threads of a warp do together
+
+/// The warp of the current thread, whose threads must all take part.
+static barrier &whole_warp() {
+    if (warps[current / WARP].live != WARP) fault = "an operation of a warp without all its threads";
+    return warps[current / WARP];
+}
+
+static void __syncwarp() {
+    wait(whole_warp());
+}
+
+/// Number `half` of a register, as float.
+template <class T>
+static float half_of(unsigned bits, int half) {
+    T value;
+    value.bits = (unsigned short)(bits >> 16 * half);
+    return number(value);
+}
+
+template <class T>
+static void multiply_in_warp(float (&c)[4], const unsigned (&a)[4], unsigned first, unsigned second) {
+    unsigned own = current, start = own / WARP * WARP, lane = own % WARP;
+    const unsigned given_now[6] = {a[0], a[1], a[2], a[3], first, second};
+    for (int i = 0; i < 6; i++) registers[own * 6 + i] = given_now[i];
+    wait(whole_warp());
+    for (int i = 0; i < 4; i++) {
+        unsigned row = lane / 4, column = lane % 4 * 2 + i % 2;
+        double sum = c[i];
+        for (int k = 0; k < 16; k++) {
+            // Register i of A has row r + 8 (i mod 2) and columns 8 (i / 2) …; register i of B has rows 8 i ….
+            unsigned thread = start + 4 * row + k % 8 / 2, other = start + 4 * column + k % 8 / 2;
+            float left = half_of<T>(registers[thread * 6 + i / 2 + k / 8 * 2], k % 2);
+            sum += (double)left * half_of<T>(registers[other * 6 + 4 + k / 8], k % 2);
+        }
+        c[i] = (float)sum;
+    }
+    wait(whole_warp());
+}
+
+static void multiply_add(float16, float (&c)[4], const unsigned (&a)[4], unsigned first, unsigned second) {
+    multiply_in_warp<float16>(c, a, first, second);
+}
+static void multiply_add(bfloat16, float (&c)[4], const unsigned (&a)[4], unsigned first, unsigned second) {
+    multiply_in_warp<bfloat16>(c, a, first, second);
+}
+
+static void load_in_warp(unsigned (&m)[4], const void *row, bool transposes) {
+    unsigned own = current, start = own / WARP * WARP, lane = own % WARP;
+    addresses[own] = row;
+    wait(whole_warp());
+    for (unsigned i = 0; i < 4; i++) {
+        m[i] = 0;
+        for (unsigned half = 0; half < 2; half++) {
+            unsigned line = transposes ? lane % 4 * 2 + half : lane / 4;
+            unsigned column = transposes ? lane / 4 : lane % 4 * 2 + half;
+            auto *from = static_cast<const unsigned short *>(addresses[start + 8 * i + line]);
+            if (reinterpret_cast<uintptr_t>(from) % 16 != 0) fault = "a row of a matrix beside a multiple of 16 bytes";
+            m[i] |= (unsigned)from[column] << 16 * half;
+        }
+    }
+    wait(whole_warp());
+}
+static void load_matrices(unsigned (&m)[4], const void *row) {
+    load_in_warp(m, row, false);
+}
+static void load_transposed(unsigned (&m)[4], const void *row) {
+    load_in_warp(m, row, true);
+}
+
 // MARK: - Kernels by name
 
 namespace {
@@ -174,10 +257,10 @@ kernel caller(void (*function)(Arguments...)) {
     return caller(function, std::index_sequence_for<Arguments...>());
 }
 
-#define ENTRIES(name) \
-    {#name "_f32", caller(name##_f32)}, {#name "_f16", caller(name##_f16)}, {#name "_bf16", caller(name##_bf16)},
+#define SHORT_ENTRIES(name) {#name "_f16", caller(name##_f16)}, {#name "_bf16", caller(name##_bf16)},
+#define ENTRIES(name) {#name "_f32", caller(name##_f32)}, SHORT_ENTRIES(name)
 const std::map<std::string, kernel> &kernels() {
-    static const std::map<std::string, kernel> all = {CDAMA_KERNEL_LIST(ENTRIES)};
+    static const std::map<std::string, kernel> all = {CDAMA_KERNEL_LIST(ENTRIES) CDAMA_ATTENTION_LIST(SHORT_ENTRIES)};
     return all;
 }
 

@@ -24,7 +24,7 @@ final class FusedGraphTests: XCTestCase {
         var width: Int { heads * headSize }
     }
 
-    private func graph(_ s: Size, fused: Bool, adapters: [Adapter]) throws -> Graph {
+    private func graph(_ s: Size, fused: Bool, flash: Bool = false, adapters: [Adapter]) throws -> Graph {
         let config = JSON.object([
             "vocab_size": .int(Int64(s.vocabulary)), "hidden_size": .int(Int64(s.width)),
             "intermediate_size": .int(Int64(s.inner)), "num_hidden_layers": .int(Int64(s.layers)),
@@ -32,8 +32,8 @@ final class FusedGraphTests: XCTestCase {
             "max_position_embeddings": 2048, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
             "tie_word_embeddings": false, "hidden_act": "silu",
         ])
-        return try LlamaGraph(LlamaConfiguration(ConfigReader(config, place: "config.json")), fused: fused)
-            .scoring(trainable: true).adding(adapters)
+        let configuration = try LlamaConfiguration(ConfigReader(config, place: "config.json"))
+        return try LlamaGraph(configuration, fused: fused, flash: flash).scoring(trainable: true).adding(adapters)
     }
 
     /// A batch whose second sequence ends in padding, which sees nothing and is seen by nothing.
@@ -83,7 +83,8 @@ final class FusedGraphTests: XCTestCase {
         _ graph: Graph, _ feeds: [String: Tensor], trainable: [String], recompute: [String]
     ) throws -> [String: Tensor] {
         let parts = try graph.differentiate(
-            outputs: [LlamaGraph.Port.logProbabilities], trainable: trainable, recompute: recompute)
+            outputs: [LlamaGraph.Port.logProbabilities], trainable: trainable, recompute: recompute
+        ).fusingSums()
         let kept = try parts.forward.run(feeds)
         return try parts.backward.run(feeds.merging(kept) { $1 }).merging(
             [LlamaGraph.Port.logProbabilities: try XCTUnwrap(kept[LlamaGraph.Port.logProbabilities])]) { $1 }
@@ -91,10 +92,10 @@ final class FusedGraphTests: XCTestCase {
 
     /// Log-probabilities and every gradient.
     private func compare(
-        _ size: Size, adapters: [Adapter] = [], recompute: Bool = false, emulated: Bool
+        _ size: Size, adapters: [Adapter] = [], recompute: Bool = false, flash: Bool = false, emulated: Bool
     ) throws {
         let plain = try graph(size, fused: false, adapters: adapters)
-        let fused = try graph(size, fused: true, adapters: adapters)
+        let fused = try graph(size, fused: true, flash: flash, adapters: adapters)
         let feeds = try feeds(size, plain)
         let trainable =
             [LlamaGraph.Port.embeddings]
@@ -153,13 +154,48 @@ final class FusedGraphTests: XCTestCase {
         try compare(Size(sequence: 24), recompute: true, emulated: false)
     }
 
-    func testAdapters() throws {
+    /// One tile and several, the last of them partly outside the sequence; heads with keys of their own and without.
+    func testFlashAttention() throws {
+        for sequence in [1, 24, 64, 150] where try isComparable(sequence) {
+            try compare(Size(sequence: sequence, headSize: 32), flash: true, emulated: false)
+        }
+        try compare(Size(sequence: 70, heads: 2, keyHeads: 2, headSize: 64), flash: true, emulated: false)
+        try compare(Size(sequence: 24, headSize: 32), recompute: true, flash: true, emulated: false)
+        // Without a kernel for the size, attention is that of several kernels.
+        try compare(Size(sequence: 24, headSize: 16), flash: true, emulated: false)
+    }
+
+    private var adapters: [Adapter] {
         let names = ["self_attn.q_proj", "self_attn.v_proj", "mlp.gate_proj", "mlp.down_proj"]
-        let adapters = (0..<2).flatMap { layer in
+        return (0..<2).flatMap { layer in
             names.map { Adapter(weight: "model.layers.\(layer).\($0).weight", rank: 3, scale: 2) }
         }
+    }
+
+    func testAdapters() throws {
         for recompute in [false, true] {
             try compare(Size(sequence: 24), adapters: adapters, recompute: recompute, emulated: false)
+        }
+    }
+
+    /// Gradients that are added to earlier ones: those of two runs are twice those of one, whether the sum is an
+    /// operator of its own or part of a product.
+    func testAccumulation() throws {
+        let graph = try graph(Size(sequence: 24), fused: true, adapters: [])
+        let feeds = try feeds(Size(sequence: 24), graph)
+        let trainable = graph.weights.map(graph.name(of:))
+        let parts = try graph.differentiate(outputs: [LlamaGraph.Port.logProbabilities], trainable: trainable)
+        let given = feeds.merging(try parts.forward.run(feeds)) { $1 }
+        let once = try parts.backward.run(given)
+        var before: [String: Tensor] = [:]
+        for (name, value) in once { before[Differentiation.before(name)] = value }
+        let sums = try parts.accumulating(Set(trainable))
+        XCTAssertGreaterThan(sums.nodes.filter { $0.op == "WeightGradient" && $0.inputs.count == 3 }.count, 10)
+        for (name, value) in try sums.run(given.merging(before) { $1 }) {
+            let single = try XCTUnwrap(once[name])
+            // One rounding of the sum.
+            XCTAssertLessThan(
+                value.distance(to: Tensor(single.values.map { 2 * $0 }, single.shape)), 1e-6, name)
         }
     }
 
@@ -174,14 +210,28 @@ final class FusedGraphTests: XCTestCase {
         }
         XCTAssertEqual(
             counts(parts.forward), ["RotaryHeads": 4, "MaskSoftmax": 2, "SwiGLU": 2, "TokenLogProbabilities": 1])
+        // Gradients of the 14 projections and the head, and of the rows that the last layer selects twice.
         XCTAssertEqual(
             counts(parts.backward),
             [
                 "RotaryHeads": 4, "MaskSoftmax": 2, "SoftmaxGrad": 2, "RowDot": 2, "SwiGLUGrad": 2, "RmsNormGrad": 4,
-                "RmsNormScaleGrad": 5, "TokenLogProbabilitiesGrad": 1,
+                "RmsNormScaleGrad": 5, "TokenLogProbabilitiesGrad": 1, "WeightGradient": 15, "SumRows": 2,
             ])
         // Every norm but the last adds the gradient of the residual path; the first has no input to pass it to.
         XCTAssertEqual(parts.backward.nodes.filter { $0.op == "RmsNormGrad" && $0.inputs.count == 5 }.count, 3)
-        XCTAssertTrue(Set(counts(parts.backward).keys).isSubset(of: FusedOperators.float32.keys))
+        // Three projections of a norm's output add to one sum, and two of the feed-forward layer, in each layer.
+        XCTAssertEqual(counts(parts.fusingSums().backward)["AddedProduct"], 6)
+        let flash = try self.graph(Size(sequence: 24, headSize: 32), fused: true, flash: true, adapters: [])
+        let halves = try flash.differentiate(
+            outputs: [LlamaGraph.Port.logProbabilities], trainable: flash.weights.map(flash.name(of:)))
+        XCTAssertEqual(
+            counts(halves.forward),
+            ["RotaryHeads": 4, "MaskTiles": 1, "FlashAttention": 2, "SwiGLU": 2, "TokenLogProbabilities": 1])
+        XCTAssertEqual(counts(halves.backward)["FlashAttentionGrad"], 2)
+        XCTAssertEqual(counts(halves.backward)["MaskTiles"], 1)
+        XCTAssertFalse((halves.forward.nodes + halves.backward.nodes).contains { $0.op == "Transpose" })
+        for graph in [parts.backward, parts.fusingSums().backward, halves.backward] {
+            XCTAssertTrue(Set(counts(graph).keys).isSubset(of: FusedOperators.float32.keys))
+        }
     }
 }

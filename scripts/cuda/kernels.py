@@ -20,14 +20,26 @@ F32, F16, BF16 = 1, 10, 16
 TYPES = {"f32": F32, "f16": F16, "bf16": BF16}
 # Two roundings of the type, for operators that round their inputs' products once more than the definition does.
 TOLERANCE = {F32: 4e-6, F16: 2e-3, BF16: 1.6e-2}
-NAMES = ("adamw sum_of_squares accumulate add_rows fill cast rotary_heads mask_softmax softmax_grad row_dot rms_norm_grad "
-         "rms_norm_scale_grad swiglu swiglu_grad token_logps token_logps_grad").split()
+NAMES = ("adamw sum_of_squares accumulate add_rows fill cast rotary_heads mask_softmax softmax_grad mask_tiles attention "
+         "attention_grad sum_rows product row_dot rms_norm_grad rms_norm_scale_grad swiglu swiglu_grad token_logps "
+         "token_logps_grad").split()
+TILE = 64
 
 
 class AdamW(ctypes.Structure):
     _fields_ = [(name, ctypes.c_float) for name in
                 "keep beta1 one_minus_beta1 beta2 one_minus_beta2 step_size inverse_root_correction epsilon "
                 "gradient_scale".split()]
+
+
+class Attention(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_int32) for name in "batch heads key_heads sequence size masks".split()] + [
+        ("scale", ctypes.c_float)]
+
+
+class Product(ctypes.Structure):
+    _fields_ = [("rows", ctypes.c_size_t), ("inner", ctypes.c_size_t), ("columns", ctypes.c_size_t),
+                ("transposes_a", ctypes.c_int), ("transposes_b", ctypes.c_int), ("scale", ctypes.c_float)]
 
 
 class Table(ctypes.Structure):
@@ -219,6 +231,89 @@ class Checker:
         self.check("softmax_grad", label, [ctypes.c_int(kind), shares, flowing, sums, np.zeros_like(flowing), rows, keys],
                    [(4, kind, pf.reshape(rows, keys) * (ff - sums[:, None].astype(np.float64)))], TOLERANCE[kind])
 
+    def tiles(self, mask):
+        """What a mask [masks, queries, keys] does to its tiles, as cdama_mask_tile."""
+        masks, queries, keys = mask.shape
+        down, across = -(-queries // TILE), -(-keys // TILE)
+        kinds = np.zeros((masks, down, across), np.int64)
+        for i in range(down):
+            for j in range(across):
+                tile = mask[:, i * TILE:(i + 1) * TILE, j * TILE:(j + 1) * TILE]
+                whole = tile.shape[2] == TILE
+                kinds[:, i, j] = np.where((tile <= -1e4).all((1, 2)), 0, np.where((tile == 0).all((1, 2)) & whole, 2, 1))
+        return kinds
+
+    def attention(self, kind, batch, heads, key_heads, sequence, size, prefix):
+        """Attention of packed pairs, whose second half after the prefix does not see the first, and its gradient. The
+        last mask hides everything from some rows."""
+        place = np.arange(sequence)
+        middle = (prefix + sequence) // 2
+        visible = (place[None] <= place[:, None]) & ~((place[:, None] >= middle) & (place[None] >= prefix) & (place[None] < middle))
+        masks = np.where(np.broadcast_to(visible, (batch, sequence, sequence)), 0.0, -1e9 if kind != F16 else -32768)
+        if batch > 1:
+            masks[-1, :sequence // 3] = -np.inf
+        masks[0, -1, 0] = -0.5
+        mask, mf = rounded(masks, kind)
+        kinds = self.tiles(mf)
+        self.check("mask_tiles", self.label(kind, f"{batch}x{sequence}"),
+                   [ctypes.c_int(kind), mask, np.full_like(kinds, 7), batch, sequence, sequence], [(2, F32, kinds)], 0)
+        q, qf = self.normal((batch, heads, sequence, size), kind)
+        k, kf = self.normal((batch, key_heads, sequence, size), kind)
+        v, vf = self.normal((batch, sequence, key_heads, size), kind)
+        g, gf = self.normal((batch, sequence, heads, size), kind)
+        group = heads // key_heads
+        scale = np.float32(0.3 / np.sqrt(size) * 3)
+        keys, values = np.repeat(kf, group, 1), np.repeat(vf.transpose(0, 2, 1, 3), group, 1)
+        scores = np.float64(scale) * qf @ keys.transpose(0, 1, 3, 2) + mf[:, None]
+        top = scores.max(-1, keepdims=True)
+        p = np.exp(scores - np.where(np.isfinite(top), top, 0))
+        total = p.sum(-1, keepdims=True)
+        with np.errstate(divide="ignore"):
+            normalizers = (np.where(np.isfinite(top), top, 0) + np.log(total))[..., 0]
+        p /= np.where(total == 0, 1, total)
+        out = (p @ values).transpose(0, 2, 1, 3)
+        shape = Attention(batch, heads, key_heads, sequence, size, batch, scale)
+        label, empty = self.label(kind, f"{batch}x{heads}/{key_heads}x{sequence}x{size}"), np.full(q.shape, 1, q.dtype)
+        given = np.full((batch, heads, sequence), np.nan, np.float32)
+        # The shares are rounded to the type before the product with the values, as each operand of a product is.
+        self.check("attention", label, [ctypes.c_int(kind), ctypes.byref(shape), q, k, v, mask, kinds, empty, given],
+                   [(7, kind, out)], 2 * TOLERANCE[kind])
+        if np.isfinite(normalizers).all():
+            self.check("attention", label + " sums", [ctypes.c_int(kind), ctypes.byref(shape), q, k, v, mask, kinds, empty,
+                       given], [(8, F32, normalizers)], 1e-5)
+        flowing = gf.transpose(0, 2, 1, 3)
+        dots = (gf * out).sum(-1).transpose(0, 2, 1)
+        ds = p * (flowing @ values.transpose(0, 1, 3, 2) - dots[..., None])
+        dq = np.float64(scale) * ds @ keys
+        dk = (np.float64(scale) * ds.transpose(0, 1, 3, 2) @ qf).reshape(batch, key_heads, group, sequence, size).sum(2)
+        dv = (p.transpose(0, 1, 3, 2) @ flowing).reshape(batch, key_heads, group, sequence, size).sum(2)
+        known = normalizers.astype(np.float32)
+        self.check("attention_grad", label,
+                   [ctypes.c_int(kind), ctypes.byref(shape), q, k, v, mask, kinds, g, known, dots.astype(np.float32),
+                    empty, np.full(k.shape, 1, k.dtype), np.full(v.shape, 1, v.dtype)],
+                   [(10, kind, dq), (11, kind, dk), (12, kind, dv.transpose(0, 2, 1, 3))], 2 * TOLERANCE[kind])
+
+    def sum_rows(self, kind, rows, count, uses, width):
+        x, xf = self.normal((rows, width), kind)
+        indices = self.random.integers(0, rows + 1, (count, uses))
+        padded = np.concatenate([xf, np.zeros((1, width))])
+        self.check("sum_rows", self.label(kind, f"{count}x{uses} of {rows}x{width}"),
+                   [ctypes.c_int(kind), x, indices.astype(np.int64), np.full((count, width), 1, x.dtype), rows, count, uses,
+                    width], [(3, kind, padded[indices].sum(1))], TOLERANCE[kind])
+
+    def product(self, kind, rows, inner, columns):
+        for ta, tb, adds, y_kind in [(0, 0, 0, kind), (1, 0, 0, F32), (0, 1, 1, kind), (1, 1, 1, F32)]:
+            a, af = self.normal((inner, rows) if ta else (rows, inner), kind)
+            b, bf = self.normal((columns, inner) if tb else (inner, columns), kind)
+            y, yf = self.normal((rows, columns), y_kind)
+            expected = 0.5 * (af.T if ta else af) @ (bf.T if tb else bf) + adds * yf
+            shape = Product(rows, inner, columns, ta, tb, 0.5)
+            # float32 is multiplied as TF32 on a device, with 11 significant bits.
+            tolerance = TOLERANCE[F16] if kind == F32 else TOLERANCE[F32] * 4 if y_kind == F32 else TOLERANCE[kind]
+            self.check("product", self.label(kind, f"{rows}x{inner}x{columns}{' T' * ta}{' +' * adds}"),
+                       [ctypes.c_int(kind), ctypes.byref(shape), a, b, y, ctypes.c_int(y_kind), ctypes.c_int(adds)],
+                       [(4, y_kind, expected)], tolerance)
+
     def dot(self, kind, batch, sequence, heads, size):
         a, af = self.normal((batch, sequence, heads, size), kind)
         b, bf = self.normal((batch, sequence, heads, size), kind)
@@ -392,6 +487,15 @@ def main():
         checker.rotary(kind, 1, 5, 2, 10)
         for keys in (1, 7, 8, 103, 104, 1024, 1100, 5000):
             checker.softmax(kind, 2, 3, 1 if keys > 1000 else 5, keys)
+        for rows, count, uses, width in ((5, 9, 2, 16), (3, 4, 1, 7)):
+            checker.sum_rows(kind, rows, count, uses, width)
+        for sizes in ((16, 8, 24), (64, 40, 8)):
+            checker.product(kind, *sizes)
+        if given.shift == 0 and (kind != F32 or given.on == "cpu"):
+            checker.attention(kind, 2, 4, 2, 130, 32, 40)
+            checker.attention(kind, 1, 2, 2, 64, 64, 20)
+            checker.attention(kind, 2, 2, 1, 200, 128, 100)
+            checker.attention(kind, 3, 1, 1, 9, 32, 4)
         checker.dot(kind, 2, 7, 3, 16)
         checker.dot(kind, 2, 5, 3, 83)
         for rows, width in ((5, 64), (9, 7), (70, 33), (3, 520), (2, 4096), (2, 5001)):

@@ -25,6 +25,27 @@ enum { CDAMA_SQUARES_WORKSPACE = 1024 };
 /// The longest rows of mask_softmax, and of rms_norm_grad.
 enum { CDAMA_LONGEST_SOFTMAX = 32768, CDAMA_LONGEST_NORM = 8192 };
 
+/// The queries of a tile of attention, and its keys.
+enum { CDAMA_ATTENTION_TILE = 64 };
+/// A number of a mask of attention that hides a key, and every smaller one.
+#define CDAMA_HIDDEN (-1e4f)
+/// What a mask does to a tile.
+typedef enum { CDAMA_HIDES_ALL = 0, CDAMA_HIDES_SOME = 1, CDAMA_HIDES_NONE = 2 } cdama_mask_tile;
+
+/// The shapes of attention. `heads` is a multiple of `key_heads` (grouped-query attention), `masks` is 1 or `batch`,
+/// `size` is 32, 64 or 128 on the device. The scores are multiplied by `scale`.
+typedef struct {
+    int32_t batch, heads, key_heads, sequence, size, masks;
+    float scale;
+} cdama_attention;
+
+/// The matrices of a product, in rows: a is [rows, inner] and b [inner, columns], or what a transposition makes so.
+typedef struct {
+    size_t rows, inner, columns;
+    int transposes_a, transposes_b;
+    float scale;
+} cdama_product;
+
 typedef struct cdama_kernels {
     // MARK: The optimizer and its gradients
 
@@ -76,6 +97,42 @@ typedef struct cdama_kernels {
     const char *(*softmax_grad)(void *stream, int type, const void *shares, const void *flowing, const float *sums,
                                 void *scores, size_t rows, size_t keys);
 
+    /// What each mask [queries, keys] does to its tiles: int64 [masks, ⌈queries / CDAMA_ATTENTION_TILE⌉,
+    /// ⌈keys / CDAMA_ATTENTION_TILE⌉], of cdama_mask_tile. Keys after the last one count as hidden.
+    const char *(*mask_tiles)(void *stream, int type, const void *mask, int64_t *kinds, size_t masks, size_t queries,
+                              size_t keys);
+
+    /// out[b, s, h] = Σ p v with p = softmax(scale · q kᵀ + mask), whose scores are never written (Dao et al., 2022).
+    /// A row that sees nothing gives zeros.
+    ///
+    /// @param q  [batch, heads, sequence, size]
+    /// @param k  [batch, key heads, sequence, size]
+    /// @param v  [batch, sequence, key heads, size]
+    /// @param mask  [masks, sequence, sequence]; `kinds` is its mask_tiles.
+    /// @param[out] out  [batch, sequence, heads, size]
+    /// @param[out] normalizers  [batch, heads, sequence]: log Σ exp(scores).
+    const char *(*attention)(void *stream, int type, const cdama_attention *shape, const void *q, const void *k,
+                             const void *v, const void *mask, const int64_t *kinds, void *out, float *normalizers);
+
+    /// The gradients of q, k and v, of their shapes, from `flowing` ∂out and `dots` [batch, heads, sequence], which is
+    /// row_dot of ∂out and out: ∂v = pᵀ ∂o, ∂s = p (∂o vᵀ − dots), ∂q = scale · ∂s k, ∂k = scale · ∂sᵀ q.
+    const char *(*attention_grad)(void *stream, int type, const cdama_attention *shape, const void *q, const void *k,
+                                  const void *v, const void *mask, const int64_t *kinds, const void *flowing,
+                                  const float *normalizers, const float *dots, void *dq, void *dk, void *dv);
+
+    /// y[i] = Σ x[j] over the numbers j in indices[i] that are less than `rows`; others are padding.
+    ///
+    /// @param x  [rows, width]
+    /// @param indices  int64 [count, uses]
+    /// @param[out] y  [count, width]
+    const char *(*sum_rows)(void *stream, int type, const void *x, const int64_t *indices, void *y, size_t rows,
+                            size_t count, size_t uses, size_t width);
+
+    /// y = scale · a b, or with `adds` y += scale · a b; in float, rounded once. y is of the type `y_type`: `type`, or
+    /// float. On the device it is cuBLAS's product.
+    const char *(*product)(void *stream, int type, const cdama_product *shape, const void *a, const void *b, void *y,
+                           int y_type, int adds);
+
     /// sums[b, h, s] = Σ a[b, s, h] · b[b, s, h] over a head's `size` numbers.
     const char *(*row_dot)(void *stream, int type, const void *a, const void *b, float *sums, size_t batch,
                            size_t sequence, size_t heads, size_t size);
@@ -116,6 +173,10 @@ extern const cdama_kernels cdama_cpu_kernels;
 /// kind of device compiles the kernels (some seconds) or reads them from the cache.
 const char *cdama_cuda_kernels_status(int device);
 
+/// Whether the device of this number has kernels of attention for heads of `size` numbers in float16 and bfloat16:
+/// compute capability 8.0 or later.
+int cdama_cuda_has_attention(int device, size_t size);
+
 /// NULL if NVRTC, the compiler of the kernels, can be opened, else the reason in one line. It is looked for as
 /// $DAMA_NVRTC, on the loader's path, and beside the process's CUDA libraries.
 const char *cdama_nvrtc_status(void);
@@ -135,6 +196,7 @@ const char *cdama_nvrtc_compile(int architecture, int type, int verbose, char **
 const char *cdama_cuda_image(int architecture, int type, void **image, size_t *size, int *compiled);
 
 /// Takes the place of the driver's launch in tests. NULL restores the driver's.
+/// Products, which are no kernels of this library, are then the CPU's.
 typedef const char *(*cdama_launcher)(const char *kernel, unsigned blocks, unsigned threads, void **arguments);
 void cdama_cuda_set_launcher(cdama_launcher launcher);
 

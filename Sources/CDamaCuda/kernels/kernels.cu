@@ -16,6 +16,7 @@
 #endif
 
 #include "operators.cuh"
+#include "attention_kernels.cuh"
 #include "optimizer.cuh"
 
 #undef REAL

@@ -100,6 +100,25 @@ extern "C" __global__ void NAME(softmax_grad)(const REAL *shares, const REAL *fl
     store(scores + start, keys - at, aligned, d);
 }
 
+// A thread for CHUNK columns of a row of y.
+extern "C" __global__ void NAME(sum_rows)(const REAL *x, const index_t *indices, REAL *y, index_t rows,
+                                          index_t threads, int uses, int width, int aligned) {
+    index_t thread = thread_number();
+    if (thread >= threads) return;
+    int pieces = (width + CHUNK - 1) / CHUNK;
+    index_t row = thread / pieces;
+    int at = (int)(thread % pieces) * CHUNK, left = width - at;
+    float sum[CHUNK] = {0, 0, 0, 0, 0, 0, 0, 0}, v[CHUNK];
+    for (int use = 0; use < uses; use++) {
+        index_t from = indices[row * uses + use];
+        if (from < 0 || from >= rows) continue;
+        load(x + from * width + at, left, aligned, 0, v);
+#pragma unroll
+        for (int k = 0; k < CHUNK; k++) sum[k] += v[k];
+    }
+    store(y + row * width + at, left, aligned, sum);
+}
+
 // Eight threads for the head of a token. All threads of a warp stay for the sum.
 extern "C" __global__ void NAME(row_dot)(const REAL *a, const REAL *b, float *sums, index_t rows, int sequence,
                                          int heads, int size, int aligned) {

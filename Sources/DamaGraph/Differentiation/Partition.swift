@@ -84,6 +84,7 @@ extension Differentiation {
         for (place, node) in backward.nodes.enumerated() {
             for value in node.outputs where results.contains(backward.name(of: value)) {
                 let before = try g.input(Self.before(backward.name(of: value)), value.type, value.shape)
+                if g.addToGradient(before, ofNode: place) { continue }
                 let start = g.graph.nodes.count
                 sums[value.id] = try g.add(value, before)
                 added[place, default: []] += g.graph.nodes[start...]
@@ -94,7 +95,7 @@ extension Differentiation {
         // putResultsLast.
         let leaves = Set(backward.leaves)
         var (first, last): ([Node], [Node]) = ([], [])
-        for (place, node) in backward.nodes.enumerated() {
+        for (place, node) in graph.nodes.prefix(backward.nodes.count).enumerated() {
             if let own = added[place] {
                 first.append(node)
                 last += own
@@ -206,6 +207,8 @@ private struct BackwardHalf {
         case "Shape": node.inputs.allSatisfy { $0.map { !isForward($0) } ?? true }
         // A mask that is an input takes a quarter of its numbers' memory.
         case "Cast": node.inputs.allSatisfy { $0.map { !isForward($0) } ?? true }
+        // A few numbers for each mask.
+        case "MaskTiles": node.inputs.allSatisfy { $0.map { !isForward($0) } ?? true }
         // Arithmetic on lengths.
         case "Concat", "Add", "Sub", "Mul", "Div", "Min", "Max": node.outputs.allSatisfy { $0.type == .int64 }
         default: false

@@ -10,6 +10,11 @@ public enum FusedOperators {
     /// The version of the domain that graphs import.
     static let version = 1
 
+    /// The queries of a tile of attention, and its keys.
+    static let attentionTile = 64
+    /// The sizes of heads that have kernels of attention.
+    public static let attentionSizes: Set<Int> = [32, 64, 128]
+
     /// The inputs and outputs of each operator that are float whatever the type of the operator is: tables, statistics,
     /// log-probabilities and sums.
     public static let float32: [String: (inputs: Set<Int>, outputs: Set<Int>)] = [
@@ -19,6 +24,12 @@ public enum FusedOperators {
         "RowDot": (inputs: [], outputs: [0]),
         "RmsNormGrad": (inputs: [3], outputs: []),
         "RmsNormScaleGrad": (inputs: [2], outputs: []),
+        "MaskTiles": (inputs: [], outputs: []),
+        "FlashAttention": (inputs: [], outputs: [1]),
+        "FlashAttentionGrad": (inputs: [6, 7], outputs: []),
+        "SumRows": (inputs: [], outputs: []),
+        "AddedProduct": (inputs: [], outputs: []),
+        "WeightGradient": (inputs: [2], outputs: [0]),
         "SwiGLU": (inputs: [], outputs: []),
         "SwiGLUGrad": (inputs: [], outputs: []),
         "TokenLogProbabilities": (inputs: [], outputs: [0, 1]),

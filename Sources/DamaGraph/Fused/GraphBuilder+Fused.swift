@@ -53,6 +53,59 @@ extension GraphBuilder {
         return try reshape(x, [x.shape[0], k.shape[1], rows, x.shape[3]], from: [x])
     }
 
+    /// ``causalAttention(_:_:_:mask:scale:blocks:minimum:)`` as one kernel, for operands that it has checked.
+    func flashAttention(_ q: Value, _ k: Value, _ v: Value, _ mask: Value, _ scale: Float) throws(DamaError) -> Value {
+        let heads: Shape = [q.shape[1], q.shape[3]]
+        let out: (type: ElementType, shape: Shape) = (q.type, [q.shape[0], q.shape[2], heads.product])
+        return fused(
+            "FlashAttention", [q, k, try withMergedHeads(v), mask, try maskTiles(mask)],
+            outputs: [out, (.float32, Array(q.shape.prefix(3)))], [("scale", .float(scale))])[0]
+    }
+
+    /// What the mask does to its tiles, which is the same in all layers.
+    private func maskTiles(_ mask: Value) throws(DamaError) -> Value {
+        let known = graph.nodes.first { $0.op == "MaskTiles" && $0.inputs == [mask] }
+        if let known { return known.outputs[0] }
+        let shape: Shape = [mask.shape[0], mask.shape[2].tiles, mask.shape[3].tiles]
+        return try outsideScopes { () throws(DamaError) in
+            fused("MaskTiles", [mask], outputs: [(.int64, shape)])[0]
+        }
+    }
+
+    /// [batch, sequence, heads · size] of [batch, heads, sequence, size]: what was split before, if it was.
+    private func withMergedHeads(_ x: Value) throws(DamaError) -> Value {
+        let shape: Shape = [x.shape[0], x.shape[2], [x.shape[1], x.shape[3]].product]
+        guard case .node(let place) = graph.values[x.id].source, graph.nodes[place].op == "Transpose",
+            graph.nodes[place].ints("perm") == [0, 2, 1, 3],
+            let split = graph.nodes[place].inputs[0], case .node(let first) = graph.values[split.id].source,
+            graph.nodes[first].op == "Reshape", let whole = graph.nodes[first].inputs[0], whole.shape == shape
+        else { return try mergeHeads(x) }
+        return whole
+    }
+
+    /// scale · aᵀ b in float32 whatever the type of a and b, for a weight like `weight`. Another kernel may add it to
+    /// an earlier gradient: ``addToGradient(_:ofNode:)``.
+    ///
+    /// - Parameters:
+    ///   - a: [rows, rows of the weight]
+    ///   - b: [rows, columns of the weight]
+    func fusedWeightGradient(
+        _ a: Value, _ b: Value, _ scale: Float, like weight: Value
+    ) throws(DamaError) -> Value {
+        fused(
+            "WeightGradient", [a, b], outputs: [(.float32, weight.shape)],
+            [("transA", .int(1)), ("transB", .int(0)), ("scale", .float(scale))])[0]
+    }
+
+    /// Adds the gradient of a weight that a node computes to `before`, within the node.
+    ///
+    /// - Returns: Whether that is possible.
+    func addToGradient(_ before: Value, ofNode place: Int) -> Bool {
+        guard graph.nodes[place].op.hasPrefix("WeightGradient"), graph.nodes[place].inputs.count == 2 else { return false }
+        appendInput(before, toNode: place)
+        return true
+    }
+
     /// Adds `residual` to a gradient that a fused kernel has computed, within that kernel.
     ///
     /// - Returns: Whether that is possible.
@@ -99,6 +152,20 @@ extension GradientRule {
                 try c.ifNeeded(2) { () throws(DamaError) in try g.matmul(shares, flowing, transposeA: true) },
                 nil,
             ]
+        },
+        GradientRule("dama.FlashAttention") { c throws(DamaError) in
+            guard c.gradients[1] == nil else {
+                throw .unsupported("\(c.node.name): the sums of FlashAttention have no gradient")
+            }
+            let (g, q, k, v, mask) = (c.g, try c.input(0), try c.input(1), try c.input(2), try c.input(3))
+            let gradient = try c.gradient()
+            let dots = g.fused(
+                "RowDot", [gradient, try c.output(0)], outputs: [(.float32, Array(q.shape.prefix(3)))],
+                [("heads", .int(q.shape[1].fixed ?? 1))])[0]
+            let gradients = g.fused(
+                "FlashAttentionGrad", [q, k, v, mask, try c.input(4), gradient, try c.output(1), dots],
+                outputs: [q, k, v].map { ($0.type, $0.shape) }, [("scale", .float(c.node.float("scale", default: 1)))])
+            return gradients + [nil, nil]
         },
         GradientRule("dama.SwiGLU") { c throws(DamaError) in
             let (gate, up) = (try c.input(0), try c.input(1))

@@ -35,8 +35,12 @@ public struct AxisLengths: Sendable {
             let (first, second) = (try length(named: name[..<place]), try length(named: name[place...].dropFirst(3)))
             return apply > 0 ? try Self.sum(first, second) : max(0, first - second)
         }
-        guard let place = name.lastPlace(of: " * ") else { throw .internal("the axis \"\(name)\" has no known length") }
-        return try Self.product(length(named: name[..<place]), length(named: name[place...].dropFirst(3)))
+        if let place = name.lastPlace(of: " * ") {
+            return try Self.product(length(named: name[..<place]), length(named: name[place...].dropFirst(3)))
+        }
+        let (prefix, tile) = (Dimension.tilesPrefix, FusedOperators.attentionTile)
+        guard name.hasPrefix(prefix) else { throw .internal("the axis \"\(name)\" has no known length") }
+        return try Self.sum(length(named: name.dropFirst(prefix.count)), tile - 1) / tile
     }
 
     /// The length of a block of `GraphBuilder.causalAttention`: "sequence, 8 blocks of 16, end of 3". `nil` for another

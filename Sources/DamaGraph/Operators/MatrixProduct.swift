@@ -79,6 +79,11 @@ extension GradientRule {
                     left = try g.flattenRows(a)
                     right = try g.flattenRows(gradient)
                 }
+                if g.graph.usesFusedKernels, left.rank == 2, right.rank == 2, !transposedA {
+                    return transposedB
+                        ? try g.fusedWeightGradient(right, left, scale, like: b)
+                        : try g.fusedWeightGradient(left, right, scale, like: b)
+                }
                 let product =
                     switch (transposedA, transposedB) {
                     case (false, false): try g.transposedProduct(left, right, scale: scale)

@@ -93,6 +93,9 @@ extension GradientRule {
             if rank != 1 {
                 gradient = try g.reshape(gradient, [Array(gradient.shape.prefix(rank)).product] + row, from: [x])
             }
+            if g.graph.usesFusedKernels, x.rank == 2, gradient.rank == 2 {
+                return [g.fused("SumRows", [gradient, inverse], x.shape), nil, nil]
+            }
             let zero = try g.expand(g.scalar(0, x.type), [1] + row, from: [x])
             let picked = try g.gather(g.concat([gradient, zero], axis: 0), inverse)
             return [try g.reduceSum(picked, axes: [1]), nil, nil]

@@ -30,6 +30,7 @@ struct Lowering {
         masks = source.maskRoots()
         target = Graph(name: source.name)
         target.usesFusedKernels = source.usesFusedKernels
+        target.usesFlashAttention = source.usesFlashAttention
         taken = Set(source.values.map(\.name) + source.nodes.map(\.name))
         kinds = source.values.map { .fixed($0.type) }
         versions = [[ElementType: Value]](repeating: [:], count: source.values.count)

@@ -41,9 +41,12 @@ package struct ModelNetworks: Sendable {
 
     /// The graph that training differentiates: see ``TrainableDecoder``.
     ///
-    /// - Parameter scoresOnHost: whether its output is logits.
-    package func trainingGraph(scoresOnHost: Bool, fused: Bool) throws(DamaError) -> Graph {
-        try LlamaGraph(decoder, fused: fused).scoring(scoresOnHost ? .logits : .logProbabilities, trainable: true)
+    /// - Parameters:
+    ///   - scoresOnHost: whether its output is logits.
+    ///   - fused: whether it is written with fused kernels.
+    ///   - flash: whether attention is one of them.
+    package func trainingGraph(scoresOnHost: Bool, fused: Bool, flash: Bool) throws(DamaError) -> Graph {
+        try LlamaGraph(decoder, fused: fused, flash: flash).scoring(scoresOnHost ? .logits : .logProbabilities, trainable: true)
     }
 
     /// The outputs of the graph that makes the decoder's inputs on a device.

@@ -31,7 +31,8 @@ struct PlannedTraining {
         residentInputs = onHost ? [] : networks.residentInputs
         output = networks.trainingOutput(scoresOnHost: onHost)
         let choice = try DecoderChoice(
-            networks.trainingGraph(scoresOnHost: onHost, fused: !onHost && step.hasKernels), trainable,
+            networks.trainingGraph(
+                scoresOnHost: onHost, fused: !onHost && step.hasKernels, flash: precision != .float32), trainable,
             modules: networks.adapterModules,
             embeddings: (networks.embeddingWeight, [networks.decoder.vocabularySize, networks.decoder.hiddenSize]),
             fileName: networks.fileName)

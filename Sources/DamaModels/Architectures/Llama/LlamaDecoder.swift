@@ -63,7 +63,9 @@ public final class LlamaDecoder: CausalDecoder {
         embeddingTable = try store.tensor(
             names.fileName(LlamaGraph.embeddings),
             expectedShape: [configuration.vocabularySize, configuration.hiddenSize])
-        graphs = LlamaGraph(configuration, fused: CudaKernels.areUsed(on: device))
+        graphs = LlamaGraph(
+            configuration, fused: CudaKernels.areUsed(on: device),
+            flash: CudaKernels.haveAttention(on: device, weights.precision))
         // Checks all shapes, so that opening a wrong file fails.
         let graph = try graphs.scoring()
         for weight in graph.weights {

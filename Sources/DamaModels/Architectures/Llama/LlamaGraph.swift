@@ -6,9 +6,11 @@ public struct LlamaGraph: Sendable {
     public let configuration: LlamaConfiguration
     /// Whether the scoring graph is written with fused kernels: see `GraphBuilder`.
     public let fused: Bool
+    /// Whether attention is one of these kernels.
+    private let flash: Bool
 
-    public init(_ configuration: LlamaConfiguration, fused: Bool = false) {
-        (self.configuration, self.fused) = (configuration, fused)
+    public init(_ configuration: LlamaConfiguration, fused: Bool = false, flash: Bool = false) {
+        (self.configuration, self.fused, self.flash) = (configuration, fused, flash)
     }
 
     /// The embedding table, which is also a tied LM head.
@@ -69,7 +71,7 @@ public struct LlamaGraph: Sendable {
     ///
     /// - Parameter trainable: adds the input that differentiation needs (``Port/inverseRows``).
     public func scoring(_ head: Head = .logProbabilities, trainable: Bool = false) throws(DamaError) -> Graph {
-        let g = GraphBuilder("llama", usesFusedKernels: fused)
+        let g = GraphBuilder("llama", usesFusedKernels: fused, usesFlashAttention: flash)
         let c = configuration
         let embeddings = try g.input(Port.embeddings, .float32, ["batch", "sequence", .fixed(c.hiddenSize)])
         let positions = try g.input(Port.positions, .int64, ["batch", "sequence"])
