@@ -10,7 +10,8 @@ import XCTest
 @testable import DamaRuntime
 @testable import DamaTraining
 
-/// The optimizer on the host, piece by piece, against ``AdamW`` over whole arrays and Swift's own rounding: bit for bit.
+/// The optimizer on the host, piece by piece, against ``AdamW`` over whole arrays and Swift's own rounding: bit for
+/// bit.
 final class OffloadTests: XCTestCase {
     override class func setUp() { TestRuntime.configure() }
 
@@ -135,8 +136,8 @@ final class OffloadTests: XCTestCase {
         let optimizers = optimizers(found.count)
         let entries = zip(found, optimizers).map { (numbers: $0, optimizer: $1) }
         let offload = try XCTUnwrap(place.offload)
-        // Begin, end, and for each piece a copy from the device, one to it, and their waits: at the end the copies of the
-        // last pieces need none, but at the start those of the values that were set do.
+        // Begin, end, and for each piece a copy from the device, one to it, and their waits: at the end the copies of
+        // the last pieces need none, but at the start those of the values that were set do.
         let pieces = Self.sizes.reduce(0) { $0 + ($1 + 15) / 16 }
         var failures = 0
         for calls in 0...4 * pieces + 2 {

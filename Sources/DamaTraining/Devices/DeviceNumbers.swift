@@ -10,8 +10,8 @@ struct DevicePlace: Sendable {
     let kernels: DeviceKernels?
     /// The type in which graphs take the parameters.
     let type: ElementType
-    /// Updates the parameters on the host, which keeps their fp32 values and moments, so that the device holds only what
-    /// runs need; `nil` if the device does all that.
+    /// Updates the parameters on the host, which keeps their fp32 values and moments, so that the device holds only
+    /// what runs need; `nil` if the device does all that.
     let offload: OffloadPipeline?
 
     /// Whether the device is the CPU.
@@ -38,8 +38,8 @@ struct DevicePlace: Sendable {
     }
 }
 
-/// The numbers of a parameter on a device: what the graphs read, in their type, and the gradient in fp32. The fp32 value
-/// and the moments are on the device, or with ``DevicePlace/offload`` on the host.
+/// The numbers of a parameter on a device: what the graphs read, in their type, and the gradient in fp32. The fp32
+/// value and the moments are on the device, or with ``DevicePlace/offload`` on the host.
 final class DeviceNumbers: @unchecked Sendable {
     let place: DevicePlace
     /// What sessions read.
@@ -87,8 +87,8 @@ final class DeviceNumbers: @unchecked Sendable {
         }
     }
 
-    /// Replaces a part by what `fill` writes into host memory: that which the host keeps, or memory from which it goes to
-    /// the device.
+    /// Replaces a part by what `fill` writes into host memory: that which the host keeps, or memory from which it goes
+    /// to the device.
     func set(
         _ part: Parameter.Part, _ fill: (UnsafeMutableBufferPointer<Float>) throws(DamaError) -> Void
     ) throws(DamaError) {
