@@ -31,8 +31,8 @@ struct KeptNumbers: Sendable {
 final class OffloadPipeline: Sendable {
     /// The memory between host and device has this many slots, each for the gradient and the new values of a piece.
     static let slotCount = 4
-    /// The numbers of a piece: a copy of 32 MB, which takes longer than what is done once for each piece.
-    static let usualPiece = 8 << 20
+    /// The numbers of a piece: 64 MB, so that a copy and an update take longer than what is done once for each piece.
+    static let usualPiece = 16 << 20
 
     private let backend: any DeviceBackend
     private let type: ElementType
