@@ -4,7 +4,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-#include "driver_functions.h"
+#include "driver_device.h"
 
 #define MOST_DEVICES 16
 
@@ -20,15 +20,6 @@ struct CUmemPoolProps {
     unsigned char reserved[54];
 };
 
-struct cdama_cuda_device {
-    int ordinal;
-    char name[128];
-    const cdama_driver *driver;
-    CUcontext context;
-    CUstream stream;
-    CUmemoryPool pool;
-};
-
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct cdama_cuda_device *_Atomic devices[MOST_DEVICES];
 static struct cdama_cuda_device storage[MOST_DEVICES];
@@ -36,11 +27,16 @@ static _Thread_local char error_text[512];
 
 const char *cdama_cuda_error(void) { return error_text; }
 
-static cdama_cuda_status fail(const cdama_driver *driver, CUresult result, const char *what) {
+cdama_cuda_status cdama_device_failed(const cdama_driver *driver, CUresult result, const char *what) {
     const char *text = NULL;
     driver->cuGetErrorString(result, &text);
     snprintf(error_text, sizeof error_text, "%s: %s (CUDA error %d)", what, text ? text : "unknown error", result);
     return result == CU_OUT_OF_MEMORY ? CDAMA_CUDA_OUT_OF_MEMORY : CDAMA_CUDA_FAILED;
+}
+
+cdama_cuda_status cdama_device_refused(cdama_cuda_status status, const char *text) {
+    snprintf(error_text, sizeof error_text, "%s", text);
+    return status;
 }
 
 // MARK: Opening
@@ -49,7 +45,7 @@ static cdama_cuda_status open_device(const cdama_driver *driver, int ordinal, st
     int count = 0, has_pools = 0;
     CUdevice handle;
     CUresult result = driver->cuDeviceGetCount(&count);
-    if (result) return fail(driver, result, "counting CUDA devices");
+    if (result) return cdama_device_failed(driver, result, "counting CUDA devices");
     if (ordinal >= count) {
         snprintf(error_text, sizeof error_text, "there is no CUDA device %d: this machine has %d%s", ordinal, count,
                  count == 1 ? ", number 0" : "");
@@ -58,7 +54,7 @@ static cdama_cuda_status open_device(const cdama_driver *driver, int ordinal, st
     if ((result = driver->cuDeviceGet(&handle, ordinal)) ||
         (result = driver->cuDeviceGetName(device->name, sizeof device->name, handle)) ||
         (result = driver->cuDeviceGetAttribute(&has_pools, POOLS_SUPPORTED, handle)))
-        return fail(driver, result, "reading the CUDA device");
+        return cdama_device_failed(driver, result, "reading the CUDA device");
     if (!has_pools) {
         snprintf(error_text, sizeof error_text, "CUDA device %d, %s, has no memory pools", ordinal, device->name);
         return CDAMA_CUDA_UNAVAILABLE;
@@ -67,7 +63,7 @@ static cdama_cuda_status open_device(const cdama_driver *driver, int ordinal, st
     device->driver = driver;
     if ((result = driver->cuDevicePrimaryCtxRetain(&device->context, handle)) ||
         (result = driver->cuCtxPushCurrent_v2(device->context)))
-        return fail(driver, result, "opening the CUDA device");
+        return cdama_device_failed(driver, result, "opening the CUDA device");
     CUcontext popped;
     CUmemPoolProps properties = {.allocation_type = 1, .location_type = 1, .location_id = ordinal};
     uint64_t everything = UINT64_MAX;
@@ -76,7 +72,7 @@ static cdama_cuda_status open_device(const cdama_driver *driver, int ordinal, st
         // Without this the pool would return its memory to the system at each synchronisation.
         (result = driver->cuMemPoolSetAttribute(device->pool, POOL_RELEASE_THRESHOLD, &everything))) {
         driver->cuCtxPopCurrent_v2(&popped);
-        return fail(driver, result, "making a stream and a memory pool");
+        return cdama_device_failed(driver, result, "making a stream and a memory pool");
     }
     driver->cuCtxPopCurrent_v2(&popped);
     return CDAMA_CUDA_OK;
@@ -111,7 +107,7 @@ void *cdama_cuda_stream(const cdama_cuda_device *device) { return device->stream
 
 cdama_cuda_status cdama_cuda_enter(cdama_cuda_device *device) {
     CUresult result = device->driver->cuCtxPushCurrent_v2(device->context);
-    return result ? fail(device->driver, result, "entering the CUDA device") : CDAMA_CUDA_OK;
+    return result ? cdama_device_failed(device->driver, result, "entering the CUDA device") : CDAMA_CUDA_OK;
 }
 
 void cdama_cuda_leave(cdama_cuda_device *device) {
@@ -139,7 +135,8 @@ cdama_cuda_status cdama_cuda_allocate(cdama_cuda_device *device, size_t bytes, v
     cdama_cuda_leave(device);
     *memory = (void *)(uintptr_t)address;
     if (!result) return CDAMA_CUDA_OK;
-    if (result != CU_OUT_OF_MEMORY) return fail(device->driver, result, "allocating memory of the CUDA device");
+    if (result != CU_OUT_OF_MEMORY)
+        return cdama_device_failed(device->driver, result, "allocating memory of the CUDA device");
     cdama_cuda_memory found = {0};
     cdama_cuda_describe_memory(device, 0, &found);
     snprintf(error_text, sizeof error_text, "CUDA device %d has no %.2f GB left: %.2f of %.2f GB are free",
@@ -166,7 +163,8 @@ cdama_cuda_status cdama_cuda_describe_memory(cdama_cuda_device *device, int rese
         result = device->driver->cuMemPoolSetAttribute(device->pool, POOL_USED_HIGH, &zero);
     cdama_cuda_leave(device);
     (memory->available = available), (memory->total = total);
-    return result ? fail(device->driver, result, "reading the memory of the CUDA device") : CDAMA_CUDA_OK;
+    return result ? cdama_device_failed(device->driver, result, "reading the memory of the CUDA device")
+                  : CDAMA_CUDA_OK;
 }
 
 // MARK: Copies
@@ -177,7 +175,7 @@ cdama_cuda_status cdama_cuda_describe_memory(cdama_cuda_device *device, int rese
     if (status) return status; \
     CUresult result = call; \
     cdama_cuda_leave(device); \
-    return result ? fail(device->driver, result, what) : CDAMA_CUDA_OK
+    return result ? cdama_device_failed(device->driver, result, what) : CDAMA_CUDA_OK
 
 cdama_cuda_status cdama_cuda_copy_in(cdama_cuda_device *device, void *to, const void *from, size_t bytes) {
     // From pageable memory the call returns once the driver has read the source.

@@ -9,7 +9,7 @@
 typedef int CUresult;
 typedef int CUdevice;
 typedef unsigned long long CUdeviceptr;
-typedef void *CUcontext, *CUstream, *CUmemoryPool, *CUmodule, *CUfunction;
+typedef void *CUcontext, *CUstream, *CUevent, *CUmemoryPool, *CUmodule, *CUfunction;
 typedef struct CUmemPoolProps CUmemPoolProps;
 enum { CU_OUT_OF_MEMORY = 2 };
 
@@ -28,7 +28,15 @@ enum { CU_OUT_OF_MEMORY = 2 };
     X(cuCtxGetCurrent, (CUcontext *)) \
     X(cuCtxGetDevice, (CUdevice *)) \
     X(cuStreamCreate, (CUstream *, unsigned)) \
+    X(cuStreamDestroy_v2, (CUstream)) \
     X(cuStreamSynchronize, (CUstream)) \
+    X(cuStreamWaitEvent, (CUstream, CUevent, unsigned)) \
+    X(cuEventCreate, (CUevent *, unsigned)) \
+    X(cuEventDestroy_v2, (CUevent)) \
+    X(cuEventRecord, (CUevent, CUstream)) \
+    X(cuEventSynchronize, (CUevent)) \
+    X(cuMemHostAlloc, (void **, size_t, unsigned)) \
+    X(cuMemFreeHost, (void *)) \
     X(cuMemPoolCreate, (CUmemoryPool *, const CUmemPoolProps *)) \
     X(cuMemPoolSetAttribute, (CUmemoryPool, int, void *)) \
     X(cuMemPoolGetAttribute, (CUmemoryPool, int, void *)) \

@@ -161,6 +161,11 @@ extension dama_train_yaml_options: SizedStruct {
     static var name: String { "dama_train_yaml_options" }
 }
 
+extension dama_memory_plan_options: SizedStruct {
+    static var firstSize: Int { 24 }
+    static var name: String { "dama_memory_plan_options" }
+}
+
 extension dama_judge_options: SizedStruct {
     static var firstSize: Int { 72 }
     static var name: String { "dama_judge_options" }

@@ -125,15 +125,12 @@ public func dama_train_yaml(
     _ cancellation: OpaquePointer?
 ) -> dama_status {
     guarded {
-        let text = try string(text, "text")
-        let overrides = try strings(overrides, overrideCount, "overrides")
         var given = dama_train_yaml_options()
         if let options { given = try readStruct(options, "options", defaults: dama_train_yaml_options()) }
         // Checked before the model is opened, which may take long.
         _ = try Cancellation.signal(cancellation)
         let ranks = try RankGroup(given.ranks, "options.ranks")
-        let name = given.label == nil ? "configuration" : try string(given.label, "options.label")
-        var settings = try TrainSettings(yaml: text, overrides: overrides, place: name)
+        var settings = try trainSettings(text, overrides, overrideCount, label: given.label)
         settings.job.rows.restart = given.restart != 0
         if settings.policy.runtimePath == nil, given.onnxruntime != nil {
             settings.policy.runtimePath = try string(given.onnxruntime, "options.onnxruntime")
@@ -142,6 +139,19 @@ public func dama_train_yaml(
         let job = TrainJob(settings.job, policy: policy)
         try run(job, policy, ranks, result, cancellation, TrainListener(callback: given.progress, user: given.user))
     }
+}
+
+/// A configuration with its overrides.
+///
+/// - Parameter label: the name of the text in messages, or NULL.
+func trainSettings(
+    _ text: UnsafePointer<CChar>?, _ overrides: UnsafePointer<UnsafePointer<CChar>?>?, _ overrideCount: Int,
+    label: UnsafePointer<CChar>?
+) throws -> TrainSettings {
+    let text = try string(text, "text")
+    let overrides = try strings(overrides, overrideCount, "overrides")
+    let name = label == nil ? "configuration" : try string(label, "options.label")
+    return try TrainSettings(yaml: text, overrides: overrides, place: name)
 }
 
 private func run(

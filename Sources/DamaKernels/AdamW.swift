@@ -49,6 +49,19 @@ public struct AdamW: Equatable, Sendable {
         firstMoments: UnsafeMutablePointer<Float>, secondMoments: UnsafeMutablePointer<Float>, count: Int,
         threads: Int = 0
     ) throws(DamaError) {
+        try update(
+            step: step, parameters: parameters, gradients: gradients, firstMoments: firstMoments,
+            secondMoments: secondMoments, rounded: nil, count: count, threads: threads)
+    }
+
+    /// The same, which also writes the new parameters in another type.
+    ///
+    /// - Parameter rounded: memory for `count` numbers.
+    package func update(
+        step: UInt64, parameters: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>,
+        firstMoments: UnsafeMutablePointer<Float>, secondMoments: UnsafeMutablePointer<Float>,
+        rounded: RoundedNumbers?, count: Int, threads: Int
+    ) throws(DamaError) {
         let numbers = try numbers(step: step)
         guard count >= 0 else { throw .invalidArgument("the number of parameters is \(count); it must be 0 or more") }
         let threads = try Parallel.resolve(threads)
@@ -58,9 +71,11 @@ public struct AdamW: Equatable, Sendable {
             let (parameters, gradients, first, second) = memory.pointer
             let start = range.lowerBound
             withUnsafePointer(to: numbers) { numbers in
-                cdama_adamw_step(
-                    level, numbers, parameters + start, gradients + start, first + start, second + start, range.count)
+                cdama_adamw_step_rounded(
+                    level, numbers, parameters + start, gradients + start, first + start, second + start,
+                    rounded?.rounding ?? CDAMA_ROUND_NOT, rounded?.place(start), range.count)
             }
+            if let rounded, rounded.rounding == CDAMA_ROUND_NOT { rounded.write(parameters + start, at: range) }
         }
     }
 

@@ -150,32 +150,13 @@ public final class Parameter: Sendable {
         }
     }
 
-    /// One step of AdamW.
-    func update(_ optimizer: AdamW, step: UInt64, threads: Int) throws(DamaError) {
-        switch home {
-        case .host(let numbers):
-            guard let value = numbers.value.elements.baseAddress,
-                let gradient = numbers.gradient.elements.baseAddress,
-                let first = numbers.firstMoment.elements.baseAddress,
-                let second = numbers.secondMoment.elements.baseAddress
-            else { return }
-            try optimizer.update(
-                step: step, parameters: value, gradients: UnsafePointer(gradient), firstMoments: first,
-                secondMoments: second, count: count, threads: threads)
-        case .device(let numbers): try numbers.update(optimizer, step: step, threads: threads)
-        }
-    }
-
     /// Replaces a part by what `fill` writes into host memory of ``count`` numbers.
     func set(
         _ part: Part = .value, _ fill: (UnsafeMutableBufferPointer<Float>) throws(DamaError) -> Void
     ) throws(DamaError) {
         switch home {
         case .host(let numbers): try fill(numbers[part].elements)
-        case .device(let numbers):
-            let memory = try FloatMemory(count: count)
-            try fill(memory.elements)
-            try numbers.write(part, memory)
+        case .device(let numbers): try numbers.set(part, fill)
         }
     }
 }
@@ -211,5 +192,15 @@ struct HostNumbers: Sendable {
         case .firstMoment: firstMoment
         case .secondMoment: secondMoment
         }
+    }
+
+    /// One step of AdamW.
+    func update(_ optimizer: AdamW, step: UInt64, threads: Int) throws(DamaError) {
+        guard let value = value.elements.baseAddress, let gradient = gradient.elements.baseAddress,
+            let first = firstMoment.elements.baseAddress, let second = secondMoment.elements.baseAddress
+        else { return }
+        try optimizer.update(
+            step: step, parameters: value, gradients: UnsafePointer(gradient), firstMoments: first,
+            secondMoments: second, count: self.value.count, threads: threads)
     }
 }

@@ -43,9 +43,18 @@ public final class TrainedPolicy {
     /// - Throws: ``DamaError/Code/invalidArgument`` if no weight is selected, naming the patterns;
     ///   ``DamaError/Code/unsupported`` for a policy that cannot be trained, such as one from ONNX files, and for a
     ///   runtime with wrong gradients.
-    public init(
+    public convenience init(
         _ base: Policy, _ trainable: Trainable, activations: Activations = .keep, seed: UInt64 = 0,
         offloads: Bool = false
+    ) throws(DamaError) {
+        try self.init(
+            base, trainable, activations: activations, seed: seed, offloads: offloads,
+            piece: OffloadPipeline.usualPiece)
+    }
+
+    /// - Parameter piece: numbers of a piece of ``OffloadPipeline``.
+    init(
+        _ base: Policy, _ trainable: Trainable, activations: Activations, seed: UInt64, offloads: Bool, piece: Int
     ) throws(DamaError) {
         guard let decoder = base.decoder as? any TrainableDecoder else {
             throw .unsupported(
@@ -54,7 +63,7 @@ public final class TrainedPolicy {
         let precision = decoder.weights.precision
         var place: DevicePlace?
         if decoder.device != .cpu || precision != .float32 {
-            place = try DevicePlace(decoder.runtime, decoder.device, precision, offloads: offloads)
+            place = try DevicePlace(decoder.runtime, decoder.device, precision, offloads: offloads, piece: piece)
         }
         self.place = place
         let placement = place.map { ParameterPlacement.device($0) } ?? .host

@@ -350,11 +350,7 @@ public final class Trainer {
             optimizer.gradientScale = GradientNorm.clippingScale(norm: norm, limit: options.maximumGradientNorm)
         }
         optimizer.gradientScale /= policy.lossScale
-        let decay = optimizer.weightDecay
-        for parameter in policy.parameters {
-            optimizer.weightDecay = parameter.decays ? decay : 0
-            try parameter.update(optimizer, step: steps + 1, threads: options.threads)
-        }
+        try policy.update(optimizer, step: steps + 1, threads: options.threads)
         steps += 1
     }
 

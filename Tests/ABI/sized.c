@@ -92,6 +92,7 @@ static dama_texts *made_texts;
 static dama_judge *made_judge;
 static dama_metrics *made_metrics;
 static dama_comparison *made_comparison;
+static dama_memory_plan *made_memory_plan;
 
 static char folder[] = "/tmp/dama-abi-XXXXXX";
 static char clip[4096], llava[4096], png[4096];
@@ -370,6 +371,8 @@ static void train_job(dama_policy *policy) {
              llava, options.data, options.output, options.image_root);
     COVERED_INPUT(dama_train_yaml, dama_train_yaml_options, INIT(dama_train_yaml_options), it->restart = 1,
                   dama_train_yaml(yaml, NULL, 0, it, NULL, NULL));
+    COVERED_INPUT(dama_train_plan, dama_memory_plan_options, INIT(dama_memory_plan_options), it->prompt_tokens = 32,
+                  (MADE(memory_plan, dama_train_plan(&made_memory_plan, yaml, NULL, 0, it), dama_memory_plan_free)));
     dama_train_yaml_options alone;
     dama_train_yaml_options_init(&alone);
     COVERED_INPUT(dama_train_yaml, dama_ranks, INIT(dama_ranks), alone.ranks = it,

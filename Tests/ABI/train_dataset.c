@@ -109,6 +109,54 @@ static void bad_yaml(void) {
     CHECK_FAILS(dama_train_yaml("", NULL, 1, NULL, NULL, NULL), DAMA_INVALID_ARGUMENT, "overrides is NULL");
 }
 
+/* A plan without the data, the weights or a device. */
+static void plan(const char *fixtures) {
+    char text[8192];
+    snprintf(text, sizeof text,
+             "model: %s/default\ndata: nothing\nout: nothing\ntrainable: projector\nbatch_size: 4\nmethod: {keep: 2}\n",
+             fixtures);
+    const char *overrides[] = {"provider=cuda", "precision=float16", "activations=recompute", "offload=true"};
+    dama_memory_plan_options options;
+    dama_memory_plan_options_init(NULL);
+    dama_memory_plan_options_init(&options);
+    CHECK(options.prompt_tokens == 64 && options.response_tokens == 128 && !options.label);
+    dama_memory_plan *made = NULL;
+    CHECK(dama_train_plan(&made, text, overrides, 4, NULL) == DAMA_OK);
+    if (!made) return;
+    const char *json = dama_memory_plan_json(made);
+    CHECK(strstr(json, "\"device\":\"cuda:0\"") && strstr(json, "\"precision\":\"float16\""));
+    CHECK(strstr(json, "\"activations\":\"recompute\"") && strstr(json, "\"offload\":true"));
+    CHECK(strstr(json, "\"pairs\":4") && strstr(json, "\"moments\":{\"device\":0,\"host\":"));
+    CHECK(strstr(dama_memory_plan_text(made), "fp32 values"));
+    dama_memory_plan_free(made);
+
+    /* Each token more of both responses lengthens a pair by two. */
+    options.response_tokens = 8;
+    CHECK(dama_train_plan(&made, text, NULL, 0, &options) == DAMA_OK);
+    CHECK(strstr(dama_memory_plan_json(made), "\"device\":\"cpu\""));
+    const char *found = strstr(dama_memory_plan_json(made), "\"tokens_of_pair\":");
+    const long shorter = found ? strtol(found + 17, NULL, 10) : 0;
+    dama_memory_plan_free(made);
+    options.response_tokens = 28;
+    CHECK(dama_train_plan(&made, text, NULL, 0, &options) == DAMA_OK);
+    found = strstr(dama_memory_plan_json(made), "\"tokens_of_pair\":");
+    CHECK(found && shorter > 0 && strtol(found + 17, NULL, 10) == shorter + 40);
+    dama_memory_plan_free(made);
+
+    dama_memory_plan_free(NULL);
+    CHECK(!dama_memory_plan_text(NULL) && !dama_memory_plan_json(NULL));
+    CHECK_FAILS(dama_train_plan(NULL, text, NULL, 0, NULL), DAMA_INVALID_ARGUMENT, "out is NULL");
+    CHECK_FAILS(dama_train_plan(&made, NULL, NULL, 0, NULL), DAMA_INVALID_ARGUMENT, "text is NULL");
+    CHECK_FAILS(dama_train_plan(&made, text, NULL, 1, NULL), DAMA_INVALID_ARGUMENT, "overrides is NULL");
+    CHECK_FAILS(dama_train_plan(&made, "model: /nowhere\ndata: d\nout: o\n", NULL, 0, NULL), DAMA_IO, "/nowhere");
+    options.label = "run.yaml";
+    CHECK_FAILS(dama_train_plan(&made, "a: [", NULL, 0, &options), DAMA_INVALID_ARGUMENT, "run.yaml, line 2");
+    options.response_tokens = 0;
+    CHECK_FAILS(dama_train_plan(&made, text, NULL, 0, &options), DAMA_INVALID_ARGUMENT, "response tokens is 0");
+    options.reserved = 1;
+    CHECK_FAILS(dama_train_plan(&made, text, NULL, 0, &options), DAMA_UNSUPPORTED, "reserved");
+}
+
 int main(void) {
     const char *fixtures = getenv("DAMA_LLAVA_FIXTURES");
     if (!fixtures) {
@@ -158,6 +206,7 @@ int main(void) {
     options.method = &method;
     bad_options(policy, &options);
     bad_yaml();
+    plan(fixtures);
 
     /* Stopped by the callback after a batch, then by a cancellation after another batch, then finished. */
     dama_status wanted = DAMA_IO;

@@ -87,6 +87,16 @@ void yaml(const Files &files) {
     CHECK_THROWS_A(dama::train_yaml(std::string("a\0", 2)), std::invalid_argument, "NUL byte at offset 1");
 }
 
+void plan(const Files &files) {
+    const std::string text = "model: " + files.fixture + "/default\ndata: nothing\nout: nothing\ntrainable: projector\n";
+    auto options = dama::memory_plan_options();
+    CHECK(options.prompt_tokens == 64 && options.response_tokens == 128);
+    options.response_tokens = 40;
+    const auto plan = dama::train_plan(text, {"provider=cuda", "offload=true"}, options);
+    CHECK(plan.json.find("\"offload\":true") != std::string::npos && plan.text.find("total") != std::string::npos);
+    CHECK_THROWS(dama::train_plan("model: ["), DAMA_INVALID_ARGUMENT, "configuration, line ");
+}
+
 } // namespace
 
 int main() {
@@ -96,5 +106,6 @@ int main() {
         const dama::Policy policy(files.fixture + "/default");
         options(files, policy);
         yaml(files);
+        plan(files);
     });
 }

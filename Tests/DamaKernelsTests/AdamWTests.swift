@@ -110,6 +110,42 @@ final class AdamWTests: XCTestCase {
         }
     }
 
+    /// Every exponent, ties, infinities and NaN: the kernel's rounding is Swift's, at every level.
+    func testRoundedParameters() {
+        var numbers = cdama_adamw(
+            keep: 1, beta1: 0.9, one_minus_beta1: 0.1, beta2: 0.999, one_minus_beta2: 0.001, step_size: 0,
+            inverse_root_correction: 1, epsilon: 1e-8, gradient_scale: 1)
+        // With a step size of 0 parameters stay. The lower halves are those around a tie of either type.
+        let halves: [UInt32] = [0, 1, 0x0FFF, 0x1000, 0x1001, 0x2FFF, 0x3000, 0x7FFF, 0x8000, 0x8001, 0xFFFF]
+        var start: [Float] = []
+        for upper in 0..<(1 << 16) {
+            for shift in [0, 5] {
+                start.append(Float(bitPattern: UInt32(upper) << 16 | halves[(upper + shift) % halves.count]))
+            }
+        }
+        let gradients = start.map { _ in Float(0) }
+        for level in 0...cdama_kernel_level() {
+            for (rounding, isHalf) in [(CDAMA_ROUND_BFLOAT16, false), (CDAMA_ROUND_HALF, true)] {
+                // Whole vectors, and a rest.
+                for count in [start.count, start.count - 3] {
+                    var (parameters, first) = (start, gradients)
+                    var second = first
+                    var rounded = [UInt16](repeating: 0x1234, count: count + 1)
+                    cdama_adamw_step_rounded(
+                        Int32(level), &numbers, &parameters, gradients, &first, &second, rounding, &rounded, count)
+                    var wrong = 0
+                    for (number, bits) in zip(start, rounded.dropLast()) {
+                        let right = isHalf ? Float16(number).bitPattern : BFloat16(number).bits
+                        let isNaN = isHalf ? Float16(bitPattern: bits).isNaN : BFloat16(bits: bits).float.isNaN
+                        if number.isNaN ? !isNaN : bits != right { wrong += 1 }
+                    }
+                    XCTAssertEqual(wrong, 0, "level \(level), \(isHalf ? "half" : "bfloat16"), \(count) numbers")
+                    XCTAssertEqual(rounded.last, 0x1234)
+                }
+            }
+        }
+    }
+
     func testNorm() throws {
         var generator = RandomGenerator(seed: 5)
         for count in [0, 1, 15, 16, 17, 1000, 70_000, 200_001] {

@@ -227,6 +227,54 @@ DAMA_API DAMA_NODISCARD dama_status dama_train_yaml(const char *text, const char
                                                     dama_train_dataset_result *result,
                                                     const dama_cancellation *cancellation);
 
+/** How much memory a training step takes. May be used by several threads at the same time. */
+typedef struct dama_memory_plan dama_memory_plan;
+
+/** The options of dama_train_plan() that are not part of the configuration. */
+typedef struct dama_memory_plan_options {
+    uint32_t struct_size;
+    /** Tokens of a prompt without those of its image, 64, and tokens of each response, 128. */
+    uint32_t prompt_tokens;
+    uint32_t response_tokens;
+    /** 0. */
+    uint32_t reserved;
+    /** As in dama_train_yaml_options. */
+    const char *label;
+} dama_memory_plan_options;
+
+#define dama_memory_plan_options_init(options) \
+    dama_memory_plan_options_init_sized((options), sizeof(dama_memory_plan_options))
+DAMA_API void dama_memory_plan_options_init_sized(dama_memory_plan_options *options, size_t size);
+
+/**
+ * Computes how much memory a step of dama_train_yaml() takes, as `dama train --plan` does. Of the model only config.json
+ * is read: its weights, the data and a device need not be there.
+ *
+ * @param[out] out
+ * @param[in]  text            As for dama_train_yaml().
+ * @param[in]  overrides       [override_count] As for dama_train_yaml().
+ * @param[in]  override_count
+ * @param[in]  options         NULL: as dama_memory_plan_options_init() sets them.
+ * @return DAMA_OK; DAMA_INVALID_ARGUMENT as dama_train_yaml(), and for numbers of tokens that are outside their ranges;
+ *         DAMA_UNSUPPORTED for a model of another architecture; DAMA_IO and DAMA_MODEL for config.json.
+ */
+DAMA_API DAMA_NODISCARD dama_status dama_train_plan(dama_memory_plan **out, const char *text,
+                                                    const char *const *overrides, size_t override_count,
+                                                    const dama_memory_plan_options *options);
+
+/** Frees a plan. */
+DAMA_API void dama_memory_plan_free(dama_memory_plan *plan);
+
+/** Returns a table for people; NULL for NULL. */
+DAMA_API const char *dama_memory_plan_text(const dama_memory_plan *plan);
+
+/**
+ * Returns all numbers as one JSON object; NULL for NULL. Its members: device, precision, activations and offload of the
+ * step; pairs, its pairs; tokens_of_pair; pairs_of_runs, the pairs of each run; trained, the trained numbers; parts, the
+ * bytes for each purpose, and total, their sum, each with device and host.
+ */
+DAMA_API const char *dama_memory_plan_json(const dama_memory_plan *plan);
+
 #ifdef __cplusplus
 }
 #endif

@@ -44,6 +44,18 @@ typedef struct cdama_adamw {
 void cdama_adamw_step(int level, const cdama_adamw *step, float *parameters, const float *gradients, float *first,
                       float *second, size_t count);
 
+/// What a step writes beside the parameters.
+enum cdama_rounding {
+    CDAMA_ROUND_NOT = 0,
+    /// As cdama_float_to_bfloat16() and cdama_float_to_half().
+    CDAMA_ROUND_BFLOAT16 = 1,
+    CDAMA_ROUND_HALF = 2
+};
+
+/// cdama_adamw_step(), which also writes the new parameters, rounded, to `rounded`: 2 bytes each, unaligned.
+void cdama_adamw_step_rounded(int level, const cdama_adamw *step, float *parameters, const float *gradients,
+                              float *first, float *second, enum cdama_rounding rounding, void *rounded, size_t count);
+
 /// Σ x², in double. The order of additions depends only on count.
 double cdama_sum_of_squares(int level, const float *values, size_t count);
 

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "cdama_float.h"
+
 // Vectors of 16 floats on every processor: the compiler splits them into the level's own (4 × SSE or NEON, 2 × AVX2,
 // 1 × AVX-512). Each kernel is written once, as an inline function, and compiled once for each level below.
 typedef float vec __attribute__((vector_size(64)));
@@ -138,7 +140,34 @@ INLINE vec square_root(vec v) {
     return __builtin_elementwise_sqrt(v);
 }
 
-INLINE void adamw_step(const cdama_adamw *s, float *p, const float *g, float *m, float *v, size_t count) {
+typedef uint16_t loose_halves __attribute__((vector_size(32), aligned(2), may_alias));
+
+// As cdama_float_to_bfloat16() and cdama_float_to_half(), in the low 16 bits of each lane.
+INLINE uvec bfloat16_of(vec v) {
+    uvec bits = (uvec)v;
+    uvec rounded = bits + 0x7FFF + (bits >> 16 & 1);
+    return (uvec)choose((ivec)((bits & 0x7FFFFFFF) > 0x7F800000), (vec)(bits | 0x00400000), (vec)rounded) >> 16;
+}
+
+INLINE uvec half_of(vec v) {
+    uvec bits = (uvec)v, magnitude = bits & 0x7FFFFFFF;
+    uvec nan = 0x7E00 | (magnitude >> 13 & 0x3FF);
+    uvec small = (uvec)((vec)magnitude + all(0.5f)) - 0x3F000000;
+    uvec result = (magnitude - (112u << 23) + 0xFFF + (magnitude >> 13 & 1)) >> 13;
+    result = (uvec)choose((ivec)(magnitude < 0x38800000), (vec)small, (vec)result);
+    uvec infinite = (uvec){0} + 0x7C00;
+    result = (uvec)choose((ivec)(magnitude >= 0x47800000), (vec)infinite, (vec)result);
+    result = (uvec)choose((ivec)(magnitude > 0x7F800000), (vec)nan, (vec)result);
+    return result | (bits >> 16 & 0x8000);
+}
+
+INLINE void store_rounded(enum cdama_rounding rounding, char *to, vec v) {
+    uvec bits = rounding == CDAMA_ROUND_BFLOAT16 ? bfloat16_of(v) : half_of(v);
+    *(loose_halves *)to = __builtin_convertvector(bits, loose_halves);
+}
+
+INLINE void adamw_step(const cdama_adamw *s, float *p, const float *g, float *m, float *v,
+                       enum cdama_rounding rounding, char *rounded, size_t count) {
     const cdama_adamw c = *s;
     size_t i = 0;
     for (; i + LANES <= count; i += LANES) {
@@ -146,10 +175,13 @@ INLINE void adamw_step(const cdama_adamw *s, float *p, const float *g, float *m,
         vec first = load(m + i) * all(c.beta1) + gradient * all(c.one_minus_beta1);
         vec second = load(v + i) * all(c.beta2) + gradient * gradient * all(c.one_minus_beta2);
         vec denominator = square_root(second) * all(c.inverse_root_correction) + all(c.epsilon);
+        vec value = load(p + i) * all(c.keep) - all(c.step_size) * first / denominator;
         store(m + i, first);
         store(v + i, second);
-        store(p + i, load(p + i) * all(c.keep) - all(c.step_size) * first / denominator);
+        store(p + i, value);
+        if (rounding != CDAMA_ROUND_NOT) store_rounded(rounding, rounded + 2 * i, value);
     }
+    size_t whole = i;
     for (; i < count; i++) {
         float gradient = g[i] * c.gradient_scale;
         m[i] = m[i] * c.beta1 + gradient * c.one_minus_beta1;
@@ -157,6 +189,8 @@ INLINE void adamw_step(const cdama_adamw *s, float *p, const float *g, float *m,
         float denominator = sqrtf(v[i]) * c.inverse_root_correction + c.epsilon;
         p[i] = p[i] * c.keep - c.step_size * m[i] / denominator;
     }
+    if (rounding == CDAMA_ROUND_BFLOAT16) cdama_float_to_bfloat16(rounded + 2 * whole, p + whole, count - whole);
+    if (rounding == CDAMA_ROUND_HALF) cdama_float_to_half(rounded + 2 * whole, p + whole, count - whole);
 }
 
 // MARK: - Norms
@@ -189,8 +223,12 @@ INLINE double sum_of_squares(const float *values, size_t count) {
         logprob_backward(l, n, label, z, w, out);                                                                      \
     }                                                                                                                  \
     attribute static void adamw_##suffix(const cdama_adamw *s, float *p, const float *g, float *m, float *v,           \
-                                         size_t n) {                                                                   \
-        adamw_step(s, p, g, m, v, n);                                                                                  \
+                                         enum cdama_rounding rounding, char *rounded, size_t n) {                      \
+        switch (rounding) {                                                                                            \
+        case CDAMA_ROUND_NOT: adamw_step(s, p, g, m, v, CDAMA_ROUND_NOT, NULL, n); break;                              \
+        case CDAMA_ROUND_BFLOAT16: adamw_step(s, p, g, m, v, CDAMA_ROUND_BFLOAT16, rounded, n); break;                 \
+        case CDAMA_ROUND_HALF: adamw_step(s, p, g, m, v, CDAMA_ROUND_HALF, rounded, n); break;                         \
+        }                                                                                                              \
     }                                                                                                                  \
     attribute static double squares_##suffix(const float *values, size_t n) { return sum_of_squares(values, n); }
 
@@ -230,7 +268,12 @@ void cdama_logprob_backward(int level, const float *logits, size_t count, size_t
 
 void cdama_adamw_step(int level, const cdama_adamw *step, float *parameters, const float *gradients, float *first,
                       float *second, size_t count) {
-    CALL(adamw, level, step, parameters, gradients, first, second, count);
+    CALL(adamw, level, step, parameters, gradients, first, second, CDAMA_ROUND_NOT, NULL, count);
+}
+
+void cdama_adamw_step_rounded(int level, const cdama_adamw *step, float *parameters, const float *gradients,
+                              float *first, float *second, enum cdama_rounding rounding, void *rounded, size_t count) {
+    CALL(adamw, level, step, parameters, gradients, first, second, rounding, rounded, count);
 }
 
 double cdama_sum_of_squares(int level, const float *values, size_t count) {

@@ -6,6 +6,7 @@ import Synchronization
 final class CudaBackend: DeviceBackend, @unchecked Sendable {
     let device: Device
     let handle: OpaquePointer
+    private let staged = StagedCopies()
     var isHost: Bool { false }
     var stream: UnsafeMutableRawPointer? { cdama_cuda_stream(handle) }
 
@@ -62,6 +63,7 @@ final class CudaBackend: DeviceBackend, @unchecked Sendable {
 
     func copyIn(_ source: UnsafeRawBufferPointer, to target: UnsafeMutableRawPointer) throws(DamaError) {
         guard let start = source.baseAddress else { return }
+        if source.count >= StagedCopies.least { return try staged.copyIn(source, to: target, on: self) }
         try Self.check(cdama_cuda_copy_in(handle, target, start, source.count))
     }
 

@@ -24,6 +24,13 @@ package protocol DeviceBackend: AnyObject, Sendable {
     func copy(_ source: UnsafeRawPointer, to target: UnsafeMutableRawPointer, byteCount: Int) throws(DamaError)
     func clear(_ memory: UnsafeMutableRawPointer, byteCount: Int) throws(DamaError)
 
+    /// Makes copies possible that go on beside other work.
+    ///
+    /// - Parameter tickets: the number of tickets, from 1.
+    func transfers(tickets: Int) throws(DamaError) -> any DeviceTransfers
+    /// Host memory with undefined contents for these copies, page-locked if the system allows it.
+    func staging(_ byteCount: Int) throws(DamaError) -> StagingMemory
+
     /// Runs `body`, in which kernels of the device are started in this thread, or read and write its memory.
     func working<Result>(_ body: () throws(DamaError) -> Result) throws(DamaError) -> Result
 

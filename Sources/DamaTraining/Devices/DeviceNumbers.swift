@@ -10,24 +10,36 @@ struct DevicePlace: Sendable {
     let kernels: DeviceKernels?
     /// The type in which graphs take the parameters.
     let type: ElementType
-    /// Whether the host keeps fp32 values and moments and updates them, so that the device holds only what runs need.
-    let offloads: Bool
+    /// Updates the parameters on the host, which keeps their fp32 values and moments, so that the device holds only
+    /// what runs need; `nil` if the device does all that.
+    let offload: OffloadPipeline?
 
     /// Whether the device is the CPU.
     var isHost: Bool { backend.device == .cpu }
 
-    /// - Parameter offloads: true is also assumed if the device has no kernels.
-    init(_ runtime: OnnxRuntime, _ device: Device, _ precision: Precision, offloads: Bool) throws(DamaError) {
+    /// - Parameters:
+    ///   - offloads: true is also assumed if the device has no kernels.
+    ///   - piece: numbers of a piece of ``OffloadPipeline``.
+    init(
+        _ runtime: OnnxRuntime, _ device: Device, _ precision: Precision, offloads: Bool,
+        piece: Int = OffloadPipeline.usualPiece
+    ) throws(DamaError) {
+        self.init(runtime, try runtime.backend(device), precision, offloads: offloads, piece: piece)
+    }
+
+    init(
+        _ runtime: OnnxRuntime, _ backend: any DeviceBackend, _ precision: Precision, offloads: Bool, piece: Int
+    ) {
         self.runtime = runtime
-        backend = try runtime.backend(device)
+        self.backend = backend
         kernels = DeviceKernels(backend)
         type = precision.elementType
-        self.offloads = offloads || kernels == nil
+        offload = offloads || kernels == nil ? OffloadPipeline(backend, type, piece: piece) : nil
     }
 }
 
-/// The numbers of a parameter on a device: what the graphs read, in their type, and the gradient in fp32. The fp32 value
-/// and the moments are on the device, or with ``DevicePlace/offloads`` on the host.
+/// The numbers of a parameter on a device: what the graphs read, in their type, and the gradient in fp32. The fp32
+/// value and the moments are on the device, or with ``DevicePlace/offload`` on the host.
 final class DeviceNumbers: @unchecked Sendable {
     let place: DevicePlace
     /// What sessions read.
@@ -37,8 +49,11 @@ final class DeviceNumbers: @unchecked Sendable {
 
     private enum State {
         case device(value: TensorValue, first: TensorValue, second: TensorValue)
-        case host(value: FloatMemory, first: FloatMemory, second: FloatMemory)
+        case host(KeptNumbers, OffloadPipeline)
     }
+
+    /// What the host keeps and updates; `nil` if that is on the device.
+    var kept: KeptNumbers? { if case .host(let kept, _) = state { kept } else { nil } }
 
     init(_ place: DevicePlace, shape: [Int]) throws(DamaError) {
         self.place = place
@@ -49,11 +64,8 @@ final class DeviceNumbers: @unchecked Sendable {
         }
         working = try tensor(place.type)
         gradient = try tensor(.float32)
-        if place.offloads {
-            let count = working.count
-            state = .host(
-                value: try FloatMemory(count: count), first: try FloatMemory(count: count),
-                second: try FloatMemory(count: count))
+        if let offload = place.offload {
+            state = .host(try KeptNumbers(count: working.count), offload)
         } else {
             state = .device(
                 value: place.type == .float32 ? working : try tensor(.float32), first: try tensor(.float32),
@@ -71,43 +83,37 @@ final class DeviceNumbers: @unchecked Sendable {
         case (.device(let value, _, _), .value): try copy(value)
         case (.device(_, let first, _), .firstMoment): try copy(first)
         case (.device(_, _, let second), .secondMoment): try copy(second)
-        case (.host(let value, _, _), .value): value
-        case (.host(_, let first, _), .firstMoment): first
-        case (.host(_, _, let second), .secondMoment): second
+        case (.host(let kept, _), _): kept[part]
         }
     }
 
-    func write(_ part: Parameter.Part, _ memory: FloatMemory) throws(DamaError) {
-        switch (state, part) {
-        case (.device(let value, _, _), .value): try value.copyIn(memory.bytes)
-        case (.device(_, let first, _), .firstMoment): try first.copyIn(memory.bytes)
-        case (.device(_, _, let second), .secondMoment): try second.copyIn(memory.bytes)
-        case (.host(let value, _, _), .value): _ = value.elements.update(fromContentsOf: memory.elements)
-        case (.host(_, let first, _), .firstMoment): _ = first.elements.update(fromContentsOf: memory.elements)
-        case (.host(_, _, let second), .secondMoment): _ = second.elements.update(fromContentsOf: memory.elements)
+    /// Replaces a part by what `fill` writes into host memory: that which the host keeps, or memory from which it goes
+    /// to the device.
+    func set(
+        _ part: Parameter.Part, _ fill: (UnsafeMutableBufferPointer<Float>) throws(DamaError) -> Void
+    ) throws(DamaError) {
+        switch state {
+        case .host(let kept, let offload):
+            try fill(kept[part].elements)
+            if part == .value { try offload.publish(self) }
+        case .device(let value, let first, let second):
+            let memory = try FloatMemory(count: working.count)
+            defer { withExtendedLifetime(memory) {} }
+            try fill(memory.elements)
+            switch part {
+            case .value: try value.copyIn(memory.bytes)
+            case .firstMoment: try first.copyIn(memory.bytes)
+            case .secondMoment: try second.copyIn(memory.bytes)
+            }
+            // What sessions read follows the fp32 value.
+            if part == .value, value !== working { try place.kernels?.cast(value, to: working) }
         }
-        if part == .value { try round() }
     }
 
     private func copy(_ tensor: TensorValue) throws(DamaError) -> FloatMemory {
         let memory = try FloatMemory(count: tensor.count)
         try tensor.copyOut(UnsafeMutableRawBufferPointer(memory.elements))
         return memory
-    }
-
-    /// Gives sessions the fp32 value in their type.
-    private func round() throws(DamaError) {
-        switch state {
-        case .device(let value, _, _):
-            if value !== working { try place.kernels?.cast(value, to: working) }
-        case .host(let value, _, _):
-            if place.type == .float32 {
-                try working.copyIn(value.bytes)
-            } else {
-                let rounded = try RoundedMemory(value, as: place.type)
-                try withExtendedLifetime(rounded) { () throws(DamaError) in try working.copyIn(rounded.bytes) }
-            }
-        }
     }
 
     // MARK: Updating
@@ -158,22 +164,13 @@ final class DeviceNumbers: @unchecked Sendable {
         }
     }
 
-    func update(_ optimizer: AdamW, step: UInt64, threads: Int) throws(DamaError) {
-        switch state {
-        case .device(let value, let first, let second):
-            try place.kernels?.update(
-                optimizer, step: step, value: value, gradient: gradient, first: first, second: second,
-                working: value === working ? nil : working)
-        case .host(let value, let first, let second):
-            let sums = try readGradient()
-            defer { withExtendedLifetime(sums) {} }
-            guard let value = value.elements.baseAddress, let gradient = sums.elements.baseAddress,
-                let first = first.elements.baseAddress, let second = second.elements.baseAddress
-            else { return }
-            try optimizer.update(
-                step: step, parameters: value, gradients: UnsafePointer(gradient), firstMoments: first,
-                secondMoments: second, count: working.count, threads: threads)
-            try round()
+    /// One step of AdamW on the device; ``OffloadPipeline`` updates what the host keeps.
+    func update(_ optimizer: AdamW, step: UInt64) throws(DamaError) {
+        guard case .device(let value, let first, let second) = state else {
+            throw .internal("a device was to update what the host keeps")
         }
+        try place.kernels?.update(
+            optimizer, step: step, value: value, gradient: gradient, first: first, second: second,
+            working: value === working ? nil : working)
     }
 }

@@ -68,7 +68,7 @@ extension Trainer {
         var step = PlannedStep(policy.base.options.device)
         step.precision = policy.base.precision
         step.activations = policy.activations
-        step.offloads = policy.place?.offloads ?? false
+        step.offloads = policy.place?.offload != nil
         (step.pairs, step.tokensPerRun) = (max(1, batch.count), options.tokensPerRun)
         step.computesReference = reference === policy.base
         if let prepared = try? prepare(batch.map(\.pair), run: nil) {

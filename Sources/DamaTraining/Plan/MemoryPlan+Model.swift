@@ -50,9 +50,13 @@ extension MemoryPlan {
             if isApart { try addTensor(.masters, count, 4, onHost: onHost || offloads) }
             for _ in 0..<2 { try addTensor(.moments, count, 4, onHost: onHost || offloads) }
         }
-        // A weight passes through the host as fp32 when it is read, and with the optimizer on the host its gradient and
-        // the rounded value do so in each update.
-        if planned.isPlaced { try add(.workspace, largest * (offloads ? 4 + size : 4), onHost: true) }
+        // A weight passes through the host as fp32 when it is read; with the optimizer on the host pieces of gradients
+        // and of new values do so in each update.
+        if planned.isPlaced {
+            let type = planned.precision.elementType
+            try add(
+                .workspace, offloads ? OffloadPipeline.byteCount(largest: largest, type) : largest * 4, onHost: true)
+        }
     }
 
     private mutating func addTensor(

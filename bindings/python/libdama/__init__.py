@@ -40,6 +40,7 @@ from ._judge import Judge, JudgeAnswer, JudgeRequest
 from ._library import library_path
 from ._native import version
 from ._parameter import Parameter
+from ._plan import MemoryPlan, plan
 from ._policy import PairLogps, ResponseLogps, prompt_templates
 from ._ranks import Ranks
 from ._reference import ReferenceCache, ReferenceResult, reference_dataset
@@ -70,6 +71,7 @@ __all__ = [
     "JudgeAnswer",
     "JudgeRequest",
     "LoRA",
+    "MemoryPlan",
     "Metric",
     "MissingFile",
     "MissingPackage",
@@ -110,6 +112,7 @@ __all__ = [
     "library_path",
     "losses",
     "merge_scores",
+    "plan",
     "prompt_templates",
     "reference_dataset",
     "score_dataset",

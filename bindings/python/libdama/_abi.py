@@ -391,6 +391,10 @@ class dama_train_yaml_options(ctypes.Structure):
     pass
 
 
+class dama_memory_plan_options(ctypes.Structure):
+    pass
+
+
 dama_progress_callback = ctypes.CFUNCTYPE(ctypes.c_uint, ctypes.POINTER(dama_progress), ctypes.c_void_p)
 dama_text_callback = ctypes.CFUNCTYPE(ctypes.c_uint, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_void_p)
 dama_judge_callback = ctypes.CFUNCTYPE(
@@ -1053,6 +1057,14 @@ dama_train_yaml_options._fields_ = [
     ("user", ctypes.c_void_p),
     ("ranks", ctypes.POINTER(dama_ranks)),
     ("onnxruntime", ctypes.c_char_p),
+]
+
+dama_memory_plan_options._fields_ = [
+    ("struct_size", ctypes.c_uint32),
+    ("prompt_tokens", ctypes.c_uint32),
+    ("response_tokens", ctypes.c_uint32),
+    ("reserved", ctypes.c_uint32),
+    ("label", ctypes.c_char_p),
 ]
 
 dama_abi_version = _library.dama_abi_version
@@ -1971,6 +1983,32 @@ dama_train_yaml.argtypes = [
 ]
 dama_train_yaml.restype = ctypes.c_uint
 
+dama_memory_plan_options_init_sized = _library.dama_memory_plan_options_init_sized
+dama_memory_plan_options_init_sized.argtypes = [ctypes.POINTER(dama_memory_plan_options), ctypes.c_size_t]
+dama_memory_plan_options_init_sized.restype = None
+
+dama_train_plan = _library.dama_train_plan
+dama_train_plan.argtypes = [
+    ctypes.POINTER(ctypes.c_void_p),
+    ctypes.c_char_p,
+    ctypes.POINTER(ctypes.c_char_p),
+    ctypes.c_size_t,
+    ctypes.POINTER(dama_memory_plan_options),
+]
+dama_train_plan.restype = ctypes.c_uint
+
+dama_memory_plan_free = _library.dama_memory_plan_free
+dama_memory_plan_free.argtypes = [ctypes.c_void_p]
+dama_memory_plan_free.restype = None
+
+dama_memory_plan_text = _library.dama_memory_plan_text
+dama_memory_plan_text.argtypes = [ctypes.c_void_p]
+dama_memory_plan_text.restype = ctypes.c_char_p
+
+dama_memory_plan_json = _library.dama_memory_plan_json
+dama_memory_plan_json.argtypes = [ctypes.c_void_p]
+dama_memory_plan_json.restype = ctypes.c_char_p
+
 
 def dama_adaptive_beta_options_init(options: dama_adaptive_beta_options, preset: int) -> None:
     dama_adaptive_beta_options_init_sized(options, ctypes.sizeof(dama_adaptive_beta_options), preset)
@@ -2118,3 +2156,7 @@ def dama_train_dataset_result_init(result: dama_train_dataset_result) -> None:
 
 def dama_train_yaml_options_init(options: dama_train_yaml_options) -> None:
     dama_train_yaml_options_init_sized(options, ctypes.sizeof(dama_train_yaml_options))
+
+
+def dama_memory_plan_options_init(options: dama_memory_plan_options) -> None:
+    dama_memory_plan_options_init_sized(options, ctypes.sizeof(dama_memory_plan_options))

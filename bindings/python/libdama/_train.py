@@ -130,8 +130,8 @@ def _train(
     cancellation: Optional[Cancellation],
     ranks: Optional[Ranks],
 ) -> TrainResult:
-    text, label = _text(config)
-    items = _overrides(overrides)
+    text, label = config_text(config)
+    items = override_items(overrides)
     raised: list[BaseException] = []
 
     # This frame keeps it alive as long as C may call it.
@@ -178,7 +178,7 @@ def _train(
     )
 
 
-def _text(config: Union[Mapping[str, Any], str, "os.PathLike[str]"]) -> tuple[bytes, bytes]:
+def config_text(config: Union[Mapping[str, Any], str, "os.PathLike[str]"]) -> tuple[bytes, bytes]:
     """The configuration as YAML, and its name in messages."""
     if isinstance(config, Mapping):
         return json.dumps(config, default=os.fspath).encode(), b"configuration"
@@ -187,7 +187,7 @@ def _text(config: Union[Mapping[str, Any], str, "os.PathLike[str]"]) -> tuple[by
     return c_text(Path(config).read_text("utf-8"), os.fspath(config)), os.fsencode(config)
 
 
-def _overrides(overrides: Union[Mapping[str, Any], Sequence[str]]) -> list[bytes]:
+def override_items(overrides: Union[Mapping[str, Any], Sequence[str]]) -> list[bytes]:
     if isinstance(overrides, str):
         raise InvalidArgument(f"overrides are {overrides!r}; expected a mapping or a list of strings")
     if isinstance(overrides, Mapping):

@@ -173,3 +173,25 @@ def test_the_wheels_runtime_is_found(config):
     assert refused.returncode == 1 and "cannot open /nowhere/x.so (the given path)" in refused.stderr
     done = run(config)
     assert (done.returncode, done.stdout, done.stderr) == (0, "4\n", "")
+
+
+def test_a_plan_needs_the_configuration_alone(config):
+    config = {**config, "data": "nothing", "out": "nothing"}
+    found = libdama.plan(config, {"provider": "cuda", "precision": "float16", "offload": True}, response_tokens=40)
+    numbers = found.numbers
+    assert (numbers["device"], numbers["precision"], numbers["offload"]) == ("cuda:0", "float16", True)
+    # AdamW keeps three fp32 numbers for each trained one on the host, and the device one of 2 bytes and a gradient.
+    trained, parts = numbers["trained"], numbers["parts"]
+    assert parts["fp32 values"] == {"device": 0, "host": 4 * trained}
+    assert parts["moments"] == {"device": 0, "host": 8 * trained}
+    assert parts["trained weights"] == {"device": 2 * trained, "host": 0}
+    assert parts["gradients"] == {"device": 4 * trained, "host": 0}
+    for place in ("device", "host"):
+        assert numbers["total"][place] == sum(part[place] for part in parts.values())
+    assert str(found) == found.text and "total" in found.text
+    longer = libdama.plan(config, ["provider=cuda"], prompt_tokens=96, response_tokens=40).numbers
+    assert longer["tokens_of_pair"] == numbers["tokens_of_pair"] + 32
+    with pytest.raises(libdama.InvalidArgument, match="response tokens is 0"):
+        libdama.plan(config, response_tokens=0)
+    with pytest.raises(libdama.InvalidArgument, match="speed"):
+        libdama.plan({**config, "speed": 3})

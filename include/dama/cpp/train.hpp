@@ -16,6 +16,7 @@ using TrainProgress = dama_train_progress;
 using TrainDatasetOptions = dama_train_dataset_options;
 using TrainDatasetResult = dama_train_dataset_result;
 using TrainYAMLOptions = dama_train_yaml_options;
+using MemoryPlanOptions = dama_memory_plan_options;
 
 /** Receives the progress of training, as ProgressCallback does. A job that it stops writes a checkpoint first. */
 using TrainCallback = std::function<bool(const TrainProgress &progress)>;
@@ -52,6 +53,25 @@ inline TrainDatasetResult train_yaml(const std::string &text, const std::vector<
                                detail::handle(cancellation));
     });
     return result;
+}
+
+/** See dama_memory_plan_options_init(). */
+inline MemoryPlanOptions memory_plan_options() { return detail::initialised(dama_memory_plan_options_init_sized); }
+
+/** A plan as a table and as JSON; see dama_memory_plan_text() and dama_memory_plan_json(). */
+struct MemoryPlan {
+    std::string text, json;
+};
+
+/** See dama_train_plan(); each override is "key=value". */
+inline MemoryPlan train_plan(const std::string &text, const std::vector<std::string> &overrides = {},
+                             const MemoryPlanOptions &options = memory_plan_options()) {
+    using Owner = detail::Handle<dama_memory_plan, dama_memory_plan_free>;
+    const Strings values(overrides);
+    const auto handle = detail::made<Owner>([&](dama_memory_plan **out) {
+        return dama_train_plan(out, detail::c_string(text), values.data(), values.size(), &options);
+    });
+    return {dama_memory_plan_text(handle.get()), dama_memory_plan_json(handle.get())};
 }
 
 } // namespace dama

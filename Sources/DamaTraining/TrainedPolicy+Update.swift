@@ -1,0 +1,24 @@
+import DamaKernels
+import DamaSupport
+
+extension TrainedPolicy {
+    /// One step of AdamW for all parameters, wherever their numbers lie.
+    ///
+    /// - Parameters:
+    ///   - optimizer: with the weight decay of the parameters that decay.
+    ///   - step: t ≥ 1.
+    ///   - threads: 0 for every processor.
+    func update(_ optimizer: AdamW, step: UInt64, threads: Int) throws(DamaError) {
+        var kept: [(numbers: DeviceNumbers, optimizer: AdamW)] = []
+        for parameter in parameters {
+            var optimizer = optimizer
+            if !parameter.decays { optimizer.weightDecay = 0 }
+            switch parameter.home {
+            case .host(let numbers): try numbers.update(optimizer, step: step, threads: threads)
+            case .device(let numbers) where numbers.kept != nil: kept.append((numbers, optimizer))
+            case .device(let numbers): try numbers.update(optimizer, step: step)
+            }
+        }
+        try place?.offload?.update(kept, step: step, threads: threads)
+    }
+}
