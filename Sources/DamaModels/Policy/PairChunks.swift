@@ -28,7 +28,9 @@ struct PairChunks: Sendable {
         _ policy: Policy, _ pairs: [PreferencePair], checkpoint: @escaping @Sendable () throws(DamaError) -> Void
     ) throws(DamaError) {
         (self.policy, self.pairs, self.checkpoint) = (policy, pairs, checkpoint)
-        keys = try Concurrent.map(pairs.count) { index in pairs[index].images.map { ImageKey($0) } }
+        keys = try Concurrent.map(pairs.count, threads: policy.decoder.runtime.threads) { index in
+            pairs[index].images.map { ImageKey($0) }
+        }
         uses = ImageUses(keys)
         usesLeft = uses
     }

@@ -26,7 +26,7 @@ extension Policy {
         return PreparedPair(sequence: sequence, images: images, cuts: cuts)
     }
 
-    /// As `prepare(_:sharing:)`, for a batch, on all processors.
+    /// As `prepare(_:sharing:)`, for a batch, on the threads of the runtime.
     ///
     /// - Throws: errors that name the pair (`pair 3: …`), the first one that is wrong.
     public func prepare(_ pairs: [PreferencePair], run: RunOptions? = nil) throws(DamaError) -> [PreparedPair] {
@@ -111,7 +111,7 @@ extension Policy {
         return PreparedPrompt(tokens: tokens, images: images)
     }
 
-    /// As `prepare(_:sharing:)`, for a batch, on all processors.
+    /// As `prepare(_:sharing:)`, for a batch, on the threads of the runtime.
     ///
     /// - Throws: errors that name the prompt (`prompt 3: …`), the first one that is wrong.
     public func prepare(
@@ -129,7 +129,7 @@ extension Policy {
         _ items: Range<Int>, _ what: String, _ checkpoint: @Sendable () throws(DamaError) -> Void,
         prepare: @Sendable (Int) throws(DamaError) -> Prepared
     ) throws(DamaError) -> [Prepared] {
-        try Concurrent.map(items.count) { place throws(DamaError) in
+        try Concurrent.map(items.count, threads: decoder.runtime.threads) { place throws(DamaError) in
             let index = items.lowerBound + place
             try checkpoint()
             do throws(DamaError) {
@@ -155,7 +155,7 @@ extension Policy {
         _ images: [ImageSource], keys: [ImageKey]?, _ memory: PreparedImages
     ) throws(DamaError) -> [PolicyImage] {
         guard let vision else { return [] }
-        return try Concurrent.map(images.count) { index throws(DamaError) in
+        return try Concurrent.map(images.count, threads: decoder.runtime.threads) { index throws(DamaError) in
             try memory.image(images[index], keys?[index]) { source throws(DamaError) in
                 let image = try vision.prepare(source.decode(limits: options.imageLimits, options.imageDecoding))
                 return (image, try vision.expansion(of: image))
