@@ -1,4 +1,5 @@
 import CDamaShims
+import Synchronization
 
 /// Threads for independent pieces of work. They need no file descriptor. If the system cannot start a thread, the
 /// calling thread does the work.
@@ -21,6 +22,37 @@ package enum Concurrent {
                     { context, index in context?.assumingMemoryBound(to: Call.self).pointee.body(index) }, call)
             }
         }
+    }
+
+    /// What `transform` returns for every number in `0..<count`, in order, from up to `threads` threads.
+    ///
+    /// - Parameter threads: The number of threads; 0 for the number of processors.
+    /// - Throws: the error for the first number that failed, in the numbers' order. Numbers after a failed one may be
+    ///   left out: each might wait long for a server that is gone.
+    package static func map<Output: Sendable>(
+        _ count: Int, threads: Int = 0, _ transform: @Sendable (Int) throws(DamaError) -> Output
+    ) throws(DamaError) -> [Output] {
+        var results: [Result<Output, DamaError>?] = Array(repeating: nil, count: count)
+        let firstFailed = Atomic(Int.max)
+        results.withUnsafeMutableBufferPointer { buffer in
+            nonisolated(unsafe) let slots = buffer
+            forEach(count, threads: threads) { index in
+                guard index < firstFailed.load(ordering: .relaxed) else { return }
+                do throws(DamaError) {
+                    slots[index] = .success(try transform(index))
+                } catch {
+                    slots[index] = .failure(error)
+                    firstFailed.min(index, ordering: .relaxed)
+                }
+            }
+        }
+        var outputs: [Output] = []
+        outputs.reserveCapacity(count)
+        for result in results {
+            guard let result else { throw .internal("a thread left out an element") }
+            outputs.append(try result.get())
+        }
+        return outputs
     }
 
     private struct Call {

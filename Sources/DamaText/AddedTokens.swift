@@ -56,9 +56,7 @@ struct AddedTokens: Sendable {
                 var budget = StepBudget(characters: pattern.count)
                 try normalizer?.apply(to: &pattern, budget: &budget)
                 normalized.insert(pattern, token.id)
-                var content = String.UnicodeScalarView()
-                content.append(contentsOf: pattern)
-                normalizedContents[token.id] = String(content)
+                normalizedContents[token.id] = String(scalars: pattern)
             } else {
                 raw.insert(pattern, token.id)
             }

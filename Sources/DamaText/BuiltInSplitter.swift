@@ -10,7 +10,7 @@ public struct BuiltInSplitter: SubSentenceSplitter {
 
     /// - Throws: ``DamaError/Code/invalidArgument`` if the limit is too low for a single character.
     public func split(_ text: String, limit: TokenLimit?) throws(DamaError) -> [String] {
-        let scalars = Array(text.unicodeScalars)
+        let scalars = Array(scalarsOf: text)
         let fitter = PieceFitter(scalars, limit: limit)
         var pieces: [Range<Int>] = []
         for sentence in SentenceScanner(scalars).sentences() {

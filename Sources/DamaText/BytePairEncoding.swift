@@ -1,5 +1,4 @@
 import DamaSupport
-import Synchronization
 
 /// Byte-pair encoding: a word is split into characters, and neighbouring pairs merge, lowest rank first.
 ///
@@ -24,11 +23,18 @@ final class BytePairEncoding: SubwordModel {
     /// Ids of the characters below U+0400, in the middle of a word and at its end; -1 if there is none.
     private let innerIDs: [Int32]
     private let finalIDs: [Int32]
-    private let cache = Mutex<[[Unicode.Scalar]: [Int32]]>([:])
+    /// Whether a word may be split in front of each run of ``mark``, because no merge crosses that place.
+    private let splitsAtMarks: Bool
+    private let markID: Int32?
+    /// Whether a merged token is longer than its first half, so that a pair of neighbours that has merged to a token
+    /// never becomes another pair that merges to the same token.
+    private let mergesGrow: Bool
 
     private static let directCharacters: UInt32 = 0x400
-    private static let cachedWords = 16_384
-    private static let longestCachedWord = 64
+    /// SentencePiece's space.
+    private static let mark: Unicode.Scalar = "▁"
+    /// The most symbols of a word that is merged without a heap.
+    private static let shortWord = 32
 
     /// - Throws: ``DamaError/Code/model`` if the unknown token is not in the vocabulary.
     init(vocabulary: TokenTable, merges: MergeTable, options: Options) throws(DamaError) {
@@ -53,6 +59,22 @@ final class BytePairEncoding: SubwordModel {
             : (0..<Self.directCharacters).map {
                 vocabulary.id(of: String(Unicode.Scalar($0) ?? " ") + suffix) ?? -1
             }
+        let isPlain = options.continuingPrefix.isEmpty && options.unknownToken.map { !$0.utf8.isEmpty } ?? true
+        mergesGrow = isPlain
+        markID = vocabulary.id(of: String(Self.mark))
+        splitsAtMarks = isPlain && !options.ignoresMerges && Self.splitsAtMarks(vocabulary, merges, options)
+    }
+
+    /// Whether the mark is a token, and no merge joins a token that ends in another character to one that begins with
+    /// the mark. So it is for vocabularies that were trained on words.
+    private static func splitsAtMarks(_ vocabulary: TokenTable, _ merges: MergeTable, _ options: Options) -> Bool {
+        let bytes = Array(mark.utf8)
+        guard vocabulary.id(of: String(mark)) != nil, options.endOfWordSuffix.isEmpty,
+            !(options.unknownToken ?? "").unicodeScalars.contains(mark)
+        else { return false }
+        return merges.allPairs { left, right in
+            !vocabulary.token(right, startsWith: bytes) || vocabulary.token(left, endsWith: bytes)
+        }
     }
 
     /// - Parameter pairs: Pairs of tokens, lowest rank first.
@@ -93,28 +115,41 @@ final class BytePairEncoding: SubwordModel {
             ids.append(id)
             return
         }
-        guard word.count <= Self.longestCachedWord else {
-            ids.append(contentsOf: merge(symbols(of: word)))
-            return
+        var start = word.startIndex
+        while splitsAtMarks, let end = Self.endOfPart(word[start...]) {
+            merge(word[start..<end], into: &ids)
+            start = end
         }
-        let key = Array(word)
-        if let known = cache.withLock({ $0[key] }) {
-            ids.append(contentsOf: known)
-            return
+        merge(word[start...], into: &ids)
+    }
+
+    /// The first place behind another character where the mark stands; `nil` if there is none.
+    private static func endOfPart(_ word: ArraySlice<Unicode.Scalar>) -> Int? {
+        var previous = mark
+        for index in word.indices {
+            if word[index] == mark, previous != mark { return index }
+            previous = word[index]
         }
-        let encoded = merge(symbols(of: word))
-        cache.withLock {
-            if $0.count >= Self.cachedWords { $0.removeAll(keepingCapacity: true) }
-            $0[key] = encoded
+        return nil
+    }
+
+    private func merge(_ word: ArraySlice<Unicode.Scalar>, into ids: inout [Int32]) {
+        let start = ids.count
+        appendSymbols(of: word, to: &ids)
+        let count = ids.count - start
+        if count <= 1 { return }
+        if mergesGrow, count <= Self.shortWord {
+            ids.removeLast(mergeShort(&ids, from: start))
+        } else {
+            let symbols = Array(ids[start...])
+            ids.removeSubrange(start...)
+            ids += merge(symbols)
         }
-        ids.append(contentsOf: encoded)
     }
 
     // MARK: - Characters
 
-    private func symbols(of word: ArraySlice<Unicode.Scalar>) -> [Int32] {
-        var symbols: [Int32] = []
-        symbols.reserveCapacity(word.count)
+    private func appendSymbols(of word: ArraySlice<Unicode.Scalar>, to symbols: inout [Int32]) {
         // An unknown character is delayed, so that the next one can be fused with it.
         var pending: Int32?
         for index in word.indices {
@@ -137,13 +172,15 @@ final class BytePairEncoding: SubwordModel {
             pending = unknownID
         }
         if let unknown = pending { symbols.append(unknown) }
-        return symbols
     }
 
     private func characterID(_ scalar: Unicode.Scalar, isFirst: Bool, isLast: Bool) -> Int32? {
         if scalar.value < Self.directCharacters, isFirst || options.continuingPrefix.isEmpty {
             let id = isLast ? finalIDs[Int(scalar.value)] : innerIDs[Int(scalar.value)]
             return id < 0 ? nil : id
+        }
+        if options.continuingPrefix.isEmpty, options.endOfWordSuffix.isEmpty {
+            return scalar == Self.mark ? markID : vocabulary.id(of: scalar)
         }
         return vocabulary.id(of: spelling(scalar, isFirst: isFirst, isLast: isLast))
     }
@@ -154,23 +191,58 @@ final class BytePairEncoding: SubwordModel {
 
     // MARK: - Merging
 
-    private struct Candidate {
+    private struct Candidate: Comparable {
         var merge: MergeTable.Merge
         var position: Int
 
-        func precedes(_ other: Candidate) -> Bool {
-            merge.rank != other.merge.rank ? merge.rank < other.merge.rank : position < other.position
+        @inline(__always)
+        static func < (a: Candidate, b: Candidate) -> Bool {
+            a.merge.rank != b.merge.rank ? a.merge.rank < b.merge.rank : a.position < b.position
+        }
+    }
+
+    /// Merges the neighbours of `ids` from `start` on until no merge applies: the one of lowest rank, and of equals the
+    /// first. Takes a time of n², which is less than a heap's for a short word.
+    ///
+    /// - Returns: the number of ids at the end that are left over.
+    private func mergeShort(_ ids: inout [Int32], from start: Int) -> Int {
+        let none = MergeTable.Merge(rank: .max, id: -1)
+        let all = ids.count - start
+        return ids.withUnsafeMutableBufferPointer { ids in
+            withUnsafeTemporaryAllocation(of: MergeTable.Merge.self, capacity: all) { found in
+                var count = all
+                // The merge of each symbol with the next one.
+                found.initialize(repeating: none)
+                func find(_ place: Int) {
+                    guard place >= 0, place < count - 1 else { return }
+                    found[place] = merges[ids[start + place], ids[start + place + 1]] ?? none
+                }
+                for place in 0..<all { find(place) }
+                while true {
+                    var best = 0
+                    for place in 1..<max(1, count - 1) where found[place].rank < found[best].rank { best = place }
+                    guard found[best].rank < .max else { return all - count }
+                    ids[start + best] = found[best].id
+                    count -= 1
+                    for place in best + 1..<max(best + 1, count) {
+                        ids[start + place] = ids[start + place + 1]
+                        found[place] = found[place + 1]
+                    }
+                    found[count - 1] = none
+                    find(best - 1)
+                    find(best)
+                }
+            }
         }
     }
 
     /// Merges neighbours until no merge applies, in O(n log n).
     private func merge(_ symbols: [Int32]) -> [Int32] {
-        guard symbols.count > 1 else { return symbols }
         var ids = symbols
         // A list linked by positions; an absorbed symbol gets the id -1.
         var previous = Array(-1..<symbols.count - 1)
         var next = Array(1...symbols.count)
-        var heap = Heap<Candidate> { $0.precedes($1) }
+        var heap = Heap<Candidate>()
         for position in 0..<symbols.count - 1 {
             if let merge = merges[ids[position], ids[position + 1]] {
                 heap.push(Candidate(merge: merge, position: position))
@@ -201,4 +273,16 @@ final class BytePairEncoding: SubwordModel {
 extension TokenTable {
     /// The id of a token given as scalars.
     func id(of scalars: ArraySlice<Unicode.Scalar>) -> Int32? { id(of: String(scalars: scalars)) }
+
+    /// The id of a token of one character.
+    func id(of scalar: Unicode.Scalar) -> Int32? {
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 4) { utf8 in
+            var count = 0
+            for byte in UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter {
+                utf8.initializeElement(at: count, to: byte)
+                count += 1
+            }
+            return id(of: UnsafeRawBufferPointer(start: utf8.baseAddress, count: count))
+        }
+    }
 }

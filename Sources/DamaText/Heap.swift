@@ -1,16 +1,15 @@
-/// A binary heap: `pop` takes the element that precedes all others.
-struct Heap<Element> {
+/// A binary heap: `pop` takes the smallest element.
+struct Heap<Element: Comparable> {
     private var elements: [Element] = []
-    private let precedes: (Element, Element) -> Bool
 
-    init(precedes: @escaping (Element, Element) -> Bool) { self.precedes = precedes }
+    init() {}
 
     mutating func push(_ element: Element) {
         elements.append(element)
         var child = elements.count - 1
         while child > 0 {
             let parent = (child - 1) / 2
-            guard precedes(elements[child], elements[parent]) else { return }
+            guard elements[child] < elements[parent] else { return }
             elements.swapAt(child, parent)
             child = parent
         }
@@ -24,7 +23,7 @@ struct Heap<Element> {
         while true {
             var best = parent
             for child in [2 * parent + 1, 2 * parent + 2]
-            where child < elements.count && precedes(elements[child], elements[best]) { best = child }
+            where child < elements.count && elements[child] < elements[best] { best = child }
             if best == parent { return first }
             elements.swapAt(parent, best)
             parent = best

@@ -36,6 +36,13 @@ struct MergeTable: Sendable {
         return keys[slot] == key ? merges[slot] : nil
     }
 
+    /// Whether `condition` holds for the two ids of every merge.
+    func allPairs(_ condition: (Int32, Int32) -> Bool) -> Bool {
+        keys.allSatisfy { key in
+            key == .max || condition(Int32(truncatingIfNeeded: key >> 32), Int32(truncatingIfNeeded: key))
+        }
+    }
+
     private static func key(_ left: Int32, _ right: Int32) -> UInt64 {
         UInt64(UInt32(bitPattern: left)) << 32 | UInt64(UInt32(bitPattern: right))
     }

@@ -22,7 +22,7 @@ struct SentencePieceText: Sendable {
         var text = Array(String(scalars: piece.scalars).utf8)
         if let canonical { text = canonical.apply(to: piece) }
         let result = normalize(text, addsPrefix: addsDummyPrefix && (addsPrefixToEveryPart || piece.startsText))
-        let scalars = Array(String(decoding: result, as: UTF8.self).unicodeScalars)
+        let scalars = Array(scalarsOf: String(decoding: result, as: UTF8.self))
         return scalars.isEmpty ? [] : [Piece(scalars, startsText: piece.startsText)]
     }
 

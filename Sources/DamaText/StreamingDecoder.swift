@@ -1,3 +1,5 @@
+import DamaSupport
+
 /// Decodes ids one by one, and delays characters that are incomplete.
 ///
 /// The pieces joined equal ``Tokenizer/decode(_:skipSpecialTokens:)`` of all ids. One decoder serves one stream.
@@ -24,7 +26,7 @@ public struct StreamingDecoder: Sendable {
         ids.append(id)
         // A run of bytes is valid as a whole or not at all: `<0x4E><0xE1>` is not "N" but two U+FFFD.
         if joinsBytes, TokenDecoder.byte(of: token) != nil { return "" }
-        let text = Array(decoded().unicodeScalars)
+        let text = Array(scalarsOf: decoded())
         // U+FFFD at the end may be a character with missing bytes.
         guard text.count > given, text.last != "\u{FFFD}" else { return "" }
         return advance(text)
@@ -32,7 +34,7 @@ public struct StreamingDecoder: Sendable {
 
     /// The rest of the text, incomplete characters as U+FFFD; resets the decoder.
     public mutating func finish() -> String {
-        let text = Array(decoded().unicodeScalars)
+        let text = Array(scalarsOf: decoded())
         let rest = text.count > given ? advance(text) : ""
         self = StreamingDecoder(tokenizer, skipSpecialTokens: skipsSpecialTokens)
         return rest
@@ -41,12 +43,11 @@ public struct StreamingDecoder: Sendable {
     private func decoded() -> String { tokenizer.decode(ids, skipSpecialTokens: false) }
 
     private mutating func advance(_ text: [Unicode.Scalar]) -> String {
-        var rest = String.UnicodeScalarView()
-        rest.append(contentsOf: text[given...])
+        let rest = String(scalars: text[given...])
         // The last group of ids stays as context: the first token of a text is decoded differently from the others.
         ids.removeFirst(contextCount)
         contextCount = ids.count
         given = decoded().unicodeScalars.count
-        return String(rest)
+        return rest
     }
 }

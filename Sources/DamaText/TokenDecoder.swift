@@ -30,7 +30,7 @@ indirect enum TokenDecoder: Sendable {
                 var last = scalars.count
                 let floor = max(0, scalars.count - stop)
                 while last > floor, scalars[last - 1] == content { last -= 1 }
-                return first < last ? Self.string(scalars[first..<last]) : ""
+                return first < last ? String(scalars: scalars[first..<last]) : ""
             }
         case .metaspace(let replacement, let dropsFirst):
             return tokens.enumerated().map { index, token in
@@ -57,7 +57,7 @@ indirect enum TokenDecoder: Sendable {
     ) -> String {
         var scalars = Array(token.unicodeScalars)
         Normalizer.replace(SplitPattern.matches(of: literal, in: scalars[...]), with: content, in: &scalars)
-        return string(scalars)
+        return String(scalars: scalars)
     }
 
     /// Replaces runs of "<0x…>" tokens by the text of their bytes; a run of invalid UTF-8 gives U+FFFD for each byte.
@@ -100,11 +100,6 @@ indirect enum TokenDecoder: Sendable {
         return UInt8(token.dropFirst(3).dropLast(), radix: 16)
     }
 
-    private static func string(_ scalars: some Sequence<Unicode.Scalar>) -> String {
-        var view = String.UnicodeScalarView()
-        view.append(contentsOf: scalars)
-        return String(view)
-    }
 }
 
 extension TokenDecoder {

@@ -73,6 +73,17 @@ struct TokenTable: Sendable {
 
     func contains(id: Int32) -> Bool { id >= 0 && Int(id) < entryOfID.count && entryOfID[Int(id)] > 0 }
 
+    func token(_ id: Int32, startsWith part: [UInt8]) -> Bool { utf8(of: id).starts(with: part) }
+
+    func token(_ id: Int32, endsWith part: [UInt8]) -> Bool { utf8(of: id).suffix(part.count).elementsEqual(part) }
+
+    /// Empty for an id without a token.
+    private func utf8(of id: Int32) -> ArraySlice<UInt8> {
+        guard contains(id: id) else { return [] }
+        let entry = Int(entryOfID[Int(id)]) - 1
+        return bytes[starts[entry]..<starts[entry + 1]]
+    }
+
     /// All ids, in the order of insertion.
     var allIDs: [Int32] { ids }
 

@@ -76,7 +76,7 @@ public final class Tokenizer: Sendable {
     ///   tokenizer's, or if no token covers a character and there is no unknown token.
     public func encode(_ text: String, addSpecialTokens: Bool = true) throws(DamaError) -> [Int32] {
         var ids = addSpecialTokens ? postProcessor.prefix : []
-        let scalars = Array(text.unicodeScalars)
+        let scalars = Array(scalarsOf: text)
         var budget = StepBudget(characters: scalars.count)
         for segment in added.splitRaw(scalars) {
             switch segment {

@@ -159,11 +159,3 @@ extension Unigram {
         }
     }
 }
-
-extension String {
-    init(scalars: some Sequence<Unicode.Scalar>) {
-        var view = String.UnicodeScalarView()
-        view.append(contentsOf: scalars)
-        self.init(view)
-    }
-}

@@ -39,7 +39,7 @@ extension Trainer {
         _ pairs: [TrainingPair], to sums: inout HeldOutSums, run: RunOptions? = nil
     ) throws(DamaError) {
         guard !pairs.isEmpty else { return }
-        let prepared = try prepare(pairs.map(\.pair), run: run)
+        let prepared = try policy.base.prepare(pairs.map(\.pair), run: run)
         var features = ImageFeatures()
         var found: [(index: Int, values: PairLogProbabilities)] = []
         for members in LengthBatches.plan(prepared.map(\.tokenCount), budget: options.tokensPerRun) {

@@ -20,7 +20,7 @@ extension Trainer {
         _ pairs: [PreferencePair], use: PassUse = .once, run: RunOptions? = nil
     ) throws(DamaError) -> Forward {
         var features = ImageFeatures()
-        return try forward(prepared: prepare(pairs, run: run), features: &features, use: use, run: run)
+        return try forward(prepared: policy.base.prepare(pairs, run: run), features: &features, use: use, run: run)
     }
 
     /// Computes the gradients of Σ chosen · log π(y_w) + rejected · log π(y_l) into the parameters' gradients.
@@ -46,31 +46,6 @@ extension Trainer {
             try policy.backward(
                 pass, chosen: members.map { chosen[$0] }, rejected: members.map { rejected[$0] }, own, run: run)
         }
-    }
-
-    /// Prepares the batch for the policy; each image is decoded once.
-    func prepare(_ pairs: [PreferencePair], run: RunOptions?) throws(DamaError) -> [PreparedPair] {
-        try Self.prepare(pairs, for: policy.base) { () throws(DamaError) in try run?.check() }
-    }
-
-    /// As ``step(_:run:)`` prepares its batch, so that another thread can do it before.
-    ///
-    /// - Parameter checkpoint: called before each pair; an error that it throws ends the preparation.
-    package static func prepare(
-        _ pairs: [PreferencePair], for base: Policy, checkpoint: () throws(DamaError) -> Void
-    ) throws(DamaError) -> [PreparedPair] {
-        guard !pairs.isEmpty else { throw .invalidArgument("the batch is empty; expected at least one pair") }
-        let images = PreparedImages()
-        var prepared: [PreparedPair] = []
-        for (index, pair) in pairs.enumerated() {
-            try checkpoint()
-            do {
-                prepared.append(try base.prepare(pair, sharing: images))
-            } catch {
-                throw DamaError(error.code, "pair \(index): \(error.message)")
-            }
-        }
-        return prepared
     }
 
     func forward(

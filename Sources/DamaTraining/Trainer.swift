@@ -171,7 +171,7 @@ public final class Trainer {
         try explainedStep(batch, nil, run: run)
     }
 
-    /// As ``step(_:run:)``, with a batch that ``prepare(_:for:checkpoint:)`` has prepared.
+    /// As ``step(_:run:)``, with a batch that the base has prepared.
     package func step(
         _ batch: [TrainingPair], prepared: [PreparedPair], run: RunOptions?
     ) throws(DamaError) -> StepMetrics {
@@ -265,7 +265,8 @@ public final class Trainer {
     ) throws(DamaError) -> (sums: [PairSums], forward: Forward) {
         // A small batch has no pair for some ranks.
         let isIdle = batch.isEmpty && ranks.count > 1
-        let prepared = if let given { given } else { isIdle ? [] : try prepare(batch.map(\.pair), run: run) }
+        let prepared =
+            if let given { given } else { isIdle ? [] : try policy.base.prepare(batch.map(\.pair), run: run) }
         seconds.prepare = clock.lap()
         // If the vision part is frozen, the reference and the policy share an image's features.
         var features = ImageFeatures()

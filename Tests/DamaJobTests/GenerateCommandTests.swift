@@ -130,7 +130,10 @@ final class GenerateCommandTests: XCTestCase {
     func testErrorsAreOneLine() throws {
         for (arguments, code, message) in [
             (["--model", "/nowhere", "--prompt", "- a"], Int32(1), "dama generate: cannot open /nowhere/config.json"),
-            (["--model", model, "--prompt", "a"], 1, "dama generate: prompt 0 has no image, but the model takes one"),
+            (
+                ["--model", model, "--prompt", "a"], 1,
+                "dama generate: prompt 0: the prompt has no image, but the model takes one"
+            ),
             (["--model", model, "--prompt", "a", "--top-p", "2"], 1, "top_p is 2.0"),
             (["--model", model, "--prompt", "a", "--template", "vicuna_v9"], 1, "unknown template \"vicuna_v9\""),
             (["--model", model, "--prompt", "a", "--provider", "quantum"], 1, "unknown execution provider 'quantum'"),

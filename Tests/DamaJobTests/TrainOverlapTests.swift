@@ -70,7 +70,7 @@ final class TrainOverlapTests: TrainTestCase {
             XCTAssertEqual(batch.indices, indices)
             XCTAssertLessThanOrEqual(log.seen.withLock { $0.count }, (number + 3) * size)
             let pairs = try indices.map { try data.pair($0, root, takesImage: true).pair }
-            let prepared = try Trainer.prepare(pairs, for: parts.policy) {}
+            let prepared = try parts.policy.prepare(pairs)
             XCTAssertEqual(batch.prepared.map(\.sequence), prepared.map(\.sequence))
             XCTAssertEqual(batch.prepared.map(\.tokenCount), prepared.map(\.tokenCount))
             XCTAssertEqual(batch.pairs.map(\.alphaData), indices.map { data.items[$0].alphaData })

@@ -117,6 +117,21 @@ final class SamplerTests: XCTestCase {
         assertFails(.model, "no finite logit") { _ = try self.choose([.nan, -.infinity], .greedy, &generator) }
     }
 
+    /// Ties, NaN and infinities at all places, against a plain search.
+    func testTheLikeliestPlaceOfAnyLength() {
+        var generator = RandomGenerator(seed: 5)
+        let values: [Float] = [-.infinity, .nan, -3, -0.0, 0, 2, 2, .infinity, -.greatestFiniteMagnitude]
+        for count in 0..<100 {
+            for kinds in [1, 2, 4, 7, values.count] {
+                let logits = (0..<count).map { _ in values[Int(generator.uniform() * Double(kinds))] }
+                let largest = logits.filter { $0 > -.infinity }.max()
+                XCTAssertEqual(
+                    logits.withUnsafeBufferPointer { Likeliest.place(in: $0) },
+                    largest.flatMap { logits.firstIndex(of: $0) }, "\(logits)")
+            }
+        }
+    }
+
     /// Frequencies of 40,000 draws against the softmax in closed form, within five standard deviations.
     func testFrequenciesFollowTheFilteredSoftmax() throws {
         let logits: [Float] = [0, 1, 2, 3, -1]

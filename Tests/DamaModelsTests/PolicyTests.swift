@@ -176,7 +176,7 @@ final class PolicyTests: XCTestCase {
             change(&pair)
             assertFails(.invalidArgument, text) { _ = try policy.logProbabilities([good, pair]) }
         }
-        fails("pair 1 has no image") { $0.image = nil }
+        fails("pair 1: the pair has no image") { $0.image = nil }
         fails("pair 1: a response is empty") { $0.chosen = "" }
         fails("pair 1: the prompt contains <image> 2 times") { $0.prompt = "<image> <image>" }
         assertFails(.invalidArgument, "batch is empty") { _ = try policy.logProbabilities([]) }

@@ -27,6 +27,66 @@ final class ConcurrentTests: XCTestCase {
         XCTAssertEqual(sum.load(ordering: .relaxed), 999 * 1000 / 2 + 8 * 200 * 8)
     }
 
+    /// The results in order; the error is that of the first number that fails, whichever thread fails first.
+    func testAMapKeepsTheOrderAndItsFirstError() throws {
+        for threads in [1, 4, 0] {
+            XCTAssertEqual(
+                try Concurrent.map(100, threads: threads) { index throws(DamaError) in index * index },
+                (0..<100).map { $0 * $0 })
+            for _ in 0..<20 {
+                XCTAssertThrowsError(
+                    try Concurrent.map(200, threads: threads) { index throws(DamaError) in
+                        if index % 50 == 37 { throw .invalidArgument("\(index)") }
+                        return index
+                    }
+                ) { XCTAssertEqual(($0 as? DamaError)?.message, "37") }
+            }
+        }
+        XCTAssertEqual(try Concurrent.map(0) { index throws(DamaError) in index }, [])
+    }
+
+    func testValuesComeFromAnotherThreadInOrder() throws {
+        let made = Atomic(0)
+        let ahead = try ReadAhead { put throws(DamaError) in
+            for index in 0..<50 {
+                made.add(1, ordering: .relaxed)
+                guard put(index) else { return }
+            }
+            throw .io("no more")
+        }
+        for index in 0..<50 {
+            XCTAssertEqual(try ahead.next {}, index)
+            // One waits, and one is in the making.
+            XCTAssertLessThanOrEqual(made.load(ordering: .relaxed), index + 3)
+        }
+        XCTAssertThrowsError(try ahead.next {}) { XCTAssertEqual(($0 as? DamaError)?.message, "no more") }
+        ahead.close()
+
+        let short = try ReadAhead { put throws(DamaError) in _ = put(1) }
+        XCTAssertEqual(try short.next {}, 1)
+        XCTAssertNil(try short.next {})
+        short.close()
+    }
+
+    func testAConsumerMayEndTheValuesEarly() throws {
+        let refused = Atomic(false)
+        let ahead = try ReadAhead { put throws(DamaError) in
+            while put(7) {}
+            refused.store(true, ordering: .relaxed)
+        }
+        XCTAssertEqual(try ahead.next {}, 7)
+        ahead.close()
+        XCTAssertTrue(refused.load(ordering: .relaxed))
+
+        let never = CountingSemaphore(value: 0)
+        let waiting = try ReadAhead<Int> { _ throws(DamaError) in never.wait() }
+        XCTAssertThrowsError(try waiting.next { () throws(DamaError) in throw .cancelled }) {
+            XCTAssertEqual($0 as? DamaError, .cancelled)
+        }
+        never.signal()
+        waiting.close()
+    }
+
     func testThreadsHearNoSignals() throws {
         let blocked = Mutex(false)
         try BackgroundThread {

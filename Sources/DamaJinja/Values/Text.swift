@@ -7,13 +7,9 @@ package struct Text: Hashable, Sendable {
     package var scalars: [Unicode.Scalar]
 
     package init(_ scalars: some Sequence<Unicode.Scalar>) { self.scalars = Array(scalars) }
-    package init(_ string: String) { scalars = Array(string.unicodeScalars) }
+    package init(_ string: String) { scalars = Array(scalarsOf: string) }
 
-    package var string: String {
-        var view = String.UnicodeScalarView()
-        view.append(contentsOf: scalars)
-        return String(view)
-    }
+    package var string: String { String(scalars: scalars) }
 
     var count: Int { scalars.count }
     package var isEmpty: Bool { scalars.isEmpty }

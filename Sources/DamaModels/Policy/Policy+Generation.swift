@@ -36,10 +36,10 @@ extension Policy {
         guard !stop.contains("") else { throw .invalidArgument("a stop string is empty") }
         var features = ImageFeatures()
         var rows: [DecoderPrompt] = []
+        try encode(prompts.flatMap(\.images), &features, run: run)
         for prompt in prompts {
             rows.append(
-                DecoderPrompt(
-                    prompt.tokens, features: try encode(prompt.images, &features, run: run), streams: prompt.streams))
+                DecoderPrompt(prompt.tokens, features: try features.of(prompt.images), streams: prompt.streams))
         }
         let count = prompts.reduce(0) { $0 + ($1.streams?.count ?? 1) }
         let start = TextStream(tokenizer, stop: stop)

@@ -5,21 +5,63 @@ extension Policy {
     /// log π of both responses of every pair, in order.
     ///
     /// A call encodes images with the same path or the same bytes once. Pairs of similar length run together, in
-    /// batches within the token budget.
+    /// batches within the token budget. The pairs of a long list are prepared while the model computes those before
+    /// them, and images are forgotten after their last use.
     ///
-    /// - Throws: ``DamaError/Code/invalidArgument`` naming the pair (`pair 3: …`) whose input is wrong.
+    /// - Throws: ``DamaError/Code/invalidArgument`` naming the first pair (`pair 3: …`) whose input is wrong.
     public func logProbabilities(
         _ pairs: [PreferencePair], run: RunOptions? = nil
     ) throws(DamaError) -> [PairLogProbabilities] {
-        try logProbabilities(prepared: prepare(pairs, run: run), run: run)
+        guard !pairs.isEmpty else { throw .invalidArgument("the batch is empty; expected at least one pair") }
+        let stop = StopSignal()
+        var chunks = try PairChunks(self, pairs) { () throws(DamaError) in
+            try stop.check()
+            try run?.check()
+        }
+        var uses = chunks.uses
+        var features = ImageFeatures()
+        var results: [PairLogProbabilities] = []
+        func score(_ chunk: [PreparedPair]) throws(DamaError) {
+            results += try logProbabilities(prepared: chunk, features: &features, run: run)
+            features.remove(uses.finish(chunk.map(\.imageKeys)))
+        }
+        guard let first = try chunks.next() else { return [] }
+        guard chunks.hasMore else {
+            try score(first)
+            return results
+        }
+        let rest = chunks
+        let ahead = try ReadAhead { put throws(DamaError) in
+            var rest = rest
+            while let chunk = try rest.next() {
+                guard put(chunk) else { return }
+            }
+        }
+        defer {
+            stop.stop()
+            ahead.close()
+        }
+        try score(first)
+        while let chunk = try ahead.next(waiting: { () throws(DamaError) in try run?.check() }) { try score(chunk) }
+        return results
     }
 
     /// As ``logProbabilities(_:run:)``, for pairs that this policy prepared.
     public func logProbabilities(
         prepared pairs: [PreparedPair], run: RunOptions? = nil
     ) throws(DamaError) -> [PairLogProbabilities] {
+        guard !pairs.isEmpty else { throw .invalidArgument("the batch is empty; expected at least one pair") }
+        var uses = ImageUses(pairs.map(\.imageKeys))
         var features = ImageFeatures()
-        return try logProbabilities(prepared: pairs, features: &features, run: run)
+        var results: [PairLogProbabilities] = []
+        var rest = pairs[...]
+        while !rest.isEmpty {
+            let chunk = Array(rest.prefix(PairChunks.length(of: rest, budget: options.tokenBudget) ?? rest.count))
+            rest = rest.dropFirst(chunk.count)
+            results += try logProbabilities(prepared: chunk, features: &features, run: run)
+            features.remove(uses.finish(chunk.map(\.imageKeys)))
+        }
+        return results
     }
 
     /// - Parameter features: image features of the batch that this policy already computed; new ones are added.
@@ -35,24 +77,16 @@ extension Policy {
     package func decoderRows(
         _ pairs: [PreparedPair], _ features: inout ImageFeatures, run: RunOptions?
     ) throws(DamaError) -> [DecoderRow] {
+        try encode(pairs.flatMap(\.images), &features, run: run)
         var rows: [DecoderRow] = []
-        for pair in pairs {
-            rows.append(DecoderRow(pair.sequence, features: try encode(pair.images, &features, run: run)))
-        }
+        for pair in pairs { rows.append(DecoderRow(pair.sequence, features: try features.of(pair.images))) }
         return rows
     }
 
-    /// The features of an item's images, concatenated; empty without images.
-    func encode(
-        _ images: [PolicyImage], _ features: inout ImageFeatures, run: RunOptions?
-    ) throws(DamaError) -> [Float] {
-        guard let vision, !images.isEmpty else { return [] }
-        return try features.of(images) { image throws(DamaError) in
-            guard let found = try vision.features([image], options: run).first else {
-                throw .internal("the vision part returned no features")
-            }
-            return found
-        }
+    /// Adds the features of images that are new.
+    func encode(_ images: [PolicyImage], _ features: inout ImageFeatures, run: RunOptions?) throws(DamaError) {
+        guard let vision else { return }
+        try features.add(images) { images throws(DamaError) in try vision.features(images, options: run) }
     }
 
     /// Token log-probabilities of any number of rows, in batches of similar lengths.

@@ -14,24 +14,47 @@ extension Policy {
     public func prepare(
         _ pair: PreferencePair, sharing images: PreparedImages = PreparedImages()
     ) throws(DamaError) -> PreparedPair {
-        try checkPresence(of: pair.images, in: "the pair")
-        return try prepare(checked: pair, images)
+        try prepare(pair, keys: nil, sharing: images)
     }
 
-    /// As `prepare(_:sharing:)`, for a batch.
+    private func prepare(
+        _ pair: PreferencePair, keys: [ImageKey]?, sharing images: PreparedImages
+    ) throws(DamaError) -> PreparedPair {
+        try checkPresence(of: pair.images, in: "the pair")
+        let images = try prepare(pair.images, keys: keys, images)
+        let (sequence, cuts) = try layOut(pair, imageTokens: images.map(\.expansion))
+        return PreparedPair(sequence: sequence, images: images, cuts: cuts)
+    }
+
+    /// As `prepare(_:sharing:)`, for a batch, on the threads of the runtime.
     ///
-    /// - Throws: errors that name the pair (`pair 3: …`).
+    /// - Throws: errors that name the pair (`pair 3: …`), the first one that is wrong.
     public func prepare(_ pairs: [PreferencePair], run: RunOptions? = nil) throws(DamaError) -> [PreparedPair] {
+        try prepare(pairs) { () throws(DamaError) in try run?.check() }
+    }
+
+    /// - Parameter checkpoint: called before each pair, on several threads; an error that it throws ends the
+    ///   preparation.
+    package func prepare(
+        _ pairs: [PreferencePair], checkpoint: @Sendable () throws(DamaError) -> Void
+    ) throws(DamaError) -> [PreparedPair] {
         guard !pairs.isEmpty else { throw .invalidArgument("the batch is empty; expected at least one pair") }
-        return try prepareAll(pairs, "pair", run, images: \.images) { pair, images throws(DamaError) in
-            try prepare(checked: pair, images)
+        let images = PreparedImages()
+        return try prepareAll(pairs.indices, "pair", checkpoint) { index throws(DamaError) in
+            try prepare(pairs[index], keys: nil, sharing: images)
         }
     }
 
-    private func prepare(checked pair: PreferencePair, _ memory: PreparedImages) throws(DamaError) -> PreparedPair {
-        let images = try prepare(pair.images, memory)
-        let (sequence, cuts) = try layOut(pair, imageTokens: images.map(\.expansion))
-        return PreparedPair(sequence: sequence, images: images, cuts: cuts)
+    /// Prepares some pairs of a list.
+    ///
+    /// - Parameter keys: those of the images of each pair.
+    func prepare(
+        _ part: Range<Int>, of pairs: [PreferencePair], keys: [[ImageKey]], sharing images: PreparedImages,
+        _ checkpoint: @Sendable () throws(DamaError) -> Void
+    ) throws(DamaError) -> [PreparedPair] {
+        try prepareAll(part, "pair", checkpoint) { index throws(DamaError) in
+            try prepare(pairs[index], keys: keys[index], sharing: images)
+        }
     }
 
     /// Checks that a pair's texts can be laid out with this number of images, without the images themselves. If images
@@ -77,24 +100,7 @@ extension Policy {
         _ request: GenerationRequest, sharing images: PreparedImages = PreparedImages()
     ) throws(DamaError) -> PreparedPrompt {
         try checkPresence(of: request.images, in: "the prompt")
-        return try prepare(checked: request, images)
-    }
-
-    /// As `prepare(_:sharing:)`, for a batch.
-    ///
-    /// - Throws: errors that name the prompt (`prompt 3: …`).
-    public func prepare(
-        _ requests: [GenerationRequest], run: RunOptions? = nil
-    ) throws(DamaError) -> [PreparedPrompt] {
-        try prepareAll(requests, "prompt", run, images: \.images) { request, images throws(DamaError) in
-            try prepare(checked: request, images)
-        }
-    }
-
-    private func prepare(
-        checked request: GenerationRequest, _ memory: PreparedImages
-    ) throws(DamaError) -> PreparedPrompt {
-        let images = try prepare(request.images, memory)
+        let images = try prepare(request.images, keys: nil, images)
         let tokens = try text.encode(request.messages, imageTokens: images.map(\.expansion))
         guard !tokens.isEmpty else { throw .invalidArgument("the prompt has no tokens") }
         guard tokens.count < decoder.maximumPositions else {
@@ -105,24 +111,33 @@ extension Policy {
         return PreparedPrompt(tokens: tokens, images: images)
     }
 
+    /// As `prepare(_:sharing:)`, for a batch, on the threads of the runtime.
+    ///
+    /// - Throws: errors that name the prompt (`prompt 3: …`), the first one that is wrong.
+    public func prepare(
+        _ requests: [GenerationRequest], run: RunOptions? = nil
+    ) throws(DamaError) -> [PreparedPrompt] {
+        let images = PreparedImages()
+        return try prepareAll(requests.indices, "prompt", { () throws(DamaError) in try run?.check() }) {
+            index throws(DamaError) in try prepare(requests[index], sharing: images)
+        }
+    }
+
     // MARK: Batches and images
 
-    private func prepareAll<Item, Prepared>(
-        _ items: [Item], _ what: String, _ run: RunOptions?, images: (Item) -> [ImageSource],
-        prepare: (Item, PreparedImages) throws(DamaError) -> Prepared
+    private func prepareAll<Prepared: Sendable>(
+        _ items: Range<Int>, _ what: String, _ checkpoint: @Sendable () throws(DamaError) -> Void,
+        prepare: @Sendable (Int) throws(DamaError) -> Prepared
     ) throws(DamaError) -> [Prepared] {
-        let memory = PreparedImages()
-        var prepared: [Prepared] = []
-        for (index, item) in items.enumerated() {
-            try run?.check()
-            try checkPresence(of: images(item), in: "\(what) \(index)")
-            do {
-                prepared.append(try prepare(item, memory))
+        try Concurrent.map(items.count, threads: decoder.runtime.threads) { place throws(DamaError) in
+            let index = items.lowerBound + place
+            try checkpoint()
+            do throws(DamaError) {
+                return try prepare(index)
             } catch {
                 throw DamaError(error.code, "\(what) \(index): \(error.message)")
             }
         }
-        return prepared
     }
 
     /// - Parameter name: the item's name in the message.
@@ -135,16 +150,16 @@ extension Policy {
         }
     }
 
-    private func prepare(_ images: [ImageSource], _ memory: PreparedImages) throws(DamaError) -> [PolicyImage] {
+    /// - Parameter keys: those of the images, if they are known.
+    private func prepare(
+        _ images: [ImageSource], keys: [ImageKey]?, _ memory: PreparedImages
+    ) throws(DamaError) -> [PolicyImage] {
         guard let vision else { return [] }
-        var prepared: [PolicyImage] = []
-        for source in images {
-            let image = try memory.image(source) { source throws(DamaError) in
+        return try Concurrent.map(images.count, threads: decoder.runtime.threads) { index throws(DamaError) in
+            try memory.image(images[index], keys?[index]) { source throws(DamaError) in
                 let image = try vision.prepare(source.decode(limits: options.imageLimits, options.imageDecoding))
                 return (image, try vision.expansion(of: image))
             }
-            prepared.append(image)
         }
-        return prepared
     }
 }

@@ -59,11 +59,21 @@ public final class PreparedImages: Sendable {
 
     public init() {}
 
+    /// Forgets images that are not used again.
+    func remove(_ images: [ImageKey]) {
+        places.withLock { places in
+            for image in images { places[image] = nil }
+        }
+    }
+
     /// The prepared image of `source`. `prepare` is called for a new one.
+    ///
+    /// - Parameter key: the source's key, if it is known.
     func image(
-        _ source: ImageSource, prepare: (ImageSource) throws(DamaError) -> (image: PreparedImage, expansion: [Int32])
+        _ source: ImageSource, _ key: ImageKey? = nil,
+        prepare: (ImageSource) throws(DamaError) -> (image: PreparedImage, expansion: [Int32])
     ) throws(DamaError) -> PolicyImage {
-        let key = ImageKey(source)
+        let key = key ?? ImageKey(source)
         let place = places.withLock { places in
             if let known = places[key] { return known }
             let place = Place()
@@ -86,23 +96,55 @@ package struct ImageFeatures {
 
     package init() {}
 
-    /// The features of an item's images, concatenated: [placeholders of all images, hidden].
-    mutating func of(
-        _ images: [PolicyImage], encode: (PreparedImage) throws(DamaError) -> [Float]
-    ) throws(DamaError) -> [Float] {
+    /// Encodes those of the images that are new, all at once.
+    mutating func add(
+        _ images: [PolicyImage], encode: ([PreparedImage]) throws(DamaError) -> [[Float]]
+    ) throws(DamaError) {
+        var (seen, new): (Set<ImageKey>, [PolicyImage]) = ([], [])
+        for image in images where known[image.key] == nil && seen.insert(image.key).inserted { new.append(image) }
+        guard !new.isEmpty else { return }
+        let found = try encode(new.map(\.prepared))
+        guard found.count == new.count else {
+            throw .internal("the vision part returned features of \(found.count) of \(new.count) images")
+        }
+        for (image, features) in zip(new, found) { known[image.key] = features }
+    }
+
+    /// The features of an item's images, concatenated: [placeholders of all images, hidden]. All were added.
+    func of(_ images: [PolicyImage]) throws(DamaError) -> [Float] {
         var features: [Float] = []
         for image in images {
-            let found: [Float]
-            if let earlier = known[image.key] {
-                found = earlier
-            } else {
-                found = try encode(image.prepared)
-                known[image.key] = found
-            }
+            guard let found = known[image.key] else { throw .internal("an image has no features") }
             // A single image shares its memory with all its uses.
             if images.count == 1 { return found }
             features += found
         }
         return features
+    }
+
+    /// Forgets images that are not used again.
+    mutating func remove(_ images: [ImageKey]) {
+        for image in images { known[image] = nil }
+    }
+}
+
+/// How often each image of a list of pairs is still to be used.
+struct ImageUses: Sendable {
+    private var left: [ImageKey: Int] = [:]
+
+    /// - Parameter images: those of each pair.
+    init(_ images: [[ImageKey]]) {
+        for image in images.joined() { left[image, default: 0] += 1 }
+    }
+
+    /// Counts uses of images. Returns those that are not used again.
+    mutating func finish(_ images: [[ImageKey]]) -> [ImageKey] {
+        var ended: [ImageKey] = []
+        for image in images.joined() {
+            guard let count = left[image] else { continue }
+            left[image] = count > 1 ? count - 1 : nil
+            if count == 1 { ended.append(image) }
+        }
+        return ended
     }
 }

@@ -11,6 +11,8 @@ public struct PreparedPair: Sendable {
     /// Tokens of images, prompt and both responses.
     public var tokenCount: Int { sequence.count }
 
+    var imageKeys: [ImageKey] { images.map(\.key) }
+
     /// Splits the token log-probabilities of the sequence into those of its two responses.
     package func split(_ values: [Float]) -> PairLogProbabilities {
         var start = 0

@@ -72,7 +72,7 @@ extension CausalDecoder {
         let width = options.beams
         let positions = maximumPositions
         let length = prompts.map { min($0.tokens.count + options.maximumTokens, positions) }.max() ?? 0
-        let cache = try makeCache(batch: prompts.count, length: length)
+        let cache = try makeCache(batch: prompts.count, length: length, output: .logits)
         var logits = try cache.start(prompts, run: run)
         // The number of rows that a prompt has in the cache.
         var rows = 1

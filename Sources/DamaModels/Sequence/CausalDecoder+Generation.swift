@@ -44,17 +44,18 @@ extension CausalDecoder {
         }
         var results = growing.map { _ in Continuation(tokens: [], finish: .length) }
         guard let length = growing.map({ $0.length + $0.room }).max() else { return [] }
-        let cache = try makeCache(batch: prompts.count, length: length)
+        let isChosen = options.sampling.isGreedy && choosesTokens
+        let cache = try makeCache(batch: prompts.count, length: length, output: isChosen ? .likeliest : .logits)
 
-        var logits = try cache.start(prompts, run: run)
+        var output = try cache.start(prompts, run: run)
         while true {
             var next = [Int32](repeating: 0, count: growing.count)
-            for place in growing.indices where growing[place].isRunning {
-                let token = try logits.withElements(of: Float.self) { all throws(DamaError) in
-                    let size = vocabularySize
-                    let row = UnsafeBufferPointer(rebasing: all[rows[place] * size..<(rows[place] + 1) * size])
-                    return Int32(try options.sampling.choose(from: row, using: &growing[place].generator))
-                }
+            let places = growing.indices.filter { growing[$0].isRunning }
+            let chosen =
+                isChosen
+                ? try tokens(output, rows: places.map { rows[$0] })
+                : try choose(options.sampling, output, rows: places.map { rows[$0] }, for: places, of: &growing)
+            for (place, token) in zip(places, chosen) {
                 next[place] = token
                 let index = growing[place].index
                 if ends.contains(token) {
@@ -79,10 +80,48 @@ extension CausalDecoder {
                 next = running.map { next[$0] }
                 rows = Array(growing.indices)
             }
-            logits = try cache.step(next, at: growing.map(\.length), run: run)
+            output = try cache.step(next, at: growing.map(\.length), run: run)
             // A finished continuation is recomputed at the same position, so that it does not exceed the cache.
             for place in growing.indices where growing[place].isRunning { growing[place].length += 1 }
         }
+    }
+
+    /// Draws the tokens of some continuations from their rows of the logits, several at once.
+    ///
+    /// - Throws: ``DamaError/Code/model`` for a row without a finite logit.
+    private func choose(
+        _ sampling: SamplingOptions, _ logits: TensorValue, rows: [Int], for places: [Int], of growing: inout [Growing]
+    ) throws(DamaError) -> [Int32] {
+        let (size, all) = (vocabularySize, growing)
+        // Less than that is done before another thread has begun.
+        let threads = places.count * size < 1 << 17 ? 1 : runtime.threads
+        let chosen = try logits.withElements(of: Float.self) { logits throws(DamaError) in
+            nonisolated(unsafe) let logits = logits
+            return try Concurrent.map(places.count, threads: threads) { index throws(DamaError) in
+                guard (rows[index] + 1) * size <= logits.count else {
+                    throw .internal("no logits of row \(rows[index])")
+                }
+                var generator = all[places[index]].generator
+                let row = UnsafeBufferPointer(rebasing: logits[rows[index] * size..<(rows[index] + 1) * size])
+                return (token: Int32(try sampling.choose(from: row, using: &generator)), generator: generator)
+            }
+        }
+        for (place, choice) in zip(places, chosen) { growing[place].generator = choice.generator }
+        return chosen.map(\.token)
+    }
+
+    /// The tokens that the cache has chosen for these rows.
+    ///
+    /// - Throws: ``DamaError/Code/model`` for a row without a finite logit.
+    private func tokens(_ output: TensorValue, rows: [Int]) throws(DamaError) -> [Int32] {
+        let all: [Int64] = try output.array()
+        var tokens: [Int32] = []
+        for row in rows {
+            guard row < all.count else { throw .internal("\(all.count) tokens, and none of row \(row)") }
+            guard all[row] >= 0 else { throw SamplingOptions.noLogit }
+            tokens.append(Int32(clamping: all[row]))
+        }
+        return tokens
     }
 
     /// - Throws: the errors of ``generate(_:_:run:onToken:)``.

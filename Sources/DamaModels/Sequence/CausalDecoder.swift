@@ -26,17 +26,31 @@ package protocol CausalDecoder: Sendable {
     /// log π of every response token of each row, one response after the other.
     func logProbabilities(_ rows: [DecoderRow], options: RunOptions?) throws(DamaError) -> [[Float]]
 
+    /// Whether its caches can choose tokens (``StepOutput/likeliest``). By default they return logits only.
+    var choosesTokens: Bool { get }
+
     /// An empty cache for `batch` sequences of up to `length` tokens.
-    func makeCache(batch: Int, length: Int) throws(DamaError) -> any KeyValueCache
+    ///
+    /// - Parameter output: ``StepOutput/likeliest`` only if ``choosesTokens``.
+    func makeCache(batch: Int, length: Int, output: StepOutput) throws(DamaError) -> any KeyValueCache
 }
 
 extension CausalDecoder {
     package var precision: Precision { .float32 }
+    package var choosesTokens: Bool { false }
+}
+
+/// What a step of a cache returns. A tensor of an earlier step may be overwritten by the next one.
+package enum StepOutput: Sendable {
+    /// [batch, vocabulary] float32
+    case logits
+    /// [batch] int64: the first token of the largest logit, where NaN counts as −∞; −1 if none is above −∞.
+    case likeliest
 }
 
 /// The keys and values of a batch during generation.
 package protocol KeyValueCache: AnyObject {
-    /// Processes the prompts, padded at the end to the longest. Returns the logits after each, [batch, vocabulary].
+    /// Processes the prompts, padded at the end to the longest. Returns the output after each.
     func start(_ prompts: [DecoderPrompt], run: RunOptions?) throws(DamaError) -> TensorValue
 
     /// Replaces the batch with these of its rows, in this order; a row may occur more than once.
@@ -45,7 +59,8 @@ package protocol KeyValueCache: AnyObject {
     /// Copies tokens between rows of sequences that are equal before these tokens, and of equal length.
     func copy(_ copies: [CacheCopy]) throws(DamaError)
 
-    /// Processes one more token of each sequence, at position `lengths[i]` of sequence i. Returns the logits after it.
+    /// Processes one more token of each sequence, at position `lengths[i]` of sequence i. Returns the output after
+    /// it.
     func step(_ tokens: [Int32], at lengths: [Int], run: RunOptions?) throws(DamaError) -> TensorValue
 }
 

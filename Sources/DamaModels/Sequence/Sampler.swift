@@ -29,6 +29,12 @@ public struct SamplingOptions: Equatable, Sendable {
         guard topP > 0, topP <= 1 else { throw .invalidArgument("top_p is \(topP); it must lie in (0, 1]") }
     }
 
+    package static let noLogit = DamaError.model(
+        "the model returned no finite logit; its weights or its input are damaged")
+
+    /// Whether the choice is that of the largest logit.
+    package var isGreedy: Bool { temperature == 0 }
+
     /// The chosen token.
     ///
     /// Filters in the usual order: temperature, top-k, top-p. The greedy choice takes the lowest id of equal logits.
@@ -37,13 +43,7 @@ public struct SamplingOptions: Equatable, Sendable {
     package func choose(
         from logits: UnsafeBufferPointer<Float>, using generator: inout RandomGenerator
     ) throws(DamaError) -> Int {
-        var best = -1
-        for index in logits.indices where logits[index] > -.infinity && (best < 0 || logits[index] > logits[best]) {
-            best = index
-        }
-        guard best >= 0 else {
-            throw .model("the model returned no finite logit; its weights or its input are damaged")
-        }
+        guard let best = Likeliest.place(in: logits) else { throw Self.noLogit }
         if temperature == 0 { return best }
 
         var candidates = logits.indices.filter { logits[$0] > -.infinity }

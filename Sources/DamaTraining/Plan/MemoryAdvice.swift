@@ -71,7 +71,7 @@ extension Trainer {
         step.offloads = policy.place?.offload != nil
         (step.pairs, step.tokensPerRun) = (max(1, batch.count), options.tokensPerRun)
         step.computesReference = reference === policy.base
-        if let prepared = try? prepare(batch.map(\.pair), run: nil) {
+        if let prepared = try? policy.base.prepare(batch.map(\.pair), run: nil) {
             let images = prepared.flatMap(\.images).map(\.tokenCount).max()
             (step.images, step.imageTokens) = (prepared.map(\.images.count).max() ?? 0, images)
             let text = prepared.map { $0.sequence.prefixLength - $0.images.reduce(0) { $0 + $1.tokenCount } }

@@ -9,8 +9,7 @@ struct BlockSource<Block: Sendable>: Sendable {
 
     typealias Preparer = @Sendable ([RawRow], Workers) throws(DamaError) -> Block
 
-    private let queue: BoundedQueue<Result<Prepared?, DamaError>>
-    private let thread: BackgroundThread
+    private let blocks: ReadAhead<Prepared>
     private let stop: StopSignal
     private let path: String
 
@@ -24,14 +23,8 @@ struct BlockSource<Block: Sendable>: Sendable {
     ) throws(DamaError) {
         path = options.data
         self.stop = stop
-        let queue = BoundedQueue<Result<Prepared?, DamaError>>(capacity: 1)
-        self.queue = queue
-        thread = try BackgroundThread {
-            do throws(DamaError) {
-                try Self.produce(prepare, options, contents, rows: rows, into: queue, stop)
-            } catch {
-                _ = queue.put(.failure(error))
-            }
+        blocks = try ReadAhead { put throws(DamaError) in
+            try Self.produce(prepare, options, contents, rows: rows, stop, put: put)
         }
     }
 
@@ -39,17 +32,13 @@ struct BlockSource<Block: Sendable>: Sendable {
     ///
     /// - Parameter waiting: Called many times a second while no block is ready; an error it throws ends the wait.
     func next(waiting: () throws(DamaError) -> Void) throws(DamaError) -> Prepared? {
-        guard let result = try queue.take(waiting: waiting) else {
-            throw .internal("the rows ended before the input")
-        }
-        return try result.get()
+        try blocks.next(waiting: waiting)
     }
 
     /// Stops reading and waits until the thread has ended.
     func close() {
         stop.stop()
-        queue.close()
-        thread.join()
+        blocks.close()
     }
 
     var changed: DamaError { Self.changed(path) }
@@ -60,7 +49,7 @@ struct BlockSource<Block: Sendable>: Sendable {
 
     private static func produce(
         _ prepare: Preparer, _ options: RowJobOptions, _ contents: DatasetContents, rows wanted: Range<Int>,
-        into queue: BoundedQueue<Result<Prepared?, DamaError>>, _ stop: StopSignal
+        _ stop: StopSignal, put: (Prepared) -> Bool
     ) throws(DamaError) {
         let workers = Workers(count: options.workers)
         var reader = try RowReader(options)
@@ -77,10 +66,9 @@ struct BlockSource<Block: Sendable>: Sendable {
             }
             if rows.isEmpty { break }
             left -= rows.count
-            guard queue.put(.success(Prepared(block: try prepare(rows, workers), rowCount: rows.count))) else { return }
+            guard put(Prepared(block: try prepare(rows, workers), rowCount: rows.count)) else { return }
         }
         while try reader.next() != nil { try stop.check() }
         guard reader.contents == contents else { throw changed(options.data) }
-        _ = queue.put(.success(nil))
     }
 }

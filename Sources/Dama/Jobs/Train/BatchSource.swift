@@ -14,9 +14,8 @@ struct BatchSource: Sendable {
         var prepared: [PreparedPair]
     }
 
-    private let queue: BoundedQueue<Result<Batch, DamaError>>
+    private let batches: ReadAhead<Batch>
     private let stop = StopSignal()
-    private let thread: BackgroundThread
 
     /// - Parameters:
     ///   - numbers: the batches to prepare.
@@ -28,14 +27,10 @@ struct BatchSource: Sendable {
         share: @escaping @Sendable (Int) -> [Int] = { Array(0..<$0) },
         read: @escaping @Sendable (Int) throws(DamaError) -> TrainingPair
     ) throws(DamaError) {
-        let (queue, stop) = (BoundedQueue<Result<Batch, DamaError>>(capacity: 1), stop)
-        self.queue = queue
-        thread = try BackgroundThread {
+        batches = try ReadAhead { [stop] put throws(DamaError) in
             var order = order
             for number in numbers {
-                let batch = Self.prepare(Array(order.batch(number)), policy, stop, share, read)
-                let isLast = if case .failure = batch { true } else { false }
-                guard queue.put(batch), !isLast else { return }
+                guard put(try Self.prepare(Array(order.batch(number)), policy, stop, share, read)) else { return }
             }
         }
     }
@@ -43,23 +38,15 @@ struct BatchSource: Sendable {
     private static func prepare(
         _ indices: [Int], _ policy: Policy, _ stop: StopSignal, _ share: (Int) -> [Int],
         _ read: (Int) throws(DamaError) -> TrainingPair
-    ) -> Result<Batch, DamaError> {
-        do throws(DamaError) {
-            var pairs: [TrainingPair] = []
-            for position in share(indices.count) {
-                try stop.check()
-                pairs.append(try read(indices[position]))
-            }
-            let prepared =
-                pairs.isEmpty
-                ? []
-                : try Trainer.prepare(pairs.map(\.pair), for: policy) { () throws(DamaError) in
-                    try stop.check()
-                }
-            return .success(Batch(indices: indices, pairs: pairs, prepared: prepared))
-        } catch {
-            return .failure(error)
+    ) throws(DamaError) -> Batch {
+        var pairs: [TrainingPair] = []
+        for position in share(indices.count) {
+            try stop.check()
+            pairs.append(try read(indices[position]))
         }
+        let prepared =
+            pairs.isEmpty ? [] : try policy.prepare(pairs.map(\.pair)) { () throws(DamaError) in try stop.check() }
+        return Batch(indices: indices, pairs: pairs, prepared: prepared)
     }
 
     /// The next batch.
@@ -67,14 +54,13 @@ struct BatchSource: Sendable {
     /// - Parameter waiting: called many times a second while no batch is ready; an error it throws ends the wait.
     /// - Throws: what reading or preparing this batch threw.
     func next(waiting: () throws(DamaError) -> Void) throws(DamaError) -> Batch {
-        guard let result = try queue.take(waiting: waiting) else { throw .internal("the batches ended too early") }
-        return try result.get()
+        guard let batch = try batches.next(waiting: waiting) else { throw .internal("the batches ended too early") }
+        return batch
     }
 
     /// Stops reading and waits until the thread has ended.
     func close() {
         stop.stop()
-        queue.close()
-        thread.join()
+        batches.close()
     }
 }

@@ -263,5 +263,7 @@ final class OnnxDecoder: CausalDecoder {
         return results
     }
 
-    func makeCache(batch: Int, length: Int) throws(DamaError) -> any KeyValueCache { OnnxKeyValueCache(self) }
+    func makeCache(batch: Int, length: Int, output: StepOutput) throws(DamaError) -> any KeyValueCache {
+        OnnxKeyValueCache(self)
+    }
 }

@@ -46,18 +46,22 @@ final class Idefics3Vision: ImageFeatureEncoder {
 
     func features(_ images: [PreparedImage], options: RunOptions?) throws(DamaError) -> [[Float]] {
         try PreparedImage.require(images, size: configuration.tile)
-        var features: [[Float]] = []
-        for image in images {
-            let tiles = try image.separateTiles()
-            var rows: [Float] = []
-            // As in LlavaVision: larger batches are no faster and take more memory.
-            for start in stride(from: 0, to: tiles.count, by: 4) {
-                let pixels = try TensorValue.pixels(runtime, tiles[start..<min(start + 4, tiles.count)])
-                rows += try session.run(
-                    [Idefics3Graph.Port.pixels: pixels], outputs: [Idefics3Graph.Port.features], options: options)[0]
-                    .array()
+        var features: [[Float]] = images.map { _ in [] }
+        // The tiles of all images, with the numbers of their images.
+        var tiles: [(image: Int, tile: PreparedImage)] = []
+        for (index, image) in images.enumerated() { tiles += try image.separateTiles().map { (index, $0) } }
+        let batch = session.device.imageBatch
+        for start in stride(from: 0, to: tiles.count, by: batch) {
+            let part = tiles[start..<min(start + batch, tiles.count)]
+            let pixels = try TensorValue.pixels(runtime, part.map(\.tile)[...])
+            let output = try session.run(
+                [Idefics3Graph.Port.pixels: pixels], outputs: [Idefics3Graph.Port.features], options: options)[0]
+            let size = output.count / part.count
+            try output.withElements(of: Float.self) { all in
+                for (place, (image, _)) in part.enumerated() {
+                    features[image] += all[place * size..<(place + 1) * size]
+                }
             }
-            features.append(rows)
         }
         return features
     }

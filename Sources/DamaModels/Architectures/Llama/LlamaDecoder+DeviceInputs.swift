@@ -33,18 +33,18 @@ extension LlamaDecoder {
         let length = Self.paddedLength(rows.map(\.sequence.count).max() ?? 0, onHost: false)
         var (tokens, featureRows, segments, positions): ([Int64], [Int64], [Int64], [Int64]) = ([], [], [], [])
         var predicting: [Int64] = []
-        var features: [Float] = []
+        var featureCount = 0
         for (index, row) in rows.enumerated() {
             let (sequence, padding) = (row.sequence, [Int64](repeating: 0, count: length - row.sequence.count))
             try check(sequence.tokens, features: row.features)
-            var next = Int64(features.count / hidden)
+            var next = Int64(featureCount)
             for token in sequence.tokens {
                 let isImage = token == TokenSequence.imagePlaceholder
                 tokens.append(Int64(token))
                 featureRows.append(isImage ? next : 0)
                 if isImage { next += 1 }
             }
-            features += row.features
+            featureCount = Int(next)
             var own = [Int64](repeating: 0, count: sequence.count)
             for (number, response) in sequence.responses.enumerated() {
                 for place in response.range { own[place] = Int64(number + 1) }
@@ -55,14 +55,13 @@ extension LlamaDecoder {
             positions += sequence.positions.map(Int64.init) + padding
             predicting += sequence.predictingRows.map { Int64(index * length) + Int64($0) }
         }
-        if features.isEmpty { features = [Float](repeating: 0, count: hidden) }
         let shape = [batch, length]
         let places = try TensorValue(runtime, positions, shape: shape)
         var inputs = [
             InputPort.tokens: try TensorValue(runtime, tokens, shape: shape),
             InputPort.featureRows: try TensorValue(runtime, featureRows, shape: shape),
             InputPort.segments: try TensorValue(runtime, segments, shape: shape),
-            InputPort.features: try TensorValue(runtime, features, shape: [features.count / hidden, hidden]),
+            InputPort.features: try joined(rows.map(\.features), count: featureCount),
             InputPort.places: try TensorValue(runtime, (0..<length).map(Int64.init), shape: [length]),
             Port.positions: places,
         ]
@@ -78,6 +77,25 @@ extension LlamaDecoder {
             Port.rows: try TensorValue(runtime, predicting, shape: [predicting.count]),
         ]
         for (name, value) in zip(names, made) { result[name] = value }
+        return result
+    }
+
+    /// Image features one after the other, [count, hidden]; one row of zeros if there are none.
+    private func joined(_ features: [[Float]], count: Int) throws(DamaError) -> TensorValue {
+        let result = try TensorValue(runtime, allocating: .float32, shape: [max(1, count), configuration.hiddenSize])
+        var starts = [0]
+        for part in features { starts.append(starts[starts.count - 1] + part.count) }
+        try result.withMutableElements(of: Float.self) { all throws(DamaError) in
+            guard count > 0 else { return all.update(repeating: 0) }
+            guard starts[features.count] == all.count else {
+                throw .internal("\(starts[features.count]) numbers are not \(count) rows of image features")
+            }
+            nonisolated(unsafe) let all = all
+            Concurrent.forEach(features.count, threads: runtime.threads) { [starts] index in
+                _ = UnsafeMutableBufferPointer(rebasing: all[starts[index]..<starts[index + 1]])
+                    .update(fromContentsOf: features[index])
+            }
+        }
         return result
     }
 }

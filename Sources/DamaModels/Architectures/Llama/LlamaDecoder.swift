@@ -110,8 +110,8 @@ public final class LlamaDecoder: CausalDecoder {
     package var identity: JSON { configuration.identity }
     package var fingerprint: String { weights.store.fingerprint }
 
-    package func makeCache(batch: Int, length: Int) throws(DamaError) -> any KeyValueCache {
-        try LlamaKeyValueCache(self, batch: batch, length: length)
+    package func makeCache(batch: Int, length: Int, output: StepOutput) throws(DamaError) -> any KeyValueCache {
+        try LlamaKeyValueCache(self, batch: batch, length: length, output: output)
     }
 
     // MARK: Sessions

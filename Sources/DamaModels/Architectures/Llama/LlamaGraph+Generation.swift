@@ -89,3 +89,8 @@ extension LlamaGraph {
         return try g.reshape(g.slice(split, axis: 3, to: size), [x.shape[0], x.shape[1], .fixed(heads * size)])
     }
 }
+
+extension LlamaGraph.Port {
+    /// int64 [rows]: the token that greedy decoding takes (``StepOutput/likeliest``)
+    public static let likeliest = "likeliest"
+}

@@ -14,11 +14,15 @@ final class LlamaKeyValueCache: KeyValueCache {
     /// Numbers of one row.
     private let rowSize: Int
     private(set) var batch: Int
+    private let output: StepOutput
+    /// What each step writes its output into.
+    private var result: TensorValue?
     /// Key and value of each layer in turn, [batch, heads, length, head size]. The capacity may exceed the batch.
     private var memory: [DeviceMemory] = []
 
-    init(_ decoder: LlamaDecoder, batch: Int, length: Int) throws(DamaError) {
+    init(_ decoder: LlamaDecoder, batch: Int, length: Int, output: StepOutput) throws(DamaError) {
         self.decoder = decoder
+        self.output = output
         self.length = length
         self.batch = batch
         // The runtime would run its attention kernel on the host, with caches that the steps do not share.
@@ -121,8 +125,15 @@ final class LlamaKeyValueCache: KeyValueCache {
             try binding.bind(input: isKey ? Port.pastKey(layer) : Port.pastValue(layer), to: value)
             try binding.bind(output: isKey ? Port.presentKey(layer) : Port.presentValue(layer), to: value)
         }
-        // An output that a run allocated stays bound with the old batch size, so it is bound again.
-        try binding.bind(output: Port.logits, on: .cpu)
+        let result =
+            switch output {
+            case .logits:
+                try TensorValue(
+                    decoder.runtime, allocating: .float32, shape: [batch, decoder.configuration.vocabularySize])
+            case .likeliest: try TensorValue(decoder.runtime, allocating: .int64, shape: [batch])
+            }
+        try binding.bind(output: output == .logits ? Port.logits : Port.likeliest, to: result)
+        self.result = result
     }
 
     // MARK: Steps
@@ -132,17 +143,22 @@ final class LlamaKeyValueCache: KeyValueCache {
         let hidden = decoder.configuration.hiddenSize
         let embeddings = try TensorValue(decoder.runtime, allocating: .float32, shape: [batch, length, hidden])
         try embeddings.withMutableElements(of: Float.self) { all throws(DamaError) in
-            all.update(repeating: 0)
-            for (index, prompt) in prompts.enumerated() {
+            nonisolated(unsafe) let all = all
+            let decoder = decoder
+            _ = try Concurrent.map(prompts.count, threads: decoder.runtime.threads) { index throws(DamaError) in
+                let prompt = prompts[index]
                 let start = index * length * hidden
+                let end = start + prompt.tokens.count * hidden
                 try decoder.embed(
                     prompt.tokens, features: prompt.features,
-                    into: UnsafeMutableBufferPointer(rebasing: all[start..<start + prompt.tokens.count * hidden]))
+                    into: UnsafeMutableBufferPointer(rebasing: all[start..<end]))
+                // Padding is computed too, so it must hold finite numbers.
+                UnsafeMutableBufferPointer(rebasing: all[end..<start + length * hidden]).update(repeating: 0)
             }
         }
         let last = prompts.map { $0.tokens.count - 1 }
         let positions = prompts.flatMap { _ in 0..<length }
-        return try logits(
+        return try next(
             embeddings, positions, last: last, rows: last.enumerated().map { $0 * length + $1 }, run: run)
     }
 
@@ -152,10 +168,10 @@ final class LlamaKeyValueCache: KeyValueCache {
         try embeddings.withMutableElements(of: Float.self) { all throws(DamaError) in
             try decoder.embed(tokens, features: [], into: all)
         }
-        return try logits(embeddings, lengths, last: lengths, rows: Array(0..<batch), run: run)
+        return try next(embeddings, lengths, last: lengths, rows: Array(0..<batch), run: run)
     }
 
-    private func logits(
+    private func next(
         _ embeddings: TensorValue, _ positions: [Int], last: [Int], rows: [Int], run: RunOptions?
     ) throws(DamaError) -> TensorValue {
         let runtime = decoder.runtime
@@ -171,7 +187,7 @@ final class LlamaKeyValueCache: KeyValueCache {
         try binding.bind(input: Port.totalLength, to: TensorValue(runtime, [total], shape: []))
         try binding.bind(input: Port.rows, to: TensorValue(runtime, rows.map(Int64.init), shape: [batch]))
         try binding.run(options: run)
-        guard let logits = try binding.outputs()[Port.logits] else { throw .internal("the graph returned no logits") }
-        return logits
+        guard let result else { throw .internal("a step has no output") }
+        return result
     }
 }

@@ -120,9 +120,9 @@ public final class LlavaVision: ImageFeatureEncoder {
         try PreparedImage.require(images, size: configuration.vision.imageSize)
         var features: [[Float]] = []
         let rowSize = configuration.imageTokens * configuration.text.hiddenSize
-        // Larger batches are no faster and take more memory.
-        for start in stride(from: 0, to: images.count, by: 4) {
-            let pixels = try TensorValue.pixels(runtime, images[start..<min(start + 4, images.count)])
+        let batch = session.device.imageBatch
+        for start in stride(from: 0, to: images.count, by: batch) {
+            let pixels = try TensorValue.pixels(runtime, images[start..<min(start + batch, images.count)])
             let output = try session.run([Port.pixels: pixels], outputs: [Port.features], options: options)[0]
             try output.withElements(of: Float.self) { all in
                 for first in stride(from: 0, to: all.count, by: rowSize) {
@@ -143,4 +143,9 @@ extension PreparedImage {
                     + "see preprocessor_config.json")
         }
     }
+}
+
+extension Device {
+    /// The images, or tiles, of one run of a vision tower: larger batches are no faster and take more memory.
+    var imageBatch: Int { self == .cpu ? 4 : 8 }
 }
