@@ -319,6 +319,12 @@ static const char *swiglu_grad(void *stream, int type, const void *dy, const voi
     DISPATCH(swiglu_grad, type, dy, gate, up, dgate, dup, count)
 }
 
+static const char *likeliest(void *stream, int type, const void *logits, int64_t *tokens, size_t rows,
+                             size_t vocabulary) {
+    (void)stream;
+    DISPATCH(likeliest, type, logits, tokens, rows, vocabulary)
+}
+
 static const char *check_targets(const char *kernel, const int64_t *targets, size_t rows, size_t vocabulary) {
     for (size_t i = 0; i < rows; i++) {
         if (targets[i] < 0 || (uint64_t)targets[i] >= vocabulary) {
@@ -347,5 +353,5 @@ static const char *token_logps_grad(void *stream, int type, const void *logits, 
 const cdama_kernels cdama_cpu_kernels = {
     adamw, sum_of_squares, accumulate, add_rows, fill, cast,
     rotary_heads, mask_softmax, softmax_grad, mask_tiles, attention, attention_grad, sum_rows, product, row_dot, rms_norm_grad, rms_norm_scale_grad,
-    swiglu, swiglu_grad, token_logps, token_logps_grad,
+    swiglu, swiglu_grad, likeliest, token_logps, token_logps_grad,
 };

@@ -118,6 +118,21 @@ static void NAME(swiglu_grad)(const REAL *dy, const REAL *gate, const REAL *up, 
     }
 }
 
+static void NAME(likeliest)(const REAL *logits, int64_t *tokens, size_t rows, size_t vocabulary) {
+    for (size_t row = 0; row < rows; row++) {
+        const REAL *from = logits + row * vocabulary;
+        float top = -INFINITY;
+        tokens[row] = -1;
+        for (size_t i = 0; i < vocabulary; i++) {
+            float value = NUMBER(from[i]);
+            if (value > top) {
+                top = value;
+                tokens[row] = (int64_t)i;
+            }
+        }
+    }
+}
+
 static void NAME(token_logps)(const REAL *logits, const int64_t *targets, float *logps, float *normalizers, size_t rows,
                               size_t vocabulary) {
     for (size_t row = 0; row < rows; row++) {

@@ -276,6 +276,14 @@ static const char *swiglu_grad(void *stream, int type, const void *dy, const voi
                         ARGUMENTS(&dy, &gate, &up, &dgate, &dup, &total, &aligned));
 }
 
+static const char *likeliest(void *stream, int type, const void *logits, int64_t *tokens, size_t rows,
+                             size_t vocabulary) {
+    CHECK_TYPE("likeliest", type);
+    if (vocabulary > 1 << 24) return cdama_cuda_fail("likeliest: a vocabulary of %zu tokens; at most 2^24 fit", vocabulary);
+    int aligned = vocabulary % CHUNK == 0 && ALIGNED(logits), width = (int)vocabulary;
+    return cdama_launch(KERNEL_likeliest, type, stream, rows, BLOCK, ARGUMENTS(&logits, &tokens, &width, &aligned));
+}
+
 static const char *token_logps(void *stream, int type, const void *logits, const int64_t *targets, float *logps,
                                float *normalizers, size_t rows, size_t vocabulary) {
     CHECK_TYPE("token_logps", type);
@@ -300,5 +308,5 @@ const cdama_kernels cdama_cuda_kernels = {
     adamw, sum_of_squares, accumulate, add_rows, fill, cast,
     rotary_heads, mask_softmax, softmax_grad, mask_tiles, attention, attention_grad, sum_rows, cdama_cuda_product,
     row_dot, rms_norm_grad, rms_norm_scale_grad,
-    swiglu, swiglu_grad, token_logps, token_logps_grad,
+    swiglu, swiglu_grad, likeliest, token_logps, token_logps_grad,
 };

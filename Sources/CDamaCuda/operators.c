@@ -195,6 +195,12 @@ static const char *shape_swiglu_grad(call *c) {
     return NULL;
 }
 
+static const char *shape_likeliest(call *c) {
+    if (c->in[0].axes != 2) return cdama_cuda_fail("Likeliest: the logits are not [rows, vocabulary]");
+    set_shape(&c->out[0], 1, c->in[0].shape[0], 0, 0, 0);
+    return NULL;
+}
+
 static const char *shape_logps(call *c) {
     if (c->in[0].axes != 2 || c->in[1].count != c->in[0].shape[0]) {
         return cdama_cuda_fail("TokenLogProbabilities: the targets are not one for each row of the logits");
@@ -312,6 +318,11 @@ static const char *compute_swiglu_grad(call *c) {
                                    c->out[1].data, (size_t)c->in[0].count);
 }
 
+static const char *compute_likeliest(call *c) {
+    return c->kernels->likeliest(c->stream, c->type, c->in[0].data, c->out[0].data, (size_t)rows_of(&c->in[0]),
+                                 (size_t)last(&c->in[0]));
+}
+
 static const char *compute_logps(call *c) {
     return c->kernels->token_logps(c->stream, c->type, c->in[0].data, c->in[1].data, c->out[0].data, c->out[1].data,
                                    (size_t)rows(&c->in[0]), (size_t)last(&c->in[0]));
@@ -368,6 +379,7 @@ const operator cdama_operators[CDAMA_OPERATORS] = {
     {"RmsNormScaleGrad", "RRF", "R", shape_norm_scale_grad, compute_norm_scale_grad, cdama_no_pairs},
     {"SwiGLU", "RR", "R", shape_swiglu, compute_swiglu, first_in_place},
     {"SwiGLUGrad", "RRR", "RR", shape_swiglu_grad, compute_swiglu_grad, first_in_place},
+    {"Likeliest", "R", "I", shape_likeliest, compute_likeliest, cdama_no_pairs},
     {"TokenLogProbabilities", "RI", "FF", shape_logps, compute_logps, cdama_no_pairs},
     {"TokenLogProbabilitiesGrad", "RIFF", "R", shape_logps_grad, compute_logps_grad, first_in_place},
 };

@@ -78,8 +78,8 @@ final class FusedTypeTests: XCTestCase {
     }
 
     func testEveryType() throws {
-        // The tiles of a mask go with attention, which testFlashAttention tests.
-        let attention: Set = ["MaskTiles", "FlashAttention", "FlashAttentionGrad"]
+        // The tiles of a mask go with attention, which testFlashAttention tests; testLikeliest tests what has no float.
+        let attention: Set = ["MaskTiles", "FlashAttention", "FlashAttentionGrad", "Likeliest"]
         XCTAssertEqual(Set(cases.map(\.op)).union(attention), Set(FusedOperators.float32.keys))
         var generator = RandomGenerator(seed: 12)
         for c in cases {
@@ -101,6 +101,23 @@ final class FusedTypeTests: XCTestCase {
                         try XCTUnwrap(found[name]).distance(to: value), tolerance, "\(c.op) of \(type), \(name)")
                 }
             }
+        }
+    }
+
+    /// The first of equal numbers; NaN is never chosen, and −1 is no token.
+    func testLikeliest() throws {
+        let rows: [[Double]] = [
+            [1, 3, 2, 3, 0], [.nan, -2, .nan, -1, -2], [-.infinity, .nan, -.infinity, -.infinity, -.infinity],
+            [0, 0, 0, 0, .infinity],
+        ]
+        for type in [ElementType.float32, .float16, .bfloat16] {
+            let g = GraphBuilder("likeliest", usesFusedKernels: true)
+            let logits = try g.cast(g.input("logits", .float32, ["rows", 5]), to: type)
+            let name = try XCTUnwrap(FusedOperators.name("Likeliest", for: type))
+            try g.output(
+                "tokens", g.node(name, domain: FusedOperators.domain, [logits], outputs: [(.int64, ["rows"])])[0])
+            let found = try g.graph.run(["logits": Tensor(rows.flatMap(\.self), [4, 5])])
+            XCTAssertEqual(found["tokens"]?.values, [1, 3, -1, 4], "\(type)")
         }
     }
 

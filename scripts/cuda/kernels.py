@@ -21,8 +21,8 @@ TYPES = {"f32": F32, "f16": F16, "bf16": BF16}
 # Two roundings of the type, for operators that round their inputs' products once more than the definition does.
 TOLERANCE = {F32: 4e-6, F16: 2e-3, BF16: 1.6e-2}
 NAMES = ("adamw sum_of_squares accumulate add_rows fill cast rotary_heads mask_softmax softmax_grad mask_tiles attention "
-         "attention_grad sum_rows product row_dot rms_norm_grad rms_norm_scale_grad swiglu swiglu_grad token_logps "
-         "token_logps_grad").split()
+         "attention_grad sum_rows product row_dot rms_norm_grad rms_norm_scale_grad swiglu swiglu_grad likeliest "
+         "token_logps token_logps_grad").split()
 TILE = 64
 
 
@@ -350,6 +350,16 @@ class Checker:
                    [(4, kind, df * uf * (sigmoid + gf * sigmoid * (1 - sigmoid))), (5, kind, df * gf * sigmoid)],
                    TOLERANCE[kind])
 
+    def likeliest(self, kind, rows, vocabulary):
+        logits, lf = rounded(np.round(self.random.standard_normal((rows, vocabulary)) * 3), kind)
+        logits[0, vocabulary // 2] = np.nan if kind != BF16 else 0x7FC0
+        lf[0, vocabulary // 2] = -np.inf
+        logits[-1], lf[-1] = rounded(np.full(vocabulary, -np.inf), kind)
+        expected = lf.argmax(-1)  # the first of equal ones
+        expected[-1] = -1
+        self.check("likeliest", self.label(kind, f"{rows}x{vocabulary}"),
+                   [ctypes.c_int(kind), logits, np.full(rows, 7, np.int64), rows, vocabulary], [(2, F32, expected)], 0)
+
     def logps(self, kind, rows, vocabulary):
         logits, lf = self.normal((rows, vocabulary), kind, 4)
         targets = self.random.integers(0, vocabulary, rows)
@@ -505,6 +515,7 @@ def main():
             checker.optimizer(kind, count)
         for rows, vocabulary in ((3, 64), (2, 5003), (5, 9)):
             checker.logps(kind, rows, vocabulary)
+            checker.likeliest(kind, rows, vocabulary)
         checker.rows(kind, kind, 50, 11, 24)
         checker.rows(kind, F32, 50, 11, 13)
         if kind != F32:

@@ -153,6 +153,11 @@ typedef struct cdama_kernels {
     const char *(*swiglu_grad)(void *stream, int type, const void *dy, const void *gate, const void *up, void *dgate,
                                void *dup, size_t count);
 
+    /// The first place of the largest number of each row; NaN counts as −∞. −1 for a row without a number above −∞. The
+    /// vocabulary has at most 2²⁴ tokens.
+    const char *(*likeliest)(void *stream, int type, const void *logits, int64_t *tokens, size_t rows,
+                             size_t vocabulary);
+
     /// normalizers = log Σ exp(logits) of each row, logps = logits[target] − normalizers. A target outside the
     /// vocabulary is an error on the CPU and gives NaN on the device.
     const char *(*token_logps)(void *stream, int type, const void *logits, const int64_t *targets, float *logps,

@@ -119,6 +119,32 @@ extern "C" __global__ void NAME(sum_rows)(const REAL *x, const index_t *indices,
     store(y + row * width + at, left, aligned, sum);
 }
 
+// A block for a row.
+extern "C" __global__ void __launch_bounds__(256)
+    NAME(likeliest)(const REAL *logits, index_t *tokens, int vocabulary, int aligned) {
+    logits += (index_t)blockIdx.x * vocabulary;
+    float top = -infinity(), v[CHUNK];
+    for (int at = threadIdx.x * CHUNK; at < vocabulary; at += 256 * CHUNK) {
+        load(logits + at, vocabulary - at, aligned, -infinity(), v);
+#pragma unroll
+        for (int k = 0; k < CHUNK; k++) {
+            if (v[k] > top) top = v[k];
+        }
+    }
+    top = row_max(top, 256);
+    int first = vocabulary;
+    for (int at = threadIdx.x * CHUNK; at < vocabulary && first == vocabulary; at += 256 * CHUNK) {
+        load(logits + at, vocabulary - at, aligned, -infinity(), v);
+#pragma unroll
+        for (int k = CHUNK - 1; k >= 0; k--) {
+            if (v[k] == top && at + k < vocabulary) first = at + k;
+        }
+    }
+    // Integers up to 2^24 are exact.
+    int place = (int)-row_max(-(float)first, 256);
+    if (threadIdx.x == 0) tokens[blockIdx.x] = top == -infinity() ? -1 : place;
+}
+
 // Eight threads for the head of a token. All threads of a warp stay for the sum.
 extern "C" __global__ void NAME(row_dot)(const REAL *a, const REAL *b, float *sums, index_t rows, int sequence,
                                          int heads, int size, int aligned) {

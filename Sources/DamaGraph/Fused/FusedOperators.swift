@@ -32,6 +32,7 @@ public enum FusedOperators {
         "WeightGradient": (inputs: [2], outputs: [0]),
         "SwiGLU": (inputs: [], outputs: []),
         "SwiGLUGrad": (inputs: [], outputs: []),
+        "Likeliest": (inputs: [], outputs: []),
         "TokenLogProbabilities": (inputs: [], outputs: [0, 1]),
         "TokenLogProbabilitiesGrad": (inputs: [2, 3], outputs: []),
     ]

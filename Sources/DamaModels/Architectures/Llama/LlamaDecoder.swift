@@ -19,7 +19,12 @@ public final class LlamaDecoder: CausalDecoder {
     let graphs: LlamaGraph
     private let sessions = Mutex<[Kind: Session]>([:])
 
-    enum Kind: Hashable { case logProbabilities, logits, generation, inputs, trainedInputs }
+    enum Kind: Hashable {
+        case logProbabilities, logits
+        /// A step of generation that returns logits, and one that returns the tokens that greedy decoding takes.
+        case generation, choice
+        case inputs, trainedInputs
+    }
 
     /// The names of the weights in the files; `LlamaForCausalLM` and models with images use different prefixes.
     package struct Names: Sendable {
@@ -110,6 +115,8 @@ public final class LlamaDecoder: CausalDecoder {
     package var identity: JSON { configuration.identity }
     package var fingerprint: String { weights.store.fingerprint }
 
+    package var choosesTokens: Bool { graphs.fused }
+
     package func makeCache(batch: Int, length: Int, output: StepOutput) throws(DamaError) -> any KeyValueCache {
         try LlamaKeyValueCache(self, batch: batch, length: length, output: output)
     }
@@ -142,6 +149,7 @@ public final class LlamaDecoder: CausalDecoder {
             case .logProbabilities: try graphs.scoring(.logProbabilities)
             case .logits: try graphs.scoring(.logits)
             case .generation: try graphs.generation(window: generationWindow())
+            case .choice: try graphs.generation(window: generationWindow(), choosesTokens: true)
             case .inputs: try graphs.inputs(tableIsInput: false, blocked: hidden)
             case .trainedInputs: try graphs.inputs(tableIsInput: true, blocked: hidden)
             }
@@ -149,7 +157,7 @@ public final class LlamaDecoder: CausalDecoder {
         options.device = device
         // Scoring multiplies many rows by each weight and uses the mapped weights. A generation step has one row for
         // each prompt: with two to eight rows it takes twice as long without a copy in the kernels' own layout.
-        options.prepacking = kind == .generation
+        options.prepacking = kind == .generation || kind == .choice
         options.registersKernels = graphs.fused
         return try weights.session(
             graph, named: graph.name, placement: .host, options: options, natural: naturalPorts(of: kind, graph),
@@ -160,7 +168,7 @@ public final class LlamaDecoder: CausalDecoder {
     private func naturalPorts(of kind: Kind, _ graph: Graph) -> Set<String> {
         switch kind {
         case .logProbabilities, .logits: residentInputs
-        case .generation: graphs.cachePorts
+        case .generation, .choice: graphs.cachePorts
         case .inputs, .trainedInputs: Set(graph.outputs.map(graph.name(of:)) + [LlamaGraph.InputPort.table])
         }
     }

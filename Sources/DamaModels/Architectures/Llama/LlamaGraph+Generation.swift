@@ -8,9 +8,12 @@ extension LlamaGraph {
     /// The cache has its full length from the start, [batch, key heads, length, head size] for each layer. If each
     /// `present` is bound to the memory of its `past`, nothing is copied.
     ///
-    /// - Parameter window: the kernel's attribute in layers with a window (``KernelWindow``); without one they attend to
-    ///   all tokens.
-    public func generation(window: Int? = nil) throws(DamaError) -> Graph {
+    /// - Parameters:
+    ///   - window: the kernel's attribute in layers with a window (``KernelWindow``); without one they attend to all
+    ///     tokens.
+    ///   - choosesTokens: whether the graph returns the token that greedy decoding takes instead of the logits. A fused
+    ///     kernel chooses it.
+    public func generation(window: Int? = nil, choosesTokens: Bool = false) throws(DamaError) -> Graph {
         let g = GraphBuilder("llama-generation")
         let c = configuration
         let embeddings = try g.input(Port.embeddings, .float32, ["batch", "sequence", .fixed(c.hiddenSize)])
@@ -52,7 +55,14 @@ extension LlamaGraph {
             try g.output(Port.presentValue(attention.layer), outputs[2])
             return try unpadHeads(g, outputs[0])
         }
-        try g.output(Port.logits, lmHead(g, normalized(g, selected, "model.norm")))
+        let logits = try lmHead(g, normalized(g, selected, "model.norm"))
+        if choosesTokens {
+            try g.output(
+                Port.likeliest,
+                g.node("Likeliest", domain: FusedOperators.domain, [logits], outputs: [(.int64, ["rows"])])[0])
+        } else {
+            try g.output(Port.logits, logits)
+        }
         return g.graph
     }
 

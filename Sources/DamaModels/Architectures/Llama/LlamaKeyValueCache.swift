@@ -41,7 +41,7 @@ final class LlamaKeyValueCache: KeyValueCache {
             size = product
         }
         rowSize = size
-        binding = try Binding(try decoder.session(.generation))
+        binding = try Binding(try decoder.session(output == .likeliest ? .choice : .generation))
         memory = try allocate(batch)
         try bindMemory()
         let (cosine, sine) = try decoder.rotaryTables(length)
