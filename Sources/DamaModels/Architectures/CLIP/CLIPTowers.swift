@@ -78,12 +78,15 @@ extension TensorValue {
         else { throw .shapeMismatch("images of one run differ in size, or their pixels are not [3, height, width]") }
         let tiles = images.reduce(0) { $0 + $1.tileCount }
         let tensor = try TensorValue(runtime, allocating: .float32, shape: [tiles, 3, first.height, first.width])
+        var ends: [Int] = []
+        for image in images { ends.append((ends.last ?? 0) + image.pixels.count) }
         try tensor.withMutableElements(of: Float.self) { target throws(DamaError) in
-            var start = 0
-            for image in images {
-                _ = UnsafeMutableBufferPointer(rebasing: target[start..<start + image.pixels.count])
-                    .update(fromContentsOf: image.pixels)
-                start += image.pixels.count
+            nonisolated(unsafe) let target = target
+            Concurrent.forEach(images.count, threads: runtime.threads) { [ends] index in
+                let pixels = images[images.startIndex + index].pixels
+                let end = ends[index]
+                _ = UnsafeMutableBufferPointer(rebasing: target[end - pixels.count..<end]).update(
+                    fromContentsOf: pixels)
             }
         }
         return tensor

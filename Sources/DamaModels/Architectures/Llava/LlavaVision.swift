@@ -124,9 +124,11 @@ public final class LlavaVision: ImageFeatureEncoder {
         for start in stride(from: 0, to: images.count, by: batch) {
             let pixels = try TensorValue.pixels(runtime, images[start..<min(start + batch, images.count)])
             let output = try session.run([Port.pixels: pixels], outputs: [Port.features], options: options)[0]
-            try output.withElements(of: Float.self) { all in
-                for first in stride(from: 0, to: all.count, by: rowSize) {
-                    features.append(Array(all[first..<first + rowSize]))
+            features += try output.withElements(of: Float.self) { all throws(DamaError) in
+                nonisolated(unsafe) let all = all
+                // Most of the time of a copy is that of new memory.
+                return try Concurrent.map(all.count / rowSize, threads: runtime.threads) { image in
+                    Array(all[image * rowSize..<(image + 1) * rowSize])
                 }
             }
         }
