@@ -60,6 +60,15 @@ def report(title: str, run: Callable[[], object], lines: int, warm_ups: int = 3)
         f"== {title}: {1e3 * seconds:.1f} ms for the caller; device busy for {busy:.1f} of {span:.1f} ms from the "
         f"first to the last of {len(found)} kernels and copies"
     )
+    idle = []
+    end = None
+    for event in sorted(found, key=lambda event: event["ts"]):
+        if end is not None and event["ts"] - end[0] > 30:
+            idle.append((event["ts"] - end[0], end[1], event["name"]))
+        if end is None or event["ts"] + event["dur"] > end[0]:
+            end = event["ts"] + event["dur"], event["name"]
+    for length, before, after in sorted(idle, reverse=True)[:6]:
+        print(f"   idle for {length / 1e3:6.2f} ms between {before[:50]} and {after[:50]}")
     for name, each in sorted(times.items(), key=lambda item: -sum(item[1]))[:lines]:
         print(f"{sum(each):9.3f} ms {len(each):5d} × {1e3 * sum(each) / len(each):8.1f} µs  {name[:110]}")
     sys.stdout.flush()

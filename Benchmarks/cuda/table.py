@@ -116,7 +116,8 @@ def seven(it: rows.Setting, kind: str) -> Iterator[Row]:
     pairs, folder = str(it.image_pairs()), str(it.model("llava-7b"))
     options = {} if kind == "lora" else {"options": {"offload": True, "activations": "recompute"}}
     ours = it.ours(
-        "step", 120, folder=folder, pairs=pairs, kind=kind, template=texts.WITH_IMAGE, parts=False, **options
+        "step", 120 if kind == "lora" else 240, folder=folder, pairs=pairs, kind=kind, template=texts.WITH_IMAGE,
+        parts=False, **options
     )
     count = 2 if it.tiny else 16
     note = [_gib(ours)]

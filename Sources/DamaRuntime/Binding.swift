@@ -47,26 +47,20 @@ public final class Binding {
         if !outputNames.contains(name) { outputNames.append(name) }
     }
 
-    /// - Parameter waits: whether the run waits for the device at its end. Without it later work of the device's stream
-    ///   follows the run; all outputs must lie on the device.
-    public func run(options: RunOptions? = nil, waits: Bool = true) throws(DamaError) {
+    public func run(options: RunOptions? = nil) throws(DamaError) {
         try runtime.checkProcess()
-        var given = options
-        if !waits, given == nil { given = try RunOptions(runtime) }
-        let settings = waits ? given?.options : given?.unsynchronized
         let backend = try runtime.backend(session.device)
         do throws(DamaError) {
             try backend.working { () throws(DamaError) in
                 try runtime.check(
                     CallingThread.lend {
-                        runtime.api.pointee.RunWithBinding!(session.session, settings, binding)
+                        runtime.api.pointee.RunWithBinding!(session.session, options?.options, binding)
                     })
             }
         } catch {
             let cause = (backend as? CudaBackend)?.explain(error) ?? error
             throw options?.explain(cause) ?? cause
         }
-        withExtendedLifetime(given) {}
     }
 
     /// The outputs of the last run by name.

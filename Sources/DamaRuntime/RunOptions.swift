@@ -6,44 +6,23 @@ import Synchronization
 public final class RunOptions: @unchecked Sendable {
     let runtime: OnnxRuntime
     let options: OpaquePointer
-    /// For runs that do not wait for the device: what follows them is ordered by its stream.
-    let unsynchronized: OpaquePointer
     private let isCancelled = Atomic(false)
 
     public init(_ runtime: OnnxRuntime) throws(DamaError) {
-        let options = try Self.make(runtime)
-        do throws(DamaError) {
-            unsynchronized = try Self.make(runtime)
-        } catch {
-            runtime.api.pointee.ReleaseRunOptions!(options)
-            throw error
-        }
-        self.runtime = runtime
-        self.options = options
-        try runtime.check(
-            runtime.api.pointee.AddRunConfigEntry!(
-                unsynchronized, "disable_synchronize_execution_providers", "1"))
-    }
-
-    private static func make(_ runtime: OnnxRuntime) throws(DamaError) -> OpaquePointer {
         var options: OpaquePointer?
         try runtime.check(runtime.api.pointee.CreateRunOptions!(&options))
         guard let options else { throw .internal("ONNX Runtime returned no run options") }
-        return options
+        self.runtime = runtime
+        self.options = options
     }
 
-    deinit {
-        runtime.api.pointee.ReleaseRunOptions!(options)
-        runtime.api.pointee.ReleaseRunOptions!(unsynchronized)
-    }
+    deinit { runtime.api.pointee.ReleaseRunOptions!(options) }
 
     /// Stops the runs that use these options, between two operators, and every later one: they throw
     /// ``DamaError/cancelled``. Safe to call from any thread.
     public func cancel() {
         isCancelled.store(true, ordering: .releasing)
-        for options in [options, unsynchronized] {
-            OnnxRuntime.discard(runtime.api, runtime.api.pointee.RunOptionsSetTerminate!(options))
-        }
+        OnnxRuntime.discard(runtime.api, runtime.api.pointee.RunOptionsSetTerminate!(options))
     }
 
     /// - Throws: ``DamaError/cancelled`` after ``cancel()``; for work between runs.

@@ -135,18 +135,14 @@ public final class Session: @unchecked Sendable {
     ) throws(DamaError) -> [TensorValue] {
         let binding = try Binding(self)
         for (name, value) in inputs { try binding.bind(input: name, to: value) }
-        var waits = false
         for name in outputs {
             if let target = targets[name] {
                 try binding.bind(output: name, to: target)
-                waits = waits || target.device == .cpu
             } else {
-                let place = resident.contains(name) ? device : .cpu
-                try binding.bind(output: name, on: place)
-                waits = waits || place == .cpu
+                try binding.bind(output: name, on: resident.contains(name) ? device : .cpu)
             }
         }
-        try binding.run(options: options, waits: waits)
+        try binding.run(options: options)
         let results = try binding.outputs()
         var found: [TensorValue] = []
         for name in outputs {

@@ -65,6 +65,14 @@ extension Graph {
             writer.write(11) { writePort(weight, &$0) }
         }
         for output in outputs { writer.write(12) { writePort(output, &$0) } }
+        // The runtime knows no shapes of these, and writes a result over an operand only if it knows that both have one
+        // shape.
+        let ports = Set(outputs.map(\.id))
+        for node in nodes where node.domain == FusedOperators.domain {
+            for output in node.outputs where used.contains(output.id) && !ports.contains(output.id) {
+                writer.write(13) { writePort(output, &$0) }
+            }
+        }
     }
 
     private func write(_ node: Node, _ used: Set<Int>, _ writer: inout ProtobufWriter) {

@@ -29,7 +29,7 @@ extension LlamaDecoder {
     func deviceInputs(_ rows: [DecoderRow], table: TensorValue?) throws(DamaError) -> [String: TensorValue] {
         typealias Port = LlamaGraph.Port
         typealias InputPort = LlamaGraph.InputPort
-        let (batch, hidden) = (rows.count, configuration.hiddenSize)
+        let batch = rows.count
         let length = Self.paddedLength(rows.map(\.sequence.count).max() ?? 0, onHost: false)
         var (tokens, featureRows, segments, positions): ([Int64], [Int64], [Int64], [Int64]) = ([], [], [], [])
         var predicting: [Int64] = []

@@ -102,12 +102,27 @@ extension LlamaDecoder {
     /// The summand for the score of a masked key: far below any score, but finite, so that −∞ − (−∞) never occurs.
     static let blocked: Float = -1e9
 
-    /// The rotary tables of positions 0 ..< length.
+    /// The rotary tables of positions 0 ..< length, on the decoder's device. They are the first rows of the longest
+    /// tables so far.
     func rotaryTables(_ length: Int) throws(DamaError) -> (cosine: TensorValue, sine: TensorValue) {
+        var tables = rotary.withLock { $0 }
+        if tables.map({ $0.length < length }) ?? true {
+            tables = try makeRotaryTables(max(length, 2 * (tables?.length ?? 0)))
+            rotary.withLock { [tables] in $0 = tables }
+        }
+        guard let tables else { throw .internal("there are no rotary tables") }
+        return (try tables.cosine.part(0..<length), try tables.sine.part(0..<length))
+    }
+
+    private func makeRotaryTables(_ length: Int) throws(DamaError) -> RotaryTables {
         try Allocation.check(length, of: 8 * configuration.headSize, for: "the rotary tables of \(length) positions")
         let table = configuration.rotary.table(
             positions: (0..<length).map(Int32.init), headSize: configuration.headSize)
         let shape = [length, configuration.headSize / 2]
-        return (try TensorValue(runtime, table.cos, shape: shape), try TensorValue(runtime, table.sin, shape: shape))
+        func placed(_ numbers: [Float]) throws(DamaError) -> TensorValue {
+            let tensor = try TensorValue(runtime, numbers, shape: shape)
+            return device == .cpu ? tensor : try tensor.on(runtime.backend(device))
+        }
+        return RotaryTables(length: length, cosine: try placed(table.cos), sine: try placed(table.sin))
     }
 }

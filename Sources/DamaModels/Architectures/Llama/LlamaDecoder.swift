@@ -18,6 +18,14 @@ public final class LlamaDecoder: CausalDecoder {
     package let embeddingTable: TensorView
     let graphs: LlamaGraph
     private let sessions = Mutex<[Kind: Session]>([:])
+    let rotary = Mutex<RotaryTables?>(nil)
+
+    /// The cosines and sines of the positions 0 ..< length, [length, head size / 2].
+    struct RotaryTables: Sendable {
+        var length: Int
+        var cosine: TensorValue
+        var sine: TensorValue
+    }
 
     enum Kind: Hashable {
         case logProbabilities, logits
