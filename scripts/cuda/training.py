@@ -111,6 +111,40 @@ def _different(one: libdama.Trainer, two: libdama.Trainer) -> str:
     return ""
 
 
+def reduced(device: common.Device) -> None:
+    """torch.distributed reduces gradients where they lie: NCCL on a device, gloo on a processor. One process: what it
+    sums up, twice the gradient, is known exactly."""
+    import os
+
+    import torch
+    import torch.distributed as distributed
+
+    os.environ.update({"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29533", "RANK": "0", "WORLD_SIZE": "1"})
+    on_cpu = device.provider == "cpu"
+    distributed.init_process_group("gloo" if on_cpu else "nccl")
+    try:
+        expected = common.fixture("steps.json")
+        run = trainer(device, "full", expected["full"]["rate"])
+        batch = common.with_pictures(expected["batches"][0])
+        run.forward(batch)
+        run.backward([0.01] * len(batch), [-0.01] * len(batch))
+        before = {}
+        for parameter in run.parameters():
+            before[parameter.name] = parameter.gradient.copy()
+            tensor = torch.from_numpy(parameter.gradient) if on_cpu else torch.from_dlpack(parameter.device_gradient)
+            tensor.mul_(2)
+            distributed.all_reduce(tensor)
+        if not on_cpu:
+            torch.cuda.synchronize()
+        # The gradients of a device are copies of this moment.
+        after = {parameter.name: parameter.gradient for parameter in run.parameters()}
+        wrong = [name for name, own in before.items() if after[name].tobytes() != (2 * own).tobytes()]
+        wrong += [] if any(np.any(own) for own in before.values()) else ["all gradients are 0"]
+        common.holds("gradients are reduced in place", not wrong, ", ".join(wrong[:3]))
+    finally:
+        distributed.destroy_process_group()
+
+
 class Enough(Exception):
     pass
 
@@ -183,5 +217,5 @@ if __name__ == "__main__":
     common.main({
         "full": lambda device: ten_steps(device, "full"),
         "lora": lambda device: ten_steps(device, "lora"),
-        "resume": resume, "job": job, "moved": moved,
+        "resume": resume, "job": job, "reduced": reduced, "moved": moved,
     })  # fmt: skip

@@ -101,7 +101,9 @@ extension GraphBuilder {
     ///
     /// - Returns: Whether that is possible.
     func addToGradient(_ before: Value, ofNode place: Int) -> Bool {
-        guard graph.nodes[place].op.hasPrefix("WeightGradient"), graph.nodes[place].inputs.count == 2 else { return false }
+        guard graph.nodes[place].op.hasPrefix("WeightGradient"), graph.nodes[place].inputs.count == 2 else {
+            return false
+        }
         appendInput(before, toNode: place)
         return true
     }

@@ -46,7 +46,8 @@ package struct ModelNetworks: Sendable {
     ///   - fused: whether it is written with fused kernels.
     ///   - flash: whether attention is one of them.
     package func trainingGraph(scoresOnHost: Bool, fused: Bool, flash: Bool) throws(DamaError) -> Graph {
-        try LlamaGraph(decoder, fused: fused, flash: flash).scoring(scoresOnHost ? .logits : .logProbabilities, trainable: true)
+        try LlamaGraph(decoder, fused: fused, flash: flash).scoring(
+            scoresOnHost ? .logits : .logProbabilities, trainable: true)
     }
 
     /// The outputs of the graph that makes the decoder's inputs on a device.
