@@ -62,8 +62,8 @@ public final class Parameter: Sendable {
     /// The part of a parameter in host memory; empty for one on a device.
     public var value: FloatMemory { host?.value ?? .none }
     public var gradient: FloatMemory { host?.gradient ?? .none }
-    public var firstMoment: FloatMemory { host?.firstMoment ?? .none }
-    public var secondMoment: FloatMemory { host?.secondMoment ?? .none }
+    public var firstMoment: FloatMemory { host?.kept.firstMoment ?? .none }
+    public var secondMoment: FloatMemory { host?.kept.secondMoment ?? .none }
 
     /// The gradient in the memory of a CUDA device, fp32, complete for every stream; `nil` for one in host memory.
     package func deviceGradient() throws(DamaError) -> (address: UnsafeMutableRawPointer, ordinal: Int32)? {
@@ -128,7 +128,7 @@ public final class Parameter: Sendable {
     /// A part in host memory: the part itself, or a copy.
     func read(_ part: Part) throws(DamaError) -> FloatMemory {
         switch home {
-        case .host(let numbers): numbers[part]
+        case .host(let numbers): numbers.kept[part]
         case .device(let numbers): try numbers.read(part)
         }
     }
@@ -155,7 +155,7 @@ public final class Parameter: Sendable {
         _ part: Part = .value, _ fill: (UnsafeMutableBufferPointer<Float>) throws(DamaError) -> Void
     ) throws(DamaError) {
         switch home {
-        case .host(let numbers): try fill(numbers[part].elements)
+        case .host(let numbers): try fill(numbers.kept[part].elements)
         case .device(let numbers): try numbers.set(part, fill)
         }
     }
@@ -172,16 +172,14 @@ enum ParameterPlacement {
     case device(DevicePlace)
 }
 
-/// The numbers of a parameter in host memory.
-struct HostNumbers: Sendable {
+/// What the optimizer keeps of a parameter, in host memory.
+struct KeptNumbers: Sendable {
     let value: FloatMemory
-    let gradient: FloatMemory
     let firstMoment: FloatMemory
     let secondMoment: FloatMemory
 
     init(count: Int) throws(DamaError) {
         value = try FloatMemory(count: count)
-        gradient = try FloatMemory(count: count)
         firstMoment = try FloatMemory(count: count)
         secondMoment = try FloatMemory(count: count)
     }
@@ -193,11 +191,23 @@ struct HostNumbers: Sendable {
         case .secondMoment: secondMoment
         }
     }
+}
+
+/// The numbers of a parameter in host memory.
+struct HostNumbers: Sendable {
+    let kept: KeptNumbers
+    let gradient: FloatMemory
+    var value: FloatMemory { kept.value }
+
+    init(count: Int) throws(DamaError) {
+        kept = try KeptNumbers(count: count)
+        gradient = try FloatMemory(count: count)
+    }
 
     /// One step of AdamW.
     func update(_ optimizer: AdamW, step: UInt64, threads: Int) throws(DamaError) {
         guard let value = value.elements.baseAddress, let gradient = gradient.elements.baseAddress,
-            let first = firstMoment.elements.baseAddress, let second = secondMoment.elements.baseAddress
+            let first = kept.firstMoment.elements.baseAddress, let second = kept.secondMoment.elements.baseAddress
         else { return }
         try optimizer.update(
             step: step, parameters: value, gradients: UnsafePointer(gradient), firstMoments: first,

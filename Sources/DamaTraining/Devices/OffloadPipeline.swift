@@ -3,27 +3,6 @@ import DamaRuntime
 import DamaSupport
 import Synchronization
 
-/// What the host keeps of a parameter of which a device holds only what runs need.
-struct KeptNumbers: Sendable {
-    let value: FloatMemory
-    let firstMoment: FloatMemory
-    let secondMoment: FloatMemory
-
-    init(count: Int) throws(DamaError) {
-        value = try FloatMemory(count: count)
-        firstMoment = try FloatMemory(count: count)
-        secondMoment = try FloatMemory(count: count)
-    }
-
-    subscript(part: Parameter.Part) -> FloatMemory {
-        switch part {
-        case .value: value
-        case .firstMoment: firstMoment
-        case .secondMoment: secondMoment
-        }
-    }
-}
-
 /// AdamW on the host for parameters on a device, piece by piece: while the host updates one piece, the gradients of the
 /// next ones come from the device, and the new values of the last ones go there in the device's type.
 ///

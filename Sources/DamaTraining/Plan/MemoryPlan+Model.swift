@@ -108,5 +108,8 @@ extension MemoryPlan {
         }
         for run in runs.compactMap({ known[$0] }) { peak = max(peak, kept + run.backwardPeak) }
         try add(.workspace, peak - kept, onHost: onHost)
+        guard !onHost else { return }
+        // The rotary tables, cosines and sines, of the longest sequence so far.
+        for _ in 0..<2 { try addTensor(.workspace, tokens * planned.networks.decoder.headSize / 2, 4, onHost: false) }
     }
 }

@@ -13,7 +13,7 @@ struct PlannedTraining {
     private(set) var frozen: [String: Int] = [:]
     /// The most bytes of a run of the frozen vision part.
     private(set) var featurePeak = 0
-    private let networks: ModelNetworks
+    let networks: ModelNetworks
     private let step: PlannedStep
     private let decoder: Differentiation
     private let output: String
