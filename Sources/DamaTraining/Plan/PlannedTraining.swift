@@ -96,8 +96,10 @@ struct PlannedTraining {
 
     private mutating func addFeatures() throws(DamaError) {
         guard vision == nil, let network = networks.vision, step.images > 0 else { return }
-        // One image at a time.
-        featurePeak = try network.graph(false).lowered(to: precision).peakByteCount(AxisLengths(network.axes(1)))
+        // The images of a run's pairs go through the tower in batches.
+        let (all, overflow) = step.pairs.multipliedReportingOverflow(by: step.images)
+        let axes = network.axes(overflow ? step.device.imageBatch : min(step.device.imageBatch, all))
+        featurePeak = try network.graph(false).lowered(to: precision).peakByteCount(AxisLengths(axes))
     }
 
     // MARK: Runs

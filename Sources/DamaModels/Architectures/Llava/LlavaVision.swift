@@ -149,5 +149,5 @@ extension PreparedImage {
 
 extension Device {
     /// The images, or tiles, of one run of a vision tower: larger batches are no faster and take more memory.
-    var imageBatch: Int { self == .cpu ? 4 : 8 }
+    package var imageBatch: Int { self == .cpu ? 4 : 8 }
 }
