@@ -160,7 +160,7 @@ static void logps(const dama_policy *policy, const dama_image *image) {
                 "pair 1: a response is empty");
     pairs[1].rejected = "b";
     pairs[1].image = NULL;
-    CHECK_FAILS(dama_policy_logps(&found, policy, pairs, 2, NULL), DAMA_INVALID_ARGUMENT, "pair 1 has no image");
+    CHECK_FAILS(dama_policy_logps(&found, policy, pairs, 2, NULL), DAMA_INVALID_ARGUMENT, "pair 1: the pair has no image");
     dama_image empty = {NULL, NULL, 0, NULL, 0, 0};
     pairs[1].image = &empty;
     CHECK_FAILS(dama_policy_logps(&found, policy, pairs, 2, NULL), DAMA_INVALID_ARGUMENT, "pairs[1].image must have");
@@ -328,7 +328,7 @@ static void generate(const dama_policy *policy, const dama_image *image) {
     CHECK_FAILS(dama_policy_generate(&texts, policy, prompts, 2, NULL, NULL), DAMA_INVALID_ARGUMENT, "prompts[1].text");
     prompts[1].text = "Hm?";
     prompts[1].image = NULL;
-    CHECK_FAILS(dama_policy_generate(&texts, policy, prompts, 2, NULL, NULL), DAMA_INVALID_ARGUMENT, "prompt 1 has no image");
+    CHECK_FAILS(dama_policy_generate(&texts, policy, prompts, 2, NULL, NULL), DAMA_INVALID_ARGUMENT, "prompt 1: the prompt has no image");
     CHECK(texts == NULL);
 }
 

@@ -256,7 +256,7 @@ def test_one_policy_in_several_threads(policy, expected):
 def test_what_cannot_be(policy, tmp_path):
     for pairs, message in [
         ([], "batch is empty"),
-        ([(None, "a", "b", "c")], "pair 0 has no image"),
+        ([(None, "a", "b", "c")], "pair 0: the pair has no image"),
         ([(IMAGE, "a", "", "c")], "pair 0: a response is empty"),
         ([(IMAGE, "a", "b")], "pair 0 must be a mapping or a tuple"),
         ([{"image": IMAGE, "prompt": "a", "chosen": "b"}], "pair 0 has no 'rejected'"),
