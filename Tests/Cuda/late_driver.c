@@ -200,4 +200,5 @@ result cuMemPoolTrimTo(void *pool, size_t bytes) { return 0; }
 result cuMemGetInfo_v2(size_t *available, size_t *total) { return *available = *total = 1 << 30, 0; }
 result cuModuleLoadData(void **module, const void *image) { return LOST; }
 result cuModuleGetFunction(void **function, void *module, const char *text) { return LOST; }
+result cuFuncSetAttribute(void *function, int attribute, int value) { return LOST; }
 result cuLaunchKernel(void) { return LOST; }
