@@ -43,8 +43,7 @@ const char *cdama_cuda_kernels_status(int device) {
     return error;
 }
 
-int cdama_cuda_has_attention(int device, size_t size) {
-    if (size != 32 && size != 64 && size != 128) return 0;
+int cdama_cuda_has_attention(int device) {
     const char *error;
     const cdama_driver *cuda = cdama_driver_open(&error);
     int handle = 0, architecture = 0;

@@ -55,6 +55,6 @@ public enum CudaKernels {
     /// capability 8.0 and later.
     package static func haveAttention(on device: Device, _ precision: Precision) -> Bool {
         guard case .cuda(let ordinal) = device, precision != .float32 else { return false }
-        return DeviceEmulation.backend(ordinal) != nil || cdama_cuda_has_attention(ordinal, 128) != 0
+        return DeviceEmulation.backend(ordinal) != nil || cdama_cuda_has_attention(ordinal) != 0
     }
 }

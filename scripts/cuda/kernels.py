@@ -262,7 +262,7 @@ class Checker:
         v, vf = self.normal((batch, sequence, key_heads, size), kind)
         g, gf = self.normal((batch, sequence, heads, size), kind)
         group = heads // key_heads
-        scale = np.float32(0.3 / np.sqrt(size) * 3)
+        scale = np.float32(0.9 / np.sqrt(size))
         keys, values = np.repeat(kf, group, 1), np.repeat(vf.transpose(0, 2, 1, 3), group, 1)
         scores = np.float64(scale) * qf @ keys.transpose(0, 1, 3, 2) + mf[:, None]
         top = scores.max(-1, keepdims=True)

@@ -178,9 +178,8 @@ extern const cdama_kernels cdama_cpu_kernels;
 /// kind of device compiles the kernels (some seconds) or reads them from the cache.
 const char *cdama_cuda_kernels_status(int device);
 
-/// Whether the device of this number has kernels of attention for heads of `size` numbers in float16 and bfloat16:
-/// compute capability 8.0 or later.
-int cdama_cuda_has_attention(int device, size_t size);
+/// Whether the device of this number has kernels of attention in float16 and bfloat16: compute capability 8.0 or later.
+int cdama_cuda_has_attention(int device);
 
 /// NULL if NVRTC, the compiler of the kernels, can be opened, else the reason in one line. It is looked for as
 /// $DAMA_NVRTC, on the loader's path, and beside the process's CUDA libraries.

@@ -67,6 +67,12 @@ static __device__ __forceinline__ int next_visible(const index_t *kinds, index_t
     return tile;
 }
 
+template <int COUNT>
+static __device__ __forceinline__ void clear(float (&numbers)[COUNT][4]) {
+#pragma unroll
+    for (int n = 0; n < COUNT; n++) numbers[n][0] = numbers[n][1] = numbers[n][2] = numbers[n][3] = 0;
+}
+
 /// products[n] += rows · columnsᵀ for the warp's 16 rows of one tile and `COLUMNS` rows of the other from `first`.
 template <int SIZE, int COLUMNS, class T>
 static __device__ __forceinline__ void multiply_rows(float (&products)[COLUMNS / 8][4], const T *rows, int start,
@@ -173,8 +179,7 @@ static __device__ __forceinline__ void attend(const T *q, const T *k, const T *v
     mask += at.mask;
 
     float sums[SIZE / 8][4], largest[2] = {-infinity(), -infinity()}, total[2] = {0, 0};
-#pragma unroll
-    for (int n = 0; n < SIZE / 8; n++) sums[n][0] = sums[n][1] = sums[n][2] = sums[n][3] = 0;
+    clear(sums);
     int tile = next_visible(kinds, 1, -1, at.tiles);
     start_tile<SIZE>(queries, q, SIZE, at.rows);
     if (tile < at.tiles) start_tile<SIZE>(keys, k + (index_t)tile * TILE * SIZE, SIZE, sequence - tile * TILE);
@@ -188,8 +193,7 @@ static __device__ __forceinline__ void attend(const T *q, const T *k, const T *v
         end_copies();
         if (is_mixed) copy_mask(hidden, mask, at.start, first, sequence);
         float shares[TILE / 8][4];
-#pragma unroll
-        for (int n = 0; n < TILE / 8; n++) shares[n][0] = shares[n][1] = shares[n][2] = shares[n][3] = 0;
+        clear(shares);
         multiply_rows<SIZE, TILE>(shares, queries, start, keys, 0);
         wait_for_copies<0>();
         __syncthreads();
@@ -283,8 +287,7 @@ static __device__ __forceinline__ void query_gradient(const T *q, const T *k, co
         if (normalizer[r] == -infinity()) normalizer[r] = infinity();
         dot[r] = exists ? dots[row + own] : 0;
     }
-#pragma unroll
-    for (int n = 0; n < SIZE / 8; n++) sums[n][0] = sums[n][1] = sums[n][2] = sums[n][3] = 0;
+    clear(sums);
     int tile = next_visible(kinds, 1, -1, at.tiles);
     start_tile<SIZE>(queries, q, SIZE, at.rows);
     start_tile<SIZE>(gradients, flowing, stride, at.rows);
@@ -301,11 +304,8 @@ static __device__ __forceinline__ void query_gradient(const T *q, const T *k, co
         wait_for_copies<0>();
         __syncthreads();
         float shares[TILE / 8][4], difference[TILE / 8][4];
-#pragma unroll
-        for (int n = 0; n < TILE / 8; n++) {
-            shares[n][0] = shares[n][1] = shares[n][2] = shares[n][3] = 0;
-            difference[n][0] = difference[n][1] = difference[n][2] = difference[n][3] = 0;
-        }
+        clear(shares);
+        clear(difference);
         multiply_rows<SIZE, TILE>(difference, gradients, start, values, 0);
         __syncthreads();
         if (next < at.tiles) start_tile<SIZE>(values, v + after * value_stride, value_stride, sequence - after);
@@ -349,11 +349,8 @@ static __device__ __forceinline__ void key_gradients(const T *q, const T *k, con
     mask += at.mask;
 
     float key_sums[SIZE / 8][4], value_sums[SIZE / 8][4];
-#pragma unroll
-    for (int n = 0; n < SIZE / 8; n++) {
-        key_sums[n][0] = key_sums[n][1] = key_sums[n][2] = key_sums[n][3] = 0;
-        value_sums[n][0] = value_sums[n][1] = value_sums[n][2] = value_sums[n][3] = 0;
-    }
+    clear(key_sums);
+    clear(value_sums);
     start_tile<SIZE>(keys, k + own_keys, SIZE, at.rows);
     start_tile<SIZE>(values, v + own_values, value_stride, at.rows);
     for (int head = at.head * group; head < (at.head + 1) * group; head++) {
@@ -384,11 +381,8 @@ static __device__ __forceinline__ void key_gradients(const T *q, const T *k, con
 #pragma unroll 1
             for (int from = 0; from < TILE; from += part) {
                 float shares[part / 8][4], difference[part / 8][4];
-#pragma unroll
-                for (int n = 0; n < part / 8; n++) {
-                    shares[n][0] = shares[n][1] = shares[n][2] = shares[n][3] = 0;
-                    difference[n][0] = difference[n][1] = difference[n][2] = difference[n][3] = 0;
-                }
+                clear(shares);
+                clear(difference);
                 multiply_rows<SIZE, part>(shares, keys, start, queries, from);
 #pragma unroll
                 for (int n = 0; n < part / 8; n++) {

@@ -13,7 +13,7 @@ public enum FusedOperators {
     /// The queries of a tile of attention, and its keys.
     static let attentionTile = 64
     /// The sizes of heads that have kernels of attention.
-    public static let attentionSizes: Set<Int> = [32, 64, 128]
+    static let attentionSizes: Set<Int> = [32, 64, 128]
 
     /// The inputs and outputs of each operator that are float whatever the type of the operator is: tables, statistics,
     /// log-probabilities and sums.
