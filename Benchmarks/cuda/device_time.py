@@ -4,13 +4,15 @@
     DAMA_LIBRARY=build/lib/libdama.so PYTHONPATH=bindings/python \\
         python Benchmarks/cuda/device_time.py [--provider cuda] [--lines 30] ROW…
 
-ROW is lora, full or logps (LLaMA-7B's width, 4 layers, 4 pairs), or text:N (LLaVA of 1.4 · 10⁹ weights, 32 tokens for
-N prompts). torch's profiler records the kernels of the whole process, those of ONNX Runtime and libdama among them.
+ROW is lora, full or logps (LLaMA-7B's width, 4 layers, 4 pairs), text:N (LLaVA of 1.4 · 10⁹ weights, 32 tokens for N
+prompts), or clip-b32 or clip-l14-336 (JPEG files to δ of 256 pairs). torch's profiler records the kernels of the whole
+process, those of ONNX Runtime and libdama among them; with --traces FOLDER its traces are kept.
 """
 
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import shutil
 import sys
@@ -33,6 +35,8 @@ import libdama  # noqa: E402
 
 #: The categories of a trace that take the device's time.
 ON_DEVICE = {"kernel", "gpu_memcpy", "gpu_memset"}
+#: Where traces are kept, if they are.
+TRACES: list[Path] = []
 
 
 def report(title: str, run: Callable[[], object], lines: int, warm_ups: int = 3) -> None:
@@ -46,7 +50,10 @@ def report(title: str, run: Callable[[], object], lines: int, warm_ups: int = 3)
         seconds = time.perf_counter() - start
     with tempfile.NamedTemporaryFile(suffix=".json") as file:
         recorded.export_chrome_trace(file.name)
-        events = json.loads(Path(file.name).read_text())["traceEvents"]
+        text = Path(file.name).read_text()
+    for kept in TRACES:
+        (kept / f"{title.replace(', ', '-').replace(' ', '-')}.json.gz").write_bytes(gzip.compress(text.encode()))
+    events = json.loads(text)["traceEvents"]
     found = [event for event in events if event.get("cat") in ON_DEVICE]
     if not found:
         print(f"== {title}: {1e3 * seconds:.1f} ms; no work on the device was recorded")
@@ -107,13 +114,33 @@ def text(it: rows.Setting, count: int, lines: int) -> None:
         print(f"{tokens} tokens without the profiler: {1e3 * (time.perf_counter() - start):.1f} ms")
 
 
+def clip(it: rows.Setting, name: str, lines: int) -> None:
+    folder = shapes.write(it.folder / name, it.models[name], "cpu" if it.cpu else "cuda")
+    data, count = it.scored(256), 0
+    scorer = libdama.Scorer(folder, **ours.keywords(libdama.Scorer, {"provider": it.provider}))
+
+    def run() -> None:
+        nonlocal count
+        count += 1
+        libdama.score_dataset(scorer, data, it.folder / f"{name}-{count}.jsonl")
+
+    report(name, run, lines)
+    start = time.perf_counter()
+    run()
+    print(f"without the profiler: {1e3 * (time.perf_counter() - start):.1f} ms")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rows", nargs="+", metavar="ROW")
     parser.add_argument("--provider", default="cuda")
     parser.add_argument("--precision")
+    parser.add_argument("--traces", type=Path, help="a folder for the profiler's traces")
     parser.add_argument("--lines", type=int, default=30, help="kernels of a run")
     options = parser.parse_args()
+    if options.traces is not None:
+        options.traces.mkdir(parents=True, exist_ok=True)
+        TRACES.append(options.traces)
     memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
     folder = Path(tempfile.mkdtemp(prefix="dama-device-time-", dir=memory))
     it = rows.Setting(options.provider, options.precision, folder, options.provider == "cpu", {"compile": False})
@@ -121,6 +148,8 @@ def main() -> None:
         for row in options.rows:
             if row.startswith("text:"):
                 text(it, int(row.split(":")[1]), options.lines)
+            elif row.startswith("clip-"):
+                clip(it, row, options.lines)
             else:
                 step(it, row, options.lines)
     finally:
