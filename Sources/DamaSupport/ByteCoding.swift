@@ -12,6 +12,11 @@ package struct ByteWriter: Sendable {
     /// Writes the bit pattern, so that NaN, −0 and every last bit survive.
     package mutating func append(_ value: Double) { append(value.bitPattern) }
 
+    /// Writes the bit patterns.
+    package mutating func append(_ values: [Float]) {
+        values.map(\.bitPattern.littleEndian).withUnsafeBytes { bytes += $0 }
+    }
+
     package mutating func append(_ value: [UInt8]) { bytes += value }
 
     /// The record, followed by the CRC-32 of its bytes.
@@ -64,6 +69,13 @@ package struct ByteReader: Sendable {
     }
 
     package mutating func readDouble() throws(DamaError) -> Double { Double(bitPattern: try read(UInt64.self)) }
+
+    package mutating func readFloats(_ count: Int) throws(DamaError) -> [Float] {
+        var values: [Float] = []
+        values.reserveCapacity(max(0, min(count, remaining / 4)))
+        for _ in 0..<max(0, count) { values.append(Float(bitPattern: try read(UInt32.self))) }
+        return values
+    }
 
     package mutating func readBytes(_ count: Int) throws(DamaError) -> [UInt8] {
         guard count >= 0, remaining >= count else { throw .invalidArgument("\(name) is cut short at byte \(offset)") }

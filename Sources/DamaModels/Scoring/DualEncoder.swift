@@ -100,6 +100,9 @@ public final class DualEncoder: ImageTextEncoder {
         }
     }
 
+    public var imagesPerStep: Int { options.device.scoredImages }
+    public var sentencesPerStep: Int { options.device == .cpu ? 256 : 1024 }
+
     /// Computed on first use, since it reads all weights.
     public var fingerprint: String {
         get throws(DamaError) {
@@ -167,30 +170,31 @@ public final class DualEncoder: ImageTextEncoder {
     public func tokenCount(_ text: String) throws(DamaError) -> Int { try tokenizer.encode(text).count }
 
     public func embed(texts: [String], run: RunOptions?) throws(DamaError) -> [[Float]] {
-        var numbers: [[Int32]: Int] = [:]
-        var sequences: [[Int32]] = []
-        var slots: [Int] = []
-        var firstText: [Int] = []
-        var known: [ExactText: Int] = [:]
-        for (index, text) in texts.enumerated() {
-            if let slot = known[ExactText(text)] {
-                slots.append(slot)
-                continue
-            }
-            let sequence = try sequence(text)
-            let slot = numbers[sequence] ?? sequences.count
-            if slot == sequences.count {
-                numbers[sequence] = slot
-                sequences.append(sequence)
-                firstText.append(index)
-            }
-            known[ExactText(text)] = slot
-            slots.append(slot)
+        // Different texts first, since reading one costs most, and then those of different tokens.
+        let (different, places) = Self.distinct(texts.map(ExactText.init))
+        let read = try Concurrent.map(different.count, threads: towers.runtime.threads) { index throws(DamaError) in
+            try sequence(texts[different[index]])
         }
-        let embeddings = try unitNorm(towers.embed(sequences: sequences, run: run)) {
-            "\"\(texts[firstText[$0]].prefix(80))\""
+        let (first, slots) = Self.distinct(read)
+        let embeddings = try unitNorm(towers.embed(sequences: first.map { read[$0] }, run: run)) {
+            "\"\(texts[different[first[$0]]].prefix(80))\""
         }
-        return slots.map { embeddings[$0] }
+        return places.map { embeddings[slots[$0]] }
+    }
+
+    /// The places of the first of equal elements, and for each element that of its like among them.
+    private static func distinct<Element: Hashable>(_ elements: [Element]) -> (first: [Int], places: [Int]) {
+        var known: [Element: Int] = [:]
+        var (first, places): ([Int], [Int]) = ([], [])
+        for (index, element) in elements.enumerated() {
+            let place = known[element] ?? first.count
+            if place == first.count {
+                known[element] = place
+                first.append(index)
+            }
+            places.append(place)
+        }
+        return (first, places)
     }
 
     /// A text's tokens as the text tower takes them.

@@ -14,6 +14,9 @@ public protocol ImageTextEncoder: Sendable {
     var logitScale: Float { get }
     /// The most tokens a text may have, start and end included; 77 in CLIP.
     var tokenLimit: Int { get }
+    /// The images, and the texts, that a job gives to one call unless its options say otherwise.
+    var imagesPerStep: Int { get }
+    var sentencesPerStep: Int { get }
     /// SHA-256, in hexadecimal, of everything a score depends on: weights, tokenizer, image processing.
     var fingerprint: String { get throws(DamaError) }
 
@@ -37,6 +40,9 @@ public protocol ImageTextEncoder: Sendable {
 }
 
 extension ImageTextEncoder {
+    public var imagesPerStep: Int { 8 }
+    public var sentencesPerStep: Int { 256 }
+
     /// Unit-norm embeddings, one for each image, in order.
     public func embed(images: [PreparedImage]) throws(DamaError) -> [[Float]] { try embed(images: images, run: nil) }
 

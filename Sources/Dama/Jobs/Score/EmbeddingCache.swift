@@ -163,7 +163,7 @@ final class EmbeddingCache: Sendable {
         var writer = ByteWriter()
         writer.append(UInt64(position))
         key.append(to: &writer)
-        for number in value { writer.append(number.bitPattern) }
+        writer.append(value)
         return writer.checksummed()
     }
 
@@ -173,10 +173,7 @@ final class EmbeddingCache: Sendable {
             try reader.read(UInt64.self) == UInt64(position)
         else { throw .io("\(file.path) is damaged, so the job cannot resume; restart it") }
         let key = try ContentKey(&reader)
-        var value: [Float] = []
-        value.reserveCapacity(dimension)
-        for _ in 0..<dimension { value.append(Float(bitPattern: try reader.read(UInt32.self))) }
-        return (key, value)
+        return (key, try reader.readFloats(dimension))
     }
 }
 

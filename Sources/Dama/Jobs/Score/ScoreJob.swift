@@ -26,6 +26,9 @@ public struct ScoreJob: Sendable {
     public init(
         _ options: ScoreOptions, encoder: any ImageTextEncoder, splitter: any ResponseSplitter = NamedSplitter.builtIn
     ) {
+        var options = options
+        options.imagesPerStep = options.imagesPerStep ?? encoder.imagesPerStep
+        options.sentencesPerStep = options.sentencesPerStep ?? encoder.sentencesPerStep
         self.options = options
         self.encoder = encoder
         self.splitter = splitter

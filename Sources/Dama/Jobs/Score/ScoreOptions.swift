@@ -13,9 +13,9 @@ public struct ScoreOptions: RowJobSettings {
     /// The file of a page that draws the distribution of δ and explains it, or `nil`. A finished job writes it too,
     /// when it is run again.
     public var report: String?
-    /// The number of images and of sentences per run of the model.
-    public var imagesPerStep = 8
-    public var sentencesPerStep = 256
+    /// The number of images and of sentences per run of the model; `nil` for the encoder's.
+    public var imagesPerStep: Int?
+    public var sentencesPerStep: Int?
     /// Rows after which the cache of embeddings begins anew, rounded up to whole blocks; `nil` for 4096. The results
     /// then depend on no row before, to the last bit, and a shard can begin there.
     public var cacheRows: Int?
@@ -33,8 +33,8 @@ public struct ScoreOptions: RowJobSettings {
         [.choice("delta_source", key: "delta", \.deltaSource)],
         last: [
             .int("cache_bytes", \.cacheBytes, in: 0...(1 << 40)),
-            .int("images_per_step", \.imagesPerStep, in: 1...(.max)),
-            .int("sentences_per_step", \.sentencesPerStep, in: 1...(.max)),
+            .optionalInt("images_per_step", \.imagesPerStep, in: 1...(.max)),
+            .optionalInt("sentences_per_step", \.sentencesPerStep, in: 1...(.max)),
             .optionalDouble("mean_delta", \.meanDelta, effect: .report),
             .optionalInt("cache_rows", \.cacheRows, in: 1...(1 << 40)),
             // What differs between shards is no part of the settings that they share.

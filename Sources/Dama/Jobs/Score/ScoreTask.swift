@@ -9,6 +9,8 @@ struct ScoreTask: RowTask {
     private let run: RunOptions?
     private var options: ScoreOptions { preparation.options }
     private var encoder: any ImageTextEncoder { preparation.encoder }
+    private var imagesPerStep: Int { options.imagesPerStep ?? encoder.imagesPerStep }
+    private var sentencesPerStep: Int { options.sentencesPerStep ?? encoder.sentencesPerStep }
     private var cache: EmbeddingCache { preparation.cache }
     /// The numbers of embeddings that this run computed and found in the cache.
     private(set) var counts = Counts()
@@ -79,9 +81,9 @@ struct ScoreTask: RowTask {
             case .bytes, nil: throw .internal("\(pair.imageName) was not prepared")
             }
         }
-        for start in stride(from: 0, to: missing.count, by: options.imagesPerStep) {
+        for start in stride(from: 0, to: missing.count, by: imagesPerStep) {
             try checkpoint()
-            let part = missing[start..<min(start + options.imagesPerStep, missing.count)]
+            let part = missing[start..<min(start + imagesPerStep, missing.count)]
             let vectors = try encoder.embed(images: part.map(\.image), run: run)
             try check(vectors, part.count)
             for (entry, vector) in zip(part, vectors) {
@@ -112,9 +114,9 @@ struct ScoreTask: RowTask {
                 }
             }
         }
-        for start in stride(from: 0, to: missing.count, by: options.sentencesPerStep) {
+        for start in stride(from: 0, to: missing.count, by: sentencesPerStep) {
             try checkpoint()
-            let part = missing[start..<min(start + options.sentencesPerStep, missing.count)]
+            let part = missing[start..<min(start + sentencesPerStep, missing.count)]
             let vectors = try encoder.embed(texts: part.map(\.text), run: run)
             try check(vectors, part.count)
             for (sentence, vector) in zip(part, vectors) {
