@@ -210,6 +210,26 @@ static const char *mask_tiles(void *stream, int type, const void *mask, int64_t 
     DISPATCH(mask_tiles, type, mask, kinds, masks, queries, keys)
 }
 
+static float activated(float x, cdama_activation activation) {
+    switch (activation) {
+    case CDAMA_QUICK_GELU: return x / (1 + expf(-1.702f * x));
+    case CDAMA_GELU: return 0.5f * x * (1 + erff(x * 0.70710678f));
+    case CDAMA_TANH_GELU: return 0.5f * x * (1 + tanhf(0.79788456f * (x + 0.044715f * x * x * x)));
+    default: return x;
+    }
+}
+
+static const char *add_bias(void *stream, int type, const void *x, const void *bias, const void *residual, void *y,
+                            size_t rows, size_t width, cdama_activation activation) {
+    (void)stream;
+    CHECK_TYPE("add_bias", type);
+    for (size_t i = 0; i < rows * width; i++) {
+        float value = activated(get(x, type, i) + get(bias, type, i % width), activation);
+        put(y, type, i, residual == NULL ? value : value + get(residual, type, i));
+    }
+    return NULL;
+}
+
 static const char *attention(void *stream, int type, const cdama_attention *shape, const void *q, const void *k,
                              const void *v, const void *mask, const int64_t *kinds, void *out, float *normalizers) {
     (void)stream;
@@ -352,6 +372,6 @@ static const char *token_logps_grad(void *stream, int type, const void *logits, 
 
 const cdama_kernels cdama_cpu_kernels = {
     adamw, sum_of_squares, accumulate, add_rows, fill, cast,
-    rotary_heads, mask_softmax, softmax_grad, mask_tiles, attention, attention_grad, sum_rows, product, row_dot, rms_norm_grad, rms_norm_scale_grad,
+    rotary_heads, mask_softmax, softmax_grad, mask_tiles, attention, attention_grad, add_bias, sum_rows, product, row_dot, rms_norm_grad, rms_norm_scale_grad,
     swiglu, swiglu_grad, likeliest, token_logps, token_logps_grad,
 };

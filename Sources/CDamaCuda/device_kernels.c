@@ -168,9 +168,23 @@ static const char *mask_tiles(void *stream, int type, const void *mask, int64_t 
                         ARGUMENTS(&mask, &kinds, &down, &across));
 }
 
+static const char *add_bias(void *stream, int type, const void *x, const void *bias, const void *residual, void *y,
+                            size_t rows, size_t width, cdama_activation activation) {
+    CHECK_TYPE("add_bias", type);
+    CHECK_LENGTHS("add_bias", width);
+    int aligned = width % CHUNK == 0 && ALIGNED(x, bias, residual, y), columns = (int)width, kind = (int)activation;
+    int64_t threads = (int64_t)(rows * chunks_of(width));
+    return cdama_launch(KERNEL_add_bias, type, stream, blocks_for((uint64_t)threads), BLOCK,
+                        ARGUMENTS(&x, &bias, &residual, &y, &threads, &columns, &kind, &aligned));
+}
+
 /// The number of a kernel of attention for heads of this size, from that for 32.
 static const char *find_attention(const char *name, const cdama_attention *shape, int *kernel) {
     *kernel += shape->size == 64 ? 1 : shape->size == 128 ? 2 : 0;
+    if ((int64_t)shape->sequence * shape->heads * shape->size > INT32_MAX) {
+        return cdama_cuda_fail("%s: %d tokens of %d heads of %d numbers are too many", name, (int)shape->sequence,
+                               (int)shape->heads, (int)shape->size);
+    }
     if (shape->size == 32 || shape->size == 64 || shape->size == 128) return NULL;
     return cdama_cuda_fail("%s: heads of %d numbers; 32, 64 and 128 have a kernel", name, (int)shape->size);
 }
@@ -306,7 +320,7 @@ static const char *token_logps_grad(void *stream, int type, const void *logits, 
 
 const cdama_kernels cdama_cuda_kernels = {
     adamw, sum_of_squares, accumulate, add_rows, fill, cast,
-    rotary_heads, mask_softmax, softmax_grad, mask_tiles, attention, attention_grad, sum_rows, cdama_cuda_product,
+    rotary_heads, mask_softmax, softmax_grad, mask_tiles, attention, attention_grad, add_bias, sum_rows, cdama_cuda_product,
     row_dot, rms_norm_grad, rms_norm_scale_grad,
     swiglu, swiglu_grad, likeliest, token_logps, token_logps_grad,
 };

@@ -78,24 +78,33 @@ static const char *shape_mask_tiles(call *c) {
     return NULL;
 }
 
-/// Whether q, k, v, a mask and its tiles belong together; their shapes become the call's.
-static int fits_attention(const call *c, cdama_attention *shape) {
-    const tensor *q = &c->in[0], *k = &c->in[1], *v = &c->in[2], *mask = &c->in[3], *kinds = &c->in[4];
-    if (q->axes != 4 || k->axes != 4 || v->axes != 3 || mask->axes != 4 || kinds->axes != 3) return 0;
-    int64_t batch = q->shape[0], heads = q->shape[1], sequence = q->shape[2], size = q->shape[3];
-    int64_t key_heads = k->shape[1], masks = mask->shape[0], most = INT32_MAX;
+/// Whether q, k, v and, at `place`, a mask and its tiles, if there are any, belong together; their shapes become the
+/// call's. With the attribute "heads" queries and keys are merged.
+static int fits_attention(const call *c, int place, cdama_attention *shape) {
+    const tensor *q = &c->in[0], *k = &c->in[1], *v = &c->in[2], *mask = &c->in[place], *kinds = mask + 1;
+    int merged = c->given.heads > 0, axes = merged ? 3 : 4;
+    if (q->axes != (size_t)axes || k->axes != (size_t)axes || v->axes != 3) return 0;
+    int64_t heads = merged ? c->given.heads : q->shape[1], size = merged ? last(q) / heads : last(q);
+    int64_t batch = q->shape[0], sequence = q->shape[axes - 2], most = INT32_MAX;
+    int64_t key_heads = !merged ? k->shape[1] : size > 0 ? last(k) / size : 0, masks = mask->axes == 0 ? 0 : mask->shape[0];
     if (batch > most || heads > most || sequence > most || size > most || key_heads < 1 || heads % key_heads != 0) return 0;
     *shape = (cdama_attention){(int32_t)batch, (int32_t)heads, (int32_t)key_heads, (int32_t)sequence, (int32_t)size,
-                               (int32_t)masks, c->given.scale};
-    return k->shape[0] == batch && k->shape[2] == sequence && k->shape[3] == size && v->shape[0] == batch &&
-           v->shape[1] == sequence && v->shape[2] == key_heads * size && (masks == 1 || masks == batch) &&
-           mask->shape[1] == 1 && mask->shape[2] == sequence && mask->shape[3] == sequence &&
-           kinds->shape[0] == masks && kinds->shape[1] == tiles_of(sequence) && kinds->shape[2] == tiles_of(sequence);
+                               (int32_t)masks, merged, c->given.scale};
+    int64_t width = key_heads * size;
+    int fits = k->shape[0] == batch && k->shape[axes - 2] == sequence && last(k) == (merged ? width : size) &&
+               (!merged || last(q) == heads * size) && v->shape[0] == batch && v->shape[1] == sequence && last(v) == width;
+    if (mask->axes == 0) return fits && kinds->axes == 0;
+    return fits && mask->axes == 4 && kinds->axes == 3 && (masks == 1 || masks == batch) && mask->shape[1] == 1 &&
+           mask->shape[2] == sequence && mask->shape[3] == sequence && kinds->shape[0] == masks &&
+           kinds->shape[1] == tiles_of(sequence) && kinds->shape[2] == tiles_of(sequence);
 }
+
+/// Where the mask is among the inputs of FlashAttention and of FlashAttentionGrad.
+enum { MASK = 3, MASK_OF_GRAD = 6 };
 
 static const char *shape_attention(call *c) {
     cdama_attention s;
-    if (!fits_attention(c, &s)) {
+    if (!fits_attention(c, MASK, &s)) {
         return cdama_cuda_fail("FlashAttention: the shapes of queries, keys, values, mask and tiles do not fit");
     }
     set_shape(&c->out[0], 3, s.batch, s.sequence, (int64_t)s.heads * s.size, 0);
@@ -106,13 +115,22 @@ static const char *shape_attention(call *c) {
 static const char *shape_attention_grad(call *c) {
     cdama_attention s;
     int64_t rows_of_heads = 0;
-    int fits = fits_attention(c, &s);
+    int fits = fits_attention(c, MASK_OF_GRAD, &s);
     if (fits) rows_of_heads = (int64_t)s.batch * s.heads * s.sequence;
-    if (!fits || c->in[5].count != c->in[0].count || c->in[6].count != rows_of_heads || c->in[7].count != rows_of_heads) {
-        return cdama_cuda_fail("FlashAttentionGrad: the shapes of queries, keys, values, mask, tiles and gradient do not "
+    if (!fits || c->in[3].count != c->in[0].count || c->in[4].count != rows_of_heads || c->in[5].count != rows_of_heads) {
+        return cdama_cuda_fail("FlashAttentionGrad: the shapes of queries, keys, values, gradient, mask and tiles do not "
                                "fit");
     }
     for (int i = 0; i < 3; i++) copy_shape(&c->out[i], &c->in[i]);
+    return NULL;
+}
+
+static const char *shape_add_bias(call *c) {
+    const tensor *x = &c->in[0], *residual = &c->in[2];
+    if (c->in[1].count != last(x) || (residual->axes != 0 && !same_shape(x, residual))) {
+        return cdama_cuda_fail("AddBias: the shapes of the input, the bias and the residual do not fit");
+    }
+    copy_shape(&c->out[0], x);
     return NULL;
 }
 
@@ -251,17 +269,23 @@ static const char *compute_mask_tiles(call *c) {
 
 static const char *compute_attention(call *c) {
     cdama_attention s;
-    if (!fits_attention(c, &s) || c->in[0].count == 0) return NULL;
-    return c->kernels->attention(c->stream, c->type, &s, c->in[0].data, c->in[1].data, c->in[2].data, c->in[3].data,
-                                 c->in[4].data, c->out[0].data, c->out[1].data);
+    if (!fits_attention(c, MASK, &s) || c->in[0].count == 0) return NULL;
+    return c->kernels->attention(c->stream, c->type, &s, c->in[0].data, c->in[1].data, c->in[2].data, c->in[MASK].data,
+                                 c->in[MASK + 1].data, c->out[0].data, c->out[1].data);
 }
 
 static const char *compute_attention_grad(call *c) {
     cdama_attention s;
-    if (!fits_attention(c, &s) || c->in[0].count == 0) return NULL;
-    return c->kernels->attention_grad(c->stream, c->type, &s, c->in[0].data, c->in[1].data, c->in[2].data, c->in[3].data,
-                                      c->in[4].data, c->in[5].data, c->in[6].data, c->in[7].data, c->out[0].data,
-                                      c->out[1].data, c->out[2].data);
+    if (!fits_attention(c, MASK_OF_GRAD, &s) || c->in[0].count == 0) return NULL;
+    return c->kernels->attention_grad(c->stream, c->type, &s, c->in[0].data, c->in[1].data, c->in[2].data,
+                                      c->in[MASK_OF_GRAD].data, c->in[MASK_OF_GRAD + 1].data, c->in[3].data,
+                                      c->in[4].data, c->in[5].data, c->out[0].data, c->out[1].data, c->out[2].data);
+}
+
+static const char *compute_add_bias(call *c) {
+    const tensor *x = &c->in[0];
+    return c->kernels->add_bias(c->stream, c->type, x->data, c->in[1].data, c->in[2].data, c->out[0].data,
+                                (size_t)rows(x), (size_t)last(x), (cdama_activation)c->given.activation);
 }
 
 static const char *compute_sum_rows(call *c) {
@@ -369,8 +393,9 @@ const operator cdama_operators[CDAMA_OPERATORS] = {
     {"MaskSoftmax", "RR", "R", shape_mask_softmax, compute_mask_softmax, first_in_place},
     {"SoftmaxGrad", "RRF", "R", shape_softmax_grad, compute_softmax_grad, second_in_place},
     {"MaskTiles", "R", "I", shape_mask_tiles, compute_mask_tiles, cdama_no_pairs},
-    {"FlashAttention", "RRRRI", "RF", shape_attention, compute_attention, cdama_no_pairs},
-    {"FlashAttentionGrad", "RRRRIRFF", "RRR", shape_attention_grad, compute_attention_grad, cdama_no_pairs},
+    {"FlashAttention", "RRRri", "RF", shape_attention, compute_attention, cdama_no_pairs},
+    {"FlashAttentionGrad", "RRRRFFri", "RRR", shape_attention_grad, compute_attention_grad, cdama_no_pairs},
+    {"AddBias", "RRr", "R", shape_add_bias, compute_add_bias, first_in_place},
     {"SumRows", "RI", "R", shape_sum_rows, compute_sum_rows, cdama_no_pairs},
     {"AddedProduct", "RRR", "R", shape_added_product, compute_added_product, first_in_place},
     {"WeightGradient", "RRf", "F", shape_weight_gradient, compute_weight_gradient, cdama_no_pairs},

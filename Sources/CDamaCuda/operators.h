@@ -19,7 +19,7 @@ typedef struct {
 
 /// A node's attributes; 0 for those that it lacks.
 typedef struct {
-    int64_t heads, inverse, transposes_a, transposes_b;
+    int64_t heads, inverse, transposes_a, transposes_b, activation;
     float scale;
 } numbers;
 
@@ -33,7 +33,7 @@ typedef struct {
 } call;
 
 /// `inputs` and `outputs` have a letter for each tensor: R the operator's own type (float, float16 or bfloat16),
-/// F float, I int64, and r and f as R and F but optional.
+/// F float, I int64, and r, f and i as R, F and I but optional.
 typedef struct {
     const char *name, *inputs, *outputs;
     /// Checks the inputs and gives the outputs their shapes.
@@ -43,7 +43,7 @@ typedef struct {
     size_t (*in_place)(int **input, int **output);
 } operator;
 
-enum { CDAMA_OPERATORS = 17 };
+enum { CDAMA_OPERATORS = 18 };
 extern const operator cdama_operators[CDAMA_OPERATORS];
 
 size_t cdama_no_pairs(int **input, int **output);

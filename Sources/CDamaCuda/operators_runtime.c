@@ -103,7 +103,8 @@ static OrtStatus *ORT_API_CALL create(const OrtCustomOp *op, const OrtApi *given
     if (k == NULL) return given->CreateStatus(ORT_FAIL, "no memory for a fused operator");
     *k = (kernel){variant_of(op), {.heads = attribute(info, "heads"), .inverse = attribute(info, "inverse"),
                                    .transposes_a = attribute(info, "transA"),
-                                   .transposes_b = attribute(info, "transB"), .scale = scale(info)}};
+                                   .transposes_b = attribute(info, "transB"),
+                                   .activation = attribute(info, "activation"), .scale = scale(info)}};
     *state = k;
     return NULL;
 }
@@ -120,6 +121,7 @@ static ONNXTensorElementDataType element(const OrtCustomOp *op, char letter) {
     switch (letter) {
     case 'f':
     case 'F': return ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT;
+    case 'i':
     case 'I': return ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64;
     default: return (ONNXTensorElementDataType)variant_of(op)->type;
     }
@@ -138,7 +140,7 @@ static size_t ORT_API_CALL output_count(const OrtCustomOp *op) {
 }
 static OrtCustomOpInputOutputCharacteristic ORT_API_CALL input_need(const OrtCustomOp *op, size_t i) {
     char letter = variant_of(op)->kind->inputs[i];
-    return letter == 'r' || letter == 'f' ? INPUT_OUTPUT_OPTIONAL : INPUT_OUTPUT_REQUIRED;
+    return letter == 'r' || letter == 'f' || letter == 'i' ? INPUT_OUTPUT_OPTIONAL : INPUT_OUTPUT_REQUIRED;
 }
 static OrtCustomOpInputOutputCharacteristic ORT_API_CALL output_need(const OrtCustomOp *op, size_t i) {
     (void)op, (void)i;

@@ -103,10 +103,8 @@ public struct Graph: Sendable {
     public internal(set) var inputs: [Value] = []
     public internal(set) var weights: [Value] = []
     public internal(set) var outputs: [Value] = []
-    /// Whether operators and gradients are written with the kernels of ``FusedOperators``.
-    public internal(set) var usesFusedKernels = false
-    /// Whether attention is one of these kernels, which never writes its scores (Dao et al., 2022).
-    public internal(set) var usesFlashAttention = false
+    /// The kernels that operators and gradients are written with.
+    public internal(set) var kernels = GraphKernels.none
 
     /// The outermost scopes in the order of their nodes, usually layers: the parts that training can recompute.
     public var scopes: [String] {

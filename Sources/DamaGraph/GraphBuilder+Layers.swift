@@ -44,6 +44,28 @@ extension GraphBuilder {
         return try softmaxProduct(scores, v)
     }
 
+    /// ``attention(_:_:_:mask:scale:)`` of rows in which the heads lie side by side, scaled by 1/√size. With fused
+    /// kernels it is one kernel where there is one.
+    ///
+    /// - Parameters:
+    ///   - q: [batch, queries, heads · size].
+    ///   - k: [batch, keys, heads · size]; `v` has the same shape.
+    ///   - mask: [batch or 1, 1, queries, keys].
+    /// - Returns: [batch, queries, heads · size].
+    public func attention(
+        _ q: Value, _ k: Value, _ v: Value, heads: Int, mask: Value?
+    ) throws(DamaError) -> Value {
+        let size = (q.shape.last?.fixed ?? 0) / max(1, heads)
+        let isFull = mask.map { $0.rank == 4 && $0.shape[1...] == [1, q.shape[1], q.shape[1]] } ?? true
+        if graph.kernels.flash, q.rank == 3, k.shape == q.shape, v.shape == q.shape, isFull,
+            FusedOperators.attentionSizes.contains(size), q.shape[2].fixed == heads * size
+        {
+            return try flashAttention(q, k, v, mask, 1 / Float(size).squareRoot(), mergedHeads: heads)
+        }
+        return try mergeHeads(
+            attention(splitHeads(q, heads), splitHeads(k, heads), splitHeads(v, heads), mask: mask))
+    }
+
     /// Convolution with a kernel as large as its stride, as a matrix product: the patches of a vision transformer.
     ///
     /// - Parameters:

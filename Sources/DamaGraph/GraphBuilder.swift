@@ -21,15 +21,9 @@ public final class GraphBuilder {
     private var constants: [ConstantTensor: Value] = [:]
     private var sizes: [String: Value] = [:]
 
-    /// - Parameters:
-    ///   - usesFusedKernels: Writes the kernels of ``FusedOperators`` where there are any, for sessions with
-    ///     `SessionOptions.registersKernels`.
-    ///   - usesFlashAttention: Writes attention as one of these kernels too. On a device it computes in float16 and
-    ///     bfloat16 only.
-    public init(_ name: String, usesFusedKernels: Bool = false, usesFlashAttention: Bool = false) {
+    public init(_ name: String, kernels: GraphKernels = .none) {
         graph = Graph(name: name)
-        graph.usesFusedKernels = usesFusedKernels
-        graph.usesFlashAttention = usesFusedKernels && usesFlashAttention
+        graph.kernels = kernels
     }
 
     /// A builder that continues at the end of `graph`.

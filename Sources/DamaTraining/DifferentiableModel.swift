@@ -54,7 +54,7 @@ final class DifferentiableModel {
         func options(_ graph: Graph) throws(DamaError) -> SessionOptions {
             var options = SessionOptions()
             options.device = place.device
-            options.registersKernels = graph.usesFusedKernels
+            options.registersKernels = graph.kernels.fused
             options.prepacking = false
             // Constant folding would read frozen weights before they are set. Merging transpositions into products
             // would undo those that the backward half adds for speed.

@@ -228,7 +228,7 @@ final class EmptySumTests: XCTestCase {
         for length in 1...77 {
             // As many texts as needed for packs of every shape, from one token on.
             let texts = (0..<1 + length % 7).map { text in (0..<length).map { Int32(text * length + $0) } }
-            for packs in TokenPacks.layOut(texts) {
+            for packs in TokenPacks.layOut(texts, runTokens: 640) {
                 let feeds = [
                     CLIPGraph.Port.tokens: [packs.packs, packs.length],
                     CLIPGraph.Port.positions: [packs.packs, packs.length],

@@ -33,7 +33,8 @@ final class FusedGraphTests: XCTestCase {
             "tie_word_embeddings": false, "hidden_act": "silu",
         ])
         let configuration = try LlamaConfiguration(ConfigReader(config, place: "config.json"))
-        return try LlamaGraph(configuration, fused: fused, flash: flash).scoring(trainable: true).adding(adapters)
+        return try LlamaGraph(configuration, kernels: GraphKernels(fused: fused, flash: flash)).scoring(trainable: true)
+            .adding(adapters)
     }
 
     /// A batch whose second sequence ends in padding, which sees nothing and is seen by nothing.

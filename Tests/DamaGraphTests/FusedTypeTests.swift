@@ -48,6 +48,12 @@ final class FusedTypeTests: XCTestCase {
         Case(
             op: "WeightGradient", inputs: [([6, 4], .float32), ([6, 5], .float32), ([4, 5], .float32)],
             outputs: [[4, 5]], attributes: [("transA", .int(1)), ("scale", .float(1))]),
+        Case(
+            op: "AddBias", inputs: [([3, 7], .float32), ([7], .float32)], outputs: [[3, 7]],
+            attributes: [("activation", .int(1))]),
+        Case(
+            op: "AddBias", inputs: [([2, 3, 8], .float32), ([8], .float32), ([2, 3, 8], .float32)],
+            outputs: [[2, 3, 8]], attributes: [("activation", .int(3))]),
         Case(op: "SwiGLU", inputs: [([3, 7], .float32), ([3, 7], .float32)], outputs: [[3, 7]]),
         Case(
             op: "SwiGLUGrad", inputs: [([3, 7], .float32), ([3, 7], .float32), ([3, 7], .float32)],
@@ -60,7 +66,7 @@ final class FusedTypeTests: XCTestCase {
 
     /// A graph of the operator, whose float inputs and outputs pass through casts to its own type.
     private func graph(_ c: Case, _ type: ElementType) throws -> Graph {
-        let g = GraphBuilder("operator", usesFusedKernels: true)
+        let g = GraphBuilder("operator", kernels: GraphKernels(fused: true))
         let table = try XCTUnwrap(FusedOperators.float32[c.op], c.op)
         var inputs: [Value] = []
         for (index, input) in c.inputs.enumerated() {
@@ -111,7 +117,7 @@ final class FusedTypeTests: XCTestCase {
             [0, 0, 0, 0, .infinity],
         ]
         for type in [ElementType.float32, .float16, .bfloat16] {
-            let g = GraphBuilder("likeliest", usesFusedKernels: true)
+            let g = GraphBuilder("likeliest", kernels: GraphKernels(fused: true))
             let logits = try g.cast(g.input("logits", .float32, ["rows", 5]), to: type)
             let name = try XCTUnwrap(FusedOperators.name("Likeliest", for: type))
             try g.output(
@@ -124,8 +130,8 @@ final class FusedTypeTests: XCTestCase {
     /// A wrong shape, a position outside the table and a target outside the vocabulary are errors with the operator's
     /// name.
     func testErrors() throws {
-        func fails(_ index: Int, _ message: String, _ change: (inout Case, inout [String: Tensor]) -> Void) throws {
-            var c = cases[index]
+        func fails(_ op: String, _ message: String, _ change: (inout Case, inout [String: Tensor]) -> Void) throws {
+            var c = try XCTUnwrap(cases.first { $0.op == op })
             var feeds: [String: Tensor] = [:]
             for (index, input) in c.inputs.enumerated() {
                 let count = input.shape.reduce(1, *)
@@ -137,14 +143,18 @@ final class FusedTypeTests: XCTestCase {
                 XCTAssertTrue("\(error)".contains(message), "\(error)")
             }
         }
-        try fails(0, "rotary_heads: position 9 is 7; the table has 7 rows") { _, feeds in
+        try fails("RotaryHeads", "rotary_heads: position 9 is 7; the table has 7 rows") { _, feeds in
             feeds["input1"] = Tensor(integers: [Int](repeating: 0, count: 9) + [7], [2, 5])
         }
-        try fails(1, "MaskSoftmax: the mask is not") { c, feeds in
+        try fails("MaskSoftmax", "MaskSoftmax: the mask is not") { c, feeds in
             c.inputs[1].shape = [2, 1, 5, 4]
             feeds["input1"] = Tensor([Double](repeating: 0, count: 40), [2, 1, 5, 4])
         }
-        try fails(12, "token_logps: target 2 is -1; the vocabulary has 7 tokens") { _, feeds in
+        try fails("AddBias", "AddBias: the shapes of the input, the bias and the residual do not fit") { c, feeds in
+            c.inputs[1].shape = [5]
+            feeds["input1"] = Tensor([Double](repeating: 0, count: 5), [5])
+        }
+        try fails("TokenLogProbabilities", "token_logps: target 2 is -1; the vocabulary has 7 tokens") { _, feeds in
             feeds["input1"] = Tensor(integers: [0, 0, -1], [3])
         }
     }

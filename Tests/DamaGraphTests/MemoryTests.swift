@@ -19,7 +19,7 @@ final class MemoryTests: XCTestCase {
                     "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 1024,
                 ]), place: "config.json"))
         configuration.window = AttentionWindow(size: 5, layers: [1])
-        return LlamaGraph(configuration, fused: fused)
+        return LlamaGraph(configuration, kernels: GraphKernels(fused: fused))
     }
 
     /// The name of an axis gives the length that the graph computes, in every block of attention.

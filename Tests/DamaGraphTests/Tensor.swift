@@ -60,7 +60,7 @@ extension Graph {
         let runtime = try OnnxRuntime.load()
         var options = SessionOptions()
         options.threads = threads
-        options.registersKernels = usesFusedKernels
+        options.registersKernels = kernels.fused
         let session = try Session(runtime, model: onnx(weights: .inputs), name: name, options: options)
         return try run(session, feeds)
     }

@@ -10,7 +10,7 @@ import XCTest
 final class VisionGradientTests: XCTestCase {
     override class func setUp() { TestRuntime.configure() }
 
-    private func graph() throws -> Graph {
+    private func graph(_ kernels: GraphKernels) throws -> Graph {
         let config = JSON.object([
             "vision_config": .object([
                 "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 3, "num_attention_heads": 4,
@@ -24,10 +24,14 @@ final class VisionGradientTests: XCTestCase {
         ])
         return try LlavaVision.graph(
             LlavaConfiguration(ConfigReader(config, place: "config.json")),
-            LlavaVision.Names(tower: "vision_tower.", projector: "multi_modal_projector."))
+            LlavaVision.Names(tower: "vision_tower.", projector: "multi_modal_projector."), kernels)
     }
 
-    func testGradientsAreTorchs() throws {
+    func testGradientsAreTorchs() throws { try compare(.none) }
+
+    func testGradientsWithFusedKernelsAreTorchs() throws { try compare(GraphKernels(fused: true)) }
+
+    private func compare(_ kernels: GraphKernels) throws {
         let file = try SafetensorsFile(path: Fixtures.path("vision.safetensors"))
         func tensor(_ name: String) throws -> Tensor {
             let view = try XCTUnwrap(file[name], name)
@@ -39,7 +43,7 @@ final class VisionGradientTests: XCTestCase {
         for name in file.names where name.hasPrefix("gradient.") {
             expected[String(name.dropFirst(9))] = try tensor(name)
         }
-        let graph = try graph()
+        let graph = try graph(kernels)
         XCTAssertEqual(graph.weights.count, expected.count)
         let runtime = try OnnxRuntime.load()
         let largest = expected.values.flatMap(\.values).map(abs).max() ?? 0
@@ -51,6 +55,7 @@ final class VisionGradientTests: XCTestCase {
             for threads in [1, 2, 4] {
                 var options = SessionOptions()
                 options.threads = threads
+                options.registersKernels = kernels.fused
                 let forward = try Session(
                     runtime, model: result.forward.onnx(weights: .inputs), name: "forward", options: options)
                 let backward = try Session(

@@ -5,7 +5,8 @@ import XCTest
 
 final class TokenPacksTests: XCTestCase {
     func testTextsThatBeginAlikeShareTheirBeginning() throws {
-        let packs = try XCTUnwrap(TokenPacks.layOut([[9, 1, 2, 8], [9, 3, 8], [9, 1, 2, 4, 8]]).first)
+        let packs = try XCTUnwrap(
+            TokenPacks.layOut([[9, 1, 2, 8], [9, 3, 8], [9, 1, 2, 4, 8]], runTokens: 640).first)
         // In sorted order: 9 1 2 4 8, then 9 1 2 [8], then 9 [3 8].
         XCTAssertEqual(packs.tokens, [9, 1, 2, 4, 8, 8, 3, 8])
         XCTAssertEqual(packs.positions, [0, 1, 2, 3, 4, 3, 1, 2])
@@ -35,7 +36,7 @@ final class TokenPacksTests: XCTestCase {
                             } + [101]
                     }))
             var read = [[Int32]](repeating: [], count: texts.count)
-            for packs in TokenPacks.layOut(texts) {
+            for packs in TokenPacks.layOut(texts, runTokens: 640) {
                 XCTAssertLessThanOrEqual(packs.length, TokenPacks.targetLength * 3 / 2 + 77)
                 for place in packs.places {
                     let row = Int(packs.endRows[place.row])
@@ -54,6 +55,6 @@ final class TokenPacksTests: XCTestCase {
             }
             XCTAssertEqual(read, texts)
         }
-        XCTAssertEqual(TokenPacks.layOut([]), [])
+        XCTAssertEqual(TokenPacks.layOut([], runTokens: 640), [])
     }
 }

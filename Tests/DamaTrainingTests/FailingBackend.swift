@@ -33,6 +33,7 @@ final class FailingBackend: DeviceBackend {
     var device: Device { backend.device }
     var isHost: Bool { backend.isHost }
     var stream: UnsafeMutableRawPointer? { backend.stream }
+    let stagingPool = StagingPool()
     func allocate(_ byteCount: Int) throws(DamaError) -> UnsafeMutableRawPointer { try backend.allocate(byteCount) }
     func release(_ memory: UnsafeMutableRawPointer, _ byteCount: Int) { backend.release(memory, byteCount) }
     func copyIn(_ source: UnsafeRawBufferPointer, to target: UnsafeMutableRawPointer) throws(DamaError) {

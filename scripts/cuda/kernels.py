@@ -12,6 +12,7 @@ once). The exit status is 1 if a kernel is wrong.
 import argparse
 import ctypes
 import ctypes.util
+import math
 import sys
 
 import numpy as np
@@ -21,7 +22,7 @@ TYPES = {"f32": F32, "f16": F16, "bf16": BF16}
 # Two roundings of the type, for operators that round their inputs' products once more than the definition does.
 TOLERANCE = {F32: 4e-6, F16: 2e-3, BF16: 1.6e-2}
 NAMES = ("adamw sum_of_squares accumulate add_rows fill cast rotary_heads mask_softmax softmax_grad mask_tiles attention "
-         "attention_grad sum_rows product row_dot rms_norm_grad rms_norm_scale_grad swiglu swiglu_grad likeliest "
+         "attention_grad add_bias sum_rows product row_dot rms_norm_grad rms_norm_scale_grad swiglu swiglu_grad likeliest "
          "token_logps token_logps_grad").split()
 TILE = 64
 
@@ -33,7 +34,7 @@ class AdamW(ctypes.Structure):
 
 
 class Attention(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_int32) for name in "batch heads key_heads sequence size masks".split()] + [
+    _fields_ = [(name, ctypes.c_int32) for name in "batch heads key_heads sequence size masks is_merged".split()] + [
         ("scale", ctypes.c_float)]
 
 
@@ -243,22 +244,21 @@ class Checker:
                 kinds[:, i, j] = np.where((tile <= -1e4).all((1, 2)), 0, np.where((tile == 0).all((1, 2)) & whole, 2, 1))
         return kinds
 
-    def attention(self, kind, batch, heads, key_heads, sequence, size, prefix):
+    def attention(self, kind, batch, heads, key_heads, sequence, size, prefix=None, merged=False):
         """Attention of packed pairs, whose second half after the prefix does not see the first, and its gradient. The
-        last mask hides everything from some rows."""
-        place = np.arange(sequence)
-        middle = (prefix + sequence) // 2
-        visible = (place[None] <= place[:, None]) & ~((place[:, None] >= middle) & (place[None] >= prefix) & (place[None] < middle))
-        masks = np.where(np.broadcast_to(visible, (batch, sequence, sequence)), 0.0, -1e9 if kind != F16 else -32768)
-        if batch > 1:
-            masks[-1, :sequence // 3] = -np.inf
-        masks[0, -1, 0] = -0.5
-        mask, mf = rounded(masks, kind)
-        kinds = self.tiles(mf)
-        self.check("mask_tiles", self.label(kind, f"{batch}x{sequence}"),
-                   [ctypes.c_int(kind), mask, np.full_like(kinds, 7), batch, sequence, sequence], [(2, F32, kinds)], 0)
-        q, qf = self.normal((batch, heads, sequence, size), kind)
-        k, kf = self.normal((batch, key_heads, sequence, size), kind)
+        last mask hides everything from some rows. Without a prefix there is no mask. If merged, queries and keys lie as
+        values do."""
+        mask, mf, kinds = self.packed_masks(kind, batch, sequence, prefix) if prefix else (None, np.zeros((1, 1, 1)), None)
+
+        def heads_of(count):
+            numbers, exact = self.normal((batch, count, sequence, size), kind)
+            return np.ascontiguousarray(numbers.transpose(0, 2, 1, 3)) if merged else numbers, exact
+
+        def placed(gradient):
+            return gradient.transpose(0, 2, 1, 3) if merged else gradient
+
+        q, qf = heads_of(heads)
+        k, kf = heads_of(key_heads)
         v, vf = self.normal((batch, sequence, key_heads, size), kind)
         g, gf = self.normal((batch, sequence, heads, size), kind)
         group = heads // key_heads
@@ -272,9 +272,9 @@ class Checker:
             normalizers = (np.where(np.isfinite(top), top, 0) + np.log(total))[..., 0]
         p /= np.where(total == 0, 1, total)
         out = (p @ values).transpose(0, 2, 1, 3)
-        shape = Attention(batch, heads, key_heads, sequence, size, batch, scale)
-        label, empty = self.label(kind, f"{batch}x{heads}/{key_heads}x{sequence}x{size}"), np.full(q.shape, 1, q.dtype)
-        given = np.full((batch, heads, sequence), np.nan, np.float32)
+        shape = Attention(batch, heads, key_heads, sequence, size, batch if prefix else 0, merged, scale)
+        label = self.label(kind, f"{batch}x{heads}/{key_heads}x{sequence}x{size}{'' if prefix else ' all'}{' merged' * merged}")
+        empty, given = np.full(q.shape, 1, q.dtype), np.full((batch, heads, sequence), np.nan, np.float32)
         # The shares are rounded to the type before the product with the values, as each operand of a product is.
         self.check("attention", label, [ctypes.c_int(kind), ctypes.byref(shape), q, k, v, mask, kinds, empty, given],
                    [(7, kind, out)], 2 * TOLERANCE[kind])
@@ -291,7 +291,40 @@ class Checker:
         self.check("attention_grad", label,
                    [ctypes.c_int(kind), ctypes.byref(shape), q, k, v, mask, kinds, g, known, dots.astype(np.float32),
                     empty, np.full(k.shape, 1, k.dtype), np.full(v.shape, 1, v.dtype)],
-                   [(10, kind, dq), (11, kind, dk), (12, kind, dv.transpose(0, 2, 1, 3))], 2 * TOLERANCE[kind])
+                   [(10, kind, placed(dq)), (11, kind, placed(dk)), (12, kind, dv.transpose(0, 2, 1, 3))],
+                   2 * TOLERANCE[kind])
+
+    def packed_masks(self, kind, batch, sequence, prefix):
+        """The masks of packed pairs, as numbers of the type and as float64, and their tiles, which are checked."""
+        place = np.arange(sequence)
+        middle = (prefix + sequence) // 2
+        visible = (place[None] <= place[:, None]) & ~((place[:, None] >= middle) & (place[None] >= prefix) & (place[None] < middle))
+        masks = np.where(np.broadcast_to(visible, (batch, sequence, sequence)), 0.0, -1e9 if kind != F16 else -32768)
+        if batch > 1:
+            masks[-1, :sequence // 3] = -np.inf
+        masks[0, -1, 0] = -0.5
+        mask, mf = rounded(masks, kind)
+        kinds = self.tiles(mf)
+        self.check("mask_tiles", self.label(kind, f"{batch}x{sequence}"),
+                   [ctypes.c_int(kind), mask, np.full_like(kinds, 7), batch, sequence, sequence], [(2, F32, kinds)], 0)
+        return mask, mf, kinds
+
+    def add_bias(self, kind, rows, width):
+        x, xf = self.normal((rows, width), kind, 2)
+        bias, bf = self.normal(width, kind)
+        residual, rf = self.normal((rows, width), kind)
+        u = xf + bf
+        erf = np.vectorize(math.erf, otypes=[float])
+        expected = {
+            0: u, 1: u / (1 + np.exp(-1.702 * u)), 2: u * (1 + erf(u / math.sqrt(2))) / 2,
+            3: u * (1 + np.tanh(math.sqrt(2 / math.pi) * (u + 0.044715 * u ** 3))) / 2,
+        }
+        for activation, y in expected.items():
+            for other, more in ((None, 0), (residual, rf)):
+                label = f"{rows}x{width} {activation}{'' if other is None else ' + residual'}"
+                self.check("add_bias", self.label(kind, label),
+                           [ctypes.c_int(kind), x, bias, other, np.full_like(x, 1), rows, width, ctypes.c_int(activation)],
+                           [(4, kind, y + more)], TOLERANCE[kind])
 
     def sum_rows(self, kind, rows, count, uses, width):
         x, xf = self.normal((rows, width), kind)
@@ -460,8 +493,20 @@ class Checker:
                           np.linspace(0, tokens, 1001).astype(np.int64), integers(tokens, tokens), 1000, width]),
             ("fill", [real(count), c, 1.5, count]),
             ("cast", [real(count), c, floats(count), ctypes.c_int(F32), count]),
-        ]:
+            ("add_bias", [c, wide, real(inner), None, wide, tokens, inner, ctypes.c_int(1)]),
+        ] + ([] if kind == F32 else self.large_attention(c, real, floats)):
             self.check(name, self.label(kind, "large"), arguments, [], 0)
+
+    def large_attention(self, c, real, floats):
+        """Attention of 32 images in CLIP's ViT-L/14-336, without a mask."""
+        shape = Attention(32, 16, 16, 577, 64, 0, 1, 0.125)
+        count = shape.batch * shape.heads * shape.sequence
+        rows = [real(count * shape.size) for _ in range(4)]
+        return [
+            ("attention", [c, ctypes.byref(shape), *rows[:3], None, None, rows[3], floats(count)]),
+            ("attention_grad", [c, ctypes.byref(shape), *rows[:3], None, None, rows[3], floats(count), floats(count),
+                                *(real(count * shape.size) for _ in range(3))]),
+        ]
 
     def label(self, kind, text):
         return f"{next(n for n, k in TYPES.items() if k == kind):4} {text}"
@@ -506,10 +551,16 @@ def main():
             checker.attention(kind, 1, 2, 2, 64, 64, 20)
             checker.attention(kind, 2, 2, 1, 200, 128, 100)
             checker.attention(kind, 3, 1, 1, 9, 32, 4)
+            checker.attention(kind, 2, 4, 2, 130, 64, 40, merged=True)
+            checker.attention(kind, 2, 2, 2, 77, 64, merged=True)
+            checker.attention(kind, 1, 2, 1, 128, 128)
+            checker.attention(kind, 2, 2, 2, 50, 32, merged=True)
         checker.dot(kind, 2, 7, 3, 16)
         checker.dot(kind, 2, 5, 3, 83)
         for rows, width in ((5, 64), (9, 7), (70, 33), (3, 520), (2, 4096), (2, 5001)):
             checker.norm(kind, rows, width)
+        for rows, width in ((3, 64), (5, 7), (2, 1000)):
+            checker.add_bias(kind, rows, width)
         for count in (1, 1000, 4099):
             checker.swiglu(kind, count)
             checker.optimizer(kind, count)

@@ -32,12 +32,24 @@ enum { CDAMA_ATTENTION_TILE = 64 };
 /// What a mask does to a tile.
 typedef enum { CDAMA_HIDES_ALL = 0, CDAMA_HIDES_SOME = 1, CDAMA_HIDES_NONE = 2 } cdama_mask_tile;
 
-/// The shapes of attention. `heads` is a multiple of `key_heads` (grouped-query attention), `masks` is 1 or `batch`,
-/// `size` is 32, 64 or 128 on the device. The scores are multiplied by `scale`.
+/// The shapes of attention. `heads` is a multiple of `key_heads` (grouped-query attention), `masks` is 1 or `batch`, or 0
+/// without a mask, `size` is 32, 64 or 128 on the device. The scores are multiplied by `scale`. If `is_merged`, queries
+/// and keys lie as values do, [batch, sequence, heads, size].
 typedef struct {
-    int32_t batch, heads, key_heads, sequence, size, masks;
+    int32_t batch, heads, key_heads, sequence, size, masks, is_merged;
     float scale;
 } cdama_attention;
+
+/// What follows the sum with a bias.
+typedef enum {
+    CDAMA_LINEAR = 0,
+    /// x σ(1.702 x)
+    CDAMA_QUICK_GELU = 1,
+    /// x Φ(x)
+    CDAMA_GELU = 2,
+    /// The form of x Φ(x) with tanh.
+    CDAMA_TANH_GELU = 3
+} cdama_activation;
 
 /// The matrices of a product, in rows: a is [rows, inner] and b [inner, columns], or what a transposition makes so.
 typedef struct {
@@ -105,10 +117,10 @@ typedef struct cdama_kernels {
     /// out[b, s, h] = Σ p v with p = softmax(scale · q kᵀ + mask), whose scores are never written (Dao et al., 2022).
     /// A row that sees nothing gives zeros.
     ///
-    /// @param q  [batch, heads, sequence, size]
-    /// @param k  [batch, key heads, sequence, size]
+    /// @param q  [batch, heads, sequence, size], or merged
+    /// @param k  [batch, key heads, sequence, size], or merged
     /// @param v  [batch, sequence, key heads, size]
-    /// @param mask  [masks, sequence, sequence]; `kinds` is its mask_tiles.
+    /// @param mask  [masks, sequence, sequence]; `kinds` is its mask_tiles. Both NULL without a mask.
     /// @param[out] out  [batch, sequence, heads, size]
     /// @param[out] normalizers  [batch, heads, sequence]: log Σ exp(scores).
     const char *(*attention)(void *stream, int type, const cdama_attention *shape, const void *q, const void *k,
@@ -119,6 +131,10 @@ typedef struct cdama_kernels {
     const char *(*attention_grad)(void *stream, int type, const cdama_attention *shape, const void *q, const void *k,
                                   const void *v, const void *mask, const int64_t *kinds, const void *flowing,
                                   const float *normalizers, const float *dots, void *dq, void *dk, void *dv);
+
+    /// y = activation(x + bias) + residual, for rows of `width` numbers. `residual` may be NULL, and `y` may be `x`.
+    const char *(*add_bias)(void *stream, int type, const void *x, const void *bias, const void *residual, void *y,
+                            size_t rows, size_t width, cdama_activation activation);
 
     /// y[i] = Σ x[j] over the numbers j in indices[i] that are less than `rows`; others are padding.
     ///

@@ -22,8 +22,22 @@
 
 /// The shapes of a call: cdama_attention in cdama_cuda_kernels.h. Heads h · group … share key head h.
 struct attention_shape {
-    int batch, heads, key_heads, sequence, size, masks;
+    int batch, heads, key_heads, sequence, size, masks, is_merged;
     float scale;
+};
+
+/// Where the rows of a head lie: the place of the first, and their distance. The rows of an item of the batch have fewer
+/// than 2³¹ numbers.
+struct head_rows {
+    index_t start;
+    int stride;
+
+    /// The head `head` of `heads`, in an array [batch, heads, sequence, size], or [batch, sequence, heads, size] if
+    /// merged.
+    __device__ __forceinline__ head_rows(bool is_merged, int batch, int head, int heads, int sequence, int size)
+        : start(is_merged ? ((index_t)batch * sequence * heads + head) * size
+                          : ((index_t)batch * heads + head) * sequence * size),
+          stride(is_merged ? heads * size : size) {}
 };
 
 /// The numbers of shared memory before the place of 16 bytes in a tile: the same 16 bytes of 8 rows lie in different
@@ -37,7 +51,7 @@ static __device__ __forceinline__ int place(int row, int chunk) {
 
 /// Starts to copy the first `count` rows of a tile to shared memory, and clears the others.
 template <int SIZE, class T>
-static __device__ __forceinline__ void start_tile(T *to, const T *from, index_t stride, int count) {
+static __device__ __forceinline__ void start_tile(T *to, const T *from, int stride, int count) {
     const int chunks = SIZE / CHUNK;
 #pragma unroll
     for (int i = threadIdx.x; i < TILE * chunks; i += ATTENTION_THREADS) {
@@ -47,24 +61,29 @@ static __device__ __forceinline__ void start_tile(T *to, const T *from, index_t 
     }
 }
 
-/// Copies a tile of the mask to shared memory. What lies outside the sequence is hidden.
+/// Copies a tile of the mask, if there is one, to shared memory. What lies outside the sequence is hidden.
 template <class T>
 static __device__ __forceinline__ void copy_mask(T *to, const T *mask, int query, int key, int sequence) {
     for (int i = threadIdx.x; i < TILE * TILE; i += ATTENTION_THREADS) {
         int row = i / TILE, column = i % TILE;
-        T hidden;
-        assign(hidden, -infinity());
-        to[row * MASK_ROW + column] = query + row < sequence && key + column < sequence
-                                          ? mask[(index_t)(query + row) * sequence + key + column]
-                                          : hidden;
+        T found;
+        if (query + row >= sequence || key + column >= sequence) assign(found, -infinity());
+        else if (mask == 0) assign(found, 0);
+        else found = mask[(index_t)(query + row) * sequence + key + column];
+        to[row * MASK_ROW + column] = found;
     }
 }
 
-/// The next tile after `tile` of which something is visible; `stride` apart, `count` in all.
+/// The next tile after `tile` of which something is visible; `stride` apart, `count` in all. Without a mask all are.
 static __device__ __forceinline__ int next_visible(const index_t *kinds, index_t stride, int tile, int count) {
     do tile++;
-    while (tile < count && kinds[tile * stride] == HIDES_ALL);
+    while (kinds != 0 && tile < count && kinds[tile * stride] == HIDES_ALL);
     return tile;
+}
+
+/// Whether some of the tile at `place` is hidden. Without a mask the keys outside the sequence are.
+static __device__ __forceinline__ bool hides_some(const index_t *kinds, index_t place, int keys, int sequence) {
+    return kinds == 0 ? (keys + 1) * TILE > sequence : kinds[place] == HIDES_SOME;
 }
 
 template <int COUNT>
@@ -116,7 +135,7 @@ static __device__ __forceinline__ void add_products(float (&sums)[SIZE / 8][4], 
 /// Writes the warp's 16 rows, times a factor for the first and one for the last 8 rows of a thread, to `to`, through the
 /// warp's rows of a tile in shared memory that no other warp reads. The first `count` rows of the tile exist.
 template <int SIZE, class T>
-static __device__ __forceinline__ void write_rows(T *to, index_t stride, const float (&sums)[SIZE / 8][4],
+static __device__ __forceinline__ void write_rows(T *to, int stride, const float (&sums)[SIZE / 8][4],
                                                   float factor, float factor8, T *tile, int start, int count) {
     int lane = threadIdx.x % 32, row = start + lane / 4;
     __syncwarp();
@@ -155,8 +174,8 @@ struct attention_place {
         key_head = head / (heads / shape.key_heads);
         start = tile * TILE;
         rows = shape.sequence - start;
-        int own = shape.masks == 1 ? 0 : batch;
-        kinds = all + (index_t)own * tiles * tiles;
+        int own = shape.masks <= 1 ? 0 : batch;
+        kinds = all == 0 ? 0 : all + (index_t)own * tiles * tiles;
         mask = (index_t)own * shape.sequence * shape.sequence;
     }
 };
@@ -170,26 +189,28 @@ static __device__ __forceinline__ void attend(const T *q, const T *k, const T *v
     T *queries = (T *)memory, *keys = queries + TILE * SIZE, *values = keys + TILE * SIZE;
     T *hidden = values + TILE * SIZE;
     const attention_place at(shape, tiles, shape.heads, true);
-    const index_t *kinds = at.kinds + (index_t)at.tile * at.tiles;
+    const index_t *kinds = at.kinds == 0 ? 0 : at.kinds + (index_t)at.tile * at.tiles;
     const int sequence = shape.sequence, start = threadIdx.x / 32 * 16, lane = threadIdx.x % 32;
-    const index_t value_stride = (index_t)shape.key_heads * SIZE;
-    q += ((index_t)(at.batch * shape.heads + at.head) * sequence + at.start) * SIZE;
-    k += (index_t)(at.batch * shape.key_heads + at.key_head) * sequence * SIZE;
-    v += (index_t)at.batch * sequence * value_stride + at.key_head * SIZE;
+    const head_rows own_q(shape.is_merged, at.batch, at.head, shape.heads, sequence, SIZE);
+    const head_rows own_k(shape.is_merged, at.batch, at.key_head, shape.key_heads, sequence, SIZE);
+    const head_rows own_v(true, at.batch, at.key_head, shape.key_heads, sequence, SIZE);
+    q += own_q.start + at.start * own_q.stride;
+    k += own_k.start;
+    v += own_v.start;
     mask += at.mask;
 
     float sums[SIZE / 8][4], largest[2] = {-infinity(), -infinity()}, total[2] = {0, 0};
     clear(sums);
     int tile = next_visible(kinds, 1, -1, at.tiles);
-    start_tile<SIZE>(queries, q, SIZE, at.rows);
-    if (tile < at.tiles) start_tile<SIZE>(keys, k + (index_t)tile * TILE * SIZE, SIZE, sequence - tile * TILE);
+    start_tile<SIZE>(queries, q, own_q.stride, at.rows);
+    if (tile < at.tiles) start_tile<SIZE>(keys, k + tile * TILE * own_k.stride, own_k.stride, sequence - tile * TILE);
     end_copies();
     while (tile < at.tiles) {
         int first = tile * TILE, next = next_visible(kinds, 1, tile, at.tiles);
-        bool is_mixed = kinds[tile] == HIDES_SOME;
+        bool is_mixed = hides_some(kinds, tile, tile, sequence);
         wait_for_copies<0>();
         __syncthreads();
-        start_tile<SIZE>(values, v + first * value_stride, value_stride, sequence - first);
+        start_tile<SIZE>(values, v + first * own_v.stride, own_v.stride, sequence - first);
         end_copies();
         if (is_mixed) copy_mask(hidden, mask, at.start, first, sequence);
         float shares[TILE / 8][4];
@@ -197,7 +218,9 @@ static __device__ __forceinline__ void attend(const T *q, const T *k, const T *v
         multiply_rows<SIZE, TILE>(shares, queries, start, keys, 0);
         wait_for_copies<0>();
         __syncthreads();
-        if (next < at.tiles) start_tile<SIZE>(keys, k + (index_t)next * TILE * SIZE, SIZE, sequence - next * TILE);
+        if (next < at.tiles) {
+            start_tile<SIZE>(keys, k + next * TILE * own_k.stride, own_k.stride, sequence - next * TILE);
+        }
         end_copies();
 
         float top[2] = {largest[0], largest[1]};
@@ -251,9 +274,9 @@ static __device__ __forceinline__ void attend(const T *q, const T *k, const T *v
                 largest[r] * LN_2 + logf(total[r]);
         }
     }
-    index_t stride = (index_t)shape.heads * SIZE;
-    write_rows<SIZE>(out + ((index_t)at.batch * sequence + at.start) * stride + at.head * SIZE, stride, sums, factor[0],
-                     factor[1], queries, start, at.rows);
+    const head_rows own_out(true, at.batch, at.head, shape.heads, sequence, SIZE);
+    write_rows<SIZE>(out + own_out.start + at.start * own_out.stride, own_out.stride, sums, factor[0], factor[1],
+                     queries, start, at.rows);
 }
 
 /// ∂q: with p = exp(scale · q kᵀ + mask − normalizer) and ∂s = p (∂o vᵀ − Σ ∂o o), scale · ∂s k.
@@ -266,15 +289,18 @@ static __device__ __forceinline__ void query_gradient(const T *q, const T *k, co
     T *queries = (T *)memory, *gradients = queries + TILE * SIZE, *keys = gradients + TILE * SIZE;
     T *values = keys + TILE * SIZE, *hidden = values + TILE * SIZE;
     const attention_place at(shape, tiles, shape.heads, true);
-    const index_t *kinds = at.kinds + (index_t)at.tile * at.tiles;
+    const index_t *kinds = at.kinds == 0 ? 0 : at.kinds + (index_t)at.tile * at.tiles;
     const int sequence = shape.sequence, start = threadIdx.x / 32 * 16, lane = threadIdx.x % 32;
-    const index_t value_stride = (index_t)shape.key_heads * SIZE, stride = (index_t)shape.heads * SIZE;
+    const head_rows own_q(shape.is_merged, at.batch, at.head, shape.heads, sequence, SIZE);
+    const head_rows own_k(shape.is_merged, at.batch, at.key_head, shape.key_heads, sequence, SIZE);
+    const head_rows own_v(true, at.batch, at.key_head, shape.key_heads, sequence, SIZE);
+    const head_rows own_out(true, at.batch, at.head, shape.heads, sequence, SIZE);
     const index_t row = (index_t)(at.batch * shape.heads + at.head) * sequence + at.start;
-    q += row * SIZE;
-    dq += row * SIZE;
-    k += (index_t)(at.batch * shape.key_heads + at.key_head) * sequence * SIZE;
-    v += (index_t)at.batch * sequence * value_stride + at.key_head * SIZE;
-    flowing += ((index_t)at.batch * sequence + at.start) * stride + at.head * SIZE;
+    q += own_q.start + at.start * own_q.stride;
+    dq += own_q.start + at.start * own_q.stride;
+    k += own_k.start;
+    v += own_v.start;
+    flowing += own_out.start + at.start * own_out.stride;
     mask += at.mask;
 
     float normalizer[2], dot[2], sums[SIZE / 8][4];
@@ -289,17 +315,17 @@ static __device__ __forceinline__ void query_gradient(const T *q, const T *k, co
     }
     clear(sums);
     int tile = next_visible(kinds, 1, -1, at.tiles);
-    start_tile<SIZE>(queries, q, SIZE, at.rows);
-    start_tile<SIZE>(gradients, flowing, stride, at.rows);
+    start_tile<SIZE>(queries, q, own_q.stride, at.rows);
+    start_tile<SIZE>(gradients, flowing, own_out.stride, at.rows);
     if (tile < at.tiles) {
         int first = tile * TILE;
-        start_tile<SIZE>(keys, k + (index_t)first * SIZE, SIZE, sequence - first);
-        start_tile<SIZE>(values, v + first * value_stride, value_stride, sequence - first);
+        start_tile<SIZE>(keys, k + first * own_k.stride, own_k.stride, sequence - first);
+        start_tile<SIZE>(values, v + first * own_v.stride, own_v.stride, sequence - first);
     }
     end_copies();
     while (tile < at.tiles) {
         int first = tile * TILE, next = next_visible(kinds, 1, tile, at.tiles), after = next * TILE;
-        bool is_mixed = kinds[tile] == HIDES_SOME;
+        bool is_mixed = hides_some(kinds, tile, tile, sequence);
         if (is_mixed) copy_mask(hidden, mask, at.start, first, sequence);
         wait_for_copies<0>();
         __syncthreads();
@@ -308,7 +334,7 @@ static __device__ __forceinline__ void query_gradient(const T *q, const T *k, co
         clear(difference);
         multiply_rows<SIZE, TILE>(difference, gradients, start, values, 0);
         __syncthreads();
-        if (next < at.tiles) start_tile<SIZE>(values, v + after * value_stride, value_stride, sequence - after);
+        if (next < at.tiles) start_tile<SIZE>(values, v + after * own_v.stride, own_v.stride, sequence - after);
         multiply_rows<SIZE, TILE>(shares, queries, start, keys, 0);
         const T *own = hidden + (start + lane / 4) * MASK_ROW + lane % 4 * 2;
 #pragma unroll
@@ -322,13 +348,13 @@ static __device__ __forceinline__ void query_gradient(const T *q, const T *k, co
         }
         add_products<SIZE, TILE>(sums, shares, keys, 0);
         __syncthreads();
-        if (next < at.tiles) start_tile<SIZE>(keys, k + (index_t)after * SIZE, SIZE, sequence - after);
+        if (next < at.tiles) start_tile<SIZE>(keys, k + after * own_k.stride, own_k.stride, sequence - after);
         end_copies();
         tile = next;
     }
     wait_for_copies<0>();
     __syncthreads();
-    write_rows<SIZE>(dq, SIZE, sums, shape.scale, shape.scale, queries, start, at.rows);
+    write_rows<SIZE>(dq, own_q.stride, sums, shape.scale, shape.scale, queries, start, at.rows);
 }
 
 /// ∂k = scale · Σ ∂sᵀ q and ∂v = Σ pᵀ ∂o over the heads that share the key head.
@@ -343,28 +369,30 @@ static __device__ __forceinline__ void key_gradients(const T *q, const T *k, con
     const attention_place at(shape, tiles, shape.key_heads, false);
     const int sequence = shape.sequence, start = threadIdx.x / 32 * 16, lane = threadIdx.x % 32;
     const int group = shape.heads / shape.key_heads;
-    const index_t value_stride = (index_t)shape.key_heads * SIZE, stride = (index_t)shape.heads * SIZE;
-    const index_t own_keys = ((index_t)(at.batch * shape.key_heads + at.head) * sequence + at.start) * SIZE;
-    const index_t own_values = ((index_t)at.batch * sequence + at.start) * value_stride + at.head * SIZE;
+    const head_rows own_k(shape.is_merged, at.batch, at.head, shape.key_heads, sequence, SIZE);
+    const head_rows own_v(true, at.batch, at.head, shape.key_heads, sequence, SIZE);
+    const index_t own_keys = own_k.start + at.start * own_k.stride, own_values = own_v.start + at.start * own_v.stride;
+    const index_t *kinds = at.kinds == 0 ? 0 : at.kinds + at.tile;
     mask += at.mask;
 
     float key_sums[SIZE / 8][4], value_sums[SIZE / 8][4];
     clear(key_sums);
     clear(value_sums);
-    start_tile<SIZE>(keys, k + own_keys, SIZE, at.rows);
-    start_tile<SIZE>(values, v + own_values, value_stride, at.rows);
+    start_tile<SIZE>(keys, k + own_keys, own_k.stride, at.rows);
+    start_tile<SIZE>(values, v + own_values, own_v.stride, at.rows);
     for (int head = at.head * group; head < (at.head + 1) * group; head++) {
         const index_t row = (index_t)(at.batch * shape.heads + head) * sequence;
-        const T *head_queries = q + row * SIZE;
-        const T *head_gradients = flowing + (index_t)at.batch * sequence * stride + head * SIZE;
-        for (int tile = next_visible(at.kinds + at.tile, at.tiles, -1, at.tiles); tile < at.tiles;
-             tile = next_visible(at.kinds + at.tile, at.tiles, tile, at.tiles)) {
+        const head_rows own_q(shape.is_merged, at.batch, head, shape.heads, sequence, SIZE);
+        const head_rows own_out(true, at.batch, head, shape.heads, sequence, SIZE);
+        for (int tile = next_visible(kinds, at.tiles, -1, at.tiles); tile < at.tiles;
+             tile = next_visible(kinds, at.tiles, tile, at.tiles)) {
             int first = tile * TILE;
-            start_tile<SIZE>(queries, head_queries + (index_t)first * SIZE, SIZE, sequence - first);
+            start_tile<SIZE>(queries, q + own_q.start + first * own_q.stride, own_q.stride, sequence - first);
             end_copies();
-            start_tile<SIZE>(gradients, head_gradients + first * stride, stride, sequence - first);
+            start_tile<SIZE>(gradients, flowing + own_out.start + first * own_out.stride, own_out.stride,
+                             sequence - first);
             end_copies();
-            bool is_mixed = at.kinds[(index_t)tile * at.tiles + at.tile] == HIDES_SOME;
+            bool is_mixed = hides_some(kinds, (index_t)tile * at.tiles, at.tile, sequence);
             if (is_mixed) copy_mask(hidden, mask, first, at.start, sequence);
             if (threadIdx.x < TILE) {
                 int query = first + threadIdx.x;
@@ -417,8 +445,8 @@ static __device__ __forceinline__ void key_gradients(const T *q, const T *k, con
     }
     wait_for_copies<0>();
     __syncthreads();
-    write_rows<SIZE>(dk + own_keys, SIZE, key_sums, shape.scale, shape.scale, keys, start, at.rows);
-    write_rows<SIZE>(dv + own_values, value_stride, value_sums, 1, 1, values, start, at.rows);
+    write_rows<SIZE>(dk + own_keys, own_k.stride, key_sums, shape.scale, shape.scale, keys, start, at.rows);
+    write_rows<SIZE>(dv + own_values, own_v.stride, value_sums, 1, 1, values, start, at.rows);
 }
 
 #endif

@@ -100,6 +100,38 @@ extern "C" __global__ void NAME(softmax_grad)(const REAL *shares, const REAL *fl
     store(scores + start, keys - at, aligned, d);
 }
 
+/// cdama_activation in cdama_cuda_kernels.h.
+#ifndef CDAMA_ACTIVATED
+#define CDAMA_ACTIVATED
+static __device__ __forceinline__ float activated(float x, int activation) {
+    if (activation == 1) return x / (1 + expf(-1.702f * x));
+    if (activation == 2) return 0.5f * x * (1 + erff(x * 0.70710678f));
+    // x (1 + tanh u) / 2 = x σ(2 u)
+    if (activation == 3) return x / (1 + expf(-1.5957691f * (x + 0.044715f * x * x * x)));
+    return x;
+}
+#endif
+
+// A thread for CHUNK columns of a row.
+extern "C" __global__ void NAME(add_bias)(const REAL *x, const REAL *bias, const REAL *residual, REAL *y,
+                                          index_t threads, int width, int activation, int aligned) {
+    index_t thread = thread_number();
+    if (thread >= threads) return;
+    int pieces = (width + CHUNK - 1) / CHUNK, at = (int)(thread % pieces) * CHUNK, left = width - at;
+    index_t start = thread / pieces * width + at;
+    float v[CHUNK], b[CHUNK];
+    load(x + start, left, aligned, 0, v);
+    load(bias + at, left, aligned, 0, b);
+#pragma unroll
+    for (int k = 0; k < CHUNK; k++) v[k] = activated(v[k] + b[k], activation);
+    if (residual != 0) {
+        load(residual + start, left, aligned, 0, b);
+#pragma unroll
+        for (int k = 0; k < CHUNK; k++) v[k] += b[k];
+    }
+    store(y + start, left, aligned, v);
+}
+
 // A thread for CHUNK columns of a row of y.
 extern "C" __global__ void NAME(sum_rows)(const REAL *x, const index_t *indices, REAL *y, index_t rows,
                                           index_t threads, int uses, int width, int aligned) {

@@ -9,7 +9,7 @@ extension Graph {
     /// scores the reference, so that the gaps of a policy that equals its reference are 0. Only for graphs with fused
     /// kernels; the rules of gradients do not know the operator, so differentiate first.
     func fusingSums() -> Graph {
-        guard usesFusedKernels else { return self }
+        guard kernels.fused else { return self }
         var reads: [Int: Int] = [:]
         for node in nodes { for case let input? in node.inputs { reads[input.id, default: 0] += 1 } }
         for output in outputs { reads[output.id, default: 0] += 1 }

@@ -55,11 +55,36 @@ extension GraphBuilder {
 
     /// ``causalAttention(_:_:_:mask:scale:blocks:minimum:)`` as one kernel, for operands that it has checked.
     func flashAttention(_ q: Value, _ k: Value, _ v: Value, _ mask: Value, _ scale: Float) throws(DamaError) -> Value {
-        let heads: Shape = [q.shape[1], q.shape[3]]
-        let out: (type: ElementType, shape: Shape) = (q.type, [q.shape[0], q.shape[2], heads.product])
+        try flashAttention(q, k, withMergedHeads(v), mask, scale, mergedHeads: nil)
+    }
+
+    /// - Parameter heads: their number if q and k are merged as v is: [batch, sequence, heads · size].
+    func flashAttention(
+        _ q: Value, _ k: Value, _ v: Value, _ mask: Value?, _ scale: Float, mergedHeads heads: Int?
+    ) throws(DamaError) -> Value {
+        let shape = heads == nil ? [q.shape[0], q.shape[2], [q.shape[1], q.shape[3]].product] : q.shape
+        let rows = heads.map { [q.shape[0], .fixed($0), q.shape[1]] } ?? Array(q.shape.prefix(3))
+        var inputs = [q, k, v]
+        if let mask { inputs += [mask, try maskTiles(mask)] }
         return fused(
-            "FlashAttention", [q, k, try withMergedHeads(v), mask, try maskTiles(mask)],
-            outputs: [out, (.float32, Array(q.shape.prefix(3)))], [("scale", .float(scale))])[0]
+            "FlashAttention", inputs, outputs: [(q.type, shape), (.float32, rows)],
+            [("scale", .float(scale))] + (heads.map { [("heads", .int($0))] } ?? []))[0]
+    }
+
+    /// activation(x + bias) + residual.
+    ///
+    /// - Throws: ``DamaError/Code/model`` if the shapes do not fit; the message gives them.
+    func fusedBias(
+        _ x: Value, _ bias: Value, _ activation: Activation?, _ residual: Value?
+    ) throws(DamaError) -> Value {
+        guard bias.shape == Array(x.shape.suffix(1)), residual.map({ $0.shape == x.shape }) ?? true else {
+            throw .model(
+                "\(place("linear")): the product \(x.shape.text), the bias \(bias.shape.text) and the residual "
+                    + "\(residual?.shape.text ?? "none") do not fit")
+        }
+        return fused(
+            "AddBias", [x, bias] + (residual.map { [$0] } ?? []), x.shape,
+            [("activation", .int(activation?.rawValue ?? 0))])
     }
 
     /// What the mask does to its tiles, which is the same in all layers.
@@ -159,15 +184,26 @@ extension GradientRule {
             guard c.gradients[1] == nil else {
                 throw .unsupported("\(c.node.name): the sums of FlashAttention have no gradient")
             }
-            let (g, q, k, v, mask) = (c.g, try c.input(0), try c.input(1), try c.input(2), try c.input(3))
-            let gradient = try c.gradient()
+            let (g, operands, gradient) = (c.g, [try c.input(0), try c.input(1), try c.input(2)], try c.gradient())
+            let masks = c.node.inputs.count > 3 ? [try c.input(3), try c.input(4)] : []
+            let normalizers = try c.output(1)
             let dots = g.fused(
-                "RowDot", [gradient, try c.output(0)], outputs: [(.float32, Array(q.shape.prefix(3)))],
-                [("heads", .int(q.shape[1].fixed ?? 1))])[0]
+                "RowDot", [gradient, try c.output(0)], outputs: [(.float32, normalizers.shape)],
+                [("heads", .int(normalizers.shape[1].fixed ?? 1))])[0]
             let gradients = g.fused(
-                "FlashAttentionGrad", [q, k, v, mask, try c.input(4), gradient, try c.output(1), dots],
-                outputs: [q, k, v].map { ($0.type, $0.shape) }, [("scale", .float(c.node.float("scale", default: 1)))])
-            return gradients + [nil, nil]
+                "FlashAttentionGrad", operands + [gradient, normalizers, dots] + masks,
+                outputs: operands.map { ($0.type, $0.shape) }, c.node.attributes)
+            return gradients + [Value?](repeating: nil, count: masks.count)
+        },
+        // u = x + b, y = f(u) + r: ∂x = ∂y f′(u), ∂b = Σ ∂x over rows, ∂r = ∂y.
+        GradientRule("dama.AddBias") { c throws(DamaError) in
+            let (g, x, bias, gradient) = (c.g, try c.input(0), try c.input(1), try c.gradient())
+            var inner = gradient
+            if let activation = Activation(rawValue: c.node.int("activation")), c.needs[0] || c.needs[1] {
+                inner = try g.multiply(gradient, slope(g, g.add(x, bias), activation))
+            }
+            let residual = c.node.inputs.count > 2 ? [gradient] : []
+            return [inner, try c.ifNeeded(1) { () throws(DamaError) in try c.unbroadcast(inner, to: bias) }] + residual
         },
         GradientRule("dama.SwiGLU") { c throws(DamaError) in
             let (gate, up) = (try c.input(0), try c.input(1))

@@ -1,8 +1,26 @@
 import DamaSupport
 
+/// An activation behind a linear layer. The numbers are those of `cdama_activation`.
+public enum Activation: Int, Sendable {
+    /// x σ(1.702 x), the GELU of OpenAI's CLIP.
+    case quickGelu = 1
+    /// x Φ(x)
+    case gelu = 2
+    /// The form of x Φ(x) with tanh.
+    case tanhGelu = 3
+}
+
 // MARK: Forward
 
 extension GraphBuilder {
+    public func activated(_ x: Value, _ activation: Activation) throws(DamaError) -> Value {
+        switch activation {
+        case .quickGelu: try quickGelu(x)
+        case .gelu: try gelu(x)
+        case .tanhGelu: try gelu(x, approximate: true)
+        }
+    }
+
     public func sigmoid(_ x: Value) throws(DamaError) -> Value { try unary("Sigmoid", x) }
     public func tanh(_ x: Value) throws(DamaError) -> Value { try unary("Tanh", x) }
     public func erf(_ x: Value) throws(DamaError) -> Value { try unary("Erf", x) }
@@ -23,7 +41,7 @@ extension GraphBuilder {
     ///
     /// Equal to ``multiply(_:_:)`` of ``silu(_:)``, but training keeps one value of this width less.
     public func swiglu(_ gate: Value, _ x: Value) throws(DamaError) -> Value {
-        if graph.usesFusedKernels, gate.shape == x.shape, gate.type == x.type {
+        if graph.kernels.fused, gate.shape == x.shape, gate.type == x.type {
             return fused("SwiGLU", [gate, x], gate.shape)
         }
         return try region("SwiGLU", [gate, x]) { () throws(DamaError) in [try multiply(silu(gate), x)] }[0]
@@ -57,18 +75,12 @@ extension GradientRule {
             return [try c.g.multiply(c.gradient(), c.g.multiply(bell, 2 / Double.pi.squareRoot()))]
         },
         GradientRule("Gelu") { c throws(DamaError) in
-            let x = try c.input(0)
-            let slope = c.node.string("approximate") == "tanh" ? try geluTanhSlope(c.g, x) : try geluSlope(c.g, x)
-            return [try c.g.multiply(c.gradient(), slope)]
+            let activation: Activation = c.node.string("approximate") == "tanh" ? .tanhGelu : .gelu
+            return [try c.g.multiply(c.gradient(), slope(c.g, c.input(0), activation))]
         },
-        // y = x σ(a x): y′ = σ + a y (1 − σ)
         GradientRule("QuickGelu") { c throws(DamaError) in
-            let (g, x) = (c.g, try c.input(0))
-            let a = Double(c.node.float("alpha", default: 1.702))
-            let sigmoid = try g.sigmoid(a == 1 ? x : g.multiply(x, a))
-            var rest = try g.multiply(g.multiply(x, sigmoid), g.subtract(1, sigmoid))
-            if a != 1 { rest = try g.multiply(rest, a) }
-            return [try g.multiply(c.gradient(), g.add(sigmoid, rest))]
+            let slope = try swishSlope(c.g, c.input(0), Double(c.node.float("alpha", default: 1.702)))
+            return [try c.g.multiply(c.gradient(), slope)]
         },
         // y = s x with s = a σ(a): ∂a = ∂y x (σ + s (1 − σ)), ∂x = ∂y s. s costs one product, so it is not kept.
         GradientRule("SwiGLU") { c throws(DamaError) in
@@ -84,6 +96,23 @@ extension GradientRule {
             ]
         },
     ]
+
+    /// The derivative of an activation at x.
+    static func slope(_ g: GraphBuilder, _ x: Value, _ activation: Activation) throws(DamaError) -> Value {
+        switch activation {
+        case .quickGelu: try swishSlope(g, x, 1.702)
+        case .gelu: try geluSlope(g, x)
+        case .tanhGelu: try geluTanhSlope(g, x)
+        }
+    }
+
+    /// With σ = σ(a x), (x σ)′ = σ + a x σ (1 − σ).
+    private static func swishSlope(_ g: GraphBuilder, _ x: Value, _ a: Double) throws(DamaError) -> Value {
+        let sigmoid = try g.sigmoid(a == 1 ? x : g.multiply(x, a))
+        var rest = try g.multiply(g.multiply(x, sigmoid), g.subtract(1, sigmoid))
+        if a != 1 { rest = try g.multiply(rest, a) }
+        return try g.add(sigmoid, rest)
+    }
 
     /// (x Φ(x))′ = Φ(x) + x φ(x)
     private static func geluSlope(_ g: GraphBuilder, _ x: Value) throws(DamaError) -> Value {

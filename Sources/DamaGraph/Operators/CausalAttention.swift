@@ -49,10 +49,10 @@ extension GraphBuilder {
         }
         let scale = scale ?? 1 / Float(size).squareRoot()
         // On a device blocks cost more than they save.
-        if graph.usesFlashAttention, FusedOperators.attentionSizes.contains(size) {
+        if graph.kernels.flash, FusedOperators.attentionSizes.contains(size) {
             return try flashAttention(q, k, v, mask, scale)
         }
-        if graph.usesFusedKernels { return try fusedAttention(q, k, v, mask, scale) }
+        if graph.kernels.fused { return try fusedAttention(q, k, v, mask, scale) }
         let attributes: [(name: String, value: Attribute)] = [
             ("scale", .float(scale)), ("blocks", .int(count)), ("minimum", .int(minimum)),
         ]

@@ -42,11 +42,19 @@ extension GraphBuilder {
             ])
     }
 
-    /// x Wᵀ + bias, with W [out, in] as in Hugging Face's files.
-    public func linear(_ x: Value, _ weight: Value, bias: Value? = nil) throws(DamaError) -> Value {
-        let product = try matmul(x, weight, transposeB: true)
-        guard let bias else { return product }
-        return try add(product, bias)
+    /// activation(x Wᵀ + bias) + residual, with W [out, in] as in Hugging Face's files.
+    ///
+    /// - Parameter residual: of the shape of the product.
+    public func linear(
+        _ x: Value, _ weight: Value, bias: Value? = nil, activation: Activation? = nil, residual: Value? = nil
+    ) throws(DamaError) -> Value {
+        var y = try matmul(x, weight, transposeB: true)
+        if graph.kernels.fused, let bias, activation != nil || residual != nil {
+            return try fusedBias(y, bias, activation, residual)
+        }
+        if let bias { y = try add(y, bias) }
+        if let activation { y = try activated(y, activation) }
+        return if let residual { try add(residual, y) } else { y }
     }
 }
 
@@ -79,7 +87,7 @@ extension GradientRule {
                     left = try g.flattenRows(a)
                     right = try g.flattenRows(gradient)
                 }
-                if g.graph.usesFusedKernels, left.rank == 2, right.rank == 2, !transposedA {
+                if g.graph.kernels.fused, left.rank == 2, right.rank == 2, !transposedA {
                     return transposedB
                         ? try g.fusedWeightGradient(right, left, scale, like: b)
                         : try g.fusedWeightGradient(left, right, scale, like: b)

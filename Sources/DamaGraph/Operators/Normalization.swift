@@ -109,7 +109,7 @@ extension GradientRule {
         },
         // With r = 1 / √(mean x² + ε) and h = ∂y scale: ∂x = r h − x r³ mean(h x)
         GradientRule("SimplifiedLayerNormalization") { c throws(DamaError) in
-            if c.g.graph.usesFusedKernels { return try fusedRmsNorm(c) }
+            if c.g.graph.kernels.fused { return try fusedRmsNorm(c) }
             let (g, x, scale, r) = (c.g, try c.input(0), try c.input(1), try c.output(1))
             let gradient = try c.gradient()
             return [

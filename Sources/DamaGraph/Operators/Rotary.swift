@@ -25,7 +25,7 @@ extension GraphBuilder {
     public func rotaryHeads(
         _ x: Value, positions: Value, cosine: Value, sine: Value, heads: Int
     ) throws(DamaError) -> Value {
-        guard graph.usesFusedKernels else {
+        guard graph.kernels.fused else {
             return try splitHeads(rotary(x, positions: positions, cosine: cosine, sine: sine, heads: heads), heads)
         }
         let size = try rotarySize(x, positions, cosine, sine, heads)

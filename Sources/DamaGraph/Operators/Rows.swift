@@ -59,7 +59,7 @@ extension GraphBuilder {
                 "\(place("tokenLogProbabilities")): \(tokens.shape.text) is not a token for each row of "
                     + logits.shape.text)
         }
-        if graph.usesFusedKernels {
+        if graph.kernels.fused {
             let row: (type: ElementType, shape: Shape) = (.float32, tokens.shape)
             return fused("TokenLogProbabilities", [logits, tokens], outputs: [row, row])[0]
         }
@@ -93,7 +93,7 @@ extension GradientRule {
             if rank != 1 {
                 gradient = try g.reshape(gradient, [Array(gradient.shape.prefix(rank)).product] + row, from: [x])
             }
-            if g.graph.usesFusedKernels, x.rank == 2, gradient.rank == 2 {
+            if g.graph.kernels.fused, x.rank == 2, gradient.rank == 2 {
                 return [g.fused("SumRows", [gradient, inverse], x.shape), nil, nil]
             }
             let zero = try g.expand(g.scalar(0, x.type), [1] + row, from: [x])

@@ -29,8 +29,7 @@ struct Lowering {
         (self.source, self.type, self.natural, self.types) = (source, type, natural, types)
         masks = source.maskRoots()
         target = Graph(name: source.name)
-        target.usesFusedKernels = source.usesFusedKernels
-        target.usesFlashAttention = source.usesFlashAttention
+        target.kernels = source.kernels
         taken = Set(source.values.map(\.name) + source.nodes.map(\.name))
         kinds = source.values.map { .fixed($0.type) }
         versions = [[ElementType: Value]](repeating: [:], count: source.values.count)

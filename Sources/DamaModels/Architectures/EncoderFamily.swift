@@ -1,3 +1,4 @@
+import DamaGraph
 import DamaImage
 import DamaRuntime
 import DamaSupport
@@ -35,7 +36,16 @@ struct EncoderOpening {
 
     /// The weights of `store` in the precision of this model.
     func weights(_ store: WeightStore) throws(DamaError) -> ModelWeights {
-        ModelWeights.shared(store, runtime, precision: try Precision.resolve(precision, on: session.device))
+        ModelWeights.shared(store, runtime, precision: try resolvedPrecision)
+    }
+
+    /// The kernels that its graphs are written with.
+    var kernels: GraphKernels {
+        get throws(DamaError) { GraphKernels(on: session.device, try resolvedPrecision) }
+    }
+
+    private var resolvedPrecision: Precision {
+        get throws(DamaError) { try Precision.resolve(precision, on: session.device) }
     }
 }
 

@@ -43,10 +43,9 @@ package struct ModelNetworks: Sendable {
     ///
     /// - Parameters:
     ///   - scoresOnHost: whether its output is logits.
-    ///   - fused: whether it is written with fused kernels.
-    ///   - flash: whether attention is one of them.
-    package func trainingGraph(scoresOnHost: Bool, fused: Bool, flash: Bool) throws(DamaError) -> Graph {
-        try LlamaGraph(decoder, fused: fused, flash: flash).scoring(
+    ///   - kernels: those that it is written with.
+    package func trainingGraph(scoresOnHost: Bool, kernels: GraphKernels) throws(DamaError) -> Graph {
+        try LlamaGraph(decoder, kernels: kernels).scoring(
             scoresOnHost ? .logits : .logProbabilities, trainable: true)
     }
 
@@ -68,7 +67,7 @@ package struct ModelNetworks: Sendable {
 /// A vision part without its weights.
 package struct VisionNetwork: Sendable {
     /// The graph from prepared images to features: for training, or for features alone.
-    package let graph: @Sendable (_ isTrained: Bool) throws(DamaError) -> Graph
+    package let graph: @Sendable (_ isTrained: Bool, GraphKernels) throws(DamaError) -> Graph
     package let output: String
     package let isProjector: @Sendable (String) -> Bool
     /// The most tokens of an image, apart from those of the vocabulary.
@@ -78,7 +77,7 @@ package struct VisionNetwork: Sendable {
 
     /// LLaVA-1.5's.
     init(_ configuration: LlavaConfiguration, _ names: LlavaVision.Names) {
-        graph = { _ throws(DamaError) in try LlavaVision.graph(configuration, names) }
+        graph = { _, kernels throws(DamaError) in try LlavaVision.graph(configuration, names, kernels) }
         output = LlavaVision.Port.features
         isProjector = { $0.hasPrefix(names.projector) }
         tokens = configuration.imageTokens
@@ -87,8 +86,8 @@ package struct VisionNetwork: Sendable {
 
     /// LLaVA-1.6's, for images that take the largest grid.
     init(_ configuration: LlavaNextConfiguration, _ names: LlavaNextGraph.Names) {
-        graph = { isTrained throws(DamaError) in
-            try LlavaNextGraph.graph(configuration, names, trainable: isTrained)
+        graph = { isTrained, kernels throws(DamaError) in
+            try LlavaNextGraph.graph(configuration, names, kernels, trainable: isTrained)
         }
         output = LlavaVision.Port.features
         isProjector = { $0.hasPrefix(names.llava.projector) || $0 == names.newline }
@@ -106,7 +105,7 @@ package struct VisionNetwork: Sendable {
 
     /// Idefics3's, for images of `tiles` tiles.
     init(_ configuration: Idefics3Configuration, tiles: Int) {
-        graph = { _ throws(DamaError) in try Idefics3Graph.graph(configuration) }
+        graph = { _, kernels throws(DamaError) in try Idefics3Graph.graph(configuration, kernels) }
         output = Idefics3Graph.Port.features
         isProjector = { $0 == Idefics3Graph.connector }
         tokens = tiles * configuration.tokensPerTile

@@ -45,16 +45,25 @@ extension EncoderTowers {
     func embed(
         _ images: [PreparedImage], _ vision: Session, _ input: String, _ output: String, run: RunOptions?
     ) throws(DamaError) -> [[Float]] {
-        // Images of one run. Larger runs are no faster and take more memory.
-        let imagesPerRun = 8
+        let imagesPerRun = vision.device.scoredImages
         var embeddings: [[Float]] = []
         embeddings.reserveCapacity(images.count)
         for start in stride(from: 0, to: images.count, by: imagesPerRun) {
-            let pixels = try TensorValue.pixels(runtime, images[start..<min(start + imagesPerRun, images.count)])
+            let pixels = try TensorValue.pixels(
+                runtime, images[start..<min(start + imagesPerRun, images.count)], for: vision.device)
             embeddings += try rows(vision.run([input: pixels], outputs: [output], options: run)[0], output)
         }
         return embeddings
     }
+}
+
+// The sizes of runs of a scoring tower. On the CPU larger ones are no faster and take more memory; on another device
+// smaller ones leave it idle between kernels.
+extension Device {
+    /// Images of one run.
+    var scoredImages: Int { self == .cpu ? 8 : 32 }
+    /// The approximate number of tokens of one run.
+    var scoredTokens: Int { self == .cpu ? 640 : 8192 }
 }
 
 extension WeightStore {

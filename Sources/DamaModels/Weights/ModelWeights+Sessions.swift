@@ -37,6 +37,7 @@ extension ModelWeights {
         let graph = try graph.lowered(to: precision, natural: natural)
         var options = options
         options.initializers = [:]
+        if graph.kernels.fused { options.registersKernels = true }
         let placement = options.device == .cpu ? placement : .device
         // The optimizer would look for the numbers of these weights on the host.
         if placement == .device {

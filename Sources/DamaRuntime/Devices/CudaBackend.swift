@@ -7,6 +7,7 @@ final class CudaBackend: DeviceBackend, @unchecked Sendable {
     let device: Device
     let handle: OpaquePointer
     private let staged = StagedCopies()
+    let stagingPool = StagingPool()
     var isHost: Bool { false }
     var stream: UnsafeMutableRawPointer? { cdama_cuda_stream(handle) }
 

@@ -30,6 +30,8 @@ package protocol DeviceBackend: AnyObject, Sendable {
     func transfers(tickets: Int) throws(DamaError) -> any DeviceTransfers
     /// Host memory with undefined contents for these copies, page-locked if the system allows it.
     func staging(_ byteCount: Int) throws(DamaError) -> StagingMemory
+    /// Such memory for the inputs of runs.
+    var stagingPool: StagingPool { get }
 
     /// Runs `body`, in which kernels of the device are started in this thread, or read and write its memory.
     func working<Result>(_ body: () throws(DamaError) -> Result) throws(DamaError) -> Result

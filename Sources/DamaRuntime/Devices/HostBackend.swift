@@ -22,6 +22,7 @@ package final class HostBackend: DeviceBackend {
     }
 
     private let state = Mutex(State())
+    package let stagingPool = StagingPool()
     private static let page = max(4096, sysconf(Int32(_SC_PAGESIZE)))
 
     package init(_ device: Device, isGuarded: Bool) {

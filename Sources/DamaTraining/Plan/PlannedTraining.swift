@@ -15,6 +15,7 @@ struct PlannedTraining {
     private(set) var featurePeak = 0
     let networks: ModelNetworks
     private let step: PlannedStep
+    private let kernels: GraphKernels
     private let decoder: Differentiation
     private let output: String
     private let residentInputs: Set<String>
@@ -27,17 +28,18 @@ struct PlannedTraining {
         precision = try Precision.resolve(step.precision, on: step.device)
         let onHost = step.device == .cpu
         isPlaced = !onHost || precision != .float32
+        let kernels = GraphKernels(fused: !onHost && step.hasKernels, flash: precision != .float32)
+        self.kernels = kernels
         (self.networks, self.step) = (networks, step)
         residentInputs = onHost ? [] : networks.residentInputs
         output = networks.trainingOutput(scoresOnHost: onHost)
         let choice = try DecoderChoice(
-            networks.trainingGraph(
-                scoresOnHost: onHost, fused: !onHost && step.hasKernels, flash: precision != .float32), trainable,
+            networks.trainingGraph(scoresOnHost: onHost, kernels: kernels), trainable,
             modules: networks.adapterModules,
             embeddings: (networks.embeddingWeight, [networks.decoder.vocabularySize, networks.decoder.hiddenSize]),
             fileName: networks.fileName)
         let seen = try networks.vision.map { vision throws(DamaError) in
-            trainable.weights(of: try vision.graph(true), isProjector: vision.isProjector)
+            trainable.weights(of: try vision.graph(true, kernels), isProjector: vision.isProjector)
         }
         trained = choice.weights + [choice.table].compactMap(\.self) + (seen ?? [])
         guard !trained.isEmpty else {
@@ -52,7 +54,7 @@ struct PlannedTraining {
             natural: residentInputs)
         if let network = networks.vision, let seen, hasVision {
             vision = try DifferentiableModel.halves(
-                network.graph(true), outputs: [network.output], trained: seen.map(\.graphName), recompute: [],
+                network.graph(true, kernels), outputs: [network.output], trained: seen.map(\.graphName), recompute: [],
                 precision, natural: [])
         } else {
             vision = nil
@@ -85,7 +87,8 @@ struct PlannedTraining {
                 networks.decoder.vocabularySize, networks.decoder.hiddenSize,
             ])
         }
-        guard let graph = try networks.vision.map({ vision throws(DamaError) in try vision.graph(false) }) else {
+        guard let graph = try networks.vision.map({ vision throws(DamaError) in try vision.graph(false, kernels) })
+        else {
             return
         }
         // The session of the vision part exists from the opening on.
@@ -99,7 +102,7 @@ struct PlannedTraining {
         // The images of a run's pairs go through the tower in batches.
         let (all, overflow) = step.pairs.multipliedReportingOverflow(by: step.images)
         let axes = network.axes(overflow ? step.device.imageBatch : min(step.device.imageBatch, all))
-        featurePeak = try network.graph(false).lowered(to: precision).peakByteCount(AxisLengths(axes))
+        featurePeak = try network.graph(false, kernels).lowered(to: precision).peakByteCount(AxisLengths(axes))
     }
 
     // MARK: Runs

@@ -13,7 +13,8 @@ enum CLIPEncoders: EncoderFamily {
                 runtime: opening.runtime, options: opening.session)
         }
         let configuration = try CLIPConfiguration(directory: directory)
-        return try CLIPGraphTowers(CLIPGraph(configuration), WeightStore(directory: directory), opening)
+        return try CLIPGraphTowers(
+            CLIPGraph(configuration, kernels: opening.kernels), WeightStore(directory: directory), opening)
     }
 }
 

@@ -37,21 +37,27 @@ public struct CLIPGraph: Sendable {
     /// Makes a graph's source of weights under the names of `CLIPModel`.
     private let weights: @Sendable (GraphBuilder) -> WeightSource
 
-    public init(_ configuration: CLIPConfiguration) {
-        self.init(configuration) { g in { name, shape throws(DamaError) in try g.weight(name, .float32, shape) } }
+    private let kernels: GraphKernels
+
+    public init(_ configuration: CLIPConfiguration, kernels: GraphKernels = .none) {
+        self.init(configuration, kernels: kernels) { g in
+            { name, shape throws(DamaError) in try g.weight(name, .float32, shape) }
+        }
     }
 
     /// - Parameter weights: makes a graph's source of weights, for files with other names and shapes.
-    init(_ configuration: CLIPConfiguration, weights: @escaping @Sendable (GraphBuilder) -> WeightSource) {
-        self.configuration = configuration
-        self.weights = weights
+    init(
+        _ configuration: CLIPConfiguration, kernels: GraphKernels,
+        weights: @escaping @Sendable (GraphBuilder) -> WeightSource
+    ) {
+        (self.configuration, self.kernels, self.weights) = (configuration, kernels, weights)
     }
 
     // MARK: Towers
 
     /// Images to embeddings.
     public func vision() throws(DamaError) -> Graph {
-        let g = GraphBuilder("clip-vision")
+        let g = GraphBuilder("clip-vision", kernels: kernels)
         let source = weights(g)
         let vision = configuration.vision
         let size = Dimension.fixed(vision.imageSize)
@@ -70,7 +76,7 @@ public struct CLIPGraph: Sendable {
 
     /// Texts to embeddings, with several texts in one sequence: see ``TokenPacks``.
     public func text() throws(DamaError) -> Graph {
-        let g = GraphBuilder("clip-text")
+        let g = GraphBuilder("clip-text", kernels: kernels)
         let source = weights(g)
         let text = configuration.text
         let width = text.tower.hiddenSize
@@ -92,6 +98,16 @@ public struct CLIPGraph: Sendable {
         let projection = try source("text_projection.weight", [configuration.projectionSize, width])
         try g.output(Port.textEmbeddings, g.linear(tower.norm(rows, "final_layer_norm"), projection))
         return g.graph
+    }
+}
+
+extension CLIPTowerConfiguration.Activation {
+    fileprivate var kind: Activation {
+        switch self {
+        case .quickGelu: .quickGelu
+        case .gelu: .gelu
+        case .tanhGelu: .tanhGelu
+        }
     }
 }
 
@@ -174,27 +190,31 @@ struct CLIPTower {
             let states = try norm(x, "\(name).layer_norm1")
             let asking = try select?(states) ?? states
             func project(_ rows: Value, _ kind: String) throws(DamaError) -> Value {
-                try g.splitHeads(linear(rows, "\(name).self_attn.\(kind)", width, width), heads)
+                try linear(rows, "\(name).self_attn.\(kind)", width, width)
             }
             let attended = try g.attention(
-                project(asking, "q_proj"), project(states, "k_proj"), project(states, "v_proj"), mask: mask)
-            var hidden = try select?(x) ?? x
-            hidden = try g.add(hidden, linear(g.mergeHeads(attended), "\(name).self_attn.out_proj", width, width))
-            let expanded = try linear(norm(hidden, "\(name).layer_norm2"), "\(name).mlp.fc1", width, inner)
-            return try g.add(hidden, linear(activated(expanded), "\(name).mlp.fc2", inner, width))
+                project(asking, "q_proj"), project(states, "k_proj"), project(states, "v_proj"), heads: heads,
+                mask: mask)
+            let hidden = try linear(
+                attended, "\(name).self_attn.out_proj", width, width, residual: select?(x) ?? x)
+            return try feedForward(
+                norm(hidden, "\(name).layer_norm2"), "\(name).mlp", width, inner, residual: hidden)
         }
     }
 
-    func activated(_ x: Value) throws(DamaError) -> Value {
-        switch configuration.activation {
-        case .quickGelu: try g.quickGelu(x)
-        case .gelu: try g.gelu(x)
-        case .tanhGelu: try g.gelu(x, approximate: true)
-        }
+    /// residual + fc2(activation(fc1(x)))
+    func feedForward(
+        _ x: Value, _ name: String, _ width: Int, _ inner: Int, residual: Value
+    ) throws(DamaError) -> Value {
+        let expanded = try linear(x, "\(name).fc1", width, inner, activation: configuration.activation.kind)
+        return try linear(expanded, "\(name).fc2", inner, width, residual: residual)
     }
 
-    func linear(_ x: Value, _ name: String, _ input: Int, _ output: Int) throws(DamaError) -> Value {
+    func linear(
+        _ x: Value, _ name: String, _ input: Int, _ output: Int, activation: Activation? = nil, residual: Value? = nil
+    ) throws(DamaError) -> Value {
         try g.linear(
-            x, weight("\(prefix)\(name).weight", [output, input]), bias: weight("\(prefix)\(name).bias", [output]))
+            x, weight("\(prefix)\(name).weight", [output, input]), bias: weight("\(prefix)\(name).bias", [output]),
+            activation: activation, residual: residual)
     }
 }

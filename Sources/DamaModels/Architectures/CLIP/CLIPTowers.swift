@@ -42,7 +42,7 @@ final class CLIPGraphTowers: EncoderTowers {
 
     func embed(sequences: [[Int32]], run: RunOptions?) throws(DamaError) -> [[Float]] {
         var embeddings = [[Float]](repeating: [], count: sequences.count)
-        for packs in TokenPacks.layOut(sequences) {
+        for packs in TokenPacks.layOut(sequences, runTokens: text.device.scoredTokens) {
             typealias Port = CLIPGraph.Port
             let (count, length, ends) = (packs.packs, packs.length, packs.ends)
             let result = try text.run(
@@ -65,9 +65,9 @@ final class CLIPGraphTowers: EncoderTowers {
 }
 
 extension TensorValue {
-    /// [images, 3, height, width] of images of one size.
+    /// [images, 3, height, width] of images of one size, for a run on `device`.
     package static func pixels(
-        _ runtime: OnnxRuntime, _ images: ArraySlice<PreparedImage>
+        _ runtime: OnnxRuntime, _ images: ArraySlice<PreparedImage>, for device: Device
     ) throws(DamaError) -> TensorValue {
         guard let first = images.first else { throw .internal("no images") }
         let size = 3 * first.height * first.width
@@ -77,7 +77,7 @@ extension TensorValue {
             })
         else { throw .shapeMismatch("images of one run differ in size, or their pixels are not [3, height, width]") }
         let tiles = images.reduce(0) { $0 + $1.tileCount }
-        let tensor = try TensorValue(runtime, allocating: .float32, shape: [tiles, 3, first.height, first.width])
+        let tensor = try TensorValue(runtime, for: device, .float32, shape: [tiles, 3, first.height, first.width])
         var ends: [Int] = []
         for image in images { ends.append((ends.last ?? 0) + image.pixels.count) }
         try tensor.withMutableElements(of: Float.self) { target throws(DamaError) in

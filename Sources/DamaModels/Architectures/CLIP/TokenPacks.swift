@@ -30,8 +30,6 @@ struct TokenPacks: Equatable {
 
     /// The approximate number of tokens of a pack. Longer packs cost more attention, shorter ones more padding.
     static let targetLength = 160
-    /// The approximate number of tokens of one run of the tower.
-    static let targetTokens = 640
 
     static func == (a: TokenPacks, b: TokenPacks) -> Bool {
         a.tokens == b.tokens && a.positions == b.positions && a.mask == b.mask && a.endRows == b.endRows
@@ -39,8 +37,8 @@ struct TokenPacks: Equatable {
 
     // MARK: Layout
 
-    /// Lays out non-empty sequences for one or more runs.
-    static func layOut(_ sequences: [[Int32]]) -> [TokenPacks] {
+    /// Lays out non-empty sequences for one or more runs of about `runTokens` tokens.
+    static func layOut(_ sequences: [[Int32]], runTokens: Int) -> [TokenPacks] {
         // After sorting, a text shares its longest common prefix with its predecessor.
         let order = sequences.indices.sorted { sequences[$0].lexicographicallyPrecedes(sequences[$1]) }
         var total = 0
@@ -64,7 +62,7 @@ struct TokenPacks: Equatable {
             tree.add(sequences[text], text)
         }
         trees.append(tree)
-        let perRun = max(1, targetTokens / fill)
+        let perRun = max(1, runTokens / fill)
         return stride(from: 0, to: trees.count, by: perRun).map { start in
             TokenPacks(trees[start..<min(start + perRun, trees.count)])
         }

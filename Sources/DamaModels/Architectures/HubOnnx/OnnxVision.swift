@@ -37,7 +37,7 @@ final class OnnxVision: ImageFeatureEncoder {
         let rowSize = configuration.imageTokens * configuration.hiddenSize
         // One image at a time: not every export takes several, and a batch is no faster.
         for image in images {
-            let pixels = try TensorValue.pixels(runtime, [image])
+            let pixels = try TensorValue.pixels(runtime, [image], for: session.device)
             let output = try session.run([Self.pixels: pixels], outputs: [Self.features], options: options)[0]
             guard output.count == rowSize else {
                 throw .model(

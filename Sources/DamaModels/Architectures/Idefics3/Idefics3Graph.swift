@@ -14,8 +14,8 @@ enum Idefics3Graph {
     static let connector = "model.connector.modality_projection.proj.weight"
 
     /// The graph: the pixels of tiles to their features.
-    static func graph(_ c: Idefics3Configuration) throws(DamaError) -> Graph {
-        let g = GraphBuilder("idefics3-vision")
+    static func graph(_ c: Idefics3Configuration, _ kernels: GraphKernels = .none) throws(DamaError) -> Graph {
+        let g = GraphBuilder("idefics3-vision", kernels: kernels)
         let side = Dimension.fixed(c.tile)
         let pixels = try g.input(Port.pixels, .float32, ["batch", .fixed(c.channels), side, side])
         let tower = CLIPTower(g, c.tower, prefix: tower) { name, shape throws(DamaError) in

@@ -14,6 +14,7 @@ final class Idefics3Vision: ImageFeatureEncoder {
     private let runtime: OnnxRuntime
     private let processor: SplitImageProcessor
     private let text: ImageTokenText
+    private let kernels: GraphKernels
     private let session: Session
 
     init(
@@ -22,8 +23,10 @@ final class Idefics3Vision: ImageFeatureEncoder {
     ) throws(DamaError) {
         var options = SessionOptions()
         options.device = device
+        kernels = GraphKernels(on: device, weights.precision)
         session = try weights.session(
-            Idefics3Graph.graph(configuration), named: "\(weights.store.path) (vision)", placement: .mappedFile,
+            Idefics3Graph.graph(configuration, kernels), named: "\(weights.store.path) (vision)",
+            placement: .mappedFile,
             options: options)
         // A column of tiles takes the most line breaks.
         let (rows, columns) = processor.mostTilesPerSide.map { ($0, $0) } ?? (PreparedImage.mostTiles - 1, 1)
@@ -53,7 +56,7 @@ final class Idefics3Vision: ImageFeatureEncoder {
         let batch = session.device.imageBatch
         for start in stride(from: 0, to: tiles.count, by: batch) {
             let part = tiles[start..<min(start + batch, tiles.count)]
-            let pixels = try TensorValue.pixels(runtime, part.map(\.tile)[...])
+            let pixels = try TensorValue.pixels(runtime, part.map(\.tile)[...], for: session.device)
             let output = try session.run(
                 [Idefics3Graph.Port.pixels: pixels], outputs: [Idefics3Graph.Port.features], options: options)[0]
             let size = output.count / part.count
@@ -70,14 +73,14 @@ final class Idefics3Vision: ImageFeatureEncoder {
 // MARK: - Training
 
 extension Idefics3Vision: TrainableImageEncoder {
-    func trainingGraph() throws(DamaError) -> Graph { try Idefics3Graph.graph(configuration) }
+    func trainingGraph() throws(DamaError) -> Graph { try Idefics3Graph.graph(configuration, kernels) }
 
     var trainingOutput: String { Idefics3Graph.Port.features }
 
     func isProjector(_ weight: String) -> Bool { weight == Idefics3Graph.connector }
 
     func trainingInputs(_ images: [PreparedImage]) throws(DamaError) -> [String: TensorValue] {
-        [Idefics3Graph.Port.pixels: try TensorValue.pixels(runtime, images[...])]
+        [Idefics3Graph.Port.pixels: try TensorValue.pixels(runtime, images[...], for: session.device)]
     }
 
     func axes(of part: Range<Int>, in images: [PreparedImage]) -> [String: Range<Int>] {

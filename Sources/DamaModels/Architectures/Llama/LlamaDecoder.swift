@@ -76,9 +76,7 @@ public final class LlamaDecoder: CausalDecoder {
         embeddingTable = try store.tensor(
             names.fileName(LlamaGraph.embeddings),
             expectedShape: [configuration.vocabularySize, configuration.hiddenSize])
-        graphs = LlamaGraph(
-            configuration, fused: CudaKernels.areUsed(on: device),
-            flash: CudaKernels.haveAttention(on: device, weights.precision))
+        graphs = LlamaGraph(configuration, kernels: GraphKernels(on: device, weights.precision))
         // Checks all shapes, so that opening a wrong file fails.
         let graph = try graphs.scoring()
         for weight in graph.weights {
@@ -123,7 +121,7 @@ public final class LlamaDecoder: CausalDecoder {
     package var identity: JSON { configuration.identity }
     package var fingerprint: String { weights.store.fingerprint }
 
-    package var choosesTokens: Bool { graphs.fused }
+    package var choosesTokens: Bool { graphs.kernels.fused }
 
     package func makeCache(batch: Int, length: Int, output: StepOutput) throws(DamaError) -> any KeyValueCache {
         try LlamaKeyValueCache(self, batch: batch, length: length, output: output)
@@ -166,7 +164,7 @@ public final class LlamaDecoder: CausalDecoder {
         // Scoring multiplies many rows by each weight and uses the mapped weights. A generation step has one row for
         // each prompt: with two to eight rows it takes twice as long without a copy in the kernels' own layout.
         options.prepacking = kind == .generation || kind == .choice
-        options.registersKernels = graphs.fused
+        options.registersKernels = graphs.kernels.fused
         return try weights.session(
             graph, named: graph.name, placement: .host, options: options, natural: naturalPorts(of: kind, graph),
             fileName: names.fileName)

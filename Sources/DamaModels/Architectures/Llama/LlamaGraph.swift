@@ -4,13 +4,11 @@ import DamaSupport
 /// The Llama decoder as graphs. Weights have the names that `LlamaForCausalLM` gives them in its files.
 public struct LlamaGraph: Sendable {
     public let configuration: LlamaConfiguration
-    /// Whether the scoring graph is written with fused kernels: see `GraphBuilder`.
-    public let fused: Bool
-    /// Whether attention is one of these kernels.
-    private let flash: Bool
+    /// The kernels that the scoring graph is written with.
+    public let kernels: GraphKernels
 
-    public init(_ configuration: LlamaConfiguration, fused: Bool = false, flash: Bool = false) {
-        (self.configuration, self.fused, self.flash) = (configuration, fused, flash)
+    public init(_ configuration: LlamaConfiguration, kernels: GraphKernels = .none) {
+        (self.configuration, self.kernels) = (configuration, kernels)
     }
 
     /// The embedding table, which is also a tied LM head.
@@ -71,7 +69,7 @@ public struct LlamaGraph: Sendable {
     ///
     /// - Parameter trainable: adds the input that differentiation needs (``Port/inverseRows``).
     public func scoring(_ head: Head = .logProbabilities, trainable: Bool = false) throws(DamaError) -> Graph {
-        let g = GraphBuilder("llama", usesFusedKernels: fused, usesFlashAttention: flash)
+        let g = GraphBuilder("llama", kernels: kernels)
         let c = configuration
         let embeddings = try g.input(Port.embeddings, .float32, ["batch", "sequence", .fixed(c.hiddenSize)])
         let positions = try g.input(Port.positions, .int64, ["batch", "sequence"])

@@ -9,8 +9,9 @@ public final class LlavaVision: ImageFeatureEncoder {
     package let weights: ModelWeights
     let runtime: OnnxRuntime
     let names: Names
+    let kernels: GraphKernels
     private let processor: ImageProcessor
-    private let session: Session
+    let session: Session
 
     package enum Port {
         package static let pixels = "pixel_values"
@@ -55,9 +56,10 @@ public final class LlavaVision: ImageFeatureEncoder {
         let names = try Self.names(weights.store)
         var options = SessionOptions()
         options.device = device
-        let graph = try Self.graph(configuration, names)
+        kernels = GraphKernels(on: device, weights.precision)
         session = try weights.session(
-            graph, named: "\(weights.store.path) (vision)", placement: .mappedFile, options: options)
+            Self.graph(configuration, names, kernels), named: "\(weights.store.path) (vision)", placement: .mappedFile,
+            options: options)
         self.configuration = configuration
         self.weights = weights
         self.names = names
@@ -88,8 +90,10 @@ public final class LlavaVision: ImageFeatureEncoder {
     }
 
     /// The graph: pixels [batch, 3, size, size] to features [batch, image tokens, hidden of the text model].
-    package static func graph(_ c: LlavaConfiguration, _ names: Names) throws(DamaError) -> Graph {
-        let g = GraphBuilder("llava-vision")
+    package static func graph(
+        _ c: LlavaConfiguration, _ names: Names, _ kernels: GraphKernels = .none
+    ) throws(DamaError) -> Graph {
+        let g = GraphBuilder("llava-vision", kernels: kernels)
         try g.output(Port.features, projected(g, c, names))
         return g.graph
     }
@@ -104,12 +108,15 @@ public final class LlavaVision: ImageFeatureEncoder {
         var hidden = try c.vision.hiddenStates(
             g, pixels, layers: c.visionLayers, prefix: names.tower, weight: source)
         if c.selection == .default { hidden = try g.slice(hidden, axis: 1, from: 1) }
-        func linear(_ x: Value, _ name: String, _ from: Int) throws(DamaError) -> Value {
+        func linear(
+            _ x: Value, _ name: String, _ from: Int, _ activation: Activation? = nil
+        ) throws(DamaError) -> Value {
             try g.linear(
                 x, source("\(names.projector)\(name).weight", [c.text.hiddenSize, from]),
-                bias: c.projectorBias ? source("\(names.projector)\(name).bias", [c.text.hiddenSize]) : nil)
+                bias: c.projectorBias ? source("\(names.projector)\(name).bias", [c.text.hiddenSize]) : nil,
+                activation: activation)
         }
-        let inner = try g.gelu(linear(hidden, names.layers.first, c.vision.tower.hiddenSize))
+        let inner = try linear(hidden, names.layers.first, c.vision.tower.hiddenSize, .gelu)
         return try linear(inner, names.layers.second, c.text.hiddenSize)
     }
 
@@ -122,7 +129,8 @@ public final class LlavaVision: ImageFeatureEncoder {
         let rowSize = configuration.imageTokens * configuration.text.hiddenSize
         let batch = session.device.imageBatch
         for start in stride(from: 0, to: images.count, by: batch) {
-            let pixels = try TensorValue.pixels(runtime, images[start..<min(start + batch, images.count)])
+            let pixels = try TensorValue.pixels(
+                runtime, images[start..<min(start + batch, images.count)], for: session.device)
             let output = try session.run([Port.pixels: pixels], outputs: [Port.features], options: options)[0]
             features += try output.withElements(of: Float.self) { all throws(DamaError) in
                 nonisolated(unsafe) let all = all

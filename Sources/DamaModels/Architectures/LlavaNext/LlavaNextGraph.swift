@@ -38,9 +38,9 @@ enum LlavaNextGraph {
 
     /// The graph: pixels [tiles, 3, size, size] to features [rows, hidden of the text model].
     static func graph(
-        _ c: LlavaNextConfiguration, _ names: Names, trainable: Bool = false
+        _ c: LlavaNextConfiguration, _ names: Names, _ kernels: GraphKernels = .none, trainable: Bool = false
     ) throws(DamaError) -> Graph {
-        let g = GraphBuilder("llava-next-vision")
+        let g = GraphBuilder("llava-next-vision", kernels: kernels)
         let width = c.llava.text.hiddenSize
         let patches = try g.reshape(
             LlavaVision.projected(g, c.llava, names.llava),

@@ -10,6 +10,7 @@ final class LlavaNextVision: ImageFeatureEncoder {
     let weights: ModelWeights
     let runtime: OnnxRuntime
     let names: LlavaNextGraph.Names
+    private let kernels: GraphKernels
     private let processor: GridImageProcessor
     private let session: Session
 
@@ -20,9 +21,10 @@ final class LlavaNextVision: ImageFeatureEncoder {
         names = try LlavaNextGraph.names(weights.store)
         var options = SessionOptions()
         options.device = device
-        let graph = try LlavaNextGraph.graph(configuration, names)
+        kernels = GraphKernels(on: device, weights.precision)
         session = try weights.session(
-            graph, named: "\(weights.store.path) (vision)", placement: .mappedFile, options: options)
+            LlavaNextGraph.graph(configuration, names, kernels), named: "\(weights.store.path) (vision)",
+            placement: .mappedFile, options: options)
         self.configuration = configuration
         self.weights = weights
         self.processor = processor
@@ -49,7 +51,7 @@ final class LlavaNextVision: ImageFeatureEncoder {
         var features: [[Float]] = []
         for image in images {
             var inputs = try LlavaNextRows([image], configuration).forward(runtime)
-            inputs[LlavaVision.Port.pixels] = try TensorValue.pixels(runtime, [image])
+            inputs[LlavaVision.Port.pixels] = try TensorValue.pixels(runtime, [image], for: session.device)
             features.append(try session.run(inputs, outputs: [LlavaVision.Port.features], options: options)[0].array())
         }
         return features
@@ -60,7 +62,7 @@ final class LlavaNextVision: ImageFeatureEncoder {
 
 extension LlavaNextVision: TrainableImageEncoder {
     func trainingGraph() throws(DamaError) -> Graph {
-        try LlavaNextGraph.graph(configuration, names, trainable: true)
+        try LlavaNextGraph.graph(configuration, names, kernels, trainable: true)
     }
 
     var trainingOutput: String { LlavaVision.Port.features }
@@ -71,7 +73,7 @@ extension LlavaNextVision: TrainableImageEncoder {
         let rows = try LlavaNextRows(images, configuration)
         return try rows.forward(runtime)
             .merging(rows.backward(runtime)) { $1 }
-            .merging([LlavaVision.Port.pixels: TensorValue.pixels(runtime, images[...])]) { $1 }
+            .merging([LlavaVision.Port.pixels: TensorValue.pixels(runtime, images[...], for: session.device)]) { $1 }
     }
 
     func rowInputs(_ images: [PreparedImage]) throws(DamaError) -> [String: TensorValue] {

@@ -21,7 +21,9 @@ enum OpenCLIPEncoders: EncoderFamily {
         let store = try store(directory)
         let prefix = store.contains("text.token_embedding.weight") ? "text." : ""
         return try CLIPGraphTowers(
-            CLIPGraph(configuration) { OpenCLIPWeights($0, textPrefix: prefix).source }, store, opening)
+            CLIPGraph(configuration, kernels: opening.kernels) { OpenCLIPWeights($0, textPrefix: prefix).source },
+            store,
+            opening)
     }
 
     static func processor(_ directory: String) throws(DamaError) -> ImageProcessor {

@@ -18,11 +18,15 @@ struct SiglipGraph: Sendable {
 
     let configuration: SiglipConfiguration
 
-    init(_ configuration: SiglipConfiguration) { self.configuration = configuration }
+    private let kernels: GraphKernels
+
+    init(_ configuration: SiglipConfiguration, kernels: GraphKernels = .none) {
+        (self.configuration, self.kernels) = (configuration, kernels)
+    }
 
     /// Images to embeddings.
     func vision() throws(DamaError) -> Graph {
-        let g = GraphBuilder("siglip-vision")
+        let g = GraphBuilder("siglip-vision", kernels: kernels)
         let vision = configuration.vision
         let size = Dimension.fixed(vision.imageSize)
         let pixels = try g.input(Port.pixels, .float32, ["batch", .fixed(vision.channels), size, size])
@@ -37,7 +41,7 @@ struct SiglipGraph: Sendable {
     /// Texts to embeddings. Every token attends to every other, padding included, as in training; the last one's row
     /// becomes the embedding, and the last layer computes only that row.
     func text() throws(DamaError) -> Graph {
-        let g = GraphBuilder("siglip-text")
+        let g = GraphBuilder("siglip-text", kernels: kernels)
         let text = configuration.text
         let (width, last) = (text.tower.hiddenSize, text.tower.layers - 1)
         func weight(_ name: String, _ shape: [Int]) throws(DamaError) -> Value { try g.weight(name, .float32, shape) }
@@ -119,8 +123,8 @@ struct SiglipVisionStack {
             let attended = try g.attention(project(probe, 0), project(states, 1), project(states, 2), mask: nil)
             let row = try g.reshape(g.mergeHeads(attended), [states.shape[0], .fixed(width)])
             let mixed = try tower.linear(row, "head.attention.out_proj", width, width)
-            let expanded = try tower.linear(tower.norm(mixed, "head.layernorm"), "head.mlp.fc1", width, inner)
-            return try g.add(mixed, tower.linear(tower.activated(expanded), "head.mlp.fc2", inner, width))
+            return try tower.feedForward(
+                tower.norm(mixed, "head.layernorm"), "head.mlp", width, inner, residual: mixed)
         }
     }
 }

@@ -64,9 +64,6 @@ final class SiglipTowers: EncoderTowers {
     private let text: Session
     private let vision: Session
 
-    /// Texts of one run: about as many tokens as a run of CLIP has.
-    private static let textsPerRun = 12
-
     var dimension: Int { configuration.vision.tower.hiddenSize }
     var vocabularySize: Int? { configuration.text.vocabularySize }
     var maximumLength: Int { configuration.text.length }
@@ -77,7 +74,7 @@ final class SiglipTowers: EncoderTowers {
     ) throws(DamaError) {
         let (directory, runtime) = (opening.directory, opening.runtime)
         let weights = try opening.weights(WeightStore(directory: directory))
-        let graph = SiglipGraph(configuration)
+        let graph = SiglipGraph(configuration, kernels: try opening.kernels)
         logitScale = try weights.store.logitScale()
         text = try weights.session(
             graph.text(), named: "\(directory) (text)", placement: .mappedFile, options: opening.session)
@@ -105,8 +102,9 @@ final class SiglipTowers: EncoderTowers {
         typealias Port = SiglipGraph.Port
         var embeddings: [[Float]] = []
         embeddings.reserveCapacity(sequences.count)
-        for start in stride(from: 0, to: sequences.count, by: Self.textsPerRun) {
-            let batch = sequences[start..<min(start + Self.textsPerRun, sequences.count)]
+        let textsPerRun = max(1, text.device.scoredTokens / max(1, configuration.text.length))
+        for start in stride(from: 0, to: sequences.count, by: textsPerRun) {
+            let batch = sequences[start..<min(start + textsPerRun, sequences.count)]
             let tokens = try TensorValue(
                 runtime, batch.flatMap { $0.map(Int64.init) }, shape: [batch.count, configuration.text.length])
             let result = try text.run([Port.tokens: tokens], outputs: [Port.textEmbeddings], options: run)
