@@ -72,7 +72,8 @@ extension Policy {
     /// - Parameter imageTokens: the tokens of each image.
     private func layOut(_ pair: PreferencePair, imageTokens: [[Int32]]) throws(DamaError) -> (TokenSequence, [Bool]) {
         let encoded = try text.encode(
-            pair.messages, responses: [pair.chosen, pair.rejected], imageTokens: imageTokens)
+            pair.messages, responses: [pair.chosen, pair.rejected], imageTokens: imageTokens,
+            threads: decoder.runtime.threads)
         let room = maximumLength - encoded.prompt.count
         var responses = encoded.responses
         var cuts = [false, false]

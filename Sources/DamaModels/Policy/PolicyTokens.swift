@@ -30,24 +30,29 @@ struct PolicyTokens: Sendable {
     /// Prompt and response are tokenised as one text, as in training, so a token may span their boundary. The shared
     /// prompt is the longest common prefix of all token sequences.
     ///
-    /// - Parameter imageTokens: the tokens that replace each image's place.
+    /// - Parameters:
+    ///   - imageTokens: the tokens that replace each image's place.
+    ///   - threads: those that share the work.
     func encode(
-        _ messages: [ChatMessage], responses: [String], imageTokens: [[Int32]] = []
+        _ messages: [ChatMessage], responses: [String], imageTokens: [[Int32]] = [], threads: Int = 1
     ) throws(DamaError) -> Encoded {
         let messages = try messages.placing(images: imageTokens.count, token: image?.token)
         let text = try format.prompt(messages)
-        let alone = try tokens(of: text, after: text)
+        guard responses.allSatisfy({ !$0.utf8.isEmpty }) else {
+            throw .invalidArgument("a response is empty; expected at least one token")
+        }
+        // The prompt alone, and with each response.
+        let all = try Concurrent.map(1 + responses.count, threads: threads) { index throws(DamaError) in
+            let whole = index == 0 ? text : try format.text(messages, response: responses[index - 1], after: text)
+            return try tokens(of: whole, after: text)
+        }
+        let alone = all[0]
         // A tokenizer may append special tokens, which would separate prompt and response.
         let ending = format.addsSpecialTokens(to: text) ? tokenizer.surroundingTokens.after : []
         let prefix = Array(alone.suffix(ending.count)) == ending ? Array(alone.dropLast(ending.count)) : alone
-        var whole: [[Int32]] = []
-        for response in responses {
-            guard !response.utf8.isEmpty else {
-                throw .invalidArgument("a response is empty; expected at least one token")
-            }
-            var tokens = try tokens(of: format.text(messages, response: response, after: text), after: text)
-            if !ending.isEmpty, tokens.suffix(ending.count).elementsEqual(ending) { tokens.removeLast(ending.count) }
-            whole.append(tokens)
+        let whole = all.dropFirst().map { tokens in
+            let isEnded = !ending.isEmpty && tokens.suffix(ending.count).elementsEqual(ending)
+            return isEnded ? Array(tokens.dropLast(ending.count)) : tokens
         }
         var shared = prefix.count
         for tokens in whole { shared = min(shared, zip(prefix, tokens).prefix { $0 == $1 }.count) }
