@@ -48,19 +48,11 @@ final class DevicePolicyTests: XCTestCase {
         let prompts = ["a", "a b c", "d"].map { GenerationRequest(image: Self.image, prompt: $0) }
         var options = GenerationOptions()
         options.maximumTokens = 12
-        let found = try policy(.cuda(7), .float16).generate(prompts, options)
-        let right = try policy(.cpu, .float16).generate(prompts, options)
-        XCTAssertEqual(found.map(\.tokens), right.map(\.tokens))
-        options.beams = 3
-        XCTAssertEqual(
-            try policy(.cuda(7), .float16).generate(prompts, options).map(\.tokens),
-            try policy(.cpu, .float16).generate(prompts, options).map(\.tokens))
-    }
-
-    func testTextInFloat32NeedsTheCPU() throws {
-        let policy = try policy(.cuda(7), .float32)
-        assertFails(.unsupported, "precision auto, bfloat16 or float16") {
-            _ = try policy.generate([GenerationRequest(image: Self.image, prompt: "a")], GenerationOptions())
+        for (precision, beams) in [(Precision.float16, 1), (.float16, 3), (.float32, 1), (.float32, 3)] {
+            options.beams = beams
+            let found = try policy(.cuda(7), precision).generate(prompts, options)
+            let right = try policy(.cpu, precision).generate(prompts, options)
+            XCTAssertEqual(found.map(\.tokens), right.map(\.tokens), "\(precision), \(beams) beams")
         }
     }
 

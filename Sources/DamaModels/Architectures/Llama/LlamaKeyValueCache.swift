@@ -1,11 +1,13 @@
 import DamaRuntime
 import DamaSupport
 
-/// The keys and values of a batch, in preallocated memory of the decoder's device that each step writes into.
+/// The keys and values of a batch, in preallocated memory that each step writes into: the decoder's device's, or the
+/// host's where the attention kernel runs.
 final class LlamaKeyValueCache: KeyValueCache {
     private typealias Port = LlamaGraph.Port
     private let decoder: LlamaDecoder
     private let binding: Binding
+    private let place: Device
     private let backend: any DeviceBackend
     /// The type of keys and values.
     private let type: ElementType
@@ -25,13 +27,9 @@ final class LlamaKeyValueCache: KeyValueCache {
         self.output = output
         self.length = length
         self.batch = batch
-        // The runtime would run its attention kernel on the host, with caches that the steps do not share.
-        guard decoder.device == .cpu || decoder.precision != .float32 else {
-            throw .unsupported(
-                "text is not generated in float32 on \(decoder.device), where the attention kernel takes bfloat16 and "
-                    + "float16; open the model with precision auto, bfloat16 or float16")
-        }
-        backend = try decoder.runtime.backend(decoder.device)
+        // The runtime's attention kernel for CUDA takes bfloat16 and float16. Float32 runs on the host.
+        place = decoder.precision == .float32 ? .cpu : decoder.device
+        backend = try decoder.runtime.backend(place)
         type = decoder.weights.precision.elementType
         let c = decoder.configuration
         var size = 1
@@ -120,7 +118,7 @@ final class LlamaKeyValueCache: KeyValueCache {
             let layer = index / 2
             let value = try TensorValue(
                 decoder.runtime, borrowing: UnsafeRawBufferPointer(start: memory.start, count: byteCount), type: type,
-                shape: shape, device: decoder.device, owner: memory)
+                shape: shape, device: place, owner: memory)
             let isKey = index % 2 == 0
             try binding.bind(input: isKey ? Port.pastKey(layer) : Port.pastValue(layer), to: value)
             try binding.bind(output: isKey ? Port.presentKey(layer) : Port.presentValue(layer), to: value)
@@ -141,6 +139,13 @@ final class LlamaKeyValueCache: KeyValueCache {
     func start(_ prompts: [DecoderPrompt], run: RunOptions?) throws(DamaError) -> TensorValue {
         let length = prompts.map(\.tokens.count).max() ?? 0
         let hidden = decoder.configuration.hiddenSize
+        let last = prompts.map { $0.tokens.count - 1 }
+        let positions = prompts.flatMap { _ in 0..<length }
+        let rows = last.enumerated().map { $0 * length + $1 }
+        if decoder.device != .cpu {
+            return try next(
+                decoder.deviceEmbeddings(prompts, length: length), positions, last: last, rows: rows, run: run)
+        }
         let embeddings = try TensorValue(decoder.runtime, allocating: .float32, shape: [batch, length, hidden])
         try embeddings.withMutableElements(of: Float.self) { all throws(DamaError) in
             nonisolated(unsafe) let all = all
@@ -156,17 +161,14 @@ final class LlamaKeyValueCache: KeyValueCache {
                 UnsafeMutableBufferPointer(rebasing: all[end..<start + length * hidden]).update(repeating: 0)
             }
         }
-        let last = prompts.map { $0.tokens.count - 1 }
-        let positions = prompts.flatMap { _ in 0..<length }
-        return try next(
-            embeddings, positions, last: last, rows: last.enumerated().map { $0 * length + $1 }, run: run)
+        return try next(embeddings, positions, last: last, rows: rows, run: run)
     }
 
     func step(_ tokens: [Int32], at lengths: [Int], run: RunOptions?) throws(DamaError) -> TensorValue {
         let hidden = decoder.configuration.hiddenSize
         let embeddings = try TensorValue(decoder.runtime, allocating: .float32, shape: [batch, 1, hidden])
         try embeddings.withMutableElements(of: Float.self) { all throws(DamaError) in
-            try decoder.embed(tokens, features: [], into: all)
+            try decoder.embed(tokens, features: FeatureRows(), into: all)
         }
         return try next(embeddings, lengths, last: lengths, rows: Array(0..<batch), run: run)
     }
