@@ -210,6 +210,41 @@ static const char *mask_tiles(void *stream, int type, const void *mask, int64_t 
     DISPATCH(mask_tiles, type, mask, kinds, masks, queries, keys)
 }
 
+static const char *token_embeddings(void *stream, int type, const void *table, const int64_t *tokens,
+                                    const void *features, const int64_t *feature_rows, void *y, size_t vocabulary,
+                                    size_t feature_count, size_t count, size_t width) {
+    (void)stream;
+    CHECK_TYPE("token_embeddings", type);
+    size_t size = width * (size_t)cdama_type_size(type);
+    for (size_t i = 0; i < count; i++) {
+        int is_image = tokens[i] < 0;
+        int64_t row = is_image ? feature_rows[i] : tokens[i];
+        size_t rows = is_image ? feature_count : vocabulary;
+        if (row < 0 || (uint64_t)row >= rows) {
+            return cdama_cuda_fail("token_embeddings: token %zu is row %lld of the %s, which have %zu", i, (long long)row,
+                                   is_image ? "features" : "embeddings", rows);
+        }
+        memcpy((char *)y + i * size, (const char *)(is_image ? features : table) + (size_t)row * size, size);
+    }
+    return NULL;
+}
+
+static const char *packed_mask(void *stream, int type, const int64_t *segments, const int64_t *positions, void *mask,
+                               size_t batch, size_t length, int64_t window, float hidden) {
+    (void)stream;
+    CHECK_TYPE("packed_mask", type);
+    for (size_t row = 0; row < batch * length; row++) {
+        size_t first = row / length * length;
+        for (size_t i = 0; i < length; i++) {
+            size_t key = first + i;
+            int is_seen = key <= row && (segments[key] == 0 || segments[key] == segments[row]) &&
+                          (window == 0 || positions[row] < positions[key] + window);
+            put(mask, type, row * length + i, is_seen ? 0 : hidden);
+        }
+    }
+    return NULL;
+}
+
 static float activated(float x, cdama_activation activation) {
     switch (activation) {
     case CDAMA_QUICK_GELU: return x / (1 + expf(-1.702f * x));
@@ -372,6 +407,6 @@ static const char *token_logps_grad(void *stream, int type, const void *logits, 
 
 const cdama_kernels cdama_cpu_kernels = {
     adamw, sum_of_squares, accumulate, add_rows, fill, cast,
-    rotary_heads, mask_softmax, softmax_grad, mask_tiles, attention, attention_grad, add_bias, sum_rows, product, row_dot, rms_norm_grad, rms_norm_scale_grad,
+    rotary_heads, mask_softmax, softmax_grad, mask_tiles, attention, attention_grad, token_embeddings, packed_mask, add_bias, sum_rows, product, row_dot, rms_norm_grad, rms_norm_scale_grad,
     swiglu, swiglu_grad, likeliest, token_logps, token_logps_grad,
 };

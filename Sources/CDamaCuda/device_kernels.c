@@ -168,6 +168,28 @@ static const char *mask_tiles(void *stream, int type, const void *mask, int64_t 
                         ARGUMENTS(&mask, &kinds, &down, &across));
 }
 
+static const char *token_embeddings(void *stream, int type, const void *table, const int64_t *tokens,
+                                    const void *features, const int64_t *feature_rows, void *y, size_t vocabulary,
+                                    size_t feature_count, size_t count, size_t width) {
+    CHECK_TYPE("token_embeddings", type);
+    CHECK_LENGTHS("token_embeddings", width);
+    int aligned = width % CHUNK == 0 && ALIGNED(table, features, y), columns = (int)width;
+    int64_t threads = (int64_t)(count * chunks_of(width)), rows = (int64_t)vocabulary, images = (int64_t)feature_count;
+    return cdama_launch(KERNEL_token_embeddings, type, stream, blocks_for((uint64_t)threads), BLOCK,
+                        ARGUMENTS(&table, &tokens, &features, &feature_rows, &y, &rows, &images, &threads, &columns,
+                                  &aligned));
+}
+
+static const char *packed_mask(void *stream, int type, const int64_t *segments, const int64_t *positions, void *mask,
+                               size_t batch, size_t length, int64_t window, float hidden) {
+    CHECK_TYPE("packed_mask", type);
+    CHECK_LENGTHS("packed_mask", length);
+    int aligned = length % CHUNK == 0 && ALIGNED(mask), keys = (int)length;
+    int64_t threads = (int64_t)(batch * length * chunks_of(length));
+    return cdama_launch(KERNEL_packed_mask, type, stream, blocks_for((uint64_t)threads), BLOCK,
+                        ARGUMENTS(&segments, &positions, &mask, &threads, &keys, &window, &hidden, &aligned));
+}
+
 static const char *add_bias(void *stream, int type, const void *x, const void *bias, const void *residual, void *y,
                             size_t rows, size_t width, cdama_activation activation) {
     CHECK_TYPE("add_bias", type);
@@ -320,7 +342,7 @@ static const char *token_logps_grad(void *stream, int type, const void *logits, 
 
 const cdama_kernels cdama_cuda_kernels = {
     adamw, sum_of_squares, accumulate, add_rows, fill, cast,
-    rotary_heads, mask_softmax, softmax_grad, mask_tiles, attention, attention_grad, add_bias, sum_rows, cdama_cuda_product,
+    rotary_heads, mask_softmax, softmax_grad, mask_tiles, attention, attention_grad, token_embeddings, packed_mask, add_bias, sum_rows, cdama_cuda_product,
     row_dot, rms_norm_grad, rms_norm_scale_grad,
     swiglu, swiglu_grad, likeliest, token_logps, token_logps_grad,
 };

@@ -125,6 +125,25 @@ static const char *shape_attention_grad(call *c) {
     return NULL;
 }
 
+static const char *shape_token_embeddings(call *c) {
+    const tensor *table = &c->in[0], *tokens = &c->in[1], *features = &c->in[2];
+    if (table->axes != 2 || features->axes != 2 || last(table) != last(features) || tokens->axes != 2 ||
+        !same_shape(tokens, &c->in[3])) {
+        return cdama_cuda_fail("TokenEmbeddings: the shapes of the table, the tokens and the features do not fit");
+    }
+    set_shape(&c->out[0], 3, tokens->shape[0], tokens->shape[1], last(table), 0);
+    return NULL;
+}
+
+static const char *shape_packed_mask(call *c) {
+    const tensor *segments = &c->in[0];
+    if (segments->axes != 2 || !same_shape(segments, &c->in[1])) {
+        return cdama_cuda_fail("PackedMask: segments and positions are not both [batch, sequence]");
+    }
+    set_shape(&c->out[0], 4, segments->shape[0], 1, last(segments), last(segments));
+    return NULL;
+}
+
 static const char *shape_add_bias(call *c) {
     const tensor *x = &c->in[0], *residual = &c->in[2];
     if (c->in[1].count != last(x) || (residual->axes != 0 && !same_shape(x, residual))) {
@@ -282,6 +301,19 @@ static const char *compute_attention_grad(call *c) {
                                       c->in[4].data, c->in[5].data, c->out[0].data, c->out[1].data, c->out[2].data);
 }
 
+static const char *compute_token_embeddings(call *c) {
+    const tensor *table = &c->in[0], *features = &c->in[2];
+    return c->kernels->token_embeddings(c->stream, c->type, table->data, c->in[1].data, features->data, c->in[3].data,
+                                        c->out[0].data, (size_t)table->shape[0], (size_t)features->shape[0],
+                                        (size_t)c->in[1].count, (size_t)last(table));
+}
+
+static const char *compute_packed_mask(call *c) {
+    const tensor *segments = &c->in[0];
+    return c->kernels->packed_mask(c->stream, c->type, segments->data, c->in[1].data, c->out[0].data,
+                                   (size_t)segments->shape[0], (size_t)last(segments), c->given.window, c->given.scale);
+}
+
 static const char *compute_add_bias(call *c) {
     const tensor *x = &c->in[0];
     return c->kernels->add_bias(c->stream, c->type, x->data, c->in[1].data, c->in[2].data, c->out[0].data,
@@ -395,6 +427,8 @@ const operator cdama_operators[CDAMA_OPERATORS] = {
     {"MaskTiles", "R", "I", shape_mask_tiles, compute_mask_tiles, cdama_no_pairs},
     {"FlashAttention", "RRRri", "RF", shape_attention, compute_attention, cdama_no_pairs},
     {"FlashAttentionGrad", "RRRRFFri", "RRR", shape_attention_grad, compute_attention_grad, cdama_no_pairs},
+    {"TokenEmbeddings", "RIRI", "R", shape_token_embeddings, compute_token_embeddings, cdama_no_pairs},
+    {"PackedMask", "II", "R", shape_packed_mask, compute_packed_mask, cdama_no_pairs},
     {"AddBias", "RRr", "R", shape_add_bias, compute_add_bias, first_in_place},
     {"SumRows", "RI", "R", shape_sum_rows, compute_sum_rows, cdama_no_pairs},
     {"AddedProduct", "RRR", "R", shape_added_product, compute_added_product, first_in_place},

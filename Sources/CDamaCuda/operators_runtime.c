@@ -104,7 +104,8 @@ static OrtStatus *ORT_API_CALL create(const OrtCustomOp *op, const OrtApi *given
     *k = (kernel){variant_of(op), {.heads = attribute(info, "heads"), .inverse = attribute(info, "inverse"),
                                    .transposes_a = attribute(info, "transA"),
                                    .transposes_b = attribute(info, "transB"),
-                                   .activation = attribute(info, "activation"), .scale = scale(info)}};
+                                   .activation = attribute(info, "activation"),
+                                   .window = attribute(info, "window"), .scale = scale(info)}};
     *state = k;
     return NULL;
 }

@@ -64,15 +64,17 @@ extension TrainedPolicy {
         let images = pairs.flatMap(\.images).map(\.prepared)
         let pass = try model.forward(encoder.trainingInputs(images), run: run)
         guard let output = pass.outputs[encoder.trainingOutput] else { throw .internal("no image features") }
-        let all: [Float] = try output.array()
+        // [all rows, hidden]
+        let width = max(1, decoder.hiddenSize)
+        let all = try output.onHost().flattened(rowWidth: width)
         var rows: [DecoderRow] = []
         var start = 0
         for pair in pairs {
-            let count = pair.images.reduce(0) { $0 + $1.featureCount } * decoder.hiddenSize
-            guard start + count <= all.count else {
-                throw .internal("the vision part returned \(all.count) numbers, too few for its image tokens")
+            let count = pair.images.reduce(0) { $0 + $1.featureCount }
+            guard start + count <= all.shape[0] else {
+                throw .internal("the vision part returned \(all.shape[0]) rows, too few for its image tokens")
             }
-            rows.append(DecoderRow(pair.sequence, features: Array(all[start..<start + count])))
+            rows.append(DecoderRow(pair.sequence, features: FeatureRows([try all.part(start..<start + count)])))
             start += count
         }
         return (rows, pass)

@@ -49,6 +49,12 @@ final class FusedTypeTests: XCTestCase {
             op: "WeightGradient", inputs: [([6, 4], .float32), ([6, 5], .float32), ([4, 5], .float32)],
             outputs: [[4, 5]], attributes: [("transA", .int(1)), ("scale", .float(1))]),
         Case(
+            op: "TokenEmbeddings",
+            inputs: [([7, 5], .float32), ([2, 4], .int64), ([7, 5], .float32), ([2, 4], .int64)], outputs: [[2, 4, 5]]),
+        Case(
+            op: "PackedMask", inputs: [([2, 4], .int64), ([2, 4], .int64)], outputs: [[2, 1, 4, 4]],
+            attributes: [("window", .int(3)), ("scale", .float(-4096))]),
+        Case(
             op: "AddBias", inputs: [([3, 7], .float32), ([7], .float32)], outputs: [[3, 7]],
             attributes: [("activation", .int(1))]),
         Case(

@@ -27,7 +27,7 @@ final class PolicyBatchTests: XCTestCase {
         var tokenCounts: ClosedRange<Int> { base.tokenCounts }
         var identity: JSON { base.identity }
         var processing: JSON { base.processing }
-        func features(_ images: [PreparedImage], options: RunOptions?) throws(DamaError) -> [[Float]] {
+        func features(_ images: [PreparedImage], options: RunOptions?) throws(DamaError) -> [FeatureRows] {
             runs.withLock { $0.append(images.count) }
             return try base.features(images, options: options)
         }

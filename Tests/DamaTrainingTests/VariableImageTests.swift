@@ -98,8 +98,10 @@ final class VariableImageTests: XCTestCase {
                     }
                 }
             }
+            let rows = try TensorValue(
+                OnnxRuntime.load(), features, shape: [features.count / policy.hiddenSize, policy.hiddenSize])
             let expected = try policy.decoder.logProbabilities(
-                [DecoderRow(prepared.sequence, features: features)], options: nil)[0]
+                [DecoderRow(prepared.sequence, features: FeatureRows([rows]))], options: nil)[0]
             for (a, b) in zip(found.chosen.tokens + found.rejected.tokens, expected) {
                 // The same values in a batch of another shape.
                 XCTAssertEqual(a, b, accuracy: 1e-5)

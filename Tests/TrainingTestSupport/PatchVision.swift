@@ -66,19 +66,22 @@ package final class PatchVision: TrainableImageEncoder {
         return patches
     }
 
-    package func features(_ images: [PreparedImage], options: RunOptions?) throws(DamaError) -> [[Float]] {
+    package func features(_ images: [PreparedImage], options: RunOptions?) throws(DamaError) -> [FeatureRows] {
         counts.withLock { $0.encoded += images.count }
         let weight = try weights.store.tensor(Self.weightName).floats()
-        return images.map { image in
-            let patches = patches(image)
-            return (0..<tokenCount(of: image)).flatMap { token in
+        var features: [FeatureRows] = []
+        for image in images {
+            let (patches, tokens) = (patches(image), tokenCount(of: image))
+            let rows: [Float] = (0..<tokens).flatMap { token in
                 (0..<hiddenSize).map { row in
                     (0..<Self.patchSize).reduce(0) {
                         $0 + weight[row * Self.patchSize + $1] * patches[token * Self.patchSize + $1]
                     }
                 }
             }
+            features.append(FeatureRows([try TensorValue(runtime, rows, shape: [tokens, hiddenSize])]))
         }
+        return features
     }
 
     // MARK: Training

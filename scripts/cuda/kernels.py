@@ -22,7 +22,7 @@ TYPES = {"f32": F32, "f16": F16, "bf16": BF16}
 # Two roundings of the type, for operators that round their inputs' products once more than the definition does.
 TOLERANCE = {F32: 4e-6, F16: 2e-3, BF16: 1.6e-2}
 NAMES = ("adamw sum_of_squares accumulate add_rows fill cast rotary_heads mask_softmax softmax_grad mask_tiles attention "
-         "attention_grad add_bias sum_rows product row_dot rms_norm_grad rms_norm_scale_grad swiglu swiglu_grad likeliest "
+         "attention_grad token_embeddings packed_mask add_bias sum_rows product row_dot rms_norm_grad rms_norm_scale_grad swiglu swiglu_grad likeliest "
          "token_logps token_logps_grad").split()
 TILE = 64
 
@@ -309,6 +309,25 @@ class Checker:
                    [ctypes.c_int(kind), mask, np.full_like(kinds, 7), batch, sequence, sequence], [(2, F32, kinds)], 0)
         return mask, mf, kinds
 
+    def inputs(self, kind, batch, length, width):
+        table, tf = self.normal((11, width), kind)
+        features, ff = self.normal((5, width), kind)
+        tokens = self.random.integers(-3, 11, (batch, length))
+        rows = self.random.integers(0, 5, (batch, length))
+        self.check("token_embeddings", self.label(kind, f"{batch}x{length}x{width}"),
+                   [ctypes.c_int(kind), table, tokens, features, rows, np.full((batch, length, width), 1, table.dtype),
+                    11, 5, tokens.size, width], [(5, kind, np.where((tokens < 0)[..., None], ff[rows], tf[tokens]))], 0)
+        segments = np.minimum(np.arange(length) * 4 // length, 2)[None] * np.ones((batch, 1), np.int64)
+        segments[-1, -length // 5:] = -1
+        positions = np.arange(length)[None] - segments.clip(0) * 2
+        query, key = segments[:, :, None], segments[:, None]
+        seen = ((key == 0) | (key == query)) & (np.arange(length)[:, None] >= np.arange(length))
+        for window in (0, 3):
+            near = positions[:, :, None] < positions[:, None] + window if window else True
+            self.check("packed_mask", self.label(kind, f"{batch}x{length} {window}"),
+                       [ctypes.c_int(kind), segments, positions, np.full((batch, length, length), 1, table.dtype), batch,
+                        length, window, -32768.0], [(3, kind, np.where(seen & near, 0, -32768))], 0)
+
     def add_bias(self, kind, rows, width):
         x, xf = self.normal((rows, width), kind, 2)
         bias, bf = self.normal(width, kind)
@@ -559,6 +578,8 @@ def main():
         checker.dot(kind, 2, 5, 3, 83)
         for rows, width in ((5, 64), (9, 7), (70, 33), (3, 520), (2, 4096), (2, 5001)):
             checker.norm(kind, rows, width)
+        for sizes in ((2, 9, 16), (1, 40, 7)):
+            checker.inputs(kind, *sizes)
         for rows, width in ((3, 64), (5, 7), (2, 1000)):
             checker.add_bias(kind, rows, width)
         for count in (1, 1000, 4099):

@@ -132,6 +132,29 @@ typedef struct cdama_kernels {
                                   const void *v, const void *mask, const int64_t *kinds, const void *flowing,
                                   const float *normalizers, const float *dots, void *dq, void *dk, void *dv);
 
+    /// y[i] = table[tokens[i]], or features[feature_rows[i]] where tokens[i] is negative. A number outside the table or
+    /// the features is an error on the CPU; on the device the nearest row is taken.
+    ///
+    /// @param table  [vocabulary, width]
+    /// @param tokens  int64 [count]
+    /// @param features  [feature count, width]
+    /// @param feature_rows  int64 [count]
+    /// @param[out] y  [count, width]
+    const char *(*token_embeddings)(void *stream, int type, const void *table, const int64_t *tokens,
+                                    const void *features, const int64_t *feature_rows, void *y, size_t vocabulary,
+                                    size_t feature_count, size_t count, size_t width);
+
+    /// The attention mask of packed responses: 0 where a query sees a key, elsewhere `hidden`. A key is visible if it is
+    /// not later, and in the prefix or in the query's own segment, and with a window also if the query's position is
+    /// less than the key's plus `window`.
+    ///
+    /// @param segments  int64 [batch, length]: 0 in the prefix, 1, 2, … in the responses, −1 in the padding
+    /// @param positions  int64 [batch, length]
+    /// @param[out] mask  [batch, length, length]
+    /// @param window  0 for none
+    const char *(*packed_mask)(void *stream, int type, const int64_t *segments, const int64_t *positions, void *mask,
+                               size_t batch, size_t length, int64_t window, float hidden);
+
     /// y = activation(x + bias) + residual, for rows of `width` numbers. `residual` may be NULL, and `y` may be `x`.
     const char *(*add_bias)(void *stream, int type, const void *x, const void *bias, const void *residual, void *y,
                             size_t rows, size_t width, cdama_activation activation);

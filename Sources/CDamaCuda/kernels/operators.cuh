@@ -100,6 +100,46 @@ extern "C" __global__ void NAME(softmax_grad)(const REAL *shares, const REAL *fl
     store(scores + start, keys - at, aligned, d);
 }
 
+// A thread for CHUNK columns of a row.
+extern "C" __global__ void NAME(token_embeddings)(const REAL *table, const index_t *tokens, const REAL *features,
+                                                  const index_t *feature_rows, REAL *y, index_t vocabulary,
+                                                  index_t feature_count, index_t threads, int width, int aligned) {
+    index_t thread = thread_number();
+    if (thread >= threads) return;
+    int pieces = (width + CHUNK - 1) / CHUNK, at = (int)(thread % pieces) * CHUNK;
+    index_t place = thread / pieces, row = tokens[place], count = vocabulary;
+    if (row < 0) {
+        table = features;
+        row = feature_rows[place];
+        count = feature_count;
+    }
+    row = row < 0 ? 0 : row >= count ? count - 1 : row;
+    float v[CHUNK];
+    load(table + row * width + at, width - at, aligned, 0, v);
+    store(y + place * width + at, width - at, aligned, v);
+}
+
+// A thread for CHUNK keys of a query.
+extern "C" __global__ void NAME(packed_mask)(const index_t *segments, const index_t *positions, REAL *mask,
+                                             index_t threads, int length, index_t window, float hidden, int aligned) {
+    index_t thread = thread_number();
+    if (thread >= threads) return;
+    int pieces = (length + CHUNK - 1) / CHUNK, at = (int)(thread % pieces) * CHUNK;
+    index_t row = thread / pieces, first = row / length * length;
+    int query = (int)(row - first);
+    index_t own = segments[row], reach = positions[row] - window;
+    float v[CHUNK];
+#pragma unroll
+    for (int k = 0; k < CHUNK; k++) {
+        int key = at + k;
+        v[k] = hidden;
+        if (key > query) continue;
+        index_t segment = segments[first + key];
+        if ((segment == 0 || segment == own) && (window == 0 || positions[first + key] > reach)) v[k] = 0;
+    }
+    store(mask + row * length + at, length - at, aligned, v);
+}
+
 /// cdama_activation in cdama_cuda_kernels.h.
 #ifndef CDAMA_ACTIVATED
 #define CDAMA_ACTIVATED

@@ -28,6 +28,8 @@ public enum FusedOperators {
         "FlashAttention": (inputs: [], outputs: [1]),
         "FlashAttentionGrad": (inputs: [4, 5], outputs: []),
         "AddBias": (inputs: [], outputs: []),
+        "TokenEmbeddings": (inputs: [], outputs: []),
+        "PackedMask": (inputs: [], outputs: []),
         "SumRows": (inputs: [], outputs: []),
         "AddedProduct": (inputs: [], outputs: []),
         "WeightGradient": (inputs: [2], outputs: [0]),

@@ -71,6 +71,40 @@ extension GraphBuilder {
             [("scale", .float(scale))] + (heads.map { [("heads", .int($0))] } ?? []))[0]
     }
 
+    /// The rows of `table` for tokens, and those of `features` where a token is negative: [batch, sequence, width].
+    package func tokenEmbeddings(
+        _ table: Value, _ tokens: Value, _ features: Value, _ featureRows: Value
+    ) throws(DamaError) -> Value {
+        guard table.rank == 2, features.rank == 2, tokens.rank == 2, table.shape[1] == features.shape[1],
+            featureRows.shape == tokens.shape
+        else {
+            throw .internal(
+                "\(place("tokenEmbeddings")): the table \(table.shape.text), the features \(features.shape.text) and the "
+                    + "tokens \(tokens.shape.text) do not fit")
+        }
+        return fused("TokenEmbeddings", [table, tokens, features, featureRows], tokens.shape + [table.shape[1]])
+    }
+
+    /// The attention mask of packed responses: [batch, 1, sequence, sequence], 0 where a query sees a key.
+    ///
+    /// - Parameters:
+    ///   - segments: int64 [batch, sequence]: 0 in the prefix, 1, 2, … in the responses, −1 in the padding.
+    ///   - positions: int64 [batch, sequence].
+    ///   - window: the positions that a query sees, its own included; `nil` for all.
+    ///   - hidden: what hides a key.
+    package func packedMask(
+        _ segments: Value, _ positions: Value, window: Int?, hidden: Double
+    ) throws(DamaError) -> Value {
+        guard segments.rank == 2, positions.shape == segments.shape else {
+            throw .internal(
+                "\(place("packedMask")): segments \(segments.shape.text) and positions \(positions.shape.text)")
+        }
+        let shape: Shape = [segments.shape[0], 1, segments.shape[1], segments.shape[1]]
+        return fused(
+            "PackedMask", [segments, positions], outputs: [(.float32, shape)],
+            [("window", .int(window ?? 0)), ("scale", .float(Float(hidden)))])[0]
+    }
+
     /// activation(x + bias) + residual.
     ///
     /// - Throws: ``DamaError/Code/model`` if the shapes do not fit; the message gives them.

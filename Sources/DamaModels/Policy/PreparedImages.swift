@@ -92,13 +92,13 @@ public final class PreparedImages: Sendable {
 
 /// The image features of a batch, for one vision part: each image is encoded once.
 package struct ImageFeatures {
-    private var known: [ImageKey: [Float]] = [:]
+    private var known: [ImageKey: FeatureRows] = [:]
 
     package init() {}
 
     /// Encodes those of the images that are new, all at once.
     mutating func add(
-        _ images: [PolicyImage], encode: ([PreparedImage]) throws(DamaError) -> [[Float]]
+        _ images: [PolicyImage], encode: ([PreparedImage]) throws(DamaError) -> [FeatureRows]
     ) throws(DamaError) {
         var (seen, new): (Set<ImageKey>, [PolicyImage]) = ([], [])
         for image in images where known[image.key] == nil && seen.insert(image.key).inserted { new.append(image) }
@@ -111,13 +111,11 @@ package struct ImageFeatures {
     }
 
     /// The features of an item's images, concatenated: [placeholders of all images, hidden]. All were added.
-    func of(_ images: [PolicyImage]) throws(DamaError) -> [Float] {
-        var features: [Float] = []
+    func of(_ images: [PolicyImage]) throws(DamaError) -> FeatureRows {
+        var features = FeatureRows()
         for image in images {
             guard let found = known[image.key] else { throw .internal("an image has no features") }
-            // A single image shares its memory with all its uses.
-            if images.count == 1 { return found }
-            features += found
+            features = features + found
         }
         return features
     }

@@ -2,9 +2,9 @@
 package struct DecoderRow: Sendable {
     package var sequence: TokenSequence
     /// [placeholders, hidden]; empty without images.
-    package var features: [Float]
+    package var features: FeatureRows
 
-    package init(_ sequence: TokenSequence, features: [Float] = []) {
+    package init(_ sequence: TokenSequence, features: FeatureRows = FeatureRows()) {
         self.sequence = sequence
         self.features = features
     }
@@ -15,12 +15,12 @@ package struct DecoderPrompt: Sendable {
     /// At least one token; ``TokenSequence/imagePlaceholder`` at the positions of image features.
     package var tokens: [Int32]
     /// [placeholders, hidden]
-    package var features: [Float]
+    package var features: FeatureRows
     /// The streams of the seed that the continuations draw from, one continuation for each; `nil` is one continuation,
     /// whose stream is the prompt's index in the batch.
     package var streams: [UInt64]?
 
-    package init(_ tokens: [Int32], features: [Float] = [], streams: [UInt64]? = nil) {
+    package init(_ tokens: [Int32], features: FeatureRows = FeatureRows(), streams: [UInt64]? = nil) {
         self.tokens = tokens
         self.features = features
         self.streams = streams

@@ -15,10 +15,11 @@ package protocol ImageFeatureEncoder: Sendable {
     func expansion(of image: PreparedImage) throws(DamaError) -> [Int32]
     /// The fewest and the most tokens that an image takes.
     var tokenCounts: ClosedRange<Int> { get }
-    /// The features of images, [placeholders of the image, hidden of the decoder] each.
+    /// The features of images, [placeholders of the image, hidden of the decoder] each: on the host in float32, or where
+    /// the decoder reads them.
     ///
     /// - Throws: ``DamaError/Code/shapeMismatch`` for an image of a size that the vision part does not take.
-    func features(_ images: [PreparedImage], options: RunOptions?) throws(DamaError) -> [[Float]]
+    func features(_ images: [PreparedImage], options: RunOptions?) throws(DamaError) -> [FeatureRows]
 
     /// The settings that features depend on, under keys that never change.
     var identity: JSON { get }

@@ -98,7 +98,8 @@ extension MemoryPlan {
             known[pairs] = try planned.run(pairs: pairs, length: tokens, accumulates: isRepeated)
         }
         // All forward runs come first; the backward runs follow in the same order, and each releases its pass.
-        var (kept, peak) = (0, 0)
+        let features = planned.featureBytes
+        var (kept, peak) = (features, features)
         for run in runs.compactMap({ known[$0] }) {
             peak = max(peak, kept + run.forwardPeak, kept + planned.featurePeak)
             kept += run.kept + run.logits
@@ -107,7 +108,7 @@ extension MemoryPlan {
             try add(.activations, run.hostInputs, onHost: true)
         }
         for run in runs.compactMap({ known[$0] }) { peak = max(peak, kept + run.backwardPeak) }
-        try add(.workspace, peak - kept, onHost: onHost)
+        try add(.workspace, peak - (kept - features), onHost: onHost)
         guard !onHost else { return }
         // The rotary tables, cosines and sines, of the longest sequence so far.
         for _ in 0..<2 { try addTensor(.workspace, tokens * planned.networks.decoder.headSize / 2, 4, onHost: false) }

@@ -13,6 +13,8 @@ struct PlannedTraining {
     private(set) var frozen: [String: Int] = [:]
     /// The most bytes of a run of the frozen vision part.
     private(set) var featurePeak = 0
+    /// The bytes of all image features, which stay on the device until the step ends.
+    private(set) var featureBytes = 0
     let networks: ModelNetworks
     private let step: PlannedStep
     private let kernels: GraphKernels
@@ -102,7 +104,15 @@ struct PlannedTraining {
         // The images of a run's pairs go through the tower in batches.
         let (all, overflow) = step.pairs.multipliedReportingOverflow(by: step.images)
         let axes = network.axes(overflow ? step.device.imageBatch : min(step.device.imageBatch, all))
-        featurePeak = try network.graph(false, kernels).lowered(to: precision).peakByteCount(AxisLengths(axes))
+        let width = networks.decoder.hiddenSize
+        if step.device != .cpu {
+            featureBytes = try MemoryPlan.count([
+                step.pairs, step.images, network.tokens, width, precision.elementType.size,
+            ])
+        }
+        featurePeak = try network.graph(false, kernels).lowered(
+            to: precision, natural: step.device.residentFeatures(network.output)
+        ).peakByteCount(AxisLengths(axes))
     }
 
     // MARK: Runs

@@ -113,7 +113,7 @@ final class OnnxDecoder: CausalDecoder {
     /// Rows of tokens, and the cache of the tokens before them.
     struct Batch {
         /// One row for each sequence, with the image features of its placeholders.
-        var rows: [(tokens: [Int32], features: [Float])]
+        var rows: [(tokens: [Int32], features: FeatureRows)]
         /// The position of the first token of each row.
         var firstPositions: [Int]
         /// Keys and values of all layers; empty before the first run.
@@ -121,7 +121,7 @@ final class OnnxDecoder: CausalDecoder {
         /// [batch][tokens of the past]: 0 for padding.
         var pastMask: [[Int64]]
 
-        init(_ rows: [(tokens: [Int32], features: [Float])]) {
+        init(_ rows: [(tokens: [Int32], features: FeatureRows)]) {
             self.rows = rows
             firstPositions = rows.map { _ in 0 }
             pastMask = rows.map { _ in [] }
@@ -204,13 +204,15 @@ final class OnnxDecoder: CausalDecoder {
                 "\(path) returned embeddings of shape \(embeddings.shape); "
                     + "expected \([batch.rows.count, length, size])")
         }
-        try embeddings.withMutableElements(of: Float.self) { all in
+        try embeddings.withMutableElements(of: Float.self) { all throws(DamaError) in
             for (index, row) in batch.rows.enumerated() {
-                var used = 0
-                for (place, token) in row.tokens.enumerated() where token == TokenSequence.imagePlaceholder {
-                    _ = all.extracting((index * length + place) * size..<(index * length + place + 1) * size)
-                        .update(fromContentsOf: row.features[used..<used + size])
-                    used += size
+                try row.features.withFloats { features in
+                    var used = 0
+                    for (place, token) in row.tokens.enumerated() where token == TokenSequence.imagePlaceholder {
+                        _ = all.extracting((index * length + place) * size..<(index * length + place + 1) * size)
+                            .update(fromContentsOf: features[used..<used + size])
+                        used += size
+                    }
                 }
             }
         }

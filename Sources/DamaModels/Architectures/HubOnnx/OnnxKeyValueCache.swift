@@ -78,7 +78,7 @@ final class OnnxKeyValueCache: KeyValueCache {
         let logits = try emptyLogits()
         for index in lanes.indices {
             let members = lanes[index].members
-            var batch = OnnxDecoder.Batch(members.map { ([tokens[$0]], []) })
+            var batch = OnnxDecoder.Batch(members.map { ([tokens[$0]], FeatureRows()) })
             batch.firstPositions = members.map { lengths[$0] }
             batch.past = lanes[index].past
             batch.pastMask = lanes[index].mask

@@ -31,9 +31,9 @@ final class OnnxVision: ImageFeatureEncoder {
     var identity: JSON { configuration.identity }
     var processing: JSON { configuration.processor.settings }
 
-    func features(_ images: [PreparedImage], options: RunOptions?) throws(DamaError) -> [[Float]] {
+    func features(_ images: [PreparedImage], options: RunOptions?) throws(DamaError) -> [FeatureRows] {
         try PreparedImage.require(images, size: configuration.imageSize)
-        var features: [[Float]] = []
+        var features: [FeatureRows] = []
         let rowSize = configuration.imageTokens * configuration.hiddenSize
         // One image at a time: not every export takes several, and a batch is no faster.
         for image in images {
@@ -44,7 +44,7 @@ final class OnnxVision: ImageFeatureEncoder {
                     "\(path) returned \(Self.features) of shape \(output.shape) for an image; config.json requires "
                         + "\(configuration.imageTokens) × \(configuration.hiddenSize)")
             }
-            features.append(try output.array())
+            features.append(FeatureRows([output]))
         }
         return features
     }

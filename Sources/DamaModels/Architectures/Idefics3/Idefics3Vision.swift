@@ -26,8 +26,7 @@ final class Idefics3Vision: ImageFeatureEncoder {
         kernels = GraphKernels(on: device, weights.precision)
         session = try weights.session(
             Idefics3Graph.graph(configuration, kernels), named: "\(weights.store.path) (vision)",
-            placement: .mappedFile,
-            options: options)
+            placement: .mappedFile, options: options, natural: device.residentFeatures(Idefics3Graph.Port.features))
         // A column of tiles takes the most line breaks.
         let (rows, columns) = processor.mostTilesPerSide.map { ($0, $0) } ?? (PreparedImage.mostTiles - 1, 1)
         let fewest = try text.expansion(rows: 0, columns: 0).count
@@ -47,9 +46,9 @@ final class Idefics3Vision: ImageFeatureEncoder {
         try text.expansion(rows: image.tiling?.rows ?? 0, columns: image.tiling?.columns ?? 0)
     }
 
-    func features(_ images: [PreparedImage], options: RunOptions?) throws(DamaError) -> [[Float]] {
+    func features(_ images: [PreparedImage], options: RunOptions?) throws(DamaError) -> [FeatureRows] {
         try PreparedImage.require(images, size: configuration.tile)
-        var features: [[Float]] = images.map { _ in [] }
+        var features = images.map { _ in FeatureRows() }
         // The tiles of all images, with the numbers of their images.
         var tiles: [(image: Int, tile: PreparedImage)] = []
         for (index, image) in images.enumerated() { tiles += try image.separateTiles().map { (index, $0) } }
@@ -57,13 +56,10 @@ final class Idefics3Vision: ImageFeatureEncoder {
         for start in stride(from: 0, to: tiles.count, by: batch) {
             let part = tiles[start..<min(start + batch, tiles.count)]
             let pixels = try TensorValue.pixels(runtime, part.map(\.tile)[...], for: session.device)
-            let output = try session.run(
-                [Idefics3Graph.Port.pixels: pixels], outputs: [Idefics3Graph.Port.features], options: options)[0]
-            let size = output.count / part.count
-            try output.withElements(of: Float.self) { all in
-                for (place, (image, _)) in part.enumerated() {
-                    features[image] += all[place * size..<(place + 1) * size]
-                }
+            let output = try session.features(
+                [Idefics3Graph.Port.pixels: pixels], Idefics3Graph.Port.features, options)
+            for (place, (image, _)) in part.enumerated() {
+                features[image].append(try output.part(place..<place + 1))
             }
         }
         return features

@@ -31,40 +31,23 @@ extension LlamaDecoder {
         typealias InputPort = LlamaGraph.InputPort
         let batch = rows.count
         let length = Self.paddedLength(rows.map(\.sequence.count).max() ?? 0, onHost: false)
-        var (tokens, featureRows, segments, positions): ([Int64], [Int64], [Int64], [Int64]) = ([], [], [], [])
-        var predicting: [Int64] = []
-        var featureCount = 0
+        var (segments, positions, predicting): ([Int64], [Int64], [Int64]) = ([], [], [])
         for (index, row) in rows.enumerated() {
             let (sequence, padding) = (row.sequence, [Int64](repeating: 0, count: length - row.sequence.count))
-            try check(sequence.tokens, features: row.features)
-            var next = Int64(featureCount)
-            for token in sequence.tokens {
-                let isImage = token == TokenSequence.imagePlaceholder
-                tokens.append(Int64(token))
-                featureRows.append(isImage ? next : 0)
-                if isImage { next += 1 }
-            }
-            featureCount = Int(next)
             var own = [Int64](repeating: 0, count: sequence.count)
             for (number, response) in sequence.responses.enumerated() {
                 for place in response.range { own[place] = Int64(number + 1) }
             }
             segments += own + padding.map { _ in -1 }
-            tokens += padding
-            featureRows += padding
             positions += sequence.positions.map(Int64.init) + padding
             predicting += sequence.predictingRows.map { Int64(index * length) + Int64($0) }
         }
         let shape = [batch, length]
         let places = try TensorValue(runtime, positions, shape: shape)
-        var inputs = [
-            InputPort.tokens: try TensorValue(runtime, tokens, shape: shape),
-            InputPort.featureRows: try TensorValue(runtime, featureRows, shape: shape),
-            InputPort.segments: try TensorValue(runtime, segments, shape: shape),
-            InputPort.features: try joined(rows.map(\.features), count: featureCount),
-            InputPort.places: try TensorValue(runtime, (0..<length).map(Int64.init), shape: [length]),
-            Port.positions: places,
-        ]
+        var inputs = try embeddingInputs(rows.map { ($0.sequence.tokens, $0.features) }, length: length)
+        inputs[InputPort.segments] = try TensorValue(runtime, segments, shape: shape)
+        inputs[InputPort.places] = try TensorValue(runtime, (0..<length).map(Int64.init), shape: [length])
+        inputs[Port.positions] = places
         if let table { inputs[InputPort.table] = table }
         let session = try session(table == nil ? .inputs : .trainedInputs)
         let known = Set(session.inputs.map(\.name))
@@ -80,22 +63,42 @@ extension LlamaDecoder {
         return result
     }
 
-    /// Image features one after the other, [count, hidden]; one row of zeros if there are none.
-    private func joined(_ features: [[Float]], count: Int) throws(DamaError) -> TensorValue {
-        let result = try TensorValue(runtime, allocating: .float32, shape: [max(1, count), configuration.hiddenSize])
-        var starts = [0]
-        for part in features { starts.append(starts[starts.count - 1] + part.count) }
-        try result.withMutableElements(of: Float.self) { all throws(DamaError) in
-            guard count > 0 else { return all.update(repeating: 0) }
-            guard starts[features.count] == all.count else {
-                throw .internal("\(starts[features.count]) numbers are not \(count) rows of image features")
+    /// The embeddings of prompts, in float32 on the device: [prompts, length, hidden].
+    func deviceEmbeddings(_ prompts: [DecoderPrompt], length: Int) throws(DamaError) -> TensorValue {
+        let name = LlamaGraph.Port.embeddings
+        return try session(.embeddings).run(
+            embeddingInputs(prompts.map { ($0.tokens, $0.features) }, length: length), outputs: [name],
+            resident: [name])[0]
+    }
+
+    /// The inputs that embeddings are made from: tokens, padded with token 0, and image features.
+    private func embeddingInputs(
+        _ rows: [(tokens: [Int32], features: FeatureRows)], length: Int
+    ) throws(DamaError) -> [String: TensorValue] {
+        typealias InputPort = LlamaGraph.InputPort
+        var tokens: [Int64] = []
+        tokens.reserveCapacity(rows.count * length)
+        var featureRows: [Int64] = []
+        featureRows.reserveCapacity(rows.count * length)
+        var next: Int64 = 0
+        for row in rows {
+            try check(row.tokens, features: row.features)
+            for token in row.tokens {
+                let isImage = token == TokenSequence.imagePlaceholder
+                tokens.append(Int64(token))
+                featureRows.append(isImage ? next : 0)
+                if isImage { next += 1 }
             }
-            nonisolated(unsafe) let all = all
-            Concurrent.forEach(features.count, threads: runtime.threads) { [starts] index in
-                _ = UnsafeMutableBufferPointer(rebasing: all[starts[index]..<starts[index + 1]])
-                    .update(fromContentsOf: features[index])
-            }
+            let padding = repeatElement(Int64(0), count: max(0, length - row.tokens.count))
+            tokens += padding
+            featureRows += padding
         }
-        return result
+        let shape = [rows.count, length]
+        return [
+            InputPort.tokens: try TensorValue(runtime, tokens, shape: shape),
+            InputPort.featureRows: try TensorValue(runtime, featureRows, shape: shape),
+            InputPort.features: try FeatureRows.joined(
+                rows.map(\.features), width: configuration.hiddenSize, precision, on: runtime.backend(device), runtime),
+        ]
     }
 }

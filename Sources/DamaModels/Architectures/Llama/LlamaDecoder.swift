@@ -32,6 +32,8 @@ public final class LlamaDecoder: CausalDecoder {
         /// A step of generation that returns logits, and one that returns the tokens that greedy decoding takes.
         case generation, choice
         case inputs, trainedInputs
+        /// The embeddings of prompts.
+        case embeddings
     }
 
     /// The names of the weights in the files; `LlamaForCausalLM` and models with images use different prefixes.
@@ -158,6 +160,7 @@ public final class LlamaDecoder: CausalDecoder {
             case .choice: try graphs.generation(window: generationWindow(), choosesTokens: true)
             case .inputs: try graphs.inputs(tableIsInput: false, blocked: hidden)
             case .trainedInputs: try graphs.inputs(tableIsInput: true, blocked: hidden)
+            case .embeddings: try graphs.embeddings()
             }
         var options = SessionOptions()
         options.device = device
@@ -175,7 +178,9 @@ public final class LlamaDecoder: CausalDecoder {
         switch kind {
         case .logProbabilities, .logits: residentInputs
         case .generation, .choice: graphs.cachePorts
-        case .inputs, .trainedInputs: Set(graph.outputs.map(graph.name(of:)) + [LlamaGraph.InputPort.table])
+        case .inputs, .trainedInputs:
+            Set(graph.outputs.map(graph.name(of:)) + [LlamaGraph.InputPort.table, LlamaGraph.InputPort.features])
+        case .embeddings: [LlamaGraph.InputPort.features]
         }
     }
 
@@ -183,7 +188,7 @@ public final class LlamaDecoder: CausalDecoder {
 
     /// - Throws: ``DamaError/Code/invalidArgument`` for an id outside the vocabulary;
     ///   ``DamaError/Code/shapeMismatch`` if the numbers of placeholders and of feature rows differ.
-    func check(_ tokens: [Int32], features: [Float]) throws(DamaError) {
+    func check(_ tokens: [Int32], features: FeatureRows) throws(DamaError) {
         let size = configuration.hiddenSize
         let places = tokens.count { $0 == TokenSequence.imagePlaceholder }
         guard features.count == places * size else {
@@ -206,7 +211,7 @@ public final class LlamaDecoder: CausalDecoder {
     /// - Throws: ``DamaError/Code/invalidArgument`` for an id outside the vocabulary;
     ///   ``DamaError/Code/shapeMismatch`` if the numbers of placeholders and of feature rows differ.
     func embed(
-        _ tokens: [Int32], features: [Float], table: FloatMemory? = nil,
+        _ tokens: [Int32], features: FeatureRows, table: FloatMemory? = nil,
         into target: UnsafeMutableBufferPointer<Float>
     ) throws(DamaError) {
         let size = configuration.hiddenSize
@@ -214,19 +219,21 @@ public final class LlamaDecoder: CausalDecoder {
         guard target.count == tokens.count * size else {
             throw .shapeMismatch("embeddings of \(tokens.count) tokens do not fit \(target.count) numbers")
         }
-        var used = 0
-        for (index, token) in tokens.enumerated() {
-            let row = UnsafeMutableBufferPointer(rebasing: target[index * size..<(index + 1) * size])
-            if token == TokenSequence.imagePlaceholder {
-                _ = row.update(fromContentsOf: features[used * size..<(used + 1) * size])
-                used += 1
-            } else {
-                guard let table else {
-                    try embeddingTable.copyFloats(from: Int(token) * size, into: row)
-                    continue
+        try features.withFloats { features throws(DamaError) in
+            var used = 0
+            for (index, token) in tokens.enumerated() {
+                let row = UnsafeMutableBufferPointer(rebasing: target[index * size..<(index + 1) * size])
+                if token == TokenSequence.imagePlaceholder {
+                    _ = row.update(fromContentsOf: features[used * size..<(used + 1) * size])
+                    used += 1
+                } else {
+                    guard let table else {
+                        try embeddingTable.copyFloats(from: Int(token) * size, into: row)
+                        continue
+                    }
+                    let start = Int(token) * size
+                    _ = row.update(fromContentsOf: table.elements[start..<start + size])
                 }
-                let start = Int(token) * size
-                _ = row.update(fromContentsOf: table.elements[start..<start + size])
             }
         }
     }

@@ -25,20 +25,38 @@ extension LlamaGraph {
     ///   - tableIsInput: whether each run receives the embedding table, because it is trained.
     ///   - blocked: what hides a key.
     func inputs(tableIsInput: Bool, blocked: Double) throws(DamaError) -> Graph {
-        let g = GraphBuilder("llama-inputs")
-        let c = configuration
-        func integers(_ name: String) throws(DamaError) -> Value {
-            try g.input(name, .int64, ["batch", "sequence"])
+        let g = GraphBuilder("llama-inputs", kernels: kernels)
+        try g.output(Port.embeddings, embeddings(g, tableIsInput: tableIsInput))
+        let segments = try g.input(InputPort.segments, .int64, ["batch", "sequence"])
+        let positions = try g.input(Port.positions, .int64, ["batch", "sequence"])
+        if kernels.fused {
+            for (name, window) in masks {
+                try g.output(name, g.packedMask(segments, positions, window: window, hidden: blocked))
+            }
+            return g.graph
         }
-        let (tokens, featureRows) = (try integers(InputPort.tokens), try integers(InputPort.featureRows))
-        let (segments, positions) = (try integers(InputPort.segments), try integers(Port.positions))
+        try plainMasks(g, segments, positions, blocked)
+        return g.graph
+    }
+
+    /// The embeddings alone.
+    func embeddings() throws(DamaError) -> Graph {
+        let g = GraphBuilder("llama-embeddings", kernels: kernels)
+        try g.output(Port.embeddings, embeddings(g, tableIsInput: false))
+        return g.graph
+    }
+
+    private func embeddings(_ g: GraphBuilder, tableIsInput: Bool) throws(DamaError) -> Value {
+        let c = configuration
+        let tokens = try g.input(InputPort.tokens, .int64, ["batch", "sequence"])
+        let featureRows = try g.input(InputPort.featureRows, .int64, ["batch", "sequence"])
         let features = try g.input(InputPort.features, .float32, ["features", .fixed(c.hiddenSize)])
-        let places = try g.input(InputPort.places, .int64, ["sequence"])
         let shape = [c.vocabularySize, c.hiddenSize]
         let table =
             tableIsInput
             ? try g.input(InputPort.table, .float32, shape.map(Dimension.fixed))
             : try g.weight(Self.embeddings, .float32, shape)
+        if kernels.fused { return try g.tokenEmbeddings(table, tokens, features, featureRows) }
 
         // 1 and 0 as factors leave a number as it is, and need no kernel that selects.
         let zero = try g.scalar(0, .int64)
@@ -48,8 +66,15 @@ extension LlamaGraph {
         let ids = binary(g, "Max", tokens, zero, .int64)
         let words = try g.multiply(g.gather(table, ids), g.subtract(1, isImage))
         let pictures = try g.multiply(g.gather(features, featureRows), isImage)
-        try g.output(Port.embeddings, g.add(words, pictures))
+        return try g.add(words, pictures)
+    }
 
+    private func plainMasks(
+        _ g: GraphBuilder, _ segments: Value, _ positions: Value, _ blocked: Double
+    ) throws(DamaError) {
+        let zero = try g.scalar(0, .int64)
+        let column: Shape = ["batch", "sequence", 1]
+        let places = try g.input(InputPort.places, .int64, ["sequence"])
         // A key is visible if it is not later, and in the prefix or in the query's own response.
         let keys: Shape = ["batch", 1, "sequence"]
         let (rows, columns) = (try g.reshape(places, ["sequence", 1]), try g.reshape(places, [1, "sequence"]))
@@ -69,7 +94,6 @@ extension LlamaGraph {
             let mask = try g.multiply(g.subtract(1, g.cast(seen, to: .float32)), blocked)
             try g.output(name, g.reshape(mask, ["batch", 1, "sequence", "sequence"]))
         }
-        return g.graph
     }
 
     private func binary(_ g: GraphBuilder, _ op: String, _ a: Value, _ b: Value, _ type: ElementType) -> Value {

@@ -59,7 +59,7 @@ public final class LlavaVision: ImageFeatureEncoder {
         kernels = GraphKernels(on: device, weights.precision)
         session = try weights.session(
             Self.graph(configuration, names, kernels), named: "\(weights.store.path) (vision)", placement: .mappedFile,
-            options: options)
+            options: options, natural: device.residentFeatures(Port.features))
         self.configuration = configuration
         self.weights = weights
         self.names = names
@@ -123,22 +123,15 @@ public final class LlavaVision: ImageFeatureEncoder {
     /// The features of images, [image tokens, hidden of the text model] each.
     ///
     /// - Throws: ``DamaError/Code/shapeMismatch`` for an image whose size is not the tower's.
-    package func features(_ images: [PreparedImage], options: RunOptions? = nil) throws(DamaError) -> [[Float]] {
+    package func features(_ images: [PreparedImage], options: RunOptions? = nil) throws(DamaError) -> [FeatureRows] {
         try PreparedImage.require(images, size: configuration.vision.imageSize)
-        var features: [[Float]] = []
-        let rowSize = configuration.imageTokens * configuration.text.hiddenSize
+        var features: [FeatureRows] = []
         let batch = session.device.imageBatch
         for start in stride(from: 0, to: images.count, by: batch) {
             let pixels = try TensorValue.pixels(
                 runtime, images[start..<min(start + batch, images.count)], for: session.device)
-            let output = try session.run([Port.pixels: pixels], outputs: [Port.features], options: options)[0]
-            features += try output.withElements(of: Float.self) { all throws(DamaError) in
-                nonisolated(unsafe) let all = all
-                // Most of the time of a copy is that of new memory.
-                return try Concurrent.map(all.count / rowSize, threads: runtime.threads) { image in
-                    Array(all[image * rowSize..<(image + 1) * rowSize])
-                }
-            }
+            let output = try session.features([Port.pixels: pixels], Port.features, options)
+            for image in 0..<pixels.shape[0] { features.append(FeatureRows([try output.part(image..<image + 1)])) }
         }
         return features
     }

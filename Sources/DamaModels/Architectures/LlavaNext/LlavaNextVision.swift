@@ -24,7 +24,7 @@ final class LlavaNextVision: ImageFeatureEncoder {
         kernels = GraphKernels(on: device, weights.precision)
         session = try weights.session(
             LlavaNextGraph.graph(configuration, names, kernels), named: "\(weights.store.path) (vision)",
-            placement: .mappedFile, options: options)
+            placement: .mappedFile, options: options, natural: device.residentFeatures(LlavaVision.Port.features))
         self.configuration = configuration
         self.weights = weights
         self.processor = processor
@@ -46,13 +46,13 @@ final class LlavaNextVision: ImageFeatureEncoder {
     }
 
     /// One run for each image: its tiles are a batch.
-    func features(_ images: [PreparedImage], options: RunOptions?) throws(DamaError) -> [[Float]] {
+    func features(_ images: [PreparedImage], options: RunOptions?) throws(DamaError) -> [FeatureRows] {
         try PreparedImage.require(images, size: configuration.llava.vision.imageSize)
-        var features: [[Float]] = []
+        var features: [FeatureRows] = []
         for image in images {
             var inputs = try LlavaNextRows([image], configuration).forward(runtime)
             inputs[LlavaVision.Port.pixels] = try TensorValue.pixels(runtime, [image], for: session.device)
-            features.append(try session.run(inputs, outputs: [LlavaVision.Port.features], options: options)[0].array())
+            features.append(FeatureRows([try session.features(inputs, LlavaVision.Port.features, options)]))
         }
         return features
     }
