@@ -210,6 +210,31 @@ static const char *mask_tiles(void *stream, int type, const void *mask, int64_t 
     DISPATCH(mask_tiles, type, mask, kinds, masks, queries, keys)
 }
 
+static const char *norm(void *stream, int type, const void *x, const void *scale, const void *bias, void *y, float *means,
+                        float *inverses, size_t rows, size_t width, float epsilon) {
+    (void)stream;
+    CHECK_TYPE("norm", type);
+    for (size_t row = 0; row < rows; row++) {
+        size_t start = row * width;
+        float mean = 0, sum = 0;
+        if (bias != NULL) {
+            for (size_t i = 0; i < width; i++) mean += get(x, type, start + i);
+            mean /= (float)width;
+            means[row] = mean;
+        }
+        for (size_t i = 0; i < width; i++) {
+            float value = get(x, type, start + i) - mean;
+            sum += value * value;
+        }
+        inverses[row] = 1 / sqrtf(sum / (float)width + epsilon);
+        for (size_t i = 0; i < width; i++) {
+            float value = (get(x, type, start + i) - mean) * inverses[row] * get(scale, type, i);
+            put(y, type, start + i, bias == NULL ? value : value + get(bias, type, i));
+        }
+    }
+    return NULL;
+}
+
 static const char *token_embeddings(void *stream, int type, const void *table, const int64_t *tokens,
                                     const void *features, const int64_t *feature_rows, void *y, size_t vocabulary,
                                     size_t feature_count, size_t count, size_t width) {
@@ -407,6 +432,6 @@ static const char *token_logps_grad(void *stream, int type, const void *logits, 
 
 const cdama_kernels cdama_cpu_kernels = {
     adamw, sum_of_squares, accumulate, add_rows, fill, cast,
-    rotary_heads, mask_softmax, softmax_grad, mask_tiles, attention, attention_grad, token_embeddings, packed_mask, add_bias, sum_rows, product, row_dot, rms_norm_grad, rms_norm_scale_grad,
+    rotary_heads, mask_softmax, softmax_grad, mask_tiles, attention, attention_grad, norm, token_embeddings, packed_mask, add_bias, sum_rows, product, row_dot, rms_norm_grad, rms_norm_scale_grad,
     swiglu, swiglu_grad, likeliest, token_logps, token_logps_grad,
 };

@@ -125,6 +125,16 @@ static const char *shape_attention_grad(call *c) {
     return NULL;
 }
 
+static const char *shape_norm(call *c) {
+    const tensor *x = &c->in[0];
+    if (x->axes == 0 || c->in[1].count != last(x) || (c->in[2].axes != 0 && c->in[2].count != last(x))) {
+        return cdama_cuda_fail("RmsNorm, LayerNorm: the shapes of the input, the scale and the bias do not fit");
+    }
+    for (int i = 0; i < 3; i++) copy_shape(&c->out[i], x);
+    for (int i = 1; i < 3; i++) c->out[i].shape[x->axes - 1] = 1;
+    return NULL;
+}
+
 static const char *shape_token_embeddings(call *c) {
     const tensor *table = &c->in[0], *tokens = &c->in[1], *features = &c->in[2];
     if (table->axes != 2 || features->axes != 2 || last(table) != last(features) || tokens->axes != 2 ||
@@ -301,6 +311,18 @@ static const char *compute_attention_grad(call *c) {
                                       c->in[4].data, c->in[5].data, c->out[0].data, c->out[1].data, c->out[2].data);
 }
 
+static const char *compute_rms_norm(call *c) {
+    const tensor *x = &c->in[0];
+    return c->kernels->norm(c->stream, c->type, x->data, c->in[1].data, NULL, c->out[0].data, NULL, c->out[1].data,
+                            (size_t)rows(x), (size_t)last(x), c->given.epsilon);
+}
+
+static const char *compute_layer_norm(call *c) {
+    const tensor *x = &c->in[0];
+    return c->kernels->norm(c->stream, c->type, x->data, c->in[1].data, c->in[2].data, c->out[0].data, c->out[1].data,
+                            c->out[2].data, (size_t)rows(x), (size_t)last(x), c->given.epsilon);
+}
+
 static const char *compute_token_embeddings(call *c) {
     const tensor *table = &c->in[0], *features = &c->in[2];
     return c->kernels->token_embeddings(c->stream, c->type, table->data, c->in[1].data, features->data, c->in[3].data,
@@ -427,6 +449,8 @@ const operator cdama_operators[CDAMA_OPERATORS] = {
     {"MaskTiles", "R", "I", shape_mask_tiles, compute_mask_tiles, cdama_no_pairs},
     {"FlashAttention", "RRRri", "RF", shape_attention, compute_attention, cdama_no_pairs},
     {"FlashAttentionGrad", "RRRRFFri", "RRR", shape_attention_grad, compute_attention_grad, cdama_no_pairs},
+    {"RmsNorm", "RR", "RF", shape_norm, compute_rms_norm, cdama_no_pairs},
+    {"LayerNorm", "RRR", "RFF", shape_norm, compute_layer_norm, cdama_no_pairs},
     {"TokenEmbeddings", "RIRI", "R", shape_token_embeddings, compute_token_embeddings, cdama_no_pairs},
     {"PackedMask", "II", "R", shape_packed_mask, compute_packed_mask, cdama_no_pairs},
     {"AddBias", "RRr", "R", shape_add_bias, compute_add_bias, first_in_place},

@@ -20,7 +20,7 @@ typedef struct {
 /// A node's attributes; 0 for those that it lacks.
 typedef struct {
     int64_t heads, inverse, transposes_a, transposes_b, activation, window;
-    float scale;
+    float scale, epsilon;
 } numbers;
 
 /// A call of an operator.
@@ -43,7 +43,7 @@ typedef struct {
     size_t (*in_place)(int **input, int **output);
 } operator;
 
-enum { CDAMA_OPERATORS = 20 };
+enum { CDAMA_OPERATORS = 22 };
 extern const operator cdama_operators[CDAMA_OPERATORS];
 
 size_t cdama_no_pairs(int **input, int **output);

@@ -88,10 +88,10 @@ static int64_t attribute(const OrtKernelInfo *info, const char *name) {
     return 0;
 }
 
-/// The attribute "scale"; 0 if it is missing.
-static float scale(const OrtKernelInfo *info) {
+/// A number among the node's attributes; 0 if it is missing.
+static float real_attribute(const OrtKernelInfo *info, const char *name) {
     float value = 0;
-    OrtStatus *status = api->KernelInfoGetAttribute_float(info, "scale", &value);
+    OrtStatus *status = api->KernelInfoGetAttribute_float(info, name, &value);
     if (status == NULL) return value;
     api->ReleaseStatus(status);
     return 0;
@@ -105,7 +105,8 @@ static OrtStatus *ORT_API_CALL create(const OrtCustomOp *op, const OrtApi *given
                                    .transposes_a = attribute(info, "transA"),
                                    .transposes_b = attribute(info, "transB"),
                                    .activation = attribute(info, "activation"),
-                                   .window = attribute(info, "window"), .scale = scale(info)}};
+                                   .window = attribute(info, "window"), .scale = real_attribute(info, "scale"),
+                                   .epsilon = real_attribute(info, "epsilon")}};
     *state = k;
     return NULL;
 }

@@ -210,7 +210,8 @@ final class FusedGraphTests: XCTestCase {
             graph.nodes.filter { $0.domain == "dama" }.reduce(into: [:]) { $0[$1.op, default: 0] += 1 }
         }
         XCTAssertEqual(
-            counts(parts.forward), ["RotaryHeads": 4, "MaskSoftmax": 2, "SwiGLU": 2, "TokenLogProbabilities": 1])
+            counts(parts.forward),
+            ["RmsNorm": 5, "RotaryHeads": 4, "MaskSoftmax": 2, "SwiGLU": 2, "TokenLogProbabilities": 1])
         // Gradients of the 14 projections and the head, and of the rows that the last layer selects twice.
         XCTAssertEqual(
             counts(parts.backward),
@@ -227,7 +228,10 @@ final class FusedGraphTests: XCTestCase {
             outputs: [LlamaGraph.Port.logProbabilities], trainable: flash.weights.map(flash.name(of:)))
         XCTAssertEqual(
             counts(halves.forward),
-            ["RotaryHeads": 4, "MaskTiles": 1, "FlashAttention": 2, "SwiGLU": 2, "TokenLogProbabilities": 1])
+            [
+                "RmsNorm": 5, "RotaryHeads": 4, "MaskTiles": 1, "FlashAttention": 2, "SwiGLU": 2,
+                "TokenLogProbabilities": 1,
+            ])
         XCTAssertEqual(counts(halves.backward)["FlashAttentionGrad"], 2)
         XCTAssertEqual(counts(halves.backward)["MaskTiles"], 1)
         XCTAssertFalse((halves.forward.nodes + halves.backward.nodes).contains { $0.op == "Transpose" })

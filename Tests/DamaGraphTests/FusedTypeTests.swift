@@ -48,6 +48,10 @@ final class FusedTypeTests: XCTestCase {
         Case(
             op: "WeightGradient", inputs: [([6, 4], .float32), ([6, 5], .float32), ([4, 5], .float32)],
             outputs: [[4, 5]], attributes: [("transA", .int(1)), ("scale", .float(1))]),
+        Case(op: "RmsNorm", inputs: [([4, 9], .float32), ([9], .float32)], outputs: [[4, 9], [4, 1]]),
+        Case(
+            op: "LayerNorm", inputs: [([4, 9], .float32), ([9], .float32), ([9], .float32)],
+            outputs: [[4, 9], [4, 1], [4, 1]]),
         Case(
             op: "TokenEmbeddings",
             inputs: [([7, 5], .float32), ([2, 4], .int64), ([7, 5], .float32), ([2, 4], .int64)], outputs: [[2, 4, 5]]),

@@ -22,7 +22,7 @@ TYPES = {"f32": F32, "f16": F16, "bf16": BF16}
 # Two roundings of the type, for operators that round their inputs' products once more than the definition does.
 TOLERANCE = {F32: 4e-6, F16: 2e-3, BF16: 1.6e-2}
 NAMES = ("adamw sum_of_squares accumulate add_rows fill cast rotary_heads mask_softmax softmax_grad mask_tiles attention "
-         "attention_grad token_embeddings packed_mask add_bias sum_rows product row_dot rms_norm_grad rms_norm_scale_grad swiglu swiglu_grad likeliest "
+         "attention_grad norm token_embeddings packed_mask add_bias sum_rows product row_dot rms_norm_grad rms_norm_scale_grad swiglu swiglu_grad likeliest "
          "token_logps token_logps_grad").split()
 TILE = 64
 
@@ -374,6 +374,21 @@ class Checker:
                    [(3, F32, (af * bf).sum(-1).transpose(0, 2, 1))], TOLERANCE[F32])
 
     def norm(self, kind, rows, width):
+        x, xf = self.normal((rows, width), kind, 2)
+        scale, wf = self.normal(width, kind)
+        bias, bf = self.normal(width, kind)
+        zero = np.zeros(rows, np.float32)
+        inverse = 1 / np.sqrt((xf ** 2).mean(-1) + 1e-5)
+        self.check("norm", self.label(kind, f"{rows}x{width}"),
+                   [ctypes.c_int(kind), x, scale, None, np.zeros_like(x), None, zero, rows, width, 1e-5],
+                   [(4, kind, xf * inverse[:, None] * wf)], TOLERANCE[kind])
+        centred = xf - xf.mean(-1, keepdims=True)
+        deviation = 1 / np.sqrt((centred ** 2).mean(-1) + 1e-5)
+        arguments = [ctypes.c_int(kind), x, scale, bias, np.zeros_like(x), zero, zero.copy(), rows, width, 1e-5]
+        self.check("norm", self.label(kind, f"{rows}x{width} + bias"), arguments,
+                   [(4, kind, centred * deviation[:, None] * wf + bf)], TOLERANCE[kind])
+        self.check("norm", self.label(kind, f"{rows}x{width} statistics"), arguments,
+                   [(5, F32, xf.mean(-1)), (6, F32, deviation)], 2e-6)
         dy, df = self.normal((rows, width), kind)
         x, xf = self.normal((rows, width), kind)
         scale, wf = self.normal(width, kind)
@@ -512,6 +527,7 @@ class Checker:
                           np.linspace(0, tokens, 1001).astype(np.int64), integers(tokens, tokens), 1000, width]),
             ("fill", [real(count), c, 1.5, count]),
             ("cast", [real(count), c, floats(count), ctypes.c_int(F32), count]),
+            ("norm", [c, hidden, real(width), None, hidden, None, floats(tokens), tokens, width, 1e-5]),
             ("add_bias", [c, wide, real(inner), None, wide, tokens, inner, ctypes.c_int(1)]),
         ] + ([] if kind == F32 else self.large_attention(c, real, floats)):
             self.check(name, self.label(kind, "large"), arguments, [], 0)

@@ -22,7 +22,7 @@ enum { CDAMA_FLOAT32 = 1, CDAMA_FLOAT16 = 10, CDAMA_BFLOAT16 = 16 };
 /// The number of doubles in the workspace of `sum_of_squares`.
 enum { CDAMA_SQUARES_WORKSPACE = 1024 };
 
-/// The longest rows of mask_softmax, and of rms_norm_grad.
+/// The longest rows of mask_softmax, and of norm and rms_norm_grad.
 enum { CDAMA_LONGEST_SOFTMAX = 32768, CDAMA_LONGEST_NORM = 8192 };
 
 /// The queries of a tile of attention, and its keys.
@@ -131,6 +131,15 @@ typedef struct cdama_kernels {
     const char *(*attention_grad)(void *stream, int type, const cdama_attention *shape, const void *q, const void *k,
                                   const void *v, const void *mask, const int64_t *kinds, const void *flowing,
                                   const float *normalizers, const float *dots, void *dq, void *dk, void *dv);
+
+    /// Layer normalisation, or root mean square normalisation if `bias` and `means` are NULL: y = (x − mean) · inverse ·
+    /// scale + bias with inverse = 1 / √(mean (x − mean)² + epsilon), or y = x · inverse · scale with inverse =
+    /// 1 / √(mean x² + epsilon), for rows of at most CDAMA_LONGEST_NORM numbers.
+    ///
+    /// @param[out] means  [rows]
+    /// @param[out] inverses  [rows]
+    const char *(*norm)(void *stream, int type, const void *x, const void *scale, const void *bias, void *y, float *means,
+                        float *inverses, size_t rows, size_t width, float epsilon);
 
     /// y[i] = table[tokens[i]], or features[feature_rows[i]] where tokens[i] is negative. A number outside the table or
     /// the features is an error on the CPU; on the device the nearest row is taken.

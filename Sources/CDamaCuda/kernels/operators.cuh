@@ -240,6 +240,54 @@ extern "C" __global__ void NAME(row_dot)(const REAL *a, const REAL *b, float *su
     }
 }
 
+// `lanes` threads for a row, which stays in registers. Layer normalisation if there is a bias.
+extern "C" __global__ void __launch_bounds__(512)
+    NAME(norm)(const REAL *x, const REAL *scale, const REAL *bias, REAL *y, float *means, float *inverses, index_t rows,
+               int width, float epsilon, int lanes, int aligned) {
+    index_t row = (index_t)blockIdx.x * (blockDim.x / lanes) + threadIdx.x / lanes;
+    if (row >= rows) return;
+    int lane = threadIdx.x % lanes;
+    x += row * width;
+    y += row * width;
+    float v[NORM_CHUNKS][CHUNK], sum = 0, mean = 0;
+#pragma unroll
+    for (int c = 0; c < NORM_CHUNKS; c++) {
+        int at = (c * lanes + lane) * CHUNK;
+        load(x + at, width - at, aligned, 0, v[c]);
+        if (bias == 0) continue;
+#pragma unroll
+        for (int k = 0; k < CHUNK; k++) sum += v[c][k];
+    }
+    if (bias != 0) {
+        mean = row_sum(sum, lanes) / width;
+        sum = 0;
+    }
+#pragma unroll
+    for (int c = 0; c < NORM_CHUNKS; c++) {
+        int left = width - (c * lanes + lane) * CHUNK;
+#pragma unroll
+        for (int k = 0; k < CHUNK; k++) {
+            v[c][k] -= mean;
+            if (k < left) sum += v[c][k] * v[c][k];
+        }
+    }
+    float inverse = 1 / sqrtf(row_sum(sum, lanes) / width + epsilon);
+    if (lane == 0) {
+        inverses[row] = inverse;
+        if (bias != 0) means[row] = mean;
+    }
+#pragma unroll
+    for (int c = 0; c < NORM_CHUNKS; c++) {
+        int at = (c * lanes + lane) * CHUNK;
+        float w[CHUNK], b[CHUNK];
+        load(scale + at, width - at, aligned, 0, w);
+        if (bias != 0) load(bias + at, width - at, aligned, 0, b);
+#pragma unroll
+        for (int k = 0; k < CHUNK; k++) v[c][k] = v[c][k] * inverse * w[k] + (bias != 0 ? b[k] : 0);
+        store(y + at, width - at, aligned, v[c]);
+    }
+}
+
 extern "C" __global__ void __launch_bounds__(512)
     NAME(rms_norm_grad)(const REAL *dy, const REAL *x, const REAL *scale, const float *r, const REAL *residual,
                         REAL *dx, index_t rows, int width, int lanes, int aligned) {

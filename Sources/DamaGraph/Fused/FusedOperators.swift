@@ -15,6 +15,9 @@ public enum FusedOperators {
     /// The sizes of heads that have kernels of attention.
     static let attentionSizes: Set<Int> = [32, 64, 128]
 
+    /// The longest rows of norms: CDAMA_LONGEST_NORM.
+    static let longestNorm = 8192
+
     /// The inputs and outputs of each operator that are float whatever the type of the operator is: tables, statistics,
     /// log-probabilities and sums.
     public static let float32: [String: (inputs: Set<Int>, outputs: Set<Int>)] = [
@@ -28,6 +31,8 @@ public enum FusedOperators {
         "FlashAttention": (inputs: [], outputs: [1]),
         "FlashAttentionGrad": (inputs: [4, 5], outputs: []),
         "AddBias": (inputs: [], outputs: []),
+        "RmsNorm": (inputs: [], outputs: [1]),
+        "LayerNorm": (inputs: [], outputs: [1, 2]),
         "TokenEmbeddings": (inputs: [], outputs: []),
         "PackedMask": (inputs: [], outputs: []),
         "SumRows": (inputs: [], outputs: []),

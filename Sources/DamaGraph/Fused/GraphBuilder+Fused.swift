@@ -258,7 +258,7 @@ extension GradientRule {
         },
     ]
 
-    /// The rule of SimplifiedLayerNormalization with fused kernels.
+    /// The rule of RmsNorm.
     static func fusedRmsNorm(_ c: GradientContext) throws(DamaError) -> [Value?] {
         let (g, x, scale, r) = (c.g, try c.input(0), try c.input(1), try c.output(1))
         let gradient = try c.gradient()

@@ -28,21 +28,31 @@ extension GraphBuilder {
     public func layerNorm(_ x: Value, scale: Value, bias: Value, epsilon: Float) throws(DamaError) -> Value {
         try checkNorm("layerNorm", x, [scale, bias])
         let statistics = Array(x.shape.dropLast()) + [.fixed(1)]
+        let outputs = [(x.type, x.shape), (x.type, statistics), (x.type, statistics)]
+        if hasNormKernel(x) {
+            return fused("LayerNorm", [x, scale, bias], outputs: outputs, [("epsilon", .float(epsilon))])[0]
+        }
         // Mean and 1/std are for the gradient; outputs that nothing reads are not written.
         return node(
-            "LayerNormalization", [x, scale, bias],
-            outputs: [(x.type, x.shape), (x.type, statistics), (x.type, statistics)],
+            "LayerNormalization", [x, scale, bias], outputs: outputs,
             attributes: [("axis", .int(-1)), ("epsilon", .float(epsilon))])[0]
     }
 
     /// x / √(mean x² + ε) · scale over the last axis: Llama's normalisation.
     public func rmsNorm(_ x: Value, scale: Value, epsilon: Float) throws(DamaError) -> Value {
         try checkNorm("rmsNorm", x, [scale])
+        let outputs = [(x.type, x.shape), (x.type, Array(x.shape.dropLast()) + [.fixed(1)])]
+        if hasNormKernel(x) {
+            return fused("RmsNorm", [x, scale], outputs: outputs, [("epsilon", .float(epsilon))])[0]
+        }
         // ONNX Runtime defines this operator in ONNX's own domain; ONNX itself does not.
         return node(
-            "SimplifiedLayerNormalization", [x, scale],
-            outputs: [(x.type, x.shape), (x.type, Array(x.shape.dropLast()) + [.fixed(1)])],
+            "SimplifiedLayerNormalization", [x, scale], outputs: outputs,
             attributes: [("axis", .int(-1)), ("epsilon", .float(epsilon)), ("stash_type", .int(1))])[0]
+    }
+
+    private func hasNormKernel(_ x: Value) -> Bool {
+        graph.kernels.fused && x.shape.last?.fixed.map { $0 <= FusedOperators.longestNorm } ?? false
     }
 
     private func checkNorm(_ op: String, _ x: Value, _ parameters: [Value]) throws(DamaError) {
@@ -89,27 +99,11 @@ extension GradientRule {
             let share = try g.multiply(g.exp(c.output(0)), g.reduceSum(gradient, axes: [axis], keep: true))
             return [try g.subtract(gradient, share)]
         },
-        // With n = (x − mean) / std and h = ∂y scale: ∂x = (h − mean h − n mean(h n)) / std
-        GradientRule("LayerNormalization") { c throws(DamaError) in
-            let (g, x, scale) = (c.g, try c.input(0), try c.input(1))
-            let gradient = try c.gradient()
-            let normal = try g.multiply(g.subtract(x, c.output(1)), c.output(2))
-            return [
-                try c.ifNeeded(0) { () throws(DamaError) in
-                    let h = try g.multiply(gradient, scale)
-                    let along = try g.multiply(normal, g.reduceMean(g.multiply(h, normal), axes: [-1], keep: true))
-                    let centred = try g.subtract(h, g.reduceMean(h, axes: [-1], keep: true))
-                    return try g.multiply(g.subtract(centred, along), c.output(2))
-                },
-                try c.ifNeeded(1) { () throws(DamaError) in
-                    try c.unbroadcast(g.multiply(gradient, normal), to: scale)
-                },
-                try c.ifNeeded(2) { () throws(DamaError) in try c.unbroadcast(gradient, to: c.input(2)) },
-            ]
-        },
+        GradientRule("LayerNormalization") { c throws(DamaError) in try layerNorm(c) },
+        GradientRule("dama.LayerNorm") { c throws(DamaError) in try layerNorm(c) },
+        GradientRule("dama.RmsNorm") { c throws(DamaError) in try fusedRmsNorm(c) },
         // With r = 1 / √(mean x² + ε) and h = ∂y scale: ∂x = r h − x r³ mean(h x)
         GradientRule("SimplifiedLayerNormalization") { c throws(DamaError) in
-            if c.g.graph.kernels.fused { return try fusedRmsNorm(c) }
             let (g, x, scale, r) = (c.g, try c.input(0), try c.input(1), try c.output(1))
             let gradient = try c.gradient()
             return [
@@ -125,4 +119,23 @@ extension GradientRule {
             ]
         },
     ]
+
+    /// With n = (x − mean) / std and h = ∂y scale: ∂x = (h − mean h − n mean(h n)) / std
+    private static func layerNorm(_ c: GradientContext) throws(DamaError) -> [Value?] {
+        let (g, x, scale) = (c.g, try c.input(0), try c.input(1))
+        let gradient = try c.gradient()
+        let normal = try g.multiply(g.subtract(x, c.output(1)), c.output(2))
+        return [
+            try c.ifNeeded(0) { () throws(DamaError) in
+                let h = try g.multiply(gradient, scale)
+                let along = try g.multiply(normal, g.reduceMean(g.multiply(h, normal), axes: [-1], keep: true))
+                let centred = try g.subtract(h, g.reduceMean(h, axes: [-1], keep: true))
+                return try g.multiply(g.subtract(centred, along), c.output(2))
+            },
+            try c.ifNeeded(1) { () throws(DamaError) in
+                try c.unbroadcast(g.multiply(gradient, normal), to: scale)
+            },
+            try c.ifNeeded(2) { () throws(DamaError) in try c.unbroadcast(gradient, to: c.input(2)) },
+        ]
+    }
 }

@@ -102,6 +102,8 @@ public final class DualEncoder: ImageTextEncoder {
 
     public var imagesPerStep: Int { options.device.scoredImages }
     public var sentencesPerStep: Int { options.device == .cpu ? 256 : 1024 }
+    /// The model takes the processors too if it runs on them.
+    public var preparationThreads: Int { options.device == .cpu ? 0 : Processors.usable }
 
     /// Computed on first use, since it reads all weights.
     public var fingerprint: String {

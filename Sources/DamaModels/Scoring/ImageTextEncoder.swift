@@ -17,6 +17,8 @@ public protocol ImageTextEncoder: Sendable {
     /// The images, and the texts, that a job gives to one call unless its options say otherwise.
     var imagesPerStep: Int { get }
     var sentencesPerStep: Int { get }
+    /// The threads of a job that read and decode, unless its options say otherwise; 0 leaves their number to the job.
+    var preparationThreads: Int { get }
     /// SHA-256, in hexadecimal, of everything a score depends on: weights, tokenizer, image processing.
     var fingerprint: String { get throws(DamaError) }
 
@@ -42,6 +44,7 @@ public protocol ImageTextEncoder: Sendable {
 extension ImageTextEncoder {
     public var imagesPerStep: Int { 8 }
     public var sentencesPerStep: Int { 256 }
+    public var preparationThreads: Int { 0 }
 
     /// Unit-norm embeddings, one for each image, in order.
     public func embed(images: [PreparedImage]) throws(DamaError) -> [[Float]] { try embed(images: images, run: nil) }

@@ -17,6 +17,9 @@ extension OnnxRuntime {
         let settings = [
             ("device_id", String(ordinal)), ("use_tf32", "1"),
             ("arena_extend_strategy", "kSameAsRequested"), ("has_user_compute_stream", "1"),
+            // Prompts by flash attention, or memory-efficient or plain attention where it has no kernel (1, 2, 16).
+            // cuDNN's (8), which newer devices would take, plans each new shape in each thread anew: 70 ms.
+            ("sdpa_kernel", String(1 | 2 | 16)),
         ]
         try withCStrings(settings.map(\.0)) { keys throws(DamaError) in
             try withCStrings(settings.map(\.1)) { values throws(DamaError) in

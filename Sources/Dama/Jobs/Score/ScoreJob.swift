@@ -28,6 +28,7 @@ public struct ScoreJob: Sendable {
     ) {
         var options = options
         options.imagesPerStep = options.imagesPerStep ?? encoder.imagesPerStep
+        if options.rows.workers == 0 { options.rows.workers = encoder.preparationThreads }
         options.sentencesPerStep = options.sentencesPerStep ?? encoder.sentencesPerStep
         self.options = options
         self.encoder = encoder
