@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Optional
 
-from . import _abi
+from . import _abi, _worker
 from ._native import check
 from ._repr import described
 
@@ -67,15 +67,14 @@ def run_stoppable(call: Callable[[ctypes.c_void_p], int], cancellation: Optional
             check(call(token._handle))
         except BaseException as error:
             failures.append(error)
-        finally:
-            done.set()
 
     try:
         try:
-            threading.Thread(target=work, name="dama", daemon=True).start()
+            _worker.start(work, done)
         except RuntimeError:
             # No thread can be started, for example because the interpreter is shutting down.
             work()
+            done.set()
         done.wait()
     except BaseException:
         if not claim.acquire(blocking=False):
