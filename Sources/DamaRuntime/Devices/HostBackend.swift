@@ -19,6 +19,8 @@ package final class HostBackend: DeviceBackend {
         var workers = 0
         var used: UInt64 = 0
         var peak: UInt64 = 0
+        /// The most that may be in use; `nil` for the machine's memory.
+        var capacity: UInt64?
     }
 
     private let state = Mutex(State())
@@ -37,6 +39,12 @@ package final class HostBackend: DeviceBackend {
         guard byteCount >= 0, !overflow else { throw .outOfMemory("no memory can hold \(byteCount) bytes") }
         try Allocation.check(byteCount, for: "memory of \(device)")
         let size = padded / Self.page * Self.page
+        let (used, capacity) = state.withLock { ($0.used, $0.capacity) }
+        if let capacity, used + UInt64(size) > capacity {
+            throw .outOfMemory(
+                "the memory of \(device) is too small for \(byteCount) bytes: \(capacity - min(used, capacity)) of "
+                    + "\(capacity) are free")
+        }
         let memory = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
         guard let memory, memory != MAP_FAILED else { throw .outOfMemory("cannot allocate \(byteCount) bytes") }
         state.withLock { state in
@@ -105,10 +113,16 @@ package final class HostBackend: DeviceBackend {
         }
     }
 
+    /// Limits the memory, as that of a real device is limited; `nil` for the machine's.
+    package func setCapacity(_ bytes: UInt64?) { state.withLock { $0.capacity = bytes } }
+
     package func memory(resets: Bool) throws(DamaError) -> DeviceMemoryUse {
-        let (used, peak) = state.withLock { state in
+        let (used, peak, capacity) = state.withLock { state in
             defer { if resets { state.peak = state.used } }
-            return (state.used, state.peak)
+            return (state.used, state.peak, state.capacity)
+        }
+        if let capacity {
+            return DeviceMemoryUse(total: capacity, available: capacity - min(used, capacity), used: used, peak: peak)
         }
         let total = UInt64(max(0, sysconf(Int32(_SC_PHYS_PAGES)))) * UInt64(Self.page)
         let available = UInt64(max(0, sysconf(Int32(_SC_AVPHYS_PAGES)))) * UInt64(Self.page)

@@ -64,7 +64,7 @@ package struct MemoryAdvice {
 extension Trainer {
     /// The error of a step, with what would fit if its device had too little memory.
     func explain(_ error: DamaError, _ batch: [TrainingPair]) -> DamaError {
-        guard error.code == .outOfMemory, policy.place.map({ !$0.isHost }) ?? false else { return error }
+        guard error.code == .outOfMemory, policy.base.options.device != .cpu else { return error }
         var step = PlannedStep(policy.base.options.device)
         step.precision = policy.base.precision
         step.activations = policy.activations
