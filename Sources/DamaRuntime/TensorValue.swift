@@ -121,14 +121,11 @@ public final class TensorValue: @unchecked Sendable {
             type: elementType, shape: [range.count] + shape.dropFirst(), device: device, owner: self)
     }
 
-    /// The same numbers as rows of `rowWidth` numbers, [rows, row width], in the same memory.
-    package func flattened(rowWidth: Int) throws(DamaError) -> TensorValue {
-        guard rowWidth > 0, count.isMultiple(of: rowWidth) else {
-            throw .internal("a tensor of shape \(shape) is not rows of \(rowWidth) numbers")
-        }
-        return try TensorValue(
+    /// The same numbers in another shape, in the same memory.
+    package func reshaped(_ shape: [Int]) throws(DamaError) -> TensorValue {
+        try TensorValue(
             runtime, borrowing: UnsafeRawBufferPointer(start: address.map { UnsafeRawPointer($0) }, count: byteCount),
-            type: elementType, shape: [count / rowWidth, rowWidth], device: device, owner: self)
+            type: elementType, shape: shape, device: device, owner: self)
     }
 
     /// The first element, in the memory of the tensor's device.

@@ -26,6 +26,8 @@ final class DifferentiableModel {
     private var accumulatingSession: Session?
     private let backwardOptions: SessionOptions
     private let outputs: [String]
+    /// Outputs that stay where the model runs, in the type that it computes in.
+    private let residentOutputs: Set<String>
     private let weights: [String: TensorValue]
     private let parameters: [String: Parameter]
 
@@ -43,6 +45,7 @@ final class DifferentiableModel {
         let runtime = place.runtime
         self.runtime = runtime
         self.outputs = outputs
+        residentOutputs = place.natural.intersection(outputs)
         self.parameters = Dictionary(parameters.map { ($0.graphName, $0) }) { first, _ in first }
         differentiation = try Self.halves(
             graph, outputs: outputs, trained: parameters.map(\.graphName) + inputs, recompute: scopes,
@@ -93,7 +96,7 @@ final class DifferentiableModel {
         let names = outputs + differentiation.activations.filter { !outputs.contains($0) }
         let values = try forwardSession.run(
             feeds(forwardSession, inputs), outputs: names,
-            resident: Set(differentiation.activations).subtracting(outputs), options: run)
+            resident: Set(differentiation.activations).subtracting(outputs).union(residentOutputs), options: run)
         var kept = inputs
         for (name, value) in zip(names, values) { kept[name] = value }
         return Pass(outputs: Dictionary(zip(outputs, values)) { $1 }, kept: kept)

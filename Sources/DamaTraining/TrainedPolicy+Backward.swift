@@ -108,64 +108,65 @@ extension TrainedPolicy {
         let gradients = try decoderModel.backward(part.decoder, seeds: [seed], update, run: run)
         if update == .replace, !selection.isTableInGraph { try selection.table?.clearGradient() }
         guard let embeddings = gradients[decoder.embeddingInput] else { return }
-        let imageSeeds = try distribute(embeddings, of: part)
+        try addTableGradient(embeddings, of: part)
         guard let vision, let seen = part.vision else { return }
+        let seeds = try imageGradient(embeddings, of: part)
         // The outermost axis of a part has its own length.
         let inner = Array(seen.shape.dropFirst())
-        let shape = [imageSeeds.count / max(1, inner.reduce(1, *))] + inner
-        _ = try vision.model.backward(
-            seen.pass, seeds: [TensorValue(decoder.runtime, imageSeeds, shape: shape)], update, run: run)
+        let shape = [seeds.count / max(1, inner.reduce(1, *))] + inner
+        _ = try vision.model.backward(seen.pass, seeds: [seeds.reshaped(shape)], update, run: run)
     }
 
     /// Adds the gradients of the embeddings to the table's gradient, if the table is trained.
-    ///
-    /// - Returns: the gradients of image features in the order of the images, if the vision part is trained.
-    private func distribute(
-        _ embeddings: TensorValue, of part: ForwardPass.Content
-    ) throws(DamaError) -> [Float] {
-        var table = selection.table
-        if let found = table, case .device(let numbers) = found.home {
-            try numbers.addRows(of: embeddings, at: tokenPlaces(of: part))
-            table = nil
-        }
-        guard table != nil || part.vision != nil else { return [] }
-        let embeddings = try embeddings.onHost()
+    private func addTableGradient(_ embeddings: TensorValue, of part: ForwardPass.Content) throws(DamaError) {
+        guard let table = selection.table else { return }
+        let places = places(of: part)
+        if case .device(let numbers) = table.home { return try numbers.addRows(of: embeddings, at: places.tokens) }
         let width = decoder.hiddenSize
-        var imageSeeds: [Float] = []
-        try embeddings.withElements(of: Float.self) { all throws(DamaError) in
+        try embeddings.onHost().withElements(of: Float.self) { all throws(DamaError) in
             var tokens: [Int64] = []
             var rows: [Float] = []
-            for (index, pair) in part.pairs.enumerated() {
-                for (position, token) in pair.sequence.tokens.enumerated() {
-                    let start = (index * part.length + position) * width
-                    let row = all[start..<start + width]
-                    if token == TokenSequence.imagePlaceholder {
-                        if part.vision != nil { imageSeeds += row }
-                    } else if table != nil {
-                        tokens.append(Int64(token))
-                        rows += row
-                    }
+            for (token, own) in places.tokens.sorted(by: { $0.key < $1.key }) {
+                for place in own {
+                    tokens.append(Int64(token))
+                    rows += all[Int(place) * width..<(Int(place) + 1) * width]
                 }
             }
-            guard let table else { return }
             try rows.withUnsafeBufferPointer { rows throws(DamaError) in
                 try tokens.withUnsafeBufferPointer { tokens throws(DamaError) in
                     try RowGradients.add(rows, at: tokens, to: table.gradient.elements, width: width)
                 }
             }
         }
-        return imageSeeds
     }
 
-    /// The rows of the embeddings' gradient, [pairs · length], that belong to each token.
-    private func tokenPlaces(of part: ForwardPass.Content) -> [Int32: [Int64]] {
-        var places: [Int32: [Int64]] = [:]
+    /// The gradients of image features in the order of the images, [rows, hidden], where the model runs.
+    private func imageGradient(
+        _ embeddings: TensorValue, of part: ForwardPass.Content
+    ) throws(DamaError) -> TensorValue {
+        let (places, width) = (places(of: part).images, decoder.hiddenSize)
+        if let place, !place.isHost, let rows = try place.rows(places, of: embeddings, width: width) { return rows }
+        var rows: [Float] = []
+        rows.reserveCapacity(places.count * width)
+        try embeddings.onHost().withElements(of: Float.self) { all in
+            for place in places { rows += all[Int(place) * width..<(Int(place) + 1) * width] }
+        }
+        return try TensorValue(decoder.runtime, rows, shape: [places.count, width])
+    }
+
+    /// The rows of the embeddings' gradient, [pairs · length], that belong to each token, and those of images.
+    private func places(of part: ForwardPass.Content) -> (tokens: [Int32: [Int64]], images: [Int64]) {
+        var (tokens, images): ([Int32: [Int64]], [Int64]) = ([:], [])
         for (index, pair) in part.pairs.enumerated() {
-            for (position, token) in pair.sequence.tokens.enumerated()
-            where token != TokenSequence.imagePlaceholder {
-                places[token, default: []].append(Int64(index * part.length + position))
+            for (position, token) in pair.sequence.tokens.enumerated() {
+                let place = Int64(index * part.length + position)
+                if token == TokenSequence.imagePlaceholder {
+                    images.append(place)
+                } else {
+                    tokens[token, default: []].append(place)
+                }
             }
         }
-        return places
+        return (tokens, images)
     }
 }

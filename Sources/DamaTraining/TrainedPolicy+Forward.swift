@@ -66,7 +66,7 @@ extension TrainedPolicy {
         guard let output = pass.outputs[encoder.trainingOutput] else { throw .internal("no image features") }
         // [all rows, hidden]
         let width = max(1, decoder.hiddenSize)
-        let all = try output.onHost().flattened(rowWidth: width)
+        let all = try output.reshaped([output.count / width, width])
         var rows: [DecoderRow] = []
         var start = 0
         for pair in pairs {

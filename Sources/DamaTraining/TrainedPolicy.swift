@@ -93,7 +93,9 @@ public final class TrainedPolicy {
         }
         let model = try DifferentiableModel(
             seen.graph, outputs: [seen.encoder.trainingOutput], parameters: seen.parameters,
-            place: GraphPlace(runtime: decoder.runtime, device: decoder.device, precision: precision)
+            place: GraphPlace(
+                runtime: decoder.runtime, device: decoder.device, precision: precision,
+                natural: decoder.device.residentFeatures(seen.encoder.trainingOutput))
         ) { name, shape throws(DamaError) in
             try seen.encoder.weights.value(name, shape: shape, on: decoder.device)
         }

@@ -38,6 +38,26 @@ struct DevicePlace: Sendable {
     }
 }
 
+extension DevicePlace {
+    /// Some rows of fp32 values on the device, one after the other: [places, width]; `nil` without kernels.
+    ///
+    /// - Parameter places: rows of `values` as a matrix of this width.
+    func rows(_ places: [Int64], of values: TensorValue, width: Int) throws(DamaError) -> TensorValue? {
+        guard let kernels, values.device == backend.device else { return nil }
+        let rows = try TensorValue(backend, runtime, .float32, shape: [places.count, width])
+        try rows.clear()
+        guard !places.isEmpty else { return rows }
+        func list(_ numbers: [Int64]) throws(DamaError) -> TensorValue {
+            try TensorValue(runtime, numbers, shape: [numbers.count]).on(backend)
+        }
+        try kernels.addRows(
+            values, to: rows, rows: list(places.indices.map(Int64.init)),
+            starts: list((0...places.count).map(Int64.init)),
+            positions: list(places))
+        return rows
+    }
+}
+
 /// The numbers of a parameter on a device: what the graphs read, in their type, and the gradient in fp32. The fp32
 /// value and the moments are on the device, or with ``DevicePlace/offload`` on the host.
 final class DeviceNumbers: @unchecked Sendable {

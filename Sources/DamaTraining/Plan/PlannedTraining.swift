@@ -57,7 +57,7 @@ struct PlannedTraining {
         if let network = networks.vision, let seen, hasVision {
             vision = try DifferentiableModel.halves(
                 network.graph(true, kernels), outputs: [network.output], trained: seen.map(\.graphName), recompute: [],
-                precision, natural: [])
+                precision, natural: step.device.residentFeatures(network.output))
         } else {
             vision = nil
         }
@@ -134,7 +134,8 @@ struct PlannedTraining {
         guard let vision, let network = networks.vision else { return run }
         let axes = AxisLengths(network.axes(pairs * step.images))
         var seen = PlannedRun()
-        try add(vision, outputs: [network.output], resident: [], axes, accumulates, to: &seen)
+        let resident = step.device.residentFeatures(network.output)
+        try add(vision, outputs: [network.output], resident: resident, axes, accumulates, to: &seen)
         // One run follows the other.
         run.forwardPeak = max(seen.forwardPeak, seen.kept + run.forwardPeak)
         run.backwardPeak = max(seen.backwardPeak, run.backwardPeak)
@@ -149,6 +150,8 @@ struct PlannedTraining {
     ) throws(DamaError) {
         let (forward, names) = (halves.forward, Set(trained.map(\.graphName)))
         var copied = 0
+        /// Seeds that are made where the model runs.
+        var seeds = 0
         for input in forward.inputs {
             let bytes = try lengths.byteCount(input.type, input.shape)
             if resident.contains(forward.name(of: input)) {
@@ -161,6 +164,9 @@ struct PlannedTraining {
         // Rows of the inverse table are read by the backward half alone.
         for input in halves.backward.inputs {
             let name = halves.backward.name(of: input)
+            if halves.seeds.contains(name), !resident.isDisjoint(with: outputs) {
+                seeds += try lengths.byteCount(input.type, input.shape)
+            }
             guard forward.value(named: name) == nil, !halves.seeds.contains(name) else { continue }
             let bytes = try lengths.byteCount(input.type, input.shape)
             run.hostInputs += bytes
@@ -173,7 +179,7 @@ struct PlannedTraining {
             let bytes = try lengths.byteCount(value.type, value.shape)
             if value.shape == logits {
                 run.logits += bytes
-            } else if outputs.contains(name), step.device != .cpu {
+            } else if outputs.contains(name), step.device != .cpu, !resident.contains(name) {
                 run.hostInputs += bytes
             } else {
                 run.kept += bytes
@@ -182,7 +188,7 @@ struct PlannedTraining {
         run.forwardPeak = try forward.peakByteCount(lengths) + copied
         let backward = accumulates ? try halves.accumulating(names) : halves.backward
         let bound = halves.gradients.filter { names.contains($0.name) }.compactMap(\.dense)
-        run.backwardPeak = try backward.peakByteCount(lengths, bound: Set(bound)) + copied
+        run.backwardPeak = try backward.peakByteCount(lengths, bound: Set(bound)) + copied + seeds
     }
 }
 
