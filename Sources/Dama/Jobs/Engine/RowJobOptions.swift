@@ -18,7 +18,8 @@ public struct RowJobOptions: Sendable {
     public var rowLimit = 8 << 20
     /// The most bytes of one image file.
     public var imageByteLimit = 64 << 20
-    /// Threads for reading, decoding and splitting; 0 for as many as there are processors, at most 8.
+    /// Threads for reading, decoding and splitting; 0 for as many as there are processors, at most 8 unless the model of a
+    /// scoring job runs on another device.
     public var workers = 0
     /// The job stops when more rows than this are rejected; `nil` for no limit.
     public var maximumRejected: Int?
