@@ -31,7 +31,10 @@ struct RowJobArguments: ParsableArguments {
     var dataFormat: RowFormat = .automatic
     @Option(help: ArgumentHelp("Stop when more rows than this are rejected.", valueName: "n"))
     var maxBad: Int?
-    @Option(help: ArgumentHelp("Threads for reading and decoding; 0 for one per processor, at most 8.", valueName: "n"))
+    @Option(
+        help: ArgumentHelp(
+            "Threads for reading and decoding; 0 for one per processor, at most 8 (for score on a device, all).",
+            valueName: "n"))
     var workers = 0
     @Option(
         help: ArgumentHelp(

@@ -64,7 +64,7 @@ typedef struct dama_score_dataset_options {
      * replaced: the job fails before it begins, and names the file. 0.
      */
     int32_t restart;
-    /** Threads for reading and decoding; 0: one for each processor, at most 8. */
+    /** Threads for reading and decoding; 0: one for each processor, at most 8 if the model runs on them. */
     uint32_t workers;
     /** Rows computed together; 32. */
     uint32_t block_rows;

@@ -92,8 +92,8 @@ def score_dataset(
     (7), by default the mean over the scored rows.
 
     With more than ``max_rejected`` bad rows the job fails (None: no limit). ``workers`` threads read and decode, 0 for
-    one on each processor, at most 8; ``block_rows`` rows are computed together; ``cache_bytes`` is the memory for
-    embeddings that may occur again. A row has at most ``row_limit`` bytes, an image file ``image_limit``.
+    one on each processor, at most 8 if the model runs on them; ``block_rows`` rows are computed together; ``cache_bytes``
+    is the memory for embeddings that may occur again. A row has at most ``row_limit`` bytes, an image file ``image_limit``.
 
     A job that was stopped or killed resumes when it is called again with the same arguments, and ends with the same
     bytes; ``restart`` discards its files and begins anew. ``progress`` is True for a progress bar (tqdm's, if it is

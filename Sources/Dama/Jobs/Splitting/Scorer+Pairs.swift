@@ -35,7 +35,8 @@ extension Scorer {
     ///   - deltaSource: How δ is computed from the scores.
     ///   - splitter: Cuts responses into sub-sentences of at most ``DualEncoder/tokenLimit`` tokens.
     ///   - blockPairs: Pairs that are computed together; the last bits may depend on it. A job's `block_rows`.
-    ///   - workers: Threads for decoding and splitting; 0 for as many as there are processors, at most 8.
+    ///   - workers: Threads for decoding and splitting; 0 for as many as there are processors, at most 8 if the model
+    ///     runs on them.
     ///   - stop: Checked between pairs, and by the splitter while it waits.
     ///   - run: Stops a run of this model.
     /// - Throws: ``DamaError/cancelled`` once `stop` or `run` requests it; an error that is no fault of a pair, such as
@@ -47,8 +48,8 @@ extension Scorer {
     ) throws(DamaError) -> [Result<SplitHardness, DamaError>] {
         guard blockPairs > 0 else { throw .invalidArgument("block_pairs is \(blockPairs); expected 1 or more") }
         let block = PairBlock(
-            scorer: self, splitter: splitter, deltaSource: deltaSource, workers: Workers(count: workers), stop: stop,
-            run: run)
+            scorer: self, splitter: splitter, deltaSource: deltaSource,
+            workers: Workers(count: workers > 0 ? workers : encoder.preparationThreads), stop: stop, run: run)
         var found: [Result<SplitHardness, DamaError>] = []
         found.reserveCapacity(pairs.count)
         for start in stride(from: 0, to: pairs.count, by: blockPairs) {
@@ -86,9 +87,10 @@ private struct PairBlock {
             }
         }
         var vectors: [[Float]] = []
-        for start in stride(from: 0, to: texts.count, by: 256) {
+        let step = scorer.encoder.sentencesPerStep
+        for start in stride(from: 0, to: texts.count, by: step) {
             try check()
-            vectors += try scorer.encoder.embed(texts: Array(texts[start..<min(start + 256, texts.count)]), run: run)
+            vectors += try scorer.encoder.embed(texts: Array(texts[start..<min(start + step, texts.count)]), run: run)
         }
         func embedded(_ sentences: [String]) throws(DamaError) -> [PairHardness.Embedded] {
             var found: [PairHardness.Embedded] = []
@@ -160,9 +162,9 @@ private struct PairBlock {
             case .failure(let error): results[source.key] = .failure(error)
             }
         }
-        for start in stride(from: 0, to: ready.count, by: 8) {
+        for start in stride(from: 0, to: ready.count, by: encoder.imagesPerStep) {
             try check()
-            let step = ready[start..<min(start + 8, ready.count)]
+            let step = ready[start..<min(start + encoder.imagesPerStep, ready.count)]
             for (entry, vector) in zip(step, try encoder.embed(images: step.map(\.image), run: run)) {
                 results[entry.key] = .success(vector)
             }
