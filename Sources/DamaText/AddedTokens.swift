@@ -139,9 +139,10 @@ private struct Trie: Sendable {
     func firstMatch(
         in text: ArraySlice<Unicode.Scalar>, from position: Int
     ) -> (range: Range<Int>, id: Int32)? {
-        for start in position..<text.endIndex {
-            let value = text[start].value
-            if value < 128, !firstASCII[Int(value)] { continue }
+        var start = position - 1
+        while true {
+            start = firstCandidate(in: text, from: start + 1)
+            guard start < text.endIndex else { return nil }
             var node: Int32 = 0
             var found: (range: Range<Int>, id: Int32)?
             for index in start..<text.endIndex {
@@ -151,6 +152,18 @@ private struct Trie: Sendable {
             }
             if let found { return found }
         }
-        return nil
+    }
+
+    /// The first place from `position` on where a string may begin; the end if there is none.
+    private func firstCandidate(in text: ArraySlice<Unicode.Scalar>, from position: Int) -> Int {
+        text.withUnsafeBufferPointer { scalars in
+            firstASCII.withUnsafeBufferPointer { first in
+                var place = position - text.startIndex
+                while place < scalars.count, scalars[place].value < 128, !first[Int(scalars[place].value)] {
+                    place += 1
+                }
+                return text.startIndex + place
+            }
+        }
     }
 }

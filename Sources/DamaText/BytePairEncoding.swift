@@ -115,12 +115,20 @@ final class BytePairEncoding: SubwordModel {
             ids.append(id)
             return
         }
-        var start = word.startIndex
-        while splitsAtMarks, let end = Self.endOfPart(word[start...]) {
-            merge(word[start..<end], into: &ids)
-            start = end
+        guard splitsAtMarks, let first = Self.endOfPart(word) else { return merge(word, into: &ids) }
+        var known = MergedParts()
+        var part = word.startIndex..<first
+        while true {
+            let place = ids.count
+            if let same = known.find(part, in: word) {
+                for index in same { ids.append(ids[index]) }
+            } else {
+                merge(word[part], into: &ids)
+                known.insert(part, of: word, place..<ids.count)
+            }
+            if part.upperBound == word.endIndex { return }
+            part = part.upperBound..<(Self.endOfPart(word[part.upperBound...]) ?? word.endIndex)
         }
-        merge(word[start...], into: &ids)
     }
 
     /// The first place behind another character where the mark stands; `nil` if there is none.

@@ -40,6 +40,9 @@ indirect enum Normalizer: Sendable {
                 }
             }
             text = lower
+        case .replace(.literal(let literal), let content) where literal.count == 1 && content.count == 1:
+            // SentencePiece's mark for a space: in place.
+            for index in text.indices where text[index] == literal[0] { text[index] = content[0] }
         case .replace(let pattern, let content):
             let matches = try pattern.matches(in: text[...], budget: &budget)
             Self.replace(matches, with: content, in: &text)

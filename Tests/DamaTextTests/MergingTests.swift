@@ -66,7 +66,8 @@ final class MergingTests: XCTestCase {
     }
 
     private let characters = ["▁", "▁", "a", "b", "c", "é", "日"]
-    private let lengths = Array(0...40) + [70, 150, 400]
+    /// The longest text has most words more than once, and more different ones than are remembered.
+    private let lengths = Array(0...40) + [70, 150, 400, 5000]
 
     /// No merge crosses the start of a word, so that long texts are merged word by word.
     func testVocabulariesOfWords() throws {
