@@ -132,8 +132,9 @@ def seven(it: rows.Setting, kind: str, activations: str = "keep") -> Iterator[Ro
         other = it.ask(60, do="chunks", folder=folder, pairs=pairs, kind=kind, dtype=it.dtype, chunk=min(4, count))
         torch["packed, no tower"] = count / other["seconds"] if "seconds" in other else None
         note.append(f"torch: {other['error']}" if "error" in other else "")
+    settings = kind if activations == "keep" else f"{kind}, {activations}"
     row = Row(
-        f"LLaVA-1.5-7B, {kind}, step of {count} pairs{', recompute' if activations == 'recompute' else ''}", "pairs/s", count / ours["step"] if "step" in ours else None,
+        f"LLaVA-1.5-7B, {settings}, step of {count} pairs", "pairs/s", count / ours["step"] if "step" in ours else None,
         torch, rate=True, note=_notes(*note),
     )  # fmt: skip
     if kind == "lora":
