@@ -1,4 +1,4 @@
-import CDamaShims
+import DamaKernels
 import DamaRuntime
 import DamaSupport
 
@@ -71,13 +71,11 @@ extension TensorValue {
         if elementType == precision.elementType { return self }
         guard elementType == .float32 else { throw .internal("image features are \(elementType)") }
         let result = try TensorValue(runtime, allocating: precision.elementType, shape: shape)
-        guard let target = try result.address?.assumingMemoryBound(to: UInt16.self) else { return result }
-        try withElements(of: Float.self) { numbers in
-            switch precision {
-            case .float16: cdama_float_to_half(target, numbers.baseAddress, numbers.count)
-            case .bfloat16: cdama_float_to_bfloat16(target, numbers.baseAddress, numbers.count)
-            case .float32: break
-            }
+        guard let target = try result.address else { return result }
+        let rounded = try RoundedNumbers(target, precision.elementType)
+        try withElements(of: Float.self) { numbers throws(DamaError) in
+            guard let start = numbers.baseAddress else { return }
+            try rounded.write(start, count: numbers.count)
         }
         return result
     }

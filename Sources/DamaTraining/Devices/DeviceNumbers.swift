@@ -39,6 +39,11 @@ struct DevicePlace: Sendable {
 }
 
 extension DevicePlace {
+    /// Row numbers on the device.
+    fileprivate func list(_ numbers: [Int64]) throws(DamaError) -> TensorValue {
+        try TensorValue(runtime, numbers, shape: [numbers.count]).on(backend)
+    }
+
     /// Some rows of fp32 values on the device, one after the other: [places, width]; `nil` without kernels.
     ///
     /// - Parameter places: rows of `values` as a matrix of this width.
@@ -47,9 +52,6 @@ extension DevicePlace {
         let rows = try TensorValue(backend, runtime, .float32, shape: [places.count, width])
         try rows.clear()
         guard !places.isEmpty else { return rows }
-        func list(_ numbers: [Int64]) throws(DamaError) -> TensorValue {
-            try TensorValue(runtime, numbers, shape: [numbers.count]).on(backend)
-        }
         try kernels.addRows(
             values, to: rows, rows: list(places.indices.map(Int64.init)),
             starts: list((0...places.count).map(Int64.init)),
@@ -164,12 +166,9 @@ final class DeviceNumbers: @unchecked Sendable {
         }
         var starts: [Int64] = [0]
         for entry in sorted { starts.append((starts.last ?? 0) + Int64(entry.value.count)) }
-        func list(_ numbers: [Int64]) throws(DamaError) -> TensorValue {
-            try TensorValue(place.runtime, numbers, shape: [numbers.count]).on(place.backend)
-        }
         try kernels.addRows(
-            values, to: gradient, rows: list(sorted.map { Int64($0.key) }), starts: list(starts),
-            positions: list(sorted.flatMap(\.value)))
+            values, to: gradient, rows: place.list(sorted.map { Int64($0.key) }), starts: place.list(starts),
+            positions: place.list(sorted.flatMap(\.value)))
     }
 
     /// Adds Σ g² to the sum.
