@@ -14,7 +14,7 @@ package struct ByteWriter: Sendable {
 
     /// Writes the bit patterns.
     package mutating func append(_ values: [Float]) {
-        values.map(\.bitPattern.littleEndian).withUnsafeBytes { bytes += $0 }
+        values.map { $0.bitPattern.littleEndian }.withUnsafeBytes { bytes += $0 }
     }
 
     package mutating func append(_ value: [UInt8]) { bytes += value }
