@@ -166,6 +166,21 @@ final class FusedGraphTests: XCTestCase {
         try compare(Size(sequence: 24, headSize: 16), flash: true, emulated: false)
     }
 
+    /// Flash attention reads the values of all heads side by side, so that nothing reads those that were split.
+    func testUnreadNodesAreLeftOut() throws {
+        let size = Size(sequence: 24, headSize: 32)
+        let graph = try graph(size, fused: true, flash: true, adapters: [])
+        let live = graph.withoutUnreadNodes()
+        XCTAssertEqual(graph.nodes.count { $0.op == "Transpose" }, 2)
+        XCTAssertEqual(live.nodes.count { $0.op == "Transpose" }, 0)
+        let read = Set((live.nodes.flatMap { $0.inputs.compactMap(\.self) } + live.outputs).map(\.id))
+        for node in live.nodes { XCTAssertTrue(node.outputs.contains { read.contains($0.id) }, node.name) }
+        let feeds = try feeds(size, graph)
+        let expected = try graph.run(feeds)
+        XCTAssertEqual(expected.count, 1)
+        for (name, value) in try live.run(feeds) { XCTAssertEqual(value.values, expected[name]?.values, name) }
+    }
+
     private var adapters: [Adapter] {
         let names = ["self_attn.q_proj", "self_attn.v_proj", "mlp.gate_proj", "mlp.down_proj"]
         return (0..<2).flatMap { layer in

@@ -80,4 +80,39 @@ final class FusedInputTests: XCTestCase {
             }
         }
     }
+
+    /// The scoring graph that makes embeddings and masks itself against the two graphs, one after the other: the same
+    /// kernels on the same numbers.
+    func testAScoringGraphMakesThemItself() throws {
+        typealias Port = LlamaGraph.Port
+        let length = 10
+        for window in [nil, 3] {
+            for fused in [false, true] {
+                let graphs = try graphs(GraphKernels(fused: fused), window: window)
+                let whole = try graphs.scoring(blocked: -4096)
+                var generator = RandomGenerator(seed: 9)
+                var feeds = [
+                    "tokens": Tensor(integers: [3, -1, -1, 5, 6, 7, 8, 0, 1, 0], [1, length]),
+                    "feature_rows": Tensor(integers: [0, 0, 1, 0, 0, 0, 0, 0, 0, 0], [1, length]),
+                    "segments": Tensor(integers: [0, 0, 0, 0, 1, 1, 1, 2, 2, -1], [1, length]),
+                    "places": Tensor(integers: Array(0..<length), [length]),
+                    "features": Tensor(random: &generator, [2, 12]),
+                    Port.positions: Tensor(integers: [0, 1, 2, 3, 4, 5, 6, 4, 5, 0], [1, length]),
+                    Port.cosine: Tensor(random: &generator, [length, 3]),
+                    Port.sine: Tensor(random: &generator, [length, 3]),
+                    Port.rows: Tensor(integers: [3, 4, 5, 3, 7], [5]),
+                    Port.targets: Tensor(integers: [6, 7, 8, 0, 1], [5]),
+                ]
+                for weight in whole.weights {
+                    feeds[whole.name(of: weight)] = Tensor(random: &generator, try XCTUnwrap(weight.shape.fixed))
+                }
+                let made = try graphs.inputs(tableIsInput: false, blocked: -4096).run(feeds)
+                let parts = try graphs.scoring().run(feeds.merging(made) { $1 })
+                let found = try XCTUnwrap(whole.run(feeds)[Port.logProbabilities])
+                XCTAssertEqual(found.values.count, 5)
+                XCTAssertTrue(found.values.allSatisfy { $0 < 0 })
+                XCTAssertEqual(found.values, parts[Port.logProbabilities]?.values, "\(window ?? 0), fused: \(fused)")
+            }
+        }
+    }
 }

@@ -45,8 +45,7 @@ struct Partition {
         var forward = joint
         forward.nodes = Array(joint.nodes.prefix(firstBackward))
         forward.outputs = original.outputs + kept.filter { !original.outputs.contains($0) }
-        forward.nodes = forward.nodes(for: forward.outputs, from: 0).map { forward.nodes[$0] }
-        forward.regions = []
+        forward = forward.withoutUnreadNodes()
         forward.prune()
 
         var second = backward.builder.graph
@@ -240,6 +239,16 @@ extension Graph {
             for case let input? in nodes[index].inputs { wanted[input.id] = true }
         }
         return live.reversed()
+    }
+
+    /// The graph without the nodes that no output depends on, which a runtime would run all the same. It cannot be
+    /// differentiated any more.
+    public func withoutUnreadNodes() -> Graph {
+        var result = self
+        result.nodes = nodes(for: outputs, from: 0).map { nodes[$0] }
+        result.regions = []
+        result.numberSources()
+        return result
     }
 
     /// Moves the nodes whose outputs no node reads to the end, in reverse order.

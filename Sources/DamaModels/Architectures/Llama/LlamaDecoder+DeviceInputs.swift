@@ -24,12 +24,26 @@ extension LlamaDecoder {
 
     /// As ``scoringInputs(_:table:)``, with embeddings and masks made on the device.
     ///
+    /// - Throws: the errors of ``integerInputs(_:)``.
+    func deviceInputs(_ rows: [DecoderRow], table: TensorValue?) throws(DamaError) -> [String: TensorValue] {
+        let session = try session(table == nil ? .inputs : .trainedInputs)
+        var inputs = try integerInputs(rows)
+        if let table { inputs[LlamaGraph.InputPort.table] = table }
+        let read = Set(session.inputs.map(\.name))
+        let names = session.outputs.map(\.name)
+        let made = try session.run(inputs.filter { read.contains($0.key) }, outputs: names, resident: Set(names))
+        for (name, value) in zip(names, made) { inputs[name] = value }
+        return inputs.filter { !read.contains($0.key) || $0.key == LlamaGraph.Port.positions }
+    }
+
+    /// The inputs of a scoring graph that makes embeddings and masks itself, without targets: integers, the features of
+    /// images and rotary tables. Padded as ``scoringInputs(_:table:)``.
+    ///
     /// - Throws: ``DamaError/Code/invalidArgument`` for an id outside the vocabulary;
     ///   ``DamaError/Code/shapeMismatch`` if the numbers of placeholders and of feature rows differ.
-    func deviceInputs(_ rows: [DecoderRow], table: TensorValue?) throws(DamaError) -> [String: TensorValue] {
+    func integerInputs(_ rows: [DecoderRow]) throws(DamaError) -> [String: TensorValue] {
         typealias Port = LlamaGraph.Port
         typealias InputPort = LlamaGraph.InputPort
-        let batch = rows.count
         let length = Self.paddedLength(rows.map(\.sequence.count).max() ?? 0, onHost: false)
         var (segments, positions, predicting): ([Int64], [Int64], [Int64]) = ([], [], [])
         for (index, row) in rows.enumerated() {
@@ -42,25 +56,16 @@ extension LlamaDecoder {
             positions += sequence.positions.map(Int64.init) + padding
             predicting += sequence.predictingRows.map { Int64(index * length) + Int64($0) }
         }
-        let shape = [batch, length]
-        let places = try TensorValue(runtime, positions, shape: shape)
+        let shape = [rows.count, length]
         var inputs = try embeddingInputs(rows.map { ($0.sequence.tokens, $0.features) }, length: length)
         inputs[InputPort.segments] = try TensorValue(runtime, segments, shape: shape)
-        inputs[InputPort.places] = try TensorValue(runtime, (0..<length).map(Int64.init), shape: [length])
-        inputs[Port.positions] = places
-        if let table { inputs[InputPort.table] = table }
-        let session = try session(table == nil ? .inputs : .trainedInputs)
-        let known = Set(session.inputs.map(\.name))
-        let names = session.outputs.map(\.name)
-        let made = try session.run(
-            inputs.filter { known.contains($0.key) }, outputs: names, resident: Set(names))
-        let (cosine, sine) = try rotaryTables(length)
-        var result = [
-            Port.positions: places, Port.cosine: cosine, Port.sine: sine,
-            Port.rows: try TensorValue(runtime, predicting, shape: [predicting.count]),
-        ]
-        for (name, value) in zip(names, made) { result[name] = value }
-        return result
+        if !graphs.kernels.fused {
+            inputs[InputPort.places] = try TensorValue(runtime, (0..<length).map(Int64.init), shape: [length])
+        }
+        inputs[Port.positions] = try TensorValue(runtime, positions, shape: shape)
+        inputs[Port.rows] = try TensorValue(runtime, predicting, shape: [predicting.count])
+        (inputs[Port.cosine], inputs[Port.sine]) = try rotaryTables(length)
+        return inputs
     }
 
     /// The embeddings of prompts, in float32 on the device: [prompts, length, hidden].

@@ -11,7 +11,7 @@ extension LlamaDecoder {
     /// All rows run as one batch, padded to the longest.
     package func logProbabilities(_ rows: [DecoderRow], options: RunOptions? = nil) throws(DamaError) -> [[Float]] {
         guard !rows.isEmpty else { throw .invalidArgument("the batch is empty; expected at least one sequence") }
-        var inputs = try scoringInputs(rows)
+        var inputs = try wholeInputs(rows)
         let targets = rows.flatMap { $0.sequence.targets.map(Int64.init) }
         guard targets.allSatisfy({ (0..<Int64(configuration.vocabularySize)).contains($0) }) else {
             throw .invalidArgument(
@@ -38,7 +38,13 @@ extension LlamaDecoder {
     package func logits(_ rows: [DecoderRow], options: RunOptions? = nil) throws(DamaError) -> TensorValue {
         guard !rows.isEmpty else { throw .invalidArgument("the batch is empty; expected at least one sequence") }
         return try session(.logits).run(
-            scoringInputs(rows), outputs: [LlamaGraph.Port.logits], options: options)[0]
+            wholeInputs(rows), outputs: [LlamaGraph.Port.logits], options: options)[0]
+    }
+
+    /// The inputs of a scoring session, without targets. On a device it makes embeddings and masks itself, so that a
+    /// call is one run.
+    private func wholeInputs(_ rows: [DecoderRow]) throws(DamaError) -> [String: TensorValue] {
+        device == .cpu ? try scoringInputs(rows) : try integerInputs(rows)
     }
 
     /// The inputs of a scoring graph for `rows`, without targets. Padded to the longest row, and at least to the

@@ -152,10 +152,11 @@ public final class LlamaDecoder: CausalDecoder {
 
     private func makeSession(_ kind: Kind) throws(DamaError) -> Session {
         let hidden = Double(precision == .float16 ? Graph.lowestMask : Self.blocked)
+        let made = device == .cpu ? nil : hidden
         let graph: Graph =
             switch kind {
-            case .logProbabilities: try graphs.scoring(.logProbabilities)
-            case .logits: try graphs.scoring(.logits)
+            case .logProbabilities: try graphs.scoring(.logProbabilities, blocked: made)
+            case .logits: try graphs.scoring(.logits, blocked: made)
             case .generation: try graphs.generation(window: generationWindow())
             case .choice: try graphs.generation(window: generationWindow(), choosesTokens: true)
             case .inputs: try graphs.inputs(tableIsInput: false, blocked: hidden)
@@ -176,7 +177,7 @@ public final class LlamaDecoder: CausalDecoder {
     /// Inputs and outputs of a graph in the precision of the decoder: they are made and read on the device.
     private func naturalPorts(of kind: Kind, _ graph: Graph) -> Set<String> {
         switch kind {
-        case .logProbabilities, .logits: residentInputs
+        case .logProbabilities, .logits: [LlamaGraph.InputPort.features]
         case .generation, .choice: graphs.cachePorts
         case .inputs, .trainedInputs:
             Set(graph.outputs.map(graph.name(of:)) + [LlamaGraph.InputPort.table, LlamaGraph.InputPort.features])

@@ -2,7 +2,7 @@ import DamaGraph
 import DamaSupport
 
 extension LlamaGraph {
-    /// Names of the inputs of ``inputs(tableIsInput:blocked:)``; its outputs are inputs of the scoring graph.
+    /// Names of the inputs from which a graph makes embeddings and masks.
     enum InputPort {
         /// int64 [batch, sequence]: ids; any negative number where a row of image features stands
         static let tokens = "tokens"
@@ -21,21 +21,16 @@ extension LlamaGraph {
     /// The graph that makes embeddings and masks on a device from a few integers for each token, so that they need not
     /// be copied there: for 4 pairs of 824 tokens at the width of a 7B model they are 65 MB.
     ///
+    /// Its outputs are inputs of the scoring graph.
+    ///
     /// - Parameters:
     ///   - tableIsInput: whether each run receives the embedding table, because it is trained.
     ///   - blocked: what hides a key.
     func inputs(tableIsInput: Bool, blocked: Double) throws(DamaError) -> Graph {
         let g = GraphBuilder("llama-inputs", kernels: kernels)
         try g.output(Port.embeddings, embeddings(g, tableIsInput: tableIsInput))
-        let segments = try g.input(InputPort.segments, .int64, ["batch", "sequence"])
         let positions = try g.input(Port.positions, .int64, ["batch", "sequence"])
-        if kernels.fused {
-            for (name, window) in masks {
-                try g.output(name, g.packedMask(segments, positions, window: window, hidden: blocked))
-            }
-            return g.graph
-        }
-        try plainMasks(g, segments, positions, blocked)
+        for (name, mask) in try packedMasks(g, positions, blocked: blocked) { try g.output(name, mask) }
         return g.graph
     }
 
@@ -46,7 +41,8 @@ extension LlamaGraph {
         return g.graph
     }
 
-    private func embeddings(_ g: GraphBuilder, tableIsInput: Bool) throws(DamaError) -> Value {
+    /// [batch, sequence, hidden]
+    func embeddings(_ g: GraphBuilder, tableIsInput: Bool) throws(DamaError) -> Value {
         let c = configuration
         let tokens = try g.input(InputPort.tokens, .int64, ["batch", "sequence"])
         let featureRows = try g.input(InputPort.featureRows, .int64, ["batch", "sequence"])
@@ -69,9 +65,22 @@ extension LlamaGraph {
         return try g.add(words, pictures)
     }
 
+    /// The masks that the scoring graph reads, by their names.
+    func packedMasks(
+        _ g: GraphBuilder, _ positions: Value, blocked: Double
+    ) throws(DamaError) -> [(name: String, mask: Value)] {
+        let segments = try g.input(InputPort.segments, .int64, ["batch", "sequence"])
+        guard kernels.fused else { return try plainMasks(g, segments, positions, blocked) }
+        var result: [(String, Value)] = []
+        for (name, window) in masks {
+            result.append((name, try g.packedMask(segments, positions, window: window, hidden: blocked)))
+        }
+        return result
+    }
+
     private func plainMasks(
         _ g: GraphBuilder, _ segments: Value, _ positions: Value, _ blocked: Double
-    ) throws(DamaError) {
+    ) throws(DamaError) -> [(name: String, mask: Value)] {
         let zero = try g.scalar(0, .int64)
         let column: Shape = ["batch", "sequence", 1]
         let places = try g.input(InputPort.places, .int64, ["sequence"])
@@ -84,6 +93,7 @@ extension LlamaGraph {
         let same = node(
             g, "Or", node(g, "Equal", others, zero, .bool, keys), node(g, "Equal", others, own, .bool, all), .bool, all)
         let visible = node(g, "And", same, earlier, .bool, all)
+        var result: [(String, Value)] = []
         for (name, window) in masks {
             var seen = visible
             if let window {
@@ -92,8 +102,9 @@ extension LlamaGraph {
                 seen = node(g, "And", seen, node(g, "Less", query, reach, .bool, all), .bool, all)
             }
             let mask = try g.multiply(g.subtract(1, g.cast(seen, to: .float32)), blocked)
-            try g.output(name, g.reshape(mask, ["batch", 1, "sequence", "sequence"]))
+            result.append((name, try g.reshape(mask, ["batch", 1, "sequence", "sequence"])))
         }
+        return result
     }
 
     private func binary(_ g: GraphBuilder, _ op: String, _ a: Value, _ b: Value, _ type: ElementType) -> Value {

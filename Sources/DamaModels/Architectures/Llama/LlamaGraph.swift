@@ -67,17 +67,29 @@ public struct LlamaGraph: Sendable {
 
     /// The graph that scores given tokens. The masks define attention; only the requested rows reach the LM head.
     ///
-    /// - Parameter trainable: adds the input that differentiation needs (``Port/inverseRows``).
-    public func scoring(_ head: Head = .logProbabilities, trainable: Bool = false) throws(DamaError) -> Graph {
+    /// - Parameters:
+    ///   - trainable: adds the input that differentiation needs (``Port/inverseRows``).
+    ///   - blocked: what hides a key, for a graph that makes embeddings and masks itself, from the inputs of
+    ///     ``InputPort``. `nil`: they are inputs.
+    public func scoring(
+        _ head: Head = .logProbabilities, trainable: Bool = false, blocked: Double? = nil
+    ) throws(DamaError) -> Graph {
         let g = GraphBuilder("llama", kernels: kernels)
         let c = configuration
-        let embeddings = try g.input(Port.embeddings, .float32, ["batch", "sequence", .fixed(c.hiddenSize)])
         let positions = try g.input(Port.positions, .int64, ["batch", "sequence"])
+        let embeddings =
+            blocked == nil
+            ? try g.input(Port.embeddings, .float32, ["batch", "sequence", .fixed(c.hiddenSize)])
+            : try embeddings(g, tableIsInput: false)
         let cosine = try g.input(Port.cosine, .float32, ["positions", .fixed(c.headSize / 2)])
         let sine = try g.input(Port.sine, .float32, ["positions", .fixed(c.headSize / 2)])
         var masks: [String: Value] = [:]
-        for (name, _) in self.masks {
-            masks[name] = try g.input(name, .float32, ["batch", 1, "sequence", "sequence"])
+        if let blocked {
+            for (name, mask) in try packedMasks(g, positions, blocked: blocked) { masks[name] = mask }
+        } else {
+            for (name, _) in self.masks {
+                masks[name] = try g.input(name, .float32, ["batch", 1, "sequence", "sequence"])
+            }
         }
         let rows = try g.input(Port.rows, .int64, ["rows"])
 
