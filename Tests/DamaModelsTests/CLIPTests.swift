@@ -125,6 +125,11 @@ final class CLIPTests: XCTestCase {
             XCTAssertEqual(a, b, accuracy: 2e-6)
         }
         XCTAssertEqual(try scorer.embedTexts([]), [])
+        // Images are decoded on threads; of several bad ones the first is named.
+        for _ in 0..<10 {
+            let paths = [path, "none-1.jpg", path, "none-2.jpg", "none-3.jpg"]
+            assertFails(.io, "none-1.jpg") { _ = try scorer.embedImages(paths.map { .path($0) }) }
+        }
         XCTAssertEqual(try scorer.embedImages([]), [])
         XCTAssertEqual(try scorer.score(image: .path(path), sentences: []), [])
     }

@@ -131,17 +131,13 @@ public final class DualEncoder: ImageTextEncoder {
 
     // MARK: Images
 
-    public func prepare(imageBytes: [UInt8]) throws(DamaError) -> PreparedImage {
-        try prepare(
-            ImageDecoder.decode(
-                imageBytes, limits: ImageLimits(pixels: options.maximumImagePixels), options.imageDecoding))
-    }
+    public func prepare(imageBytes: [UInt8]) throws(DamaError) -> PreparedImage { try prepare(.bytes(imageBytes)) }
 
     /// Prepares the image in a file; errors name the file.
-    public func prepare(imagePath: String) throws(DamaError) -> PreparedImage {
-        try prepare(
-            ImageDecoder.decode(
-                path: imagePath, limits: ImageLimits(pixels: options.maximumImagePixels), options.imageDecoding))
+    public func prepare(imagePath: String) throws(DamaError) -> PreparedImage { try prepare(.path(imagePath)) }
+
+    public func prepare(_ image: ImageSource) throws(DamaError) -> PreparedImage {
+        try prepare(image.decode(limits: ImageLimits(pixels: options.maximumImagePixels), options.imageDecoding))
     }
 
     public func prepare(_ image: RGBImage) throws(DamaError) -> PreparedImage {

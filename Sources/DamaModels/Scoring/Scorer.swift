@@ -41,14 +41,10 @@ public final class Scorer: Sendable {
         embeddings.reserveCapacity(images.count)
         // A batch is embedded before the next one is decoded, so that memory does not grow with the number of images.
         for start in stride(from: 0, to: images.count, by: 32) {
-            var prepared: [PreparedImage] = []
-            for image in images[start..<min(start + 32, images.count)] {
+            let part = images[start..<min(start + 32, images.count)]
+            let prepared = try Concurrent.map(part.count) { [encoder] place throws(DamaError) in
                 try run?.check()
-                switch image {
-                case .path(let path): prepared.append(try encoder.prepare(imagePath: path))
-                case .bytes(let bytes): prepared.append(try encoder.prepare(imageBytes: bytes))
-                case .pixels(let pixels): prepared.append(try encoder.prepare(pixels))
-                }
+                return try encoder.prepare(part[start + place])
             }
             embeddings += try encoder.embed(images: prepared, run: run)
         }

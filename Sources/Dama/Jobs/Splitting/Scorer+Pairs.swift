@@ -146,13 +146,7 @@ private struct PairBlock {
         let (encoder, stop) = (scorer.encoder, stop)
         let prepared = try workers.map(sources) { source throws(DamaError) in
             try stop.check()
-            return try outcome { () throws(DamaError) in
-                switch source.image {
-                case .path(let path): try encoder.prepare(imagePath: path)
-                case .bytes(let bytes): try encoder.prepare(imageBytes: bytes)
-                case .pixels(let pixels): try encoder.prepare(pixels)
-                }
-            }
+            return try outcome { () throws(DamaError) in try encoder.prepare(source.image) }
         }
         var results: [ContentKey: Outcome<[Float]>] = [:]
         var ready: [(key: ContentKey, image: PreparedImage)] = []
