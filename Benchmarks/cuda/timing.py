@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 
 WARM_UPS, REPEATS = 3, 7
-#: A run that takes longer than this many seconds is repeated less often.
-LONG = 1.5
+#: A run that takes longer than so many seconds has one warm-up and so many repeats.
+FEWER = [(1.5, 3), (0.4, 5)]
 
 
 def median(run: Callable[[], object], synchronize: Callable[[], object] = lambda: None) -> tuple[float, int]:
@@ -23,8 +23,9 @@ def median(run: Callable[[], object], synchronize: Callable[[], object] = lambda
 
     once()
     second = once()
-    if second > LONG:
-        found = [second, *(once() for _ in range(2))]
+    repeats = next((repeats for seconds, repeats in FEWER if second > seconds), None)
+    if repeats is not None:
+        found = [second, *(once() for _ in range(repeats - 1))]
     else:
         for _ in range(WARM_UPS - 2):
             once()

@@ -144,8 +144,9 @@ class Worker:
         )  # fmt: skip
         found: dict[str, Any] = {}
         for count in it["counts"]:
-            found[str(count)], found["repeats"] = timing.median(lambda: model.run(count), self.synchronize)
-            found[f"tokens {count}"] = model.run(count)
+            texts: list[list[list[int]]] = []
+            found[str(count)], found["repeats"] = timing.median(lambda: texts.append(model.run(count)), self.synchronize)
+            found[f"tokens {count}"] = texts[-1]
         del model
         self._tidy()
         return found
