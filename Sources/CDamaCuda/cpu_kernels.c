@@ -235,6 +235,13 @@ static const char *norm(void *stream, int type, const void *x, const void *scale
     return NULL;
 }
 
+static const char *added_norm(void *stream, int type, const void *x, const void *residual, const void *scale,
+                              void *sums, void *y, float *inverses, size_t rows, size_t width, float epsilon) {
+    CHECK_TYPE("added_norm", type);
+    for (size_t i = 0; i < rows * width; i++) put(sums, type, i, get(x, type, i) + get(residual, type, i));
+    return norm(stream, type, sums, scale, NULL, y, NULL, inverses, rows, width, epsilon);
+}
+
 static const char *token_embeddings(void *stream, int type, const void *table, const int64_t *tokens,
                                     const void *features, const int64_t *feature_rows, void *y, size_t vocabulary,
                                     size_t feature_count, size_t count, size_t width) {
@@ -432,6 +439,7 @@ static const char *token_logps_grad(void *stream, int type, const void *logits, 
 
 const cdama_kernels cdama_cpu_kernels = {
     adamw, sum_of_squares, accumulate, add_rows, fill, cast,
-    rotary_heads, mask_softmax, softmax_grad, mask_tiles, attention, attention_grad, norm, token_embeddings, packed_mask, add_bias, sum_rows, product, row_dot, rms_norm_grad, rms_norm_scale_grad,
+    rotary_heads, mask_softmax, softmax_grad, mask_tiles, attention, attention_grad, norm, added_norm,
+    token_embeddings, packed_mask, add_bias, sum_rows, product, row_dot, rms_norm_grad, rms_norm_scale_grad,
     swiglu, swiglu_grad, likeliest, token_logps, token_logps_grad,
 };

@@ -183,6 +183,22 @@ static const char *norm(void *stream, int type, const void *x, const void *scale
                         ARGUMENTS(&x, &scale, &bias, &y, &means, &inverses, &total, &columns, &epsilon, &lanes, &aligned));
 }
 
+static const char *added_norm(void *stream, int type, const void *x, const void *residual, const void *scale,
+                              void *sums, void *y, float *inverses, size_t rows, size_t width, float epsilon) {
+    CHECK_TYPE("added_norm", type);
+    if (width > CDAMA_LONGEST_NORM) {
+        return cdama_cuda_fail("added_norm: rows of %zu numbers; at most %d fit", width, CDAMA_LONGEST_NORM);
+    }
+    if (rows == 0 || width == 0) return NULL;
+    int aligned = width % CHUNK == 0 && ALIGNED(x, residual, scale, sums, y), lanes = lanes_for(width, NORM_ROW);
+    int columns = (int)width, per_block = lanes == WARP ? BLOCK / WARP : 1;
+    int64_t total = (int64_t)rows;
+    return cdama_launch(KERNEL_added_norm, type, stream, (rows + (size_t)per_block - 1) / (size_t)per_block,
+                        (unsigned)(lanes * per_block),
+                        ARGUMENTS(&x, &residual, &scale, &sums, &y, &inverses, &total, &columns, &epsilon, &lanes,
+                                  &aligned));
+}
+
 static const char *token_embeddings(void *stream, int type, const void *table, const int64_t *tokens,
                                     const void *features, const int64_t *feature_rows, void *y, size_t vocabulary,
                                     size_t feature_count, size_t count, size_t width) {
@@ -357,7 +373,8 @@ static const char *token_logps_grad(void *stream, int type, const void *logits, 
 
 const cdama_kernels cdama_cuda_kernels = {
     adamw, sum_of_squares, accumulate, add_rows, fill, cast,
-    rotary_heads, mask_softmax, softmax_grad, mask_tiles, attention, attention_grad, norm, token_embeddings, packed_mask, add_bias, sum_rows, cdama_cuda_product,
+    rotary_heads, mask_softmax, softmax_grad, mask_tiles, attention, attention_grad, norm, added_norm,
+    token_embeddings, packed_mask, add_bias, sum_rows, cdama_cuda_product,
     row_dot, rms_norm_grad, rms_norm_scale_grad,
     swiglu, swiglu_grad, likeliest, token_logps, token_logps_grad,
 };

@@ -135,6 +135,16 @@ static const char *shape_norm(call *c) {
     return NULL;
 }
 
+static const char *shape_added_norm(call *c) {
+    const tensor *x = &c->in[0];
+    if (x->axes == 0 || !same_shape(x, &c->in[1]) || c->in[2].count != last(x)) {
+        return cdama_cuda_fail("AddedRmsNorm: the shapes of the input, the residual and the scale do not fit");
+    }
+    for (int i = 0; i < 3; i++) copy_shape(&c->out[i], x);
+    c->out[2].shape[x->axes - 1] = 1;
+    return NULL;
+}
+
 static const char *shape_token_embeddings(call *c) {
     const tensor *table = &c->in[0], *tokens = &c->in[1], *features = &c->in[2];
     if (table->axes != 2 || features->axes != 2 || last(table) != last(features) || tokens->axes != 2 ||
@@ -323,6 +333,12 @@ static const char *compute_layer_norm(call *c) {
                             c->out[2].data, (size_t)rows(x), (size_t)last(x), c->given.epsilon);
 }
 
+static const char *compute_added_norm(call *c) {
+    const tensor *x = &c->in[0];
+    return c->kernels->added_norm(c->stream, c->type, x->data, c->in[1].data, c->in[2].data, c->out[0].data,
+                                  c->out[1].data, c->out[2].data, (size_t)rows(x), (size_t)last(x), c->given.epsilon);
+}
+
 static const char *compute_token_embeddings(call *c) {
     const tensor *table = &c->in[0], *features = &c->in[2];
     return c->kernels->token_embeddings(c->stream, c->type, table->data, c->in[1].data, features->data, c->in[3].data,
@@ -432,6 +448,9 @@ static size_t first_in_place(int **input, int **output) {
 static size_t second_in_place(int **input, int **output) {
     return pairs(1, (int[]){1}, (int[]){0}, input, output);
 }
+static size_t either_in_place(int **input, int **output) {
+    return pairs(2, (int[]){0, 1}, (int[]){0, 0}, input, output);
+}
 size_t cdama_no_pairs(int **input, int **output) {
     *input = *output = NULL;
     return 0;
@@ -450,6 +469,7 @@ const operator cdama_operators[CDAMA_OPERATORS] = {
     {"FlashAttention", "RRRri", "RF", shape_attention, compute_attention, cdama_no_pairs},
     {"FlashAttentionGrad", "RRRRFFri", "RRR", shape_attention_grad, compute_attention_grad, cdama_no_pairs},
     {"RmsNorm", "RR", "RF", shape_norm, compute_rms_norm, cdama_no_pairs},
+    {"AddedRmsNorm", "RRR", "RRF", shape_added_norm, compute_added_norm, either_in_place},
     {"LayerNorm", "RRR", "RFF", shape_norm, compute_layer_norm, cdama_no_pairs},
     {"TokenEmbeddings", "RIRI", "R", shape_token_embeddings, compute_token_embeddings, cdama_no_pairs},
     {"PackedMask", "II", "R", shape_packed_mask, compute_packed_mask, cdama_no_pairs},

@@ -43,7 +43,7 @@ typedef struct {
     size_t (*in_place)(int **input, int **output);
 } operator;
 
-enum { CDAMA_OPERATORS = 22 };
+enum { CDAMA_OPERATORS = 23 };
 extern const operator cdama_operators[CDAMA_OPERATORS];
 
 size_t cdama_no_pairs(int **input, int **output);

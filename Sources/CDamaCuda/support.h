@@ -23,7 +23,7 @@ const char *cdama_nvrtc_fingerprint(int architecture, int type, char hexadecimal
     KERNEL(rms_norm_scale_grad) KERNEL(swiglu) KERNEL(swiglu_grad) KERNEL(token_logps) KERNEL(token_logps_grad) \
     KERNEL(adamw) KERNEL(squares) KERNEL(sum_of_parts) KERNEL(accumulate) KERNEL(add_rows) KERNEL(fill) KERNEL(cast) \
     KERNEL(mask_tiles) KERNEL(sum_rows) KERNEL(likeliest) KERNEL(add_bias) KERNEL(token_embeddings) \
-    KERNEL(packed_mask) KERNEL(norm)
+    KERNEL(packed_mask) KERNEL(norm) KERNEL(added_norm)
 
 /// The kernels for types of 16 bits, on devices of compute capability 8.0 and later.
 #define CDAMA_ATTENTION_LIST(KERNEL)                                                   \

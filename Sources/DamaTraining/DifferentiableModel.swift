@@ -82,7 +82,7 @@ final class DifferentiableModel {
     ) throws(DamaError) -> Differentiation {
         // Gradients are outputs in fp32, whatever the graph computes in: they are added up there.
         try graph.differentiate(outputs: outputs, trainable: trained, recompute: scopes)
-            .fusingSums().lowered(to: precision, natural: natural)
+            .fusingSums().fusingNorms().lowered(to: precision, natural: natural)
     }
 
     private static func session(

@@ -18,74 +18,12 @@ final class FusedGraphTests: XCTestCase {
         cdama_cuda_set_launcher(nil)
     }
 
-    private struct Size {
-        var batch = 2, sequence: Int
-        var heads = 4, keyHeads = 2, headSize = 8, layers = 2, inner = 24, vocabulary = 50
-        var width: Int { heads * headSize }
-    }
-
-    private func graph(_ s: Size, fused: Bool, flash: Bool = false, adapters: [Adapter]) throws -> Graph {
-        let config = JSON.object([
-            "vocab_size": .int(Int64(s.vocabulary)), "hidden_size": .int(Int64(s.width)),
-            "intermediate_size": .int(Int64(s.inner)), "num_hidden_layers": .int(Int64(s.layers)),
-            "num_attention_heads": .int(Int64(s.heads)), "num_key_value_heads": .int(Int64(s.keyHeads)),
-            "max_position_embeddings": 2048, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
-            "tie_word_embeddings": false, "hidden_act": "silu",
-        ])
-        let configuration = try LlamaConfiguration(ConfigReader(config, place: "config.json"))
-        return try LlamaGraph(configuration, kernels: GraphKernels(fused: fused, flash: flash)).scoring(trainable: true)
-            .adding(adapters)
-    }
-
-    /// A batch whose second sequence ends in padding, which sees nothing and is seen by nothing.
-    private func feeds(_ s: Size, _ graph: Graph) throws -> [String: Tensor] {
-        typealias Port = LlamaGraph.Port
-        var generator = RandomGenerator(seed: 31)
-        let (batch, length) = (s.batch, s.sequence)
-        let padded = length - length / 4
-        // What comes of a row without any key is arbitrary, and differs between the forms.
-        let known = (0..<batch * length).filter { $0 / length != 1 || $0 % length < padded }
-        var rows: [Int] = (0..<max(2, known.count / 3)).map { known[$0 * 5 % known.count] }
-        rows += [0, 0]
-        let (table, uses) = try RowGradients.inverse(of: rows.map(Int64.init), count: batch * length)
-        var mask: [Double] = []
-        for item in 0..<batch {
-            let end = item == 1 ? padded : length
-            for query in 0..<length {
-                for key in 0..<length { mask.append(key > query || key >= end || query >= end ? -1e9 : 0) }
-            }
-        }
-        let half = s.headSize / 2
-        var angles: [Double] = []
-        for position in 0..<length + 3 {
-            for pair in 0..<half { angles.append(Double(position) / pow(10000, Double(pair) / Double(half))) }
-        }
-        let positions: [Int] = (0..<batch * length).map { $0 % length + $0 / length }
-        let targets: [Int] = rows.map { $0 * 7 % s.vocabulary }
-        var feeds: [String: Tensor] = [
-            Port.embeddings: Tensor(random: &generator, [batch, length, s.width]),
-            Port.positions: Tensor(integers: positions, [batch, length]),
-            Port.cosine: Tensor(angles.map { cos($0) }, [length + 3, half]),
-            Port.sine: Tensor(angles.map { sin($0) }, [length + 3, half]),
-            Port.mask: Tensor(mask, [batch, 1, length, length]),
-            Port.rows: Tensor(integers: rows, [rows.count]),
-            Port.inverseRows: Tensor(integers: table.map(Int.init), [batch * length, uses]),
-            Port.targets: Tensor(integers: targets, [rows.count]),
-            "\(Port.logProbabilities).seed": Tensor(random: &generator, [rows.count]),
-        ]
-        for weight in graph.weights {
-            let shape = try XCTUnwrap(weight.shape.fixed)
-            feeds[graph.name(of: weight)] = Tensor(random: &generator, shape, scale: shape.count == 1 ? 1 : 0.2)
-        }
-        return feeds
-    }
-
     private func results(
         _ graph: Graph, _ feeds: [String: Tensor], trainable: [String], recompute: [String]
     ) throws -> [String: Tensor] {
         let parts = try graph.differentiate(
             outputs: [LlamaGraph.Port.logProbabilities], trainable: trainable, recompute: recompute
-        ).fusingSums()
+        ).fusingSums().fusingNorms()
         let kept = try parts.forward.run(feeds)
         return try parts.backward.run(feeds.merging(kept) { $1 }).merging(
             [LlamaGraph.Port.logProbabilities: try XCTUnwrap(kept[LlamaGraph.Port.logProbabilities])]) { $1 }
@@ -93,11 +31,11 @@ final class FusedGraphTests: XCTestCase {
 
     /// Log-probabilities and every gradient.
     private func compare(
-        _ size: Size, adapters: [Adapter] = [], recompute: Bool = false, flash: Bool = false, emulated: Bool
+        _ size: DecoderSize, adapters: [Adapter] = [], recompute: Bool = false, flash: Bool = false, emulated: Bool
     ) throws {
-        let plain = try graph(size, fused: false, adapters: adapters)
-        let fused = try graph(size, fused: true, flash: flash, adapters: adapters)
-        let feeds = try feeds(size, plain)
+        let plain = try size.graph(fused: false, adapters: adapters)
+        let fused = try size.graph(fused: true, flash: flash, adapters: adapters)
+        let feeds = try size.feeds(plain)
         let trainable =
             [LlamaGraph.Port.embeddings]
             + plain.weights.map(plain.name(of:)).filter {
@@ -132,73 +70,69 @@ final class FusedGraphTests: XCTestCase {
 
     func testLengths() throws {
         for sequence in [1, 7, 8, 103] where try isComparable(sequence) {
-            try compare(Size(sequence: sequence), emulated: false)
+            try compare(DecoderSize(sequence: sequence), emulated: false)
         }
-        try compare(Size(batch: 1, sequence: 824, heads: 2, keyHeads: 1, layers: 1), emulated: false)
+        try compare(DecoderSize(batch: 1, sequence: 824, heads: 2, keyHeads: 1, layers: 1), emulated: false)
     }
 
     func testLengthsEmulated() throws {
         try XCTSkipIf(cuda_emulation_is_available() == 0, "sanitizers do not follow the emulated threads")
         for sequence in [1, 7, 8, 40] where try isComparable(sequence) {
-            try compare(Size(sequence: sequence), emulated: true)
+            try compare(DecoderSize(sequence: sequence), emulated: true)
         }
         // Heads whose halves are no multiple of 8.
-        try compare(Size(batch: 1, sequence: 9, heads: 1, keyHeads: 1, headSize: 10, layers: 1), emulated: true)
+        try compare(DecoderSize(batch: 1, sequence: 9, heads: 1, keyHeads: 1, headSize: 10, layers: 1), emulated: true)
     }
 
     func testAllHeadsHaveTheirKeys() throws {
-        try compare(Size(sequence: 24, heads: 3, keyHeads: 3), emulated: false)
-        try compare(Size(sequence: 24, heads: 6, keyHeads: 2, headSize: 16), emulated: false)
+        try compare(DecoderSize(sequence: 24, heads: 3, keyHeads: 3), emulated: false)
+        try compare(DecoderSize(sequence: 24, heads: 6, keyHeads: 2, headSize: 16), emulated: false)
     }
 
     func testRecomputedLayers() throws {
-        try compare(Size(sequence: 24), recompute: true, emulated: false)
+        try compare(DecoderSize(sequence: 24), recompute: true, emulated: false)
     }
 
     /// One tile and several, the last of them partly outside the sequence; heads with keys of their own and without.
     func testFlashAttention() throws {
         for sequence in [1, 24, 64, 150] where try isComparable(sequence) {
-            try compare(Size(sequence: sequence, headSize: 32), flash: true, emulated: false)
+            try compare(DecoderSize(sequence: sequence, headSize: 32), flash: true, emulated: false)
         }
-        try compare(Size(sequence: 70, heads: 2, keyHeads: 2, headSize: 64), flash: true, emulated: false)
-        try compare(Size(sequence: 24, headSize: 32), recompute: true, flash: true, emulated: false)
+        try compare(DecoderSize(sequence: 70, heads: 2, keyHeads: 2, headSize: 64), flash: true, emulated: false)
+        try compare(DecoderSize(sequence: 24, headSize: 32), recompute: true, flash: true, emulated: false)
         // Without a kernel for the size, attention is that of several kernels.
-        try compare(Size(sequence: 24, headSize: 16), flash: true, emulated: false)
+        try compare(DecoderSize(sequence: 24, headSize: 16), flash: true, emulated: false)
     }
 
     /// Flash attention reads the values of all heads side by side, so that nothing reads those that were split.
     func testUnreadNodesAreLeftOut() throws {
-        let size = Size(sequence: 24, headSize: 32)
-        let graph = try graph(size, fused: true, flash: true, adapters: [])
+        let size = DecoderSize(sequence: 24, headSize: 32)
+        let graph = try size.graph(fused: true, flash: true)
         let live = graph.withoutUnreadNodes()
         XCTAssertEqual(graph.nodes.count { $0.op == "Transpose" }, 2)
         XCTAssertEqual(live.nodes.count { $0.op == "Transpose" }, 0)
         let read = Set((live.nodes.flatMap { $0.inputs.compactMap(\.self) } + live.outputs).map(\.id))
         for node in live.nodes { XCTAssertTrue(node.outputs.contains { read.contains($0.id) }, node.name) }
-        let feeds = try feeds(size, graph)
+        let feeds = try size.feeds(graph)
         let expected = try graph.run(feeds)
         XCTAssertEqual(expected.count, 1)
         for (name, value) in try live.run(feeds) { XCTAssertEqual(value.values, expected[name]?.values, name) }
     }
 
-    private var adapters: [Adapter] {
-        let names = ["self_attn.q_proj", "self_attn.v_proj", "mlp.gate_proj", "mlp.down_proj"]
-        return (0..<2).flatMap { layer in
-            names.map { Adapter(weight: "model.layers.\(layer).\($0).weight", rank: 3, scale: 2) }
-        }
-    }
-
     func testAdapters() throws {
         for recompute in [false, true] {
-            try compare(Size(sequence: 24), adapters: adapters, recompute: recompute, emulated: false)
+            try compare(
+                DecoderSize(sequence: 24), adapters: DecoderSize(sequence: 24).adapters, recompute: recompute,
+                emulated: false)
         }
     }
 
     /// Gradients that are added to earlier ones: those of two runs are twice those of one, whether the sum is an
     /// operator of its own or part of a product.
     func testAccumulation() throws {
-        let graph = try graph(Size(sequence: 24), fused: true, adapters: [])
-        let feeds = try feeds(Size(sequence: 24), graph)
+        let size = DecoderSize(sequence: 24)
+        let graph = try size.graph(fused: true)
+        let feeds = try size.feeds(graph)
         let trainable = graph.weights.map(graph.name(of:))
         let parts = try graph.differentiate(outputs: [LlamaGraph.Port.logProbabilities], trainable: trainable)
         let given = feeds.merging(try parts.forward.run(feeds)) { $1 }
@@ -217,8 +151,8 @@ final class FusedGraphTests: XCTestCase {
 
     /// The forms that make the fused graphs fast are there: one kernel where there were several.
     func testNodes() throws {
-        let size = Size(sequence: 24)
-        let graph = try graph(size, fused: true, adapters: [])
+        let size = DecoderSize(sequence: 24)
+        let graph = try size.graph(fused: true)
         let parts = try graph.differentiate(
             outputs: [LlamaGraph.Port.logProbabilities], trainable: graph.weights.map(graph.name(of:)))
         func counts(_ graph: Graph) -> [String: Int] {
@@ -238,7 +172,7 @@ final class FusedGraphTests: XCTestCase {
         XCTAssertEqual(parts.backward.nodes.filter { $0.op == "RmsNormGrad" && $0.inputs.count == 5 }.count, 3)
         // Three projections of a norm's output add to one sum, and two of the feed-forward layer, in each layer.
         XCTAssertEqual(counts(parts.fusingSums().backward)["AddedProduct"], 6)
-        let flash = try self.graph(Size(sequence: 24, headSize: 32), fused: true, flash: true, adapters: [])
+        let flash = try DecoderSize(sequence: 24, headSize: 32).graph(fused: true, flash: true)
         let halves = try flash.differentiate(
             outputs: [LlamaGraph.Port.logProbabilities], trainable: flash.weights.map(flash.name(of:)))
         XCTAssertEqual(

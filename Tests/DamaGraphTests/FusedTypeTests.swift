@@ -50,6 +50,9 @@ final class FusedTypeTests: XCTestCase {
             outputs: [[4, 5]], attributes: [("transA", .int(1)), ("scale", .float(1))]),
         Case(op: "RmsNorm", inputs: [([4, 9], .float32), ([9], .float32)], outputs: [[4, 9], [4, 1]]),
         Case(
+            op: "AddedRmsNorm", inputs: [([4, 9], .float32), ([4, 9], .float32), ([9], .float32)],
+            outputs: [[4, 9], [4, 9], [4, 1]]),
+        Case(
             op: "LayerNorm", inputs: [([4, 9], .float32), ([9], .float32), ([9], .float32)],
             outputs: [[4, 9], [4, 1], [4, 1]]),
         Case(
@@ -163,6 +166,11 @@ final class FusedTypeTests: XCTestCase {
         try fails("AddBias", "AddBias: the shapes of the input, the bias and the residual do not fit") { c, feeds in
             c.inputs[1].shape = [5]
             feeds["input1"] = Tensor([Double](repeating: 0, count: 5), [5])
+        }
+        try fails("AddedRmsNorm", "AddedRmsNorm: the shapes of the input, the residual and the scale do not fit") {
+            c, feeds in
+            c.inputs[1].shape = [9, 4]
+            feeds["input1"] = Tensor([Double](repeating: 0, count: 36), [9, 4])
         }
         try fails("TokenLogProbabilities", "token_logps: target 2 is -1; the vocabulary has 7 tokens") { _, feeds in
             feeds["input1"] = Tensor(integers: [0, 0, -1], [3])

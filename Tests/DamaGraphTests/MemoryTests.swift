@@ -95,4 +95,21 @@ final class MemoryTests: XCTestCase {
                 try g.output("y", g.matmul(g.add(first, second), g.weight("c", .float32, [16, 2])))
             }, row * (16 + 16))
     }
+
+    /// A residual connection in a norm writes the sum over an operand; the norm's numbers come beside both operands.
+    /// Nothing reads 1/std here.
+    func testTheSumInANormTakesAnOperandsMemory() throws {
+        let g = GraphBuilder("norm", kernels: GraphKernels(fused: true))
+        let x = try g.input("x", .float32, ["rows", 8])
+        let (first, second) = (
+            try g.matmul(x, g.weight("a", .float32, [8, 16])), try g.matmul(x, g.weight("b", .float32, [8, 16]))
+        )
+        let sum = try g.add(first, second)
+        let normed = try g.rmsNorm(sum, scale: g.weight("scale", .float32, [16]), epsilon: 1e-5)
+        try g.output("y", g.matmul(sum, g.weight("c", .float32, [16, 1])))
+        try g.output("z", g.matmul(normed, g.weight("d", .float32, [16, 1])))
+        let fused = g.graph.fusingNorms()
+        XCTAssertEqual(fused.nodes.count { $0.op == "AddedRmsNorm" }, 1)
+        XCTAssertEqual(try fused.peakByteCount(AxisLengths(["rows": 10])), 10 * 4 * 3 * 16)
+    }
 }

@@ -22,8 +22,8 @@ TYPES = {"f32": F32, "f16": F16, "bf16": BF16}
 # Two roundings of the type, for operators that round their inputs' products once more than the definition does.
 TOLERANCE = {F32: 4e-6, F16: 2e-3, BF16: 1.6e-2}
 NAMES = ("adamw sum_of_squares accumulate add_rows fill cast rotary_heads mask_softmax softmax_grad mask_tiles attention "
-         "attention_grad norm token_embeddings packed_mask add_bias sum_rows product row_dot rms_norm_grad rms_norm_scale_grad swiglu swiglu_grad likeliest "
-         "token_logps token_logps_grad").split()
+         "attention_grad norm added_norm token_embeddings packed_mask add_bias sum_rows product row_dot rms_norm_grad "
+         "rms_norm_scale_grad swiglu swiglu_grad likeliest token_logps token_logps_grad").split()
 TILE = 64
 
 
@@ -138,6 +138,13 @@ class Cuda:
         return took.value / times * 1e3
 
 
+class Same:
+    """The array of an earlier argument."""
+
+    def __init__(self, position):
+        self.position = position
+
+
 class Checker:
     def __init__(self, table, memory):
         self.memory = memory
@@ -152,8 +159,8 @@ class Checker:
         return rounded(self.random.standard_normal(shape) * scale, kind)
 
     def check(self, name, label, arguments, outputs, tolerance):
-        """Runs a kernel. `arguments`: arrays, numbers, or None for NULL. `outputs`: a list of (position, kind, shape,
-        expected); the array at that position is read back."""
+        """Runs a kernel. `arguments`: arrays, numbers, Same, or None for NULL. `outputs`: a list of (position, kind,
+        expected); the array at that position is read back. Returns what was found there."""
         function, passed, buffers, size = self.functions[name], [], [], 0
         keep = {}
         for position, argument in enumerate(arguments):
@@ -161,6 +168,8 @@ class Checker:
                 keep[position], address = self.memory.put(argument)
                 size += argument.nbytes
                 passed.append(ctypes.c_void_p(address))
+            elif isinstance(argument, Same):
+                passed.append(passed[argument.position])
             elif argument is None:
                 passed.append(ctypes.c_void_p(None))
             elif isinstance(argument, float):
@@ -172,10 +181,11 @@ class Checker:
         error = function(None, *passed)
         if error is not None:
             raise SystemExit(f"{name} {label}: {error.decode()}")
-        worst = 0.0
+        worst, results = 0.0, []
         for position, kind, expected in outputs:
             array = self.memory.get(keep[position])
             found = array.astype(np.float64) if array.dtype == np.float64 else unpacked(array, kind)
+            results.append(found)
             expected = np.asarray(expected, np.float64).ravel()
             scale = max(np.abs(expected).max(initial=0), 1e-30)
             difference = np.abs(found - expected).max(initial=0) / scale
@@ -190,6 +200,7 @@ class Checker:
             self.failed += 1
             line += "  WRONG"
         print(line, flush=True)
+        return results
 
     # Operators
 
@@ -389,6 +400,7 @@ class Checker:
                    [(4, kind, centred * deviation[:, None] * wf + bf)], TOLERANCE[kind])
         self.check("norm", self.label(kind, f"{rows}x{width} statistics"), arguments,
                    [(5, F32, xf.mean(-1)), (6, F32, deviation)], 2e-6)
+        self.added_norm(kind, rows, width)
         dy, df = self.normal((rows, width), kind)
         x, xf = self.normal((rows, width), kind)
         scale, wf = self.normal(width, kind)
@@ -404,6 +416,22 @@ class Checker:
         self.check("rms_norm_scale_grad", self.label(kind, f"{rows}x{width}"),
                    [ctypes.c_int(kind), dy, x, r, np.zeros_like(scale), rows, width],
                    [(4, kind, (df * xf * r64).sum(0))], max(TOLERANCE[kind], 2e-7 * rows ** 0.5))
+
+    def added_norm(self, kind, rows, width):
+        """The bits of the sum, and those of `norm` of the sum; also with the sum in the place of an operand."""
+        x, xf = self.normal((rows, width), kind, 2)
+        residual, rf = self.normal((rows, width), kind)
+        scale, wf = self.normal(width, kind)
+        sums, uf = rounded(xf + rf, kind)
+        label, zero, last = self.label(kind, f"{rows}x{width}"), np.zeros(rows, np.float32), [rows, width, 1e-5]
+        exact = uf / np.sqrt((uf ** 2).mean(-1, keepdims=True) + 1e-5) * wf
+        y, inverses = self.check(
+            "norm", label + " of a sum", [ctypes.c_int(kind), sums, scale, None, np.zeros_like(x), None, zero, *last],
+            [(4, kind, exact), (6, F32, 1 / np.sqrt((uf ** 2).mean(-1) + 1e-5))], TOLERANCE[kind])
+        for place, target in ((4, np.zeros_like(x)), (1, Same(1)), (2, Same(2))):
+            self.check("added_norm", f"{label} to {place}",
+                       [ctypes.c_int(kind), x, residual, scale, target, np.zeros_like(x), zero, *last],
+                       [(place, kind, uf), (5, kind, y), (6, F32, inverses)], 0)
 
     def swiglu(self, kind, count):
         gate, gf = self.normal(count, kind, 3)
@@ -528,6 +556,7 @@ class Checker:
             ("fill", [real(count), c, 1.5, count]),
             ("cast", [real(count), c, floats(count), ctypes.c_int(F32), count]),
             ("norm", [c, hidden, real(width), None, hidden, None, floats(tokens), tokens, width, 1e-5]),
+            ("added_norm", [c, hidden, hidden, real(width), hidden, hidden, floats(tokens), tokens, width, 1e-5]),
             ("add_bias", [c, wide, real(inner), None, wide, tokens, inner, ctypes.c_int(1)]),
         ] + ([] if kind == F32 else self.large_attention(c, real, floats)):
             self.check(name, self.label(kind, "large"), arguments, [], 0)

@@ -22,7 +22,7 @@ enum { CDAMA_FLOAT32 = 1, CDAMA_FLOAT16 = 10, CDAMA_BFLOAT16 = 16 };
 /// The number of doubles in the workspace of `sum_of_squares`.
 enum { CDAMA_SQUARES_WORKSPACE = 1024 };
 
-/// The longest rows of mask_softmax, and of norm and rms_norm_grad.
+/// The longest rows of mask_softmax, and of norm, added_norm and rms_norm_grad.
 enum { CDAMA_LONGEST_SOFTMAX = 32768, CDAMA_LONGEST_NORM = 8192 };
 
 /// The queries of a tile of attention, and its keys.
@@ -140,6 +140,13 @@ typedef struct cdama_kernels {
     /// @param[out] inverses  [rows]
     const char *(*norm)(void *stream, int type, const void *x, const void *scale, const void *bias, void *y, float *means,
                         float *inverses, size_t rows, size_t width, float epsilon);
+
+    /// A residual connection and the norm that reads it, with the bits of the two: sums = x + residual, rounded to the
+    /// type, then root mean square normalisation y of the sums as `norm` does it. `sums` may be `x` or `residual`.
+    ///
+    /// @param[out] inverses  [rows]
+    const char *(*added_norm)(void *stream, int type, const void *x, const void *residual, const void *scale,
+                              void *sums, void *y, float *inverses, size_t rows, size_t width, float epsilon);
 
     /// y[i] = table[tokens[i]], or features[feature_rows[i]] where tokens[i] is negative. A number outside the table or
     /// the features is an error on the CPU; on the device the nearest row is taken.

@@ -43,6 +43,14 @@ static __device__ __forceinline__ float infinity() { return __uint_as_float(0x7F
 static __device__ __forceinline__ float not_a_number() { return __uint_as_float(0x7FFFFFFF); }
 #endif
 
+/// The number as memory of the type T holds it.
+template <class T>
+static __device__ __forceinline__ float rounded(float v) {
+    T held;
+    assign(held, v);
+    return number(held);
+}
+
 /// 16 bytes as numbers.
 template <class T>
 union Word {
@@ -68,6 +76,38 @@ static __device__ __forceinline__ void load(const T *from, index_t count, bool a
 #pragma unroll
         for (int k = 0; k < CHUNK; k++) v[k] = k < count ? number(from[k]) : missing;
     }
+}
+
+/// CHUNK numbers as they lie in memory.
+template <class T>
+struct Chunk {
+    Word<T> words[CHUNK * sizeof(T) / 16];
+};
+
+/// As load() with zeros for what is missing, but without a conversion, for which a thread would wait: it loads all its
+/// chunks first. If aligned, a chunk exists as a whole or not at all.
+template <class T>
+static __device__ __forceinline__ void load_chunk(const T *from, index_t count, bool aligned, Chunk<T> &to) {
+    const int each = 16 / sizeof(T);
+#pragma unroll
+    for (int w = 0; w < CHUNK / each; w++) {
+        to.words[w].word = uint4{0, 0, 0, 0};
+        if (aligned) {
+            if (count > 0) to.words[w].word = ((const uint4 *)from)[w];
+        } else {
+#pragma unroll
+            for (int k = 0; k < each; k++) {
+                if (w * each + k < count) to.words[w].numbers[k] = from[w * each + k];
+            }
+        }
+    }
+}
+
+template <class T>
+static __device__ __forceinline__ void unpack(const Chunk<T> &from, float (&v)[CHUNK]) {
+    const int each = 16 / sizeof(T);
+#pragma unroll
+    for (int k = 0; k < CHUNK; k++) v[k] = number(from.words[k / each].numbers[k % each]);
 }
 
 /// The first `count` of CHUNK numbers.

@@ -240,25 +240,21 @@ extern "C" __global__ void NAME(row_dot)(const REAL *a, const REAL *b, float *su
     }
 }
 
-// `lanes` threads for a row, which stays in registers. Layer normalisation if there is a bias.
-extern "C" __global__ void __launch_bounds__(512)
-    NAME(norm)(const REAL *x, const REAL *scale, const REAL *bias, REAL *y, float *means, float *inverses, index_t rows,
-               int width, float epsilon, int lanes, int aligned) {
-    index_t row = (index_t)blockIdx.x * (blockDim.x / lanes) + threadIdx.x / lanes;
-    if (row >= rows) return;
+// What norms do with a row, of which each of its `lanes` threads has the numbers `v`, and those of the scale, in
+// registers: y, and the row's statistics. Layer normalisation if there is a bias.
+static __device__ __forceinline__ void NAME(normalize)(float (&v)[NORM_CHUNKS][CHUNK],
+                                                       const Chunk<REAL> (&scale)[NORM_CHUNKS], const REAL *bias,
+                                                       REAL *y, float *means, float *inverses, index_t row, int width,
+                                                       float epsilon, int lanes, int aligned) {
     int lane = threadIdx.x % lanes;
-    x += row * width;
     y += row * width;
-    float v[NORM_CHUNKS][CHUNK], sum = 0, mean = 0;
-#pragma unroll
-    for (int c = 0; c < NORM_CHUNKS; c++) {
-        int at = (c * lanes + lane) * CHUNK;
-        load(x + at, width - at, aligned, 0, v[c]);
-        if (bias == 0) continue;
-#pragma unroll
-        for (int k = 0; k < CHUNK; k++) sum += v[c][k];
-    }
+    float sum = 0, mean = 0;
     if (bias != 0) {
+#pragma unroll
+        for (int c = 0; c < NORM_CHUNKS; c++) {
+#pragma unroll
+            for (int k = 0; k < CHUNK; k++) sum += v[c][k];
+        }
         mean = row_sum(sum, lanes) / width;
         sum = 0;
     }
@@ -280,12 +276,71 @@ extern "C" __global__ void __launch_bounds__(512)
     for (int c = 0; c < NORM_CHUNKS; c++) {
         int at = (c * lanes + lane) * CHUNK;
         float w[CHUNK], b[CHUNK];
-        load(scale + at, width - at, aligned, 0, w);
+        unpack(scale[c], w);
         if (bias != 0) load(bias + at, width - at, aligned, 0, b);
 #pragma unroll
         for (int k = 0; k < CHUNK; k++) v[c][k] = v[c][k] * inverse * w[k] + (bias != 0 ? b[k] : 0);
         store(y + at, width - at, aligned, v[c]);
     }
+}
+
+// What a thread has of a row.
+static __device__ __forceinline__ void NAME(load_row)(const REAL *row, int width, int lanes, bool aligned,
+                                                      Chunk<REAL> (&chunks)[NORM_CHUNKS]) {
+#pragma unroll
+    for (int c = 0; c < NORM_CHUNKS; c++) {
+        int at = (c * lanes + threadIdx.x % lanes) * CHUNK;
+        load_chunk(row + at, width - at, aligned, chunks[c]);
+    }
+}
+
+// `lanes` threads for a row.
+extern "C" __global__ void __launch_bounds__(512, 2)
+    NAME(norm)(const REAL *x, const REAL *scale, const REAL *bias, REAL *y, float *means, float *inverses, index_t rows,
+               int width, float epsilon, int lanes, int aligned) {
+    index_t row = (index_t)blockIdx.x * (blockDim.x / lanes) + threadIdx.x / lanes;
+    if (row >= rows) return;
+    Chunk<REAL> own[NORM_CHUNKS], factors[NORM_CHUNKS];
+    if (aligned) {
+        NAME(load_row)(x + row * width, width, lanes, true, own);
+        NAME(load_row)(scale, width, lanes, true, factors);
+    } else {
+        NAME(load_row)(x + row * width, width, lanes, false, own);
+        NAME(load_row)(scale, width, lanes, false, factors);
+    }
+    float v[NORM_CHUNKS][CHUNK];
+#pragma unroll
+    for (int c = 0; c < NORM_CHUNKS; c++) unpack(own[c], v[c]);
+    NAME(normalize)(v, factors, bias, y, means, inverses, row, width, epsilon, lanes, aligned);
+}
+
+// The same threads; each writes sums only where it has read.
+extern "C" __global__ void __launch_bounds__(512, 2)
+    NAME(added_norm)(const REAL *x, const REAL *residual, const REAL *scale, REAL *sums, REAL *y, float *inverses,
+                     index_t rows, int width, float epsilon, int lanes, int aligned) {
+    index_t row = (index_t)blockIdx.x * (blockDim.x / lanes) + threadIdx.x / lanes;
+    if (row >= rows) return;
+    Chunk<REAL> own[NORM_CHUNKS], other[NORM_CHUNKS], factors[NORM_CHUNKS];
+    if (aligned) {
+        NAME(load_row)(x + row * width, width, lanes, true, own);
+        NAME(load_row)(residual + row * width, width, lanes, true, other);
+        NAME(load_row)(scale, width, lanes, true, factors);
+    } else {
+        NAME(load_row)(x + row * width, width, lanes, false, own);
+        NAME(load_row)(residual + row * width, width, lanes, false, other);
+        NAME(load_row)(scale, width, lanes, false, factors);
+    }
+    float v[NORM_CHUNKS][CHUNK], more[CHUNK];
+#pragma unroll
+    for (int c = 0; c < NORM_CHUNKS; c++) {
+        int at = (c * lanes + threadIdx.x % lanes) * CHUNK;
+        unpack(own[c], v[c]);
+        unpack(other[c], more);
+#pragma unroll
+        for (int k = 0; k < CHUNK; k++) v[c][k] = rounded<REAL>(v[c][k] + more[k]);
+        store(sums + row * width + at, width - at, aligned, v[c]);
+    }
+    NAME(normalize)(v, factors, 0, y, 0, inverses, row, width, epsilon, lanes, aligned);
 }
 
 extern "C" __global__ void __launch_bounds__(512)

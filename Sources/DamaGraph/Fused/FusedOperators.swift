@@ -32,6 +32,7 @@ public enum FusedOperators {
         "FlashAttentionGrad": (inputs: [4, 5], outputs: []),
         "AddBias": (inputs: [], outputs: []),
         "RmsNorm": (inputs: [], outputs: [1]),
+        "AddedRmsNorm": (inputs: [], outputs: [2]),
         "LayerNorm": (inputs: [], outputs: [1, 2]),
         "TokenEmbeddings": (inputs: [], outputs: []),
         "PackedMask": (inputs: [], outputs: []),

@@ -78,7 +78,8 @@ private struct MemoryWalk {
     /// Operators whose output may take the memory of an operand.
     private static let inPlace: [String: [Int]] = {
         var table: [String: [Int]] = [
-            "MaskSoftmax": [0], "AddedProduct": [0], "AddBias": [0], "SoftmaxGrad": [1], "SwiGLU": [0],
+            "MaskSoftmax": [0], "AddedProduct": [0], "AddedRmsNorm": [0, 1], "AddBias": [0], "SoftmaxGrad": [1],
+            "SwiGLU": [0],
             "SwiGLUGrad": [0],
             "TokenLogProbabilitiesGrad": [0],
         ]

@@ -34,7 +34,7 @@ extension ModelWeights {
         _ graph: Graph, named name: String, placement: Placement, options: SessionOptions = SessionOptions(),
         natural: Set<String> = [], fileName: (String) -> String = { $0 }
     ) throws(DamaError) -> Session {
-        let graph = try graph.withoutUnreadNodes().lowered(to: precision, natural: natural)
+        let graph = try graph.withoutUnreadNodes().fusingNorms().lowered(to: precision, natural: natural)
         var options = options
         options.initializers = [:]
         if graph.kernels.fused { options.registersKernels = true }

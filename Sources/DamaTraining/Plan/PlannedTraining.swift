@@ -110,7 +110,7 @@ struct PlannedTraining {
                 step.pairs, step.images, network.tokens, width, precision.elementType.size,
             ])
         }
-        featurePeak = try network.graph(false, kernels).lowered(
+        featurePeak = try network.graph(false, kernels).withoutUnreadNodes().fusingNorms().lowered(
             to: precision, natural: step.device.residentFeatures(network.output)
         ).peakByteCount(AxisLengths(axes))
     }
