@@ -66,11 +66,12 @@ final class BytePairEncoding: SubwordModel {
     }
 
     /// Whether the mark is a token, and no merge joins a token that ends in another character to one that begins with
-    /// the mark. So it is for vocabularies that were trained on words.
+    /// the mark. So it is for vocabularies that were trained on words. Without an unknown token there are characters
+    /// that leave nothing, so that the marks around them merge.
     private static func splitsAtMarks(_ vocabulary: TokenTable, _ merges: MergeTable, _ options: Options) -> Bool {
         let bytes = Array(mark.utf8)
         guard vocabulary.id(of: String(mark)) != nil, options.endOfWordSuffix.isEmpty,
-            !(options.unknownToken ?? "").unicodeScalars.contains(mark)
+            let unknown = options.unknownToken, !unknown.unicodeScalars.contains(mark)
         else { return false }
         return merges.allPairs { left, right in
             !vocabulary.token(right, startsWith: bytes) || vocabulary.token(left, endsWith: bytes)

@@ -90,6 +90,16 @@ final class MergingTests: XCTestCase {
         }
     }
 
+    /// A character that has no token leaves nothing, so what stands around it merges, as in Hugging Face's tokenizers.
+    func testMarksAroundACharacterThatHasNoToken() throws {
+        let tokenizer = try Tokenizer(
+            json: [
+                "model": ["type": "BPE", "vocab": ["a": 0, "▁": 1, "▁▁": 2], "merges": [["▁", "▁"]]]
+            ])
+        XCTAssertEqual(try tokenizer.encode("▁x▁a▁"), [2, 0, 1])
+        XCTAssertEqual(try tokenizer.encode("▁a▁x▁a"), [1, 0, 2, 0])
+    }
+
     func testAVocabularyWithoutTheMark() throws {
         var random = SplitMix64(state: 5)
         let model = Model(characters: ["a", "b", "日"], merges: 12, from: &random) { _, _ in true }
