@@ -84,8 +84,10 @@ package struct OpenFile: ~Copyable, Sendable {
 
     /// Same for a regular file that was opened otherwise. `nil`, with `errno` set, if reading fails.
     package static func read(_ descriptor: Int32, _ count: Int, at offset: Int) -> [UInt8]? {
+        // Without this the initialiser would write to the memory that all empty arrays share.
+        guard count > 0 else { return [] }
         var failed = false
-        let bytes = [UInt8](unsafeUninitializedCapacity: max(0, count)) { buffer, done in
+        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, done in
             while done < count, let base = buffer.baseAddress {
                 let got = pread(descriptor, base + done, count - done, off_t(offset + done))
                 if got < 0 && errno == EINTR { continue }

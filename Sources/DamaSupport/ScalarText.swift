@@ -4,6 +4,11 @@
 extension [Unicode.Scalar] {
     /// The Unicode scalars of a text.
     package init(scalarsOf text: String) {
+        // Without this the initialiser of the array would write its count to the memory that all empty arrays share.
+        guard !text.isEmpty else {
+            self = []
+            return
+        }
         var text = text
         self = text.withUTF8 { utf8 in
             [Unicode.Scalar](unsafeUninitializedCapacity: utf8.count) { scalars, count in

@@ -70,6 +70,8 @@ public enum SafetensorsWriter {
             throw .invalidArgument("element \(index) is \(values[index]), but \(type.name) holds at most \(most)")
         }
         let size = values.count * (type == .float32 ? 4 : 2)
+        // Without this the initialiser would write to the memory that all empty arrays share.
+        guard size > 0 else { return [] }
         return [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
             switch type {
             case .float16: cdama_float_to_half(buffer.baseAddress, values.baseAddress, values.count)

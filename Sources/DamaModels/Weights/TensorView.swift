@@ -24,6 +24,8 @@ public struct TensorView: @unchecked Sendable {
     /// - Throws: ``DamaError/Code/unsupported`` for any other type.
     public func floats() throws(DamaError) -> [Float] {
         try checkUsable()
+        // Without this the initialiser would write to the memory that all empty arrays share.
+        guard count > 0 else { return [] }
         return [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
             convert(from: 0, into: UnsafeMutableBufferPointer(rebasing: buffer[..<count]))
             initialized = count
