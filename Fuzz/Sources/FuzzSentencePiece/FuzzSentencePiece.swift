@@ -1,8 +1,9 @@
 @testable import DamaSupport
 @testable import DamaText
+@testable import PlainEncoding
 
 /// The length of a text in one byte, the text, then a SentencePiece model: any bytes give a tokenizer or a
-/// ``DamaError``. The tokenizer encodes the text to ids that it knows.
+/// ``DamaError``. The tokenizer encodes the text to ids that it knows and that are right by definition.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzSentencePiece(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
     let bytes = Array(UnsafeBufferPointer(start: data, count: size))
@@ -17,6 +18,7 @@ public func fuzzSentencePiece(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt
         for id in ids where tokenizer.token(of: id) == nil || Int(id) >= tokenizer.idEnd {
             fatalError("id \(id) is in no vocabulary")
         }
+        PlainEncoder(tokenizer, model, family)?.check(String(decoding: text, as: UTF8.self))
         let whole = tokenizer.decode(ids, skipSpecialTokens: false)
         var stream = StreamingDecoder(tokenizer, skipSpecialTokens: false)
         let pieces = ids.map { stream.push($0) } + [stream.finish()]

@@ -1,8 +1,9 @@
 @testable import DamaSupport
 @testable import DamaText
+@testable import PlainEncoding
 
 /// tokenizer.json, then a NUL and a text: any bytes give a tokenizer or a ``DamaError``. The tokenizer encodes the text
-/// to ids that it knows, and the text is split without loss.
+/// to ids that it knows and that are right by definition, and the text is split without loss.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzTokenizer(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
     let bytes = UnsafeBufferPointer(start: data, count: size)
@@ -24,6 +25,7 @@ public func fuzzTokenizer(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
     _ = tokenizer.decode([-1, .max, 0, 1, 2], skipSpecialTokens: false)
 
     let string = String(decoding: text, as: UTF8.self)
+    PlainEncoder(tokenizer, json: json).check(string)
     let limit = TokenLimit(maximum: 12, tokenizer: tokenizer)
     guard let parts = try? BuiltInSplitter().split(string, limit: limit) else { return 0 }
     let kept = parts.flatMap(\.unicodeScalars).filter { !$0.properties.isWhitespace }
