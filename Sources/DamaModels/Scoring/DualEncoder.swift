@@ -136,6 +136,7 @@ public final class DualEncoder: ImageTextEncoder {
     /// Prepares the image in a file; errors name the file.
     public func prepare(imagePath: String) throws(DamaError) -> PreparedImage { try prepare(.path(imagePath)) }
 
+    /// Prepares an image file, its bytes or pixels.
     public func prepare(_ image: ImageSource) throws(DamaError) -> PreparedImage {
         try prepare(image.decode(limits: ImageLimits(pixels: options.maximumImagePixels), options.imageDecoding))
     }

@@ -35,7 +35,7 @@ public final class Scorer: Sendable {
         return try Self.scores(images: images, texts: embedTexts(sentences, run: run), scale: logitScale)
     }
 
-    /// Unit-norm embeddings of images, in order.
+    /// Unit-norm embeddings of images, in order. The images of a batch are decoded on all processors.
     public func embedImages(_ images: [Image], run: RunOptions? = nil) throws(DamaError) -> [[Float]] {
         var embeddings: [[Float]] = []
         embeddings.reserveCapacity(images.count)
