@@ -46,7 +46,7 @@ def write_tokenizers() -> None:
 
 def write_choices() -> None:
     for seed in range(4):
-        (HERE / "Merging" / str(seed)).write_bytes(random.Random(seed).randbytes(250))
+        (HERE / "Merging" / str(seed)).write_bytes(random.Random(seed).randbytes(400))
 
 
 if __name__ == "__main__":

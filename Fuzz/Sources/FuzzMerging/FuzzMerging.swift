@@ -32,14 +32,16 @@ private struct Choices {
         return word
     }
 
-    /// What is left of the input: characters, and from 128 on repeated ends of the text so far.
+    /// What is left of the input: characters, and from 224 on repeated ends of the text so far.
     mutating func text(longest: Int) -> String {
         var scalars: [Unicode.Scalar] = []
         while let byte = bytes.popFirst(), scalars.count < longest {
-            if byte < 128 {
-                scalars.append(Self.characters[Int(byte) % Self.characters.count])
+            if byte < 224 {
+                // Many words begin: "▁" is the first of the characters.
+                let place = Int(byte) % (Self.characters.count + 6)
+                scalars.append(Self.characters[place < Self.characters.count ? place : 0])
             } else {
-                scalars += Array(scalars.suffix(Int(byte) - 127))
+                scalars += Array(scalars.suffix(Int(byte) - 223))
             }
         }
         return String(scalars: scalars[..<min(longest, scalars.count)])
@@ -57,8 +59,11 @@ private func file(_ choices: inout Choices) -> JSON {
         names += [0xC3, 0xA9, 0x78, 0xE2, 0x96, 0x81].map { "<0x\(String($0, radix: 16, uppercase: true))>" }
     }
     var merges: [JSON] = []
+    // Few vocabularies of random merges have none across the start of a word.
+    let isOfWords = choices.next(below: 4) > 0
     for _ in 0..<choices.next(below: 48) {
         let (left, right) = (names[choices.next(below: names.count)], names[choices.next(below: names.count)])
+        if isOfWords, right.hasPrefix("▁"), !left.hasSuffix("▁") { continue }
         if !names.contains(left + right) { names.append(left + right) }
         merges.append([.string(left), .string(right)])
     }
