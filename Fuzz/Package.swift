@@ -10,6 +10,7 @@ let parsers = [
 ]
 
 // What a text's tokens are by definition, for the parsers of tokenizers.
+let tokenizers: Set = ["Merging", "SentencePiece", "Tokenizer"]
 let plain = Target.target(name: "PlainEncoding", dependencies: [.product(name: "Dama", package: "libdama")])
 
 let package = Package(
@@ -19,7 +20,8 @@ let package = Package(
         + parsers.map {
             .executableTarget(
                 name: "Fuzz\($0)",
-                dependencies: ["PlainEncoding", .product(name: "Dama", package: "libdama")],
+                dependencies: (tokenizers.contains($0) ? ["PlainEncoding"] : [])
+                    + [.product(name: "Dama", package: "libdama")],
                 // libFuzzer brings main().
                 swiftSettings: [.unsafeFlags(["-parse-as-library"])])
         }
