@@ -30,10 +30,19 @@ static int all_aligned(const void *const *arrays, int count) {
 #define ALIGNED(...) \
     all_aligned((const void *const[]){__VA_ARGS__}, sizeof((const void *const[]){__VA_ARGS__}) / sizeof(void *))
 
-/// The threads that share a row of `width` numbers, of which each keeps `own`.
-static int lanes_for(size_t width, int own) {
+/// The grid of a kernel whose rows stay in registers: `lanes` threads share a row, of which each keeps `own` numbers.
+typedef struct {
+    int64_t rows;
+    int width, lanes;
+    uint64_t blocks;
+    unsigned threads;
+} row_grid;
+
+static row_grid grid_of_rows(size_t rows, size_t width, int own) {
     size_t each = (size_t)own * WARP;
-    return (int)((width + each - 1) / each) * WARP;
+    int lanes = (int)((width + each - 1) / each) * WARP, per_block = lanes == WARP ? BLOCK / WARP : 1;
+    return (row_grid){(int64_t)rows, (int)width, lanes, (rows + (size_t)per_block - 1) / (size_t)per_block,
+                      (unsigned)(lanes * per_block)};
 }
 
 /// Whether the lengths fit the kernels' 32-bit numbers.
@@ -141,12 +150,13 @@ static const char *mask_softmax(void *stream, int type, const void *scores, cons
     }
     CHECK_LENGTHS("mask_softmax", queries);
     if (rows == 0 || keys == 0) return NULL;
-    int aligned = keys % CHUNK == 0 && ALIGNED(scores, mask, shares), lanes = lanes_for(keys, SOFTMAX_ROW);
-    int width = (int)keys, number = (int)queries, per_block = lanes == WARP ? BLOCK / WARP : 1;
-    int64_t total = (int64_t)rows, per_mask = (int64_t)rows_per_mask;
-    return cdama_launch(KERNEL_mask_softmax, type, stream, (rows + (size_t)per_block - 1) / (size_t)per_block,
-                        (unsigned)(lanes * per_block),
-                        ARGUMENTS(&scores, &mask, &shares, &total, &width, &number, &per_mask, &lanes, &aligned));
+    row_grid grid = grid_of_rows(rows, keys, SOFTMAX_ROW);
+    int aligned = keys % CHUNK == 0 && ALIGNED(scores, mask, shares);
+    int number = (int)queries;
+    int64_t per_mask = (int64_t)rows_per_mask;
+    return cdama_launch(KERNEL_mask_softmax, type, stream, grid.blocks, grid.threads,
+                        ARGUMENTS(&scores, &mask, &shares, &grid.rows, &grid.width, &number, &per_mask, &grid.lanes,
+                                  &aligned));
 }
 
 static const char *softmax_grad(void *stream, int type, const void *shares, const void *flowing, const float *sums,
@@ -175,12 +185,11 @@ static const char *norm(void *stream, int type, const void *x, const void *scale
         return cdama_cuda_fail("norm: rows of %zu numbers; at most %d fit", width, CDAMA_LONGEST_NORM);
     }
     if (rows == 0 || width == 0) return NULL;
-    int aligned = width % CHUNK == 0 && ALIGNED(x, scale, bias, y), lanes = lanes_for(width, NORM_ROW);
-    int columns = (int)width, per_block = lanes == WARP ? BLOCK / WARP : 1;
-    int64_t total = (int64_t)rows;
-    return cdama_launch(KERNEL_norm, type, stream, (rows + (size_t)per_block - 1) / (size_t)per_block,
-                        (unsigned)(lanes * per_block),
-                        ARGUMENTS(&x, &scale, &bias, &y, &means, &inverses, &total, &columns, &epsilon, &lanes, &aligned));
+    row_grid grid = grid_of_rows(rows, width, NORM_ROW);
+    int aligned = width % CHUNK == 0 && ALIGNED(x, scale, bias, y);
+    return cdama_launch(KERNEL_norm, type, stream, grid.blocks, grid.threads,
+                        ARGUMENTS(&x, &scale, &bias, &y, &means, &inverses, &grid.rows, &grid.width, &epsilon,
+                                  &grid.lanes, &aligned));
 }
 
 static const char *added_norm(void *stream, int type, const void *x, const void *residual, const void *scale,
@@ -190,13 +199,11 @@ static const char *added_norm(void *stream, int type, const void *x, const void 
         return cdama_cuda_fail("added_norm: rows of %zu numbers; at most %d fit", width, CDAMA_LONGEST_NORM);
     }
     if (rows == 0 || width == 0) return NULL;
-    int aligned = width % CHUNK == 0 && ALIGNED(x, residual, scale, sums, y), lanes = lanes_for(width, NORM_ROW);
-    int columns = (int)width, per_block = lanes == WARP ? BLOCK / WARP : 1;
-    int64_t total = (int64_t)rows;
-    return cdama_launch(KERNEL_added_norm, type, stream, (rows + (size_t)per_block - 1) / (size_t)per_block,
-                        (unsigned)(lanes * per_block),
-                        ARGUMENTS(&x, &residual, &scale, &sums, &y, &inverses, &total, &columns, &epsilon, &lanes,
-                                  &aligned));
+    row_grid grid = grid_of_rows(rows, width, NORM_ROW);
+    int aligned = width % CHUNK == 0 && ALIGNED(x, residual, scale, sums, y);
+    return cdama_launch(KERNEL_added_norm, type, stream, grid.blocks, grid.threads,
+                        ARGUMENTS(&x, &residual, &scale, &sums, &y, &inverses, &grid.rows, &grid.width, &epsilon,
+                                  &grid.lanes, &aligned));
 }
 
 static const char *token_embeddings(void *stream, int type, const void *table, const int64_t *tokens,
@@ -308,12 +315,10 @@ static const char *rms_norm_grad(void *stream, int type, const void *dy, const v
         return cdama_cuda_fail("rms_norm_grad: rows of %zu numbers; at most %d fit", width, CDAMA_LONGEST_NORM);
     }
     if (rows == 0 || width == 0) return NULL;
-    int aligned = width % CHUNK == 0 && ALIGNED(dy, x, scale, residual, dx), lanes = lanes_for(width, NORM_ROW);
-    int columns = (int)width, per_block = lanes == WARP ? BLOCK / WARP : 1;
-    int64_t total = (int64_t)rows;
-    return cdama_launch(KERNEL_rms_norm_grad, type, stream, (rows + (size_t)per_block - 1) / (size_t)per_block,
-                        (unsigned)(lanes * per_block),
-                        ARGUMENTS(&dy, &x, &scale, &r, &residual, &dx, &total, &columns, &lanes, &aligned));
+    row_grid grid = grid_of_rows(rows, width, NORM_ROW);
+    int aligned = width % CHUNK == 0 && ALIGNED(dy, x, scale, residual, dx);
+    return cdama_launch(KERNEL_rms_norm_grad, type, stream, grid.blocks, grid.threads,
+                        ARGUMENTS(&dy, &x, &scale, &r, &residual, &dx, &grid.rows, &grid.width, &grid.lanes, &aligned));
 }
 
 static const char *rms_norm_scale_grad(void *stream, int type, const void *dy, const void *x, const float *r,

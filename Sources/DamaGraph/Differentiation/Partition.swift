@@ -245,10 +245,15 @@ extension Graph {
     /// differentiated any more.
     public func withoutUnreadNodes() -> Graph {
         var result = self
-        result.nodes = nodes(for: outputs, from: 0).map { nodes[$0] }
-        result.regions = []
-        result.numberSources()
+        result.keepNodes(at: nodes(for: outputs, from: 0))
         return result
+    }
+
+    /// Drops all nodes but those at `places`, in this order. The rules of regions do not hold any more.
+    mutating func keepNodes(at places: [Int]) {
+        nodes = places.map { nodes[$0] }
+        regions = []
+        numberSources()
     }
 
     /// Moves the nodes whose outputs no node reads to the end, in reverse order.

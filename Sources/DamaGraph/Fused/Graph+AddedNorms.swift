@@ -9,20 +9,17 @@ extension Graph {
     public func fusingNorms() -> Graph {
         guard kernels.fused else { return self }
         var result = self
-        result.regions = []
-        result.numberSources()
         var dropped: Set<Int> = []
-        for (index, norm) in result.nodes.enumerated() where norm.op == "RmsNorm" {
+        for (index, norm) in nodes.enumerated() where norm.op == "RmsNorm" {
             guard let place = result.residualSum(of: norm) else { continue }
-            let sum = result.nodes[place]
+            let sum = nodes[place]
             result.nodes[place] = Node(
                 name: norm.name, op: "AddedRmsNorm", domain: FusedOperators.domain,
                 inputs: sum.inputs + norm.inputs.dropFirst(), outputs: sum.outputs + norm.outputs,
                 attributes: norm.attributes)
             dropped.insert(index)
         }
-        result.nodes = result.nodes.indices.filter { !dropped.contains($0) }.map { result.nodes[$0] }
-        result.numberSources()
+        result.keepNodes(at: nodes.indices.filter { !dropped.contains($0) })
         return result
     }
 

@@ -29,9 +29,7 @@ extension Graph {
             result.nodes[index] = sum
             dropped.insert(place)
         }
-        result.nodes = result.nodes.indices.filter { !dropped.contains($0) }.map { result.nodes[$0] }
-        result.regions = []
-        result.numberSources()
+        result.keepNodes(at: nodes.indices.filter { !dropped.contains($0) })
         return result
     }
 
