@@ -100,67 +100,66 @@ public final class Session: @unchecked Sendable {
         _ inputs: [String: TensorValue], outputs: [String], into targets: [String: TensorValue] = [:],
         resident: Set<String> = [], options: RunOptions? = nil
     ) throws(DamaError) -> [TensorValue] {
+        let entries = Array(inputs)
+        return try run(
+            RunPorts(inputs: entries.map(\.key), outputs: outputs, resident: resident), entries.map(\.value),
+            into: targets.isEmpty ? [] : outputs.map { targets[$0] }, options: options)
+    }
+
+    /// As ``run(_:outputs:into:resident:options:)``, for ports that many runs have.
+    ///
+    /// - Parameters:
+    ///   - values: the inputs in the order of the ports.
+    ///   - targets: for each output the tensor to write it into, or `nil`; empty for none.
+    package func run(
+        _ ports: RunPorts, _ values: [TensorValue], into targets: [TensorValue?] = [], options: RunOptions? = nil
+    ) throws(DamaError) -> [TensorValue] {
+        guard values.count == ports.inputs.count, targets.isEmpty || targets.count == ports.outputs.count else {
+            throw .internal(
+                "\(values.count) values and \(targets.count) targets for \(ports.inputs.count) inputs and "
+                    + "\(ports.outputs.count) outputs")
+        }
         if device != .cpu {
-            return try runBound(inputs, outputs: outputs, into: targets, resident: resident, options: options)
+            let binding = try Binding(self)
+            try binding.bind(ports, values, into: targets)
+            defer { withExtendedLifetime((values, targets)) {} }
+            try binding.run(options: options)
+            return try binding.results(into: targets)
         }
         try runtime.checkProcess()
-        let entries = Array(inputs)
-        let values = entries.map { Optional($0.value.value) }
-        var results = outputs.map { targets[$0]?.value }
+        let handles = values.map { Optional($0.value) }
+        var results =
+            targets.isEmpty ? [OpaquePointer?](repeating: nil, count: ports.outputs.count) : targets.map { $0?.value }
         do throws(DamaError) {
-            try withCStrings(entries.map(\.key)) { inputNames throws(DamaError) in
-                try withCStrings(outputs) { outputNames throws(DamaError) in
-                    try runtime.check(
-                        CallingThread.lend {
-                            runtime.api.pointee.Run!(
-                                session, options?.options, inputNames, values, values.count, outputNames,
-                                outputs.count, &results)
-                        })
-                }
-            }
+            try runtime.check(
+                CallingThread.lend {
+                    runtime.api.pointee.Run!(
+                        session, options?.options, ports.inputNames.pointers, handles, handles.count,
+                        ports.outputNames.pointers, results.count, &results)
+                })
         } catch {
             throw options?.explain(error) ?? error
         }
-        withExtendedLifetime(entries) {}
-        guard !targets.isEmpty else { return try adopt(results) }
-        let made = try adopt(zip(outputs, results).filter { targets[$0.0] == nil }.map(\.1))
-        var next = made.makeIterator()
-        return outputs.compactMap { targets[$0] ?? next.next() }
-    }
-
-    /// As ``run(_:outputs:into:resident:options:)``, with each value bound where it lies.
-    private func runBound(
-        _ inputs: [String: TensorValue], outputs: [String], into targets: [String: TensorValue],
-        resident: Set<String>, options: RunOptions?
-    ) throws(DamaError) -> [TensorValue] {
-        let binding = try Binding(self)
-        for (name, value) in inputs { try binding.bind(input: name, to: value) }
-        for name in outputs {
-            if let target = targets[name] {
-                try binding.bind(output: name, to: target)
-            } else {
-                try binding.bind(output: name, on: resident.contains(name) ? device : .cpu)
-            }
-        }
-        try binding.run(options: options)
-        let results = try binding.outputs()
-        var found: [TensorValue] = []
-        for name in outputs {
-            guard let value = targets[name] ?? results[name] else {
-                throw .internal("ONNX Runtime returned no value for the output \"\(name)\"")
-            }
-            found.append(value)
-        }
-        return found
+        withExtendedLifetime((ports, values)) {}
+        return try adopt(results, into: targets)
     }
 
     /// Takes ownership of values that the runtime created; if one of them is rejected, none leaks.
     ///
-    /// - Parameter devices: where each counts as lying; empty asks the runtime.
-    func adopt(_ values: [OpaquePointer?], on devices: [Device] = []) throws(DamaError) -> [TensorValue] {
+    /// - Parameters:
+    ///   - targets: tensors that the runtime wrote into, by the places of their values; those stay the caller's.
+    ///   - devices: where each counts as lying; empty asks the runtime.
+    func adopt(
+        _ values: [OpaquePointer?], into targets: [TensorValue?] = [], on devices: [Device] = []
+    ) throws(DamaError) -> [TensorValue] {
         var tensors: [TensorValue] = []
+        tensors.reserveCapacity(values.count)
         var failure: DamaError?
         for (position, value) in values.enumerated() {
+            if targets.indices.contains(position), let target = targets[position] {
+                tensors.append(target)
+                continue
+            }
             guard let value else {
                 failure = failure ?? .internal("ONNX Runtime returned no value for an output")
                 continue

@@ -132,27 +132,3 @@ public struct SessionOptions: Sendable {
         withExtendedLifetime(entries) {}
     }
 }
-
-/// Calls `body` with the strings as C strings.
-func withCStrings<Result>(
-    _ strings: [String], _ body: (UnsafePointer<UnsafePointer<CChar>?>?) throws(DamaError) -> Result
-) throws(DamaError) -> Result {
-    var bytes: [CChar] = []
-    var offsets: [Int] = []
-    for string in strings {
-        offsets.append(bytes.count)
-        bytes.append(contentsOf: string.utf8CString)
-    }
-    let table = bytes
-    let result = table.withUnsafeBufferPointer { buffer -> Swift.Result<Result, DamaError> in
-        let pointers = offsets.map { offset in buffer.baseAddress.map { $0 + offset } }
-        return pointers.withUnsafeBufferPointer { pointers in
-            do throws(DamaError) {
-                return .success(try body(pointers.baseAddress))
-            } catch {
-                return .failure(error)
-            }
-        }
-    }
-    return try result.get()
-}

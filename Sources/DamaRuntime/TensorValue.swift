@@ -228,17 +228,19 @@ public final class TensorValue: @unchecked Sendable {
     private static func describe(
         _ runtime: OnnxRuntime, _ value: OpaquePointer
     ) throws(DamaError) -> (ElementType, [Int]) {
-        var isTensor: Int32 = 0
-        try runtime.check(runtime.api.pointee.IsTensor!(value, &isTensor))
-        guard isTensor != 0 else {
+        var info: OpaquePointer?
+        do throws(DamaError) {
+            try runtime.check(runtime.api.pointee.GetTensorTypeAndShape!(value, &info))
+        } catch {
+            var isTensor: Int32 = 0
+            try runtime.check(runtime.api.pointee.IsTensor!(value, &isTensor))
+            guard isTensor == 0 else { throw error }
             throw .unsupported("the model returned a sequence or a map; only tensors are supported")
         }
-        var info: OpaquePointer?
-        try runtime.check(runtime.api.pointee.GetTensorTypeAndShape!(value, &info))
         defer { runtime.api.pointee.ReleaseTensorTypeAndShapeInfo!(info) }
-        let (type, dimensions) = try runtime.typeAndShape(info)
+        let (type, dimensions) = try runtime.typeAndDimensions(info)
         guard let type else { throw .unsupported("the model returned a tensor of a type that is not supported") }
-        return (type, dimensions.map { $0 ?? 0 })
+        return (type, dimensions.map { max(0, Int($0)) })
     }
 
     private static func device(_ runtime: OnnxRuntime, _ value: OpaquePointer) throws(DamaError) -> Device {
@@ -256,12 +258,18 @@ public final class TensorValue: @unchecked Sendable {
 extension OnnxRuntime {
     /// Element type (`nil` for an unknown one) and dimensions (`nil` for one that varies).
     func typeAndShape(_ info: OpaquePointer?) throws(DamaError) -> (ElementType?, [Int?]) {
+        let (type, dimensions) = try typeAndDimensions(info)
+        return (type, dimensions.map { $0 < 0 ? nil : Int($0) })
+    }
+
+    /// The same, with a negative number for a dimension that varies.
+    fileprivate func typeAndDimensions(_ info: OpaquePointer?) throws(DamaError) -> (ElementType?, [Int64]) {
         var type = ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED
         try check(api.pointee.GetTensorElementType!(info, &type))
         var rank = 0
         try check(api.pointee.GetDimensionsCount!(info, &rank))
         var dimensions = [Int64](repeating: 0, count: rank)
         try check(api.pointee.GetDimensions!(info, &dimensions, rank))
-        return (ElementType(rawValue: type.rawValue), dimensions.map { $0 < 0 ? nil : Int($0) })
+        return (ElementType(rawValue: type.rawValue), dimensions)
     }
 }

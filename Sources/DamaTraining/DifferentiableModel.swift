@@ -12,22 +12,47 @@ final class DifferentiableModel {
     /// One forward run: its outputs, and the values that the backward run needs.
     struct Pass {
         var outputs: [String: TensorValue]
-        fileprivate var kept: [String: TensorValue]
+        /// The inputs of the forward run by name, and all that it returned, in its order; `nil` for what a part of a pass
+        /// does not need.
+        fileprivate var inputs: [String: TensorValue]
+        fileprivate var results: [TensorValue?]
 
         /// The bytes of what the backward run takes: the values of the forward run, and the run's inputs.
-        var byteCount: Int { kept.values.reduce(0) { $0 + $1.byteCount } }
+        var byteCount: Int {
+            inputs.values.reduce(0) { $0 + $1.byteCount } + results.reduce(0) { $0 + ($1?.byteCount ?? 0) }
+        }
+    }
+
+    /// A session and where its inputs come from, in their order, so that a step looks up no names.
+    private struct Half {
+        var session: Session
+        var ports: RunPorts
+        var sources: [Source]
+        /// The gradient that each output holds, by its place among the gradients; `nil` for other outputs.
+        var targets: [Int?] = []
+    }
+
+    private enum Source {
+        case weight(TensorValue)
+        /// An input of the forward run.
+        case input(String)
+        /// By its place among what the forward run returned.
+        case result(Int)
+        case seed(Int)
+        /// The gradient so far, by its place among the gradients.
+        case gradient(Int)
     }
 
     private let runtime: OnnxRuntime
     private let differentiation: Differentiation
-    private let forwardSession: Session
-    private let backwardSession: Session
+    private let forwardHalf: Half
+    private let backwardHalf: Half
     /// The backward run that adds to existing gradients; created on first use.
-    private var accumulatingSession: Session?
+    private var accumulatingHalf: Half?
     private let backwardOptions: SessionOptions
     private let outputs: [String]
-    /// Outputs that stay where the model runs, in the type that it computes in.
-    private let residentOutputs: Set<String>
+    /// The places of what a forward run returns, by name.
+    private let resultPlaces: [String: Int]
     private let weights: [String: TensorValue]
     private let parameters: [String: Parameter]
 
@@ -45,7 +70,6 @@ final class DifferentiableModel {
         let runtime = place.runtime
         self.runtime = runtime
         self.outputs = outputs
-        residentOutputs = place.natural.intersection(outputs)
         self.parameters = Dictionary(parameters.map { ($0.graphName, $0) }) { first, _ in first }
         differentiation = try Self.halves(
             graph, outputs: outputs, trained: parameters.map(\.graphName) + inputs, recompute: scopes,
@@ -69,10 +93,19 @@ final class DifferentiableModel {
             }
             return options
         }
-        forwardSession = try Self.session(
+        let forwardSession = try Self.session(
             runtime, differentiation.forward, trained, options(differentiation.forward))
+        let activations = differentiation.activations.filter { !outputs.contains($0) }
+        let forwardPorts = RunPorts(
+            inputs: forwardSession.inputs.map(\.name), outputs: outputs + activations,
+            resident: Set(activations).union(place.natural.intersection(outputs)))
+        forwardHalf = Half(
+            session: forwardSession, ports: forwardPorts,
+            sources: forwardPorts.inputs.map { weights[$0].map(Source.weight) ?? .input($0) })
         backwardOptions = try options(differentiation.backward)
-        backwardSession = try Self.session(runtime, differentiation.backward, trained, backwardOptions)
+        let backwardSession = try Self.session(runtime, differentiation.backward, trained, backwardOptions)
+        resultPlaces = Self.places(forwardPorts.outputs)
+        backwardHalf = Self.backward(backwardSession, differentiation, weights, resultPlaces)
     }
 
     /// The two halves that run.
@@ -92,14 +125,37 @@ final class DifferentiableModel {
         return try Session(runtime, model: bytes, name: graph.name, options: options)
     }
 
+    private static func backward(
+        _ session: Session, _ differentiation: Differentiation, _ weights: [String: TensorValue],
+        _ results: [String: Int]
+    ) -> Half {
+        let dense = differentiation.gradients.map(\.dense)
+        let (gradients, seeds) = (places(dense), places(differentiation.seeds))
+        let before = places(dense.map { $0.map(Differentiation.before) })
+        let ports = RunPorts(allOf: session)
+        let sources = ports.inputs.map { name in
+            if let weight = weights[name] { return Source.weight(weight) }
+            if let place = before[name] { return .gradient(place) }
+            if let place = seeds[name] { return .seed(place) }
+            return results[name].map(Source.result) ?? .input(name)
+        }
+        return Half(session: session, ports: ports, sources: sources, targets: ports.outputs.map { gradients[$0] })
+    }
+
+    private static func places(_ names: [String?]) -> [String: Int] {
+        var places: [String: Int] = [:]
+        for case (let place, let name?) in names.enumerated() { places[name] = place }
+        return places
+    }
+
     func forward(_ inputs: [String: TensorValue], run: RunOptions?) throws(DamaError) -> Pass {
-        let names = outputs + differentiation.activations.filter { !outputs.contains($0) }
-        let values = try forwardSession.run(
-            feeds(forwardSession, inputs), outputs: names,
-            resident: Set(differentiation.activations).subtracting(outputs).union(residentOutputs), options: run)
-        var kept = inputs
-        for (name, value) in zip(names, values) { kept[name] = value }
-        return Pass(outputs: Dictionary(zip(outputs, values)) { $1 }, kept: kept)
+        var pass = Pass(outputs: [:], inputs: inputs, results: [])
+        pass.results = try forwardHalf.session.run(
+            forwardHalf.ports, values(of: forwardHalf, pass), options: run)
+        pass.outputs = Dictionary(zip(outputs, pass.results).compactMap { name, value in value.map { (name, $0) } }) {
+            $1
+        }
+        return pass
     }
 
     /// A part of a pass, in the same memory, so that the backward run skips pairs without gradient.
@@ -111,18 +167,21 @@ final class DifferentiableModel {
     func part(
         _ pass: Pass, _ axes: [String: Range<Int>], inputs: [String: TensorValue]
     ) throws(DamaError) -> Pass? {
-        let activations = Set(differentiation.activations)
-        var part = Pass(outputs: [:], kept: inputs)
+        var part = Pass(
+            outputs: [:], inputs: inputs, results: [TensorValue?](repeating: nil, count: pass.results.count))
         for input in differentiation.backward.inputs {
             let name = differentiation.backward.name(of: input)
-            guard part.kept[name] == nil, let value = pass.kept[name] else { continue }
-            if case .symbol(let axis)? = input.shape.first, let range = axes[axis] {
-                part.kept[name] = try value.part(range)
-            } else if activations.contains(name) {
-                return nil
-            } else {
-                part.kept[name] = value
+            let place = resultPlaces[name]
+            guard part.inputs[name] == nil, let value = place.map({ pass.results[$0] }) ?? pass.inputs[name] else {
+                continue
             }
+            var own = value
+            if case .symbol(let axis)? = input.shape.first, let range = axes[axis] {
+                own = try value.part(range)
+            } else if place != nil {
+                return nil
+            }
+            if let place { part.results[place] = own } else { part.inputs[name] = own }
         }
         return part
     }
@@ -134,35 +193,31 @@ final class DifferentiableModel {
     func backward(
         _ pass: Pass, seeds: [TensorValue], _ update: GradientUpdate, run: RunOptions?
     ) throws(DamaError) -> [String: TensorValue] {
-        var values = pass.kept
-        for (name, seed) in zip(differentiation.seeds, seeds) { values[name] = seed }
-        var targets: [String: TensorValue] = [:]
+        var memory: [TensorValue?] = []
         for gradient in differentiation.gradients {
-            guard let parameter = parameters[gradient.name] else { continue }
-            if let dense = gradient.dense {
-                let memory = try parameter.gradientTensor(runtime)
-                targets[dense] = memory
-                values[Differentiation.before(dense)] = memory
-            } else if update == .replace {
-                try parameter.clearGradient()
-            }
+            let parameter = parameters[gradient.name]
+            memory.append(gradient.dense == nil ? nil : try parameter?.gradientTensor(runtime))
+            if gradient.dense == nil, update == .replace { try parameter?.clearGradient() }
         }
-        let session = try update == .replace ? backwardSession : accumulating()
-        let names = session.outputs.map(\.name)
-        let results = try session.run(
-            feeds(session, values), outputs: names, into: targets, resident: Set(names), options: run)
-        for (name, result) in zip(names, results) { values[name] = result }
+        let half = try update == .replace ? backwardHalf : accumulating()
+        let results = try half.session.run(
+            half.ports, values(of: half, pass, seeds: seeds, gradients: memory),
+            into: half.targets.map { $0.flatMap { memory[$0] } }, options: run)
+        func value(_ name: String) -> TensorValue? {
+            if let place = half.ports.outputs.firstIndex(of: name) { return results[place] }
+            return resultPlaces[name].flatMap { pass.results[$0] } ?? pass.inputs[name]
+        }
         var inputGradients: [String: TensorValue] = [:]
         for gradient in differentiation.gradients {
             guard let parameter = parameters[gradient.name] else {
-                if let dense = gradient.dense { inputGradients[gradient.name] = values[dense] }
+                if let dense = gradient.dense { inputGradients[gradient.name] = value(dense) }
                 continue
             }
             for rows in gradient.rows {
                 guard case .host = parameter.home else {
                     throw .unsupported("the gradient of \(parameter.name) comes as rows, which only the host adds up")
                 }
-                guard let indices = values[rows.indices], let rowValues = values[rows.values] else { continue }
+                guard let indices = value(rows.indices), let rowValues = value(rows.values) else { continue }
                 try indices.withElements(of: Int64.self) { indices throws(DamaError) in
                     try rowValues.withElements(of: Float.self) { rowValues throws(DamaError) in
                         try RowGradients.add(
@@ -174,25 +229,33 @@ final class DifferentiableModel {
         return inputGradients
     }
 
-    private func accumulating() throws(DamaError) -> Session {
-        if let accumulatingSession { return accumulatingSession }
+    private func accumulating() throws(DamaError) -> Half {
+        if let accumulatingHalf { return accumulatingHalf }
         let session = try Self.session(
             runtime, differentiation.accumulating(Set(parameters.keys)), parameters, backwardOptions)
-        accumulatingSession = session
-        return session
+        let half = Self.backward(session, differentiation, weights, resultPlaces)
+        accumulatingHalf = half
+        return half
     }
 
-    /// The inputs of `session`, from values and trained weights.
-    private func feeds(
-        _ session: Session, _ values: [String: TensorValue]
-    ) throws(DamaError) -> [String: TensorValue] {
-        var feeds: [String: TensorValue] = [:]
-        for port in session.inputs {
-            guard let value = weights[port.name] ?? values[port.name] else {
-                throw .internal("the input \"\(port.name)\" has no value")
-            }
-            feeds[port.name] = value
+    /// The values of a half's inputs, in their order.
+    private func values(
+        of half: Half, _ pass: Pass, seeds: [TensorValue] = [], gradients: [TensorValue?] = []
+    ) throws(DamaError) -> [TensorValue] {
+        var values: [TensorValue] = []
+        values.reserveCapacity(half.sources.count)
+        for (index, source) in half.sources.enumerated() {
+            let value: TensorValue? =
+                switch source {
+                case .weight(let weight): weight
+                case .input(let name): pass.inputs[name]
+                case .result(let place): pass.results[place]
+                case .seed(let place): seeds.indices.contains(place) ? seeds[place] : nil
+                case .gradient(let place): gradients[place]
+                }
+            guard let value else { throw .internal("the input \"\(half.ports.inputs[index])\" has no value") }
+            values.append(value)
         }
-        return feeds
+        return values
     }
 }
