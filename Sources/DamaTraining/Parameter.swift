@@ -34,8 +34,7 @@ public final class Parameter: Sendable {
         self.name = name
         self.graphName = graphName
         self.shape = shape
-        // A vector is a bias or the scale of a norm.
-        decays = shape.count > 1
+        decays = Self.decays(shape)
         count = shape.reduce(1, *)
         home =
             switch placement {
@@ -43,6 +42,9 @@ public final class Parameter: Sendable {
             case .device(let place): .device(try DeviceNumbers(place, shape: shape))
             }
     }
+
+    /// Whether weight decay applies to a parameter of this shape. A vector is a bias or the scale of a norm.
+    static func decays(_ shape: [Int]) -> Bool { shape.count > 1 }
 
     /// Creates a parameter with the value of a weight of the files.
     ///
@@ -170,6 +172,12 @@ public enum ParameterPart: Sendable {
 enum ParameterPlacement {
     case host
     case device(DevicePlace)
+
+    /// Before some parameters are made, in this order, and all updated together: room for the small ones side by side.
+    func reserve(_ weights: [TrainedWeight]) throws(DamaError) {
+        guard case .device(let place) = self, place.offload == nil else { return }
+        try place.slabs.reserve(weights.map(\.shape), on: place)
+    }
 }
 
 /// What the optimizer keeps of a parameter, in host memory.

@@ -43,6 +43,7 @@ struct DecoderSelection {
             if weight.origin == .adapterA { try Self.start(parameter, &generator) }
             return parameter
         }
+        try placement.reserve(choice.all)
         var found: [Parameter] = []
         for weight in choice.weights { found.append(try make(weight)) }
         let apart = try choice.table.map(make)
@@ -78,8 +79,10 @@ struct VisionSelection {
         _ encoder: any TrainableImageEncoder, _ trainable: Trainable, _ placement: ParameterPlacement
     ) throws(DamaError) {
         let graph = try encoder.trainingGraph()
+        let weights = trainable.weights(of: graph, isProjector: encoder.isProjector)
+        try placement.reserve(weights)
         var parameters: [Parameter] = []
-        for weight in trainable.weights(of: graph, isProjector: encoder.isProjector) {
+        for weight in weights {
             parameters.append(try Parameter(weight, of: encoder.weights.store, placement))
         }
         if parameters.isEmpty { return nil }

@@ -27,6 +27,8 @@ struct DecoderChoice {
     let weights: [TrainedWeight]
     /// The embedding table, if it is trained and the graph does not use it.
     let table: TrainedWeight?
+    /// All of them, in the order in which they are made.
+    var all: [TrainedWeight] { weights + [table].compactMap(\.self) }
 
     /// - Parameters:
     ///   - graph: the decoder's training graph.

@@ -310,8 +310,12 @@ public final class Trainer {
             case .host(let numbers):
                 guard let start = numbers.gradient.elements.baseAddress else { continue }
                 sum.host += try GradientNorm.sumOfSquares(start, count: parameter.count, threads: options.threads)
+            case .device(let numbers) where numbers.isShared: continue
             case .device(let numbers): try numbers.addSquares(to: sum)
             }
+        }
+        if let place = policy.place, let kernels = place.kernels {
+            for slab in place.slabs.all { try kernels.addSquares(of: slab.tensors.gradient, to: sum) }
         }
         return try sum.total().squareRoot() / policy.lossScale
     }

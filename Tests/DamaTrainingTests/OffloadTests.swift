@@ -10,8 +10,7 @@ import XCTest
 @testable import DamaRuntime
 @testable import DamaTraining
 
-/// The optimizer on the host, piece by piece, against ``AdamW`` over whole arrays and Swift's own rounding: bit for
-/// bit.
+/// The optimizer on the host, piece by piece, against ``AdamW`` over whole arrays: bit for bit.
 final class OffloadTests: XCTestCase {
     override class func setUp() { TestRuntime.configure() }
 
@@ -23,76 +22,18 @@ final class OffloadTests: XCTestCase {
         return try XCTUnwrap(DeviceEmulation.backend(Self.ordinal))
     }
 
-    /// What the host keeps of a parameter, and its gradient.
-    private struct Numbers {
-        var value: [Float], first: [Float], second: [Float], gradient: [Float]
-
-        init(count: Int, _ generator: inout RandomGenerator) {
-            // Small values and tiny ones, which are subnormal in fp16.
-            value = (0..<count).map { Float(generator.gaussian()) * ($0.isMultiple(of: 5) ? 1e-6 : 1) }
-            gradient = (0..<count).map { _ in Float(generator.gaussian()) }
-            first = value.map { _ in 0 }
-            second = first
-        }
-
-        mutating func update(_ optimizer: AdamW, step: UInt64) throws {
-            try optimizer.update(
-                step: step, parameters: &value, gradients: gradient, firstMoments: &first, secondMoments: &second)
-        }
-
-        func rounded(_ precision: Precision) -> [UInt32] {
-            value.map { number in
-                switch precision {
-                case .float32: number.bitPattern
-                case .float16: UInt32(Float16(number).bitPattern)
-                case .bfloat16: UInt32(BFloat16(number).bits)
-                }
-            }
-        }
-    }
-
-    private func bits(_ numbers: [Float]) -> [UInt32] { numbers.map(\.bitPattern) }
-
-    /// The bits of the numbers that sessions read.
-    private func working(_ numbers: DeviceNumbers) throws -> [UInt32] {
-        let size = numbers.working.elementType.size
-        var bytes = [UInt8](repeating: 0, count: numbers.working.byteCount)
-        let status = bytes.withUnsafeMutableBytes { target in
-            Result { try numbers.working.copyOut(target) }
-        }
-        try status.get()
-        return stride(from: 0, to: bytes.count, by: size).map { start in
-            bytes[start..<start + size].reversed().reduce(0) { $0 << 8 | UInt32($1) }
-        }
-    }
-
-    private func check(
-        _ found: DeviceNumbers, _ expected: Numbers, _ precision: Precision, _ what: String
-    ) throws {
-        XCTAssertEqual(bits(try found.read(.value).array), bits(expected.value), what)
-        XCTAssertEqual(bits(try found.read(.firstMoment).array), bits(expected.first), what)
-        XCTAssertEqual(bits(try found.read(.secondMoment).array), bits(expected.second), what)
-        XCTAssertEqual(try working(found), expected.rounded(precision), what)
-    }
-
     /// Parameters of these sizes on a place, with the numbers that they hold.
-    private func parameters(_ sizes: [Int], on place: DevicePlace) throws -> (found: [DeviceNumbers], [Numbers]) {
+    private func parameters(
+        _ sizes: [Int], on place: DevicePlace
+    ) throws -> (found: [DeviceNumbers], [OptimizerNumbers]) {
         var generator = RandomGenerator(seed: 11)
-        let numbers = sizes.map { Numbers(count: $0, &generator) }
+        let numbers = sizes.map { OptimizerNumbers(count: $0, &generator) }
         let found = try numbers.map { numbers in
             let parameter = try DeviceNumbers(place, shape: [numbers.value.count])
-            try set(parameter, numbers)
+            try numbers.write(to: parameter)
             return parameter
         }
         return (found, numbers)
-    }
-
-    private func set(_ parameter: DeviceNumbers, _ numbers: Numbers) throws {
-        try parameter.set(.value) { _ = $0.update(fromContentsOf: numbers.value) }
-        try parameter.set(.firstMoment) { _ = $0.update(fromContentsOf: numbers.first) }
-        try parameter.set(.secondMoment) { _ = $0.update(fromContentsOf: numbers.second) }
-        let status = numbers.gradient.withUnsafeBytes { source in Result { try parameter.gradient.copyIn(source) } }
-        try status.get()
     }
 
     private static let sizes = [1, 15, 16, 17, 0, 64, 65, 333, 48, 7]
@@ -116,13 +57,13 @@ final class OffloadTests: XCTestCase {
                 let what = "\(device), \(precision), pieces of \(piece)"
                 let place = try DevicePlace(OnnxRuntime.load(), device, precision, offloads: true, piece: piece)
                 var (found, numbers) = try parameters(Self.sizes, on: place)
-                for (a, b) in zip(found, numbers) { try check(a, b, precision, what) }
+                for (a, b) in zip(found, numbers) { try b.check(a, precision, what) }
                 let optimizers = optimizers(found.count)
                 for step in 1...3 {
                     try XCTUnwrap(place.offload).update(
                         zip(found, optimizers).map { ($0, $1) }, step: UInt64(step), threads: threads)
                     for index in numbers.indices { try numbers[index].update(optimizers[index], step: UInt64(step)) }
-                    for (a, b) in zip(found, numbers) { try check(a, b, precision, "\(what), step \(step)") }
+                    for (a, b) in zip(found, numbers) { try b.check(a, precision, "\(what), step \(step)") }
                 }
             }
         }
@@ -142,7 +83,7 @@ final class OffloadTests: XCTestCase {
         var failures = 0
         for calls in 0...4 * pieces + 2 {
             backend.fail(after: nil)
-            for (a, b) in zip(found, numbers) { try set(a, b) }
+            for (a, b) in zip(found, numbers) { try b.write(to: a) }
             backend.fail(after: calls)
             do throws(DamaError) {
                 try offload.update(entries, step: 1, threads: 1)
@@ -155,7 +96,7 @@ final class OffloadTests: XCTestCase {
         for (index, expected) in numbers.enumerated() {
             var expected = expected
             try expected.update(optimizers[index], step: 1)
-            try check(found[index], expected, .float16, "after \(failures) failures")
+            try expected.check(found[index], .float16, "after \(failures) failures")
         }
     }
 
@@ -181,25 +122,31 @@ final class OffloadTests: XCTestCase {
     private static let model = Fixtures.path("../../DamaModelsTests/Fixtures/llava/default")
     private static let image = ImageSource.path(Fixtures.path("../../DamaModelsTests/Fixtures/llava/image.png"))
 
-    private func trainer(_ trainable: Trainable, _ precision: Precision, piece: Int) throws -> Trainer {
+    private func trainer(
+        _ trainable: Trainable, _ precision: Precision, piece: Int, offloads: Bool = true
+    ) throws -> Trainer {
         var opening = PolicyOptions()
         (opening.device, opening.precision) = (.cuda(Self.ordinal), precision)
         let base = try Policy(directory: Self.model, options: opening)
         let policy = try TrainedPolicy(
-            base, trainable, activations: .keep, seed: 1, offloads: true, piece: piece)
+            base, trainable, activations: .keep, seed: 1, offloads: offloads, piece: piece)
         var options = TrainerOptions()
         options.optimizer = AdamW(learningRate: 2e-3)
         options.optimizer.weightDecay = 0.01
         return try Trainer(policy, reference: base, controller: AdaptiveBeta(.paper), options: options)
     }
 
-    /// Updates of a trainer are AdamW with the clipped gradients that it computed.
+    /// Updates of a trainer are AdamW with the clipped gradients that it computed: on the host, and on the device, where
+    /// one kernel updates the parameters that share memory.
     func testUpdatesOfATrainer() throws {
         _ = try emulated()
         let pairs = try TrainingBatches.read(Fixtures.path("batches.json"), image: Self.image)[0].map(\.pair)
         let adapters = try LowRankAdapters(rank: 4, alpha: 8, targets: ["q_proj", "down_proj"])
-        for (trainable, precision) in [(Trainable.full, Precision.float16), (.lora(adapters), .float32)] {
-            let trainer = try trainer(trainable, precision, piece: 100)
+        for (trainable, precision, offloads) in [
+            (Trainable.full, Precision.float16, true), (.full, .float16, false), (.lora(adapters), .float32, true),
+            (.lora(adapters), .float16, false), (.lora(adapters), .float32, false),
+        ] {
+            let trainer = try trainer(trainable, precision, piece: 100, offloads: offloads)
             if precision == .float16 {
                 trainer.setLossScale(try XCTUnwrap(LossScale(["value": 16.0, "updates": 0])))
             }
@@ -210,7 +157,7 @@ final class OffloadTests: XCTestCase {
                 try trainer.backward(trainer.forward(pairs), chosen: ones, rejected: ones.map { -$0 })
                 var expected = try trainer.policy.parameters.map { parameter in
                     var generator = RandomGenerator(seed: 0)
-                    var numbers = Numbers(count: 0, &generator)
+                    var numbers = OptimizerNumbers(count: 0, &generator)
                     numbers.value = try parameter.read(.value).array
                     numbers.first = try parameter.read(.firstMoment).array
                     numbers.second = try parameter.read(.secondMoment).array
@@ -219,6 +166,9 @@ final class OffloadTests: XCTestCase {
                 }
                 XCTAssertTrue(expected.contains { $0.value.count > 112 }, "no parameter has several pieces")
                 let norm = try trainer.update()
+                let sum = expected.reduce(0) { $1.gradient.reduce($0) { $0 + Double($1) * Double($1) } }
+                // Sums in double, in another order.
+                XCTAssertEqual(norm, sum.squareRoot() / scale, accuracy: 1e-12 * norm)
                 var optimizer = trainer.options.optimizer
                 optimizer.gradientScale = GradientNorm.clippingScale(norm: norm, limit: 1) / scale
                 for (index, parameter) in trainer.policy.parameters.enumerated() {
@@ -227,7 +177,9 @@ final class OffloadTests: XCTestCase {
                     try expected[index].update(optimizer, step: UInt64(step))
                     XCTAssertTrue(before != expected[index].value || norm == 0, parameter.name)
                     guard case .device(let numbers) = parameter.home else { return XCTFail(parameter.name) }
-                    try check(numbers, expected[index], precision, "\(parameter.name), step \(step)")
+                    XCTAssertEqual(numbers.isShared, !offloads, parameter.name)
+                    try expected[index].check(
+                        numbers, precision, "\(parameter.name), step \(step)", tolerance: offloads ? 0 : 1e-6)
                 }
             }
         }

@@ -13,6 +13,8 @@ struct DevicePlace: Sendable {
     /// Updates the parameters on the host, which keeps their fp32 values and moments, so that the device holds only
     /// what runs need; `nil` if the device does all that.
     let offload: OffloadPipeline?
+    /// The memory that small parameters share which the device updates.
+    let slabs = DeviceSlabs()
 
     /// Whether the device is the CPU.
     var isHost: Bool { backend.device == .cpu }
@@ -67,10 +69,12 @@ final class DeviceNumbers: @unchecked Sendable {
     /// What sessions read.
     let working: TensorValue
     let gradient: TensorValue
+    /// Whether they lie in one of the place's slabs, which is updated as a whole.
+    let isShared: Bool
     private let state: State
 
     private enum State {
-        case device(value: TensorValue, first: TensorValue, second: TensorValue)
+        case device(DeviceTensors)
         case host(KeptNumbers, OffloadPipeline)
     }
 
@@ -79,19 +83,16 @@ final class DeviceNumbers: @unchecked Sendable {
 
     init(_ place: DevicePlace, shape: [Int]) throws(DamaError) {
         self.place = place
-        func tensor(_ type: ElementType) throws(DamaError) -> TensorValue {
-            let tensor = try TensorValue(place.backend, place.runtime, type, shape: shape)
-            try tensor.clear()
-            return tensor
-        }
-        working = try tensor(place.type)
-        gradient = try tensor(.float32)
         if let offload = place.offload {
+            (working, gradient) = (try place.zeros(place.type, shape), try place.zeros(.float32, shape))
             state = .host(try KeptNumbers(count: working.count), offload)
+            isShared = false
         } else {
-            state = .device(
-                value: place.type == .float32 ? working : try tensor(.float32), first: try tensor(.float32),
-                second: try tensor(.float32))
+            let shared = try place.slabs.take(shape)
+            let tensors = if let shared { shared } else { try DeviceTensors(place, shape: shape) }
+            (working, gradient) = (tensors.working, tensors.gradient)
+            state = .device(tensors)
+            isShared = shared != nil
         }
     }
 
@@ -102,9 +103,9 @@ final class DeviceNumbers: @unchecked Sendable {
 
     func read(_ part: Parameter.Part) throws(DamaError) -> FloatMemory {
         switch (state, part) {
-        case (.device(let value, _, _), .value): try copy(value)
-        case (.device(_, let first, _), .firstMoment): try copy(first)
-        case (.device(_, _, let second), .secondMoment): try copy(second)
+        case (.device(let tensors), .value): try copy(tensors.value)
+        case (.device(let tensors), .firstMoment): try copy(tensors.first)
+        case (.device(let tensors), .secondMoment): try copy(tensors.second)
         case (.host(let kept, _), _): kept[part]
         }
     }
@@ -118,17 +119,17 @@ final class DeviceNumbers: @unchecked Sendable {
         case .host(let kept, let offload):
             try fill(kept[part].elements)
             if part == .value { try offload.publish(self) }
-        case .device(let value, let first, let second):
+        case .device(let tensors):
             let memory = try FloatMemory(count: working.count)
             defer { withExtendedLifetime(memory) {} }
             try fill(memory.elements)
             switch part {
-            case .value: try value.copyIn(memory.bytes)
-            case .firstMoment: try first.copyIn(memory.bytes)
-            case .secondMoment: try second.copyIn(memory.bytes)
+            case .value: try tensors.value.copyIn(memory.bytes)
+            case .firstMoment: try tensors.first.copyIn(memory.bytes)
+            case .secondMoment: try tensors.second.copyIn(memory.bytes)
             }
             // What sessions read follows the fp32 value.
-            if part == .value, value !== working { try place.kernels?.cast(value, to: working) }
+            if part == .value, tensors.value !== working { try place.kernels?.cast(tensors.value, to: working) }
         }
     }
 
@@ -185,11 +186,9 @@ final class DeviceNumbers: @unchecked Sendable {
 
     /// One step of AdamW on the device; ``OffloadPipeline`` updates what the host keeps.
     func update(_ optimizer: AdamW, step: UInt64) throws(DamaError) {
-        guard case .device(let value, let first, let second) = state else {
+        guard case .device(let tensors) = state, let kernels = place.kernels else {
             throw .internal("a device was to update what the host keeps")
         }
-        try place.kernels?.update(
-            optimizer, step: step, value: value, gradient: gradient, first: first, second: second,
-            working: value === working ? nil : working)
+        try tensors.update(kernels, optimizer, step: step)
     }
 }

@@ -40,15 +40,26 @@ extension MemoryPlan {
             try addTensor(.weights, count, size, onHost: onHost)
         }
         var largest = 0
+        let isApart = planned.precision != .float32 || (planned.isPlaced && offloads)
+        // What each trained weight has, in bytes of a number.
+        var kinds: [(part: Part, size: Int, onHost: Bool)] = [(.trained, size, onHost), (.gradients, 4, onHost)]
+        if isApart { kinds.append((.masters, 4, onHost || offloads)) }
+        for _ in 0..<2 { kinds.append((.moments, 4, onHost || offloads)) }
+        let hasSlabs = planned.isPlaced && !offloads
         for weight in planned.trained {
             let count = try Self.count(weight.shape)
             largest = max(largest, count)
             trainedCount += count
-            try addTensor(.trained, count, size, onHost: onHost)
-            try addTensor(.gradients, count, 4, onHost: onHost)
-            let isApart = planned.precision != .float32 || (planned.isPlaced && offloads)
-            if isApart { try addTensor(.masters, count, 4, onHost: onHost || offloads) }
-            for _ in 0..<2 { try addTensor(.moments, count, 4, onHost: onHost || offloads) }
+            for kind in kinds {
+                try addTensor(
+                    kind.part, count, kind.size, onHost: kind.onHost,
+                    isShared: hasSlabs && DeviceSlabs.holds(weight.shape))
+            }
+        }
+        for group in hasSlabs ? planned.groups : [] {
+            for slab in DeviceSlabs.layout(group.map(\.shape)) {
+                for kind in kinds { addTensor(slab.count * kind.size, onHost: kind.onHost) }
+            }
         }
         // A weight passes through the host as fp32 when it is read; with the optimizer on the host pieces of gradients
         // and of new values do so in each update.
@@ -59,12 +70,17 @@ extension MemoryPlan {
         }
     }
 
+    /// - Parameter isShared: whether it lies in the memory of another tensor.
     private mutating func addTensor(
-        _ part: Part, _ count: Int, _ size: Int, onHost: Bool
+        _ part: Part, _ count: Int, _ size: Int, onHost: Bool, isShared: Bool = false
     ) throws(DamaError) {
         let (bytes, overflow) = count.multipliedReportingOverflow(by: size)
         guard !overflow else { throw .outOfMemory("no memory can hold a tensor of \(count) numbers") }
         try add(part, bytes, onHost: onHost)
+        if !isShared { addTensor(bytes, onHost: onHost) }
+    }
+
+    private mutating func addTensor(_ bytes: Int, onHost: Bool) {
         if onHost { tensors.host.append(bytes) } else { tensors.device.append(bytes) }
     }
 

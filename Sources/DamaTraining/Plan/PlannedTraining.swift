@@ -8,7 +8,9 @@ struct PlannedTraining {
     let precision: Precision
     /// Whether ``DeviceNumbers`` hold the parameters.
     let isPlaced: Bool
-    let trained: [TrainedWeight]
+    /// The trained weights of the decoder and of the vision part.
+    let groups: [[TrainedWeight]]
+    var trained: [TrainedWeight] { groups.flatMap(\.self) }
     /// The numbers of elements of the weights that sessions read beside the trained ones, by their names in the files.
     private(set) var frozen: [String: Int] = [:]
     /// The most bytes of a run of the frozen vision part.
@@ -43,8 +45,9 @@ struct PlannedTraining {
         let seen = try networks.vision.map { vision throws(DamaError) in
             trainable.weights(of: try vision.graph(true, kernels), isProjector: vision.isProjector)
         }
-        trained = choice.weights + [choice.table].compactMap(\.self) + (seen ?? [])
-        guard !trained.isEmpty else {
+        let groups = [choice.all, seen ?? []]
+        self.groups = groups
+        guard groups.contains(where: { !$0.isEmpty }) else {
             throw .invalidArgument("no weight of \(name) is selected for training by trainable: \(trainable.name)")
         }
         let hasTable = choice.table != nil || choice.weights.contains { $0.graphName == networks.embeddingWeight }
