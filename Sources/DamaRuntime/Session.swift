@@ -23,6 +23,7 @@ public final class Session: @unchecked Sendable {
     let session: OpaquePointer
     /// Weights that the session uses, or may use, in place: newer runtimes copy only small ones into the graph.
     private let initializers: [TensorValue]
+    private let packsInputs: Bool
 
     // MARK: Making
 
@@ -83,6 +84,7 @@ public final class Session: @unchecked Sendable {
         self.session = session
         self.device = options.device
         self.initializers = Array(options.initializers.values)
+        self.packsInputs = options.packsInputs
     }
 
     deinit { runtime.api.pointee.ReleaseSession!(session) }
@@ -121,8 +123,9 @@ public final class Session: @unchecked Sendable {
         }
         if device != .cpu {
             let binding = try Binding(self)
-            try binding.bind(ports, values, into: targets)
+            let values = packsInputs ? try InputParcel.sent(values, to: device, runtime) : values
             defer { withExtendedLifetime((values, targets)) {} }
+            try binding.bind(ports, values, into: targets)
             try binding.run(options: options)
             return try binding.results(into: targets)
         }

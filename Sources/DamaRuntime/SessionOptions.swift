@@ -35,6 +35,9 @@ public struct SessionOptions: Sendable {
     public var copiesInitializers = false
     /// Whether the session knows the fused operators of the domain "dama".
     public var registersKernels = false
+    /// Whether the small inputs of a run go to the session's device in one copy: for graphs that read all inputs there.
+    /// What a kernel reads on the host would be copied back.
+    package var packsInputs = false
     /// Further entries of ONNX Runtime's `onnxruntime_session_options_config_keys.h`.
     public var configuration: [String: String] = [:]
 
@@ -49,6 +52,7 @@ public struct SessionOptions: Sendable {
         private let arena: Bool
         private let copiesInitializers: Bool
         private let registersKernels: Bool
+        private let packsInputs: Bool
         private let configuration: [String: String]
 
         init(_ options: SessionOptions) {
@@ -59,6 +63,7 @@ public struct SessionOptions: Sendable {
             arena = options.arena
             copiesInitializers = options.copiesInitializers
             registersKernels = options.registersKernels
+            packsInputs = options.packsInputs
             configuration = options.configuration
         }
     }

@@ -55,6 +55,8 @@ final class DifferentiableModel {
     private let resultPlaces: [String: Int]
     private let weights: [String: TensorValue]
     private let parameters: [String: Parameter]
+    /// The parameter of each gradient; `nil` for that of an input.
+    private let gradientParameters: [Parameter?]
 
     /// - Parameters:
     ///   - outputs: names of the graph's outputs, all of which have gradients.
@@ -74,6 +76,7 @@ final class DifferentiableModel {
         differentiation = try Self.halves(
             graph, outputs: outputs, trained: parameters.map(\.graphName) + inputs, recompute: scopes,
             place.precision, natural: place.natural)
+        gradientParameters = differentiation.gradients.map { [parameters = self.parameters] in parameters[$0.name] }
         var weights: [String: TensorValue] = [:]
         for parameter in parameters { weights[parameter.graphName] = try parameter.tensor(runtime) }
         self.weights = weights
@@ -82,6 +85,7 @@ final class DifferentiableModel {
             var options = SessionOptions()
             options.device = place.device
             options.registersKernels = graph.kernels.fused
+            options.packsInputs = true
             options.prepacking = false
             // Constant folding would read frozen weights before they are set. Merging transpositions into products
             // would undo those that the backward half adds for speed.
@@ -194,8 +198,8 @@ final class DifferentiableModel {
         _ pass: Pass, seeds: [TensorValue], _ update: GradientUpdate, run: RunOptions?
     ) throws(DamaError) -> [String: TensorValue] {
         var memory: [TensorValue?] = []
-        for gradient in differentiation.gradients {
-            let parameter = parameters[gradient.name]
+        memory.reserveCapacity(gradientParameters.count)
+        for (gradient, parameter) in zip(differentiation.gradients, gradientParameters) {
             memory.append(gradient.dense == nil ? nil : try parameter?.gradientTensor(runtime))
             if gradient.dense == nil, update == .replace { try parameter?.clearGradient() }
         }
@@ -208,8 +212,8 @@ final class DifferentiableModel {
             return resultPlaces[name].flatMap { pass.results[$0] } ?? pass.inputs[name]
         }
         var inputGradients: [String: TensorValue] = [:]
-        for gradient in differentiation.gradients {
-            guard let parameter = parameters[gradient.name] else {
+        for (gradient, parameter) in zip(differentiation.gradients, gradientParameters) {
+            guard let parameter else {
                 if let dense = gradient.dense { inputGradients[gradient.name] = value(dense) }
                 continue
             }

@@ -38,6 +38,7 @@ extension ModelWeights {
         var options = options
         options.initializers = [:]
         if graph.kernels.fused { options.registersKernels = true }
+        options.packsInputs = true
         let placement = options.device == .cpu ? placement : .device
         // The optimizer would look for the numbers of these weights on the host.
         if placement == .device {

@@ -46,6 +46,8 @@ extension LlamaDecoder {
         typealias InputPort = LlamaGraph.InputPort
         let length = Self.paddedLength(rows.map(\.sequence.count).max() ?? 0, onHost: false)
         var (segments, positions, predicting): ([Int64], [Int64], [Int64]) = ([], [], [])
+        segments.reserveCapacity(rows.count * length)
+        positions.reserveCapacity(rows.count * length)
         for (index, row) in rows.enumerated() {
             let (sequence, padding) = (row.sequence, [Int64](repeating: 0, count: length - row.sequence.count))
             var own = [Int64](repeating: 0, count: sequence.count)
