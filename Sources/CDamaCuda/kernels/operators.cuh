@@ -343,38 +343,50 @@ extern "C" __global__ void __launch_bounds__(512, 2)
     NAME(normalize)(v, factors, 0, y, 0, inverses, row, width, epsilon, lanes, aligned);
 }
 
+// The same threads.
 extern "C" __global__ void __launch_bounds__(512)
     NAME(rms_norm_grad)(const REAL *dy, const REAL *x, const REAL *scale, const float *r, const REAL *residual,
                         REAL *dx, index_t rows, int width, int lanes, int aligned) {
     index_t row = (index_t)blockIdx.x * (blockDim.x / lanes) + threadIdx.x / lanes;
     if (row >= rows) return;
-    int lane = threadIdx.x % lanes;
     dy += row * width;
     x += row * width;
     dx += row * width;
-    if (residual) residual += row * width;
+    // Without a residual dy stands for it, and is not added.
+    const REAL *added = residual ? residual + row * width : dy;
+    Chunk<REAL> flowing[NORM_CHUNKS], from[NORM_CHUNKS], factors[NORM_CHUNKS], more[NORM_CHUNKS];
+    if (aligned) {
+        NAME(load_row)(dy, width, lanes, true, flowing);
+        NAME(load_row)(x, width, lanes, true, from);
+        NAME(load_row)(scale, width, lanes, true, factors);
+        NAME(load_row)(added, width, lanes, true, more);
+    } else {
+        NAME(load_row)(dy, width, lanes, false, flowing);
+        NAME(load_row)(x, width, lanes, false, from);
+        NAME(load_row)(scale, width, lanes, false, factors);
+        NAME(load_row)(added, width, lanes, false, more);
+    }
+    float inverse = r[row];
 
     float h[NORM_CHUNKS][CHUNK], own[NORM_CHUNKS][CHUNK], sum = 0;
 #pragma unroll
     for (int c = 0; c < NORM_CHUNKS; c++) {
-        int at = (c * lanes + lane) * CHUNK;
         float w[CHUNK];
-        load(dy + at, width - at, aligned, 0, h[c]);
-        load(x + at, width - at, aligned, 0, own[c]);
-        load(scale + at, width - at, aligned, 0, w);
+        unpack(flowing[c], h[c]);
+        unpack(from[c], own[c]);
+        unpack(factors[c], w);
 #pragma unroll
         for (int k = 0; k < CHUNK; k++) {
             h[c][k] *= w[k];
             sum += h[c][k] * own[c][k];
         }
     }
-    float inverse = r[row];
     float along = row_sum(sum, lanes) / width * inverse * inverse * inverse;
 #pragma unroll
     for (int c = 0; c < NORM_CHUNKS; c++) {
-        int at = (c * lanes + lane) * CHUNK;
+        int at = (c * lanes + threadIdx.x % lanes) * CHUNK;
         float other[CHUNK];
-        if (residual) load(residual + at, width - at, aligned, 0, other);
+        unpack(more[c], other);
 #pragma unroll
         for (int k = 0; k < CHUNK; k++) {
             h[c][k] = inverse * h[c][k] - own[c][k] * along;
