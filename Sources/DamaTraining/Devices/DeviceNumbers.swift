@@ -51,8 +51,7 @@ extension DevicePlace {
     /// - Parameter places: rows of `values` as a matrix of this width.
     func rows(_ places: [Int64], of values: TensorValue, width: Int) throws(DamaError) -> TensorValue? {
         guard let kernels, values.device == backend.device else { return nil }
-        let rows = try TensorValue(backend, runtime, .float32, shape: [places.count, width])
-        try rows.clear()
+        let rows = try zeros(.float32, [places.count, width])
         guard !places.isEmpty else { return rows }
         try kernels.addRows(
             values, to: rows, rows: list(places.indices.map(Int64.init)),
